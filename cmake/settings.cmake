@@ -1,0 +1,14 @@
+# Compile settings shared by every target of the project.
+add_library(staithe_settings INTERFACE)
+target_include_directories(staithe_settings INTERFACE
+  "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/generated")
+target_compile_options(staithe_settings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
+  $<$<BOOL:${STAITHE_WERROR}>:-Werror>)
+find_package(Threads REQUIRED)
+target_link_libraries(staithe_settings INTERFACE Threads::Threads)
+if(STAITHE_SANITIZE)
+  target_compile_options(staithe_settings INTERFACE
+    -fsanitize=${STAITHE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(staithe_settings INTERFACE -fsanitize=${STAITHE_SANITIZE})
+endif()

@@ -1,0 +1,52 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace staithe::base {
+
+/// Optimal string alignment distance: a swap of neighbours costs 1. Works on bytes.
+/// Source: https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance#Optimal_string_alignment_distance
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate nearest to `word`, when it is near enough to be what was meant (distance at most 2 and
+/// less than half of the longer word).
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
+
+/// One word for a POSIX shell: left as it is when it is harmless, else in single quotes. NUL is refused with
+/// base::Error{invalid}.
+std::string shell_quote(std::string_view word);
+
+/// Parts between separators; "a,,b" has an empty one. An empty text has no part.
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+std::string join(std::span<const std::string> parts, std::string_view separator);
+
+/// Bytes from a peer made safe for a terminal or a log: ESC sequences, C0 (but not \n and \t), DEL and C1
+/// are removed, "\r\n" becomes "\n", a lone "\r" becomes "\n", invalid UTF-8 becomes U+FFFD.
+std::string printable(std::string_view bytes);
+
+/// Lower-case SHA-256 in hexadecimal, 64 digits.
+std::string sha256_hex(std::string_view bytes);
+
+/// RFC 4648 base64 with padding. Decoding refuses anything else with nullopt.
+std::string base64(std::string_view bytes);
+std::optional<std::string> base64_decode(std::string_view text);
+
+/// "1.5 MiB", "812 B".
+std::string bytes_text(unsigned long long bytes);
+
+/// Host names written as ranges: "web[1-3,7].example" to its names, in the order given; leading zeros are
+/// kept ("web[08-10]"). No brackets: the one name. Malformed, descending or over 10,000 names: nullopt.
+std::optional<std::vector<std::string>> expand_range(std::string_view pattern);
+
+/// The inverse for display: {"web1","web2","web3","db"} to "web[1-3],db". Order: as first met.
+std::string fold_names(std::span<const std::string> names);
+
+/// '*' any run, '?' one byte; everything else literal.
+bool wildcard_match(std::string_view pattern, std::string_view text);
+
+}  // namespace staithe::base
