@@ -1,0 +1,123 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "staithe/base/duration.hpp"
+
+namespace staithe::event {
+
+enum class Outcome {
+  ok,
+  failed,       ///< it was done and the answer was wrong
+  refused,      ///< a precondition does not hold; nothing was changed by it
+  timed_out,
+  unreachable,  ///< the peer could not be spoken to
+  cancelled,
+  skipped,
+};
+
+/// Stable machine name, e.g. "timed_out".
+const char* name_of(Outcome outcome) noexcept;
+
+struct RunStarted {
+  std::string run_id, plan_id, kind, title, environment, service, release, sha;
+  std::uint64_t actions = 0;
+  std::vector<std::string> hosts;
+};
+struct StageStarted {
+  std::string stage;
+  std::uint64_t hosts = 0;
+};
+/// A batch of a rolling stage begins.
+struct BatchStarted {
+  std::uint64_t number = 0, of = 0;
+  std::vector<std::string> hosts;
+};
+struct ActionStarted {
+  std::string host, action_id, kind, step, title;
+  std::uint64_t index = 0, of = 0;  ///< 1-based place in the host's lane
+  base::Duration timeout{0};
+};
+/// One line of a command's output, printable and redacted.
+struct Output {
+  std::string host, action_id, line;
+  bool is_error = false;
+};
+struct Progress {
+  std::string host, action_id, text;  ///< "sessions 14 -> 0"
+  std::uint64_t done = 0, total = 0;  ///< total 0: unknown
+  std::string unit;
+};
+struct Retried {
+  std::string host, action_id, reason;
+  std::uint32_t attempt = 0, of = 0;
+};
+struct ActionFinished {
+  std::string host, action_id, kind, step, title;
+  std::uint64_t index = 0, of = 0;
+  Outcome outcome = Outcome::ok;
+  std::string detail;
+  std::optional<int> exit_status;
+  base::Duration duration{0};
+  std::vector<std::string> output_tail;  ///< last lines of a failed command
+};
+/// Where a host stands when its lane has ended.
+enum class HostState {
+  untouched,
+  done,      ///< everything of the lane was done
+  reverted,  ///< the previous release serves again
+  restored,  ///< given back as it was, nothing altered
+  failed,    ///< its lane failed and the host is not out of rotation
+  out,       ///< left out of rotation: it needs a person
+};
+const char* name_of(HostState state) noexcept;
+
+struct HostFinished {
+  std::string host;
+  HostState state = HostState::untouched;
+  std::string detail;
+  std::uint64_t actions = 0;
+  base::Duration duration{0}, drained{0};
+};
+enum class Level { info, warning, error };
+/// A sentence for the person: a lock waited for, another's drain left alone.
+struct Message {
+  Level level = Level::info;
+  std::string host, text;
+};
+struct RunFinished {
+  int exit_code = 0;
+  std::string verdict;  ///< "done", "failed", "refused", "needs a person", "interrupted"
+  std::string failed_action, failed_host, failure;
+  struct Host {
+    std::string name;
+    HostState state;
+    std::string detail;
+  };
+  std::vector<Host> hosts;
+  std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
+  base::Duration duration{0};
+};
+
+using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,
+                             ActionFinished, HostFinished, Message, RunFinished>;
+
+struct Event {
+  std::chrono::system_clock::time_point time;
+  std::uint64_t seq = 0;
+  std::string run_id;
+  Payload payload;
+};
+
+/// Listens to a run. Called from any thread; must not block for long and must not throw.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void on_event(const Event& event) noexcept = 0;
+};
+
+}  // namespace staithe::event

@@ -1,0 +1,59 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "staithe/base/cancel.hpp"
+#include "staithe/event/event.hpp"
+#include "staithe/plan/plan.hpp"
+
+namespace staithe::exec {
+
+/// What became of an effect. A failure is a value; policy is exec's.
+struct EffectResult {
+  event::Outcome outcome = event::Outcome::ok;
+  std::string detail;                    ///< one line: why it failed, or what was found
+  std::optional<int> exit_status;
+  std::string captured;                  ///< trimmed stdout when the effect captures
+  std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
+  bool retryable = false;                ///< another attempt may succeed
+
+  bool ok() const { return outcome == event::Outcome::ok; }
+};
+
+/// What an effect may use while it is performed.
+struct Performance {
+  base::Scope scope;                                   ///< the attempt's deadline and who may stop it
+  const std::map<std::string, std::string>& captures;  ///< of this lane, by name
+  std::function<void(std::string_view line, bool is_error)> output;
+  std::function<void(const event::Progress&)> progress;
+  std::function<void(event::Level, const std::string&)> message;
+  /// Writes `text` to the journal before it returns; what must outlive a crash (the state found before a
+  /// drain) is noted before it is acted on. Throws base::Error when the journal cannot be written.
+  std::function<void(const std::string& key, const std::string& text)> note;
+};
+
+/// The one door to the outside. Thread safe for different hosts; blocks until done, deadline or stop.
+class Effects {
+ public:
+  virtual ~Effects() = default;
+  /// Never throws for a failure of the world.
+  virtual EffectResult perform(const plan::Effect& effect, Performance& performance) = 0;
+};
+
+/// The write-ahead journal. Each call returns only when the record is durable; thread safe; throws
+/// base::Error when it cannot be written: then the action is not begun.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  virtual void intent(const std::string& host, const std::string& action_id) = 0;
+  virtual void note(const std::string& host, const std::string& action_id, const std::string& key,
+                    const std::string& text) = 0;
+  virtual void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                       const std::string& detail) = 0;
+};
+
+}  // namespace staithe::exec
