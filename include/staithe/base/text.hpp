@@ -29,6 +29,12 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 /// are removed, "\r\n" becomes "\n", a lone "\r" becomes "\n", invalid UTF-8 becomes U+FFFD.
 std::string printable(std::string_view bytes);
 
+/// Bytes of the well-formed UTF-8 sequence (1 to 4) that `text` begins with; 0 when it begins with none.
+std::size_t utf8_sequence(std::string_view text);
+bool is_utf8(std::string_view text);
+/// Code points in well-formed UTF-8 (anything else: bytes that do not continue a sequence).
+std::size_t code_points(std::string_view text);
+
 /// Lower-case SHA-256 in hexadecimal, 64 digits.
 std::string sha256_hex(std::string_view bytes);
 
