@@ -1,0 +1,70 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// HTTP requests and TCP probes.
+namespace staithe::http {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+enum class Proxy { none, from_environment };
+
+struct Request {
+  std::string method = "GET";
+  std::string url;  ///< http or https only
+  std::vector<Header> headers;
+  std::string body;
+  base::Duration timeout{10'000};  ///< for everything; the scope's deadline holds too
+  base::Duration connect_timeout{5'000};
+  std::size_t max_body_bytes = 1024 * 1024;  ///< what is longer is cut, see Reply::body_cut
+  int follow_redirects = 0;                  ///< an https request is never redirected to http
+  /// "HOST:PORT:TO_HOST:TO_PORT" as curl --connect-to: where HOST:PORT is asked for, connect to the other
+  /// while name, Host header and certificate check stay. Empty HOST, PORT: any; empty TO_…: unchanged. IPv6
+  /// in brackets.
+  std::vector<std::string> connect_to;
+  std::string ca_file;        ///< PEM bundle instead of the system's. Verification cannot be turned off.
+  Proxy proxy = Proxy::none;  ///< a probe must not go through a proxy; a webhook may have to
+};
+
+struct Reply {
+  int status = 0;
+  std::vector<Header> headers;  ///< of the last reply when redirects were followed; values trimmed
+  std::string body;
+  bool body_cut = false;  ///< max_body_bytes reached: the transfer was ended there
+  int redirects = 0;
+  std::string peer;  ///< "127.0.0.1:8080", whom we really spoke to
+  base::Duration duration{0};
+
+  bool ok() const noexcept { return status >= 200 && status < 300; }
+  /// Value of the first header with that name in any case, or nullptr.
+  const std::string* header(std::string_view name) const noexcept;
+};
+
+/// Sends one request and blocks until the reply is there. Any status is a Reply. A connection of its own each
+/// time (a probe must not learn from an old one). Callable from any thread; cancellation is felt within 50
+/// ms. Expects SIGPIPE to be ignored.
+///
+/// Throws Error with timeout, cancelled, resolve, connect, auth (TLS: the peer's certificate is not good),
+/// invalid (method, URL or header cannot be meant), protocol, io. The text names method, scheme, host and
+/// port only: user info, path and query of a URL may be secret.
+Reply send(const Request& request, const base::Scope& scope);
+Reply get(const std::string& url, const base::Scope& scope);
+
+/// Connects to host:port by TCP, trying all its addresses at once, and hangs up. Returns the address that
+/// answered
+/// ("127.0.0.1:80", "[::1]:80"). Throws Error with resolve, connect (each address with its reason), timeout,
+/// cancelled, invalid. Name resolution is cancellable too.
+std::string tcp_connects(const std::string& host, std::uint16_t port, const base::Scope& scope);
+
+/// scheme://host:port of a URL, without what may be secret in it; "(no URL)" when there is none.
+std::string origin_of(std::string_view url);
+
+}  // namespace staithe::http
