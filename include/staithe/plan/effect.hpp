@@ -1,12 +1,12 @@
 #pragma once
+#include "staithe/base/duration.hpp"
+#include "staithe/plan/text.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "staithe/base/duration.hpp"
-#include "staithe/plan/text.hpp"
 
 /// The closed set of things that staithe does to the world. A step kind is lowered to these; exec orders
 /// them; world performs them. A new one is rare: every std::visit over Effect must learn it.
@@ -17,9 +17,9 @@ struct RunRemote {
   std::string host;
   std::string script;
   std::vector<Input> inputs;
-  std::string capture;               ///< name for its trimmed stdout, "" for none
-  base::Duration silence{0};         ///< longest time without output, 0 for no limit
-  bool reads_only = false;           ///< it changes nothing: a preflight, a look at what is there
+  std::string capture;        ///< name for its trimmed stdout, "" for none
+  base::Duration silence{0};  ///< longest time without output, 0 for no limit
+  bool reads_only = false;    ///< it changes nothing: a preflight, a look at what is there
   bool operator==(const RunRemote&) const = default;
 };
 
@@ -88,7 +88,8 @@ struct GuardCapacity {
   bool operator==(const GuardCapacity&) const = default;
 };
 
-/// Read only: do the servers of `host` exist, is the socket at admin level, is anything in the way of a drain?
+/// Read only: do the servers of `host` exist, is the socket at admin level, is anything in the way of a
+/// drain?
 struct SurveyRotation {
   std::string host;
   bool operator==(const SurveyRotation&) const = default;
@@ -100,9 +101,9 @@ struct HttpProbe {
   std::vector<std::pair<std::string, Text>> headers;
   Text body;
   std::uint16_t status = 200;
-  Text contains;            ///< the body must hold this, "" for any body
-  std::string connect_to;   ///< host:port to really connect to, "" for the URL's
-  bool insecure = false;    ///< do not verify the certificate
+  Text contains;           ///< the body must hold this, "" for any body
+  std::string connect_to;  ///< host:port to really connect to, "" for the URL's
+  bool insecure = false;   ///< do not verify the certificate
   bool operator==(const HttpProbe&) const = default;
 };
 struct TcpProbe {

@@ -1,4 +1,6 @@
 #pragma once
+#include "staithe/plan/effect.hpp"
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -6,20 +8,18 @@
 #include <variant>
 #include <vector>
 
-#include "staithe/plan/effect.hpp"
-
 namespace staithe::plan {
 
 /// One effect with everything that governs it.
 struct Action {
-  std::string id;      ///< unique in the plan, stable: "roll/web1/4", "roll/web1/repair-2"
-  std::string step;    ///< the step kind it came from: "drain", "checkout"
-  std::string title;   ///< one line for people; with the exact command where there is one
+  std::string id;     ///< unique in the plan, stable: "roll/web1/4", "roll/web1/repair-2"
+  std::string step;   ///< the step kind it came from: "drain", "checkout"
+  std::string title;  ///< one line for people; with the exact command where there is one
   Effect effect;
   base::Duration timeout{60'000};
-  std::uint32_t attempts = 1;               ///< at least 1
+  std::uint32_t attempts = 1;  ///< at least 1
   base::Duration retry_every{3'000};
-  bool alters_service = false;              ///< after it has begun, the app on the host may not be what it was
+  bool alters_service = false;  ///< after it has begun, the app on the host may not be what it was
   bool operator==(const Action&) const = default;
 };
 
@@ -32,9 +32,9 @@ struct Bracket {
   };
   std::string name;
   std::vector<Action> acquire;
-  std::vector<Action> undo;     ///< gives back when an acquire action failed, or when nothing was altered yet
+  std::vector<Action> undo;  ///< gives back when an acquire action failed, or when nothing was altered yet
   std::vector<Action> body;
-  std::vector<Action> repair;   ///< brings the previous release back inside the bracket
+  std::vector<Action> repair;  ///< brings the previous release back inside the bracket
   std::vector<Action> release;
   OnFailure on_failure = OnFailure::keep;
   bool operator==(const Bracket&) const = default;
@@ -56,7 +56,7 @@ struct Strategy {
   std::vector<Amount> batches{{1, false}, {100, true}};  ///< sizes in turn, the last one repeated
   std::uint32_t parallel = 1;                            ///< hosts in hand at a time
   Window window = Window::sliding;
-  Amount max_failures{0, false};                         ///< over the whole fleet
+  Amount max_failures{0, false};  ///< over the whole fleet
   OnFailure on_failure = OnFailure::revert_batch;
   bool operator==(const Strategy&) const = default;
 };
@@ -85,8 +85,8 @@ struct ServerRef {
 /// name declared, by address alone.
 struct Servers {
   std::vector<ServerRef> names;
-  std::string address;        ///< IP of the app; "" when unknown
-  std::uint16_t port = 0;     ///< 0: any port of that address
+  std::string address;     ///< IP of the app; "" when unknown
+  std::uint16_t port = 0;  ///< 0: any port of that address
   bool operator==(const Servers&) const = default;
 };
 
@@ -120,23 +120,23 @@ struct SshSettings {
 
 /// Everything a run is. Made once from files and resolved refs, then never changed.
 struct Plan {
-  std::string kind;         ///< "deploy", "rollback", "run", "exec", "drain", "restore", "recover"
+  std::string kind;  ///< "deploy", "rollback", "run", "exec", "drain", "restore", "recover"
   std::string title;
-  std::string source;       ///< the playbook's path, "" for none
+  std::string source;  ///< the playbook's path, "" for none
   std::string project;
   std::string environment;
   std::string service;
-  std::string ref;          ///< as the user named it
-  std::string sha;          ///< what it was resolved to
+  std::string ref;  ///< as the user named it
+  std::string sha;  ///< what it was resolved to
   std::string release;
   bool is_protected = false;
   std::map<std::string, Host> hosts;
   std::vector<Balancer> balancers;
   SshSettings ssh;
   Strategy strategy;
-  std::vector<Action> open;   ///< before the first stage: locks
+  std::vector<Action> open;  ///< before the first stage: locks
   std::vector<Stage> stages;
-  std::vector<Action> close;  ///< always, in this order, whatever happened
+  std::vector<Action> close;           ///< always, in this order, whatever happened
   std::vector<Action> notify_failure;  ///< after a run that did not end well; their failure changes nothing
 
   bool operator==(const Plan&) const = default;

@@ -29,8 +29,8 @@ class Text {
   using Piece = std::variant<std::string, SecretRef, CaptureRef>;
 
   Text() = default;
-  Text(std::string literal);  // NOLINT(google-explicit-constructor): a literal is the common case
-  Text(const char* literal) : Text(std::string(literal)) {}
+  explicit Text(std::string literal);
+  explicit Text(const char* literal) : Text(std::string(literal)) {}
 
   void append(std::string_view literal);
   void append(SecretRef secret) { pieces_.emplace_back(std::move(secret)); }

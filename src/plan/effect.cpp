@@ -1,0 +1,82 @@
+#include "staithe/plan/effect.hpp"
+
+namespace staithe::plan {
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+struct ProbeHost {
+  std::string operator()(const HttpProbe&) const { return {}; }
+  std::string operator()(const TcpProbe&) const { return {}; }
+  std::string operator()(const CommandProbe& probe) const { return probe.host; }
+  std::string operator()(const FileProbe& probe) const { return probe.host; }
+};
+
+}  // namespace
+
+std::uint32_t Amount::of(std::uint32_t whole) const {
+  if (!percent) return value;
+  const std::uint64_t scaled = static_cast<std::uint64_t>(value) * whole;
+  return static_cast<std::uint32_t>((scaled + 99) / 100);
+}
+
+std::string host_of(const Effect& effect) {
+  return std::visit(Overloaded{
+                        [](const RunLocal&) { return std::string(); },
+                        [](const Probe& probe) { return std::visit(ProbeHost{}, probe.what); },
+                        [](const Confirm&) { return std::string(); },
+                        [](const Notify&) { return std::string(); },
+                        [](const TakeLock&) { return std::string(); },
+                        [](const GiveLock&) { return std::string(); },
+                        [](const auto& on_host) { return on_host.host; },
+                    },
+                    effect);
+}
+
+bool changes_the_world(const Effect& effect) {
+  return std::visit(Overloaded{
+                        [](const RunRemote& run) { return !run.reads_only; },
+                        [](const RunLocal&) { return true; },
+                        [](const UploadFile&) { return true; },
+                        [](const ChangeRotation&) { return true; },
+                        // At its deadline it may be told to cut sessions.
+                        [](const AwaitRotation& wait) {
+                          return wait.at_deadline == AwaitRotation::AtDeadline::close_sessions;
+                        },
+                        [](const GuardCapacity&) { return false; },
+                        [](const SurveyRotation&) { return false; },
+                        [](const Probe& probe) { return std::holds_alternative<CommandProbe>(probe.what); },
+                        [](const Confirm&) { return false; },
+                        [](const Notify&) { return true; },
+                        [](const TakeLock&) { return false; },
+                        [](const GiveLock&) { return false; },
+                        [](const RecordRelease&) { return false; },
+                    },
+                    effect);
+}
+
+std::string kind_of(const Effect& effect) {
+  return std::visit(Overloaded{
+                        [](const RunRemote&) { return "ssh"; },
+                        [](const RunLocal&) { return "local"; },
+                        [](const UploadFile&) { return "upload"; },
+                        [](const ChangeRotation&) { return "haproxy"; },
+                        [](const AwaitRotation&) { return "wait"; },
+                        [](const GuardCapacity&) { return "guard"; },
+                        [](const SurveyRotation&) { return "survey"; },
+                        [](const Probe&) { return "probe"; },
+                        [](const Confirm&) { return "confirm"; },
+                        [](const Notify&) { return "notify"; },
+                        [](const TakeLock&) { return "lock"; },
+                        [](const GiveLock&) { return "unlock"; },
+                        [](const RecordRelease&) { return "record"; },
+                    },
+                    effect);
+}
+
+}  // namespace staithe::plan

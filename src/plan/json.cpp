@@ -1,0 +1,34 @@
+#include "json_fields.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/plan/plan.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace staithe::plan {
+
+std::string to_json(const Plan& plan) {
+  nlohmann::json document;
+  WriteFields writer{document};
+  fields(writer, const_cast<Plan&>(plan));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
+  document["schema"] = 1;
+  return document.dump();
+}
+
+Plan from_json(std::string_view text) {
+  try {
+    const auto document = nlohmann::json::parse(text);
+    if (document.at("schema") != 1)
+      throw base::Error(base::ErrorCode::invalid, "a plan of an unknown schema version");
+    Plan plan;
+    ReadFields reader{document};
+    fields(reader, plan);
+    return plan;
+  } catch (const nlohmann::json::exception& error) {
+    throw base::Error(base::ErrorCode::invalid, std::string("not a plan: ") + error.what());
+  }
+}
+
+}  // namespace staithe::plan

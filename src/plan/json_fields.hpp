@@ -1,0 +1,430 @@
+#pragma once
+#include "staithe/base/error.hpp"
+#include "staithe/plan/plan.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+/// One list of fields for each type serves both directions, so that writing and reading cannot disagree.
+/// An archive has `field(name, value)`; WriteFields and ReadFields are the two.
+namespace staithe::plan {
+
+template <class T>
+nlohmann::json write_value(const T& value);
+template <class T>
+void read_value(const nlohmann::json& from, T& value);
+
+struct WriteFields {
+  nlohmann::json& to;
+  template <class T>
+  void field(const char* name, T& value) {
+    to[name] = write_value(value);
+  }
+};
+struct ReadFields {
+  const nlohmann::json& from;
+  template <class T>
+  void field(const char* name, T& value) {
+    read_value(from.at(name), value);
+  }
+};
+
+// ---- enums: one table of names each -------------------------------------------------------------------
+template <class E>
+struct EnumNames;
+
+#define STAITHE_ENUM_NAMES(type, ...)                     \
+  template <>                                             \
+  struct EnumNames<type> {                                \
+    static constexpr const char* names[] = {__VA_ARGS__}; \
+  };
+STAITHE_ENUM_NAMES(SecretRef::Source, "env", "file", "command")
+STAITHE_ENUM_NAMES(ChangeRotation::To, "drain", "maint", "close_sessions", "prove", "ready", "undo")
+STAITHE_ENUM_NAMES(AwaitRotation::Until, "calm", "proven", "serving")
+STAITHE_ENUM_NAMES(AwaitRotation::AtDeadline, "fail", "close_sessions")
+STAITHE_ENUM_NAMES(Bracket::OnFailure, "keep", "repair")
+STAITHE_ENUM_NAMES(Strategy::Window, "sliding", "lockstep")
+STAITHE_ENUM_NAMES(Strategy::OnFailure, "stop", "revert_batch", "revert_all")
+STAITHE_ENUM_NAMES(Stage::Shape, "gather", "parallel", "rolling", "once")
+#undef STAITHE_ENUM_NAMES
+
+template <class E>
+E enum_from(const std::string& name) {
+  int index = 0;
+  for (const char* known : EnumNames<E>::names) {
+    if (name == known) return static_cast<E>(index);
+    ++index;
+  }
+  throw base::Error(base::ErrorCode::invalid, "not a plan: unknown word '" + name + "'");
+}
+
+// ---- types --------------------------------------------------------------------------------------------
+template <class A>
+void fields(A& a, SecretRef& v) {
+  a.field("source", v.source);
+  a.field("name", v.name);
+}
+template <class A>
+void fields(A& a, CaptureRef& v) {
+  a.field("name", v.name);
+}
+template <class A>
+void fields(A& a, Input& v) {
+  a.field("variable", v.variable);
+  a.field("value", v.value);
+}
+template <class A>
+void fields(A& a, Amount& v) {
+  a.field("value", v.value);
+  a.field("percent", v.percent);
+}
+template <class A>
+void fields(A& a, RunRemote& v) {
+  a.field("host", v.host);
+  a.field("script", v.script);
+  a.field("inputs", v.inputs);
+  a.field("capture", v.capture);
+  a.field("silence", v.silence);
+  a.field("reads_only", v.reads_only);
+}
+template <class A>
+void fields(A& a, RunLocal& v) {
+  a.field("script", v.script);
+  a.field("inputs", v.inputs);
+  a.field("capture", v.capture);
+}
+template <class A>
+void fields(A& a, UploadFile& v) {
+  a.field("host", v.host);
+  a.field("path", v.path);
+  a.field("mode", v.mode);
+  a.field("source", v.source);
+  a.field("source_sha256", v.source_sha256);
+  a.field("content", v.content);
+}
+template <class A>
+void fields(A& a, ChangeRotation& v) {
+  a.field("host", v.host);
+  a.field("to", v.to);
+}
+template <class A>
+void fields(A& a, AwaitRotation& v) {
+  a.field("host", v.host);
+  a.field("until", v.until);
+  a.field("at_deadline", v.at_deadline);
+  a.field("bake", v.bake);
+}
+template <class A>
+void fields(A& a, GuardCapacity& v) {
+  a.field("host", v.host);
+  a.field("min_available", v.min_available);
+}
+template <class A>
+void fields(A& a, SurveyRotation& v) {
+  a.field("host", v.host);
+}
+template <class A>
+void fields(A& a, HttpProbe& v) {
+  a.field("url", v.url);
+  a.field("method", v.method);
+  a.field("headers", v.headers);
+  a.field("body", v.body);
+  a.field("status", v.status);
+  a.field("contains", v.contains);
+  a.field("connect_to", v.connect_to);
+  a.field("insecure", v.insecure);
+}
+template <class A>
+void fields(A& a, TcpProbe& v) {
+  a.field("address", v.address);
+  a.field("port", v.port);
+}
+template <class A>
+void fields(A& a, CommandProbe& v) {
+  a.field("host", v.host);
+  a.field("script", v.script);
+  a.field("inputs", v.inputs);
+}
+template <class A>
+void fields(A& a, FileProbe& v) {
+  a.field("host", v.host);
+  a.field("path", v.path);
+}
+template <class A>
+void fields(A& a, Probe& v) {
+  a.field("what", v.what);
+  a.field("every", v.every);
+  a.field("each_within", v.each_within);
+  a.field("passes", v.passes);
+  a.field("once", v.once);
+}
+template <class A>
+void fields(A& a, Confirm& v) {
+  a.field("question", v.question);
+}
+template <class A>
+void fields(A& a, Notify& v) {
+  a.field("url", v.url);
+  a.field("text", v.text);
+}
+template <class A>
+void fields(A& a, TakeLock& v) {
+  a.field("scope", v.scope);
+  a.field("reason", v.reason);
+}
+template <class A>
+void fields(A& a, GiveLock& v) {
+  a.field("scope", v.scope);
+}
+template <class A>
+void fields(A& a, RecordRelease& v) {
+  a.field("host", v.host);
+  a.field("service", v.service);
+  a.field("release", v.release);
+  a.field("sha", v.sha);
+  a.field("state", v.state);
+}
+template <class A>
+void fields(A& a, Action& v) {
+  a.field("id", v.id);
+  a.field("step", v.step);
+  a.field("title", v.title);
+  a.field("effect", v.effect);
+  a.field("timeout", v.timeout);
+  a.field("attempts", v.attempts);
+  a.field("retry_every", v.retry_every);
+  a.field("alters_service", v.alters_service);
+}
+template <class A>
+void fields(A& a, Bracket& v) {
+  a.field("name", v.name);
+  a.field("acquire", v.acquire);
+  a.field("undo", v.undo);
+  a.field("body", v.body);
+  a.field("repair", v.repair);
+  a.field("release", v.release);
+  a.field("on_failure", v.on_failure);
+}
+template <class A>
+void fields(A& a, Lane& v) {
+  a.field("host", v.host);
+  a.field("nodes", v.nodes);
+  a.field("revert", v.revert);
+}
+template <class A>
+void fields(A& a, Strategy& v) {
+  a.field("batches", v.batches);
+  a.field("parallel", v.parallel);
+  a.field("window", v.window);
+  a.field("max_failures", v.max_failures);
+  a.field("on_failure", v.on_failure);
+}
+template <class A>
+void fields(A& a, Stage& v) {
+  a.field("name", v.name);
+  a.field("shape", v.shape);
+  a.field("lanes", v.lanes);
+}
+template <class A>
+void fields(A& a, ServerRef& v) {
+  a.field("backend", v.backend);
+  a.field("server", v.server);
+}
+template <class A>
+void fields(A& a, Servers& v) {
+  a.field("names", v.names);
+  a.field("address", v.address);
+  a.field("port", v.port);
+}
+template <class A>
+void fields(A& a, Host& v) {
+  a.field("name", v.name);
+  a.field("address", v.address);
+  a.field("user", v.user);
+  a.field("port", v.port);
+  a.field("identity_files", v.identity_files);
+  a.field("jump", v.jump);
+  a.field("servers", v.servers);
+}
+template <class A>
+void fields(A& a, Balancer& v) {
+  a.field("name", v.name);
+  a.field("socket", v.socket);
+  a.field("master_socket", v.master_socket);
+  a.field("on", v.on);
+}
+template <class A>
+void fields(A& a, SshSettings& v) {
+  a.field("known_hosts", v.known_hosts);
+  a.field("config", v.config);
+  a.field("connect_timeout", v.connect_timeout);
+  a.field("max_handshakes", v.max_handshakes);
+}
+template <class A>
+void fields(A& a, Plan& v) {
+  a.field("kind", v.kind);
+  a.field("title", v.title);
+  a.field("source", v.source);
+  a.field("project", v.project);
+  a.field("environment", v.environment);
+  a.field("service", v.service);
+  a.field("ref", v.ref);
+  a.field("sha", v.sha);
+  a.field("release", v.release);
+  a.field("is_protected", v.is_protected);
+  a.field("hosts", v.hosts);
+  a.field("balancers", v.balancers);
+  a.field("ssh", v.ssh);
+  a.field("strategy", v.strategy);
+  a.field("open", v.open);
+  a.field("stages", v.stages);
+  a.field("close", v.close);
+  a.field("notify_failure", v.notify_failure);
+}
+
+// ---- variants: {"kind": alternative, ...its fields} ---------------------------------------------------
+template <class V>
+struct VariantNames;
+template <>
+struct VariantNames<Effect> {
+  static constexpr const char* names[] = {
+      "run_remote",     "run_local",       "upload_file",   "change_rotation", "await_rotation",
+      "guard_capacity", "survey_rotation", "probe",         "confirm",         "notify",
+      "take_lock",      "give_lock",       "record_release"};
+};
+template <>
+struct VariantNames<decltype(Probe::what)> {
+  static constexpr const char* names[] = {"http", "tcp", "command", "file"};
+};
+template <>
+struct VariantNames<Node> {
+  static constexpr const char* names[] = {"action", "bracket"};
+};
+
+template <class V, std::size_t index = 0>
+void read_alternative(const std::string& kind, const nlohmann::json& from, V& value) {
+  if constexpr (index < std::variant_size_v<V>) {
+    if (kind == VariantNames<V>::names[index]) {
+      std::variant_alternative_t<index, V> alternative;
+      read_value(from, alternative);
+      value = std::move(alternative);
+      return;
+    }
+    read_alternative<V, index + 1>(kind, from, value);
+  } else {
+    throw base::Error(base::ErrorCode::invalid, "not a plan: unknown kind '" + kind + "'");
+  }
+}
+
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsPair : std::false_type {};
+template <class A, class B>
+struct IsPair<std::pair<A, B>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+template <class T>
+struct IsVariant : std::false_type {};
+template <class... T>
+struct IsVariant<std::variant<T...>> : std::true_type {};
+
+inline nlohmann::json write_text(const Text& text) {
+  auto pieces = nlohmann::json::array();
+  for (const auto& piece : text.pieces()) {
+    if (const auto* literal = std::get_if<std::string>(&piece))
+      pieces.push_back(*literal);
+    else if (const auto* secret = std::get_if<SecretRef>(&piece))
+      pieces.push_back({{"secret", write_value(*secret)}});
+    else
+      pieces.push_back({{"capture", std::get<CaptureRef>(piece).name}});
+  }
+  return pieces;
+}
+
+inline void read_text(const nlohmann::json& from, Text& text) {
+  for (const auto& piece : from) {
+    if (piece.is_string()) {
+      text.append(std::string_view(piece.get_ref<const std::string&>()));
+    } else if (piece.contains("secret")) {
+      SecretRef secret;
+      read_value(piece.at("secret"), secret);
+      text.append(std::move(secret));
+    } else {
+      text.append(CaptureRef{piece.at("capture").get<std::string>()});
+    }
+  }
+}
+
+template <class T>
+nlohmann::json write_value(const T& value) {
+  if constexpr (std::is_same_v<T, Text>) {
+    return write_text(value);
+  } else if constexpr (std::is_same_v<T, base::Duration>) {
+    return value.count();
+  } else if constexpr (std::is_enum_v<T>) {
+    return EnumNames<T>::names[static_cast<std::size_t>(value)];
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+    return value;
+  } else if constexpr (IsVector<T>::value) {
+    auto list = nlohmann::json::array();
+    for (const auto& item : value) list.push_back(write_value(item));
+    return list;
+  } else if constexpr (IsPair<T>::value) {
+    return nlohmann::json::array({write_value(value.first), write_value(value.second)});
+  } else if constexpr (IsMap<T>::value) {
+    auto map = nlohmann::json::object();
+    for (const auto& [key, item] : value) map[key] = write_value(item);
+    return map;
+  } else if constexpr (IsVariant<T>::value) {
+    auto document = std::visit([](const auto& alternative) { return write_value(alternative); }, value);
+    document["kind"] = VariantNames<T>::names[value.index()];
+    return document;
+  } else {
+    auto document = nlohmann::json::object();
+    WriteFields writer{document};
+    fields(writer, const_cast<T&>(value));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
+    return document;
+  }
+}
+
+template <class T>
+void read_value(const nlohmann::json& from, T& value) {
+  if constexpr (std::is_same_v<T, Text>) {
+    read_text(from, value);
+  } else if constexpr (std::is_same_v<T, base::Duration>) {
+    value = base::Duration(from.get<std::int64_t>());
+  } else if constexpr (std::is_enum_v<T>) {
+    value = enum_from<T>(from.get<std::string>());
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+    value = from.get<T>();
+  } else if constexpr (IsVector<T>::value) {
+    for (const auto& item : from) {
+      value.emplace_back();
+      read_value(item, value.back());
+    }
+  } else if constexpr (IsPair<T>::value) {
+    read_value(from.at(0), value.first);
+    read_value(from.at(1), value.second);
+  } else if constexpr (IsMap<T>::value) {
+    for (const auto& [key, item] : from.items()) read_value(item, value[key]);
+  } else if constexpr (IsVariant<T>::value) {
+    read_alternative(from.at("kind").get<std::string>(), from, value);
+  } else {
+    ReadFields reader{from};
+    fields(reader, value);
+  }
+}
+
+}  // namespace staithe::plan

@@ -1,0 +1,49 @@
+#include "staithe/plan/plan.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <algorithm>
+
+namespace staithe::plan {
+
+std::string id_of(const Plan& plan) {
+  return base::sha256_hex(to_json(plan)).substr(0, 12);
+}
+
+std::size_t count_actions(const Lane& lane) {
+  std::size_t count = 0;
+  for (const auto& node : lane.nodes) {
+    if (const auto* bracket = std::get_if<Bracket>(&node))
+      count += bracket->acquire.size() + bracket->body.size() + bracket->release.size();
+    else
+      ++count;
+  }
+  return count;
+}
+
+std::size_t count_actions(const Plan& plan) {
+  std::size_t count = plan.open.size() + plan.close.size();
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes) count += count_actions(lane);
+  return count;
+}
+
+std::vector<std::size_t> batch_sizes(const Strategy& strategy, std::size_t hosts) {
+  std::vector<std::size_t> sizes;
+  std::size_t left = hosts;
+  std::size_t turn = 0;
+  while (left > 0) {
+    std::size_t size = left;
+    if (!strategy.batches.empty()) {
+      const auto& amount = strategy.batches[std::min(turn, strategy.batches.size() - 1)];
+      // A batch of nothing would never end: the smallest batch is one host.
+      size = std::clamp<std::size_t>(amount.of(static_cast<std::uint32_t>(hosts)), 1, left);
+    }
+    sizes.push_back(size);
+    left -= size;
+    ++turn;
+  }
+  return sizes;
+}
+
+}  // namespace staithe::plan

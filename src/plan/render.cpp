@@ -1,0 +1,189 @@
+#include "describe.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/plan/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+namespace staithe::plan {
+namespace {
+
+/// Writes one plan as text. Lines are collected for each lane first, so that equal lanes can be folded.
+class Renderer {
+ public:
+  Renderer(const Plan& plan, Detail detail) : plan_(plan), detail_(detail) {}
+
+  std::string text() {
+    header();
+    actions_block("Open", plan_.open);
+    for (const auto& stage : plan_.stages) this->stage(stage);
+    actions_block("Close (always)", plan_.close);
+    actions_block("If it fails", plan_.notify_failure);
+    footer();
+    return std::move(text_);
+  }
+
+ private:
+  void header() {
+    text_ += fmt::format("{:<10} {}\n", "Plan", plan_.title);
+    if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", plan_.source);
+    if (!plan_.environment.empty())
+      text_ += fmt::format("{:<10} {}   ({} hosts{})\n", "On", plan_.environment, plan_.hosts.size(),
+                           plan_.is_protected ? ", protected" : "");
+    if (!plan_.sha.empty())
+      text_ += fmt::format("{:<10} {} -> {}\n", "Release", plan_.ref.empty() ? plan_.release : plan_.ref,
+                           plan_.sha);
+    text_ += '\n';
+  }
+
+  void footer() {
+    text_ += fmt::format("{} actions on {} hosts.\nPlan id {}\n", count_actions(plan_), plan_.hosts.size(),
+                         id_of(plan_));
+  }
+
+  void actions_block(std::string_view name, const std::vector<Action>& actions) {
+    if (actions.empty()) return;
+    text_ += fmt::format("{}\n", name);
+    std::size_t number = 1;
+    for (const auto& action : actions) text_ += action_lines(number++, action, "  ");
+    text_ += '\n';
+  }
+
+  std::string shape_text(const Stage& stage) const {
+    switch (stage.shape) {
+      case Stage::Shape::gather:
+        return fmt::format("{} hosts at once, read only; any finding refuses the run", stage.lanes.size());
+      case Stage::Shape::parallel:
+        return fmt::format("{} hosts at once", stage.lanes.size());
+      case Stage::Shape::once:
+        return "once";
+      case Stage::Shape::rolling:
+        return rolling_text(stage);
+    }
+    return {};
+  }
+
+  std::string rolling_text(const Stage& stage) const {
+    std::string batches;
+    for (const auto size : batch_sizes(plan_.strategy, stage.lanes.size()))
+      batches += fmt::format("{}{}", batches.empty() ? "" : ", ", size);
+    const auto& strategy = plan_.strategy;
+    const char* policy = strategy.on_failure == Strategy::OnFailure::stop           ? "stop"
+                         : strategy.on_failure == Strategy::OnFailure::revert_batch ? "revert the batch"
+                                                                                    : "revert all";
+    return fmt::format("{} hosts in batches of {}; {} at a time, {}; over {}{} failures: {}",
+                       stage.lanes.size(), batches, strategy.parallel,
+                       strategy.window == Strategy::Window::sliding ? "sliding" : "lockstep",
+                       strategy.max_failures.value, strategy.max_failures.percent ? "%" : "", policy);
+  }
+
+  void stage(const Stage& stage) {
+    text_ += fmt::format("Stage {} ({})\n", stage.name, shape_text(stage));
+    const Lane* model = nullptr;
+    std::string model_shape;
+    for (const auto& lane : stage.lanes) {
+      const std::string lines = lane_lines(lane);
+      const std::string shape = without_host(lines, lane.host);
+      if (detail_ == Detail::folded && model != nullptr && shape == model_shape) {
+        text_ += fmt::format("  {}  same {} actions as {}{}\n", lane.host, count_actions(lane), model->host,
+                             parameters(lane.host));
+        continue;
+      }
+      if (!lane.host.empty()) text_ += fmt::format("  {}\n", lane.host);
+      text_ += lines;
+      model = &lane;
+      model_shape = shape;
+    }
+    text_ += '\n';
+  }
+
+  std::string parameters(const std::string& host) const {
+    const auto found = plan_.hosts.find(host);
+    if (found == plan_.hosts.end() || found->second.address.empty()) return {};
+    return fmt::format(", address {}", found->second.address);
+  }
+
+  std::string lane_lines(const Lane& lane) const {
+    std::string lines;
+    std::size_t number = 1;
+    for (const auto& node : lane.nodes) {
+      if (const auto* bracket = std::get_if<Bracket>(&node))
+        lines += bracket_lines(number, *bracket);
+      else
+        lines += action_lines(number++, std::get<Action>(node), "    ");
+    }
+    if (!lane.revert.empty())
+      lines += "      to revert after it was done: the same bracket around the repair above\n";
+    return lines;
+  }
+
+  std::string bracket_lines(std::size_t& number, const Bracket& bracket) const {
+    std::string lines;
+    const std::size_t last =
+        number + bracket.acquire.size() + bracket.body.size() + bracket.release.size() - 1;
+    for (const auto& action : bracket.acquire) lines += action_lines(number++, action, "    ");
+    lines += fmt::format("      given back by actions {} to {}; before anything is altered by:\n",
+                         last - bracket.release.size() + 1, last);
+    for (const auto& action : bracket.undo) lines += action_lines(0, action, "        ");
+    for (const auto& action : bracket.body) lines += action_lines(number++, action, "    ");
+    if (bracket.on_failure == Bracket::OnFailure::repair && !bracket.repair.empty()) {
+      lines += "      on failure: repair, then give back:\n";
+      for (const auto& action : bracket.repair) lines += action_lines(0, action, "        ");
+    } else {
+      lines += "      on failure: kept out of rotation, exit 5\n";
+    }
+    for (const auto& action : bracket.release) lines += action_lines(number++, action, "    ");
+    return lines;
+  }
+
+  std::string action_lines(std::size_t number, const Action& action, std::string_view indent) const {
+    const Description description = describe(action.effect, plan_);
+    std::string suffix = fmt::format("   at most {}", base::to_text(action.timeout));
+    if (action.attempts > 1)
+      suffix += fmt::format(", {} attempts {} apart", action.attempts, base::to_text(action.retry_every));
+    const std::string mark = number > 0 ? fmt::format("{:>3}", number) : "  -";
+    std::string lines = fmt::format("{}{}  {:<9} {:<8} {}{}\n", indent, mark, action.step,
+                                    kind_of(action.effect), description.line, suffix);
+    for (const auto& line : description.block) lines += fmt::format("{}       | {}\n", indent, line);
+    return lines;
+  }
+
+  /// The same text with the host's own parameters blotted out: what two lanes must share to be folded.
+  std::string without_host(const std::string& lines, const std::string& host) const {
+    std::string blotted = blot(lines, host, "<host>");
+    const auto found = plan_.hosts.find(host);
+    if (found != plan_.hosts.end() && !found->second.address.empty())
+      blotted = blot(blotted, found->second.address, "<address>");
+    return blotted;
+  }
+
+  /// Replaces whole words only: "web1" is not a part of "web10".
+  static std::string blot(const std::string& text, const std::string& word, std::string_view mark) {
+    if (word.empty()) return text;
+    const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+    std::string result;
+    std::size_t from = 0;
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+      const std::size_t end = at + word.size();
+      if (at < from || (at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end])))
+        continue;
+      result.append(text, from, at - from).append(mark);
+      from = end;
+    }
+    return result.append(text, from);
+  }
+
+  const Plan& plan_;
+  Detail detail_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string render(const Plan& plan, Detail detail) {
+  return Renderer(plan, detail).text();
+}
+
+}  // namespace staithe::plan
