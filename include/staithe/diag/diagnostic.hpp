@@ -1,0 +1,83 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace staithe::diag {
+
+enum class Severity { error, warning };
+
+/// "error", "warning". Stable: it stands in JSON.
+std::string_view name_of(Severity severity) noexcept;
+
+/// A place in a file of the user's. Lines and columns count from 1, columns in code points.
+/// Line 0 means the file as a whole; an empty file name means no file at all (the command line, say).
+struct Position {
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+bool operator==(const Position& a, const Position& b);
+inline bool operator!=(const Position& a, const Position& b) {
+  return !(a == b);
+}
+/// By file name, then line, then column.
+bool operator<(const Position& a, const Position& b);
+
+/// One finding about the user's files.
+struct Diagnostic {
+  Severity severity = Severity::error;
+  Position position;
+  std::uint32_t length = 1;  ///< code points to underline, from `position` on
+  std::string message;       ///< what is wrong, without a full stop
+  std::string path;          ///< where in the structure: "steps[2].drain.timeout"; may be empty
+  std::string help;          ///< what to do next: "did you mean 'drain'?"; may be empty
+};
+
+/// The texts that positions point into, so that a finding can show its line.
+class SourceMap {
+ public:
+  /// Replaces what was known under that name. Lines end with "\n", "\r\n" or "\r".
+  void add(const std::string& file, std::string text);
+  /// Without its line end; nothing when the file or the line is not known.
+  std::optional<std::string> line(const std::string& file, std::uint32_t number) const;
+
+ private:
+  struct Source {
+    std::string text;
+    std::vector<std::size_t> line_starts;
+  };
+  std::map<std::string, Source> sources_;
+};
+
+/// Collects findings. Not for several threads at once.
+class Diagnostics {
+ public:
+  /// Exact repetitions are dropped (one mistake met once per host), and so is what comes after the first
+  /// 1000, which are still counted.
+  void add(Diagnostic diagnostic);
+  void error(Position position, std::string message, std::string path = {}, std::string help = {});
+  void warning(Position position, std::string message, std::string path = {}, std::string help = {});
+
+  /// By position; findings at the same place keep their order.
+  std::vector<Diagnostic> sorted() const;
+  std::size_t count(Severity severity) const noexcept;
+  bool has_errors() const noexcept { return errors_ > 0; }
+  bool empty() const noexcept { return errors_ + warnings_ == 0; }
+
+  SourceMap& sources() noexcept { return sources_; }
+  const SourceMap& sources() const noexcept { return sources_; }
+
+ private:
+  std::vector<Diagnostic> found_;
+  std::size_t errors_ = 0;
+  std::size_t warnings_ = 0;
+  SourceMap sources_;
+};
+
+}  // namespace staithe::diag

@@ -1,0 +1,81 @@
+#include "staithe/diag/diagnostic.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace staithe::diag {
+namespace {
+
+constexpr std::size_t most_kept = 1000;
+
+bool same(const Diagnostic& a, const Diagnostic& b) {
+  return a.severity == b.severity && a.position == b.position && a.message == b.message && a.path == b.path;
+}
+
+}  // namespace
+
+std::string_view name_of(Severity severity) noexcept {
+  switch (severity) {
+    case Severity::error:
+      return "error";
+    case Severity::warning:
+      return "warning";
+  }
+  return "error";
+}
+
+bool operator==(const Position& a, const Position& b) {
+  return a.line == b.line && a.column == b.column && a.file == b.file;
+}
+
+bool operator<(const Position& a, const Position& b) {
+  return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+}
+
+void SourceMap::add(const std::string& file, std::string text) {
+  Source source{std::move(text), {0}};
+  for (std::size_t at = 0; at < source.text.size(); ++at) {
+    const char c = source.text[at];
+    const bool first_of_two = c == '\r' && at + 1 < source.text.size() && source.text[at + 1] == '\n';
+    if (c == '\n' || (c == '\r' && !first_of_two)) source.line_starts.push_back(at + 1);
+  }
+  sources_[file] = std::move(source);
+}
+
+std::optional<std::string> SourceMap::line(const std::string& file, std::uint32_t number) const {
+  const auto found = sources_.find(file);
+  if (found == sources_.end() || number == 0) return std::nullopt;
+  const auto& [text, starts] = found->second;
+  if (number > starts.size()) return std::nullopt;
+  const std::size_t start = starts[number - 1];
+  return text.substr(start, text.find_first_of("\r\n", start) - start);
+}
+
+void Diagnostics::add(Diagnostic diagnostic) {
+  const auto repeated = [&](const Diagnostic& known) { return same(known, diagnostic); };
+  if (std::any_of(found_.begin(), found_.end(), repeated)) return;
+  ++(diagnostic.severity == Severity::error ? errors_ : warnings_);
+  if (found_.size() < most_kept) found_.push_back(std::move(diagnostic));
+}
+
+void Diagnostics::error(Position position, std::string message, std::string path, std::string help) {
+  add({Severity::error, std::move(position), 1, std::move(message), std::move(path), std::move(help)});
+}
+
+void Diagnostics::warning(Position position, std::string message, std::string path, std::string help) {
+  add({Severity::warning, std::move(position), 1, std::move(message), std::move(path), std::move(help)});
+}
+
+std::vector<Diagnostic> Diagnostics::sorted() const {
+  std::vector<Diagnostic> ordered = found_;
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
+  return ordered;
+}
+
+std::size_t Diagnostics::count(Severity severity) const noexcept {
+  return severity == Severity::error ? errors_ : warnings_;
+}
+
+}  // namespace staithe::diag
