@@ -230,6 +230,7 @@ template <class A>
 void fields(A& a, Stage& v) {
   a.field("name", v.name);
   a.field("shape", v.shape);
+  a.field("at_once", v.at_once);
   a.field("lanes", v.lanes);
 }
 template <class A>

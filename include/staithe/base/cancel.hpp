@@ -1,15 +1,16 @@
 #pragma once
-#include <atomic>
-#include <chrono>
-
 #include "staithe/base/duration.hpp"
 #include "staithe/base/unique_fd.hpp"
+
+#include <atomic>
+#include <chrono>
 
 namespace staithe::base {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-/// A one-way switch that a thread can poll() on. request() may be called from any thread, any number of times.
+/// A one-way switch that a thread can poll() on. request() may be called from any thread, any number of
+/// times.
 class Cancel {
  public:
   Cancel();

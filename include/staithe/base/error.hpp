@@ -7,22 +7,22 @@ namespace staithe::base {
 
 /// What kind of thing went wrong: what a caller may decide on. The text is for people.
 enum class ErrorCode {
-  cancelled,         ///< the caller's stop was asked for
-  timeout,           ///< a deadline passed
-  resolve,           ///< a name has no address
-  connect,           ///< no connection to the peer
-  reset_before_auth, ///< the peer closed before authentication; worth another try
-  host_key,          ///< unknown, changed or revoked host key
-  auth,              ///< no way to authenticate was accepted
-  channel_denied,    ///< the peer has no channel left; worth another try
-  protocol,          ///< a reply that cannot be understood
-  io,                ///< reading or writing failed
-  permission,        ///< the peer refused: not enough rights
-  not_found,         ///< the thing named does not exist
-  conflict,          ///< the thing is in a state that forbids the action
-  invalid,           ///< an argument that cannot be meant
-  unavailable,       ///< a tool or a facility that is needed is missing
-  failed,            ///< anything else
+  cancelled,          ///< the caller's stop was asked for
+  timeout,            ///< a deadline passed
+  resolve,            ///< a name has no address
+  connect,            ///< no connection to the peer
+  reset_before_auth,  ///< the peer closed before authentication; worth another try
+  host_key,           ///< unknown, changed or revoked host key
+  auth,               ///< no way to authenticate was accepted
+  channel_denied,     ///< the peer has no channel left; worth another try
+  protocol,           ///< a reply that cannot be understood
+  io,                 ///< reading or writing failed
+  permission,         ///< the peer refused: not enough rights
+  not_found,          ///< the thing named does not exist
+  conflict,           ///< the thing is in a state that forbids the action
+  invalid,            ///< an argument that cannot be meant
+  unavailable,        ///< a tool or a facility that is needed is missing
+  failed,             ///< anything else
 };
 
 /// Machine name of a code, e.g. "host_key". Stable: it stands in JSON.

@@ -1,4 +1,6 @@
 #pragma once
+#include "staithe/base/duration.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -6,14 +8,12 @@
 #include <variant>
 #include <vector>
 
-#include "staithe/base/duration.hpp"
-
 namespace staithe::event {
 
 enum class Outcome {
   ok,
-  failed,       ///< it was done and the answer was wrong
-  refused,      ///< a precondition does not hold; nothing was changed by it
+  failed,   ///< it was done and the answer was wrong
+  refused,  ///< a precondition does not hold; nothing was changed by it
   timed_out,
   unreachable,  ///< the peer could not be spoken to
   cancelled,
@@ -77,7 +77,7 @@ enum class HostState {
 const char* name_of(HostState state) noexcept;
 
 struct HostFinished {
-  std::string host;
+  std::string host, stage;
   HostState state = HostState::untouched;
   std::string detail;
   std::uint64_t actions = 0;

@@ -1,4 +1,8 @@
 #pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/event/event.hpp"
+#include "staithe/plan/plan.hpp"
+
 #include <functional>
 #include <map>
 #include <optional>
@@ -6,16 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "staithe/base/cancel.hpp"
-#include "staithe/event/event.hpp"
-#include "staithe/plan/plan.hpp"
-
 namespace staithe::exec {
 
 /// What became of an effect. A failure is a value; policy is exec's.
 struct EffectResult {
   event::Outcome outcome = event::Outcome::ok;
-  std::string detail;                    ///< one line: why it failed, or what was found
+  std::string detail;  ///< one line: why it failed, or what was found
   std::optional<int> exit_status;
   std::string captured;                  ///< trimmed stdout when the effect captures
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
@@ -42,6 +42,8 @@ class Effects {
   virtual ~Effects() = default;
   /// Never throws for a failure of the world.
   virtual EffectResult perform(const plan::Effect& effect, Performance& performance) = 0;
+  /// No later action of the run needs `host`: its connection may be closed.
+  virtual void done_with(const std::string& host) noexcept = 0;
 };
 
 /// The write-ahead journal. Each call returns only when the record is durable; thread safe; throws

@@ -64,12 +64,13 @@ struct Strategy {
 struct Stage {
   enum class Shape {
     gather,    ///< all lanes in parallel, all findings collected; any failure refuses the run (exit 4)
-    parallel,  ///< all lanes at once, a failure ends the stage
+    parallel,  ///< all lanes at once; each runs to its end whatever becomes of the others
     rolling,   ///< host by host, by the plan's strategy
     once,      ///< one lane on this machine or on one host
   };
   std::string name;
   Shape shape = Shape::once;
+  std::uint32_t at_once = 16;  ///< lanes in hand at a time; a rolling stage has the strategy's `parallel`
   std::vector<Lane> lanes;
   bool operator==(const Stage&) const = default;
 };

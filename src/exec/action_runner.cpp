@@ -1,0 +1,141 @@
+#include "action_runner.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::exec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+const base::Cancel* canceller(const Stops& stops, Shield shield) {
+  switch (shield) {
+    case Shield::none:
+      return &stops.soft;
+    case Shield::soft:
+      return &stops.hard;
+    case Shield::full:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+/// One action under way: the parts of run_action share what they know here.
+class Attempt {
+ public:
+  Attempt(const Context& context, const plan::Action& action, LaneState& lane, Shield shield, Record record)
+      : context_(context), action_(action), lane_(lane), shield_(shield), record_(record) {}
+
+  EffectResult run() {
+    ++lane_.index;
+    const auto started = Clock::now();
+    context_.bus.send(event::ActionStarted{lane_.host, action_.id, plan::kind_of(action_.effect),
+                                           action_.step, action_.title, lane_.index, lane_.of,
+                                           action_.timeout});
+    EffectResult result = begin();
+    if (result.ok()) result = perform_with_retries();
+    if (result.ok()) finish_capture(result);
+    end(result);
+    context_.bus.send(event::ActionFinished{
+        lane_.host, action_.id, plan::kind_of(action_.effect), action_.step, action_.title, lane_.index,
+        lane_.of, result.outcome, result.detail, result.exit_status,
+        std::chrono::duration_cast<base::Duration>(Clock::now() - started), result.output_tail});
+    return result;
+  }
+
+ private:
+  EffectResult begin() {
+    try {
+      context_.journal.intent(lane_.host, action_.id);
+      return {};
+    } catch (const base::Error& error) {
+      return journal_failed(error);
+    }
+  }
+
+  void end(EffectResult& result) {
+    try {
+      context_.journal.outcome(lane_.host, action_.id, result.outcome, result.detail);
+    } catch (const base::Error& error) {
+      const EffectResult lost = journal_failed(error);
+      if (result.ok()) result = lost;
+    }
+  }
+
+  EffectResult journal_failed(const base::Error& error) {
+    EffectResult result;
+    if (record_ == Record::best_effort) {
+      message(event::Level::warning, fmt::format("not journalled: {}", error.what()));
+      return result;
+    }
+    result.outcome = event::Outcome::refused;
+    result.detail = fmt::format("the journal cannot be written: {}", error.what());
+    return result;
+  }
+
+  EffectResult perform_with_retries() {
+    for (std::uint32_t attempt = 1;; ++attempt) {
+      EffectResult result = perform_once();
+      if (result.ok() || !result.retryable || attempt >= action_.attempts) return result;
+      context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, action_.attempts});
+      const auto pause = base::Scope::lasting(action_.retry_every + base::Duration(1000),
+                                              canceller(context_.stops, shield_));
+      if (base::sleep_for(action_.retry_every, pause) == base::Woke::cancelled) return result;
+    }
+  }
+
+  EffectResult perform_once() {
+    Performance performance{
+        base::Scope::lasting(action_.timeout, canceller(context_.stops, shield_)),
+        lane_.captures,
+        [this](std::string_view line, bool is_error) {
+          context_.bus.send(event::Output{lane_.host, action_.id, std::string(line), is_error});
+        },
+        [this](const event::Progress& progress) {
+          event::Progress named = progress;
+          named.host = lane_.host;
+          named.action_id = action_.id;
+          context_.bus.send(std::move(named));
+        },
+        [this](event::Level level, const std::string& text) { message(level, text); },
+        [this](const std::string& key, const std::string& text) {
+          context_.journal.note(lane_.host, action_.id, key, text);
+        }};
+    if (performance.scope.cancelled())
+      return {event::Outcome::cancelled, "stopped before it began", {}, {}, {}, false};
+    return context_.effects.perform(action_.effect, performance);
+  }
+
+  void finish_capture(const EffectResult& result) {
+    const auto keep = [&](const std::string& name) {
+      if (!name.empty()) lane_.captures[name] = result.captured;
+    };
+    if (const auto* remote = std::get_if<plan::RunRemote>(&action_.effect)) keep(remote->capture);
+    if (const auto* local = std::get_if<plan::RunLocal>(&action_.effect)) keep(local->capture);
+  }
+
+  void message(event::Level level, std::string text) {
+    context_.bus.send(event::Message{level, lane_.host, std::move(text)});
+  }
+
+  const Context& context_;
+  const plan::Action& action_;
+  LaneState& lane_;
+  Shield shield_;
+  Record record_;
+};
+
+}  // namespace
+
+void Bus::send(event::Payload payload) noexcept {
+  event::Event event{std::chrono::system_clock::now(), ++seq_, run_id_, std::move(payload)};
+  sink_.on_event(event);
+}
+
+EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane, Shield shield,
+                        Record record) {
+  return Attempt(context, action, lane, shield, record).run();
+}
+
+}  // namespace staithe::exec

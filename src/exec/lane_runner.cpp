@@ -1,0 +1,131 @@
+#include "lane_runner.hpp"
+
+namespace staithe::exec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+base::Duration since(Clock::time_point start) {
+  return std::chrono::duration_cast<base::Duration>(Clock::now() - start);
+}
+
+class LaneRunner {
+ public:
+  LaneRunner(const Context& context, const plan::Lane& lane, Shield shield)
+      : context_(context), lane_(lane), shield_(shield) {
+    state_.host = lane.host;
+    state_.of = plan::count_actions(lane);
+  }
+
+  LaneResult run(const std::vector<plan::Node>& nodes) {
+    const auto started = Clock::now();
+    result_.state = event::HostState::done;
+    for (const auto& node : nodes) {
+      if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
+        run_bracket(*bracket);
+      } else if (!step(std::get<plan::Action>(node), shield_)) {
+        result_.state = event::HostState::failed;
+      }
+      if (!result_.ok()) break;
+    }
+    result_.actions = state_.index;
+    result_.duration = since(started);
+    return std::move(result_);
+  }
+
+ private:
+  /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
+  /// whatever the first signal says.
+  bool step(const plan::Action& action, Shield shield, Record record = Record::required) {
+    if (action.alters_service) result_.altered = true;
+    if (result_.altered && shield == Shield::none) shield = Shield::soft;
+    EffectResult result = run_action(context_, action, state_, shield, record);
+    if (result.ok()) return true;
+    if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
+    return false;
+  }
+
+  bool steps(const std::vector<plan::Action>& actions, Shield shield, Record record = Record::required) {
+    for (const auto& action : actions)
+      if (!step(action, shield, record)) return false;
+    return true;
+  }
+
+  bool give_back(const std::vector<plan::Action>& actions) {
+    return steps(actions, Shield::soft, Record::best_effort);
+  }
+
+  void run_bracket(const plan::Bracket& bracket) {
+    const auto taken_at = Clock::now();
+    hold(bracket);
+    result_.taken += since(taken_at);
+  }
+
+  void hold(const plan::Bracket& bracket) {
+    const bool altered_before = result_.altered;
+    if (!steps(bracket.acquire, shield_)) {
+      untake(bracket);
+      return;
+    }
+    if (!steps(bracket.body, shield_)) {
+      if (result_.altered == altered_before)
+        untake(bracket);
+      else
+        mend(bracket);
+      return;
+    }
+    if (give_back(bracket.release)) return;
+    release_failed(bracket);
+  }
+
+  /// Nothing was done to the service: it is put back as it was found.
+  void untake(const plan::Bracket& bracket) {
+    result_.state = give_back(bracket.undo) ? event::HostState::restored : event::HostState::out;
+  }
+
+  /// The service was touched and is not right.
+  void mend(const plan::Bracket& bracket) {
+    result_.state = event::HostState::out;
+    const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair && !bracket.repair.empty();
+    if (!may_repair || context_.stops.hard.requested()) return;
+    if (!give_back(bracket.repair) || !give_back(bracket.release)) return;
+    result_.state = event::HostState::reverted;
+    result_.altered = false;
+  }
+
+  /// The new release did not come back into rotation. It may be half in it: the revert takes it out again.
+  void release_failed(const plan::Bracket& bracket) {
+    result_.state = event::HostState::out;
+    const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair;
+    if (!may_repair || lane_.revert.empty() || context_.stops.hard.requested()) return;
+    const LaneResult reverted = run_revert(context_, lane_);
+    result_.state = reverted.state;
+    if (reverted.state == event::HostState::reverted) result_.altered = false;
+  }
+
+  const Context& context_;
+  const plan::Lane& lane_;
+  Shield shield_;
+  LaneState state_;
+  LaneResult result_;
+};
+
+}  // namespace
+
+LaneResult run_lane(const Context& context, const plan::Lane& lane) {
+  return LaneRunner(context, lane, Shield::none).run(lane.nodes);
+}
+
+LaneResult run_revert(const Context& context, const plan::Lane& lane) {
+  LaneResult result = LaneRunner(context, lane, Shield::soft).run(lane.revert);
+  if (result.ok()) {
+    result.state = event::HostState::reverted;
+    result.altered = false;
+  } else if (result.state == event::HostState::restored) {
+    // The drain for the revert failed and was undone: the host still serves what it was to be rid of.
+    result.state = event::HostState::failed;
+  }
+  return result;
+}
+
+}  // namespace staithe::exec

@@ -1,0 +1,33 @@
+#pragma once
+#include "action_runner.hpp"
+
+#include <optional>
+
+namespace staithe::exec {
+
+/// The first thing that went wrong in a lane.
+struct Failure {
+  std::string host;
+  std::string action_id;
+  std::string title;
+  EffectResult result;
+};
+
+struct LaneResult {
+  event::HostState state = event::HostState::untouched;
+  std::optional<Failure> failure;
+  bool altered = false;  ///< the service on the host was touched and not brought back
+  std::uint64_t actions = 0;
+  base::Duration duration{0};
+  base::Duration taken{0};  ///< how long its bracket was held
+
+  bool ok() const { return state == event::HostState::done; }
+};
+
+/// Runs the lane's nodes to the end or to the first failure, giving back what was taken.
+LaneResult run_lane(const Context& context, const plan::Lane& lane);
+
+/// Brings a host that was done back to the release before. Not stopped by the first signal.
+LaneResult run_revert(const Context& context, const plan::Lane& lane);
+
+}  // namespace staithe::exec

@@ -1,0 +1,252 @@
+#include "staithe/exec/runner.hpp"
+
+#include "stage_runner.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace staithe::exec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// One run from its locks to its last event.
+class Run {
+ public:
+  Run(const plan::Plan& plan, const RunOptions& options, Effects& effects, Journal& journal,
+      event::EventSink& sink, const Stops& stops)
+      : plan_(plan),
+        options_(options),
+        bus_(sink, options.run_id),
+        context_{plan, effects, journal, bus_, stops},
+        started_(Clock::now()) {}
+
+  RunResult run() {
+    announce();
+    if (sequence(plan_.open)) run_stages();
+    if (begun_) close();
+    return finish();
+  }
+
+ private:
+  void announce() {
+    event::RunStarted started{options_.run_id,
+                              plan::id_of(plan_),
+                              plan_.kind,
+                              plan_.title,
+                              plan_.environment,
+                              plan_.service,
+                              plan_.release,
+                              plan_.sha,
+                              plan::count_actions(plan_),
+                              {}};
+    for (const auto& host : target_hosts()) started.hosts.push_back(host);
+    bus_.send(std::move(started));
+  }
+
+  /// Hosts that a rolling or parallel stage works on, in plan order.
+  std::vector<std::string> target_hosts() const {
+    std::vector<std::string> hosts;
+    for (const auto& stage : plan_.stages)
+      for (const auto& lane : stage.lanes)
+        if (!lane.host.empty() && std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
+          hosts.push_back(lane.host);
+    return hosts;
+  }
+
+  /// Locks and the like, one after the other; a failure refuses the run.
+  bool sequence(const std::vector<plan::Action>& actions) {
+    LaneState lane;
+    lane.of = actions.size();
+    for (const auto& action : actions) {
+      EffectResult result = run_action(context_, action, lane, Shield::none, Record::required);
+      if (!result.ok()) {
+        failure_ = Failure{"", action.id, action.title, std::move(result)};
+        refused_ = true;
+        return false;
+      }
+      begun_ = true;
+    }
+    begun_ = true;
+    return true;
+  }
+
+  void close() {
+    LaneState lane;
+    lane.of = plan_.close.size();
+    for (const auto& action : plan_.close) {
+      EffectResult result = run_action(context_, action, lane, Shield::full, Record::best_effort);
+      if (!result.ok() && !failure_) failure_ = Failure{"", action.id, action.title, std::move(result)};
+    }
+    if (!failure_) return;
+    for (const auto& action : plan_.notify_failure)
+      run_action(context_, action, lane, Shield::full, Record::best_effort);
+  }
+
+  void run_stages() {
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const auto& stage = plan_.stages[i];
+      if (context_.stops.soft.requested()) {
+        interrupted_ = true;
+        return;
+      }
+      StageResult result = run_stage(context_, stage);
+      interrupted_ = interrupted_ || result.stopped;
+      const bool failed = take(stage, std::move(result));
+      release_hosts(i);
+      if (failed) return;
+    }
+  }
+
+  /// Keeps what a stage came to; true when the run ends here.
+  bool take(const plan::Stage& stage, StageResult result) {
+    if (stage.shape == plan::Stage::Shape::rolling) {
+      rolled_stage_ = &stage;
+      rolled_ = result;
+    }
+    for (auto& [host, lane] : result.lanes) keep_state(stage, host, lane);
+    for (auto& failure : result.failures) {
+      if (failure.result.outcome == event::Outcome::cancelled) interrupted_ = true;
+      if (!failure_) failure_ = failure;
+    }
+    if (result.failures.empty()) return interrupted_;
+    refused_ = refused_ || stage.shape == plan::Stage::Shape::gather;
+    if (stage.shape == plan::Stage::Shape::rolling) return over(result);
+    if (rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::once) revert_all();
+    return true;
+  }
+
+  /// A rolling stage with failures inside its budget lets the later stages run.
+  bool over(const StageResult& result) const {
+    return interrupted_ || result.lanes.size() < rolled_stage_->lanes.size() ||
+           plan_.strategy.max_failures == plan::Amount{0, false};
+  }
+
+  /// What comes after the roll judges the whole of it: its failure reverts all, when reverting is the policy.
+  void revert_all() {
+    if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) return;
+    std::vector<std::string> all;
+    for (const auto& lane : rolled_stage_->lanes) all.push_back(lane.host);
+    revert_lanes(context_, *rolled_stage_, rolled_, all);
+    for (auto& [host, lane] : rolled_.lanes) keep_state(*rolled_stage_, host, lane);
+  }
+
+  void keep_state(const plan::Stage& stage, const std::string& host, const LaneResult& lane) {
+    if (host.empty()) return;
+    auto& known = states_[host];
+    known.detail = lane.failure ? lane.failure->result.detail : "";
+    if (stage.shape == plan::Stage::Shape::rolling) {
+      known.state = lane.state;
+      return;
+    }
+    // Staging and preflight leave a host untouched; where they are all there is, they are its work.
+    if (rolled_stage_ == nullptr && !has_rolling())
+      known.state = lane.state;
+    else if (lane.state == event::HostState::failed && known.state == event::HostState::untouched)
+      known.detail = lane.failure ? lane.failure->result.detail : "";
+  }
+
+  bool has_rolling() const {
+    return std::any_of(plan_.stages.begin(), plan_.stages.end(),
+                       [](const auto& stage) { return stage.shape == plan::Stage::Shape::rolling; });
+  }
+
+  void release_hosts(std::size_t stage) {
+    std::set<std::string> later;
+    for (std::size_t i = stage + 1; i < plan_.stages.size(); ++i)
+      for (const auto& lane : plan_.stages[i].lanes) later.insert(lane.host);
+    for (const auto& lane : plan_.stages[stage].lanes)
+      if (!lane.host.empty() && later.count(lane.host) == 0) context_.effects.done_with(lane.host);
+  }
+
+  Verdict judge() const {
+    const bool out = std::any_of(states_.begin(), states_.end(), [](const auto& entry) {
+      return entry.second.state == event::HostState::out;
+    });
+    if (out) return Verdict::needs_person;
+    if (!failure_ && !interrupted_) return Verdict::done;
+    if (interrupted_) return Verdict::interrupted;
+    if (refused_ && rolled_stage_ == nullptr) return Verdict::refused;
+    return mixed_versions() ? Verdict::needs_person : Verdict::failed;
+  }
+
+  bool mixed_versions() const {
+    if (rolled_stage_ == nullptr) return false;
+    std::size_t altered = 0;
+    for (const auto& [host, lane] : rolled_.lanes) altered += lane.altered ? 1 : 0;
+    return altered > 0 && altered < rolled_stage_->lanes.size();
+  }
+
+  RunResult finish() {
+    if (context_.stops.soft.requested() && failure_ && failure_->result.outcome == event::Outcome::cancelled)
+      interrupted_ = true;
+    RunResult result;
+    result.verdict = judge();
+    auto& finished = result.finished;
+    switch (result.verdict) {
+      case Verdict::done:
+        finished.exit_code = 0;
+        finished.verdict = "done";
+        break;
+      case Verdict::failed:
+        finished.exit_code = 1;
+        finished.verdict = "failed";
+        break;
+      case Verdict::refused:
+        finished.exit_code = 4;
+        finished.verdict = "refused";
+        break;
+      case Verdict::needs_person:
+        finished.exit_code = 5;
+        finished.verdict = "needs a person";
+        break;
+      case Verdict::interrupted:
+        finished.exit_code = 130;
+        finished.verdict = "interrupted";
+        break;
+    }
+    if (failure_) {
+      finished.failed_action = failure_->title.empty() ? failure_->action_id : failure_->title;
+      finished.failed_host = failure_->host;
+      finished.failure = failure_->result.detail;
+    }
+    for (const auto& host : target_hosts()) {
+      const auto known = states_.find(host);
+      if (known == states_.end())
+        finished.hosts.push_back({host, event::HostState::untouched, ""});
+      else
+        finished.hosts.push_back({host, known->second.state, known->second.detail});
+    }
+    finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
+    if (options_.advise) finished.next = options_.advise(finished);
+    bus_.send(finished);
+    return result;
+  }
+
+  struct Known {
+    event::HostState state = event::HostState::untouched;
+    std::string detail;
+  };
+
+  const plan::Plan& plan_;
+  const RunOptions& options_;
+  Bus bus_;
+  Context context_;
+  Clock::time_point started_;
+  std::optional<Failure> failure_;
+  const plan::Stage* rolled_stage_ = nullptr;
+  StageResult rolled_;
+  std::map<std::string, Known> states_;
+  bool begun_ = false;
+  bool refused_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace
+
+RunResult run(const plan::Plan& plan, const RunOptions& options, Effects& effects, Journal& journal,
+              event::EventSink& sink, const Stops& stops) {
+  return Run(plan, options, effects, journal, sink, stops).run();
+}
+
+}  // namespace staithe::exec

@@ -1,0 +1,22 @@
+#pragma once
+#include "lane_runner.hpp"
+
+#include <map>
+#include <vector>
+
+namespace staithe::exec {
+
+struct StageResult {
+  std::map<std::string, LaneResult> lanes;  ///< by host; lanes that never began are not in it
+  std::vector<Failure> failures;            ///< in the order they were met
+  bool stopped = false;                     ///< a signal kept it from beginning all lanes
+};
+
+/// Runs one stage by its shape. For a rolling stage the plan's policy on failure is carried out too.
+StageResult run_stage(const Context& context, const plan::Stage& stage);
+
+/// Reverts every lane of `stage` that `results` has as done or altered, newest first where it matters.
+void revert_lanes(const Context& context, const plan::Stage& stage, StageResult& results,
+                  const std::vector<std::string>& hosts);
+
+}  // namespace staithe::exec
