@@ -1,0 +1,30 @@
+#pragma once
+#include "staithe/haproxy/state.hpp"
+
+#include <string>
+#include <vector>
+
+/// What a look at a balancer says about rolling releases out behind it. Pure.
+namespace staithe::haproxy {
+
+struct Finding {
+  enum class Severity : std::uint8_t { note, warning, error };
+  Severity severity = Severity::note;
+  std::string balancer;
+  std::string subject;  ///< "api/web1", "api", or "" for the balancer
+  std::string text;
+  bool operator==(const Finding&) const = default;
+};
+
+struct Overview {
+  std::string balancer;
+  std::string level;  ///< "" when unknown
+  Snapshot all;       ///< every backend
+  std::vector<StickTable> tables;
+  std::vector<Worker> workers;
+  bool master = false;  ///< a master socket is declared
+};
+
+std::vector<Finding> risks(const Overview& overview);
+
+}  // namespace staithe::haproxy

@@ -1,0 +1,161 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/haproxy/calm.hpp"
+#include "staithe/haproxy/found.hpp"
+#include "staithe/haproxy/risks.hpp"
+#include "staithe/haproxy/socket.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace staithe::haproxy {
+
+/// How far a rotation has come, or may have come before a crash.
+enum class Phase : std::uint8_t {
+  found,      ///< nothing was changed
+  draining,   ///< no new visitors
+  quiescing,  ///< maintenance: nobody; from calm on, the app may be stopped
+  proving,    ///< in drain again, health to be earned
+  restoring,  ///< given back
+};
+
+struct RotationOptions {
+  base::Duration poll{100};
+  std::uint32_t calm_polls = 3;
+  base::Duration patience{10'000};  ///< with a balancer that does not answer: it may be restarting
+};
+
+struct RotationProgress {
+  std::uint64_t sessions = 0;  ///< in hand on these servers, old workers included
+  std::uint64_t queued = 0;
+  std::string text;  ///< "12 sessions: lb1 api/web1 9, lb2 api/web1 3"
+};
+using OnProgress = std::function<void(const RotationProgress&)>;
+
+struct Calm {
+  bool reached = false;
+  std::string busy;  ///< when not: what was still going on
+};
+
+/// Takes the servers of ONE host out of rotation on all balancers and gives them back as they were found,
+/// without losing a request. One method for each phase, in this order:
+///
+///   find (journal it) → drain → wait_calm → quiesce → wait_calm → [the app may be stopped now]
+///   → [the app is healthy by its own word] → prove → wait_proven → [smoke test] → ready → wait_serving
+///
+/// Until the app is stopped every failure is answered with undo(). Each phase addresses all balancers before
+/// anything waits. A balancer that was reloaded or restarted meanwhile forgets all this: the next look
+/// notices, puts the state of the phase back first and leaves a note. State that somebody else set is never
+/// overwritten: Error{conflict}.
+///
+/// Not thread safe; the sockets may be shared with other rotations and must outlive this one.
+class Rotation {
+ public:
+  struct Seat {
+    Socket* socket = nullptr;
+    std::vector<ServerRef> refs;
+  };
+  explicit Rotation(std::vector<Seat> seats, RotationOptions options = {});
+  /// Goes on where another process was. `reached`: the furthest phase that may have begun; up to there every
+  /// state that it could have set counts as our own. Balancers that are not among the sockets are reported
+  /// as left when things are given back.
+  Rotation(const std::vector<Socket*>& sockets, Found found, Phase reached, RotationOptions options = {});
+
+  /// Reads only. Everything that stands in the way (severity error) or should be known. Throws only
+  /// Error{cancelled}.
+  std::vector<Finding> survey(const base::Scope& scope);
+  /// Reads what is there now. To be journalled before drain().
+  const Found& find(const base::Scope& scope);
+  const Found& found() const noexcept { return found_; }
+
+  /// Agents off, new visitors away. A server found in maintenance stays there, untouched to the end.
+  void drain(const base::Scope& scope);
+  /// Until nothing is in hand, or until the scope's deadline, which is an answer and not an error. With
+  /// persistent visitors (cookies, stick tables) a drain alone may never be calm: go on to quiesce().
+  Calm wait_calm(const base::Scope& scope, const OnProgress& progress = {});
+  void quiesce(const base::Scope& scope);
+  /// Cuts what is in hand: requests in flight get a 502. In old workers too where the master socket is known.
+  void close_sessions(const base::Scope& scope);
+
+  /// Back to drain with the health taken away where checks can give it back. A balancer that does not answer
+  /// is left behind with a note; when none answers, Error{connect}.
+  void prove(const base::Scope& scope);
+  /// Until every checked server is UP by checks made after prove(). Error{timeout} says which is not and why.
+  void wait_proven(const base::Scope& scope, const OnProgress& progress = {});
+
+  /// Weight, state and agent as found. Returns what could not be put right, a line each; empty: all was. May
+  /// be called again. Throws only Error{cancelled} and Error{timeout}, with what is left in it.
+  [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
+  /// Until all that was serving when found serves again, and has done so for `bake`. Error{timeout} when it
+  /// does not come, Error{failed} when it goes within the bake.
+  void wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {});
+  /// As ready(), for an app that was not touched, in reverse order.
+  [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
+
+  /// Looks once at every balancer and puts the phase's state back where a reload has forgotten it; to be
+  /// called now and then while the app is down. Throws Error{conflict} as the waits do. Returns the notes
+  /// that this look left (they stay for take_notes too).
+  std::vector<std::string> reassert(const base::Scope& scope);
+
+  Phase phase() const noexcept { return phase_; }
+  /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known
+  /// after find().
+  bool persistent() const noexcept { return persistent_; }
+  /// What a person should read: reloads seen, states left as found. Emptied by the call.
+  std::vector<std::string> take_notes();
+
+ private:
+  struct Entry {
+    FoundServer found;
+    std::uint8_t ours = 0;  ///< set of Own, as bits: states that we may have given it
+    bool gone = false;
+  };
+  struct Place {
+    Socket* socket = nullptr;  ///< null: no such balancer any more
+    std::string name;
+    std::vector<ServerRef> refs;
+    std::vector<std::string> backends;
+    std::vector<Entry> entries;
+    Info process;
+    bool reloaded = false;  ///< the state found may not be HAProxy's any more
+    std::string lost;       ///< why it was left behind
+  };
+
+  void require_found() const;
+  void begin(Phase phase);
+  Own target(const Entry& entry, Phase phase) const noexcept;
+  void send(Place& place, const std::vector<std::string>& lines, const base::Scope& scope);
+  std::vector<std::string> lines_for(const Place& place, Phase phase) const;
+  void apply(Place& place, Phase phase, const base::Scope& scope);
+  void settle_agents(Place& place, const base::Scope& scope);
+  Snapshot look(Place& place, const base::Scope& scope);
+  Snapshot look_patiently(Place& place, const base::Scope& scope);
+  void notice_reload(Place& place, const Snapshot& snapshot, const base::Scope& scope);
+  void verify(Place& place, const Snapshot& snapshot);
+  void add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,
+                 const base::Scope& scope);
+  void add_old_workers(Place& place, std::map<std::string, Load>& loads, const base::Scope& scope);
+  void close_old_sessions(Place& place, const base::Scope& scope);
+  void lose(Place& place, const base::Error& error);
+  std::vector<std::string> give_back(const base::Scope& scope, bool app_untouched);
+  void give_back_at(Place& place, const base::Scope& scope, bool app_untouched,
+                    std::vector<std::string>& left);
+  std::vector<std::string> unproven(Place& place, const base::Scope& scope);
+  std::vector<std::string> not_serving(Place& place, const base::Scope& scope);
+  void survey_place(Place& place, const base::Scope& scope, std::vector<Finding>& findings);
+  template <class Action>
+  auto patiently(const base::Scope& scope, Action&& action);
+  void note(std::string text);
+
+  RotationOptions options_;
+  std::vector<Place> places_;
+  Found found_;
+  Phase phase_ = Phase::found;
+  bool have_found_ = false;
+  bool persistent_ = false;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace staithe::haproxy
