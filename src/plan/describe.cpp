@@ -80,11 +80,14 @@ Description rotation_change(const ChangeRotation& change, const Plan& plan) {
 std::string await_text(const AwaitRotation& wait, const Plan& plan) {
   const std::string servers = servers_text(plan, wait.host);
   switch (wait.until) {
-    case AwaitRotation::Until::calm:
-      return fmt::format("no session, no queue and no new request on {}{}", servers,
-                         wait.at_deadline == AwaitRotation::AtDeadline::close_sessions
-                             ? "; at the deadline: shutdown sessions"
-                             : "");
+    case AwaitRotation::Until::calm: {
+      const char* at_deadline = wait.at_deadline == AwaitRotation::AtDeadline::close_sessions
+                                    ? "; at the deadline: shutdown sessions"
+                                : wait.at_deadline == AwaitRotation::AtDeadline::go_on
+                                    ? "; at the deadline: go on"
+                                    : "";
+      return fmt::format("no session, no queue and no new request on {}{}", servers, at_deadline);
+    }
     case AwaitRotation::Until::proven:
       return fmt::format("HAProxy's own checks find {} up", servers);
     case AwaitRotation::Until::serving:

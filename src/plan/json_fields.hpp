@@ -48,7 +48,7 @@ struct EnumNames;
 STAITHE_ENUM_NAMES(SecretRef::Source, "env", "file", "command")
 STAITHE_ENUM_NAMES(ChangeRotation::To, "drain", "maint", "close_sessions", "prove", "ready", "undo")
 STAITHE_ENUM_NAMES(AwaitRotation::Until, "calm", "proven", "serving")
-STAITHE_ENUM_NAMES(AwaitRotation::AtDeadline, "fail", "close_sessions")
+STAITHE_ENUM_NAMES(AwaitRotation::AtDeadline, "fail", "close_sessions", "go_on")
 STAITHE_ENUM_NAMES(Bracket::OnFailure, "keep", "repair")
 STAITHE_ENUM_NAMES(Strategy::Window, "sliding", "lockstep")
 STAITHE_ENUM_NAMES(Strategy::OnFailure, "stop", "revert_batch", "revert_all")
@@ -139,7 +139,6 @@ void fields(A& a, HttpProbe& v) {
   a.field("status", v.status);
   a.field("contains", v.contains);
   a.field("connect_to", v.connect_to);
-  a.field("insecure", v.insecure);
 }
 template <class A>
 void fields(A& a, TcpProbe& v) {

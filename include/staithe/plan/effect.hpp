@@ -61,7 +61,11 @@ struct ChangeRotation {
 /// A wait on those servers.
 struct AwaitRotation {
   enum class Until { calm, proven, serving };
-  enum class AtDeadline { fail, close_sessions };
+  enum class AtDeadline {
+    fail,
+    close_sessions,
+    go_on,  ///< it counts as done: maint, which comes next, moves persistent visitors that drain never loses
+  };
   std::string host;
   Until until = Until::calm;
   AtDeadline at_deadline = AtDeadline::fail;
@@ -103,7 +107,6 @@ struct HttpProbe {
   std::uint16_t status = 200;
   Text contains;           ///< the body must hold this, "" for any body
   std::string connect_to;  ///< host:port to really connect to, "" for the URL's
-  bool insecure = false;   ///< do not verify the certificate
   bool operator==(const HttpProbe&) const = default;
 };
 struct TcpProbe {
