@@ -1,0 +1,205 @@
+#include "staithe/base/redact.hpp"
+
+#include "catch.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <random>
+#include <thread>
+#include <vector>
+
+using staithe::base::base64;
+using staithe::base::RedactingStream;
+using staithe::base::Redactor;
+
+namespace {
+
+std::string percent(std::string_view text, std::string_view kept) {
+  std::string result;
+  for (const char c : text)
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || kept.find(c) != std::string_view::npos)
+      result += c;
+    else
+      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  return result;
+}
+
+std::string hex(std::string_view text) {
+  std::string result;
+  for (const char c : text) result += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return result;
+}
+
+std::string url_safe(std::string text) {
+  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return text;
+}
+
+std::string wrapped(const std::string& text, std::size_t width) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size(); at += width) result += text.substr(at, width) + "\n";
+  return result;
+}
+
+/// As a program of the world outside would write the secret.
+std::vector<std::string> forms_of(const std::string& secret) {
+  const std::string json = nlohmann::json(secret).dump();
+  const std::string ascii = nlohmann::json(secret).dump(-1, ' ', true);
+  std::string upper = hex(secret);
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return {secret,
+          percent(secret, "-._~"),
+          percent(secret, "-_.!~*'()/:@"),
+          json.substr(1, json.size() - 2),
+          ascii.substr(1, ascii.size() - 2),
+          hex(secret),
+          upper,
+          base64(secret),
+          url_safe(base64(secret)),
+          percent(base64(secret), ""),
+          staithe::base::shell_quote(secret)};
+}
+
+std::string in_pieces(const Redactor& redactor, std::string_view text, std::mt19937& random) {
+  RedactingStream stream(redactor);
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t size = std::min<std::size_t>(text.size(), 1 + random() % 5);
+    result += stream.push(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+  return result + stream.finish();
+}
+
+/// Code points that escape in different ways, among them 2-, 3- and 4-byte ones.
+std::string random_secret(std::mt19937& random) {
+  static const std::vector<std::string> letters{"a", "B", "7", "'", "\"", "\\", "/",  "%",
+                                                "&", "<", " ", "+", "=",  "$",  "\t", "-",
+                                                "é", "€", "😀", "x", "q",  ";",  "!",  "#"};
+  std::string secret = "k";
+  const std::size_t length = 5 + random() % 20;
+  for (std::size_t index = 0; index < length; ++index) secret += letters[random() % letters.size()];
+  return secret + "z";
+}
+
+}  // namespace
+
+TEST_CASE("Every form of a secret is replaced, in one text and in pieces") {
+  std::mt19937 random(20240607);
+  for (int round = 0; round < 60; ++round) {
+    Redactor redactor;
+    const std::string secret = random_secret(random);
+    const std::string other = random_secret(random);
+    redactor.add(secret);
+    redactor.add(other);
+    for (const std::string& which : {secret, other})
+      for (const std::string& form : forms_of(which)) {
+        INFO("secret " << which << " form " << form);
+        const std::string cleaned = redactor.clean("[" + form + "]");
+        const bool quoted = form.front() == '\'';
+        CHECK(cleaned == (quoted ? "['***']" : "[***]"));
+        CHECK(in_pieces(redactor, "[" + form + "]", random) == cleaned);
+      }
+  }
+}
+
+TEST_CASE("A secret inside encoded text is replaced whatever stands around it") {
+  Redactor redactor;
+  const std::string secret = "S3cret-pass/word";
+  redactor.add(secret);
+  for (std::size_t before = 0; before < 7; ++before)
+    for (std::size_t after = 0; after < 7; ++after) {
+      const std::string encoded = base64(std::string(before, 'u') + secret + std::string(after, 'v'));
+      const std::string cleaned = redactor.clean("Basic " + encoded);
+      CHECK_THAT(cleaned, ContainsSubstring("***"));
+      // At each border one character may hold bits of both sides.
+      const std::size_t own = (before + secret.size()) * 8 / 6 - (before * 8 + 5) / 6;
+      CHECK(cleaned.size() <= std::string("Basic ***").size() + encoded.size() - own);
+    }
+  CHECK(redactor.clean("Basic " + base64("user:" + secret)) == "Basic dXNlcjp***");
+}
+
+TEST_CASE("Base64 broken into lines is replaced") {
+  Redactor redactor;
+  std::string secret;
+  for (int index = 0; index < 40; ++index) secret += fmt::format("key{:03}", index);
+  redactor.add(secret);
+  for (const std::size_t width : {76U, 64U, 7U})
+    CHECK(redactor.clean(wrapped(base64(secret), width)) == "***\n");
+}
+
+TEST_CASE("Other text passes as it is") {
+  Redactor redactor;
+  CHECK(redactor.clean("anything") == "anything");
+  redactor.add("hunter2-long");
+  redactor.add("");
+  redactor.add(" \n");
+  const std::string text = "hunter2 hunter3 100% \\n \\u00e9 hunter2-lon 6875 aHVudGVy\xff\n\0x";
+  CHECK(redactor.clean(text) == text);
+}
+
+TEST_CASE("Short secrets are replaced only as they are") {
+  Redactor redactor;
+  redactor.add("a&b");
+  CHECK(redactor.clean("xa&by a&amp;b a%26b YSZi") == "x***y a&amp;b a%26b YSZi");
+}
+
+TEST_CASE("Overlapping, nested and adjacent secrets leave nothing") {
+  Redactor redactor;
+  redactor.add("abcdefgh");
+  redactor.add("efghijkl");
+  redactor.add("abcd");
+  CHECK(redactor.clean("<abcdefghijkl>") == "<***>");
+  CHECK(redactor.clean("<abcdefgh>") == "<***>");
+  CHECK(redactor.clean("<abcdabcd>") == "<******>");
+  CHECK(redactor.clean("<abcdef>") == "<***ef>");
+  std::mt19937 random(7);
+  for (int round = 0; round < 50; ++round)
+    CHECK(in_pieces(redactor, "<abcdefghijkl> abcdabcdef", random) == "<***> ******ef");
+}
+
+TEST_CASE("A secret of several lines is found whole, line by line, and without its last line break") {
+  Redactor redactor;
+  redactor.add("-----BEGIN KEY-----\nMIIEvQIBADANBg\nshort\n-----END KEY-----\n");
+  CHECK(redactor.clean("MIIEvQIBADANBg short") == "*** short");
+  CHECK(redactor.clean("x-----BEGIN KEY-----\r\nMIIEvQIBADANBg\r\nshort\r\n-----END KEY-----y") == "x***y");
+  CHECK(redactor.clean("\"-----BEGIN KEY-----\\nMIIEvQIBADANBg\\nshort\\n-----END KEY-----\\n\"") ==
+        "\"***\\n\"");
+}
+
+TEST_CASE("A stream holds back only what may be a secret") {
+  Redactor redactor;
+  redactor.add("secret-value");
+  RedactingStream stream(redactor);
+  CHECK(stream.push("hello sec") == "hello ");
+  CHECK(stream.push("ond secret-val") == "second ");
+  CHECK(stream.push("ue!") == "***!");
+  CHECK(stream.push("\nsecret-") == "\n");
+  CHECK(stream.finish() == "secret-");
+  CHECK(stream.finish().empty());
+}
+
+TEST_CASE("A secret that can be spelled in very many ways does not make it slow") {
+  Redactor redactor;
+  redactor.add(std::string(40, '\''));
+  redactor.add(std::string(300, 'A'));
+  const std::clock_t before = std::clock();
+  CHECK(redactor.clean(std::string(4000, '\'') + std::string(4000, 'A') + "B").size() < 1000);
+  CHECK(std::clock() - before < 10 * CLOCKS_PER_SEC);
+}
+
+TEST_CASE("Secrets may be added while others read") {
+  Redactor redactor;
+  redactor.add("first-secret");
+  std::thread writer([&] {
+    for (int index = 0; index < 50; ++index) redactor.add(fmt::format("secret-number-{}", index));
+  });
+  bool clean = true;
+  for (int index = 0; index < 200; ++index) clean = clean && redactor.clean("a first-secret b") == "a *** b";
+  writer.join();
+  CHECK(clean);
+  CHECK(redactor.clean("secret-number-7") == "***");
+}
