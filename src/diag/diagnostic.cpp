@@ -35,11 +35,8 @@ bool operator<(const Position& a, const Position& b) {
 
 void SourceMap::add(const std::string& file, std::string text) {
   Source source{std::move(text), {0}};
-  for (std::size_t at = 0; at < source.text.size(); ++at) {
-    const char c = source.text[at];
-    const bool first_of_two = c == '\r' && at + 1 < source.text.size() && source.text[at + 1] == '\n';
-    if (c == '\n' || (c == '\r' && !first_of_two)) source.line_starts.push_back(at + 1);
-  }
+  for (std::size_t at = 0; at < source.text.size(); ++at)
+    if (source.text[at] == '\n') source.line_starts.push_back(at + 1);
   sources_[file] = std::move(source);
 }
 
@@ -49,7 +46,9 @@ std::optional<std::string> SourceMap::line(const std::string& file, std::uint32_
   const auto& [text, starts] = found->second;
   if (number > starts.size()) return std::nullopt;
   const std::size_t start = starts[number - 1];
-  return text.substr(start, text.find_first_of("\r\n", start) - start);
+  std::string line = text.substr(start, text.find('\n', start) - start);
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
 }
 
 void Diagnostics::add(Diagnostic diagnostic) {

@@ -42,7 +42,7 @@ struct Diagnostic {
 /// The texts that positions point into, so that a finding can show its line.
 class SourceMap {
  public:
-  /// Replaces what was known under that name. Lines end with "\n", "\r\n" or "\r".
+  /// Replaces what was known under that name. Lines end with "\n" or "\r\n".
   void add(const std::string& file, std::string text);
   /// Without its line end; nothing when the file or the line is not known.
   std::optional<std::string> line(const std::string& file, std::uint32_t number) const;

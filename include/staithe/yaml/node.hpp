@@ -26,10 +26,12 @@ struct Entry;
 /// is the reader's business, so "010" and "yes" never change on the way.
 struct Node {
   Kind kind = Kind::null;
-  diag::Position position;     ///< of a null value after a key: the key's
-  std::uint32_t length = 1;    ///< code points of it on its first line
-  std::string text;            ///< of a scalar
-  bool quoted = false;         ///< a scalar in quotes or a block scalar: text for certain
+  diag::Position position;   ///< of a null value after a key: the key's
+  std::uint32_t length = 1;  ///< code points of it on its first line
+  std::string text;          ///< of a scalar
+  bool quoted = false;       ///< a scalar in quotes or a block scalar: text for certain
+  /// Already reported (an alias, a tag): readers treat it as absent and say nothing more about it.
+  bool refused = false;
   std::vector<Node> items;     ///< of a list
   std::vector<Entry> entries;  ///< of a map, in the order of the file, each key once
 

@@ -1,0 +1,155 @@
+#include "words.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/yaml/reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::yaml {
+
+Mapping::Mapping(const Node& node, diag::Diagnostics& diagnostics, std::string path)
+    : Mapping(Reader(node, diagnostics, std::move(path))) {}
+
+Mapping::Mapping(const Reader& reader) : reader_(reader) {
+  valid_ = reader_.map().has_value();
+}
+
+const Entry* Mapping::entry(std::string_view key) const {
+  for (const auto& entry : reader_.node().entries)
+    if (entry.key == key) return &entry;
+  return nullptr;
+}
+
+bool Mapping::has(std::string_view key) {
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
+  return valid_ && entry(key) != nullptr;
+}
+
+std::optional<Reader> Mapping::value(std::string_view key, Need need) {
+  if (has(key)) return Reader(entry(key)->value, reader_.diagnostics(), path_of(path(), key));
+  if (valid_ && need == Need::required) error(fmt::format("missing key '{}'", key));
+  return std::nullopt;
+}
+
+namespace {
+
+/// The value of a reader's answer, with where it stands.
+template <class T>
+std::optional<Located<T>> locate(const Reader& reader, std::optional<T> value) {
+  if (!value) return std::nullopt;
+  return reader.located(std::move(*value));
+}
+
+}  // namespace
+
+Mapping::Result<std::string> Mapping::text(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->text()) : std::nullopt;
+}
+
+Mapping::Result<std::int64_t> Mapping::integer(std::string_view key, std::int64_t min, std::int64_t max,
+                                               Need need) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->integer(min, max)) : std::nullopt;
+}
+
+Mapping::Result<base::Duration> Mapping::duration(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->duration()) : std::nullopt;
+}
+
+Mapping::Result<bool> Mapping::boolean(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->boolean()) : std::nullopt;
+}
+
+Mapping::Result<std::string> Mapping::choice(std::string_view key,
+                                             std::initializer_list<std::string_view> choices, Need need) {
+  return choose(key, std::vector<std::string>(choices.begin(), choices.end()), need);
+}
+
+Mapping::Result<std::string> Mapping::choose(std::string_view key, std::span<const std::string> choices,
+                                             Need need) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->choice(choices)) : std::nullopt;
+}
+
+Mapping::Result<Amount> Mapping::percent_or_count(std::string_view key, Need need, std::uint32_t min_count) {
+  const auto found = value(key, need);
+  return found ? locate(*found, found->percent_or_count(min_count)) : std::nullopt;
+}
+
+std::vector<Reader> Mapping::list(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? found->list().value_or(std::vector<Reader>{}) : std::vector<Reader>{};
+}
+
+std::vector<Member> Mapping::map(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? found->map().value_or(std::vector<Member>{}) : std::vector<Member>{};
+}
+
+std::vector<Located<std::string>> Mapping::texts(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  return found ? found->texts().value_or(std::vector<Located<std::string>>{})
+               : std::vector<Located<std::string>>{};
+}
+
+std::optional<Mapping> Mapping::mapping(std::string_view key, Need need) {
+  const auto found = value(key, need);
+  if (!found) return std::nullopt;
+  Mapping inner(*found);
+  if (!inner.valid()) return std::nullopt;
+  return inner;
+}
+
+std::optional<std::string> Mapping::one_of(std::initializer_list<std::string_view> keys) {
+  std::vector<std::string> present;
+  std::vector<std::string> all;
+  for (const auto key : keys) {
+    all.emplace_back(key);
+    if (has(key)) present.emplace_back(key);
+  }
+  if (present.size() == 1) return present.front();
+  if (!valid_) return std::nullopt;
+  if (present.empty())
+    error(fmt::format("missing key: one of {} is needed", base::join(all, ", ")));
+  else
+    error_at(present[1], fmt::format("'{}' cannot stand beside '{}'", present[1], present[0]),
+             "use exactly one of " + base::join(all, ", "));
+  return std::nullopt;
+}
+
+void Mapping::error(std::string message, std::string help) const {
+  reader_.error(std::move(message), std::move(help));
+}
+
+void Mapping::error_at(std::string_view key, std::string message, std::string help) const {
+  const Entry* found = entry(key);
+  if (found == nullptr) return error(std::move(message), std::move(help));
+  reader_.diagnostics().add({diag::Severity::error, found->position, found->length, std::move(message),
+                             path_of(path(), key), std::move(help)});
+}
+
+void Mapping::finish() {
+  if (!valid_) return;
+  std::vector<std::string> unused;
+  for (const auto& key : known_)
+    if (entry(key) == nullptr) unused.push_back(key);
+  for (const auto& entry : reader_.node().entries) {
+    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    // A key that stands there already cannot be what was meant.
+    const auto meant = base::nearest(entry.key, unused);
+    std::string help;
+    if (meant)
+      help = fmt::format("did you mean '{}'?", *meant);
+    else
+      help = known_.empty() ? "nothing can stand here" : "known keys: " + base::join(known_, ", ");
+    reader_.diagnostics().add({diag::Severity::error, entry.position, entry.length,
+                               fmt::format("unknown key {}", in_quotes(entry.key)), path(), std::move(help)});
+  }
+}
+
+}  // namespace staithe::yaml

@@ -1,0 +1,106 @@
+#include "syntax.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace staithe::yaml {
+namespace {
+
+constexpr std::size_t npos = std::string::npos;
+
+struct Finding {
+  std::size_t offset;
+  std::string message;
+  std::string help;
+};
+
+/// What yaml-cpp says, and what it means. The first that is contained in its message counts.
+struct Meaning {
+  std::string_view theirs;
+  std::string_view message;
+  std::string_view help;
+};
+constexpr std::array<Meaning, 9> meanings{{
+    {"illegal tab", "a tab cannot indent", "use spaces"},
+    {"illegal map value", "a ':' cannot stand here",
+     "put a text that contains ': ' in quotes; a mapping starts on a line of its own, indented further"},
+    {"illegal map key", "a key cannot stand here", "a mapping starts on a line of its own, indented further"},
+    {"illegal block entry", "a list item cannot stand here", "a list starts on a line of its own"},
+    {"referenced anchor", "anchors and aliases are not supported",
+     "a text that starts with '*' needs quotes"},
+    {"anchor", "anchors and aliases are not supported", "a text that starts with '&' needs quotes"},
+    {"alias", "anchors and aliases are not supported", "a text that starts with '*' needs quotes"},
+    {"tag", "tags are not supported", "a text that starts with '!' needs quotes"},
+    {"bad file", "nested too deeply", ""},
+}};
+
+Finding unclosed_quote(std::size_t offset, const Source& source, const Builder& builder) {
+  const std::size_t quote = source.opening_quote(builder.token_end());
+  if (quote == npos) return {offset, "a quote is not closed", ""};
+  return {quote, fmt::format("this {} is not closed", source.text()[quote]), "add the closing quote"};
+}
+
+Finding unclosed_bracket(std::size_t offset, const Source& source, const Builder& builder) {
+  const std::size_t bracket = builder.open_bracket();
+  if (bracket == npos) return {offset, "a bracket is not closed", ""};
+  const char opened = source.text()[bracket];
+  const char closing = opened == '[' ? ']' : '}';
+  const std::size_t at = std::min(offset, source.text().size());
+  const std::string where = source.skip_blanks(at) < source.text().size()
+                                ? fmt::format(" before line {}", source.line_of(at) + 1)
+                                : std::string(" before the end of the file");
+  return {bracket, fmt::format("this '{}' is not closed", opened),
+          fmt::format("',' or '{}' is missing{}", closing, where)};
+}
+
+/// Block structure that does not go on: either a wrong column, or text behind a quoted value.
+Finding misplaced(std::size_t offset, const Source& source, const Builder& builder) {
+  const auto& text = source.text();
+  const std::size_t start = builder.token_start();
+  const std::size_t end = std::min(builder.token_end(), text.size());
+  const bool after_quote = end > start && start < text.size() &&
+                           (text[start] == '"' || text[start] == '\'') && end <= offset &&
+                           source.line_of(end) == source.line_of(offset);
+  if (!after_quote)
+    return {offset, "this line does not fit the lines before it",
+            "keys of one mapping, and items of one list, start in the same column"};
+  if (source.line_of(start) != source.line_of(end))
+    return {offset, "text behind a closing quote",
+            fmt::format("the quoted text began on line {}: is its closing quote missing there?",
+                        source.line_of(start) + 1)};
+  return {offset, "text behind a closing quote", "put the whole value in quotes, or none of it"};
+}
+
+Finding find(const std::string& message, std::size_t offset, const Source& source, const Builder& builder) {
+  const auto says = [&](std::string_view part) { return message.find(part) != npos; };
+  const char here = offset < source.text().size() ? source.text()[offset] : '\0';
+  const std::size_t tab = source.indenting_tab(std::min(offset, source.text().size()));
+  if (tab != npos) return {tab, "a tab cannot indent", "use spaces"};
+  if (says("document indicator") || says("EOF in scalar")) return unclosed_quote(offset, source, builder);
+  if (says("flow not found")) return unclosed_bracket(offset, source, builder);
+  if (says("end of map not found") || says("end of sequence not found"))
+    return misplaced(offset, source, builder);
+  if (says("flow end"))
+    return {offset, fmt::format("this '{}' closes nothing", here), "remove it, or put the text in quotes"};
+  if (says("unknown token") && here != '\0')
+    return {offset, fmt::format("a text cannot start with '{}'", here), "put it in quotes"};
+  if (says("unknown escape"))
+    return {offset, message, "write the text in single quotes, or the backslash twice"};
+  for (const auto& meaning : meanings)
+    if (says(meaning.theirs)) return {offset, std::string(meaning.message), std::string(meaning.help)};
+  return {offset, "not YAML: " + message, ""};
+}
+
+}  // namespace
+
+diag::Diagnostic explain_syntax_error(const std::string& message, std::size_t offset, Source& source,
+                                      const Builder& builder) {
+  Finding finding = find(message, offset, source, builder);
+  return {diag::Severity::error, source.position(finding.offset), 1, std::move(finding.message),
+          builder.path(),        std::move(finding.help)};
+}
+
+}  // namespace staithe::yaml
