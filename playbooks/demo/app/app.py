@@ -13,8 +13,11 @@ hash, written by the deploy), VERSION, and app.conf (warmup_ms, work_ms, broken,
     GET /endless           a body that never ends
 
 SIGTERM ends it gracefully: it stops listening, answers what it has, closes idle connections.
+Its successor is started before that (a file `booted` says when it has loaded) and takes the port as soon
+as it is free, so that almost no connection is refused during a reload.
 """
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -22,6 +25,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 GRACE_SECONDS = 5.0
+TAKE_OVER_SECONDS = 20.0
 MAX_HEAD_BYTES = 16 * 1024
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 
@@ -51,7 +55,8 @@ class App:
         self.revision = read_line(os.path.join(release, "REVISION"), "unknown")
         self.shown_revision = self.settings["lie"] or self.revision
         self.work_seconds = int(self.settings["work_ms"]) / 1000
-        self.ready_at = time.monotonic() + int(self.settings["warmup_ms"]) / 1000
+        self.warmup_seconds = int(self.settings["warmup_ms"]) / 1000
+        self.ready_at = 0.0
         self.never_ready = self.settings["broken"] == "health"
         self.stopping = False
         self.connections = set()
@@ -177,13 +182,36 @@ class Connection(asyncio.Protocol):
         self.loop.call_later(0.05, self.stream)
 
 
-async def serve(app, address, port, listening):
+def announce(run, what):
+    """Writes the process id into run/what, at once or not at all."""
+    path = os.path.join(run, what)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    os.rename(path + ".new", path)
+
+
+async def take_port(app, address, port):
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + TAKE_OVER_SECONDS
+    while True:
+        try:
+            return await loop.create_server(lambda: Connection(app), address, port, backlog=256)
+        except OSError as problem:
+            if problem.errno != errno.EADDRINUSE or loop.time() > deadline:
+                raise
+        await asyncio.sleep(0.005)
+
+
+async def serve(app, address, port, run):
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    server = await loop.create_server(lambda: Connection(app), address, port, backlog=256)
-    with open(listening, "w", encoding="utf-8") as file:
-        file.write(f"{os.getpid()}\n")
+    announce(run, "booted")
+    server = await take_port(app, address, port)
+    if app.settings["broken"] == "start":
+        sys.exit("payments: cannot read the ledger: no such table: invoices")
+    app.ready_at = time.monotonic() + app.warmup_seconds
+    announce(run, "listening")
     print(f"payments {app.revision[:12]} listens on {address}:{port}", flush=True)
     await stop.wait()
     app.stopping = True
@@ -191,6 +219,7 @@ async def serve(app, address, port, listening):
     for connection in list(app.connections):
         if not connection.busy:
             connection.transport.close()
+    await server.wait_closed()
     deadline = loop.time() + GRACE_SECONDS
     while app.connections and loop.time() < deadline:
         await asyncio.sleep(0.01)
@@ -198,11 +227,9 @@ async def serve(app, address, port, listening):
 
 
 def main():
-    address, port, host, listening = sys.argv[1:5]
+    address, port, host, run = sys.argv[1:5]
     app = App(os.path.dirname(os.path.realpath(__file__)), host)
-    if app.settings["broken"] == "start":
-        sys.exit("payments: cannot read the ledger: no such table: invoices")
-    asyncio.run(serve(app, address, int(port), listening))
+    asyncio.run(serve(app, address, int(port), run))
 
 
 if __name__ == "__main__":
