@@ -4,7 +4,7 @@
 #include <string_view>
 
 /// The diagnostic log: a file for whoever looks for a defect, never what users see. Off until open(). Every
-/// function may be called from any thread; none but open() throws.
+/// function may be called from any thread; writing never throws.
 namespace staithe::log {
 
 enum class Level { debug, info, warn, error, off };
