@@ -1,0 +1,348 @@
+#include "staithe/http/client.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <memory>
+
+namespace staithe::http {
+namespace {
+
+using base::Duration;
+using base::Error;
+using base::ErrorCode;
+
+constexpr std::size_t most_header_bytes = 256 * 1024;
+
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// RFC 9110, 5.6.2: what a method and a header name are made of.
+bool is_token(std::string_view text) {
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == '\x7f';
+  });
+}
+
+void check(const Request& request) {
+  const auto refuse = [](std::string text) { throw Error(ErrorCode::invalid, std::move(text)); };
+  if (!is_token(request.method)) refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
+  if (has_control(request.url) || request.url.find(' ') != std::string::npos)
+    refuse("the URL holds spaces or control characters");
+  if (origin_of(request.url) == "(no URL)") refuse("a URL begins with http:// or https:// and names a host");
+  for (const auto& [name, value] : request.headers) {
+    if (!is_token(name)) refuse("'" + base::printable(name) + "' cannot be the name of a header");
+    if (has_control(value)) refuse("the header " + name + " holds control characters");
+  }
+  for (const auto& rule : request.connect_to)
+    if (std::count(rule.begin(), rule.end(), ':') < 3 || has_control(rule))
+      refuse("'" + base::printable(rule) + "' is not HOST:PORT:TO_HOST:TO_PORT");
+}
+
+/// Once for the process, on first use; never undone, because other threads may be inside.
+void initialise() {
+  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (code != CURLE_OK) throw Error(ErrorCode::unavailable, "libcurl cannot be used");
+}
+
+/// An append-only curl_slist.
+class List {
+ public:
+  List() = default;
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+  ~List() { ::curl_slist_free_all(head_); }
+  void add(const std::string& text) {
+    curl_slist* longer = ::curl_slist_append(head_, text.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    head_ = longer;
+  }
+  curl_slist* get() const noexcept { return head_; }
+
+ private:
+  curl_slist* head_ = nullptr;
+};
+
+ErrorCode code_of(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return ErrorCode::resolve;
+    case CURLE_COULDNT_CONNECT:
+      return ErrorCode::connect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrorCode::timeout;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+      return ErrorCode::auth;
+    case CURLE_SSL_CACERT_BADFILE:
+      return ErrorCode::not_found;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return ErrorCode::invalid;
+    case CURLE_GOT_NOTHING:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_WRITE_ERROR:
+      return ErrorCode::protocol;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      return ErrorCode::io;
+    default:
+      return ErrorCode::failed;
+  }
+}
+
+/// One request in hand. libcurl keeps pointers into it.
+class Exchange {
+ public:
+  Exchange(const Request& request, const base::Scope& scope)
+      : request_(request), multi_(::curl_multi_init()), easy_(::curl_easy_init()) {
+    if (!multi_ || !easy_) throw std::bad_alloc();
+    set_target(scope);
+    set_message();
+    set_limits();
+  }
+
+  Reply perform(const base::Scope& scope) {
+    if (::curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) fail("libcurl takes no request");
+    const Attached attached{multi_.get(), easy_.get()};
+    for (int running = 1; running > 0;) {
+      check_multi(::curl_multi_perform(multi_.get(), &running));
+      if (running == 0) break;
+      if (scope.cancelled()) throw Error(ErrorCode::cancelled, place() + ": stopped");
+      if (scope.expired()) throw Error(ErrorCode::timeout, place() + ": no reply in time");
+      wait(scope);
+    }
+    finish();
+    return std::move(reply_);
+  }
+
+ private:
+  struct FreeMulti {
+    void operator()(CURLM* multi) const noexcept { ::curl_multi_cleanup(multi); }
+  };
+  struct FreeEasy {
+    void operator()(CURL* easy) const noexcept { ::curl_easy_cleanup(easy); }
+  };
+  struct Attached {
+    CURLM* multi;
+    CURL* easy;
+    ~Attached() { ::curl_multi_remove_handle(multi, easy); }
+  };
+
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    if (const CURLcode code = ::curl_easy_setopt(easy_.get(), option, value); code != CURLE_OK)
+      fail(fmt::format("option {}: {}", static_cast<int>(option), ::curl_easy_strerror(code)));
+  }
+
+  void set_target(const base::Scope& scope) {
+    const bool secure = origin_of(request_.url).starts_with("https");
+    set(CURLOPT_URL, request_.url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    set(CURLOPT_FOLLOWLOCATION, request_.follow_redirects > 0 ? 1L : 0L);
+    set(CURLOPT_MAXREDIRS, static_cast<long>(request_.follow_redirects));
+    const Duration whole =
+        std::clamp(std::min(request_.timeout, scope.left()), Duration{1}, Duration{86'400'000});
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(whole.count()));
+    set(CURLOPT_CONNECTTIMEOUT_MS,
+        static_cast<long>(std::max(request_.connect_timeout, Duration{1}).count()));
+    if (request_.proxy == Proxy::none) set(CURLOPT_PROXY, "");
+    if (!request_.ca_file.empty()) {
+      set(CURLOPT_CAINFO, request_.ca_file.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    }
+    for (const auto& rule : request_.connect_to) connect_to_.add(rule);
+    if (connect_to_.get() != nullptr) set(CURLOPT_CONNECT_TO, connect_to_.get());
+  }
+
+  void set_message() {
+    bool has_agent = false;
+    for (const auto& [name, value] : request_.headers) {
+      // "Name;" is libcurl's way to send a header without a value; "Name:" would remove it.
+      headers_.add(value.empty() ? name + ";" : name + ": " + value);
+      has_agent = has_agent || same_name(name, "User-Agent");
+    }
+    headers_.add("Expect:");  // no waiting for "100 Continue"
+    if (!has_agent) set(CURLOPT_USERAGENT, "staithe");
+    if (request_.method == "HEAD") {
+      set(CURLOPT_NOBODY, 1L);
+    } else if (!request_.body.empty() || request_.method == "POST" || request_.method == "PUT") {
+      set(CURLOPT_POST, 1L);
+      set(CURLOPT_POSTFIELDS, request_.body.c_str());
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+      const bool typed =
+          std::any_of(request_.headers.begin(), request_.headers.end(),
+                      [](const Header& header) { return same_name(header.name, "Content-Type"); });
+      if (!typed) headers_.add("Content-Type:");  // libcurl would call everything a form
+      if (request_.method != "POST") set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+    } else if (request_.method != "GET") {
+      set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+    }
+    set(CURLOPT_HTTPHEADER, headers_.get());
+  }
+
+  void set_limits() {
+    set(CURLOPT_ERRORBUFFER, error_.data());
+    set(CURLOPT_NOSIGNAL, 1L);
+    // Without this, giving up waits for the resolver's thread.
+    set(CURLOPT_QUICK_EXIT, 1L);
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_WRITEFUNCTION, &on_body);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+    set(CURLOPT_HEADERFUNCTION, &on_header);
+    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  }
+
+  void wait(const base::Scope& scope) {
+    curl_waitfd stop{};
+    if (scope.cancel != nullptr) stop = {scope.cancel->fd(), CURL_WAIT_POLLIN, 0};
+    const auto rest = std::clamp(scope.left(), Duration{1}, Duration{1'000});
+    check_multi(::curl_multi_poll(multi_.get(), &stop, scope.cancel != nullptr ? 1 : 0,
+                                  static_cast<int>(rest.count()), nullptr));
+  }
+
+  void finish() {
+    int left = 0;
+    const CURLMsg* message = ::curl_multi_info_read(multi_.get(), &left);
+    if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
+    const CURLcode code = message->data.result;
+    if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
+    if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
+      const std::string detail = error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(code);
+      throw Error(code_of(code), place() + ": " + base::printable(detail));
+    }
+    long number = 0;
+    ::curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &number);
+    reply_.status = static_cast<int>(number);
+    ::curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_COUNT, &number);
+    reply_.redirects = static_cast<int>(number);
+    curl_off_t microseconds = 0;
+    ::curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
+    reply_.duration = Duration{microseconds / 1000};
+    const char* address = nullptr;
+    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
+    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &number);
+    const std::string_view ip = address != nullptr ? address : "";
+    const bool bracketed = ip.find(':') != std::string_view::npos;
+    reply_.peer = bracketed ? fmt::format("[{}]:{}", ip, number) : fmt::format("{}:{}", ip, number);
+  }
+
+  static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) noexcept {
+    auto& reply = static_cast<Exchange*>(self)->reply_;
+    const std::size_t total = size * count;
+    const std::size_t room = static_cast<Exchange*>(self)->request_.max_body_bytes - reply.body.size();
+    try {
+      reply.body.append(bytes, std::min(total, room));
+    } catch (...) {
+      return 0;
+    }
+    reply.body_cut = total > room;
+    return reply.body_cut ? 0 : total;
+  }
+
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) noexcept {
+    auto& exchange = *static_cast<Exchange*>(self);
+    try {
+      return exchange.take_header({bytes, size * count}) ? size * count : 0;
+    } catch (...) {
+      return 0;
+    }
+  }
+
+  bool take_header(std::string_view line) {
+    header_bytes_ += line.size();
+    too_many_headers_ = header_bytes_ > most_header_bytes;
+    if (too_many_headers_) return false;
+    if (line.starts_with("HTTP/")) {  // of each reply in a row of redirects, the last is kept
+      reply_.headers.clear();
+      reply_.body.clear();
+    } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
+      reply_.headers.push_back(
+          {std::string(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1)))});
+    }
+    return true;
+  }
+
+  std::string place() const { return request_.method + " " + origin_of(request_.url); }
+  [[noreturn]] void fail(const std::string& text) const {
+    throw Error(ErrorCode::failed, place() + ": " + text);
+  }
+  void check_multi(CURLMcode code) const {
+    if (code != CURLM_OK) fail(::curl_multi_strerror(code));
+  }
+
+  const Request& request_;
+  Reply reply_;
+  List headers_;
+  List connect_to_;
+  std::array<char, CURL_ERROR_SIZE> error_{};
+  std::size_t header_bytes_ = 0;
+  bool too_many_headers_ = false;
+  std::unique_ptr<CURLM, FreeMulti> multi_;
+  std::unique_ptr<CURL, FreeEasy> easy_;
+};
+
+}  // namespace
+
+const std::string* Reply::header(std::string_view name) const noexcept {
+  for (const auto& header : headers)
+    if (same_name(header.name, name)) return &header.value;
+  return nullptr;
+}
+
+std::string origin_of(std::string_view url) {
+  const auto scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return "(no URL)";
+  std::string scheme(url.substr(0, scheme_end));
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
+  if (scheme != "http" && scheme != "https") return "(no URL)";
+  std::string_view authority = url.substr(scheme_end + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  if (authority.empty() || authority.front() == ':') return "(no URL)";
+  return scheme + "://" + base::printable(authority);
+}
+
+Reply send(const Request& request, const base::Scope& scope) {
+  check(request);
+  scope.check("an HTTP request");
+  initialise();
+  return Exchange(request, scope).perform(scope);
+}
+
+Reply get(const std::string& url, const base::Scope& scope) {
+  Request request;
+  request.url = url;
+  return send(request, scope);
+}
+
+}  // namespace staithe::http
