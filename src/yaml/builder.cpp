@@ -57,8 +57,10 @@ Node Builder::begin(Kind kind, std::size_t offset, const std::string& tag, YAML:
     throw Abandoned{};
   }
   const std::size_t tab = source_.indenting_tab(offset);
-  if (kind != Kind::null && tab != npos)
+  if (kind != Kind::null && tab != npos) {
     diagnostics_.error(source_.position(tab), "a tab cannot indent", "", "use spaces");
+    saw_tab_ = true;
+  }
   Node node;
   node.kind = kind;
   node.position = source_.position(offset);

@@ -44,6 +44,8 @@ class Builder : public YAML::EventHandler {
   std::size_t token_end() const noexcept { return token_end_; }
   /// The innermost '[' or '{' that is still open, or npos.
   std::size_t open_bracket() const noexcept;
+  /// A tab was reported: what the parser makes of the lines after it is not worth saying.
+  bool saw_tab() const noexcept { return saw_tab_; }
   std::string path() const;
 
  private:
@@ -72,6 +74,7 @@ class Builder : public YAML::EventHandler {
   std::vector<Frame> frames_;
   std::size_t nodes_ = 0;
   std::size_t documents_ = 0;
+  bool saw_tab_ = false;
   std::size_t token_start_ = 0;
   std::size_t token_end_ = 0;
 };

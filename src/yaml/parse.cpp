@@ -37,6 +37,11 @@ std::optional<Node> parse(std::string_view text, const std::string& file, diag::
   diagnostics.sources().add(file, std::string(text));
   Source source(text, file);
   if (!source.check_bytes(diagnostics)) return std::nullopt;
+  const std::size_t first = source.skip_blanks(0);
+  if (first < text.size() && text[first] == '%') {
+    diagnostics.error(source.position(first), "YAML directives are not supported", "", "remove the line");
+    return std::nullopt;
+  }
 
   // yaml-cpp takes the end of the file for a closing quote; an end marker makes it notice. The line feed is
   // added only where one is missing, because block scalars keep what they find.
@@ -53,11 +58,11 @@ std::optional<Node> parse(std::string_view text, const std::string& file, diag::
     return std::nullopt;
   } catch (const YAML::ParserException& exception) {
     const auto offset = static_cast<std::size_t>(exception.mark.pos < 0 ? 0 : exception.mark.pos);
-    diagnostics.add(explain_syntax_error(exception.msg, offset, source, builder));
+    if (!builder.saw_tab()) diagnostics.add(explain_syntax_error(exception.msg, offset, source, builder));
     return std::nullopt;
   }
   Node root = builder.take();
-  if (root.position.line == 0) root.position = {file, 1, 1};
+  if (root.kind == Kind::null) root.position = {file, 1, 1};
   return root;
 }
 
