@@ -1,0 +1,239 @@
+#include "database.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <mutex>
+#include <system_error>
+
+namespace staithe::store {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+using base::Woke;
+
+struct CloseDatabase {
+  void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
+};
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+};
+using Handle = std::unique_ptr<sqlite3, CloseDatabase>;
+using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+/// The directory with mode 0700 and, so that nobody commits the state by accident, a .gitignore in it.
+void make_directory(const std::filesystem::path& directory) {
+  if (directory.empty() || ::access(directory.c_str(), F_OK) == 0) return;
+  make_directory(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return;  // another process was faster
+    const ErrorCode code = errno == EACCES || errno == EROFS ? ErrorCode::permission : ErrorCode::io;
+    throw base::system_error(code, "cannot make the directory " + directory.string(), errno);
+  }
+  const auto ignore = directory / ".gitignore";
+  const base::UniqueFd fd(::open(ignore.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd) [[maybe_unused]]
+    const auto written = ::write(fd.get(), "*\n", 2);
+}
+
+/// SQLite would create the file readable for all. Closing a descriptor of a database drops the locks that
+/// this process has on it, so the file is touched only when it is new, and by one thread at a time.
+void make_file(const std::string& path) {
+  static std::mutex mutex;
+  const std::lock_guard guard(mutex);
+  const base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd || errno == EEXIST) return;
+  const int error = errno;
+  const ErrorCode code = error == EACCES || error == EROFS ? ErrorCode::permission : ErrorCode::io;
+  throw base::system_error(code, path + ": cannot create the state file", error);
+}
+
+class SqliteDatabase final : public Database {
+ public:
+  explicit SqliteDatabase(const std::string& path) : path_(path) {}
+
+  void open(const Scope& scope) override {
+    if (handle_) return;
+    make_directory(std::filesystem::path(path_).parent_path());
+    make_file(path_);
+    sqlite3* raw = nullptr;
+    // No mutex inside: the Store keeps its threads apart.
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    const int code = sqlite3_open_v2(path_.c_str(), &raw, flags, nullptr);
+    Handle handle(raw);
+    if (code != SQLITE_OK) throw error_of(handle.get(), code, scope);
+    sqlite3_extended_result_codes(raw, 1);
+    handle_ = std::move(handle);
+    try {
+      configure(scope);
+    } catch (...) {
+      handle_.reset();
+      throw;
+    }
+  }
+
+  Rows exec(std::string_view sql, std::span<const Value> params, const Scope& scope) override {
+    const Use use(*this, scope);
+    const Statement statement = prepared(sql, scope);
+    bind(statement.get(), params, scope);
+    Rows result;
+    int code = SQLITE_ROW;
+    while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
+      Row& row = result.rows.emplace_back();
+      const int width = sqlite3_column_count(statement.get());
+      for (int c = 0; c < width; ++c) {
+        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), c));
+        const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement.get(), c));
+        text == nullptr ? row.emplace_back() : row.emplace_back(std::string(text, size));
+      }
+    }
+    if (code != SQLITE_DONE) throw error_of(handle_.get(), code, scope);
+    result.changed = static_cast<std::uint64_t>(sqlite3_changes(handle_.get()));
+    return result;
+  }
+
+  // IMMEDIATE: taking the write lock later, after a read, could fail at once instead of waiting.
+  void begin(const Scope& scope) override { exec("BEGIN IMMEDIATE", {}, scope); }
+  void commit(const Scope& scope) override { exec("COMMIT", {}, scope); }
+  void rollback() noexcept override {
+    if (handle_ && sqlite3_get_autocommit(handle_.get()) == 0) {
+      sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    }
+  }
+  void exclude_others(const Scope&) override {}  // BEGIN IMMEDIATE has done it
+
+  bool has_table(std::string_view name, const Scope& scope) override {
+    const Value value{std::string(name)};
+    return !exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1", {&value, 1}, scope)
+                .rows.empty();
+  }
+  const char* now_sql() const noexcept override {
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+  }
+  bool curable(const Error&) const noexcept override { return false; }
+  std::string where() const override { return path_; }
+
+ private:
+  /// Lends the scope to the busy handler for the time of one statement.
+  struct Use {
+    Use(SqliteDatabase& database, const Scope& scope) : database_(database) { database.scope_ = &scope; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() { database_.scope_ = nullptr; }
+    SqliteDatabase& database_;
+  };
+
+  /// Called by SQLite while another process holds the lock that is needed; 0 gives up.
+  static int busy(void* self, int) noexcept {
+    const auto* database = static_cast<SqliteDatabase*>(self);
+    if (database->scope_ == nullptr) return 0;
+    try {
+      return base::sleep_for(std::chrono::milliseconds(5), *database->scope_) == Woke::ready ? 1 : 0;
+    } catch (const Error&) {
+      return 0;
+    }
+  }
+
+  void configure(const Scope& scope) {
+    sqlite3_busy_handler(handle_.get(), &SqliteDatabase::busy, this);
+    exec("PRAGMA trusted_schema = OFF", {}, scope);
+    for (;;) {
+      try {
+        // Readers and one writer side by side, and a commit is one write and one fsync of the log.
+        exec("PRAGMA journal_mode = WAL", {}, scope);
+        break;
+      } catch (const Error& error) {
+        // The switch does not call the busy handler when another process switches at the same time.
+        if (error.code() != ErrorCode::timeout || scope.expired()) throw;
+        base::sleep_for(std::chrono::milliseconds(5), scope);
+      }
+    }
+    exec("PRAGMA synchronous = FULL", {}, scope);  // without it a power loss could take acknowledged entries
+  }
+
+  Statement prepared(std::string_view sql, const Scope& scope) {
+    sqlite3_stmt* raw = nullptr;
+    const int code =
+        sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
+    Statement statement(raw);
+    if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
+    return statement;
+  }
+
+  void bind(sqlite3_stmt* statement, std::span<const Value> params, const Scope& scope) {
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      if (!params[i]) continue;  // unbound is NULL
+      // "$7" is a name to SQLite, and names are numbered as they first appear.
+      const int index = sqlite3_bind_parameter_index(statement, ("$" + std::to_string(i + 1)).c_str());
+      const int code = sqlite3_bind_text64(statement, index, params[i]->data(), params[i]->size(),
+                                           SQLITE_STATIC, SQLITE_UTF8);
+      if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
+    }
+  }
+
+  Error error_of(sqlite3* handle, int code, const Scope& scope) const {
+    const std::string text = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+    const int system = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+    const std::string cause = system != 0 ? text + ": " + std::generic_category().message(system) : text;
+    switch (code & 0xff) {
+      case SQLITE_FULL:
+        return full();
+      case SQLITE_IOERR:
+        if (system == ENOSPC || system == EDQUOT || system == EFBIG) return full();
+        return {ErrorCode::io, path_ + ": cannot be read or written: " + cause};
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        return {ErrorCode::io, path_ + ": the state file is damaged (" + text + "); move " + path_ +
+                                   "* away to start with an empty one; `sqlite3 " + path_ +
+                                   " .recover` may show what was in it"};
+      case SQLITE_READONLY:
+      case SQLITE_PERM:
+      case SQLITE_AUTH:
+        return permission(cause);
+      case SQLITE_CANTOPEN:
+        if (system == EACCES || system == EROFS || system == EPERM) return permission(cause);
+        return {ErrorCode::io, path_ + ": cannot be opened: " + cause};
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+        if (scope.cancelled()) return {ErrorCode::cancelled, "stopped"};
+        return {ErrorCode::timeout, path_ + ": another process keeps the state file busy"};
+      case SQLITE_CONSTRAINT:
+        return {ErrorCode::conflict, path_ + ": " + text};
+      case SQLITE_TOOBIG:
+        return {ErrorCode::invalid, path_ + ": " + text};
+      default:
+        return {ErrorCode::failed, path_ + ": " + cause};
+    }
+  }
+
+  Error full() const {
+    return {ErrorCode::io, path_ +
+                               ": no space is left for the state file (disk, quota or file size limit); "
+                               "what was saved before is safe: free some space and try again"};
+  }
+  Error permission(const std::string& cause) const {
+    return {ErrorCode::permission,
+            path_ + ": the state file and its directory must be writable for this user: " + cause};
+  }
+
+  std::string path_;
+  const Scope* scope_ = nullptr;
+  Handle handle_;
+};
+
+}  // namespace
+
+std::unique_ptr<Database> sqlite_database(const std::string& path) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::invalid, "the path of the state file is empty or has a NUL byte in it");
+  }
+  return std::make_unique<SqliteDatabase>(path);
+}
+
+}  // namespace staithe::store
