@@ -1,0 +1,46 @@
+#pragma once
+#include "staithe/base/redact.hpp"
+#include "staithe/exec/effects.hpp"
+#include "staithe/store/store.hpp"
+
+#include <map>
+#include <string>
+
+namespace staithe::world {
+
+/// exec's journal in the durable state. Every text is redacted before it is written. Thread safe.
+class StoreJournal final : public exec::Journal {
+ public:
+  StoreJournal(store::Store& store, std::string run_id, const base::Redactor& redactor)
+      : store_(store), run_id_(std::move(run_id)), redactor_(redactor) {}
+
+  void intent(const std::string& host, const std::string& action_id) override;
+  void note(const std::string& host, const std::string& action_id, const std::string& key,
+            const std::string& text) override;
+  void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
+               const std::string& detail) override;
+
+ private:
+  store::Store& store_;
+  std::string run_id_;
+  const base::Redactor& redactor_;
+};
+
+/// What the journal of one run says, read back after a crash.
+struct JournalView {
+  struct Entry {
+    bool begun = false;
+    bool ended = false;
+    std::string outcome;  ///< "" when it never ended
+    std::map<std::string, std::string> notes;
+  };
+  std::map<std::string, Entry> actions;  ///< by action id
+
+  bool begun(const std::string& action_id) const;
+  bool ended_well(const std::string& action_id) const;
+};
+
+/// Throws base::Error{protocol} for records that no StoreJournal wrote.
+JournalView read_journal(store::Store& store, const std::string& run_id);
+
+}  // namespace staithe::world

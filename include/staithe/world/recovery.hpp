@@ -1,0 +1,41 @@
+#pragma once
+#include "staithe/plan/plan.hpp"
+#include "staithe/world/journal.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace staithe::world {
+
+/// What a run that died left on one host, as its journal tells.
+enum class Left {
+  untouched,      ///< nothing live was begun
+  out_unaltered,  ///< taken out of rotation, the app not touched yet
+  out_altered,    ///< taken out, and the app may be anything
+  out_done,       ///< taken out, the new release proved healthy, not given back yet
+  altered,        ///< the app may be anything, and no balancer is involved
+  done,           ///< on the new release and back
+  reverted,       ///< on the release before and back
+};
+
+/// One line for people: "out of rotation, the app was being changed".
+std::string_view text_of(Left left) noexcept;
+
+struct HostLeft {
+  std::string host;
+  Left left = Left::untouched;
+  std::string found;  ///< the rotation's state before the drain, as the run noted it; "" when it noted none
+};
+
+/// Where every host of the rolling stages stands. Pure.
+std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal);
+
+/// The plan that puts right what `assess` found: gives back what was taken; where the app was being changed,
+/// brings the release before back first. Its stages are empty when there is nothing to do. Pure.
+plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left);
+
+/// The key under which a drain notes the state that it found.
+inline constexpr const char* found_key = "found";
+
+}  // namespace staithe::world

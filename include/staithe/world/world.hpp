@@ -1,0 +1,58 @@
+#pragma once
+#include "staithe/base/error.hpp"
+#include "staithe/base/redact.hpp"
+#include "staithe/exec/effects.hpp"
+#include "staithe/plan/plan.hpp"
+#include "staithe/store/store.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace staithe::world {
+
+/// Answers from the person, given by cli: null functions stand for "nobody is there".
+struct Person {
+  std::function<bool(const std::string& question)> confirm;
+  std::function<std::optional<std::string>(const std::string& key_file)> passphrase;
+};
+
+struct Settings {
+  std::string run_id;
+  std::string ref;                     ///< for the history of releases
+  base::Duration lock_wait{0};         ///< how long to wait for another run's lock
+  const base::Cancel* stop = nullptr;  ///< soft stop: ends the wait for a lock
+  Person person;
+};
+
+struct ConnectFinding {
+  std::string host;
+  base::ErrorCode code;  ///< host_key: unknown, changed or revoked; the text has the fingerprint
+  std::string text;
+};
+
+/// Performs effects on real hosts, balancers and services. One connection for each host, kept for the run.
+/// `plan`, `store` and `redactor` must outlive it.
+class World final : public exec::Effects {
+ public:
+  World(const plan::Plan& plan, store::Store* store, base::Redactor& redactor, Settings settings);
+  ~World() override;
+
+  exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) override;
+  void done_with(const std::string& host) noexcept override;
+
+  /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key.
+  void adopt(const std::string& host, const std::string& found);
+
+  /// Before anything runs: connects to every host, bastion and balancer host of the plan and keeps the
+  /// connections. What went wrong comes back all at once, sorted by host.
+  std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope);
+
+ private:
+  class Performer;
+  std::unique_ptr<Performer> performer_;
+};
+
+}  // namespace staithe::world

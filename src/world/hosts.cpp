@@ -1,0 +1,210 @@
+#include "hosts.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+namespace staithe::world {
+namespace {
+
+constexpr base::Duration half_close_patience{5'000};
+
+/// haproxy's stream carried by an SSH session. The session is used by one exchange at a time.
+class ForwardedStream final : public haproxy::Stream {
+ public:
+  explicit ForwardedStream(std::unique_ptr<ssh::RemoteStream> stream) : stream_(std::move(stream)) {}
+
+  void write_all(std::string_view bytes, const base::Scope& scope) override { stream_->write(bytes, scope); }
+  void close_write() override { stream_->finish_writing(base::Scope::lasting(half_close_patience)); }
+  std::string read_some(const base::Scope& scope) override {
+    std::string bytes(16 * 1024, '\0');
+    bytes.resize(stream_->read({bytes.data(), bytes.size()}, scope));
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<ssh::RemoteStream> stream_;
+};
+
+}  // namespace
+
+/// The session behind one balancer's sockets.
+class Hosts::BalancerLink {
+ public:
+  BalancerLink(Hosts& hosts, std::string host) : hosts_(hosts), host_(std::move(host)) {}
+
+  std::unique_ptr<haproxy::Stream> open(const std::string& path, const base::Scope& scope) {
+    if (!session_ || !session_->alive()) session_ = hosts_.engine_->connect(hosts_.endpoint(host_), scope);
+    return std::make_unique<ForwardedStream>(session_->open_unix(path, scope));
+  }
+
+ private:
+  Hosts& hosts_;
+  std::string host_;
+  std::unique_ptr<ssh::Session> session_;
+};
+
+Hosts::Hosts(const plan::Plan& plan, const Person& person)
+    : plan_(plan), sources_(ssh::Sources::of_process()) {
+  if (!plan.ssh.config.empty()) {
+    sources_.user_file = plan.ssh.config;
+    sources_.user_file_required = true;
+  }
+  load_known_hosts();
+  ssh::Engine::Options options;
+  options.host_key_check = [this](const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
+    check_key(endpoint, key);
+  };
+  options.passphrase = person.passphrase;
+  options.handshakes_per_server = static_cast<int>(std::max(plan.ssh.max_handshakes, 1U));
+  engine_ = std::make_unique<ssh::Engine>(std::move(options));
+}
+
+Hosts::~Hosts() = default;
+
+/// A file kept with the project is the only one that counts: what is pinned there was looked at by somebody.
+void Hosts::load_known_hosts() {
+  if (!plan_.ssh.known_hosts.empty()) {
+    known_hosts_ = ssh::KnownHosts::load({plan_.ssh.known_hosts});
+    return;
+  }
+  std::vector<std::string> files;
+  const auto add = [&](const std::vector<std::string>& more) {
+    for (const auto& file : more)
+      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
+  };
+  for (const auto& [name, host] : plan_.hosts) {
+    const auto resolved = ssh::resolve(sources_, host.address.empty() ? name : host.address);
+    add(resolved.user_known_hosts_files);
+    add(resolved.global_known_hosts_files);
+  }
+  known_hosts_ = ssh::KnownHosts::load(files);
+}
+
+void Hosts::check_key(const ssh::Endpoint& endpoint, const ssh::HostKey& key) const {
+  const auto verdict = known_hosts_.check(endpoint.address, endpoint.port, endpoint.host_key_alias, key);
+  if (verdict.ok()) return;
+  throw base::Error(base::ErrorCode::host_key, fmt::format("{} key {}: {}", ssh::type_label(key.type),
+                                                           ssh::fingerprint(key), verdict.detail));
+}
+
+ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::string& label) const {
+  ssh::Endpoint endpoint;
+  endpoint.label = label;
+  endpoint.address = resolved.hostname;
+  endpoint.port = static_cast<std::uint16_t>(resolved.port);
+  endpoint.user = resolved.user;
+  endpoint.host_key_alias = resolved.host_key_alias;
+  endpoint.host_key_types =
+      known_hosts_.known_key_types(resolved.hostname, resolved.port, resolved.host_key_alias);
+  endpoint.identity_files = resolved.identity_files;
+  endpoint.certificate_files = resolved.certificate_files;
+  endpoint.identity_agent = resolved.identity_agent;
+  endpoint.identities_only = resolved.identities_only;
+  endpoint.proxy_command = resolved.proxy_command;
+  endpoint.connect_timeout =
+      resolved.connect_timeout.count() > 0 ? resolved.connect_timeout : plan_.ssh.connect_timeout;
+  if (resolved.server_alive_interval.count() > 0) {
+    endpoint.keepalive_interval = resolved.server_alive_interval;
+    endpoint.keepalive_count = resolved.server_alive_count_max;
+  }
+  return endpoint;
+}
+
+/// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file.
+ssh::Endpoint Hosts::endpoint(const std::string& host) const {
+  const auto& target = plan_.hosts.at(host);
+  ssh::Overrides overrides;
+  if (!target.user.empty()) overrides.user = target.user;
+  if (target.port != 0) overrides.port = target.port;
+  if (!target.jump.empty()) overrides.options.push_back("ProxyJump " + target.jump);
+  for (const auto& file : target.identity_files)
+    overrides.options.push_back("IdentityFile " + base::shell_quote(file));
+  const auto route = ssh::route(sources_, target.address.empty() ? host : target.address, overrides);
+  auto endpoint = to_endpoint(route.back(), host);
+  for (std::size_t hop = 0; hop + 1 < route.size(); ++hop)
+    endpoint.jumps.push_back(to_endpoint(route[hop], route[hop].alias));
+  return endpoint;
+}
+
+Hosts::Connection& Hosts::of(const std::string& host) {
+  const std::lock_guard lock(mutex_);
+  auto& connection = connections_[host];
+  if (!connection) connection = std::make_unique<Connection>();
+  return *connection;
+}
+
+ssh::Session& Hosts::live(const std::string& host, Connection& connection, const base::Scope& scope) {
+  if (!connection.session || !connection.session->alive()) {
+    connection.session.reset();
+    connection.session = engine_->connect(endpoint(host), scope);
+  }
+  return *connection.session;
+}
+
+ssh::Exit Hosts::run(const std::string& host, const ssh::Command& command, const ssh::OutputSink& sink,
+                     const base::Scope& scope) {
+  auto& connection = of(host);
+  const std::lock_guard lock(connection.mutex);
+  return live(host, connection, scope).run(command, sink, scope);
+}
+
+void Hosts::upload(const std::string& host, const std::string& path, const std::string& bytes, unsigned mode,
+                   const base::Scope& scope) {
+  auto& connection = of(host);
+  const std::lock_guard lock(connection.mutex);
+  live(host, connection, scope).upload(ssh::Upload::of(path, bytes, mode), scope);
+}
+
+void Hosts::close(const std::string& host) noexcept {
+  auto& connection = of(host);
+  const std::lock_guard lock(connection.mutex);
+  connection.session.reset();
+}
+
+const ssh::Session* Hosts::session(const std::string& host) {
+  auto& connection = of(host);
+  const std::lock_guard lock(connection.mutex);
+  return connection.session.get();
+}
+
+haproxy::Dial Hosts::dial_unix(const std::string& host, const std::string& path) {
+  // Both sockets of a balancer could share one link, but their exchanges take turns per socket only.
+  auto link = std::make_shared<BalancerLink>(*this, host);
+  return [link, path](const base::Scope& scope) { return link->open(path, scope); };
+}
+
+std::vector<ConnectFinding> Hosts::connect_all(std::size_t at_once, const base::Scope& scope) {
+  std::vector<std::string> names;
+  for (const auto& [name, host] : plan_.hosts) names.push_back(name);
+  std::vector<ConnectFinding> findings;
+  std::mutex findings_mutex;
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < names.size(); i = next++) {
+      auto& connection = of(names[i]);
+      const std::lock_guard lock(connection.mutex);
+      try {
+        live(names[i], connection, scope);
+      } catch (const base::Error& error) {
+        const std::lock_guard guard(findings_mutex);
+        findings.push_back({names[i], error.code(), error.what()});
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min(at_once, names.size()); ++i) threads.emplace_back(work);
+    work();
+  }
+  std::sort(findings.begin(), findings.end(), [](const auto& a, const auto& b) { return a.host < b.host; });
+  return findings;
+}
+
+}  // namespace staithe::world

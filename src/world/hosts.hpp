@@ -1,0 +1,63 @@
+#pragma once
+#include "staithe/haproxy/stream.hpp"
+#include "staithe/plan/plan.hpp"
+#include "staithe/ssh/engine.hpp"
+#include "staithe/ssh/known_hosts.hpp"
+#include "staithe/ssh/ssh_config.hpp"
+#include "staithe/world/world.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace staithe::world {
+
+/// The SSH sessions of a run: one for each host, opened when first needed and kept; one more for each
+/// balancer socket behind a host. Thread safe; calls for one host wait for each other.
+class Hosts {
+ public:
+  Hosts(const plan::Plan& plan, const Person& person);
+  ~Hosts();
+
+  /// Runs a command under the leash. A session that died since the last call is opened anew first.
+  ssh::Exit run(const std::string& host, const ssh::Command& command, const ssh::OutputSink& sink,
+                const base::Scope& scope);
+  void upload(const std::string& host, const std::string& path, const std::string& bytes, unsigned mode,
+              const base::Scope& scope);
+  void close(const std::string& host) noexcept;
+
+  /// Opens a unix socket on a host, over a session of its own that it keeps.
+  haproxy::Dial dial_unix(const std::string& host, const std::string& path);
+
+  /// Connects to every host that the plan needs, at most `at_once` at a time, and keeps the sessions.
+  std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope);
+
+  /// What a person wants to know of a session: null when the host is not connected.
+  const ssh::Session* session(const std::string& host);
+
+ private:
+  struct Connection {
+    std::mutex mutex;
+    std::unique_ptr<ssh::Session> session;
+  };
+  class BalancerLink;
+
+  Connection& of(const std::string& host);
+  ssh::Endpoint endpoint(const std::string& host) const;
+  ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label) const;
+  void load_known_hosts();
+  ssh::Session& live(const std::string& host, Connection& connection, const base::Scope& scope);
+  void check_key(const ssh::Endpoint& endpoint, const ssh::HostKey& key) const;
+
+  const plan::Plan& plan_;
+  ssh::Sources sources_;
+  ssh::KnownHosts known_hosts_;
+  std::unique_ptr<ssh::Engine> engine_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<Connection>> connections_;
+};
+
+}  // namespace staithe::world

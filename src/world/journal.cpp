@@ -1,0 +1,64 @@
+#include "staithe/world/journal.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace staithe::world {
+
+using nlohmann::json;
+
+void StoreJournal::intent(const std::string& host, const std::string& action_id) {
+  store_.append(run_id_, {0, {}, host, action_id, "intent", "{}"});
+}
+
+void StoreJournal::note(const std::string& host, const std::string& action_id, const std::string& key,
+                        const std::string& text) {
+  const json body{{"key", key}, {"text", redactor_.clean(text)}};
+  store_.append(run_id_, {0, {}, host, action_id, "note", body.dump()});
+}
+
+void StoreJournal::outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                           const std::string& detail) {
+  const json body{{"outcome", event::name_of(outcome)}, {"detail", redactor_.clean(detail)}};
+  store_.append(
+      run_id_,
+      {0, {}, host, action_id, "outcome", body.dump(-1, ' ', false, json::error_handler_t::replace)});
+}
+
+bool JournalView::begun(const std::string& action_id) const {
+  const auto found = actions.find(action_id);
+  return found != actions.end() && found->second.begun;
+}
+
+bool JournalView::ended_well(const std::string& action_id) const {
+  const auto found = actions.find(action_id);
+  return found != actions.end() && found->second.outcome == event::name_of(event::Outcome::ok);
+}
+
+JournalView read_journal(store::Store& store, const std::string& run_id) {
+  JournalView view;
+  try {
+    for (const auto& record : store.journal(run_id)) {
+      auto& entry = view.actions[record.action_id];
+      const auto body = json::parse(record.body);
+      if (record.kind == "intent") {
+        // An action may be begun again by a resumed run: its last life counts.
+        entry.begun = true;
+        entry.ended = false;
+        entry.outcome.clear();
+      } else if (record.kind == "outcome") {
+        entry.ended = true;
+        entry.outcome = body.at("outcome").get<std::string>();
+      } else {
+        entry.notes[body.at("key").get<std::string>()] = body.at("text").get<std::string>();
+      }
+    }
+  } catch (const json::exception& error) {
+    throw base::Error(base::ErrorCode::protocol,
+                      "the journal of run " + run_id + " cannot be read: " + error.what());
+  }
+  return view;
+}
+
+}  // namespace staithe::world

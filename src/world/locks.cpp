@@ -1,0 +1,63 @@
+#include "locks.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+namespace staithe::world {
+namespace {
+
+std::string clock_text(store::Time time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(
+      std::chrono::time_point_cast<std::chrono::system_clock::duration>(time));
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:02}:{:02}:{:02} UTC", utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+std::string holder_text(const store::LockInfo& info) {
+  return fmt::format("{} is locked by {} since {}: {} (run {})", info.scope, info.holder,
+                     clock_text(info.taken), info.reason, info.run_id);
+}
+
+}  // namespace
+
+exec::EffectResult Locks::take(const plan::TakeLock& effect, exec::Performance& performance) {
+  const auto scope = base::Scope::lasting(settings_.lock_wait, performance.scope.cancel);
+  const auto waiting = [&](const store::LockInfo& info) {
+    performance.message(event::Level::info, "waiting: " + holder_text(info));
+  };
+  const store::LockRequest request{effect.scope, effect.reason, settings_.run_id, ""};
+  auto result =
+      settings_.lock_wait.count() > 0 ? store_->lock(request, scope, waiting) : store_->try_lock(request);
+  if (auto* holder = std::get_if<store::LockInfo>(&result))
+    return not_done(event::Outcome::refused, holder_text(*holder));
+  auto& lock = std::get<store::Lock>(result);
+  if (lock.reclaimed_from())
+    performance.message(
+        event::Level::warning,
+        fmt::format("took the lock over from {} (run {}), which died with it; 'staithe recover' "
+                    "looks at what it left",
+                    lock.reclaimed_from()->holder, lock.reclaimed_from()->run_id));
+  const std::lock_guard guard(mutex_);
+  held_.insert_or_assign(effect.scope, std::move(lock));
+  return done();
+}
+
+exec::EffectResult Locks::give(const plan::GiveLock& effect) {
+  const std::lock_guard guard(mutex_);
+  const auto held = held_.find(effect.scope);
+  if (held == held_.end()) return done("was not held");
+  held->second.release();
+  held_.erase(held);
+  return done();
+}
+
+std::string Locks::lost() {
+  const std::lock_guard guard(mutex_);
+  for (const auto& [scope, lock] : held_)
+    if (lock.lost()) return scope;
+  return {};
+}
+
+}  // namespace staithe::world

@@ -1,0 +1,216 @@
+#include "staithe/world/recovery.hpp"
+
+#include <algorithm>
+
+namespace staithe::world {
+namespace {
+
+using plan::Action;
+using plan::Bracket;
+using plan::Lane;
+using plan::Node;
+
+bool any_begun(const std::vector<Action>& actions, const JournalView& journal) {
+  return std::any_of(actions.begin(), actions.end(), [&](const Action& a) { return journal.begun(a.id); });
+}
+
+bool all_well(const std::vector<Action>& actions, const JournalView& journal) {
+  return std::all_of(actions.begin(), actions.end(),
+                     [&](const Action& a) { return journal.ended_well(a.id); });
+}
+
+bool altered(const std::vector<Action>& actions, const JournalView& journal) {
+  return std::any_of(actions.begin(), actions.end(),
+                     [&](const Action& a) { return a.alters_service && journal.begun(a.id); });
+}
+
+Left assess(const Bracket& bracket, const JournalView& journal) {
+  if (!any_begun(bracket.acquire, journal)) return Left::untouched;
+  const bool given_back = !bracket.release.empty() && all_well(bracket.release, journal);
+  const bool repaired = any_begun(bracket.repair, journal);
+  if (given_back) return repaired ? Left::reverted : Left::done;
+  if (!altered(bracket.body, journal))
+    return !bracket.undo.empty() && all_well(bracket.undo, journal) ? Left::untouched : Left::out_unaltered;
+  if (!repaired && all_well(bracket.body, journal)) return Left::out_done;
+  return Left::out_altered;
+}
+
+Left assess_nodes(const std::vector<Node>& nodes, const JournalView& journal) {
+  Left left = Left::untouched;
+  bool complete = true;
+  for (const auto& node : nodes) {
+    if (const auto* bracket = std::get_if<Bracket>(&node)) {
+      const Left here = assess(*bracket, journal);
+      if (here != Left::untouched) left = here;
+      complete = complete && here == Left::done;
+    } else {
+      const auto& action = std::get<Action>(node);
+      if (action.alters_service && journal.begun(action.id)) left = Left::altered;
+      complete = complete && journal.ended_well(action.id);
+    }
+  }
+  return left == Left::altered && complete ? Left::done : left;
+}
+
+/// A revert is a lane of its own: where it had begun, its end decides.
+Left assess_lane(const Lane& lane, const JournalView& journal) {
+  const Left forward = assess_nodes(lane.nodes, journal);
+  const Left back = assess_nodes(lane.revert, journal);
+  switch (back) {
+    case Left::untouched:
+      return forward;
+    case Left::done:
+    case Left::reverted:
+      return Left::reverted;
+    case Left::out_unaltered:
+      return Left::out_unaltered;
+    default:
+      return Left::out_altered;
+  }
+}
+
+std::string found_in(const std::vector<Node>& nodes, const JournalView& journal) {
+  for (const auto& node : nodes) {
+    const auto* bracket = std::get_if<Bracket>(&node);
+    if (bracket == nullptr) continue;
+    for (const auto& action : bracket->acquire) {
+      const auto entry = journal.actions.find(action.id);
+      if (entry == journal.actions.end()) continue;
+      if (const auto note = entry->second.notes.find(found_key); note != entry->second.notes.end())
+        return note->second;
+    }
+  }
+  return {};
+}
+
+/// Actions of the dead run under ids of their own.
+std::vector<Action> renamed(std::vector<Action> actions) {
+  for (auto& action : actions) action.id = "recover/" + action.id;
+  return actions;
+}
+
+/// Takes the host out again without asking for capacity: it is out, or it should be.
+std::vector<Action> retake(const Bracket& bracket) {
+  std::vector<Action> actions;
+  for (const auto& action : bracket.acquire)
+    if (!std::holds_alternative<plan::GuardCapacity>(action.effect)) actions.push_back(action);
+  return renamed(std::move(actions));
+}
+
+Bracket renamed(const Bracket& bracket) {
+  Bracket copy = bracket;
+  copy.acquire = retake(bracket);
+  copy.undo = renamed(bracket.undo);
+  copy.body = renamed(bracket.body);
+  copy.repair = renamed(bracket.repair);
+  copy.release = renamed(bracket.release);
+  return copy;
+}
+
+const Bracket* bracket_of(const std::vector<Node>& nodes) {
+  for (const auto& node : nodes)
+    if (const auto* bracket = std::get_if<Bracket>(&node)) return bracket;
+  return nullptr;
+}
+
+std::vector<Node> renamed(const std::vector<Node>& nodes) {
+  std::vector<Node> copies;
+  for (const auto& node : nodes) {
+    if (const auto* bracket = std::get_if<Bracket>(&node))
+      copies.emplace_back(renamed(*bracket));
+    else
+      copies.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
+  }
+  return copies;
+}
+
+Lane recovery_lane(const Lane& lane, Left left) {
+  Lane mended{lane.host, {}, {}};
+  const Bracket* bracket = bracket_of(lane.nodes);
+  if (left == Left::altered || bracket == nullptr) {
+    mended.nodes = renamed(lane.revert);
+    return mended;
+  }
+  if (left == Left::out_unaltered) {
+    for (auto& action : renamed(bracket->undo)) mended.nodes.emplace_back(std::move(action));
+    return mended;
+  }
+  Bracket mend = renamed(*bracket);
+  if (left == Left::out_done) {
+    // The new release is healthy and only waits to be let in; should that fail, the lane's revert follows.
+    mend.acquire.clear();
+    mend.body.clear();
+    mend.on_failure = Bracket::OnFailure::repair;
+    mended.revert = renamed(lane.revert);
+  } else {
+    mend.body = mend.repair;
+    mend.repair.clear();
+    mend.on_failure = Bracket::OnFailure::keep;
+  }
+  mended.nodes.emplace_back(std::move(mend));
+  return mended;
+}
+
+}  // namespace
+
+std::string_view text_of(Left left) noexcept {
+  switch (left) {
+    case Left::untouched:
+      return "untouched";
+    case Left::out_unaltered:
+      return "out of rotation, the app not touched";
+    case Left::out_altered:
+      return "out of rotation, the app was being changed";
+    case Left::out_done:
+      return "out of rotation, the new release healthy";
+    case Left::altered:
+      return "the app was being changed";
+    case Left::done:
+      return "on the new release";
+    case Left::reverted:
+      return "back on the release before";
+  }
+  return "";
+}
+
+std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal) {
+  std::vector<HostLeft> all;
+  for (const auto& stage : plan.stages) {
+    if (stage.shape != plan::Stage::Shape::rolling) continue;
+    for (const auto& lane : stage.lanes) {
+      std::string found = found_in(lane.nodes, journal);
+      if (std::string again = found_in(lane.revert, journal); !again.empty()) found = std::move(again);
+      all.push_back({lane.host, assess_lane(lane, journal), std::move(found)});
+    }
+  }
+  return all;
+}
+
+plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left) {
+  plan::Plan recovery = plan;
+  recovery.kind = "recover";
+  recovery.title = "recover " + plan.title;
+  recovery.stages.clear();
+  recovery.notify_failure.clear();
+  recovery.open = renamed(plan.open);
+  recovery.close = renamed(plan.close);
+  recovery.strategy.parallel = 1;
+  recovery.strategy.max_failures = {100, true};
+  recovery.strategy.on_failure = plan::Strategy::OnFailure::stop;
+  plan::Stage mend{"recover", plan::Stage::Shape::rolling, 1, {}};
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes) {
+      const auto host = std::find_if(left.begin(), left.end(),
+                                     [&](const HostLeft& entry) { return entry.host == lane.host; });
+      if (stage.shape != plan::Stage::Shape::rolling || host == left.end()) continue;
+      const bool settled =
+          host->left == Left::untouched || host->left == Left::done || host->left == Left::reverted;
+      if (settled) continue;
+      Lane mended = recovery_lane(lane, host->left);
+      if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
+    }
+  if (!mend.lanes.empty()) recovery.stages.push_back(std::move(mend));
+  return recovery;
+}
+
+}  // namespace staithe::world

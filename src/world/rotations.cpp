@@ -1,0 +1,281 @@
+#include "rotations.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/haproxy/capacity.hpp"
+#include "staithe/haproxy/match.hpp"
+#include "staithe/world/recovery.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::world {
+namespace {
+
+constexpr base::Duration keeper_interval{200};
+constexpr base::Duration keeper_patience{5'000};
+/// Persistent visitors never leave a drained server by themselves: no use waiting long for them.
+constexpr base::Duration persistent_patience{10'000};
+constexpr base::Duration after_closing{10'000};
+
+std::vector<haproxy::ServerRef> to_refs(const std::vector<plan::ServerRef>& names) {
+  std::vector<haproxy::ServerRef> refs;
+  for (const auto& name : names) refs.push_back({name.backend, name.server});
+  return refs;
+}
+
+haproxy::OnProgress reporter(exec::Performance& performance) {
+  return [&performance](const haproxy::RotationProgress& progress) {
+    event::Progress event;
+    event.text = progress.text;
+    event.done = progress.sessions;
+    event.unit = "sessions";
+    performance.progress(event);
+  };
+}
+
+void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance) {
+  for (const auto& note : rotation.take_notes()) performance.message(event::Level::warning, note);
+}
+
+}  // namespace
+
+Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial) : plan_(plan) {
+  for (const auto& balancer : plan.balancers)
+    sockets_[balancer.name] = std::make_unique<haproxy::Socket>(
+        balancer.name, dial(balancer, SocketKind::admin),
+        balancer.master_socket.empty() ? haproxy::Dial{} : dial(balancer, SocketKind::master));
+}
+
+Rotations::~Rotations() {
+  stop_keeper_.request();
+}
+
+Rotations::HostRotation& Rotations::of(const std::string& host) {
+  const std::lock_guard lock(mutex_);
+  auto& entry = hosts_[host];
+  if (!entry) entry = std::make_unique<HostRotation>();
+  return *entry;
+}
+
+std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host, const base::Scope& scope) {
+  const auto& target = plan_.hosts.at(host);
+  std::vector<haproxy::View> views;
+  for (const auto& balancer : plan_.balancers)
+    views.push_back({balancer.name, sockets_.at(balancer.name)->servers(scope)});
+  const haproxy::Wanted wanted{
+      host, to_refs(target.servers.names), {target.servers.address}, target.servers.port};
+  std::vector<haproxy::Rotation::Seat> seats;
+  for (const auto& balancer : plan_.balancers) seats.push_back({sockets_.at(balancer.name).get(), {}});
+  for (const auto& pair : haproxy::match(wanted, views))
+    for (auto& seat : seats)
+      if (seat.socket->name() == pair.balancer) seat.refs.push_back(pair.ref);
+  std::erase_if(seats, [](const auto& seat) { return seat.refs.empty(); });
+  return seats;
+}
+
+std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, const base::Scope& scope) {
+  return std::make_unique<haproxy::Rotation>(seats(host, scope));
+}
+
+/// For a person who says "restore" where no drain of ours is on record: what keeps visitors away by command
+/// counts as ours.
+std::unique_ptr<haproxy::Rotation> Rotations::as_if_ready(const std::string& host, const base::Scope& scope) {
+  auto looked = fresh(host, scope);
+  haproxy::Found found = looked->find(scope);
+  for (auto& balancer : found.balancers)
+    for (auto& server : balancer.servers)
+      server.admin &= ~(haproxy::admin_bit::forced_maint | haproxy::admin_bit::forced_drain);
+  std::vector<haproxy::Socket*> sockets;
+  for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
+  return std::make_unique<haproxy::Rotation>(sockets, std::move(found), haproxy::Phase::quiescing);
+}
+
+void Rotations::adopt(const std::string& host, const std::string& found) {
+  std::vector<haproxy::Socket*> sockets;
+  for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
+  auto& entry = of(host);
+  const std::lock_guard lock(entry.mutex);
+  entry.rotation =
+      std::make_unique<haproxy::Rotation>(sockets, haproxy::parse_found(found), haproxy::Phase::proving);
+  entry.adopted = true;
+}
+
+exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
+  std::string errors;
+  for (const auto& finding : fresh(effect.host, performance.scope)->survey(performance.scope)) {
+    const auto text = fmt::format("{}{}{}: {}", finding.balancer, finding.subject.empty() ? "" : " ",
+                                  finding.subject, finding.text);
+    if (finding.severity == haproxy::Finding::Severity::error)
+      errors += (errors.empty() ? "" : "; ") + text;
+    else if (finding.severity == haproxy::Finding::Severity::warning)
+      performance.message(event::Level::warning, text);
+  }
+  return errors.empty() ? done() : not_done(event::Outcome::refused, errors);
+}
+
+std::string Rotations::shortage_without(const std::string& host, const plan::Amount& minimum,
+                                        const base::Scope& scope) {
+  std::set<std::string> out = going_out_;
+  out.insert(host);
+  std::map<std::string, std::vector<haproxy::ServerRef>> refs;
+  for (const auto& name : out)
+    for (const auto& seat : seats(name, scope))
+      refs[seat.socket->name()].insert(refs[seat.socket->name()].end(), seat.refs.begin(), seat.refs.end());
+  std::string text;
+  for (const auto& [balancer, gone] : refs) {
+    const auto all = sockets_.at(balancer)->snapshot({}, scope);
+    for (const auto& shortage : haproxy::shortages(all, gone, {minimum.value, minimum.percent}))
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", balancer, shortage.text());
+  }
+  return text;
+}
+
+exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
+  for (;;) {
+    std::string shortage;
+    bool others_out = false;
+    {
+      const std::lock_guard lock(capacity_mutex_);
+      shortage = shortage_without(effect.host, effect.min_available, performance.scope);
+      if (shortage.empty()) {
+        going_out_.insert(effect.host);
+        return done();
+      }
+      others_out = !going_out_.empty();
+    }
+    // Only hosts of this very run will come back by themselves.
+    if (!others_out) return not_done(event::Outcome::refused, shortage);
+    performance.progress({"", "", "waiting for capacity: " + shortage, 0, 0, ""});
+    if (base::sleep_for(base::Duration(250), performance.scope) != base::Woke::ready) {
+      performance.scope.check("waiting for capacity");
+      return not_done(event::Outcome::timed_out, shortage);
+    }
+  }
+}
+
+void Rotations::forget_reservation(const std::string& host) {
+  const std::lock_guard lock(capacity_mutex_);
+  going_out_.erase(host);
+}
+
+void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
+  if (entry.rotation && entry.adopted) {
+    // The dead run may have come as far as maintenance; going back to drain would let visitors in.
+    entry.rotation->quiesce(performance.scope);
+    return;
+  }
+  entry.rotation = fresh(host, performance.scope);
+  // Durable before the first command: recovery gives back what stands here.
+  performance.note(found_key, haproxy::to_text(entry.rotation->find(performance.scope)));
+  start_keeper();
+  entry.rotation->drain(performance.scope);
+}
+
+exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::Performance& performance) {
+  using To = plan::ChangeRotation::To;
+  auto& entry = of(effect.host);
+  const std::lock_guard lock(entry.mutex);
+  if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
+  if (effect.to == To::drain) {
+    drain(effect.host, entry, performance);
+  } else if (!entry.rotation) {
+    return not_done(event::Outcome::failed, "not drained by this run");
+  } else if (effect.to == To::maint) {
+    entry.rotation->quiesce(performance.scope);
+  } else if (effect.to == To::prove) {
+    entry.rotation->prove(performance.scope);
+  } else {
+    entry.rotation->close_sessions(performance.scope);
+  }
+  tell_notes(*entry.rotation, performance);
+  return done();
+}
+
+exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, HostRotation& entry,
+                                        exec::Performance& performance) {
+  const bool undo = effect.to == plan::ChangeRotation::To::undo;
+  if (!entry.rotation) {
+    forget_reservation(effect.host);
+    if (undo) return done("was not taken out");
+    entry.rotation = as_if_ready(effect.host, performance.scope);
+    performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
+  }
+  const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
+  tell_notes(*entry.rotation, performance);
+  if (!left.empty()) return not_done(event::Outcome::failed, base::join(left, "; "), true);
+  return done();
+}
+
+exec::EffectResult Rotations::await_calm(const plan::AwaitRotation& effect, HostRotation& entry,
+                                         exec::Performance& performance) {
+  auto& rotation = *entry.rotation;
+  using AtDeadline = plan::AwaitRotation::AtDeadline;
+  const bool impatient = effect.at_deadline == AtDeadline::go_on && rotation.persistent();
+  const auto scope = impatient ? performance.scope.at_most(persistent_patience) : performance.scope;
+  const auto calm = rotation.wait_calm(scope, reporter(performance));
+  if (calm.reached) return done();
+  if (effect.at_deadline == AtDeadline::go_on) return done("going on to maintenance with " + calm.busy);
+  if (effect.at_deadline == AtDeadline::fail)
+    return not_done(event::Outcome::timed_out, "still busy: " + calm.busy);
+  const auto closing = base::Scope::lasting(after_closing, performance.scope.cancel);
+  performance.message(event::Level::warning, "closing sessions at the deadline: " + calm.busy);
+  rotation.close_sessions(closing);
+  const auto after = rotation.wait_calm(closing, reporter(performance));
+  if (after.reached) return done("sessions closed at the deadline: " + calm.busy);
+  return not_done(event::Outcome::timed_out, "still busy after closing sessions: " + after.busy);
+}
+
+exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Performance& performance) {
+  using Until = plan::AwaitRotation::Until;
+  auto& entry = of(effect.host);
+  const std::lock_guard lock(entry.mutex);
+  if (!entry.rotation) return done("was not taken out");
+  if (!entry.trouble.empty()) performance.message(event::Level::warning, std::exchange(entry.trouble, {}));
+  exec::EffectResult result = done();
+  if (effect.until == Until::calm) {
+    result = await_calm(effect, entry, performance);
+  } else if (effect.until == Until::proven) {
+    entry.rotation->wait_proven(performance.scope, reporter(performance));
+  } else {
+    entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance));
+  }
+  tell_notes(*entry.rotation, performance);
+  if (effect.until == Until::serving) {
+    entry.rotation.reset();
+    entry.adopted = false;
+    forget_reservation(effect.host);
+  }
+  return result;
+}
+
+void Rotations::start_keeper() {
+  const std::lock_guard lock(mutex_);
+  if (!keeper_.joinable()) keeper_ = std::jthread([this] { keep(); });
+}
+
+void Rotations::keep() {
+  const auto until_stopped = base::Scope::lasting(std::chrono::hours(24 * 365), &stop_keeper_);
+  while (base::sleep_for(keeper_interval, until_stopped) == base::Woke::ready) {
+    std::vector<HostRotation*> entries;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& [host, entry] : hosts_) entries.push_back(entry.get());
+    }
+    for (auto* entry : entries) {
+      const std::unique_lock lock(entry->mutex, std::try_to_lock);
+      const bool out = lock.owns_lock() && entry->rotation &&
+                       entry->rotation->phase() != haproxy::Phase::found &&
+                       entry->rotation->phase() != haproxy::Phase::restoring;
+      if (!out) continue;
+      try {
+        entry->rotation->reassert(until_stopped.at_most(keeper_patience));
+      } catch (const base::Error& error) {
+        // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.
+        entry->trouble = error.what();
+      }
+    }
+  }
+}
+
+}  // namespace staithe::world

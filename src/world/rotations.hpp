@@ -1,0 +1,70 @@
+#pragma once
+#include "outcome.hpp"
+
+#include "staithe/haproxy/rotation.hpp"
+#include "staithe/plan/plan.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+namespace staithe::world {
+
+/// How to reach the admin socket of a balancer; with `master`, its master CLI.
+enum class SocketKind { admin, master };
+using DialBalancer = std::function<haproxy::Dial(const plan::Balancer&, SocketKind)>;
+
+/// Hosts in and out of rotation on all balancers of a plan. Thread safe for different hosts.
+/// While a host is out, a thread looks at the balancers five times a second: one that was reloaded has
+/// forgotten the drain, and gets it again before visitors reach an app that is down.
+class Rotations {
+ public:
+  Rotations(const plan::Plan& plan, const DialBalancer& dial);
+  ~Rotations();
+
+  exec::EffectResult survey(const plan::SurveyRotation& effect, exec::Performance& performance);
+  exec::EffectResult guard(const plan::GuardCapacity& effect, exec::Performance& performance);
+  exec::EffectResult change(const plan::ChangeRotation& effect, exec::Performance& performance);
+  exec::EffectResult await(const plan::AwaitRotation& effect, exec::Performance& performance);
+
+  /// Goes on with a drain that a dead run began: `found` is what it noted.
+  void adopt(const std::string& host, const std::string& found);
+
+ private:
+  struct HostRotation {
+    std::mutex mutex;  // held while a phase works on it; the keeper only tries
+    std::unique_ptr<haproxy::Rotation> rotation;
+    bool adopted = false;
+    std::string trouble;  // what the keeper met
+  };
+
+  HostRotation& of(const std::string& host);
+  std::vector<haproxy::Rotation::Seat> seats(const std::string& host, const base::Scope& scope);
+  std::unique_ptr<haproxy::Rotation> fresh(const std::string& host, const base::Scope& scope);
+  std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
+  void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
+  exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
+                               exec::Performance& performance);
+  exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,
+                                exec::Performance& performance);
+  std::string shortage_without(const std::string& host, const plan::Amount& minimum,
+                               const base::Scope& scope);
+  void forget_reservation(const std::string& host);
+  void keep();
+  void start_keeper();
+
+  const plan::Plan& plan_;
+  std::map<std::string, std::unique_ptr<haproxy::Socket>> sockets_;  // by balancer
+  std::mutex mutex_;                                                 // guards the maps below
+  std::map<std::string, std::unique_ptr<HostRotation>> hosts_;
+  std::mutex capacity_mutex_;  // one count at a time, so that two lanes cannot both take the last place
+  std::set<std::string> going_out_;
+  base::Cancel stop_keeper_;
+  std::jthread keeper_;
+};
+
+}  // namespace staithe::world

@@ -1,0 +1,37 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/base/redact.hpp"
+#include "staithe/plan/text.hpp"
+
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace staithe::world {
+
+using Captures = std::map<std::string, std::string>;
+
+/// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe.
+class Secrets {
+ public:
+  explicit Secrets(base::Redactor& redactor) : redactor_(redactor) {}
+
+  /// Throws base::Error{not_found} for a variable or file that is not there, and what the command threw.
+  std::string value(const plan::SecretRef& ref, const base::Scope& scope);
+
+  /// The text with its holes filled. A capture that no action made is base::Error{not_found}.
+  std::string fill(const plan::Text& text, const Captures& captures, const base::Scope& scope);
+
+  /// Inputs as (variable, value).
+  std::vector<std::pair<std::string, std::string>> fill(const std::vector<plan::Input>& inputs,
+                                                        const Captures& captures, const base::Scope& scope);
+
+ private:
+  std::string look_up(const plan::SecretRef& ref, const base::Scope& scope) const;
+
+  base::Redactor& redactor_;
+  std::mutex mutex_;
+  std::map<std::string, std::string> known_;
+};
+
+}  // namespace staithe::world

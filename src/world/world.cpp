@@ -1,0 +1,254 @@
+#include "staithe/world/world.hpp"
+
+#include "hosts.hpp"
+#include "locks.hpp"
+#include "output.hpp"
+#include "probes.hpp"
+#include "rotations.hpp"
+#include "secrets.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/haproxy/stream.hpp"
+#include "staithe/http/client.hpp"
+#include "staithe/proc/run.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace staithe::world {
+namespace {
+
+constexpr std::size_t tail_lines = 20;
+constexpr std::size_t largest_capture = 64 * 1024;
+
+std::string json_string(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\')
+      quoted += std::string("\\") + c;
+    else if (byte < 0x20)
+      quoted += fmt::format("\\u{:04x}", byte);
+    else
+      quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw base::system_error(base::ErrorCode::not_found, path, errno);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return std::move(bytes).str();
+}
+
+haproxy::Dial dial_here(const std::string& socket) {
+  if (socket.rfind("tcp ", 0) != 0) return haproxy::dial_unix(socket);
+  const auto address = socket.substr(4);
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos)
+    throw base::Error(base::ErrorCode::invalid,
+                      "a TCP admin socket is written 'tcp HOST:PORT', not '" + socket + "'");
+  return haproxy::dial_tcp(address.substr(0, colon),
+                           static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+}
+
+}  // namespace
+
+/// One visitor over the closed set of effects; each function is one effect.
+class World::Performer {
+ public:
+  Performer(const plan::Plan& plan, store::Store* store, base::Redactor& redactor, Settings settings)
+      : plan_(plan),
+        store_(store),
+        redactor_(redactor),
+        settings_(std::move(settings)),
+        secrets_(redactor),
+        hosts_(plan, settings_.person),
+        locks_(store, settings_),
+        rotations_(
+            plan, [this](const plan::Balancer& balancer, SocketKind kind) { return dial(balancer, kind); }) {}
+
+  exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) {
+    try {
+      if (const auto lost = locks_.lost();
+          !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
+        return not_done(event::Outcome::refused, "the lock on " + lost + " was taken away from this run");
+      return std::visit([&](const auto& one) { return act(one, performance); }, effect);
+    } catch (const base::Error& error) {
+      auto result = from_error(error);
+      result.detail = redactor_.clean(result.detail);
+      return result;
+    }
+  }
+
+  void done_with(const std::string& host) noexcept { hosts_.close(host); }
+  void adopt(const std::string& host, const std::string& found) { rotations_.adopt(host, found); }
+  std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {
+    return hosts_.connect_all(at_once, scope);
+  }
+
+ private:
+  static bool gives_back(const plan::Effect& effect) {
+    const auto* change = std::get_if<plan::ChangeRotation>(&effect);
+    using To = plan::ChangeRotation::To;
+    return change != nullptr &&
+           (change->to == To::ready || change->to == To::undo || change->to == To::prove);
+  }
+
+  haproxy::Dial dial(const plan::Balancer& balancer, SocketKind kind) {
+    const auto& socket = kind == SocketKind::admin ? balancer.socket : balancer.master_socket;
+    return balancer.on.empty() ? dial_here(socket) : hosts_.dial_unix(balancer.on, socket);
+  }
+
+  exec::EffectResult act(const plan::RunRemote& effect, exec::Performance& performance) {
+    ssh::Command command;
+    command.script = effect.script;
+    command.inputs = secrets_.fill(effect.inputs, performance.captures, performance.scope);
+    command.silence_timeout = effect.silence;
+    command.keep_bytes = largest_capture;
+    LineOutput output(redactor_, performance.output, tail_lines);
+    const auto exit = hosts_.run(
+        effect.host, command,
+        [&](ssh::Stream stream, std::string_view bytes) { output.push(stream == ssh::Stream::err, bytes); },
+        performance.scope);
+    output.finish();
+    exec::EffectResult result;
+    result.exit_status = exit.status;
+    result.output_tail = output.tail();
+    if (!exit.signal.empty()) return failed(std::move(result), "killed by SIG" + exit.signal);
+    if (exit.status != 0) return failed(std::move(result), fmt::format("exit status {}", exit.status));
+    return captured(std::move(result), effect.capture, exit.out);
+  }
+
+  exec::EffectResult act(const plan::RunLocal& effect, exec::Performance& performance) {
+    proc::Command command;
+    command.script = effect.script;
+    command.environment = secrets_.fill(effect.inputs, performance.captures, performance.scope);
+    LineOutput output(redactor_, performance.output, tail_lines);
+    const auto exit = proc::run(
+        command,
+        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
+        performance.scope);
+    output.finish();
+    exec::EffectResult result;
+    result.exit_status = exit.status;
+    result.output_tail = output.tail();
+    if (!exit.ok()) return failed(std::move(result), exit.text());
+    return captured(std::move(result), effect.capture, exit.out);
+  }
+
+  static exec::EffectResult failed(exec::EffectResult result, std::string detail) {
+    result.outcome = event::Outcome::failed;
+    result.detail = std::move(detail);
+    result.retryable = true;
+    if (!result.output_tail.empty()) result.detail += ": " + result.output_tail.back();
+    return result;
+  }
+
+  static exec::EffectResult captured(exec::EffectResult result, const std::string& capture,
+                                     const std::string& out) {
+    if (!capture.empty()) result.captured = std::string(base::trim(out));
+    return result;
+  }
+
+  exec::EffectResult act(const plan::UploadFile& effect, exec::Performance& performance) {
+    std::string bytes;
+    if (effect.source.empty()) {
+      bytes = secrets_.fill(effect.content, performance.captures, performance.scope);
+    } else {
+      bytes = read_file(effect.source);
+      if (base::sha256_hex(bytes) != effect.source_sha256)
+        return not_done(event::Outcome::refused, effect.source + " changed since the plan was made");
+    }
+    hosts_.upload(effect.host, effect.path, bytes, effect.mode, performance.scope);
+    return done(base::bytes_text(bytes.size()));
+  }
+
+  exec::EffectResult act(const plan::ChangeRotation& effect, exec::Performance& performance) {
+    return rotations_.change(effect, performance);
+  }
+  exec::EffectResult act(const plan::AwaitRotation& effect, exec::Performance& performance) {
+    return rotations_.await(effect, performance);
+  }
+  exec::EffectResult act(const plan::GuardCapacity& effect, exec::Performance& performance) {
+    return rotations_.guard(effect, performance);
+  }
+  exec::EffectResult act(const plan::SurveyRotation& effect, exec::Performance& performance) {
+    return rotations_.survey(effect, performance);
+  }
+  exec::EffectResult act(const plan::Probe& effect, exec::Performance& performance) {
+    return probe(effect, performance, secrets_, hosts_);
+  }
+
+  exec::EffectResult act(const plan::Confirm& effect, exec::Performance&) {
+    if (!settings_.person.confirm)
+      return not_done(event::Outcome::refused, "--yes is needed when not running interactively");
+    return settings_.person.confirm(effect.question) ? done()
+                                                     : not_done(event::Outcome::refused, "not confirmed");
+  }
+
+  exec::EffectResult act(const plan::Notify& effect, exec::Performance& performance) {
+    http::Request request;
+    request.method = "POST";
+    request.url = secrets_.fill(effect.url, performance.captures, performance.scope);
+    request.headers.push_back({"Content-Type", "application/json"});
+    request.body = "{\"text\":" + json_string(effect.text) + "}";
+    request.proxy = http::Proxy::from_environment;
+    const auto reply = http::send(request, performance.scope);
+    if (!reply.ok())
+      return not_done(event::Outcome::failed, fmt::format("the webhook answered {}", reply.status), true);
+    return done();
+  }
+
+  exec::EffectResult act(const plan::TakeLock& effect, exec::Performance& performance) {
+    return locks_.take(effect, performance);
+  }
+  exec::EffectResult act(const plan::GiveLock& effect, exec::Performance&) { return locks_.give(effect); }
+
+  exec::EffectResult act(const plan::RecordRelease& effect, exec::Performance&) {
+    const auto state = effect.state == "good"  ? store::ReleaseState::good
+                       : effect.state == "bad" ? store::ReleaseState::bad
+                                               : store::ReleaseState::staged;
+    store_->record_release({plan_.environment,
+                            effect.service,
+                            effect.release,
+                            effect.sha,
+                            plan_.ref,
+                            state,
+                            {},
+                            settings_.run_id});
+    return done();
+  }
+
+  const plan::Plan& plan_;
+  store::Store* store_;
+  base::Redactor& redactor_;
+  Settings settings_;
+  Secrets secrets_;
+  Hosts hosts_;
+  Locks locks_;
+  Rotations rotations_;  // last: its sockets dial through hosts_
+};
+
+World::World(const plan::Plan& plan, store::Store* store, base::Redactor& redactor, Settings settings)
+    : performer_(std::make_unique<Performer>(plan, store, redactor, std::move(settings))) {}
+World::~World() = default;
+
+exec::EffectResult World::perform(const plan::Effect& effect, exec::Performance& performance) {
+  return performer_->perform(effect, performance);
+}
+void World::done_with(const std::string& host) noexcept {
+  performer_->done_with(host);
+}
+void World::adopt(const std::string& host, const std::string& found) {
+  performer_->adopt(host, found);
+}
+std::vector<ConnectFinding> World::connect_all(std::size_t at_once, const base::Scope& scope) {
+  return performer_->connect_all(at_once, scope);
+}
+
+}  // namespace staithe::world
