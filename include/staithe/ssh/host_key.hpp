@@ -51,6 +51,9 @@ struct Pin {
 
 enum class Hashing { plain, hashed };
 
+/// The line, with its newline, that holds a pin in a known_hosts file.
+std::string known_hosts_line(const Pin& pin, Hashing hashing);
+
 /// What pin() does with keys that the file already holds for a name.
 enum class Existing {
   keep,     ///< add only what is missing (accept-new)

@@ -2,6 +2,7 @@
 #include "staithe/ssh/host_key.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,7 @@ namespace staithe::ssh {
 
 enum class HostKeyState {
   ok,
-  unknown,          ///< no entry for this host, or none of this key type and none of another
+  unknown,          ///< no entry for this host
   changed,          ///< entries for this host exist, none with this key
   revoked,          ///< the key stands on a @revoked line for this host
   needs_authority,  ///< the only entries for this host are @cert-authority, which staithe does not verify
@@ -33,22 +34,25 @@ struct BadLine {
   std::string reason;
 };
 
-/// Several known_hosts files, read once. Everything const is safe to use from many threads.
-/// Only lookups of hashed names cost an HMAC each (about 0.5 us per line).
+/// Several known_hosts files, read once. Everything const is safe to use from many threads. The first lookup
+/// of a name costs an HMAC for every hashed line (about half a microsecond each); the answer is remembered.
 class KnownHosts {
  public:
-  KnownHosts() = default;
+  KnownHosts();
+  KnownHosts(KnownHosts&&) noexcept;
+  KnownHosts& operator=(KnownHosts&&) noexcept;
+  ~KnownHosts();
 
   /// Reads the files in order. A file that is missing is empty; one that is not readable, or larger than
   /// 64 MiB, throws base::Error{permission, io or invalid}.
   static KnownHosts load(const std::vector<std::string>& files);
 
-  /// Adds text as if it stood in `file`.
+  /// Adds text as if it stood in `file`. Not while another thread looks something up.
   void add_text(std::string_view text, const std::string& file);
 
   /// Compares a key as OpenSSH does: the alias, when not empty, is looked up as it stands (no port added);
   /// otherwise "[host]:port", and, when that is not known, the bare host. The bare host can only confirm a
-  /// key on another port than 22: a difference there is "unknown", not "changed".
+  /// key on another port than 22 (or say that it is revoked): a difference there is "unknown", not "changed".
   Verdict check(std::string_view host, int port, std::string_view alias, const HostKey& key) const;
 
   /// Key types on record for the host, in the order met, without repetition: what to ask the server for
@@ -56,29 +60,13 @@ class KnownHosts {
   std::vector<std::string> known_key_types(std::string_view host, int port,
                                            std::string_view alias = {}) const;
 
-  const std::vector<BadLine>& bad_lines() const noexcept { return bad_lines_; }
-  std::size_t size() const noexcept { return entries_.size(); }
+  const std::vector<BadLine>& bad_lines() const noexcept;
+  /// Usable lines.
+  std::size_t size() const noexcept;
 
  private:
-  enum class Marker { none, revoked, authority };
-  struct Entry {
-    Marker marker = Marker::none;
-    bool hashed = false;
-    std::size_t file = 0;
-    std::size_t line = 0;
-    std::string names;  ///< the first field: comma-separated patterns in lower case, or the raw salt (hashed)
-    std::string hash;   ///< raw HMAC (hashed)
-    HostKey key;
-  };
-
-  std::vector<const Entry*> matching(std::string_view name) const;
-  Verdict look_up(std::string_view name, const HostKey& key) const;
-  void add_line(std::string_view line, std::size_t file, std::size_t number);
-  Verdict verdict(HostKeyState state, const Entry& entry, std::string detail) const;
-
-  std::vector<std::string> files_;
-  std::vector<Entry> entries_;
-  std::vector<BadLine> bad_lines_;
+  struct Data;
+  std::unique_ptr<Data> data_;
 };
 
 }  // namespace staithe::ssh

@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/cancel.hpp"
 #include "staithe/base/duration.hpp"
 
 #include <functional>
@@ -25,10 +26,13 @@ struct Sources {
 
   /// Runs the command of a "Match exec" and says whether it ended with status 0. Not set: such a Match is an
   /// error.
-  std::function<bool(const std::string& command)> match_exec;
+  std::function<bool(const std::string& command, const base::Scope& scope)> match_exec;
+  /// Whether a name has an address, for CanonicalizeHostname with CanonicalDomains. Not set: such a host is
+  /// an error.
+  std::function<bool(const std::string& name)> name_exists;
 
-  /// The files, names and environment of this process, with `sh -c` for Match exec (standard streams on
-  /// /dev/null).
+  /// The files, names and environment of this process. Match exec is run by $SHELL, with its streams on
+  /// /dev/null and for 20 s at most; names are asked of the system's resolver, which keeps its own time.
   static Sources of_process();
 };
 
@@ -88,7 +92,8 @@ struct Resolved {
 /// Throws base::Error{invalid} with "FILE:LINE: what" for lines that OpenSSH would refuse, {permission} or
 /// {io} for files that cannot be read. Settings that staithe has no use for are skipped unread. Blocks only
 /// for Match exec.
-Resolved resolve(const Sources& sources, std::string_view destination, const Overrides& overrides = {});
+Resolved resolve(const Sources& sources, std::string_view destination, const Overrides& overrides = {},
+                 const base::Scope& scope = base::Scope::lasting(std::chrono::seconds(60)));
 
 /// One element of ProxyJump.
 struct Jump {
@@ -108,6 +113,7 @@ std::optional<std::vector<Jump>> parse_proxy_jump(std::string_view text);
 /// circle gives, throw base::Error{invalid}. A hop's ProxyCommand ends the way: it stands in the first
 /// element.
 std::vector<Resolved> route(const Sources& sources, std::string_view destination,
-                            const Overrides& overrides = {});
+                            const Overrides& overrides = {},
+                            const base::Scope& scope = base::Scope::lasting(std::chrono::seconds(60)));
 
 }  // namespace staithe::ssh

@@ -1,0 +1,82 @@
+#include "staithe/base/digest.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+namespace staithe::base {
+namespace {
+
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+};
+struct FreeDigest {
+  void operator()(EVP_MD* digest) const noexcept { EVP_MD_free(digest); }
+};
+using MdContext = std::unique_ptr<EVP_MD_CTX, FreeContext>;
+using Md = std::unique_ptr<EVP_MD, FreeDigest>;
+
+[[noreturn]] void no_digest() {
+  throw Error(ErrorCode::unavailable, "the cryptographic library has no such digest");
+}
+
+template <std::size_t Size>
+std::array<std::uint8_t, Size> digest(std::string_view bytes, const EVP_MD* kind) {
+  std::array<std::uint8_t, Size> out{};
+  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, kind, nullptr) != 1) no_digest();
+  return out;
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+  return digest<32>(bytes, EVP_sha256());
+}
+std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
+  return digest<20>(bytes, EVP_sha1());
+}
+
+struct HmacSha1::Context {
+  // Fetched once: looking an algorithm up costs OpenSSL 3 more than the digest itself.
+  Md kind{EVP_MD_fetch(nullptr, "SHA1", nullptr)};
+  MdContext md{EVP_MD_CTX_new()};
+};
+
+HmacSha1::HmacSha1() : context_(std::make_unique<Context>()) {
+  if (!context_->kind || !context_->md) no_digest();
+}
+HmacSha1::HmacSha1(HmacSha1&&) noexcept = default;
+HmacSha1& HmacSha1::operator=(HmacSha1&&) noexcept = default;
+HmacSha1::~HmacSha1() = default;
+
+std::array<std::uint8_t, 20> HmacSha1::operator()(std::string_view key, std::string_view message) {
+  constexpr std::size_t block = 64;
+  if (key.size() > block) throw Error(ErrorCode::invalid, "an HMAC key of more than 64 bytes");
+  std::array<std::uint8_t, block> pad{};
+  const auto hash = [&](std::uint8_t mask, std::string_view text) {
+    for (std::size_t i = 0; i < block; ++i) {
+      const auto byte = i < key.size() ? static_cast<std::uint8_t>(key[i]) : std::uint8_t{0};
+      pad[i] = static_cast<std::uint8_t>(byte ^ mask);
+    }
+    std::array<std::uint8_t, 20> out{};
+    EVP_MD_CTX* md = context_->md.get();
+    if (EVP_DigestInit_ex2(md, context_->kind.get(), nullptr) != 1 ||
+        EVP_DigestUpdate(md, pad.data(), pad.size()) != 1 ||
+        EVP_DigestUpdate(md, text.data(), text.size()) != 1 ||
+        EVP_DigestFinal_ex(md, out.data(), nullptr) != 1)
+      no_digest();
+    return out;
+  };
+  const auto inner = hash(0x36, message);
+  return hash(0x5c, as_bytes(inner));
+}
+
+std::string random_bytes(std::size_t count) {
+  std::string out(count, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) != 1)
+    throw Error(ErrorCode::failed, "the system gives no random bytes");
+  return out;
+}
+
+}  // namespace staithe::base
