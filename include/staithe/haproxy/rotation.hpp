@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/base/cancel.hpp"
+#include "staithe/base/error.hpp"
 #include "staithe/haproxy/calm.hpp"
 #include "staithe/haproxy/found.hpp"
 #include "staithe/haproxy/risks.hpp"
@@ -7,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,7 @@ struct RotationOptions {
 struct RotationProgress {
   std::uint64_t sessions = 0;  ///< in hand on these servers, old workers included
   std::uint64_t queued = 0;
-  std::string text;  ///< "12 sessions: lb1 api/web1 9, lb2 api/web1 3"
+  std::string text;  ///< "12 sessions: lb1 (4711) api/web1 9, lb2 (815) api/web1 3"
 };
 using OnProgress = std::function<void(const RotationProgress&)>;
 
@@ -124,6 +126,7 @@ class Rotation {
   };
 
   void require_found() const;
+  static void require_socket(const Place& place);
   void begin(Phase phase);
   Own target(const Entry& entry, Phase phase) const noexcept;
   void send(Place& place, const std::vector<std::string>& lines, const base::Scope& scope);

@@ -23,7 +23,7 @@ struct SocketLimits {
 /// (one SSH session may carry the streams, and HAProxy itself serves only 10 admin connections).
 /// Every exchange is a fresh connection: a kept one goes on talking to the old worker after a reload.
 /// Errors carry the balancer's name in front: connect, io (also a truncated reply; worth a retry), timeout,
-/// cancelled, protocol, permission, not_found, unavailable (an old worker, an unknown command), invalid.
+/// cancelled, protocol, permission, not_found, unavailable (an old worker), invalid, failed.
 class Socket {
  public:
   /// `dial_master` opens the master CLI, for old workers; empty for none.

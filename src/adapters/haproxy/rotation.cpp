@@ -1,0 +1,382 @@
+#include "staithe/haproxy/rotation.hpp"
+
+#include "rotation_detail.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+/// The phases: what is sent, in which order, and what is given back.
+namespace staithe::haproxy {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+
+namespace {
+
+std::vector<std::string> backends_of(const std::vector<ServerRef>& refs) {
+  std::set<std::string> names;
+  for (const auto& ref : refs) names.insert(ref.backend);
+  return {names.begin(), names.end()};
+}
+
+/// True when `ref` tracks, directly or through others, a server that is commanded with it.
+bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, const Snapshot& snapshot) {
+  std::set<ServerRef> seen;
+  ServerRef at = ref;
+  while (seen.insert(at).second) {
+    const auto* stat = snapshot.stat(at);
+    if (stat == nullptr || !stat->tracked) return false;
+    at = *stat->tracked;
+    if (std::find(refs.begin(), refs.end(), at) != refs.end()) return true;
+  }
+  return false;
+}
+
+std::string state_command(Own own, const ServerRef& ref) {
+  switch (own) {
+    case Own::ready:
+      return command::ready(ref);
+    case Own::drain:
+      return command::drain(ref);
+    case Own::maint:
+      return command::maint(ref);
+  }
+  return command::ready(ref);
+}
+
+std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
+  auto set = detail::bit(own_state(found.admin));
+  if (own_state(found.admin) == Own::maint) return set;
+  if (phase >= Phase::draining) set = static_cast<std::uint8_t>(set | detail::bit(Own::drain));
+  if (phase >= Phase::quiescing) set = static_cast<std::uint8_t>(set | detail::bit(Own::maint));
+  return set;
+}
+
+}  // namespace
+
+Rotation::Rotation(std::vector<Seat> seats, RotationOptions options) : options_(options) {
+  for (auto& seat : seats) {
+    if (seat.socket == nullptr)
+      throw Error(ErrorCode::invalid, "a rotation needs a socket for each balancer");
+    if (seat.refs.empty()) continue;
+    Place place;
+    place.socket = seat.socket;
+    place.name = seat.socket->name();
+    place.backends = backends_of(seat.refs);
+    place.refs = std::move(seat.refs);
+    places_.push_back(std::move(place));
+  }
+  if (places_.empty()) throw Error(ErrorCode::not_found, "no balancer has a server to take out");
+}
+
+Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reached, RotationOptions options)
+    : options_(options), found_(std::move(found)), phase_(reached), have_found_(true) {
+  for (const auto& balancer : found_.balancers) {
+    Place place;
+    place.name = balancer.balancer;
+    const auto socket = std::find_if(sockets.begin(), sockets.end(), [&](const Socket* candidate) {
+      return candidate != nullptr && candidate->name() == balancer.balancer;
+    });
+    if (socket != sockets.end()) place.socket = *socket;
+    if (place.socket == nullptr) place.lost = "this balancer is not declared any more";
+    for (const auto& server : balancer.servers) {
+      place.refs.push_back(server.ref);
+      place.entries.push_back({server, states_up_to(reached, server), false});
+    }
+    place.backends = backends_of(place.refs);
+    place.process.pid = balancer.pid;
+    place.process.started = balancer.started;
+    places_.push_back(std::move(place));
+  }
+}
+
+void Rotation::require_found() const {
+  if (!have_found_)
+    throw Error(ErrorCode::invalid, "nothing was looked at yet: find() comes before any change");
+}
+
+void Rotation::require_socket(const Place& place) {
+  if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.name + ": " + place.lost);
+}
+
+void Rotation::note(std::string text) {
+  if (std::find(notes_.begin(), notes_.end(), text) == notes_.end()) notes_.push_back(std::move(text));
+}
+
+std::vector<std::string> Rotation::take_notes() {
+  return std::exchange(notes_, {});
+}
+
+const Found& Rotation::find(const Scope& scope) {
+  if (phase_ != Phase::found)
+    throw Error(ErrorCode::invalid, "what was found before a drain is found only once");
+  found_ = {};
+  for (auto& place : places_) {
+    const auto snapshot = look_patiently(place, scope);
+    place.process = snapshot.info;
+    place.entries.clear();
+    FoundBalancer balancer{place.name, snapshot.info.pid, snapshot.info.started, {}};
+    for (const auto& ref : place.refs) {
+      const auto* state = snapshot.state(ref);
+      const auto* stat = snapshot.stat(ref);
+      if (state == nullptr || stat == nullptr)
+        throw Error(ErrorCode::not_found, place.name + ": there is no server " + to_text(ref));
+      FoundServer server{ref,
+                         state->admin,
+                         state->op,
+                         state->weight,
+                         state->checked(),
+                         state->agent_on(),
+                         follows_one_of(place.refs, ref, snapshot),
+                         stat->tracked.has_value()};
+      if (!stat->cookie.empty()) persistent_ = true;
+      place.entries.push_back({server, detail::bit(own_state(server.admin)), false});
+      balancer.servers.push_back(std::move(server));
+    }
+    for (const auto& table : patiently(scope, [&] { return place.socket->tables(scope); }))
+      if (std::find(place.backends.begin(), place.backends.end(), table.name) != place.backends.end())
+        persistent_ = true;
+    found_.balancers.push_back(std::move(balancer));
+  }
+  have_found_ = true;
+  return found_;
+}
+
+/// What was found in maintenance is somebody else's and stays there throughout.
+Own Rotation::target(const Entry& entry, Phase phase) const noexcept {
+  const Own before = own_state(entry.found.admin);
+  if (before == Own::maint) return Own::maint;
+  switch (phase) {
+    case Phase::found:
+    case Phase::restoring:
+      return before;
+    case Phase::draining:
+    case Phase::proving:
+      return Own::drain;
+    case Phase::quiescing:
+      return Own::maint;
+  }
+  return before;
+}
+
+std::vector<std::string> Rotation::lines_for(const Place& place, Phase phase) const {
+  std::vector<std::string> agents;
+  std::vector<std::string> states;
+  for (const auto& entry : place.entries) {
+    if (entry.found.follows || entry.gone) continue;
+    const auto& ref = entry.found.ref;
+    const Own to = target(entry, phase);
+    // Only what may be in another state is commanded: a drain of a server that is drained is noise in the
+    // balancer's log, and one in maintenance would be let out by it.
+    const bool is_there = entry.ours == detail::bit(to) && !place.reloaded;
+    const bool provable = entry.found.checked && !entry.found.tracks && to == Own::drain;
+    if (entry.found.agent && (phase == Phase::draining || place.reloaded) && to != Own::ready)
+      agents.push_back(command::disable_agent(ref));
+    if (phase == Phase::proving && provable) {
+      states.push_back(command::prove(ref));
+    } else if (!is_there) {
+      states.push_back(state_command(to, ref));
+    }
+  }
+  agents.insert(agents.end(), states.begin(), states.end());
+  return agents;
+}
+
+void Rotation::send(Place& place, const std::vector<std::string>& lines, const Scope& scope) {
+  if (!lines.empty()) place.socket->commands(lines, scope);
+}
+
+/// Commands the phase's state on one balancer. While the answer is out, both the old and the new state may
+/// be ours.
+void Rotation::apply(Place& place, Phase phase, const Scope& scope) {
+  const auto lines = lines_for(place, phase);
+  for (auto& entry : place.entries)
+    entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(target(entry, phase)));
+  patiently(scope, [&] { send(place, lines, scope); });
+  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, phase));
+}
+
+void Rotation::begin(Phase phase) {
+  require_found();
+  phase_ = phase;
+}
+
+/// An agent's answer that was on its way when it was switched off may still be applied.
+void Rotation::settle_agents(Place& place, const Scope& scope) {
+  if (std::none_of(place.entries.begin(), place.entries.end(),
+                   [](const auto& entry) { return entry.found.agent; }))
+    return;
+  constexpr int attempts = 5;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    detail::pause(options_.poll, scope, "switching the agent checks off");
+    const auto snapshot = look_patiently(place, scope);
+    std::vector<std::string> again;
+    for (const auto& entry : place.entries) {
+      const auto* state = snapshot.state(entry.found.ref);
+      if (state == nullptr || !entry.found.agent || entry.found.follows) continue;
+      const Own to = target(entry, Phase::draining);
+      if (own_state(state->admin) != to) again.push_back(state_command(to, entry.found.ref));
+    }
+    if (again.empty()) return;
+    patiently(scope, [&] { send(place, again, scope); });
+  }
+}
+
+void Rotation::drain(const Scope& scope) {
+  require_found();
+  if (phase_ > Phase::draining)
+    throw Error(ErrorCode::invalid, "these servers are further than a drain already");
+  begin(Phase::draining);
+  for (auto& place : places_) require_socket(place);
+  for (auto& place : places_) apply(place, Phase::draining, scope);
+  for (auto& place : places_) settle_agents(place, scope);
+  for (const auto& place : places_)
+    for (const auto& entry : place.entries)
+      if (const Own own = own_state(entry.found.admin); own != Own::ready)
+        note(detail::at(place.name, entry.found.ref) + " was " +
+             (own == Own::maint ? "in maintenance" : "drained") + " before, and stays so");
+}
+
+void Rotation::quiesce(const Scope& scope) {
+  require_found();
+  if (phase_ > Phase::quiescing)
+    throw Error(ErrorCode::invalid, "these servers are on their way back already");
+  begin(Phase::quiescing);
+  for (auto& place : places_) require_socket(place);
+  for (auto& place : places_) apply(place, Phase::quiescing, scope);
+}
+
+void Rotation::close_sessions(const Scope& scope) {
+  require_found();
+  for (auto& place : places_) {
+    require_socket(place);
+    std::vector<std::string> lines;
+    for (const auto& entry : place.entries)
+      if (!entry.gone && own_state(entry.found.admin) != Own::maint)
+        lines.push_back(command::close_sessions(entry.found.ref));
+    patiently(scope, [&] { send(place, lines, scope); });
+    close_old_sessions(place, scope);
+  }
+}
+
+void Rotation::close_old_sessions(Place& place, const Scope& scope) {
+  if (!place.socket->has_master()) return;
+  for (const auto& worker : place.socket->workers(scope)) {
+    if (!worker.old) continue;
+    for (const auto& session : place.socket->worker_sessions(worker.pid, scope))
+      if (std::find(place.refs.begin(), place.refs.end(), session.ref) != place.refs.end())
+        place.socket->close_worker_session(worker.pid, session.id, scope);
+  }
+}
+
+void Rotation::lose(Place& place, const Error& error) {
+  place.lost = error.what();
+  note("left behind: " + place.lost);
+}
+
+void Rotation::prove(const Scope& scope) {
+  require_found();
+  std::string last;
+  bool any = false;
+  for (auto& place : places_) {
+    if (place.socket == nullptr) continue;
+    try {
+      // Looking first puts maintenance back where a reload has forgotten it, and refuses what is not ours.
+      if (phase_ != Phase::proving) verify(place, look(place, scope));
+      place.lost.clear();
+      any = true;
+    } catch (const Error& error) {
+      if (!detail::balancer_lost(error, scope)) throw;
+      lose(place, error);
+      last = error.what();
+    }
+  }
+  if (!any) throw Error(ErrorCode::connect, last.empty() ? "no balancer is known" : last);
+  begin(Phase::proving);
+  for (auto& place : places_) {
+    if (!place.lost.empty()) continue;
+    try {
+      apply(place, Phase::proving, scope);
+    } catch (const Error& error) {
+      if (!detail::balancer_lost(error, scope)) throw;
+      lose(place, error);
+    }
+  }
+}
+
+std::vector<std::string> Rotation::ready(const Scope& scope) {
+  return give_back(scope, false);
+}
+
+std::vector<std::string> Rotation::undo(const Scope& scope) {
+  return give_back(scope, true);
+}
+
+std::vector<std::string> Rotation::give_back(const Scope& scope, bool app_untouched) {
+  if (!have_found_ || phase_ == Phase::found) return {};
+  begin(Phase::restoring);
+  std::vector<std::string> left;
+  const auto at = [&](Place& place) {
+    try {
+      give_back_at(place, scope, app_untouched, left);
+    } catch (const Error& error) {
+      place.lost = error.what();
+      if (scope.cancelled()) throw Error(ErrorCode::cancelled, base::join(left, "; ")).within("stopped");
+      for (const auto& entry : place.entries)
+        left.push_back(detail::at(place.name, entry.found.ref) + " may still be out: " + error.what());
+    }
+  };
+  // The way back mirrors the way out.
+  if (app_untouched) std::for_each(places_.rbegin(), places_.rend(), at);
+  if (!app_untouched) std::for_each(places_.begin(), places_.end(), at);
+  return left;
+}
+
+void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched,
+                            std::vector<std::string>& left) {
+  if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
+  // A balancer that was lost once is tried once more, without patience.
+  const auto snapshot =
+      place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
+  const bool other_process = !snapshot.info.same_process(place.process);
+  place.process = snapshot.info;
+  place.lost.clear();
+  std::vector<std::string> lines;
+  for (auto& entry : place.entries) {
+    const auto& found = entry.found;
+    const auto* state = snapshot.state(found.ref);
+    entry.gone = state == nullptr;
+    if (entry.gone) {
+      note(place.name + ": " + to_text(found.ref) + " does not exist any more");
+      continue;
+    }
+    const Own now = own_state(state->admin);
+    const Own to = target(entry, Phase::restoring);
+    if (!found.follows) {
+      if (!other_process && now != to && (entry.ours & detail::bit(now)) == 0) {
+        const auto text = detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
+                          " by somebody else, and is left so";
+        // Whoever had it in maintenance may end that; it was never ours.
+        if (to == Own::maint) note(text);
+        if (to != Own::maint) left.push_back(text);
+        continue;
+      }
+      if (state->weight != found.weight) lines.push_back(command::weight(found.ref, found.weight));
+      // Leaving maintenance declares a server UP before any check. That is right only for an app that ran on.
+      const bool trusted = app_untouched && (found.op == Op::running || found.op == Op::starting);
+      if (now == Own::maint && to == Own::ready && found.checked && !found.tracks && !trusted)
+        lines.push_back(command::prove(found.ref));
+      if (now != to) lines.push_back(state_command(to, found.ref));
+    }
+    if (found.agent && !state->agent_on()) lines.push_back(command::enable_agent(found.ref));
+    entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
+  }
+  patiently(scope, [&] { send(place, lines, scope); });
+  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
+}
+
+}  // namespace staithe::haproxy

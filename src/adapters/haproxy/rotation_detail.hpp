@@ -1,0 +1,50 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/base/error.hpp"
+#include "staithe/haproxy/rotation.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+/// What the three files of Rotation share.
+namespace staithe::haproxy {
+namespace detail {
+
+inline std::uint8_t bit(Own own) {
+  return static_cast<std::uint8_t>(1U << static_cast<unsigned>(own));
+}
+
+inline std::string at(const std::string& balancer, const ServerRef& ref) {
+  return balancer + ' ' + to_text(ref);
+}
+
+/// Sleeps, and throws when the scope ends first.
+void pause(base::Duration duration, const base::Scope& scope, const char* what);
+
+/// True for errors that a restart of the balancer, or a tunnel that breaks, can cause: worth another try.
+bool transient(const base::Error& error);
+
+/// True when `error` says that this balancer does not answer, and not that the caller's time is over.
+bool balancer_lost(const base::Error& error, const base::Scope& scope);
+
+}  // namespace detail
+
+/// Repeats `action` with growing pauses while the balancer does not answer, up to the rotation's patience.
+template <class Action>
+auto Rotation::patiently(const base::Scope& scope, Action&& action) {
+  const auto give_up = base::Scope::lasting(options_.patience);
+  base::Duration nap{50};
+  constexpr base::Duration longest_nap{1'000};
+  for (;;) {
+    try {
+      return action();
+    } catch (const base::Error& error) {
+      if (!detail::transient(error) || give_up.expired() || scope.expired()) throw;
+    }
+    detail::pause(std::min(nap, give_up.left()), scope, "the balancer's answer");
+    nap = std::min(nap * 2, longest_nap);
+  }
+}
+
+}  // namespace staithe::haproxy

@@ -1,0 +1,283 @@
+#include "rotation_detail.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/haproxy/rotation.hpp"
+
+#include <algorithm>
+#include <set>
+
+/// The looks between the phases: waits, reloads, and what somebody else did.
+namespace staithe::haproxy {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+
+namespace detail {
+
+void pause(base::Duration duration, const Scope& scope, const char* what) {
+  if (base::sleep_for(duration, scope) != base::Woke::ready) scope.check(what);
+}
+
+bool transient(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::connect:
+    case ErrorCode::io:
+    case ErrorCode::timeout:
+    case ErrorCode::channel_denied:
+    case ErrorCode::reset_before_auth:
+    case ErrorCode::unavailable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool balancer_lost(const Error& error, const Scope& scope) {
+  return transient(error) && !scope.expired() && !scope.cancelled();
+}
+
+}  // namespace detail
+
+Snapshot Rotation::look_patiently(Place& place, const Scope& scope) {
+  return patiently(scope, [&] {
+    auto snapshot = place.socket->snapshot(place.backends, scope);
+    // A process on its way out answers, but is not the one that visitors reach.
+    if (snapshot.info.stopping)
+      throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
+    return snapshot;
+  });
+}
+
+/// A snapshot of a process that knows the phase's state: after a reload it is told first.
+Snapshot Rotation::look(Place& place, const Scope& scope) {
+  constexpr int reloads_at_most = 10;
+  for (int reloads = 0; reloads < reloads_at_most; ++reloads) {
+    auto snapshot = look_patiently(place, scope);
+    if (snapshot.info.same_process(place.process)) return snapshot;
+    notice_reload(place, snapshot, scope);
+  }
+  throw Error(ErrorCode::failed, place.name + ": HAProxy is reloaded again and again");
+}
+
+void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope& scope) {
+  for (auto& entry : place.entries) {
+    entry.gone = snapshot.state(entry.found.ref) == nullptr;
+    if (entry.gone && phase_ < Phase::proving)
+      throw Error(ErrorCode::not_found, place.name + ": after a reload there is no server " +
+                                            to_text(entry.found.ref) + " any more");
+  }
+  // Whatever it says now comes from its files, not from a person.
+  place.reloaded = true;
+  for (auto& entry : place.entries)
+    entry.ours = detail::bit(Own::ready) | detail::bit(Own::drain) | detail::bit(Own::maint);
+  apply(place, phase_, scope);
+  place.reloaded = false;
+  std::vector<std::string> names;
+  for (const auto& ref : place.refs) names.push_back(to_text(ref));
+  note(place.name + ": HAProxy was reloaded (process " + std::to_string(place.process.pid) + " is now " +
+       std::to_string(snapshot.info.pid) + "); the state of " + base::join(names, ", ") + " was set again");
+  if (!place.socket->has_master())
+    note(place.name +
+         ": sessions of the process before the reload cannot be counted without a master socket");
+  place.process = snapshot.info;
+}
+
+/// Throws Error{conflict} when a server is in a state that this rotation did not give it.
+void Rotation::verify(Place& place, const Snapshot& snapshot) {
+  for (auto& entry : place.entries) {
+    const auto& found = entry.found;
+    const auto* state = snapshot.state(found.ref);
+    entry.gone = state == nullptr;
+    if (entry.gone) {
+      if (phase_ < Phase::proving)
+        throw Error(ErrorCode::not_found,
+                    place.name + ": there is no server " + to_text(found.ref) + " any more");
+      note(place.name + ": " + to_text(found.ref) + " does not exist any more");
+      continue;
+    }
+    const bool out = state->in_maint() || state->in_drain();
+    if (found.follows) {
+      if (!out && target(entry, phase_) != Own::ready)
+        throw Error(ErrorCode::conflict,
+                    detail::at(place.name, found.ref) + " does not follow the server it tracks");
+      continue;
+    }
+    const Own now = own_state(state->admin);
+    if ((entry.ours & detail::bit(now)) == 0)
+      throw Error(ErrorCode::conflict,
+                  detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
+                      " by somebody else; it had been set to " + std::string(name_of(target(entry, phase_))));
+  }
+}
+
+void Rotation::add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,
+                         const Scope& scope) {
+  const auto process = place.name + " (" + std::to_string(snapshot.info.pid) + ") ";
+  for (const auto& entry : place.entries)
+    if (const auto* stat = snapshot.stat(entry.found.ref); stat != nullptr)
+      loads[process + to_text(entry.found.ref)] = {stat->sessions, stat->queued, stat->total_sessions,
+                                                   stat->chosen};
+  if (place.socket->has_master()) patiently(scope, [&] { add_old_workers(place, loads, scope); });
+}
+
+void Rotation::add_old_workers(Place& place, std::map<std::string, Load>& loads, const Scope& scope) {
+  for (const auto& worker : place.socket->workers(scope)) {
+    if (!worker.old) continue;
+    const auto process = place.name + " (old worker " + std::to_string(worker.pid) + ") ";
+    for (const auto& backend : place.backends)
+      for (const auto& stat : place.socket->worker_stats(worker.pid, backend, scope))
+        if (!stat.is_backend && std::find(place.refs.begin(), place.refs.end(), stat.ref) != place.refs.end())
+          loads[process + to_text(stat.ref)] = {stat.sessions, stat.queued, stat.total_sessions, stat.chosen};
+  }
+}
+
+namespace {
+
+RotationProgress progress_of(const std::map<std::string, Load>& loads) {
+  RotationProgress progress;
+  std::vector<std::string> parts;
+  for (const auto& [key, load] : loads) {
+    progress.sessions += load.sessions;
+    progress.queued += load.queued;
+    if (load.sessions + load.queued > 0)
+      parts.push_back(key + ' ' + std::to_string(load.sessions + load.queued));
+  }
+  const auto total = progress.sessions + progress.queued;
+  progress.text = std::to_string(total) + (total == 1 ? " session" : " sessions");
+  if (!parts.empty()) progress.text += ": " + base::join(parts, ", ");
+  return progress;
+}
+
+}  // namespace
+
+Calm Rotation::wait_calm(const Scope& scope, const OnProgress& progress) {
+  require_found();
+  CalmDetector detector(options_.calm_polls);
+  std::string busy = "nothing was seen yet";
+  try {
+    for (;;) {
+      std::map<std::string, Load> loads;
+      for (auto& place : places_) {
+        require_socket(place);
+        const auto snapshot = look(place, scope);
+        verify(place, snapshot);
+        add_loads(place, snapshot, loads, scope);
+      }
+      detector.feed(loads);
+      const auto now = progress_of(loads);
+      if (progress) progress(now);
+      if (detector.calm()) return {true, ""};
+      busy = now.sessions + now.queued > 0 ? now.text : "visitors still come and go";
+      detail::pause(options_.poll, scope, "the drain");
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::timeout || !scope.expired()) throw;
+    return {false, busy};
+  }
+}
+
+std::vector<std::string> Rotation::unproven(Place& place, const Scope& scope) {
+  const auto snapshot = look(place, scope);
+  verify(place, snapshot);
+  std::vector<std::string> waiting;
+  for (const auto& entry : place.entries) {
+    if (entry.gone || target(entry, phase_) == Own::maint) continue;
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state != nullptr && (state->op == Op::starting || state->op == Op::running)) continue;
+    const auto* stat = snapshot.stat(entry.found.ref);
+    std::string text = detail::at(place.name, entry.found.ref) + " is " +
+                       (state != nullptr && state->op == Op::stopping ? "stopping" : "DOWN");
+    if (stat != nullptr && !stat->check_status.empty()) {
+      text += " (" + stat->check_status;
+      if (!stat->last_check.empty()) text += ", " + stat->last_check;
+      text += ")";
+    }
+    waiting.push_back(std::move(text));
+  }
+  return waiting;
+}
+
+void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
+  require_found();
+  std::vector<std::string> waiting;
+  for (;;) {
+    try {
+      waiting.clear();
+      for (auto& place : places_) {
+        if (place.socket == nullptr || !place.lost.empty()) continue;
+        try {
+          const auto more = unproven(place, scope);
+          waiting.insert(waiting.end(), more.begin(), more.end());
+        } catch (const Error& error) {
+          if (!detail::balancer_lost(error, scope)) throw;
+          lose(place, error);
+        }
+      }
+      if (waiting.empty()) return;
+      if (progress) progress({0, 0, base::join(waiting, ", ")});
+      detail::pause(options_.poll, scope, "the health checks");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::timeout || !scope.expired() || waiting.empty()) throw;
+      throw Error(ErrorCode::timeout, base::join(waiting, "; "));
+    }
+  }
+}
+
+/// Servers that took visitors when they were found and do not now, with the reason.
+std::vector<std::string> Rotation::not_serving(Place& place, const Scope& scope) {
+  const auto snapshot = look(place, scope);
+  std::vector<std::string> waiting;
+  for (auto& entry : place.entries) {
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr || !entry.found.was_ready() || state->usable()) continue;
+    const auto* stat = snapshot.stat(entry.found.ref);
+    const auto where = detail::at(place.name, entry.found.ref);
+    if (!entry.found.follows && !entry.found.agent &&
+        (entry.ours & detail::bit(own_state(state->admin))) == 0)
+      throw Error(
+          ErrorCode::conflict,
+          where + " was set to " + std::string(name_of(own_state(state->admin))) + " by somebody else");
+    std::string text =
+        where + " is " + (stat != nullptr && !stat->status.empty() ? stat->status : "not serving");
+    if (stat != nullptr && !stat->check_status.empty()) text += " (" + stat->check_status + ")";
+    waiting.push_back(std::move(text));
+  }
+  return waiting;
+}
+
+void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnProgress& progress) {
+  require_found();
+  std::vector<std::string> waiting;
+  std::optional<base::SteadyTime> since;
+  for (;;) {
+    try {
+      std::vector<std::string> now;
+      for (auto& place : places_) {
+        if (place.socket == nullptr || !place.lost.empty()) continue;
+        const auto more = not_serving(place, scope);
+        now.insert(now.end(), more.begin(), more.end());
+      }
+      waiting = std::move(now);
+      if (since && !waiting.empty())
+        throw Error(ErrorCode::failed, "after it was restored, " + base::join(waiting, "; "));
+      if (waiting.empty() && !since) since = std::chrono::steady_clock::now();
+      if (since && std::chrono::steady_clock::now() - *since >= bake) return;
+      if (progress) progress({0, 0, waiting.empty() ? "serving" : base::join(waiting, ", ")});
+      detail::pause(options_.poll, scope, "serving again");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::timeout || !scope.expired() || waiting.empty()) throw;
+      throw Error(ErrorCode::timeout, base::join(waiting, "; "));
+    }
+  }
+}
+
+std::vector<std::string> Rotation::reassert(const Scope& scope) {
+  require_found();
+  const auto before = notes_.size();
+  for (auto& place : places_)
+    if (place.socket != nullptr && place.lost.empty()) verify(place, look(place, scope));
+  return {notes_.begin() + static_cast<std::ptrdiff_t>(before), notes_.end()};
+}
+
+}  // namespace staithe::haproxy
