@@ -12,7 +12,7 @@ namespace staithe::git {
 /// A repository by URL (https, ssh, git, file, scp-like host:path) or absolute path.
 struct Repository {
   std::string url;
-  /// Added to git's environment, e.g. GIT_SSH_COMMAND. The default asks nothing: ssh -o BatchMode=yes.
+  /// Added to git's environment, e.g. GIT_SSH_COMMAND.
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
