@@ -93,7 +93,6 @@ ErrorCode code_of(CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
       return ErrorCode::timeout;
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ISSUER_ERROR:
       return ErrorCode::auth;
@@ -102,6 +101,7 @@ ErrorCode code_of(CURLcode code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return ErrorCode::invalid;
+    case CURLE_SSL_CONNECT_ERROR:  // the peer speaks something else
     case CURLE_GOT_NOTHING:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_PARTIAL_FILE:

@@ -1,0 +1,303 @@
+#include "staithe/http/client.hpp"
+
+#include "catch.hpp"
+#include "server.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <dlfcn.h>
+#include <netdb.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+using namespace std::chrono_literals;
+using staithe::base::Cancel;
+using staithe::base::Error;
+using staithe::base::ErrorCode;
+using staithe::base::Scope;
+using staithe::http::Reply;
+using staithe::http::Request;
+
+/// Stands before libc's, also for libcurl: a resolver that does not answer.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** list) {
+  const bool numeric = hints != nullptr && (hints->ai_flags & AI_NUMERICHOST) != 0;
+  if (name != nullptr && std::strcmp(name, "silent.test") == 0 && !numeric) {
+    std::this_thread::sleep_for(3s);
+    return EAI_AGAIN;
+  }
+  using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  return real(name, service, hints, list);
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Request request_to(const std::string& url) {
+  Request request;
+  request.url = url;
+  return request;
+}
+
+Scope soon() {
+  return Scope::lasting(10s);
+}
+
+std::string reply_of(int status, const std::string& headers, const std::string& body) {
+  return "HTTP/1.1 " + std::to_string(status) + " Word\r\n" + headers +
+         "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+}
+
+Server fixed(const std::string& reply) {
+  return Server([reply](const std::string&) { return reply; });
+}
+
+template <typename Work>
+Error error_of(const Work& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorCode::failed, "nothing was thrown"};
+}
+
+Error refused(const Request& request) {
+  return error_of([&] { staithe::http::send(request, soon()); });
+}
+
+/// Runs `work` with a canceller that is pulled after 100 ms; how long the work took after that.
+template <typename Work>
+std::chrono::milliseconds cancelled_after(const Work& work) {
+  Cancel cancel;
+  Clock::time_point pulled;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(100ms);
+    pulled = Clock::now();
+    cancel.request();
+  });
+  const Error error = error_of([&] { work(Scope::lasting(10s, &cancel)); });
+  const auto now = Clock::now();
+  canceller.join();
+  CHECK(error.code() == ErrorCode::cancelled);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now - pulled);
+}
+
+}  // namespace
+
+TEST_CASE("A reply has its status, headers, body and peer") {
+  const Server server = fixed(reply_of(503, "X-Thing:  one \r\nx-thing: two\r\n", "out of order"));
+  const Reply reply = staithe::http::get(server.url("/health?x=1"), soon());
+  CHECK(reply.status == 503);
+  CHECK_FALSE(reply.ok());
+  CHECK(reply.body == "out of order");
+  CHECK_FALSE(reply.body_cut);
+  REQUIRE(reply.header("X-THING") != nullptr);
+  CHECK(*reply.header("X-THING") == "one");
+  CHECK(reply.header("absent") == nullptr);
+  CHECK(reply.peer == "127.0.0.1:" + std::to_string(server.port()));
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].starts_with("GET /health?x=1 HTTP/1.1\r\n"));
+  CHECK_THAT(requests[0], ContainsSubstring("User-Agent: staithe\r\n"));
+}
+
+TEST_CASE("Method, headers and body are sent as they are") {
+  const Server server = fixed(reply_of(200, "", "ok"));
+  Request request = request_to(server.url("/hook"));
+  request.method = "POST";
+  request.headers = {{"Content-Type", "application/json"}, {"X-Empty", ""}};
+  request.body = std::string("{\"a\":1}\0é", 10);
+  CHECK(staithe::http::send(request, soon()).ok());
+  request.method = "DELETE";
+  request.body.clear();
+  CHECK(staithe::http::send(request, soon()).ok());
+  request.method = "PUT";
+  CHECK(staithe::http::send(request, soon()).ok());
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 3);
+  CHECK(requests[0].starts_with("POST /hook HTTP/1.1\r\n"));
+  CHECK_THAT(requests[0], ContainsSubstring("Content-Type: application/json\r\n"));
+  CHECK_THAT(requests[0], ContainsSubstring("X-Empty:\r\n"));
+  CHECK(requests[0].find("Expect") == std::string::npos);
+  CHECK(requests[0].substr(requests[0].size() - 10) == request_to("").body + std::string("{\"a\":1}\0é", 10));
+  CHECK(requests[1].starts_with("DELETE /hook HTTP/1.1\r\n"));
+  CHECK(requests[2].starts_with("PUT /hook HTTP/1.1\r\n"));
+}
+
+TEST_CASE("A body over the limit is cut, not an error") {
+  const Server server = fixed(reply_of(200, "", std::string(3'000'000, 'x')));
+  const Reply whole_limit = staithe::http::get(server.url(), soon());
+  CHECK(whole_limit.body.size() == 1024U * 1024);
+  CHECK(whole_limit.body_cut);
+  CHECK(whole_limit.status == 200);
+  const Server exact = fixed(reply_of(200, "", "12345"));
+  Request request = request_to(exact.url());
+  request.max_body_bytes = 5;
+  CHECK_FALSE(staithe::http::send(request, soon()).body_cut);
+  request.max_body_bytes = 4;
+  const Reply cut = staithe::http::send(request, soon());
+  CHECK(cut.body_cut);
+  CHECK(cut.body == "1234");
+}
+
+TEST_CASE("Redirects are followed as often as allowed, and the last reply counts") {
+  const Server server([](const std::string& request) {
+    if (request.starts_with("GET /a ")) return reply_of(302, "Location: /b\r\nX-First: 1\r\n", "moved");
+    if (request.starts_with("GET /loop ")) return reply_of(302, "Location: /loop\r\n", "");
+    if (request.starts_with("GET /file ")) return reply_of(302, "Location: file:///etc/passwd\r\n", "");
+    return reply_of(200, "X-Last: 1\r\n", "here");
+  });
+  Request request = request_to(server.url("/a"));
+  CHECK(staithe::http::send(request, soon()).status == 302);
+  request.follow_redirects = 2;
+  const Reply reply = staithe::http::send(request, soon());
+  CHECK(reply.status == 200);
+  CHECK(reply.body == "here");
+  CHECK(reply.redirects == 1);
+  CHECK(reply.header("X-First") == nullptr);
+  CHECK(reply.header("X-Last") != nullptr);
+  request.url = server.url("/loop");
+  CHECK(refused(request).code() == ErrorCode::protocol);
+  request.url = server.url("/file");
+  CHECK(refused(request).code() == ErrorCode::invalid);
+}
+
+TEST_CASE("connect_to changes the address and nothing else") {
+  const Server server = fixed(reply_of(200, "", "ok"));
+  Request request = request_to("http://www.shop.example/");
+  request.connect_to = {"www.shop.example:80:127.0.0.1:" + std::to_string(server.port())};
+  const Reply reply = staithe::http::send(request, soon());
+  CHECK(reply.ok());
+  CHECK(reply.peer == "127.0.0.1:" + std::to_string(server.port()));
+  CHECK_THAT(server.requests().at(0), ContainsSubstring("Host: www.shop.example\r\n"));
+  request.connect_to = {"nonsense"};
+  CHECK(refused(request).code() == ErrorCode::invalid);
+}
+
+TEST_CASE("A proxy of the environment is used only when that was asked for") {
+  const Server server = fixed(reply_of(200, "", "direct"));
+  const Server proxy = fixed(reply_of(200, "", "by proxy"));
+  ::setenv("http_proxy", proxy.url().c_str(), 1);
+  Request request = request_to(server.url());
+  CHECK(staithe::http::send(request, soon()).body == "direct");
+  request.proxy = staithe::http::Proxy::from_environment;
+  CHECK(staithe::http::send(request, soon()).body == "by proxy");
+  ::unsetenv("http_proxy");
+}
+
+TEST_CASE("Errors have their code and tell nothing secret") {
+  const Server garbage = fixed("SSH-2.0-OpenSSH_9.2\r\n");
+  const std::string at = "http://user:hunter2@127.0.0.1:";
+  Error error = refused(request_to(at + std::to_string(garbage.port()) + "/token/s3cret?key=s3cret"));
+  CHECK(error.code() != ErrorCode::cancelled);
+  const std::string text = error.what();
+  CHECK(text.starts_with("GET http://127.0.0.1:" + std::to_string(garbage.port()) + ": "));
+  CHECK(text.find("hunter2") == std::string::npos);
+  CHECK(text.find("s3cret") == std::string::npos);
+
+  std::uint16_t closed = 0;
+  { closed = fixed("").port(); }
+  CHECK(refused(request_to("http://127.0.0.1:" + std::to_string(closed))).code() == ErrorCode::connect);
+  CHECK(refused(request_to("http://no-such-name.invalid/")).code() == ErrorCode::resolve);
+  CHECK(refused(request_to("ftp://127.0.0.1/")).code() == ErrorCode::invalid);
+  CHECK(refused(request_to("http:///path")).code() == ErrorCode::invalid);
+  CHECK(refused(request_to("http://127.0.0.1/a b")).code() == ErrorCode::invalid);
+
+  Request request = request_to(garbage.url());
+  request.headers = {{"X", "a\r\nInjected: 1"}};
+  CHECK(refused(request).code() == ErrorCode::invalid);
+  request.headers = {{"X: y", "a"}};
+  CHECK(refused(request).code() == ErrorCode::invalid);
+  request.headers.clear();
+  request.method = "GET /x";
+  CHECK(refused(request).code() == ErrorCode::invalid);
+}
+
+TEST_CASE("Broken replies are refused") {
+  CHECK(refused(request_to(fixed("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort").url())).code() ==
+        ErrorCode::protocol);
+  std::string endless = "HTTP/1.1 200 OK\r\n";
+  for (int index = 0; index < 20000; ++index) endless += "X-Filler: 0123456789abcdef\r\n";
+  const Server filler = fixed(endless + "\r\n");
+  const Error error = refused(request_to(filler.url()));
+  CHECK(error.code() == ErrorCode::protocol);
+  CHECK_THAT(error.what(), ContainsSubstring("too long"));
+}
+
+TEST_CASE("A server that says nothing is waited for no longer than allowed") {
+  const Server silent = fixed("");
+  Request request = request_to(silent.url());
+  request.timeout = 150ms;
+  auto before = Clock::now();
+  CHECK(refused(request).code() == ErrorCode::timeout);
+  request.timeout = 10s;
+  CHECK(error_of([&] { staithe::http::send(request, Scope::lasting(150ms)); }).code() == ErrorCode::timeout);
+  CHECK(Clock::now() - before < 2s);
+}
+
+TEST_CASE("Cancelling is felt at once, in a reply and in a lookup") {
+  const Server silent = fixed("");
+  CHECK(cancelled_after([&](const Scope& scope) { staithe::http::get(silent.url(), scope); }) < 50ms);
+  CHECK(cancelled_after([](const Scope& scope) { staithe::http::get("http://silent.test/", scope); }) < 50ms);
+  CHECK(cancelled_after([](const Scope& scope) { staithe::http::tcp_connects("silent.test", 80, scope); }) <
+        50ms);
+  const auto before = Clock::now();
+  CHECK(error_of([] { staithe::http::tcp_connects("silent.test", 80, Scope::lasting(150ms)); }).code() ==
+        ErrorCode::timeout);
+  CHECK(Clock::now() - before < 1s);
+}
+
+TEST_CASE("A TCP probe names the address that answered, or every one that did not") {
+  const Server server = fixed("");
+  const std::string port = std::to_string(server.port());
+  CHECK(staithe::http::tcp_connects("127.0.0.1", server.port(), soon()) == "127.0.0.1:" + port);
+  // Often ::1 is tried too, where nobody listens.
+  CHECK(staithe::http::tcp_connects("localhost", server.port(), soon()) == "127.0.0.1:" + port);
+  std::uint16_t closed = 0;
+  { closed = fixed("").port(); }
+  const Error error = error_of([&] { staithe::http::tcp_connects("127.0.0.1", closed, soon()); });
+  CHECK(error.code() == ErrorCode::connect);
+  CHECK_THAT(error.what(), ContainsSubstring("127.0.0.1:" + std::to_string(closed) + ": Connection refused"));
+  CHECK(error_of([] { staithe::http::tcp_connects("no-such-name.invalid", 80, soon()); }).code() ==
+        ErrorCode::resolve);
+  CHECK(error_of([] { staithe::http::tcp_connects("127.0.0.1", 0, soon()); }).code() == ErrorCode::invalid);
+}
+
+TEST_CASE("A TCP probe of an address that drops packets ends at its deadline") {
+  // A full accept queue: Linux drops further connection requests.
+  const staithe::base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* plain = static_cast<sockaddr*>(static_cast<void*>(&address));
+  REQUIRE(::bind(listener.get(), plain, size) == 0);
+  REQUIRE(::listen(listener.get(), 0) == 0);
+  ::getsockname(listener.get(), plain, &size);
+  const std::uint16_t port = ntohs(address.sin_port);
+  std::vector<staithe::base::UniqueFd> fillers;
+  for (int count = 0; count < 8; ++count) {
+    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ::connect(fillers.back().get(), plain, size);
+  }
+  const auto probe = [&](const Scope& scope) { staithe::http::tcp_connects("127.0.0.1", port, scope); };
+  const Error error = error_of([&] { probe(Scope::lasting(200ms)); });
+  CHECK(error.code() == ErrorCode::timeout);
+  CHECK_THAT(error.what(), ContainsSubstring("127.0.0.1:" + std::to_string(port)));
+  CHECK(cancelled_after(probe) < 50ms);
+}
+
+TEST_CASE("The origin of a URL holds nothing secret") {
+  using staithe::http::origin_of;
+  CHECK(origin_of("https://u:p@host:8443/path?query#part") == "https://host:8443");
+  CHECK(origin_of("HTTP://host") == "http://host");
+  CHECK(origin_of("http://a@b:c@host?x") == "http://host");
+  CHECK(origin_of("http://[::1]:80/") == "http://[::1]:80");
+  CHECK(origin_of("https://hooks.example/T0/secret") == "https://hooks.example");
+  CHECK(origin_of("file:///etc/passwd") == "(no URL)");
+  CHECK(origin_of("nonsense") == "(no URL)");
+}
