@@ -1,0 +1,34 @@
+#include "file_fields.hpp"
+
+#include <charconv>
+
+namespace staithe::steps {
+
+FileFields::FileFields(Fields& fields) {
+  if (auto to = fields.text("to", yaml::Need::required)) to_ = std::move(*to);
+  const auto mode = fields.text("mode");
+  if (!mode) return;
+  unsigned value = 0;
+  const char* end = mode->value.data() + mode->value.size();
+  const auto parsed = std::from_chars(mode->value.data(), end, value, 8);
+  const bool good = parsed.ec == std::errc() && parsed.ptr == end && mode->value.size() >= 3 &&
+                    mode->value.size() <= 4 && value <= 07777;
+  if (good) {
+    mode_ = value;
+  } else {
+    fields.map().error_at("mode", "'" + mode->value + "' is no file mode", "write three or four octal digits, such as \"0644\"");
+  }
+}
+
+plan::UploadFile FileFields::effect(Lowering& at) const {
+  plan::UploadFile effect;
+  effect.host = at.host();
+  effect.path = at.plain(to_);
+  effect.mode = mode_;
+  if (!at.failed() && (effect.path.front() != '/' || effect.path.back() == '/')) {
+    at.error(to_, "'" + effect.path + "' is not the absolute path of a file");
+  }
+  return effect;
+}
+
+}  // namespace staithe::steps

@@ -1,0 +1,98 @@
+#include "staithe/base/text.hpp"
+#include "staithe/steps/step.hpp"
+
+namespace staithe::steps {
+
+const diag::Position& Lowering::position() const { return step_.position; }
+const std::string& Lowering::path() const { return step_.path; }
+
+plan::Text Lowering::text(const Template& text) {
+  std::vector<Problem> problems;
+  auto result = expand_text(text.value, *site_.variables, problems);
+  report(text, problems);
+  return result.value_or(plan::Text());
+}
+
+std::string Lowering::plain(const Template& text) {
+  std::vector<Problem> problems;
+  auto result = expand_plain(text.value, *site_.variables, problems);
+  report(text, problems);
+  return result.value_or("");
+}
+
+Script Lowering::shell(const Template& text) {
+  std::vector<Problem> problems;
+  auto result = expand_shell(text.value, *site_.variables, problems);
+  report(text, problems);
+  return result.value_or(Script());
+}
+
+const Release& Lowering::release() {
+  static const Release none;
+  if (site_.release != nullptr) return *site_.release;
+  error("'" + std::string(step_.kind->name) + "' needs a service with a repository and a path",
+        "name one with 'service:' in the playbook, or with --service");
+  return none;
+}
+
+plan::Action Lowering::action(plan::Effect effect, std::string title, base::Duration timeout) const {
+  plan::Action action = single(std::move(effect), std::move(title), timeout);
+  action.attempts = step_.common.attempts;
+  action.retry_every = step_.common.retry_every;
+  return action;
+}
+
+plan::Action Lowering::single(plan::Effect effect, std::string title, base::Duration timeout) const {
+  plan::Action action;
+  action.step = std::string(step_.kind->name);
+  action.title = std::move(title);
+  action.effect = std::move(effect);
+  action.timeout = step_.common.timeout.value_or(timeout);
+  return action;
+}
+
+void Lowering::declare_capture(const Template& name) {
+  if (!Variables::is_name(name.value)) {
+    return error(name, "'" + name.value + "' cannot be a name", "use letters, digits and '_'");
+  }
+  if (const Variable* known = site_.variables->find(name.value);
+      known != nullptr && known->kind != Variable::Kind::capture) {
+    return error(name, "'" + name.value + "' is a variable already (" + known->origin + ")");
+  }
+  site_.variables->set(name.value, Variable{Variable::Kind::capture, name.value, {}, "a captured output"});
+}
+
+void Lowering::error(const Template& where, std::string message, std::string help) {
+  failed_ = true;
+  diag::Diagnostic finding;
+  finding.position = where.position;
+  finding.length = where.length;
+  finding.message = std::move(message);
+  finding.path = where.path;
+  finding.help = std::move(help);
+  site_.diagnostics->add(std::move(finding));
+}
+
+void Lowering::error(std::string message, std::string help) {
+  error(Template{"", step_.position, step_.length, step_.path}, std::move(message), std::move(help));
+}
+
+void Lowering::report(const Template& where, const std::vector<Problem>& problems) {
+  for (const Problem& problem : problems) {
+    Template exact = where;
+    // Only a text that stands as it is on one line, perhaps in quotes, has its bytes where the file has them.
+    const std::size_t points = base::code_points(where.value);
+    const bool quoted = points + 2 == where.length;
+    const bool verbatim = (quoted || points == where.length) && where.value.find('\n') == std::string::npos;
+    if (verbatim && problem.length > 0) {
+      if (quoted) ++exact.position.column;
+      const auto before = std::string_view(where.value).substr(0, problem.offset);
+      exact.position.column += static_cast<std::uint32_t>(base::code_points(before));
+      const auto inside = std::string_view(where.value).substr(problem.offset, problem.length);
+      exact.length = static_cast<std::uint32_t>(base::code_points(inside));
+    }
+    error(exact, problem.message, problem.help);
+  }
+}
+
+}  // namespace staithe::steps

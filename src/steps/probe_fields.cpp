@@ -1,0 +1,145 @@
+#include "probe_fields.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+namespace staithe::steps {
+namespace {
+
+bool is_header_name(std::string_view name) {
+  constexpr std::string_view token = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || token.find(c) != std::string_view::npos;
+  });
+}
+
+std::optional<std::uint16_t> port_of(std::string_view text) {
+  unsigned value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  if (value == 0 || value > 65535) return std::nullopt;
+  return static_cast<std::uint16_t>(value);
+}
+
+/// "host:port" or "[v6]:port".
+std::optional<std::pair<std::string, std::uint16_t>> split_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const auto port = port_of(text.substr(colon + 1));
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (!port || host.find_first_of(" \t\n/") != std::string_view::npos) return std::nullopt;
+  return std::pair{std::string(host), *port};
+}
+
+}  // namespace
+
+HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) {
+  if (auto method = map.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})) method_ = method->value;
+  for (const yaml::Member& member : map.map("headers")) {
+    if (!is_header_name(member.key.value)) {
+      member.value.error("'" + member.key.value + "' cannot be the name of a header");
+    } else if (auto value = member.value.text()) {
+      headers_.emplace_back(member.key.value, member.value.located(*value));
+    }
+  }
+  if (auto header = map.text("header")) {
+    const std::size_t colon = header->value.find(':');
+    const std::string name(base::trim(std::string_view(header->value).substr(0, colon)));
+    if (colon == std::string::npos || !is_header_name(name)) {
+      map.error_at("header", "'" + header->value + "' is no header", "write it as \"Name: value\"");
+    } else {
+      header->value = std::string(base::trim(std::string_view(header->value).substr(colon + 1)));
+      headers_.emplace_back(name, std::move(*header));
+    }
+  }
+  if (auto body = map.text("body")) body_ = std::move(*body);
+  if (auto status = map.integer("expect", 100, 599)) status_ = static_cast<std::uint16_t>(status->value);
+  if (auto contains = map.text("contains")) contains_ = std::move(*contains);
+  if (auto connect_to = map.text("connect_to")) connect_to_ = std::move(*connect_to);
+}
+
+plan::HttpProbe HttpFields::lower(Lowering& at) const {
+  plan::HttpProbe probe;
+  probe.url = at.text(url_);
+  if (!at.failed()) {
+    const auto* start = std::get_if<std::string>(&probe.url.pieces().front());
+    const bool is_http = start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
+    if (!is_http) at.error(url_, "'" + probe.url.shown() + "' is not an http:// or https:// URL");
+  }
+  probe.method = method_;
+  for (const auto& [name, value] : headers_) probe.headers.emplace_back(name, at.text(value));
+  if (body_) probe.body = at.text(*body_);
+  probe.status = status_;
+  if (contains_) probe.contains = at.text(*contains_);
+  if (connect_to_) {
+    probe.connect_to = at.plain(*connect_to_);
+    if (!at.failed() && !split_address(probe.connect_to)) {
+      at.error(*connect_to_, "'" + probe.connect_to + "' is not HOST:PORT");
+    }
+  }
+  return probe;
+}
+
+ProbeFields::ProbeFields(Fields& fields) {
+  const auto which = fields.map().one_of({"http", "tcp", "command", "file"});
+  if (!which) return;
+  const auto subject = fields.text(*which, yaml::Need::required);
+  if (!subject) return;
+  subject_ = *subject;
+  if (*which == "http") {
+    form_ = Form::http;
+    http_.emplace(fields.map(), subject_);
+  } else if (*which == "tcp") {
+    form_ = Form::tcp;
+  } else {
+    form_ = *which == "command" ? Form::command : Form::file;
+  }
+}
+
+void ProbeFields::lower_tcp(Lowering& at, plan::Probe& probe) const {
+  const std::string address = at.plain(subject_);
+  if (at.failed()) return;
+  if (const auto parts = split_address(address)) {
+    probe.what = plan::TcpProbe{parts->first, parts->second};
+  } else {
+    at.error(subject_, "'" + address + "' is not HOST:PORT");
+  }
+}
+
+plan::Probe ProbeFields::lower(Lowering& at) const {
+  plan::Probe probe;
+  switch (form_) {
+    case Form::none: break;
+    case Form::http: probe.what = http_->lower(at); break;
+    case Form::tcp: lower_tcp(at, probe); break;
+    case Form::command: {
+      Script script = at.shell(subject_);
+      probe.what = plan::CommandProbe{at.host(), std::move(script.text), std::move(script.inputs)};
+      break;
+    }
+    case Form::file: {
+      plan::FileProbe file{at.host(), at.plain(subject_)};
+      if (!at.failed() && file.path.front() != '/') at.error(subject_, "'" + file.path + "' is not an absolute path");
+      probe.what = std::move(file);
+      break;
+    }
+  }
+  return probe;
+}
+
+std::string ProbeFields::title(const plan::Probe& probe) {
+  if (const auto* http = std::get_if<plan::HttpProbe>(&probe.what)) {
+    return http->method + " " + http->url.shown() + " is " + std::to_string(http->status);
+  }
+  if (const auto* tcp = std::get_if<plan::TcpProbe>(&probe.what)) {
+    return tcp->address + ":" + std::to_string(tcp->port) + " accepts connections";
+  }
+  if (const auto* command = std::get_if<plan::CommandProbe>(&probe.what)) return headline(command->script);
+  return std::get<plan::FileProbe>(probe.what).path + " is there";
+}
+
+}  // namespace staithe::steps

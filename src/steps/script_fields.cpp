@@ -1,0 +1,51 @@
+#include "script_fields.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace staithe::steps {
+namespace {
+
+bool is_environment_name(std::string_view name) {
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  });
+}
+
+}  // namespace
+
+ScriptFields::ScriptFields(Fields& fields) {
+  if (auto command = fields.main()) command_ = std::move(*command);
+  directory_ = fields.text("directory");
+  for (const yaml::Member& member : fields.map().map("env")) {
+    if (!is_environment_name(member.key.value) || member.key.value.substr(0, 8) == "STAITHE_") {
+      member.value.error("'" + member.key.value + "' cannot be the name of an environment variable");
+      continue;
+    }
+    if (auto value = member.value.text()) env_.emplace_back(member.key.value, member.value.located(*value));
+  }
+  capture_ = fields.text("capture");
+}
+
+Script ScriptFields::expand(Lowering& at) const { return expand_with_settings(at, command_); }
+
+Script ScriptFields::expand_with_settings(Lowering& at, const Template& script) const {
+  Script result = at.shell(script);
+  if (directory_) {
+    const Script directory = at.shell(*directory_);
+    // One word: a directory is never split, whatever stands in it.
+    result.text = "cd " + directory.text + " || exit\n" + result.text;
+    result.inputs.insert(result.inputs.begin(), directory.inputs.begin(), directory.inputs.end());
+  }
+  for (const auto& [name, value] : env_) result.inputs.push_back({name, at.text(value)});
+  return result;
+}
+
+std::string ScriptFields::capture(Lowering& at) const {
+  if (!capture_) return {};
+  at.declare_capture(*capture_);
+  return capture_->value;
+}
+
+}  // namespace staithe::steps

@@ -1,0 +1,196 @@
+#include "shell_scanner.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace staithe::steps {
+
+void ShellScanner::feed(std::string_view literal) {
+  for (const char c : literal) step(c);
+}
+
+void ShellScanner::passed_value() {
+  at_word_start_ = false;
+  recent_.clear();
+  if (reading_document_) line_ += '\x01';  // whatever it is, this line is not the delimiter
+}
+
+ShellScanner::Place ShellScanner::place() const {
+  if (reading_delimiter_) return Place::fragile;
+  if (reading_document_) {
+    return documents_.front().quoted ? Place::quoted_here_document : Place::here_document;
+  }
+  const bool fragile = std::any_of(nests_.begin(), nests_.end(), [](Nest nest) {
+    return nest == Nest::backquotes || nest == Nest::braces || nest == Nest::arithmetic ||
+           nest == Nest::comment;
+  });
+  if (fragile) return Place::fragile;
+  if (in(Nest::single_quotes)) return Place::single_quotes;
+  if (in(Nest::double_quotes)) return Place::double_quotes;
+  return Place::bare;
+}
+
+std::optional<char> ShellScanner::open_quote() const {
+  for (const Nest nest : nests_) {
+    if (nest == Nest::single_quotes) return '\'';
+    if (nest == Nest::double_quotes) return '"';
+    if (nest == Nest::backquotes) return '`';
+  }
+  return std::nullopt;
+}
+
+void ShellScanner::step(char c) {
+  if (reading_document_) return step_document(c);
+  if (reading_delimiter_) return step_delimiter(c);
+  if (in(Nest::comment)) {
+    if (c != '\n') return;
+    nests_.pop_back();
+  }
+  if (in(Nest::single_quotes)) {
+    if (c == '\'') nests_.pop_back();
+    return;
+  }
+  if (escape_) {
+    escape_ = false;
+    at_word_start_ = false;
+    recent_.clear();
+    return;
+  }
+  if (c == '\\') {
+    escape_ = true;
+    recent_.clear();
+    return;
+  }
+  if (recent_ == "$" && (c == '(' || c == '{')) return open_dollar(c);
+  if (recent_ == "$(" && c == '(' && in(Nest::parentheses)) {
+    nests_.back() = Nest::arithmetic;
+    nests_.push_back(Nest::parentheses);
+    recent_.clear();
+    return;
+  }
+  if (in(Nest::double_quotes)) return step_double_quotes(c);
+  step_code(c);
+}
+
+void ShellScanner::open_dollar(char c) {
+  nests_.push_back(c == '{' ? Nest::braces : Nest::parentheses);
+  recent_ = c == '{' ? "" : "$(";
+  at_word_start_ = c == '(';
+}
+
+void ShellScanner::step_double_quotes(char c) {
+  recent_.clear();
+  if (c == '"') nests_.pop_back();
+  if (c == '`') nests_.push_back(Nest::backquotes);
+  if (c == '$') recent_ = "$";
+}
+
+void ShellScanner::step_code(char c) {
+  const std::string before = std::exchange(recent_, {});
+  const bool word_start = std::exchange(at_word_start_, false);
+  switch (c) {
+    case '\'': nests_.push_back(Nest::single_quotes); return;
+    case '"': nests_.push_back(Nest::double_quotes); return;
+    case '`':
+      if (in(Nest::backquotes)) {
+        nests_.pop_back();
+      } else {
+        nests_.push_back(Nest::backquotes);
+        at_word_start_ = true;
+      }
+      return;
+    case '$': recent_ = "$"; return;
+    case '}':
+      if (in(Nest::braces)) nests_.pop_back();
+      return;
+    case '(':
+      nests_.push_back(Nest::parentheses);
+      at_word_start_ = true;
+      return;
+    case ')':
+      if (in(Nest::parentheses) || in(Nest::arithmetic)) nests_.pop_back();
+      return;
+    case '<':
+      // A shift inside $((…)) is no here-document.
+      if (before == "<" && std::find(nests_.begin(), nests_.end(), Nest::arithmetic) == nests_.end()) {
+        documents_.emplace_back();
+        reading_delimiter_ = true;
+        delimiter_quote_ = '\0';
+        recent_ = "<<";
+      } else {
+        recent_ = "<";
+      }
+      return;
+    case '#':
+      if (word_start && !in(Nest::braces)) nests_.push_back(Nest::comment);
+      return;
+    case '\n':
+      at_word_start_ = true;
+      if (!documents_.empty()) {
+        reading_document_ = true;
+        line_.clear();
+      }
+      return;
+    case ' ': case '\t': case ';': case '&': case '|': at_word_start_ = true; return;
+    default: return;
+  }
+}
+
+void ShellScanner::step_delimiter(char c) {
+  Document& document = documents_.back();
+  if (recent_ == "<<") {
+    recent_.clear();
+    if (c == '<') {  // a here-string
+      documents_.pop_back();
+      reading_delimiter_ = false;
+      return;
+    }
+    if (c == '-') {
+      document.strips_tabs = true;
+      return;
+    }
+  }
+  if (delimiter_quote_ != '\0') {
+    if (c == delimiter_quote_) {
+      delimiter_quote_ = '\0';
+    } else {
+      document.delimiter += c;
+    }
+    return;
+  }
+  if (c == '\'' || c == '"') {
+    document.quoted = true;
+    delimiter_quote_ = c;
+    return;
+  }
+  if (c == '\\') {
+    document.quoted = true;
+    return;
+  }
+  const bool ends = std::string_view(" \t\n;&|<>()").find(c) != std::string_view::npos;
+  if (!ends) {
+    document.delimiter += c;
+    return;
+  }
+  if (document.delimiter.empty() && (c == ' ' || c == '\t')) return;
+  reading_delimiter_ = false;
+  step(c);
+}
+
+void ShellScanner::step_document(char c) {
+  if (c != '\n') {
+    line_ += c;
+    return;
+  }
+  const Document& document = documents_.front();
+  std::string_view line = line_;
+  if (document.strips_tabs) line.remove_prefix(std::min(line.find_first_not_of('\t'), line.size()));
+  if (line == document.delimiter) {
+    documents_.pop_front();
+    reading_document_ = !documents_.empty();
+    at_word_start_ = true;
+  }
+  line_.clear();
+}
+
+}  // namespace staithe::steps

@@ -1,0 +1,41 @@
+#include "kinds.hpp"
+#include "script_fields.hpp"
+
+namespace staithe::steps {
+namespace {
+
+class Local final : public Step {
+ public:
+  explicit Local(Fields& fields) : script_(fields) {}
+
+  bool needs_host() const override { return false; }
+
+  void lower(Lowering& at, Lowered& out) const override {
+    Script script = script_.expand(at);
+    plan::RunLocal effect{script.text, script.inputs, script_.capture(at)};
+    out.actions.push_back(at.action(std::move(effect), headline(script.text), std::chrono::minutes(5)));
+  }
+
+ private:
+  ScriptFields script_;
+};
+
+}  // namespace
+
+const Kind local_kind{
+    "local",
+    "runs a shell command on this machine",
+    R"yaml(- local: make test
+- local: {command: git describe --tags $(sha), capture: version}
+)yaml",
+    R"(As 'run', on the machine that runs staithe. A dry run does not run it either. Under 'stage' and 'each' it
+runs once for each host.
+
+command, directory, env, capture    as for 'run'
+timeout                             5m unless said otherwise)",
+    "command",
+    Kind::Role::plain,
+    every_place,
+    [](Fields& fields) -> std::unique_ptr<Step> { return std::make_unique<Local>(fields); }};
+
+}  // namespace staithe::steps

@@ -1,0 +1,327 @@
+#include "staithe/steps/substitute.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "shell_scanner.hpp"
+#include "staithe/base/text.hpp"
+
+namespace staithe::steps {
+namespace {
+
+constexpr std::size_t max_result_bytes = 1024 * 1024;
+constexpr std::size_t max_references = 10'000;
+
+/// Where the parts of an expanded text go. `code` is what the author wrote around the values.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void code(std::string_view text) = 0;
+  /// Empty when the value fits, else why not.
+  virtual std::string value(std::string_view text) = 0;
+  virtual std::string hole(const Variable& variable, std::string_view name) = 0;
+};
+
+class Expander {
+ public:
+  Expander(const Variables& variables, Sink& sink, std::vector<Problem>& problems)
+      : variables_(variables), sink_(sink), problems_(problems) {}
+
+  bool run(std::string_view text) {
+    expand(text, true);
+    return good_;
+  }
+
+ private:
+  /// `as_code`: literal parts are the author's own script rather than part of a value.
+  void expand(std::string_view text, bool as_code) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+      const std::size_t dollar = text.find("$(", at);
+      if (dollar == std::string_view::npos) break;
+      if (dollar > at && text[dollar - 1] == '$') {
+        literal(text.substr(at, dollar - 1 - at), as_code);
+        literal("$(", as_code);
+        at = dollar + 2;
+        continue;
+      }
+      literal(text.substr(at, dollar - at), as_code);
+      const std::size_t close = text.find(')', dollar);
+      if (close == std::string_view::npos) {
+        place(dollar, 2);
+        return problem("'$(' is never closed", "write $$( for a literal $(");
+      }
+      place(dollar, close + 1 - dollar);
+      reference(base::trim(text.substr(dollar + 2, close - dollar - 2)), as_code);
+      at = close + 1;
+    }
+    literal(text.substr(at), as_code);
+  }
+
+  void literal(std::string_view text, bool as_code) {
+    if (text.empty() || !fits(text.size())) return;
+    if (as_code) {
+      sink_.code(text);
+    } else {
+      report(sink_.value(text));
+    }
+  }
+
+  void reference(std::string_view content, bool as_code) {
+    bool raw = false;
+    if (content.substr(0, 4) == "raw ") {
+      raw = true;
+      content = base::trim(content.substr(4));
+    }
+    const bool is_reference =
+        !content.empty() && std::all_of(content.begin(), content.end(), [](char c) {
+          return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+        });
+    if (!is_reference) {
+      return problem("'$(" + std::string(content) + ")' is not the name of a variable",
+                     "write $$(…) for the shell's own command substitution");
+    }
+    const Variable* variable = variables_.find(content);
+    if (variable == nullptr) return unknown(content);
+    if (++references_ > max_references) return problem("too many substitutions in one text", "");
+    substitute(*variable, std::string(content), raw && as_code);
+  }
+
+  void substitute(const Variable& variable, const std::string& name, bool raw) {
+    switch (variable.kind) {
+      case Variable::Kind::literal:
+        if (!fits(variable.text.size())) return;
+        if (raw) {
+          sink_.code(variable.text);
+        } else {
+          report(sink_.value(variable.text));
+        }
+        return;
+      case Variable::Kind::secret:
+      case Variable::Kind::capture:
+        if (raw) return problem("'$(raw " + name + ")': only quoted values are handed over at run time", "");
+        return report(sink_.hole(variable, name));
+      case Variable::Kind::text: break;
+    }
+    if (std::find(stack_.begin(), stack_.end(), name) != stack_.end()) {
+      return problem("variable '" + name + "' is made of itself", base::join(stack_, " -> ") + " -> " + name);
+    }
+    if (variable.text.empty() && !raw) return report(sink_.value(""));
+    stack_.push_back(name);
+    expand(variable.text, raw);
+    stack_.pop_back();
+  }
+
+  void unknown(std::string_view name) {
+    const std::vector<std::string> known = variables_.names();
+    const auto near = base::nearest(name, known);
+    std::string help = near ? "did you mean '" + *near + "'?"
+                            : "set it under vars: or with --var; write $$(" + std::string(name) +
+                                  ") for the shell's own command substitution";
+    std::string message = "unknown variable '" + std::string(name) + "'";
+    if (!stack_.empty()) message += " in '" + stack_.back() + "'";
+    problem(std::move(message), std::move(help));
+  }
+
+  bool fits(std::size_t bytes) {
+    result_bytes_ += bytes;
+    if (result_bytes_ <= max_result_bytes) return true;
+    problem("the text grows beyond 1 MiB", "");
+    return false;
+  }
+
+  /// Findings inside a variable's text are shown where it was used.
+  void place(std::size_t offset, std::size_t length) {
+    if (!stack_.empty()) return;
+    offset_ = offset;
+    length_ = length;
+  }
+
+  void report(std::string why) {
+    if (!why.empty()) problem(std::move(why), "");
+  }
+
+  void problem(std::string message, std::string help) {
+    good_ = false;
+    problems_.push_back({std::move(message), std::move(help), offset_, length_});
+  }
+
+  const Variables& variables_;
+  Sink& sink_;
+  std::vector<Problem>& problems_;
+  std::vector<std::string> stack_;
+  std::size_t references_ = 0;
+  std::size_t result_bytes_ = 0;
+  std::size_t offset_ = 0;
+  std::size_t length_ = 0;
+  bool good_ = true;
+};
+
+class TextSink final : public Sink {
+ public:
+  void code(std::string_view text) override { result.append(text); }
+  std::string value(std::string_view text) override {
+    if (!text.empty()) result.append(text);
+    return {};
+  }
+  std::string hole(const Variable& variable, std::string_view) override {
+    if (variable.kind == Variable::Kind::secret) {
+      result.append(variable.secret);
+    } else {
+      result.append(plan::CaptureRef{variable.text});
+    }
+    return {};
+  }
+  plan::Text result;
+};
+
+class PlainSink final : public Sink {
+ public:
+  void code(std::string_view text) override { result += text; }
+  std::string value(std::string_view text) override {
+    result += text;
+    return {};
+  }
+  std::string hole(const Variable& variable, std::string_view name) override {
+    if (variable.kind == Variable::Kind::secret) {
+      return "the secret '" + std::string(name) + "' cannot stand here: it would be shown";
+    }
+    return "'" + std::string(name) + "' is known at run time only and cannot stand here";
+  }
+  std::string result;
+};
+
+std::string escaped(std::string_view text, std::string_view special) {
+  std::string result;
+  for (const char c : text) {
+    if (special.find(c) != std::string_view::npos) result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+class ShellSink final : public Sink {
+ public:
+  using Place = ShellScanner::Place;
+
+  void code(std::string_view text) override {
+    // "2" and ">" must not become the redirection "2>".
+    if (after_digit_ && (text.front() == '<' || text.front() == '>')) script.text += "''";
+    after_digit_ = false;
+    script.text += text;
+    scanner.feed(text);
+  }
+
+  std::string value(std::string_view text) override {
+    if (text.find('\0') != std::string_view::npos) return "a value with a NUL byte cannot stand in a command";
+    if (scanner.pending_escape()) return "a backslash in front of $(…): write $$( for a literal $(";
+    const Place place = scanner.place();
+    const bool harmless = !text.empty() && base::shell_quote(text) == text;
+    switch (place) {
+      case Place::bare: script.text += base::shell_quote(text); break;
+      case Place::double_quotes: script.text += escaped(text, "\\\"$`"); break;
+      case Place::single_quotes:
+        for (const char c : text) script.text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        break;
+      case Place::here_document:
+      case Place::quoted_here_document:
+        if (text.find('\n') != std::string_view::npos || text == scanner.delimiter()) {
+          return "this value cannot stand in a here-document: upload a template instead";
+        }
+        script.text += place == Place::here_document ? escaped(text, "\\$`") : std::string(text);
+        break;
+      case Place::fragile:
+        if (!harmless) {
+          return "no quoting is safe here for this value: take $(…) out of the backquotes, ${…}, $((…)) or comment";
+        }
+        script.text += text;
+        break;
+    }
+    after_digit_ = place == Place::bare && harmless && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
+    scanner.passed_value();
+    return {};
+  }
+
+  std::string hole(const Variable& variable, std::string_view name) override {
+    if (scanner.pending_escape()) return "a backslash in front of $(…): write $$( for a literal $(";
+    plan::Input input;
+    input.variable = input_name(variable, name);
+    if (variable.kind == Variable::Kind::secret) {
+      input.value.append(variable.secret);
+    } else {
+      input.value.append(plan::CaptureRef{variable.text});
+    }
+    const std::string expansion = "${" + input.variable + "}";
+    switch (scanner.place()) {
+      case Place::bare: script.text += '"' + expansion + '"'; break;
+      case Place::double_quotes:
+      case Place::here_document: script.text += expansion; break;
+      case Place::single_quotes: script.text += "'\"" + expansion + "\"'"; break;
+      case Place::quoted_here_document:
+      case Place::fragile:
+        return "'" + std::string(name) + "' is handed over as an environment variable, which is not safe here";
+    }
+    after_digit_ = false;
+    scanner.passed_value();
+    return add(std::move(input));
+  }
+
+  Script script;
+  ShellScanner scanner;
+
+ private:
+  std::string add(plan::Input input) {
+    for (const plan::Input& known : script.inputs) {
+      if (known.variable != input.variable) continue;
+      if (known == input) return {};
+      return "two different values would share the environment variable " + input.variable;
+    }
+    script.inputs.push_back(std::move(input));
+    return {};
+  }
+
+  bool after_digit_ = false;
+};
+
+}  // namespace
+
+std::optional<plan::Text> expand_text(std::string_view text, const Variables& variables,
+                                      std::vector<Problem>& problems) {
+  TextSink sink;
+  if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
+  return std::move(sink.result);
+}
+
+std::optional<std::string> expand_plain(std::string_view text, const Variables& variables,
+                                        std::vector<Problem>& problems) {
+  PlainSink sink;
+  if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
+  return std::move(sink.result);
+}
+
+std::optional<Script> expand_shell(std::string_view text, const Variables& variables,
+                                   std::vector<Problem>& problems) {
+  ShellSink sink;
+  if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
+  if (const auto quote = sink.scanner.open_quote()) {
+    problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0});
+    return std::nullopt;
+  }
+  return std::move(sink.script);
+}
+
+std::string input_name(const Variable& variable, std::string_view name) {
+  std::string result = "STAITHE_CAPTURE_";
+  if (variable.kind == Variable::Kind::secret) {
+    result = "STAITHE_SECRET_";
+    constexpr std::string_view prefix = "secret.";
+    if (name.substr(0, prefix.size()) == prefix) name.remove_prefix(prefix.size());
+  }
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += std::isalnum(byte) != 0 ? static_cast<char>(std::toupper(byte)) : '_';
+  }
+  return result;
+}
+
+}  // namespace staithe::steps

@@ -1,0 +1,41 @@
+#include "staithe/steps/variables.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+namespace staithe::steps {
+
+void Variables::set(const std::string& name, Variable variable) {
+  values_.insert_or_assign(name, std::move(variable));
+}
+
+void Variables::set_literal(const std::string& name, std::string value, std::string origin) {
+  set(name, Variable{Variable::Kind::literal, std::move(value), {}, std::move(origin)});
+}
+
+void Variables::set_text(const std::string& name, std::string value, std::string origin) {
+  set(name, Variable{Variable::Kind::text, std::move(value), {}, std::move(origin)});
+}
+
+const Variable* Variables::find(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Variables::names() const {
+  std::vector<std::string> all;
+  all.reserve(values_.size());
+  for (const auto& [name, variable] : values_) all.push_back(name);
+  return all;
+}
+
+bool Variables::is_name(std::string_view name) {
+  if (name.empty() || name.size() > 64) return false;
+  if (std::isalpha(static_cast<unsigned char>(name.front())) == 0 && name.front() != '_') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  });
+}
+
+}  // namespace staithe::steps
