@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,12 @@ void make_file(const std::string& path) {
   const int error = errno;
   const ErrorCode code = error == EACCES || error == EROFS ? ErrorCode::permission : ErrorCode::io;
   throw base::system_error(code, path + ": cannot create the state file", error);
+}
+
+/// SQLite keeps no errno for a write that met the limit.
+bool file_size_is_limited() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 class SqliteDatabase final : public Database {
@@ -186,7 +193,9 @@ class SqliteDatabase final : public Database {
         return full();
       case SQLITE_IOERR:
         if (system == ENOSPC || system == EDQUOT || system == EFBIG) return full();
-        return {ErrorCode::io, path_ + ": cannot be read or written: " + cause};
+        if (code == SQLITE_IOERR_WRITE && file_size_is_limited()) return full();
+        return {ErrorCode::io, path_ + ": cannot be read or written: " + cause + " (SQLite error " +
+                                   std::to_string(code) + ")"};
       case SQLITE_CORRUPT:
       case SQLITE_NOTADB:
         return {ErrorCode::io, path_ + ": the state file is damaged (" + text + "); move " + path_ +
