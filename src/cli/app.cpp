@@ -1,0 +1,43 @@
+#include "app.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace staithe::cli {
+
+App::App(Parsed parsed) : args_(std::move(parsed)), terminal_(Terminal::of_process()) {}
+
+ColorChoice App::color_choice() const {
+  const auto choice = args_.value("color", "auto");
+  if (choice == "always") return ColorChoice::always;
+  if (choice == "never") return ColorChoice::never;
+  if (choice != "auto") throw UsageError(fmt::format("--color is auto, always or never, not '{}'", choice));
+  return ColorChoice::automatic;
+}
+
+int App::fail(int code, const std::string& text) {
+  say("staithe: " + text);
+  return code;
+}
+
+std::uint32_t App::number(std::string_view option, std::uint32_t otherwise) const {
+  if (!args_.has(option)) return otherwise;
+  const auto text = args_.value(option);
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw UsageError(fmt::format("--{} takes a number, not '{}'", option, text));
+  return value;
+}
+
+base::Duration App::duration(std::string_view option, base::Duration otherwise) const {
+  if (!args_.has(option)) return otherwise;
+  const auto parsed = base::parse_duration(args_.value(option));
+  if (!parsed)
+    throw UsageError(
+        fmt::format("--{} takes a time such as 30s or 5m, not '{}'", option, args_.value(option)));
+  return *parsed;
+}
+
+}  // namespace staithe::cli

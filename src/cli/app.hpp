@@ -1,0 +1,66 @@
+#pragma once
+#include "parse.hpp"
+#include "terminal.hpp"
+
+#include "staithe/base/redact.hpp"
+#include "staithe/exec/runner.hpp"
+#include "staithe/report/sinks.hpp"
+#include "staithe/store/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace staithe::cli {
+
+/// What every command works with: the parsed line, the streams, the stops, the redactor.
+class App {
+ public:
+  explicit App(Parsed parsed);
+
+  const Parsed& args() const { return args_; }
+  const Terminal& terminal() const { return terminal_; }
+  report::Output& out() { return out_; }
+  report::Output& err() { return err_; }
+  exec::Stops& stops() { return stops_; }
+  base::Redactor& redactor() { return redactor_; }
+
+  bool json() const { return args_.has("json"); }
+  bool quiet() const { return args_.has("quiet"); }
+  int verbosity() const { return static_cast<int>(args_.all("verbose").size()); }
+  ColorChoice color_choice() const;
+  bool out_color() const { return terminal_.color(color_choice(), terminal_.stdout_tty); }
+  bool err_color() const { return terminal_.color(color_choice(), terminal_.stderr_tty); }
+  bool may_prompt() const { return terminal_.may_prompt() && !args_.has("no-input"); }
+
+  /// The result, to stdout.
+  void print(const std::string& text) { out_.write(text); }
+  /// A sentence for the person, to stderr.
+  void say(const std::string& text) { err_.write(text + "\n"); }
+  /// "staithe: TEXT" to stderr; returns `code`.
+  int fail(int code, const std::string& text);
+
+  /// A number of an option, or `otherwise`; throws UsageError for anything but digits.
+  std::uint32_t number(std::string_view option, std::uint32_t otherwise) const;
+  base::Duration duration(std::string_view option, base::Duration otherwise) const;
+
+ private:
+  Parsed args_;
+  Terminal terminal_;
+  report::Output out_{1};
+  report::Output err_{2};
+  exec::Stops stops_;
+  base::Redactor redactor_;
+};
+
+/// The command line cannot be meant: exit 2.
+class UsageError : public std::exception {
+ public:
+  explicit UsageError(std::string text) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace staithe::cli

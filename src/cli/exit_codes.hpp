@@ -1,0 +1,18 @@
+#pragma once
+
+namespace staithe::cli {
+
+/// The same for every command; see `staithe help exit-codes`.
+enum ExitCode : int {
+  exit_done = 0,
+  exit_failed = 1,
+  exit_usage = 2,
+  exit_files = 3,
+  exit_refused = 4,
+  exit_needs_person = 5,
+  exit_bug = 70,
+  exit_interrupted = 130,
+  exit_terminated = 143,
+};
+
+}  // namespace staithe::cli

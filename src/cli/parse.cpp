@@ -1,0 +1,213 @@
+#include "parse.hpp"
+
+#include "exit_codes.hpp"
+#include "help.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace staithe::cli {
+namespace {
+
+/// CLI11's tree made from the table. CLI11 writes into `values`; nothing of it leaves this file.
+class Tree {
+ public:
+  Tree() : app_("staithe") {
+    app_.set_help_flag();
+    app_.require_subcommand(0, 1);
+    for (const auto& command : commands()) add(command);
+    app_.add_flag("-h,--help");
+    app_.add_flag("--version");
+  }
+
+  CLI::App& app() { return app_; }
+
+  /// The innermost command that was named; its prefix ("hostkeys") is in `group` when only that was.
+  const Command* chosen() const {
+    for (const auto& leaf : leaves_)
+      if (leaf->app->parsed()) return leaf->command;
+    return nullptr;
+  }
+  std::string chosen_group() const {
+    for (const auto& [name, group] : groups_)
+      if (group->parsed()) return name;
+    return {};
+  }
+
+  Parsed result() const {
+    Parsed parsed;
+    for (const auto& leaf : leaves_) {
+      if (!leaf->app->parsed()) continue;
+      parsed.command = leaf->command;
+      parsed.positionals = leaf->positionals;
+      for (const auto& [name, option] : leaf->options)
+        if (option->count() > 0)
+          parsed.values[name] =
+              leaf->flags.count(name) > 0 ? std::vector<std::string>(option->count()) : leaf->values.at(name);
+    }
+    return parsed;
+  }
+
+ private:
+  struct Leaf {
+    const Command* command = nullptr;
+    CLI::App* app = nullptr;
+    std::map<std::string, CLI::Option*> options;
+    std::map<std::string, std::vector<std::string>> values;
+    std::map<std::string, bool> flags;
+    std::vector<std::string> positionals;
+  };
+
+  void add(const Command& command) {
+    auto leaf = std::make_unique<Leaf>();
+    leaf->command = &command;
+    const auto words = base::split(command.name, ' ');
+    CLI::App* parent = &app_;
+    if (words.size() == 2) {
+      auto& group = groups_[words[0]];
+      if (group == nullptr) {
+        group = app_.add_subcommand(words[0]);
+        group->set_help_flag("-h,--help");
+        group->require_subcommand(0, 1);
+      }
+      parent = group;
+    }
+    leaf->app = parent->add_subcommand(words.back());
+    leaf->app->set_help_flag();
+    for (const auto& option : global_options()) add(*leaf, option);
+    for (const auto& option : command.options) add(*leaf, option);
+    if (!command.positionals.empty()) leaf->app->add_option("arguments", leaf->positionals);
+    leaves_.push_back(std::move(leaf));
+  }
+
+  static void add(Leaf& leaf, const Option& option) {
+    const std::string name(option.name);
+    const std::string spelled =
+        option.shorthand != '\0' ? fmt::format("-{},--{}", option.shorthand, name) : "--" + name;
+    CLI::Option* added = nullptr;
+    if (option.takes == Takes::nothing) {
+      leaf.values[name];
+      added = leaf.app->add_flag(spelled, leaf.flags[name]);
+      added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    } else {
+      added = leaf.app->add_option(spelled, leaf.values[name]);
+      added->expected(1);
+      if (option.takes == Takes::values)
+        added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+            ->expected(1, 1000)
+            ->allow_extra_args(false);
+      else
+        added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+    leaf.options[name] = added;
+  }
+
+  CLI::App app_;
+  std::vector<std::unique_ptr<Leaf>> leaves_;
+  std::map<std::string, CLI::App*> groups_;
+};
+
+ParseResult usage_error(std::string message, const std::string& command) {
+  ParseResult result;
+  result.exit_code = exit_usage;
+  result.to_stderr =
+      fmt::format("staithe: {}\nSee 'staithe {}--help'.\n", message, command.empty() ? "" : command + " ");
+  return result;
+}
+
+std::vector<std::string> first_words() {
+  std::vector<std::string> words;
+  for (const auto& command : commands()) {
+    const auto word = base::split(command.name, ' ').front();
+    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+  }
+  return words;
+}
+
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  const auto near = base::nearest(word, known);
+  return near ? fmt::format("; did you mean '{}'?", *near) : "";
+}
+
+/// Something was left over: a word that is no command, or an option that the command does not have.
+ParseResult unknown(const std::vector<std::string>& rest, const Command* command) {
+  const std::string word = rest.empty() ? "" : rest.front();
+  if (command == nullptr)
+    return usage_error(fmt::format("no command '{}'{}", word, suggestion(word, first_words())), "");
+  std::vector<std::string> options;
+  for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));
+  for (const auto& option : command->options) options.push_back("--" + std::string(option.name));
+  const std::string name(command->name);
+  if (word.rfind('-', 0) == 0)
+    return usage_error(fmt::format("{} has no option '{}'{}", name, word, suggestion(word, options)), name);
+  return usage_error(fmt::format("{} takes no '{}'", name, word), name);
+}
+
+ParseResult printed(std::string text) {
+  ParseResult result;
+  result.to_stdout = std::move(text);
+  return result;
+}
+
+bool asks_for_help(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") return false;
+    if (word == "-h" || word == "--help") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string Parsed::value(std::string_view option, std::string_view otherwise) const {
+  const auto found = values.find(option);
+  return found == values.end() || found->second.empty() ? std::string(otherwise) : found->second.back();
+}
+
+std::vector<std::string> Parsed::all(std::string_view option) const {
+  const auto found = values.find(option);
+  return found == values.end() ? std::vector<std::string>{} : found->second;
+}
+
+ParseResult parse(int argc, const char* const* argv) {
+  if (argc < 2) {
+    ParseResult result;
+    result.to_stderr = overview();
+    result.exit_code = exit_usage;
+    return result;
+  }
+  Tree tree;
+  try {
+    tree.app().parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    if (asks_for_help(argc, argv) && tree.chosen() != nullptr) return printed(help_for(*tree.chosen()));
+    auto rest = tree.app().remaining(true);
+    return unknown(rest, tree.chosen());
+  } catch (const CLI::CallForHelp&) {
+    return printed(group_help(tree.chosen_group()));
+  } catch (const CLI::ParseError& error) {
+    const auto* command = tree.chosen();
+    if (asks_for_help(argc, argv) && command != nullptr) return printed(help_for(*command));
+    return usage_error(error.what(), command == nullptr ? "" : std::string(command->name));
+  }
+  const Command* command = tree.chosen();
+  if (command == nullptr) {
+    if (tree.app().count("--version") > 0) return printed(version_text());
+    const auto group = tree.chosen_group();
+    if (!group.empty() && !asks_for_help(argc, argv))
+      return usage_error(fmt::format("'{}' needs one of its commands", group), group);
+    return printed(group.empty() ? overview() : group_help(group));
+  }
+  ParseResult result;
+  result.parsed = tree.result();
+  if (result.parsed->has("help")) return printed(help_for(*command));
+  return result;
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,200 @@
+#include "run_plan.hpp"
+
+#include "exit_codes.hpp"
+#include "signals.hpp"
+#include "sinks.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/world/journal.hpp"
+#include "staithe/world/world.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <random>
+
+namespace staithe::cli {
+namespace {
+
+constexpr base::Duration connect_patience{60'000};
+constexpr std::size_t connects_at_once = 32;
+
+/// "20261120-204512-3f9c": sorts by time, unique enough for one project.
+std::string new_run_id() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::random_device random;
+  return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);
+}
+
+int print_plan(App& app, const plan::Plan& plan) {
+  if (app.json()) {
+    auto document = nlohmann::json::parse(plan::to_json(plan));
+    document["id"] = plan::id_of(plan);
+    app.print(document.dump(2) + "\n");
+    return exit_done;
+  }
+  app.print(plan::render(plan, app.verbosity() > 0 ? plan::Detail::full : plan::Detail::folded));
+  return exit_done;
+}
+
+/// One run under way: wiring, in the order in which the parts are needed.
+class RunOfPlan {
+ public:
+  RunOfPlan(App& app, const RunRequest& request)
+      : app_(app), request_(request), plan_(request.plan), run_id_(new_run_id()) {}
+
+  int run() {
+    SignalThread signals(app_.stops(), [this](int count, int) { say_stopping(count); });
+    if (const int refused = confirm(); refused != exit_done) return refused;
+    store_ = request_.open_store();
+    if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
+    world::World world(plan_, store_.get(), app_.redactor(), settings());
+    for (const auto& adopted : request_.adopted) world.adopt(adopted.host, adopted.found);
+    if (const int refused = connect(world); refused != exit_done) return refused;
+    const int code = perform(world);
+    return code == exit_interrupted && signals.exit_code() != 0 ? signals.exit_code() : code;
+  }
+
+ private:
+  void say_stopping(int count) {
+    if (count == 1)
+      app_.say("Stopping: hosts in hand are finished or put back; once more to abandon them as they are.");
+    else
+      app_.say("Abandoning: what is left is said below and stays in the journal.");
+  }
+
+  int confirm() {
+    if (request_.question.empty() || app_.args().has("yes")) return exit_done;
+    if (!app_.may_prompt())
+      return app_.fail(exit_refused, "--yes is needed when not running interactively; nothing was changed");
+    const auto answer = ask_line(request_.question + " [y/N] ", &app_.stops().soft);
+    if (answer && (*answer == "y" || *answer == "yes")) return exit_done;
+    return app_.fail(exit_refused, "not confirmed; nothing was changed");
+  }
+
+  /// A run that died may have left hosts out of rotation: nothing is begun on top of that.
+  int refuse_unfinished() {
+    if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.service.empty()) return exit_done;
+    for (const auto& run : store_->unfinished(plan_.environment, plan_.service)) {
+      if (run.owner != store::Owner::gone) continue;
+      return app_.fail(exit_refused,
+                       fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
+                                   "  next  staithe recover      look at what it left, and put it right",
+                                   run.id, run.title));
+    }
+    return exit_done;
+  }
+
+  world::Settings settings() {
+    world::Settings settings;
+    settings.run_id = run_id_;
+    settings.ref = plan_.ref;
+    settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
+    settings.stop = &app_.stops().soft;
+    if (app_.args().has("yes"))
+      settings.person.confirm = [](const std::string&) { return true; };
+    else if (app_.may_prompt())
+      settings.person.confirm = [this](const std::string& question) {
+        const auto answer = ask_line(question + " [y/N] ", &app_.stops().soft);
+        return answer && (*answer == "y" || *answer == "yes");
+      };
+    if (app_.may_prompt())
+      settings.person.passphrase = [this](const std::string& file) {
+        return ask_hidden(fmt::format("Passphrase of {}: ", file), &app_.stops().soft);
+      };
+    return settings;
+  }
+
+  /// All host keys that are not known are told at once, before anything runs.
+  int connect(world::World& world) {
+    const auto scope = base::Scope::lasting(connect_patience, &app_.stops().soft);
+    const auto findings = world.connect_all(connects_at_once, scope);
+    std::string hosts;
+    for (const auto& finding : findings) {
+      if (finding.code != base::ErrorCode::host_key) continue;
+      app_.say("staithe: " + finding.text);
+      hosts += " " + finding.host;
+    }
+    if (hosts.empty()) return exit_done;
+    app_.say(
+        fmt::format("Host keys are never accepted unseen; nothing was changed.\n"
+                    "  next  staithe hostkeys scan{}    compare the fingerprints with the hosts' own\n"
+                    "        staithe hostkeys pin{}     then write them down",
+                    hosts, hosts));
+    return exit_refused;
+  }
+
+  int perform(world::World& world) {
+    begin_run();
+    world::StoreJournal journal(*store_, run_id_, app_.redactor());
+    exec::RunResult result;
+    {
+      Sinks sinks(app_, plan_);
+      const exec::RunOptions options{run_id_, request_.advise};
+      result = exec::run(plan_, options, world, journal, sinks.pump(), app_.stops());
+    }
+    end_run(result);
+    return result.finished.exit_code;
+  }
+
+  void begin_run() {
+    store::Run run;
+    run.id = run_id_;
+    run.kind = plan_.kind;
+    run.environment = plan_.environment;
+    run.service = plan_.service;
+    run.title = plan_.title;
+    run.plan_id = plan::id_of(plan_);
+    run.plan_json = plan::to_json(plan_);
+    run.user = store::this_process();
+    run.release = plan_.release;
+    run.sha = plan_.sha;
+    store_->begin_run(run);
+  }
+
+  void end_run(const exec::RunResult& result) {
+    const auto& finished = result.finished;
+    auto hosts = nlohmann::json::object();
+    for (const auto& host : finished.hosts)
+      hosts[host.name] = {{"state", event::name_of(host.state)},
+                          {"detail", app_.redactor().clean(host.detail)}};
+    const nlohmann::json summary{{"hosts", hosts},
+                                 {"failed_action", finished.failed_action},
+                                 {"failed_host", finished.failed_host},
+                                 {"failure", app_.redactor().clean(finished.failure)}};
+    try {
+      store_->end_run(run_id_, finished.verdict, finished.exit_code,
+                      summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    } catch (const base::Error& error) {
+      app_.say(fmt::format("staithe: the end of run {} is not in the history: {}", run_id_, error.what()));
+    }
+  }
+
+  App& app_;
+  const RunRequest& request_;
+  const plan::Plan& plan_;
+  std::string run_id_;
+  std::unique_ptr<store::Store> store_;
+};
+
+}  // namespace
+
+int run_plan(App& app, const RunRequest& request) {
+  if (app.args().has("expect-plan")) {
+    const auto expected = app.args().value("expect-plan");
+    const auto id = plan::id_of(request.plan);
+    if (expected != id)
+      return app.fail(exit_refused,
+                      fmt::format("the plan is {}, not {} as expected; nothing was changed\n"
+                                  "  next  the same command with --dry-run shows the plan as it is now",
+                                  id, expected));
+  }
+  if (app.args().has("dry-run")) return print_plan(app, request.plan);
+  return RunOfPlan(app, request).run();
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,36 @@
+#pragma once
+#include "app.hpp"
+
+#include "staithe/event/event.hpp"
+#include "staithe/plan/plan.hpp"
+#include "staithe/store/store.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace staithe::cli {
+
+/// A drain of a dead run that this run goes on with.
+struct Adopted {
+  std::string host;
+  std::string found;
+};
+
+struct RunRequest {
+  const plan::Plan& plan;
+  std::vector<Adopted> adopted;
+  /// Commands to run next, from how it ended.
+  std::function<std::vector<std::string>(const event::RunFinished&)> advise;
+  std::string question;  ///< asked before anything is changed; "" for none
+  std::function<std::unique_ptr<store::Store>()> open_store;
+};
+
+/// From a plan to an exit code: the plan's id is checked, the person asked, host keys looked at, the run
+/// journalled, performed and reported. With --dry-run the plan is printed instead; this is the only place
+/// that knows.
+int run_plan(App& app, const RunRequest& request);
+
+}  // namespace staithe::cli

@@ -1,0 +1,62 @@
+#include "signals.hpp"
+
+#include "exit_codes.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace staithe::cli {
+namespace {
+
+sigset_t handled() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = handled();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+SignalThread::SignalThread(exec::Stops& stops, Say say)
+    : stops_(stops), say_(std::move(say)), thread_([this] { listen(); }) {}
+
+SignalThread::~SignalThread() {
+  end_.request();
+}
+
+int SignalThread::exit_code() const noexcept {
+  const int first = first_.load();
+  if (first == 0) return 0;
+  return first == SIGINT ? exit_interrupted : exit_terminated;
+}
+
+void SignalThread::listen() {
+  const sigset_t set = handled();
+  const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
+  const auto forever = base::Scope::lasting(std::chrono::hours(24 * 365), &end_);
+  for (int count = 1; base::wait_for(signals.get(), POLLIN, forever) == base::Woke::ready; ++count) {
+    signalfd_siginfo info{};
+    if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
+    const int number = static_cast<int>(info.ssi_signo);
+    if (count == 1) first_ = number;
+    // The journal holds everything that is under way: recover puts it right.
+    if (count >= 3) ::_exit(exit_interrupted);
+    (count == 1 ? stops_.soft : stops_.hard).request();
+    say_(count, number);
+  }
+}
+
+}  // namespace staithe::cli

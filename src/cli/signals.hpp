@@ -1,0 +1,36 @@
+#pragma once
+#include "staithe/exec/runner.hpp"
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace staithe::cli {
+
+/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and all that it will start, and ignores SIGPIPE. To be
+/// called before any thread exists.
+void block_signals();
+
+/// The one thread that takes signals: the first asks softly, the second abandons, the third ends the process
+/// at once with _exit.
+class SignalThread {
+ public:
+  using Say = std::function<void(int count, int signal)>;
+
+  SignalThread(exec::Stops& stops, Say say);
+  ~SignalThread();
+
+  /// 130 or 143 by the first signal that came; 0 when none did.
+  int exit_code() const noexcept;
+
+ private:
+  void listen();
+
+  exec::Stops& stops_;
+  Say say_;
+  std::atomic<int> first_{0};
+  base::Cancel end_;
+  std::jthread thread_;
+};
+
+}  // namespace staithe::cli

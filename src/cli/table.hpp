@@ -1,0 +1,47 @@
+#pragma once
+#include <span>
+#include <string_view>
+
+/// One table of commands and options. It feeds the parser, --help, the completions and the OPTIONS of the
+/// manual pages, so that they cannot disagree.
+namespace staithe::cli {
+
+class App;
+
+enum class Takes { nothing, value, values };  ///< values: the option may be repeated
+enum class Completes { nothing, file, directory, playbook, host, environment, run, command, color, shell };
+
+struct Option {
+  std::string_view name;  ///< without dashes: "dry-run"
+  char shorthand;         ///< '\0' for none
+  Takes takes;
+  std::string_view metavar;
+  Completes completes;
+  std::string_view group;  ///< heading in the help: "What to do"
+  std::string_view help;
+};
+
+struct Example {
+  std::string_view line;
+  std::string_view says;
+};
+
+struct Command {
+  std::string_view name;         ///< "deploy", "hostkeys scan"
+  std::string_view family;       ///< heading in the overview: "Deploying"
+  std::string_view summary;      ///< one line, ends with a full stop
+  std::string_view positionals;  ///< "[PLAYBOOK]", "HOST..."
+  Completes completes;           ///< the positionals
+  std::string_view about;        ///< a paragraph for the help and the manual page, "" for none
+  std::span<const Example> examples;
+  std::span<const Option> options;
+  int (*run)(App&);
+};
+
+std::span<const Command> commands();
+/// Options that every command has.
+std::span<const Option> global_options();
+/// Null when there is none of that name.
+const Command* find_command(std::string_view name);
+
+}  // namespace staithe::cli

@@ -1,0 +1,35 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+
+#include <optional>
+#include <string>
+
+namespace staithe::cli {
+
+enum class ColorChoice { automatic, always, never };
+
+/// What the three standard streams are, and what may be done with them.
+struct Terminal {
+  bool stdin_tty = false;
+  bool stdout_tty = false;
+  bool stderr_tty = false;
+  bool dumb = false;   ///< TERM is unset or "dumb"
+  bool in_ci = false;  ///< CI or JENKINS_URL is set: no redrawing
+
+  static Terminal of_process();
+
+  /// By --color, then NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR, then the stream itself.
+  bool color(ColorChoice choice, bool stream_is_tty) const;
+  bool may_prompt() const { return stdin_tty && stderr_tty; }
+  bool may_redraw() const { return stderr_tty && !dumb && !in_ci; }
+};
+
+/// Columns of the terminal behind stderr; 80 when there is none.
+unsigned terminal_width();
+
+/// Writes the question to stderr and reads one line from stdin; nullopt at end of file or when cancelled.
+std::optional<std::string> ask_line(const std::string& question, const base::Cancel* cancel);
+/// The same without echo.
+std::optional<std::string> ask_hidden(const std::string& question, const base::Cancel* cancel);
+
+}  // namespace staithe::cli
