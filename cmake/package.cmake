@@ -1,0 +1,27 @@
+# Where Debian expects things, and a .deb of them.
+install(TARGETS staithe RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+foreach(section 1 5 7)
+  file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/man/*.${section}")
+  install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+endforeach()
+install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.bash"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME staithe OPTIONAL)
+install(FILES "${PROJECT_SOURCE_DIR}/completions/_staithe"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions" OPTIONAL)
+install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.fish"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d" OPTIONAL)
+file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/playbooks/*.yml" "${PROJECT_SOURCE_DIR}/playbooks/Jenkinsfile")
+install(FILES ${examples} DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME staithe)
+set(CPACK_PACKAGE_CONTACT "The staithe maintainers <staithe@example.com>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "git, openssh-client")
+include(CPack)
