@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Sourced by `sandbox`: writes the files of a sandbox. Needs $demo, $dir, $python.
+# Sourced by `sandbox`, whose variables it uses: writes the files of a sandbox.
+# shellcheck disable=SC2154
 
 # fill TEMPLATE NAME ADDRESS: the template with its @WORDS@ replaced
 fill() {
@@ -72,7 +73,7 @@ write_repository() (
     commits=0
     export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
     mkdir -p "$dir/git/work"
-    cd "$dir/git/work"
+    cd "$dir/git/work" || exit 1
     git init -q -b main .
     cp "$demo/app/app.py" "$demo/app/app.conf" "$demo/app/Makefile" .
     printf 'BUILD\n__pycache__/\n' >.gitignore
