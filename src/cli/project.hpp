@@ -1,0 +1,38 @@
+#pragma once
+#include "app.hpp"
+
+#include "staithe/diag/diagnostic.hpp"
+#include "staithe/playbook/project.hpp"
+#include "staithe/store/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace staithe::cli {
+
+/// Mistakes in the files were printed: exit 3.
+class FilesWrong : public std::exception {};
+
+/// The project of the working directory, or of --file, with the answers of its inventory programs.
+struct Loaded {
+  playbook::Project project;
+  std::string environment;  ///< chosen
+  diag::Diagnostics diagnostics;
+
+  const playbook::Environment& env() const { return *project.find_environment(environment); }
+};
+
+/// The text of a file; throws base::Error{not_found, io, invalid (over 1 MiB)}.
+std::string read_text(const std::string& path);
+
+/// Throws FilesWrong once the findings are printed, base::Error when there is no project.
+Loaded load(App& app);
+
+/// Prints the findings; throws FilesWrong when there is an error among them.
+void stop_on_errors(App& app, const diag::Diagnostics& diagnostics);
+
+/// The state of an environment: locks, journal, history.
+std::unique_ptr<store::Store> open_store(App& app, const Loaded& loaded);
+
+}  // namespace staithe::cli

@@ -1,0 +1,255 @@
+#include "catch.hpp"
+#include "fake_effects.hpp"
+
+using namespace staithe;
+using event::HostState;
+using exec::Verdict;
+using test::FakeEffects;
+
+namespace {
+
+struct Rig {
+  FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  exec::Stops stops;
+
+  exec::RunResult run(const plan::Plan& plan) {
+    return exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  }
+};
+
+plan::Strategy strategy(plan::Strategy::OnFailure on_failure) {
+  plan::Strategy made;
+  made.on_failure = on_failure;
+  return made;
+}
+
+HostState state_of(const exec::RunResult& result, const std::string& host) {
+  for (const auto& known : result.finished.hosts)
+    if (known.name == host) return known.state;
+  return HostState::untouched;
+}
+
+constexpr auto revert_batch = plan::Strategy::OnFailure::revert_batch;
+constexpr auto revert_all = plan::Strategy::OnFailure::revert_all;
+constexpr auto stop = plan::Strategy::OnFailure::stop;
+
+}  // namespace
+
+TEST_CASE("a run without failure performs every action once, journalled before and after") {
+  Rig rig;
+  const auto plan = test::deploy_plan(3, strategy(revert_batch));
+  const auto result = rig.run(plan);
+  CHECK(result.verdict == Verdict::done);
+  CHECK(result.finished.exit_code == 0);
+  CHECK(rig.effects.performed().size() == plan::count_actions(plan));
+  CHECK(rig.journal.records().size() == 2 * plan::count_actions(plan));
+  CHECK(rig.journal.records().front() == "intent open/1");
+  CHECK(rig.journal.records().back() == "outcome close/1 ok");
+  CHECK(rig.effects.closed() == std::set<std::string>{"web1", "web2", "web3"});
+}
+
+TEST_CASE("whatever action fails, what was taken is given back and the lock goes last") {
+  const std::vector<std::string> names{"drain",  "calm",  "prepare", "activate", "reload",
+                                       "health", "prove", "ready",   "check"};
+  const auto policy = GENERATE(stop, revert_batch, revert_all);
+  const auto parallel = GENERATE(1U, 3U);
+  for (const auto& name : names) {
+    INFO("fails at " << name << " with policy " << static_cast<int>(policy));
+    Rig rig;
+    rig.effects.fail("web2 " + name, 1);
+    auto plan = test::deploy_plan(3, strategy(policy));
+    plan.strategy.parallel = parallel;
+    const auto result = rig.run(plan);
+    CHECK(result.verdict != Verdict::done);
+    CHECK(result.finished.failed_host == "web2");
+    CHECK(rig.effects.performed().back() == "unlock");
+    const auto state = state_of(result, "web2");
+    const bool given_back = rig.effects.last("web2 undo") > rig.effects.last("web2 drain") ||
+                            rig.effects.did("web2 ready") || rig.effects.did("web2 ready (revert)");
+    CHECK((given_back || state == HostState::out));
+    if (state == HostState::out) CHECK(result.finished.exit_code == 5);
+    if (policy != stop) CHECK(state != HostState::out);
+  }
+}
+
+TEST_CASE("before the app is touched a failure only undoes the drain") {
+  const auto name = GENERATE(std::string("drain"), std::string("calm"), std::string("prepare"));
+  Rig rig;
+  rig.effects.fail("web1 " + name);
+  const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+  CHECK(result.verdict == Verdict::failed);
+  CHECK(result.finished.exit_code == 1);
+  CHECK(state_of(result, "web1") == HostState::restored);
+  CHECK(state_of(result, "web2") == HostState::untouched);
+  CHECK(rig.effects.did("web1 undo"));
+  CHECK_FALSE(rig.effects.did("web1 activate"));
+  CHECK_FALSE(rig.effects.did("web1 back"));
+}
+
+TEST_CASE("a failed reload is repaired and the host given back on the release before") {
+  Rig rig;
+  rig.effects.fail("web1 reload");
+  const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+  CHECK(state_of(result, "web1") == HostState::reverted);
+  CHECK(result.finished.exit_code == 1);
+  CHECK(rig.effects.last("web1 back") < rig.effects.last("web1 ready"));
+}
+
+TEST_CASE("with policy stop the host is left out and a person is called") {
+  Rig rig;
+  rig.effects.fail("web1 reload");
+  const auto result = rig.run(test::deploy_plan(2, strategy(stop)));
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(result.finished.exit_code == 5);
+  CHECK_FALSE(rig.effects.did("web1 ready"));
+}
+
+TEST_CASE("a repair that fails leaves the host out") {
+  Rig rig;
+  rig.effects.fail("web1 reload");
+  rig.effects.fail("web1 reload-back");
+  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(result.finished.exit_code == 5);
+  CHECK_FALSE(rig.effects.did("web1 ready"));
+}
+
+TEST_CASE("revert_batch leaves earlier batches on the new release and says that versions are mixed") {
+  Rig rig;
+  rig.effects.fail("web2 check");
+  const auto result = rig.run(test::deploy_plan(3, strategy(revert_batch)));  // batches 1, 2
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(state_of(result, "web2") == HostState::reverted);
+  CHECK(state_of(result, "web3") == HostState::untouched);
+  CHECK(result.finished.exit_code == 5);
+}
+
+TEST_CASE("revert_all brings every host back") {
+  Rig rig;
+  rig.effects.fail("web3 check");
+  const auto result = rig.run(test::deploy_plan(3, strategy(revert_all)));
+  for (const auto* host : {"web1", "web2", "web3"}) CHECK(state_of(result, host) == HostState::reverted);
+  CHECK(result.finished.exit_code == 1);
+}
+
+TEST_CASE("a failure after the roll reverts all hosts unless the policy is stop") {
+  const auto policy = GENERATE(stop, revert_batch, revert_all);
+  Rig rig;
+  rig.effects.fail("after");
+  const auto result = rig.run(test::deploy_plan(2, strategy(policy)));
+  CHECK(result.finished.exit_code == 1);
+  CHECK((state_of(result, "web1") == HostState::reverted) == (policy != stop));
+}
+
+TEST_CASE("the failure budget counts over the whole fleet") {
+  Rig rig;
+  rig.effects.fail("web1 reload");
+  auto plan = test::deploy_plan(3, strategy(revert_batch));
+  plan.strategy.max_failures = {1, false};
+  auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::reverted);
+  CHECK(state_of(result, "web3") == HostState::done);
+  CHECK(result.verdict == Verdict::needs_person);
+
+  Rig second;
+  second.effects.fail("web1 reload");
+  second.effects.fail("web2 reload");
+  result = second.run(plan);
+  CHECK(state_of(result, "web3") == HostState::untouched);
+}
+
+TEST_CASE("a finding of the preflight refuses the run and all findings come") {
+  Rig rig;
+  auto plan = test::deploy_plan(2, strategy(revert_batch));
+  plan::Stage preflight{"preflight", plan::Stage::Shape::gather, 16, {}};
+  for (const auto* host : {"web1", "web2"}) {
+    preflight.lanes.push_back(
+        {host, {test::action(std::string("pre/") + host, std::string(host) + " look")}, {}});
+    rig.effects.fail(std::string(host) + " look");
+  }
+  plan.stages.insert(plan.stages.begin(), preflight);
+  const auto result = rig.run(plan);
+  CHECK(result.finished.exit_code == 4);
+  CHECK(rig.effects.did("web1 look"));
+  CHECK(rig.effects.did("web2 look"));
+  CHECK_FALSE(rig.effects.did("web1 checkout"));
+  CHECK(rig.effects.did("unlock"));
+}
+
+TEST_CASE("a lock that is held refuses the run and is not given back") {
+  Rig rig;
+  rig.effects.fail("lock");
+  const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+  CHECK(result.finished.exit_code == 4);
+  CHECK(rig.effects.performed() == std::vector<std::string>{"lock"});
+}
+
+TEST_CASE("the first signal finishes the host in hand and begins no other") {
+  const auto at = GENERATE(std::string("activate"), std::string("reload"), std::string("ready"));
+  Rig rig;
+  rig.effects.on_perform = [&](const std::string& name, exec::Performance&) {
+    if (name == "web1 " + at) rig.stops.soft.request();
+  };
+  const auto result = rig.run(test::deploy_plan(3, strategy(revert_batch)));
+  CHECK(result.verdict == Verdict::interrupted);
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(state_of(result, "web2") == HostState::untouched);
+  CHECK(rig.effects.performed().back() == "unlock");
+}
+
+TEST_CASE("the first signal while a host drains puts it back") {
+  Rig rig;
+  rig.effects.on_perform = [&](const std::string& name, exec::Performance&) {
+    if (name == "web1 calm") rig.stops.soft.request();
+  };
+  const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+  CHECK(result.verdict == Verdict::interrupted);
+  CHECK(state_of(result, "web1") == HostState::restored);
+  CHECK(rig.effects.did("web1 undo"));
+}
+
+TEST_CASE("the second signal abandons and says what is left out") {
+  Rig rig;
+  rig.effects.on_perform = [&](const std::string& name, exec::Performance&) {
+    if (name == "web1 reload") {
+      rig.stops.soft.request();
+      rig.stops.hard.request();
+    }
+  };
+  const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+  CHECK(result.finished.exit_code == 5);
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(rig.effects.performed().back() == "unlock");
+}
+
+TEST_CASE("a journal that cannot be written stops new work, never the giving back") {
+  for (std::size_t full_after = 0; full_after < 26; ++full_after) {
+    INFO("disk full after " << full_after << " records");
+    Rig rig;
+    rig.journal.full_after = full_after;
+    const auto result = rig.run(test::deploy_plan(2, strategy(revert_batch)));
+    CHECK(result.verdict != Verdict::done);
+    const bool taken = rig.effects.did("web1 drain");
+    const bool given = rig.effects.did("web1 undo") || rig.effects.did("web1 ready");
+    CHECK((given || !taken));
+  }
+}
+
+TEST_CASE("attempts are made while the failure may pass") {
+  Rig rig;
+  auto plan = test::deploy_plan(1, strategy(revert_batch));
+  std::get<plan::Action>(plan.stages[0].lanes[0].nodes[0]).attempts = 3;
+  rig.effects.fail("web1 checkout", 2);
+  CHECK(rig.run(plan).verdict == Verdict::done);
+}
+
+TEST_CASE("lanes of a parallel stage all run to their end") {
+  Rig rig;
+  rig.effects.fail("web1 checkout");
+  const auto result = rig.run(test::deploy_plan(3, strategy(revert_batch)));
+  CHECK(result.finished.exit_code == 1);
+  CHECK(rig.effects.did("web3 checkout"));
+  CHECK_FALSE(rig.effects.did("web1 drain"));
+}
