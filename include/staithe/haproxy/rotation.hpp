@@ -77,6 +77,7 @@ class Rotation {
   /// Until nothing is in hand, or until the scope's deadline, which is an answer and not an error. With
   /// persistent visitors (cookies, stick tables) a drain alone may never be calm: go on to quiesce().
   Calm wait_calm(const base::Scope& scope, const OnProgress& progress = {});
+  /// Also from a later phase: out again, when the app did not come up.
   void quiesce(const base::Scope& scope);
   /// Cuts what is in hand: requests in flight get a 502. In old workers too where the master socket is known.
   void close_sessions(const base::Scope& scope);

@@ -118,7 +118,8 @@ std::string to_text(const Found& found) {
 
 Found parse_found(std::string_view text) {
   Found found;
-  if (const auto first = take_line(text); first != heading) refuse(first);
+  const bool ended = text.find('\n') != std::string_view::npos;
+  if (const auto first = take_line(text); !ended || first != heading) refuse(first);
   while (!text.empty()) {
     // A half-written record must not pass for a shorter one.
     const bool whole = text.find('\n') != std::string_view::npos;

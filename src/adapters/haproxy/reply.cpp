@@ -56,7 +56,7 @@ ErrorCode code_of(std::string_view text) {
 
 bool printable_value(std::string_view text) {
   return text.size() <= longest_text &&
-         std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+         std::none_of(text.begin(), text.end(), [](char c) { return c < 0x20 || c > 0x7e; });
 }
 
 std::uint64_t required(std::optional<std::uint64_t> value, std::string_view what, std::string_view line) {

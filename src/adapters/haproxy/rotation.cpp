@@ -228,7 +228,8 @@ void Rotation::settle_agents(Place& place, const Scope& scope) {
 
 void Rotation::drain(const Scope& scope) {
   require_found();
-  if (phase_ > Phase::draining)
+  // From maintenance, or with an app that may be down, a drain would let persistent visitors in.
+  if (phase_ == Phase::quiescing || phase_ == Phase::proving)
     throw Error(ErrorCode::invalid, "these servers are further than a drain already");
   begin(Phase::draining);
   for (auto& place : places_) require_socket(place);
@@ -243,8 +244,6 @@ void Rotation::drain(const Scope& scope) {
 
 void Rotation::quiesce(const Scope& scope) {
   require_found();
-  if (phase_ > Phase::quiescing)
-    throw Error(ErrorCode::invalid, "these servers are on their way back already");
   begin(Phase::quiescing);
   for (auto& place : places_) require_socket(place);
   for (auto& place : places_) apply(place, Phase::quiescing, scope);

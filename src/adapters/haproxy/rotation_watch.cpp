@@ -4,6 +4,7 @@
 #include "staithe/haproxy/rotation.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 /// The looks between the phases: waits, reloads, and what somebody else did.
@@ -275,8 +276,17 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
 std::vector<std::string> Rotation::reassert(const Scope& scope) {
   require_found();
   const auto before = notes_.size();
-  for (auto& place : places_)
-    if (place.socket != nullptr && place.lost.empty()) verify(place, look(place, scope));
+  // One balancer that is away must not keep the others from being looked at.
+  std::optional<Error> first;
+  for (auto& place : places_) {
+    if (place.socket == nullptr || !place.lost.empty()) continue;
+    try {
+      verify(place, look(place, scope));
+    } catch (const Error& error) {
+      if (!first) first = error;
+    }
+  }
+  if (first) throw Error(*first);
   return {notes_.begin() + static_cast<std::ptrdiff_t>(before), notes_.end()};
 }
 

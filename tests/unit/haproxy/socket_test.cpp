@@ -1,0 +1,40 @@
+#include "rig.hpp"
+
+using namespace staithe;
+using namespace staithe::haproxy;
+using namespace staithe::haproxy::test;
+
+TEST_CASE("commands are cut into lines that HAProxy can read") {
+  FakeBalancer balancer;
+  Lines lines;
+  for (int at = 0; at < 500; ++at) {
+    const std::string name = "a-rather-long-backend-name/server-number-" + std::to_string(at);
+    balancer.servers[name] = {};
+    lines.push_back("set server " + name + " state drain");
+  }
+  std::size_t exchanges = 0;
+  Socket socket("lb", [&, dial = balancer.dial()](const Scope& scope) {
+    ++exchanges;
+    return dial(scope);
+  });
+  socket.commands(lines, soon());
+  CHECK(balancer.changes == lines);
+  CHECK(exchanges > 5);
+  CHECK(exchanges < 20);
+  for (const auto* bad : {"", "show info;", "a\nb", "a;;b", " "})
+    CHECK(failure(ErrorCode::invalid, [&] { socket.command(bad, soon()); }) != "");
+  failure(ErrorCode::invalid, [&] { socket.command(std::string(5'000, 'x'), soon()); });
+}
+
+TEST_CASE("an endless answer is refused") {
+  class Endless final : public Stream {
+   public:
+    void write_all(std::string_view, const Scope&) override {}
+    void close_write() override {}
+    std::string read_some(const Scope&) override { return std::string(4'096, 'x'); }
+  };
+  Socket socket("lb", [](const Scope&) { return std::make_unique<Endless>(); }, {},
+                {base::Duration(5'000), 100'000});
+  CHECK_THAT(failure(ErrorCode::protocol, [&] { socket.info(soon()); }),
+             ContainsSubstring("lb: the answer is longer"));
+}
