@@ -57,13 +57,15 @@ class Server {
       staithe::base::UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       const std::string request = read_request(connection.get(), scope);
       if (request.empty()) continue;
+      {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+      }
       const std::string reply = answer_(request);
       if (reply.empty())
         silent.push_back(std::move(connection));
       else
         send_all(connection.get(), reply);
-      const std::lock_guard lock(mutex_);
-      requests_.push_back(request);
     }
   }
 
