@@ -108,9 +108,10 @@ std::size_t Source::scalar_end(std::size_t offset, std::string_view value) const
 
 std::uint32_t Source::length_to(std::size_t offset, std::size_t end) const {
   if (offset >= text_.size()) return 1;
-  const std::size_t last = std::min(end, line_end(offset));
-  if (last <= offset) return 1;
-  return static_cast<std::uint32_t>(base::code_points(std::string_view(text_).substr(offset, last - offset)));
+  // No look beyond `end`: the line may be the whole file.
+  const std::string_view token = std::string_view(text_).substr(offset, end > offset ? end - offset : 0);
+  const std::size_t count = base::code_points(token.substr(0, token.find_first_of("\r\n")));
+  return static_cast<std::uint32_t>(std::max<std::size_t>(count, 1));
 }
 
 std::size_t Source::skip_blanks(std::size_t from) const {
@@ -126,13 +127,27 @@ std::size_t Source::skip_blanks(std::size_t from) const {
   return text_.size();
 }
 
-std::size_t Source::opening_quote(std::size_t from) const {
+bool Source::opens_quote(std::size_t at) const {
   constexpr std::string_view openers = " \t\n\r[{,:-?";
-  for (std::size_t at = skip_blanks(from); at < text_.size(); at = skip_blanks(at + 1)) {
-    const bool can_open = at == 0 || openers.find(text_[at - 1]) != npos;
-    if ((text_[at] == '"' || text_[at] == '\'') && can_open) return at;
-  }
+  return (text_[at] == '"' || text_[at] == '\'') && (at == 0 || openers.find(text_[at - 1]) != npos);
+}
+
+std::size_t Source::opening_quote(std::size_t from) const {
+  for (std::size_t at = skip_blanks(from); at < text_.size(); at = skip_blanks(at + 1))
+    if (opens_quote(at)) return at;
   return npos;
+}
+
+std::size_t Source::open_bracket(std::size_t from, std::size_t to) const {
+  std::vector<std::size_t> open;
+  to = std::min(to, text_.size());
+  for (std::size_t at = skip_blanks(from); at < to;) {
+    const char c = text_[at];
+    if (c == '[' || c == '{') open.push_back(at);
+    if ((c == ']' || c == '}') && !open.empty()) open.pop_back();
+    at = skip_blanks(opens_quote(at) ? scalar_end(at, {}) : at + 1);
+  }
+  return open.empty() ? npos : open.back();
 }
 
 std::size_t Source::indenting_tab(std::size_t offset) const {

@@ -40,11 +40,15 @@ class Source {
   /// The first quote from `from` on that could open a scalar, or npos.
   std::size_t opening_quote(std::size_t from) const;
 
+  /// The innermost '[' or '{' between `from` and `to` that nothing closes before `to`, or npos.
+  std::size_t open_bracket(std::size_t from, std::size_t to) const;
+
   /// The offset of a tab among the blanks between the start of the line and `offset`, or npos.
   std::size_t indenting_tab(std::size_t offset) const;
 
  private:
   std::size_t line_end(std::size_t offset) const;
+  bool opens_quote(std::size_t at) const;
 
   std::string file_;
   std::string text_;

@@ -43,17 +43,25 @@ Finding unclosed_quote(std::size_t offset, const Source& source, const Builder& 
   return {quote, fmt::format("this {} is not closed", source.text()[quote]), "add the closing quote"};
 }
 
-Finding unclosed_bracket(std::size_t offset, const Source& source, const Builder& builder) {
-  const std::size_t bracket = builder.open_bracket();
+/// A bracket that is open at `offset`. The parser's own idea of it lags behind: what may still turn out to be
+/// a key has not been told yet.
+std::size_t open_bracket(std::size_t offset, const Source& source, const Builder& builder) {
+  const std::size_t known = builder.open_bracket();
+  return source.open_bracket(known == npos ? builder.token_end() : known, offset);
+}
+
+Finding unclosed_bracket(std::size_t offset, const Source& source, std::size_t bracket) {
   if (bracket == npos) return {offset, "a bracket is not closed", ""};
-  const char opened = source.text()[bracket];
-  const char closing = opened == '[' ? ']' : '}';
-  const std::size_t at = std::min(offset, source.text().size());
-  const std::string where = source.skip_blanks(at) < source.text().size()
-                                ? fmt::format(" before line {}", source.line_of(at) + 1)
-                                : std::string(" before the end of the file");
-  return {bracket, fmt::format("this '{}' is not closed", opened),
-          fmt::format("',' or '{}' is missing{}", closing, where)};
+  const auto& text = source.text();
+  const char closing = text[bracket] == '[' ? ']' : '}';
+  const std::size_t stop = source.skip_blanks(std::min(offset, text.size()));
+  std::string where = "the end of the file";
+  if (stop < text.size()) {
+    const bool here = source.line_of(stop) == source.line_of(bracket) && text[stop] != closing;
+    where = here ? fmt::format("'{}'", text[stop]) : fmt::format("line {}", source.line_of(stop) + 1);
+  }
+  return {bracket, fmt::format("this '{}' is not closed", text[bracket]),
+          fmt::format("',' or '{}' is missing before {}", closing, where)};
 }
 
 /// Block structure that does not go on: either a wrong column, or text behind a quoted value.
@@ -80,15 +88,21 @@ Finding find(const std::string& message, std::size_t offset, const Source& sourc
   const std::size_t tab = source.indenting_tab(std::min(offset, source.text().size()));
   if (tab != npos) return {tab, "a tab cannot indent", "use spaces"};
   if (says("document indicator") || says("EOF in scalar")) return unclosed_quote(offset, source, builder);
-  if (says("flow not found")) return unclosed_bracket(offset, source, builder);
+  if (says("flow not found")) return unclosed_bracket(offset, source, open_bracket(offset, source, builder));
   if (says("end of map not found") || says("end of sequence not found"))
     return misplaced(offset, source, builder);
-  if (says("flow end"))
+  if (says("flow end")) {
+    const std::size_t bracket = open_bracket(offset, source, builder);
+    if (bracket != npos) return unclosed_bracket(offset, source, bracket);
     return {offset, fmt::format("this '{}' closes nothing", here), "remove it, or put the text in quotes"};
+  }
   if (says("unknown token") && here != '\0')
     return {offset, fmt::format("a text cannot start with '{}'", here), "put it in quotes"};
-  if (says("unknown escape"))
-    return {offset, message, "write the text in single quotes, or the backslash twice"};
+  if (says("unknown escape") && offset >= 2 && offset <= source.text().size()) {
+    // Their mark is behind the character behind the backslash.
+    return {offset - 2, fmt::format("unknown escape \\{}", source.text()[offset - 1]),
+            "write the text in single quotes, or the backslash twice"};
+  }
   for (const auto& meaning : meanings)
     if (says(meaning.theirs)) return {offset, std::string(meaning.message), std::string(meaning.help)};
   return {offset, "not YAML: " + message, ""};

@@ -4,10 +4,6 @@
 using staithe::yaml::Kind;
 
 TEST_CASE("the tree keeps order, places and quoting") {
-  const Parsed parsed(
-      "# head\nb: plain text  # note\na: \"quo\\ted\"\n"
-      "list:\n  - x\n  - [y, 'z z']\nmap: {k: v}\nblock: |\n  one\n  two\nempty:\n");
-  CHECK(parsed.finding() == "3:9 unknown escape character: t");
   const Parsed good(
       "# head\nb: plain text  # note\na: \"quoted\"\n"
       "list:\n  - x\n  - [y, 'z z']\nmap: {k: v}\nblock: |\n  one\n  two\nempty:\n");
@@ -134,7 +130,7 @@ TEST_CASE("anchors, aliases, merge keys and tags are refused, each once, and the
   CHECK(parsed.root->find("b")->refused);
   CHECK(parsed.root->find("c")->entries.size() == 1);
   CHECK(Parsed("a: *nope\n").finding() == "1:4 anchors and aliases are not supported");
-  CHECK(Parsed("a: &x\n").finding() == "1:1 anchors and aliases are not supported");
+  CHECK(Parsed("a: &x\n").finding() == "1:4 anchors and aliases are not supported");
   CHECK(Parsed("- &x [a]\n").finding() == "1:3 anchors and aliases are not supported");
   CHECK(Parsed("\"<<\": 1\n").findings().empty());
   for (const char* text : {"a: !!str 1\n", "a: ! x\n", "a: !t\n", "a: !t [b]\n", "a: !t {b: c}\n"}) {
@@ -175,6 +171,7 @@ TEST_CASE("syntax errors say what to change, and where") {
       {"x: {a: 1\n", "1:4 this '{' is not closed"},
       {"a: [x, {b: c]\n", "1:8 this '{' is not closed"},
       {"a: ]\n", "1:4 this ']' closes nothing"},
+      {"a: \"\\q\"\n", "1:5 unknown escape \\q"},
       {"a: @x\n", "1:4 a text cannot start with '@'"},
       {"a: `x`\n", "1:4 a text cannot start with '`'"},
       {"a: %x\n", "1:4 a text cannot start with '%'"},
@@ -187,7 +184,7 @@ TEST_CASE("syntax errors say what to change, and where") {
     CHECK_FALSE(parsed.help().empty());
     CHECK_FALSE(parsed.root);
   }
-  CHECK(Parsed("a: {b: [c, {d: @}]}\n").path() == "a.b[1].d");
+  CHECK(Parsed("a: {b: [c, {d: @}]}\n").path() == "a.b[1]");
 }
 
 TEST_CASE("bytes that are no text are refused at their place") {
