@@ -124,6 +124,7 @@ write_app_host() { # NAME ADDRESS: version 1 is live here, as an earlier deploy 
     ln -s ../../shared/log "$release/log"
     ln -s ../../shared/.env "$release/.env"
     echo 'payments v1' >"$release/BUILD"
+    date -u +%Y-%m-%dT%H:%M:%SZ >"$release/.staithe-good"
     ln -s "releases/$(basename "$release")" "$home/current"
     echo "exec $dir/hosts/$1/bin/appctl start" | service "$1.app"
 }
