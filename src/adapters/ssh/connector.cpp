@@ -1,0 +1,178 @@
+#include "connector.hpp"
+
+#include "authenticate.hpp"
+#include "tcp.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+namespace staithe::ssh {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using Clock = std::chrono::steady_clock;
+
+std::chrono::microseconds since(Clock::time_point began) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
+}
+
+/// Names a server and the way to it: what counts as one for the handshake limit and for sharing a bastion.
+std::string way_to(const Endpoint& endpoint) {
+  std::string way;
+  for (const Endpoint& jump : endpoint.jumps)
+    way += fmt::format("{}@{}:{} ", jump.user, jump.address, jump.port);
+  if (!endpoint.proxy_command.empty()) return way + "proxy " + endpoint.proxy_command;
+  return way + fmt::format("{}:{}", endpoint.address, endpoint.port);
+}
+
+/// The last jump of an endpoint, with the jumps before it as its own way.
+Endpoint last_jump(const Endpoint& endpoint) {
+  Endpoint jump = endpoint.jumps.back();
+  jump.jumps.assign(endpoint.jumps.begin(), endpoint.jumps.end() - 1);
+  return jump;
+}
+
+/// Pauses between attempts: 150 ms, doubled each time, at most 3 s, each half to one and a half of that, so
+/// that many who were refused together do not come back together.
+base::Duration pause_before(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const long long middle = std::min(150LL << std::min(attempt - 1, 10), 3000LL);
+  return base::Duration(std::uniform_int_distribution<long long>(middle / 2, middle * 3 / 2)(random));
+}
+
+constexpr int most_attempts = 8;
+
+/// The phase's own limit, named when it is that which passed.
+template <typename Step>
+auto within_phase(const base::Scope& scope, base::Duration limit, const char* phase, Step step) {
+  const base::Scope inner = scope.at_most(limit);
+  try {
+    return step(inner);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::timeout || scope.expired()) throw;
+    throw Error(ErrorCode::timeout, fmt::format("{} took longer than {}", phase, base::to_text(limit)));
+  }
+}
+
+}  // namespace
+
+const std::string& label_of(const Endpoint& endpoint) {
+  return endpoint.label.empty() ? endpoint.address : endpoint.label;
+}
+
+Connector::Connector(Engine::Options options)
+    : options_(std::move(options)),
+      keys_(options_.passphrase),
+      gate_(std::max(options_.handshakes_per_server, 1)) {
+  if (!options_.host_key_check) throw Error(ErrorCode::invalid, "an SSH engine needs a host key check");
+}
+
+Connector::~Connector() {
+  // Ended outside the lock, which a bastion that is just connecting may want. One that waits for another is
+  // woken by its own stop, so the order does not matter.
+  std::map<std::string, std::shared_ptr<Bastion>> bastions;
+  {
+    const std::lock_guard lock(mutex_);
+    bastions.swap(bastions_);
+  }
+  bastions.clear();
+}
+
+base::UniqueFd Connector::open_transport(const Endpoint& endpoint, const base::Scope& scope,
+                                         std::unique_ptr<Proxy>& proxy) {
+  if (!endpoint.proxy_command.empty()) {
+    proxy = std::make_unique<Proxy>(endpoint.proxy_command);
+    return proxy->take_socket();
+  }
+  if (endpoint.jumps.empty())
+    return within_phase(scope, endpoint.connect_timeout, "connecting",
+                        [&](const base::Scope& inner) { return connect_tcp(endpoint, inner); });
+  // The bastion's own phases have their own limits.
+  return bastion_for(endpoint)->open(endpoint.address, endpoint.port, scope);
+}
+
+std::shared_ptr<Bastion> Connector::bastion_for(const Endpoint& endpoint) {
+  const Endpoint jump = last_jump(endpoint);
+  const std::string key = jump.user + " " + way_to(jump);
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<Bastion>& bastion = bastions_[key];
+  if (bastion == nullptr || !bastion->usable()) {
+    const auto limit = 3 * (jump.connect_timeout + jump.handshake_timeout + jump.auth_timeout);
+    bastion = std::make_shared<Bastion>(label_of(jump), [this, jump, limit](const base::Cancel& stop) {
+      return connect(jump, base::Scope::lasting(limit, &stop));
+    });
+  }
+  return bastion;
+}
+
+Connection Connector::shake_hands(const Endpoint& endpoint, const base::Scope& scope,
+                                  std::string_view only_type) {
+  Connection result;
+  auto began = Clock::now();
+  base::UniqueFd socket = open_transport(endpoint, scope, result.proxy);
+  result.timings.connect = since(began);
+  began = Clock::now();
+  result.link = std::make_unique<Link>(endpoint, std::move(socket), only_type);
+  try {
+    within_phase(scope, endpoint.handshake_timeout, "the SSH handshake",
+                 [&](const base::Scope& inner) { return result.link->handshake(inner), 0; });
+  } catch (const Error& error) {
+    if (result.proxy == nullptr || error.code() != ErrorCode::reset_before_auth) throw;
+    const std::string complaint = result.proxy->complaint();
+    if (complaint.empty()) throw;
+    throw Error(ErrorCode::connect, "the proxy command ended: " + complaint);
+  }
+  result.timings.handshake = since(began);
+  return result;
+}
+
+Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope) {
+  const Gate::Pass pass = gate_.enter(way_to(endpoint), scope);
+  Connection result = shake_hands(endpoint, scope, {});
+  auto began = Clock::now();
+  result.negotiated = result.link->negotiated();
+  options_.host_key_check(endpoint, result.link->host_key());
+  result.timings.handshake += since(began);
+  began = Clock::now();
+  result.negotiated.identity = within_phase(
+      scope, endpoint.auth_timeout, "authentication",
+      [&](const base::Scope& inner) { return authenticate(*result.link, endpoint, keys_, inner); });
+  result.timings.authentication = since(began);
+  return result;
+}
+
+template <typename Attempt>
+auto Connector::persistently(const Endpoint& endpoint, const base::Scope& scope, Attempt once) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return once(attempt);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::reset_before_auth || attempt >= most_attempts)
+        throw error.within(label_of(endpoint));
+      const base::Duration pause = pause_before(attempt);
+      if (pause >= scope.left()) throw error.within(label_of(endpoint));
+      if (base::sleep_for(pause, scope) == base::Woke::cancelled)
+        throw Error(ErrorCode::cancelled, "stopped").within(label_of(endpoint));
+    }
+  }
+}
+
+Connection Connector::connect(const Endpoint& endpoint, const base::Scope& scope) {
+  return persistently(endpoint, scope, [&](int number) {
+    Connection result = attempt(endpoint, scope);
+    result.timings.attempts = number;
+    return result;
+  });
+}
+
+HostKey Connector::scan(const Endpoint& endpoint, const base::Scope& scope, std::string_view only_type) {
+  return persistently(endpoint, scope, [&](int) {
+    const Gate::Pass pass = gate_.enter(way_to(endpoint), scope);
+    return shake_hands(endpoint, scope, only_type).link->host_key();
+  });
+}
+
+}  // namespace staithe::ssh

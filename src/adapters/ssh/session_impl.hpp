@@ -1,0 +1,68 @@
+#pragma once
+#include "channel.hpp"
+#include "connection.hpp"
+
+#include "staithe/ssh/session.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace staithe::ssh {
+
+/// Takes the time of the session's first command, and opens its channels.
+class SessionImpl final : public Session {
+ public:
+  explicit SessionImpl(Connection connection) : connection_(std::move(connection)) {}
+
+  Exit run(const Command& command, const OutputSink& sink, const base::Scope& scope) override;
+  void upload(const Upload& upload, const base::Scope& scope) override;
+  std::unique_ptr<RemoteStream> open_unix(const std::string& path, const base::Scope& scope) override;
+  std::unique_ptr<RemoteStream> open_tcp(const std::string& host, std::uint16_t port,
+                                         const base::Scope& scope) override;
+  bool alive() override { return !broken_ && link().alive(); }
+  const Timings& timings() const noexcept override { return connection_.timings; }
+  const Negotiated& negotiated() const noexcept override { return connection_.negotiated; }
+  Traffic traffic() const noexcept override { return connection_.link->traffic(); }
+
+ private:
+  /// What a remote process is fed: pieces until it is done.
+  class Feed {
+   public:
+    virtual ~Feed() = default;
+    /// Bytes to be sent next, empty when all are sent. They stay valid until the next call.
+    virtual std::string_view next() = 0;
+    virtual void sent(std::size_t bytes) = 0;
+  };
+  class TextFeed;
+  class UploadFeed;
+
+  enum class Rung { streamlocal, socat, perl };
+
+  Link& link() noexcept { return *connection_.link; }
+  /// An open session channel; a server that has none left is asked again for a while.
+  std::unique_ptr<Channel> open_channel(Channel::Receive receive, const base::Scope& scope);
+  /// Sends the exec request and, without waiting for its answer, the first of the feed.
+  void start(Channel& channel, const std::string& text, Feed& feed, const base::Scope& scope);
+  void feed_some(Channel& channel, Feed& feed);
+  /// Until the process has ended and its output is in. `last_output` moves whenever some comes.
+  void attend(Channel& channel, Feed& feed, const Command& limits, const base::SteadyTime& last_output,
+              const base::Scope& scope);
+  void attend_closing(Channel& channel, const base::Scope& scope);
+  /// Tells the leash to end the process group, and waits a little for that.
+  void stop(Channel& channel) noexcept;
+  Exit perform(const std::string& text, Feed& feed, const Command& limits, const OutputSink& sink,
+               const base::Scope& scope);
+
+  std::unique_ptr<RemoteStream> open_streamlocal(const std::string& path, const base::Scope& scope);
+  std::unique_ptr<RemoteStream> open_bridge(Rung rung, const std::string& path, const base::Scope& scope);
+  [[noreturn]] void explain_refusal(const std::string& path, const std::string& reason,
+                                    const base::Scope& scope);
+
+  Connection connection_;
+  bool broken_ = false;  // a channel was given up in the middle of being opened
+  std::optional<Rung> rung_;
+};
+
+}  // namespace staithe::ssh
