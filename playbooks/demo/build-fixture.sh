@@ -139,6 +139,8 @@ write_balancer() { # NAME ADDRESS
     done
     fill haproxy.cfg "$1" "$2" | sed -e "s|^ *@SERVERS@|${servers%\\n}|" >"$dir/$1/haproxy.cfg"
     echo "exec $haproxy -W -S $dir/$1/master.sock -f $dir/$1/haproxy.cfg" | service "$1.haproxy"
+    # Not started by itself: a test that wants to read what the socket is told puts tap.sock into staithe.yml.
+    echo "exec $python -S $demo/tap.py $dir/$1/tap.sock $dir/$1/admin.sock $dir/$1/commands.log" | service "$1.tap"
 }
 
 # NAME=VALUE lines for scripts and tests; `sandbox env` prints them for a shell.
