@@ -78,7 +78,7 @@ struct Resolved {
   bool password_authentication = true;
   bool kbd_interactive_authentication = true;
   bool batch_mode = false;
-  std::string forward_agent;  ///< "no", "yes", or the path or $VARIABLE of an agent
+  std::string forward_agent;  ///< "no", "yes" (the agent in use), or the path of an agent
   AddressFamily address_family = AddressFamily::any;
   std::string bind_address;
   std::string bind_interface;

@@ -19,9 +19,11 @@ namespace config {
 namespace {
 
 /// The usual spelling of an IP address ("127.1" is "127.0.0.1"); nullopt for a name. Asks nobody.
-std::optional<std::string> canonical_address(const std::string& host) {
+std::optional<std::string> canonical_address(const std::string& host, AddressFamily family) {
   addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
+  hints.ai_family = family == AddressFamily::inet    ? AF_INET
+                    : family == AddressFamily::inet6 ? AF_INET6
+                                                     : AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* list = nullptr;
@@ -32,6 +34,12 @@ std::optional<std::string> canonical_address(const std::string& host) {
       0)
     return std::nullopt;
   return std::string(text.data());
+}
+
+/// OpenSSH leaves the case of such names alone, also where they are no address after all.
+bool looks_like_address(const std::string& host) {
+  return host.find_first_of("%:") != std::string::npos ||
+         host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
 /// CanonicalizeHostname: the first of the domains that makes a known name. Source: ssh_config(5).
@@ -109,9 +117,10 @@ Raw read_all(const Sources& sources, std::string_view destination, const Overrid
   read_files(settings, pass);
 
   out.hostname = target_host(settings, sources, out.original);
-  if (auto address = canonical_address(out.hostname)) {
-    out.hostname = std::move(*address);
-  } else {
+  const auto family = settings.address_family.value_or(AddressFamily::any);
+  if (const auto address = canonical_address(out.hostname, family)) {
+    if (!equal_ignoring_case(*address, out.hostname)) out.hostname = *address;
+  } else if (!looks_like_address(out.hostname)) {
     out.hostname = canonicalized(settings, sources, lower(out.hostname));
   }
   check_destination(out.hostname, destination);
@@ -219,7 +228,11 @@ Resolved finish(const Raw& raw, const Sources& sources) {
       settings.identity_files.empty() ? default_identities() : settings.identity_files, tokens);
   out.certificate_files = expanded_files(settings.certificate_files, tokens);
   if (settings.identity_agent) out.identity_agent = agent_path(*settings.identity_agent, tokens);
-  out.forward_agent = settings.forward_agent.value_or("no");
+  out.forward_agent = settings.forward_agent.value_or(false) ? "yes" : "no";
+  if (settings.forward_agent.value_or(false) && settings.forward_agent_path) {
+    const std::string path = agent_path(*settings.forward_agent_path, tokens);
+    out.forward_agent = path == "none" ? "no" : path.empty() ? "yes" : path;
+  }
   if (settings.proxy_jump && !equal_ignoring_case(*settings.proxy_jump, "none"))
     out.proxy_jump = *settings.proxy_jump;
   if (settings.proxy_command && !equal_ignoring_case(*settings.proxy_command, "none"))

@@ -51,7 +51,9 @@ void number(Settings& settings, const Line& line, const Sources&) {
 template <auto Slot>
 void time(Settings& settings, const Line& line, const Sources&) {
   const std::string& word = only_word(line);
-  const auto value = word == "none" ? std::optional<int>(-1) : parse_time(word);
+  // In OpenSSH "none" is the same as unset, so a later line can still set it.
+  if (word == "none") return;
+  const auto value = parse_time(word);
   if (!value) throw bad(fmt::format("{} takes a time like 30 or 1m30s, not '{}'", line.keyword, word));
   set_first(settings.*Slot, *value, line);
 }
@@ -140,24 +142,27 @@ void identity_agent(Settings& settings, const Line& line, const Sources& sources
   set_first(settings.identity_agent, word, line);
 }
 
+/// Whether to forward and which agent are two settings behind one keyword: "yes" first and a path later add
+/// up.
 void forward_agent(Settings& settings, const Line& line, const Sources& sources) {
-  std::string word = only_word(line);
-  const std::string small = lower(word);
-  if (small == "yes" || small == "true") {
-    word = "yes";
-  } else if (small == "no" || small == "false") {
-    word = "no";
-  } else {
-    check_agent_path(word, sources);
+  const std::string& word = only_word(line);
+  const auto is = [&](const char* value) { return equal_ignoring_case(word, value); };
+  if (is("yes") || is("true") || is("no") || is("false")) {
+    set_first(settings.forward_agent, is("yes") || is("true"), line);
+    return;
   }
-  set_first(settings.forward_agent, word, line);
+  check_agent_path(word, sources);
+  set_first(settings.forward_agent, true, line);
+  set_first(settings.forward_agent_path, word, line);
 }
 
-/// ProxyJump and ProxyCommand compete: whichever comes first shuts the other out.
+/// ProxyJump and ProxyCommand compete: whichever comes first shuts the other out. Only "ProxyJump none"
+/// leaves room for a ProxyCommand.
 void proxy_command(Settings& settings, const Line& line, const Sources&) {
   const auto start = line.rest.find_first_not_of(" \t=");
   if (start == std::string_view::npos) throw bad("a value is missing after " + line.keyword);
-  if (!settings.proxy_jump) set_first(settings.proxy_command, std::string(line.rest.substr(start)), line);
+  const bool jumps = settings.proxy_jump && !equal_ignoring_case(*settings.proxy_jump, "none");
+  if (!jumps) set_first(settings.proxy_command, std::string(line.rest.substr(start)), line);
 }
 
 void proxy_jump(Settings& settings, const Line& line, const Sources&) {

@@ -47,8 +47,9 @@ std::optional<bool> holds(const Criteria& at, const std::string& name, const std
 }  // namespace
 
 bool match_holds(const Settings& settings, std::string_view criteria, Pass& pass, Exec exec) {
-  Criteria at{settings, pass, pass.final_host.value_or(target_host(settings, *pass.sources, pass.original)),
-              settings.user.value_or(pass.sources->local_user)};
+  const Criteria at{settings, pass,
+                    pass.final_host ? *pass.final_host : target_host(settings, *pass.sources, pass.original),
+                    settings.user.value_or(pass.sources->local_user)};
   Words words(criteria);
   bool result = true;
   int attributes = 0;

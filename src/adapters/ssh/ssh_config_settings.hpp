@@ -22,17 +22,17 @@ struct NamedFile {
 enum class Canonicalize { no, yes, always };
 
 struct Settings {
-  std::optional<std::string> hostname, user, host_key_alias, identity_agent, forward_agent, tag;
+  std::optional<std::string> hostname, user, host_key_alias, identity_agent, forward_agent_path, tag;
   std::optional<std::string> proxy_command;  ///< "none" is a value: it shuts out what comes later
   std::optional<std::string> proxy_jump;     ///< also "none"
   std::optional<std::string> preferred_authentications, bind_address, bind_interface;
   std::optional<std::string> ciphers, macs, kex_algorithms, host_key_algorithms, pubkey_accepted_algorithms;
   std::optional<int> port, connection_attempts, server_alive_count_max, canonicalize_max_dots;
-  std::optional<int> connect_timeout, server_alive_interval;  ///< seconds; -1: "none"
+  std::optional<int> connect_timeout, server_alive_interval;  ///< seconds
   std::optional<bool> identities_only, hash_known_hosts, check_host_ip, tcp_keep_alive, batch_mode,
       compression;
   std::optional<bool> password_authentication, kbd_interactive_authentication, pubkey_authentication;
-  std::optional<bool> proxy_use_fdpass, canonicalize_fallback_local;
+  std::optional<bool> forward_agent, proxy_use_fdpass, canonicalize_fallback_local;
   std::optional<StrictHostKeys> strict_host_key_checking;
   std::optional<AddressFamily> address_family;
   std::optional<Canonicalize> canonicalize_hostname;
@@ -84,5 +84,7 @@ struct Raw {
 };
 Raw read_all(const Sources& sources, std::string_view destination, const Overrides& overrides,
              const base::Scope& scope);
+/// Defaults filled in and tokens expanded.
+Resolved finish(const Raw& raw, const Sources& sources);
 
 }  // namespace staithe::ssh::config
