@@ -15,16 +15,16 @@ namespace {
 
 constexpr std::size_t npos = std::string::npos;
 
-std::size_t offset_of(const YAML::Mark& mark) {
-  return mark.pos < 0 ? 0 : static_cast<std::size_t>(mark.pos);
-}
-
 /// Tags that the parser gives to values without one.
 bool is_implicit(const std::string& tag) {
   return tag.empty() || tag == "?" || tag == "!";
 }
 
 }  // namespace
+
+std::size_t Builder::offset_of(const YAML::Mark& mark) const {
+  return mark.pos < 0 ? 0 : std::min(static_cast<std::size_t>(mark.pos), source_.text().size());
+}
 
 void Builder::OnDocumentStart(const YAML::Mark& mark) {
   if (++documents_ == 1) return;

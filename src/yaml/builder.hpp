@@ -60,6 +60,8 @@ class Builder : public YAML::EventHandler {
   bool expects_key() const {
     return !frames_.empty() && frames_.back().node.kind == Kind::map && !frames_.back().pending;
   }
+  /// Never past the end of the text: the end marker is not the user's.
+  std::size_t offset_of(const YAML::Mark& mark) const;
   Node begin(Kind kind, std::size_t offset, const std::string& tag, YAML::anchor_t anchor);
   void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor);
   void close();

@@ -8,6 +8,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 
@@ -57,7 +58,7 @@ std::optional<Node> parse(std::string_view text, const std::string& file, diag::
   } catch (const Abandoned&) {
     return std::nullopt;
   } catch (const YAML::ParserException& exception) {
-    const auto offset = static_cast<std::size_t>(exception.mark.pos < 0 ? 0 : exception.mark.pos);
+    const auto offset = std::min(static_cast<std::size_t>(std::max(exception.mark.pos, 0)), text.size());
     if (!builder.saw_tab()) diagnostics.add(explain_syntax_error(exception.msg, offset, source, builder));
     return std::nullopt;
   }

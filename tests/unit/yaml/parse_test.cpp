@@ -119,6 +119,8 @@ TEST_CASE("one file, one document") {
   CHECK(Parsed("- a\nb: c\n").finding() == "2:1 this does not belong to what stands before it");
   CHECK(Parsed("\"x\"\n\"y\"\n").finding() == "2:1 this does not belong to what stands before it");
   CHECK(Parsed("---\na: 1\n...\n").finding().empty());
+  // The second document that is only a directive begins behind the end of the text.
+  CHECK(Parsed("a: 1\n%3").finding() == "2:3 this does not belong to what stands before it");
   CHECK(Parsed("%YAML 1.2\n---\na: 1\n").finding() == "1:1 YAML directives are not supported");
 }
 
