@@ -20,6 +20,12 @@ std::string Lowering::plain(const Template& text) {
   return result.value_or("");
 }
 
+std::string Lowering::local_path(const Template& text) {
+  std::string path = plain(text);
+  const bool is_free = path.empty() || path.front() == '/' || site_.directory.empty();
+  return is_free ? path : site_.directory + "/" + path;
+}
+
 Script Lowering::shell(const Template& text) {
   std::vector<Problem> problems;
   auto result = expand_shell(text.value, *site_.variables, problems);

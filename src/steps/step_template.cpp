@@ -27,7 +27,7 @@ class TemplateStep final : public Step {
 
  private:
   plan::Text from_file(Lowering& at) const {
-    const std::string path = at.plain(text_);
+    const std::string path = at.local_path(text_);
     if (at.failed()) return {};
     std::string why;
     const auto content = at.site().files->text(path, why);

@@ -12,7 +12,7 @@ class Upload final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     plan::UploadFile effect = to_.effect(at);
-    effect.source = at.plain(from_);
+    effect.source = at.local_path(from_);
     if (at.failed()) return;
     std::string why;
     const auto digest = at.site().files->sha256(effect.source, why);

@@ -72,6 +72,7 @@ struct Site {
   Variables* variables = nullptr;
   const Release* release = nullptr;   ///< null without a service or a repository
   const Files* files = nullptr;
+  std::string directory;  ///< what relative paths on this machine start from; "" for the working directory
   diag::Diagnostics* diagnostics = nullptr;
   plan::Amount min_available{1, false};
   std::vector<plan::Text> notify_urls;
@@ -94,6 +95,8 @@ class Lowering {
   plan::Text text(const Template& text);
   std::string plain(const Template& text);
   Script shell(const Template& text);
+  /// A file of this machine, as seen from the working directory.
+  std::string local_path(const Template& text);
   /// The service and release; without one a finding is made and an empty release comes back.
   const Release& release();
 

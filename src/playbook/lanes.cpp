@@ -1,0 +1,318 @@
+#include "lanes.hpp"
+
+#include "staithe/playbook/selection.hpp"
+#include "staithe/steps/release_scripts.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace staithe::playbook {
+namespace {
+
+using Actions = std::vector<plan::Action>;
+using std::chrono::seconds;
+
+void append(Actions& to, Actions from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+plan::Action make(std::string step, plan::Effect effect, std::string title, base::Duration timeout) {
+  plan::Action action;
+  action.step = std::move(step);
+  action.title = std::move(title);
+  action.effect = std::move(effect);
+  action.timeout = timeout;
+  return action;
+}
+
+plan::Action record(const HostSite& host, const std::string& state) {
+  const steps::Release& release = *host.release;
+  plan::RecordRelease effect{host.host->name.value, release.service, release.id, release.sha, state};
+  return make("record", std::move(effect), "release " + release.id + " is " + state, seconds(10));
+}
+
+bool alters(const Actions& actions) {
+  return std::any_of(actions.begin(), actions.end(), [](const plan::Action& action) { return action.alters_service; });
+}
+
+/// What later steps of a lane may call by name.
+std::vector<std::string> captures_of(const steps::Lowered& lowered) {
+  std::vector<std::string> names;
+  for (const plan::Action& action : lowered.actions) {
+    if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect); remote != nullptr && !remote->capture.empty()) {
+      names.push_back(remote->capture);
+    }
+    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect); local != nullptr && !local->capture.empty()) {
+      names.push_back(local->capture);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+/// A rolling lane while it is put together.
+struct LaneMaker::Assembly {
+  std::vector<plan::Node> nodes;
+  std::optional<plan::Bracket> open;     ///< drained, not yet restored
+  std::optional<plan::Bracket> bracket;  ///< the one that is closed: what the revert repeats
+  Actions undo;                          ///< the authors' own undos, the latest first
+  Actions repair;
+  bool verified = false;
+};
+
+bool LaneMaker::is_meant(const steps::ParsedStep& step, const HostSite& host) {
+  if (!step.common.only) return true;
+  const auto hosts = select_any(*run_.environment, *step.common.only, *run_.diagnostics);
+  return hosts && std::find(hosts->begin(), hosts->end(), host.host->name.value) != hosts->end();
+}
+
+std::optional<steps::Lowered> LaneMaker::lower(const steps::ParsedStep& step, steps::Place place, HostSite* host,
+                                               steps::Variables& variables) {
+  steps::Site site;
+  site.place = place;
+  site.variables = &variables;
+  site.files = run_.files;
+  site.directory = run_.directory;
+  site.diagnostics = run_.diagnostics;
+  site.min_available = run_.playbook->strategy.min_available;
+  site.notify_urls = run_.notify_urls;
+  if (host != nullptr) {
+    site.host = host->host->name.value;
+    site.in_rotation = host->in_rotation;
+    if (host->release) site.release = &*host->release;
+  } else if (run_.release) {
+    site.release = &*run_.release;
+  }
+  auto lowered = steps::lower(step, site);
+  if (!lowered) return lowered;
+  if (!step.common.name.empty()) {
+    for (plan::Action& action : lowered->actions) {
+      action.title = lowered->actions.size() == 1 ? step.common.name : step.common.name + ": " + action.title;
+    }
+  }
+  if (host != nullptr) {
+    for (const plan::Action& action : lowered->actions) {
+      const auto* remote = std::get_if<plan::RunRemote>(&action.effect);
+      if (remote != nullptr && remote->inputs.empty()) host->commands.push_back(remote->script);
+    }
+  }
+  return lowered;
+}
+
+std::vector<plan::Lane> LaneMaker::parallel(steps::Place place) {
+  std::vector<plan::Lane> lanes;
+  for (HostSite& host : run_.hosts) {
+    plan::Lane lane;
+    lane.host = host.host->name.value;
+    steps::Variables variables = host.variables;
+    for (const steps::ParsedStep& step : run_.playbook->section(place)) {
+      if (!is_meant(step, host)) continue;
+      auto lowered = lower(step, place, &host, variables);
+      if (!lowered) continue;
+      for (plan::Action& action : lowered->actions) lane.nodes.emplace_back(std::move(action));
+    }
+    if (!lane.nodes.empty()) lanes.push_back(std::move(lane));
+  }
+  return lanes;
+}
+
+std::vector<plan::Lane> LaneMaker::rolling() {
+  std::vector<plan::Lane> lanes;
+  for (HostSite& host : run_.hosts) {
+    plan::Lane lane = rolling_lane(host);
+    if (!lane.nodes.empty()) lanes.push_back(std::move(lane));
+  }
+  return lanes;
+}
+
+plan::Lane LaneMaker::rolling_lane(HostSite& host) {
+  Assembly lane;
+  steps::Variables variables = host.variables;
+  for (const steps::ParsedStep& step : run_.playbook->each) {
+    if (!is_meant(step, host)) continue;
+    auto lowered = lower(step, steps::Place::each, &host, variables);
+    if (!lowered) continue;
+    take(step, std::move(*lowered), host, lane);
+  }
+  return finish(std::move(lane), host);
+}
+
+void LaneMaker::take(const steps::ParsedStep& step, steps::Lowered lowered, HostSite& host, Assembly& lane) {
+  using Role = steps::Kind::Role;
+  if (step.kind->role == Role::opens) {
+    lane.open.emplace();
+    lane.open->name = "rotation";
+    lane.open->acquire = std::move(lowered.actions);
+    lane.open->undo = std::move(lowered.undo);
+    return;
+  }
+  if (step.kind->role == Role::closes) {
+    if (!lane.open) return;  // found when the playbook was read
+    lane.open->release = std::move(lowered.actions);
+    close(lane, host);
+    return;
+  }
+  if (step.kind->name == "activate") host.activated = true;
+  lane.undo.insert(lane.undo.begin(), std::make_move_iterator(lowered.undo.rbegin()),
+                   std::make_move_iterator(lowered.undo.rend()));
+  append(lane.repair, std::move(lowered.repair));
+  if (lane.open) {
+    append(lane.open->body, std::move(lowered.actions));
+  } else {
+    for (plan::Action& action : lowered.actions) lane.nodes.emplace_back(std::move(action));
+  }
+}
+
+/// The commit that runs is the commit that was meant: what the app itself says, or else what `current` is.
+void LaneMaker::verify(Assembly& lane, const HostSite& host) {
+  if (!host.activated || !host.release || lane.verified) return;
+  lane.verified = true;
+  const steps::Release& release = *host.release;
+  plan::Action forward;
+  if (host.variables.find("release_url") == nullptr) {
+    plan::RunRemote effect;
+    effect.host = host.host->name.value;
+    effect.script = steps::verify_script(release);
+    effect.reads_only = true;
+    forward = make("verify", std::move(effect), "current is " + release.id, seconds(30));
+  } else {
+    std::vector<steps::Problem> problems;
+    const auto url = steps::expand_text("$(release_url)", host.variables, problems);
+    for (const steps::Problem& problem : problems) {
+      const Text& where = *run_.service->release_url;
+      run_.diagnostics->error(where.position, problem.message, where.path, problem.help);
+    }
+    plan::HttpProbe probe;
+    probe.url = url.value_or(plan::Text());
+    probe.contains = plan::Text(release.id);
+    plan::Probe effect;
+    effect.each_within = seconds(5);
+    effect.what = probe;
+    forward = make("verify", effect, probe.url.shown() + " says " + release.id, seconds(30));
+    probe.contains = {};
+    probe.contains.append(plan::CaptureRef{"staithe.previous"});
+    effect.what = probe;
+    lane.repair.push_back(make("verify", std::move(effect), probe.url.shown() + " says the release before", seconds(30)));
+  }
+  if (lane.open) {
+    lane.open->body.push_back(std::move(forward));
+  } else {
+    lane.nodes.emplace_back(std::move(forward));
+  }
+}
+
+void LaneMaker::close(Assembly& lane, HostSite& host) {
+  verify(lane, host);
+  Actions repair = lane.undo;
+  append(repair, lane.repair);
+  // Asking again how the app is would repair nothing.
+  if (!alters(repair) && lane.undo.empty()) repair.clear();
+  if (!repair.empty() && host.activated && host.release) repair.push_back(record(host, "bad"));
+  const bool reverts = run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop;
+  lane.open->on_failure = reverts && !repair.empty() ? plan::Bracket::OnFailure::repair : plan::Bracket::OnFailure::keep;
+  lane.open->repair = std::move(repair);
+  lane.bracket = lane.open;
+  lane.nodes.emplace_back(std::move(*lane.open));
+  lane.open.reset();
+}
+
+plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
+  plan::Lane lane;
+  lane.host = host.host->name.value;
+  if (!assembly.bracket && host.activated) verify(assembly, host);
+  lane.nodes = std::move(assembly.nodes);
+  if (host.activated && host.release) lane.nodes.emplace_back(record(host, "live"));
+  if (assembly.bracket) {
+    if (assembly.bracket->repair.empty()) return lane;
+    plan::Bracket back = std::move(*assembly.bracket);
+    back.body = std::move(back.repair);
+    back.repair.clear();
+    back.on_failure = plan::Bracket::OnFailure::keep;
+    lane.revert.emplace_back(std::move(back));
+    return lane;
+  }
+  Actions repair = std::move(assembly.undo);
+  append(repair, std::move(assembly.repair));
+  if (!alters(repair)) return lane;
+  if (host.activated && host.release) repair.push_back(record(host, "bad"));
+  for (plan::Action& action : repair) lane.revert.emplace_back(std::move(action));
+  return lane;
+}
+
+HostSite* LaneMaker::host_of_once(const steps::ParsedStep& step) {
+  if (!step.common.on) return run_.hosts.empty() ? nullptr : &run_.hosts.front();
+  const auto name = expand_plain(*step.common.on, run_.variables, *run_.diagnostics);
+  if (!name) return nullptr;
+  for (HostSite& host : run_.hosts) {
+    if (host.host->name.value == *name) return &host;
+  }
+  const std::string why = run_.environment->find_host(*name) == nullptr ? "' is no host of " : "' is not selected in ";
+  run_.diagnostics->error(step.common.on->position, "'" + *name + why + run_.environment->name.value,
+                          step.common.on->path, "name one of the playbook's hosts");
+  return nullptr;
+}
+
+std::vector<plan::Lane> LaneMaker::once(steps::Place place) {
+  plan::Lane lane;
+  std::vector<std::string> captured;
+  for (const steps::ParsedStep& step : run_.playbook->section(place)) {
+    HostSite* host = step.step->needs_host() ? host_of_once(step) : nullptr;
+    if (step.step->needs_host() && host == nullptr) continue;
+    steps::Variables variables = host == nullptr ? run_.variables : host->variables;
+    for (const std::string& name : captured) {
+      variables.set(name, steps::Variable{steps::Variable::Kind::capture, name, {}, "a captured output"});
+    }
+    auto lowered = lower(step, place, host, variables);
+    if (!lowered) continue;
+    for (std::string& name : captures_of(*lowered)) captured.push_back(std::move(name));
+    for (plan::Action& action : lowered->actions) lane.nodes.emplace_back(std::move(action));
+  }
+  std::vector<plan::Lane> lanes;
+  if (!lane.nodes.empty()) lanes.push_back(std::move(lane));
+  return lanes;
+}
+
+std::vector<plan::Lane> LaneMaker::preflight(bool has_checkout, bool drains) {
+  std::vector<plan::Lane> lanes;
+  for (HostSite& host : run_.hosts) {
+    plan::Lane lane;
+    lane.host = host.host->name.value;
+    steps::Preflight wanted;
+    wanted.needs_checkout = has_checkout;
+    wanted.needs_activate = host.activated;
+    wanted.commands = host.commands;
+    plan::RunRemote look;
+    look.host = lane.host;
+    look.script = steps::preflight_script(host.release ? &*host.release : nullptr, wanted);
+    look.reads_only = true;
+    if (!look.script.empty()) {
+      lane.nodes.emplace_back(make("preflight", std::move(look), "what " + lane.host + " needs is there", seconds(60)));
+    }
+    if (drains && host.in_rotation) {
+      lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{lane.host},
+                                   "the servers of " + lane.host + " can be drained", seconds(30)));
+    }
+    if (!lane.nodes.empty()) lanes.push_back(std::move(lane));
+  }
+  return lanes;
+}
+
+std::vector<plan::Lane> LaneMaker::cleanup() {
+  std::vector<plan::Lane> lanes;
+  for (const HostSite& host : run_.hosts) {
+    if (!host.activated || !host.release) continue;
+    plan::Lane lane;
+    lane.host = host.host->name.value;
+    plan::RunRemote effect;
+    effect.host = lane.host;
+    effect.script = steps::cleanup_script(*host.release);
+    lane.nodes.emplace_back(make("cleanup", std::move(effect), "mark " + host.release->id + " good and remove old releases",
+                                 std::chrono::minutes(5)));
+    lane.nodes.emplace_back(record(host, "good"));
+    lanes.push_back(std::move(lane));
+  }
+  return lanes;
+}
+
+}  // namespace staithe::playbook
