@@ -410,6 +410,7 @@ void read_value(const nlohmann::json& from, T& value) {
   } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
     value = from.get<T>();
   } else if constexpr (IsVector<T>::value) {
+    value.clear();  // a default such as the strategy's batches is replaced, not added to
     for (const auto& item : from) {
       value.emplace_back();
       read_value(item, value.back());
