@@ -87,6 +87,7 @@ class Postgres {
     return text;
   }
 
+  /// To be called, as the constructor, from a thread that outlives the server: it dies with its starter.
   void start() {
     std::vector<std::string> arguments{program("postgres"),
                                        "-D",

@@ -66,6 +66,23 @@ std::string one_line(std::string text) {
   return text;
 }
 
+/// libpqxx 6 leaves the SQLSTATE out of some of its exceptions.
+std::string sqlstate_of(const pqxx::sql_error& error) {
+  if (!error.sqlstate().empty()) return error.sqlstate();
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr) return "42501";
+  if (dynamic_cast<const pqxx::undefined_table*>(&error) != nullptr) return "42P01";
+  if (dynamic_cast<const pqxx::undefined_column*>(&error) != nullptr) return "42703";
+  if (dynamic_cast<const pqxx::undefined_function*>(&error) != nullptr) return "42883";
+  if (dynamic_cast<const pqxx::syntax_error*>(&error) != nullptr) return "42601";
+  if (dynamic_cast<const pqxx::unique_violation*>(&error) != nullptr) return "23505";
+  if (dynamic_cast<const pqxx::integrity_constraint_violation*>(&error) != nullptr) return "23000";
+  if (dynamic_cast<const pqxx::data_exception*>(&error) != nullptr) return "22000";
+  if (dynamic_cast<const pqxx::disk_full*>(&error) != nullptr) return "53100";
+  if (dynamic_cast<const pqxx::insufficient_resources*>(&error) != nullptr) return "53000";
+  if (dynamic_cast<const pqxx::feature_not_supported*>(&error) != nullptr) return "0A000";
+  return {};
+}
+
 ErrorCode code_of(std::string_view sqlstate) {
   if (sqlstate == "23505" || sqlstate.starts_with("40")) return ErrorCode::conflict;
   if (sqlstate == "42501" || sqlstate == "25006") return ErrorCode::permission;
@@ -246,8 +263,12 @@ class Connection::Impl {
     } catch (const pqxx::broken_connection& e) {
       stopped(watch);
       throw Error(ErrorCode::io, url_.display + ": connection lost: " + clean(e.what()));
+    } catch (const pqxx::deadlock_detected& e) {
+      refused(watch, e.what(), "40P01");
+    } catch (const pqxx::transaction_rollback& e) {  // not a sql_error in libpqxx 6
+      refused(watch, e.what(), "40001");
     } catch (const pqxx::sql_error& e) {
-      refused(watch, e.what(), e.sqlstate());
+      refused(watch, e.what(), sqlstate_of(e));
     } catch (const Error&) {
       throw;
     } catch (const std::exception& e) {

@@ -148,14 +148,19 @@ TEST_CASE("a server that restarts is waited for, one that stays away is an error
   store->begin_run(sample_run("run-1"));
   store->append("run-1", {0, {}, "web1", "1", "note", "{}"});
   SECTION("restart") {
-    std::thread restarter([&] {
-      own.stop();
-      std::this_thread::sleep_for(std::chrono::milliseconds(500));
-      own.start();
+    std::string failure;
+    own.stop();
+    std::thread writer([&] {
+      try {
+        store->append("run-1", {0, {}, "web1", "2", "note", "{}"});
+      } catch (const base::Error& error) {
+        failure = error.what();
+      }
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
-    store->append("run-1", {0, {}, "web1", "2", "note", "{}"});
-    restarter.join();
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    own.start();
+    writer.join();
+    CHECK(failure == "");
     CHECK(store->journal("run-1").size() == 2);
   }
   SECTION("crash") {
