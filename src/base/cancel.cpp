@@ -1,5 +1,7 @@
 #include "staithe/base/cancel.hpp"
 
+#include "staithe/base/error.hpp"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -7,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-
-#include "staithe/base/error.hpp"
 
 namespace staithe::base {
 

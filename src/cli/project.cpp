@@ -2,6 +2,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/diag/render.hpp"
+#include "staithe/playbook/files.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <fmt/format.h>
@@ -25,23 +26,12 @@ diag::Style style_for(const App& app) {
   return {"\033[1m", "\033[1;31m", "\033[1;35m", "\033[32m", "\033[36m", "\033[0m"};
 }
 
-void print_findings(App& app, const diag::Diagnostics& diagnostics) {
-  if (diagnostics.empty()) return;
-  if (app.json())
-    app.print(diag::to_json_lines(diagnostics));
-  else
-    app.err().write(diag::render(diagnostics, style_for(app)));
-}
-
-/// staithe.yml of the nearest directory upward.
 std::string find_project_file() {
-  for (fs::path at = fs::current_path();; at = at.parent_path()) {
-    const fs::path file = at / "staithe.yml";
-    if (fs::exists(file)) return fs::proximate(file).string();
-    if (at == at.root_path()) break;
-  }
-  throw base::Error(base::ErrorCode::not_found,
-                    "no staithe.yml here or in any directory above; -f FILE names one");
+  auto found = playbook::find_project(fs::current_path().string());
+  if (!found)
+    throw base::Error(base::ErrorCode::not_found,
+                      "no staithe.yml here or in any directory above; -f FILE names one");
+  return fs::proximate(*found).string();
 }
 
 /// Programs of the inventory run in the directory of staithe.yml, as a person there would run them.
@@ -76,6 +66,14 @@ std::string read_text(const std::string& path) {
   text << file.rdbuf();
   if (!file) throw base::system_error(base::ErrorCode::io, path, EIO);
   return std::move(text).str();
+}
+
+void print_findings(App& app, const diag::Diagnostics& diagnostics) {
+  if (diagnostics.empty()) return;
+  if (app.json())
+    app.print(diag::to_json_lines(diagnostics));
+  else
+    app.err().write(diag::render(diagnostics, style_for(app)));
 }
 
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {

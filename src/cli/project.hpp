@@ -29,7 +29,8 @@ std::string read_text(const std::string& path);
 /// Throws FilesWrong once the findings are printed, base::Error when there is no project.
 Loaded load(App& app);
 
-/// Prints the findings; throws FilesWrong when there is an error among them.
+void print_findings(App& app, const diag::Diagnostics& diagnostics);
+/// Prints the findings and throws FilesWrong when there is an error among them.
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics);
 
 /// The state of an environment: locks, journal, history.

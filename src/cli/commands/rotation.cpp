@@ -1,0 +1,81 @@
+#include "commands.hpp"
+#include "planning.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/world/journal.hpp"
+#include "staithe/world/recovery.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::cli {
+namespace {
+
+constexpr base::Duration default_within{60'000};
+
+playbook::RotationRequest rotation_request(App& app, playbook::Rotation rotation) {
+  if (app.args().positionals.empty()) throw UsageError("name the hosts");
+  playbook::RotationRequest request;
+  request.rotation = rotation;
+  request.selection = base::join(app.args().positionals, ",");
+  request.reason = app.args().value("reason");
+  request.within = app.duration("within", default_within);
+  if (app.args().has("close-sessions")) request.at_deadline = plan::AwaitRotation::AtDeadline::close_sessions;
+  request.min_available.value = app.number("min-available", 1);
+  return request;
+}
+
+plan::Plan rotation_plan(App& app, Loaded& loaded, playbook::Rotation rotation) {
+  return require_plan(app, loaded,
+                      playbook::make_rotation_plan(loaded.project, request_of(app),
+                                                   rotation_request(app, rotation), loaded.diagnostics));
+}
+
+/// What the newest drain of each host found, so that it is given back as it was.
+std::vector<Adopted> drains_on_record(App& app, const Loaded& loaded, const plan::Plan& plan) {
+  const auto store = open_store(app, loaded);
+  std::vector<Adopted> adopted;
+  store::HistoryFilter filter;
+  filter.environment = loaded.environment;
+  for (const auto& [host, target] : plan.hosts) {
+    for (const auto& run : store->history(filter, 200)) {
+      const auto& actions = world::read_journal(*store, run.id).actions;
+      std::string found;
+      for (const auto& [id, entry] : actions)
+        if (id.find("/" + host + "/") != std::string::npos && entry.notes.count(world::found_key) > 0)
+          found = entry.notes.at(world::found_key);
+      if (found.empty()) continue;
+      adopted.push_back({host, found});
+      break;
+    }
+  }
+  return adopted;
+}
+
+}  // namespace
+
+int run_drain(App& app) {
+  auto loaded = load(app);
+  const auto plan = rotation_plan(app, loaded, playbook::Rotation::drain);
+  return run_loaded(app, loaded, plan);
+}
+
+int run_restore(App& app) {
+  auto loaded = load(app);
+  const auto plan = rotation_plan(app, loaded, playbook::Rotation::restore);
+  if (app.args().has("dry-run")) return run_loaded(app, loaded, plan);
+  return run_loaded(app, loaded, plan, drains_on_record(app, loaded, plan));
+}
+
+int run_exec(App& app) {
+  auto loaded = load(app);
+  if (app.args().positionals.empty())
+    throw UsageError("exec needs a command: staithe exec -H HOSTS -- COMMAND");
+  const auto command = base::join(app.args().positionals, " ");
+  const auto plan = require_plan(
+      app, loaded,
+      playbook::make_exec_plan(loaded.project, request_of(app), app.args().value("hosts", "all"), command,
+                               app.duration("timeout", base::Duration{300'000}), loaded.diagnostics));
+  return run_loaded(app, loaded, plan);
+}
+
+}  // namespace staithe::cli

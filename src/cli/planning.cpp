@@ -1,0 +1,129 @@
+#include "planning.hpp"
+
+#include "exit_codes.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/git/resolve.hpp"
+#include "staithe/playbook/files.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::cli {
+namespace {
+
+constexpr base::Duration resolve_patience{60'000};
+
+std::pair<std::string, std::string> key_and_value(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw UsageError(fmt::format("--var takes KEY=VALUE, not '{}'", text));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+plan::Amount amount_of(std::string text, std::string_view option) {
+  plan::Amount amount;
+  if (!text.empty() && text.back() == '%') {
+    amount.percent = true;
+    text.pop_back();
+  }
+  if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos)
+    throw UsageError(fmt::format("--{} takes a number or a percentage", option));
+  amount.value = static_cast<std::uint32_t>(std::stoul(text));
+  return amount;
+}
+
+std::vector<std::string> hosts_in(const event::RunFinished& finished, event::HostState state) {
+  std::vector<std::string> hosts;
+  for (const auto& host : finished.hosts)
+    if (host.state == state) hosts.push_back(host.name);
+  return hosts;
+}
+
+/// "-f FILE -e ENVIRONMENT" where the person had said so, in front of what is suggested.
+std::string same_place(const App& app) {
+  std::string text;
+  if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
+  if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
+  return text;
+}
+
+std::vector<std::string> advice(const App& app, const plan::Plan& plan, const event::RunFinished& finished) {
+  std::vector<std::string> next;
+  const auto place = same_place(app);
+  const auto out = hosts_in(finished, event::HostState::out);
+  if (!out.empty()) {
+    const auto names = base::fold_names(out);
+    next.push_back(
+        fmt::format("staithe recover{}    bring the release before back and give {} back", place, names));
+    next.push_back(fmt::format("staithe restore{} {}    give back as it is", place, base::join(out, " ")));
+  }
+  const auto untouched = hosts_in(finished, event::HostState::untouched);
+  const auto done = hosts_in(finished, event::HostState::done);
+  if (plan.kind == "deploy" && !done.empty() && done.size() < finished.hosts.size())
+    next.push_back(fmt::format("staithe deploy{}{} --resume    go on with the hosts that are left", place,
+                               plan.source.empty() ? "" : " " + base::shell_quote(plan.source)));
+  if (plan.kind == "deploy" && !done.empty() && finished.exit_code != 0)
+    next.push_back(fmt::format("staithe rollback{}    bring every host to the release before", place));
+  return next;
+}
+
+}  // namespace
+
+playbook::Request request_of(App& app) {
+  playbook::Request request;
+  const auto& args = app.args();
+  request.environment = args.value("environment");
+  request.service = args.value("service");
+  request.limit = args.value("limit");
+  for (const auto& text : args.all("var")) request.vars.push_back(key_and_value(text));
+  for (const auto& path : args.all("var-file")) request.var_files.emplace_back(path, read_text(path));
+  if (args.has("parallel")) {
+    request.parallel = app.number("parallel", 1);
+    if (*request.parallel == 0) throw UsageError("--parallel is at least 1");
+  }
+  if (args.has("max-failures")) request.max_failures = amount_of(args.value("max-failures"), "max-failures");
+  return request;
+}
+
+playbook::Playbook load_playbook_of(App& app, Loaded& loaded) {
+  if (app.args().positionals.empty()) return playbook::default_playbook();
+  const auto& path = app.args().positionals.front();
+  auto playbook = playbook::load_playbook(path, read_text(path), loaded.diagnostics);
+  if (!playbook) {
+    stop_on_errors(app, loaded.diagnostics);
+    throw FilesWrong();
+  }
+  return std::move(*playbook);
+}
+
+playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,
+                            const playbook::Request& request) {
+  const auto wanted = playbook::ref_to_resolve(loaded.project, playbook, request, loaded.diagnostics);
+  stop_on_errors(app, loaded.diagnostics);
+  if (!wanted) return {};
+  const auto resolved = git::resolve({wanted->repository, {}}, wanted->ref,
+                                     base::Scope::lasting(resolve_patience, &app.stops().soft));
+  if (!app.quiet() && !app.json())
+    app.say(fmt::format(
+        "Release {} -> {}{}", wanted->ref, resolved.sha,
+        resolved.subject.empty() ? "" : fmt::format(" \"{}\"", base::printable(resolved.subject))));
+  return {wanted->ref, resolved.sha, resolved.subject};
+}
+
+plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan) {
+  stop_on_errors(app, loaded.diagnostics);
+  if (!plan) throw FilesWrong();
+  return std::move(*plan);
+}
+
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted) {
+  RunRequest request{plan, std::move(adopted), {}, {}, {}};
+  request.advise = [&](const event::RunFinished& finished) { return advice(app, plan, finished); };
+  if (plan.is_protected)
+    request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,
+                                   plan.environment, plan.hosts.size());
+  request.open_store = [&] { return open_store(app, loaded); };
+  return run_plan(app, request);
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,28 @@
+#pragma once
+#include "project.hpp"
+#include "run_plan.hpp"
+
+#include "staithe/playbook/make_plan.hpp"
+
+#include <string>
+#include <vector>
+
+namespace staithe::cli {
+
+/// --environment, --service, --limit, --var, --var-file, --parallel, --max-failures.
+playbook::Request request_of(App& app);
+
+/// The playbook that is named first on the command line, or the built-in one.
+playbook::Playbook load_playbook_of(App& app, Loaded& loaded);
+
+/// Asks the repository once which commit the ref means, and says so on stderr. Nothing to ask: empty.
+playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,
+                            const playbook::Request& request);
+
+/// A plan, or FilesWrong once its findings are printed.
+plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
+
+/// Runs a plan whose state is the environment's. `again` is the command line that would run it again.
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted = {});
+
+}  // namespace staithe::cli

@@ -1,0 +1,62 @@
+#include "staithe/cli/run.hpp"
+
+#include "app.hpp"
+#include "exit_codes.hpp"
+#include "project.hpp"
+#include "signals.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/log/log.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <new>
+
+namespace staithe::cli {
+namespace {
+
+/// What must be in force before the command does anything.
+void prepare(App& app) {
+  if (app.args().has("chdir")) std::filesystem::current_path(app.args().value("chdir"));
+  app.color_choice();
+  if (!app.args().has("log-file")) return;
+  log::set_filter([&app](std::string_view text) { return app.redactor().clean(text); });
+  log::open(app.args().value("log-file"), log::Level::debug);
+}
+
+int run_command(App& app) {
+  try {
+    prepare(app);
+    return app.args().command->run(app);
+  } catch (const UsageError& error) {
+    return app.fail(exit_usage, error.what());
+  } catch (const FilesWrong&) {
+    return exit_files;
+  } catch (const base::Error& error) {
+    const int code = error.code() == base::ErrorCode::cancelled ? exit_interrupted : exit_refused;
+    return app.fail(code, fmt::format("{}; nothing was changed", app.redactor().clean(error.what())));
+  } catch (const std::system_error& error) {
+    return app.fail(exit_refused, error.what());
+  } catch (const std::bad_alloc&) {
+    return app.fail(exit_refused, "out of memory");
+  }
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  block_signals();
+  auto parsed = parse(argc, argv);
+  if (!parsed.parsed) {
+    report::Output(1).write(parsed.to_stdout);
+    report::Output(2).write(parsed.to_stderr);
+    return parsed.exit_code;
+  }
+  App app(std::move(*parsed.parsed));
+  const int code = run_command(app);
+  log::close();
+  return code;
+}
+
+}  // namespace staithe::cli
