@@ -275,16 +275,16 @@ TEST_CASE("Programs of other threads do not hold a pipe of ours") {
     noise.emplace_back([&] {
       while (!stop) quickly(words({"sleep", "0.6"}));
     });
-  auto longest = Clock::duration::zero();
+  int slow = 0;
   for (int round = 0; round < 60; ++round) {
     const auto before = Clock::now();
     const Exit exit = quickly(words({"true"}));
-    longest = std::max(longest, Clock::now() - before);
+    if (Clock::now() - before > 500ms) ++slow;
     CHECK_FALSE(exit.left_running);
   }
   stop = true;
   for (auto& thread : noise) thread.join();
-  CHECK(longest < 550ms);
+  CHECK(slow <= 3);  // a busy machine may be slow by itself; with inherited pipes it is every fourth
 }
 
 TEST_CASE("Nothing is left open after many runs") {
