@@ -26,7 +26,7 @@ const Kind local_kind{
     "local",
     "runs a shell command on this machine",
     R"yaml(- local: make test
-- local: {command: git describe --tags $(sha), capture: version}
+- local: {command: git describe --tags $(sha), capture: description}
 )yaml",
     R"(As 'run', on the machine that runs staithe. A dry run does not run it either. Under 'stage' and 'each' it
 runs once for each host.
