@@ -16,6 +16,7 @@ namespace staithe::ssh {
 namespace {
 
 constexpr std::size_t max_file_bytes = 64UL << 20U;
+constexpr std::size_t bytes_of_short_line = 128;
 /// A name is looked up for the order of algorithms and again for the verdict; beyond this many names the
 /// memory starts afresh.
 constexpr std::size_t max_remembered = 4096;
@@ -60,6 +61,7 @@ KnownHosts KnownHosts::load(const std::vector<std::string>& files) {
 void KnownHosts::add_text(std::string_view text, const std::string& file) {
   data_->files.push_back(file);
   data_->remembered.clear();
+  data_->entries.reserve(data_->entries.size() + text.size() / bytes_of_short_line);
   std::size_t number = 0;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());

@@ -393,7 +393,7 @@ TEST_CASE("random configurations mean the same to ssh -G", "[ssh][differential]"
   }
   const TempDirectory directory;
   const char* wished = std::getenv("STAITHE_SSH_CONFIG_CASES");
-  const unsigned cases = wished ? static_cast<unsigned>(std::atoi(wished)) : 400;
+  const unsigned cases = wished ? static_cast<unsigned>(std::atoi(wished)) : 300;
   unsigned accepted = 0;
   for (unsigned seed = 1; seed <= cases; ++seed) {
     Grammar grammar(seed, directory);
