@@ -1,0 +1,137 @@
+#include "rig.hpp"
+
+using namespace staithe;
+using namespace staithe::haproxy;
+using namespace staithe::haproxy::test;
+
+namespace {
+
+struct TwoBalancers {
+  Apps apps;
+  std::uint16_t port1 = free_port();
+  std::uint16_t port2 = free_port();
+  Balancer lb1;
+  Balancer lb2;
+
+  explicit TwoBalancers(const std::string& more = {}, const std::string& options = "check")
+      : lb1("lb1", web(apps, port1, more, options)), lb2("lb2", web(apps, port2, more, options)) {
+    REQUIRE(all_up(lb1));
+    REQUIRE(all_up(lb2));
+  }
+
+  Rotation rotation(const std::string& server) {
+    return Rotation({{&lb1.socket(), {{"web", server}}}, {&lb2.socket(), {{"web", server}}}});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("rolling restarts behind two balancers lose no request", "[load]") {
+  TwoBalancers rig;
+  Visitors visitors({rig.port1, rig.port2}, 4);
+  REQUIRE(eventually([&] { return visitors.requests() > 50; }));
+  for (int round = 0; round < 2; ++round)
+    for (std::size_t at = 0; at < 3; ++at) {
+      auto rotation = rig.rotation("s" + std::to_string(at + 1));
+      cycle(rotation, rig.apps[at]);
+    }
+  const auto result = visitors.finish();
+  INFO("requests " << result.requests);
+  CHECK(result.failed == 0);
+  CHECK(result.requests > 500);
+  for (const auto* name : {"s1", "s2", "s3"}) CHECK(result.by_body.at(name) > 0);
+}
+
+TEST_CASE("the same restart without a drain loses requests", "[load]") {
+  TwoBalancers rig;
+  Visitors visitors({rig.port1, rig.port2}, 4);
+  REQUIRE(eventually([&] { return visitors.requests() > 50; }));
+  rig.apps[1].stop();
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  rig.apps[1].start();
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  CHECK(visitors.finish().failed > 0);
+}
+
+TEST_CASE("visitors bound by cookie are moved by maintenance, without a loss", "[load]") {
+  TwoBalancers rig("  cookie SRV insert indirect\n");
+  // The default server line has no cookie: each needs its own.
+  for (auto* lb : {&rig.lb1, &rig.lb2}) {
+    const auto port = lb == &rig.lb1 ? rig.port1 : rig.port2;
+    std::string proxies = "frontend fe\n" + bind_line(port) +
+                          "  default_backend web\nbackend web\n  option httpchk GET /health\n"
+                          "  cookie SRV insert indirect\n";
+    for (std::size_t at = 0; at < 3; ++at)
+      proxies += "  server s" + std::to_string(at + 1) + ' ' + rig.apps.address(at) + " check cookie c" +
+                 std::to_string(at + 1) + '\n';
+    lb->configure(proxies);
+    lb->reload();
+    REQUIRE(all_up(*lb));
+  }
+  Visitors visitors({rig.port1, rig.port2}, 4, true);
+  REQUIRE(eventually([&] { return visitors.requests() > 50; }));
+  auto rotation = rig.rotation("s2");
+  rotation.find(within(5'000));
+  CHECK(rotation.persistent());
+  rotation.drain(within(5'000));
+  const auto calm = rotation.wait_calm(within(700));
+  CHECK_FALSE(calm.reached);
+  CHECK_FALSE(calm.busy.empty());
+  rotation.quiesce(within(5'000));
+  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rig.apps[1].stop();
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  rig.apps[1].start();
+  rotation.prove(within(5'000));
+  rotation.wait_proven(within(10'000));
+  REQUIRE(rotation.ready(within(5'000)).empty());
+  rotation.wait_serving(within(10'000), base::Duration(300));
+  const auto result = visitors.finish();
+  CHECK(result.failed == 0);
+  CHECK(result.requests > 200);
+}
+
+TEST_CASE("an app whose health never comes back gets no visitor", "[load]") {
+  TwoBalancers rig;
+  Visitors visitors({rig.port1, rig.port2}, 3);
+  auto rotation = rig.rotation("s2");
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.quiesce(within(5'000));
+  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rig.apps[1].health = 503;
+  const auto served = rig.apps[1].served.load();
+  rotation.prove(within(5'000));
+  const auto text = failure(base::ErrorCode::timeout, [&] { rotation.wait_proven(within(1'500)); });
+  CHECK_THAT(text, ContainsSubstring("lb1 web/s2 is DOWN (L7STS"));
+  CHECK_THAT(text, ContainsSubstring("lb2 web/s2 is DOWN"));
+  // Rolled back, healthy again, and back without having been asked anything in between.
+  rotation.quiesce(within(5'000));
+  CHECK(rig.lb1.state("web/s2").in_maint());
+  rig.apps[1].health = 200;
+  CHECK(rig.apps[1].served == served);
+  rotation.prove(within(5'000));
+  rotation.wait_proven(within(10'000));
+  CHECK(rotation.ready(within(5'000)).empty());
+  rotation.wait_serving(within(10'000), base::Duration(100));
+  CHECK(visitors.finish().failed == 0);
+  CHECK(rig.apps[1].served > served);
+}
+
+TEST_CASE("ready straight from maintenance waits for checks as well", "[load]") {
+  TwoBalancers rig;
+  Visitors visitors({rig.port1, rig.port2}, 3);
+  auto rotation = rig.rotation("s2");
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.quiesce(within(5'000));
+  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rig.apps[1].stop();
+  CHECK(rotation.ready(within(5'000)).empty());
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  rig.apps[1].start();
+  rotation.wait_serving(within(10'000), base::Duration(100));
+  CHECK(visitors.finish().failed == 0);
+}
