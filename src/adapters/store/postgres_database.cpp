@@ -17,6 +17,11 @@ class PostgresDatabase final : public Database {
     if (connection_ && connection_->usable()) return;
     connection_.reset();
     connection_.emplace(url_, pg::Options{"staithe", std::chrono::seconds(10)}, scope);
+    // What append() has acknowledged must survive a crash of the server, however the database is set up.
+    connection_->exec(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'",
+        scope);
   }
 
   Rows exec(std::string_view sql, std::span<const Value> params, const Scope& scope) override {
@@ -42,7 +47,7 @@ class PostgresDatabase final : public Database {
   }
   bool curable(const Error& error) const noexcept override {
     if (error.code() == ErrorCode::connect) return true;  // restarting, most likely
-    return error.code() == ErrorCode::io && connection_ && !connection_->usable();
+    return error.code() == ErrorCode::io && (!connection_ || !connection_->usable());
   }
   std::string where() const override { return where_; }
 

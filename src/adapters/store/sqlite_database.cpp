@@ -63,16 +63,17 @@ bool file_size_is_limited() {
 
 class SqliteDatabase final : public Database {
  public:
-  explicit SqliteDatabase(const std::string& path) : path_(path) {}
+  explicit SqliteDatabase(const std::string& path)
+      : path_(path), file_(std::filesystem::absolute(path).string()) {}
 
   void open(const Scope& scope) override {
     if (handle_) return;
-    make_directory(std::filesystem::path(path_).parent_path());
-    make_file(path_);
+    make_directory(std::filesystem::path(file_).parent_path());
+    make_file(file_);
     sqlite3* raw = nullptr;
     // No mutex inside: the Store keeps its threads apart.
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    const int code = sqlite3_open_v2(path_.c_str(), &raw, flags, nullptr);
+    const int code = sqlite3_open_v2(file_.c_str(), &raw, flags, nullptr);
     Handle handle(raw);
     if (code != SQLITE_OK) throw error_of(handle.get(), code, scope);
     sqlite3_extended_result_codes(raw, 1);
@@ -231,7 +232,8 @@ class SqliteDatabase final : public Database {
             path_ + ": the state file and its directory must be writable for this user: " + cause};
   }
 
-  std::string path_;
+  std::string path_;  ///< as it was given, for people
+  std::string file_;  ///< absolute: a later connection must find the same file from another directory
   const Scope* scope_ = nullptr;
   Handle handle_;
 };

@@ -2,6 +2,7 @@
 #include "database.hpp"
 #include "schema.hpp"
 #include "support/store_contract.hpp"
+#include "support/store_process_contract.hpp"
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -118,6 +119,20 @@ TEST_CASE("the state is for its owner only and stays out of git") {
   }
   std::ifstream ignore(directory.path() / ".staithe" / ".gitignore");
   CHECK(std::string{std::istreambuf_iterator<char>(ignore), {}} == "*\n");
+}
+
+TEST_CASE("a commit waits for the disk, and the file is found again from another directory") {
+  const TempDirectory directory;
+  const auto scope = base::Scope::lasting(std::chrono::seconds(10));
+  const fs::path before = fs::current_path();
+  fs::current_path(directory.path());
+  const auto database = store::sqlite_database("state.db");
+  fs::current_path(before);
+  database->open(scope);
+  CHECK(database->where() == "state.db");
+  CHECK(fs::exists(directory.path() / "state.db"));
+  CHECK(database->exec("PRAGMA synchronous", {}, scope).rows.at(0).at(0) == "2");
+  CHECK(database->exec("PRAGMA journal_mode", {}, scope).rows.at(0).at(0) == "wal");
 }
 
 TEST_CASE("a lock of an owner that cannot be seen is abandoned after its lease") {
