@@ -59,6 +59,8 @@ class Socket {
 
  private:
   std::vector<std::string> exchange(std::span<const std::string> lines, const base::Scope& scope);
+  /// "show stat NAME" answers for a frontend of that name, where there is one, and not for the backend.
+  std::vector<ServerStat> shadowed_stats(std::string_view backend, const base::Scope& scope);
   std::string ask(const std::string& line, const base::Scope& scope);
   std::string ask_master(const std::string& line, const base::Scope& scope);
   std::string talk(const Dial& dial, const std::string& text, bool half_close, const base::Scope& scope);

@@ -4,6 +4,7 @@
 #include "staithe/haproxy/reply.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -156,7 +157,15 @@ std::vector<ServerState> Socket::servers(const Scope& scope, std::string_view ba
 
 std::vector<ServerStat> Socket::stats(const Scope& scope, std::string_view backend) {
   const auto text = ask(show_stat(backend), scope);
-  return named(name_, [&] { return parse_stats(text); });
+  auto rows = named(name_, [&] { return parse_stats(text); });
+  if (!backend.empty() && rows.empty()) return shadowed_stats(backend, scope);
+  return rows;
+}
+
+std::vector<ServerStat> Socket::shadowed_stats(std::string_view backend, const Scope& scope) {
+  auto rows = stats(scope);
+  std::erase_if(rows, [&](const auto& row) { return row.ref.backend != backend; });
+  return rows;
 }
 
 std::vector<StickTable> Socket::tables(const Scope& scope) {
@@ -177,13 +186,16 @@ Snapshot Socket::snapshot(std::span<const std::string> backends, const Scope& sc
     if (snapshot.info.pid != 0 && !info.same_process(snapshot.info))
       throw Error(ErrorCode::io, name_ + ": HAProxy was reloaded while it answered");
     snapshot.info = info;
-    for (std::size_t at = 1; at + 1 < parts.size(); at += 2) {
-      const auto missing = error_in(parts[at]);
+    for (std::size_t at = 0; at < wanted.size(); ++at) {
+      const auto& states = parts[1 + 2 * at];
+      const auto missing = error_in(states);
       if (missing && missing->code() == ErrorCode::not_found) continue;
-      named(name_, [&] {
-        for (auto& state : parse_servers(parts[at])) snapshot.states.push_back(std::move(state));
-        for (auto& stat : parse_stats(parts[at + 1])) snapshot.stats.push_back(std::move(stat));
+      auto rows = named(name_, [&] {
+        for (auto& state : parse_servers(states)) snapshot.states.push_back(std::move(state));
+        return parse_stats(parts[2 + 2 * at]);
       });
+      if (rows.empty() && !wanted[at].empty()) rows = shadowed_stats(wanted[at], scope);
+      std::move(rows.begin(), rows.end(), std::back_inserter(snapshot.stats));
     }
   };
   if (backends.empty()) {
@@ -234,7 +246,11 @@ std::vector<ServerStat> Socket::worker_stats(std::uint64_t pid, std::string_view
                                              const Scope& scope) {
   const auto text = ask_master(worker_prefix(pid) + show_stat(backend), scope);
   if (const auto gone = refusal_in(text); gone && gone->code() == ErrorCode::not_found) return {};
-  return named(name_ + ": master", [&] { return parse_stats(text); });
+  auto rows = named(name_ + ": master", [&] { return parse_stats(text); });
+  if (!rows.empty() || backend.empty()) return rows;
+  rows = worker_stats(pid, {}, scope);
+  std::erase_if(rows, [&](const auto& row) { return row.ref.backend != backend; });
+  return rows;
 }
 
 std::vector<Session> Socket::worker_sessions(std::uint64_t pid, const Scope& scope) {

@@ -1,0 +1,143 @@
+#include "rig.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+using namespace staithe;
+using namespace staithe::haproxy;
+using namespace staithe::haproxy::test;
+
+namespace {
+
+struct OneBalancer {
+  Apps apps;
+  std::uint16_t port = free_port();
+  Balancer lb{"lb1", web(apps, port)};
+  Rotation rotation{{{&lb.full_socket(), {{"web", "s2"}}}}};
+
+  OneBalancer() {
+    REQUIRE(all_up(lb));
+    rotation.find(within(5'000));
+    rotation.drain(within(5'000));
+  }
+};
+
+/// A visitor whose request on the app never ends.
+struct EndlessVisitor {
+  base::UniqueFd fd;
+  explicit EndlessVisitor(OneBalancer& rig) {
+    const auto before = rig.apps[1].in_hand.load();
+    // The others are filled first: round robin reaches every app within three.
+    while (rig.apps[1].in_hand == before) {
+      fd = connect_to(rig.port);
+      REQUIRE(send_text(fd.get(), "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"));
+      char first[64];
+      REQUIRE(::recv(fd.get(), first, sizeof first, 0) > 0);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a reload while drained: drained again before anything else") {
+  OneBalancer rig;
+  rig.lb.reload();
+  CHECK(rig.lb.state("web/s2").usable());  // it has forgotten
+  CHECK(rig.rotation.wait_calm(within(10'000)).reached);
+  CHECK(own_state(rig.lb.state("web/s2").admin) == Own::drain);
+  CHECK_THAT(base::join(rig.rotation.take_notes(), "\n"), ContainsSubstring("lb1: HAProxy was reloaded"));
+  CHECK(rig.rotation.undo(within(5'000)).empty());
+  rig.rotation.wait_serving(within(5'000), base::Duration(100));
+}
+
+TEST_CASE("a restart while in maintenance, with a gap in which nobody answers") {
+  OneBalancer rig;
+  rig.rotation.quiesce(within(5'000));
+  REQUIRE(rig.rotation.wait_calm(within(10'000)).reached);
+  rig.lb.stop();
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    rig.lb.start();
+  });
+  const auto notes = rig.rotation.reassert(within(9'000));
+  later.join();
+  CHECK(notes.size() == 1);
+  CHECK(own_state(rig.lb.state("web/s2").admin) == Own::maint);
+  rig.rotation.prove(within(5'000));
+  rig.rotation.wait_proven(within(10'000));
+  CHECK(rig.rotation.ready(within(5'000)).empty());
+}
+
+TEST_CASE("a reload in the middle of the proof") {
+  OneBalancer rig;
+  rig.rotation.quiesce(within(5'000));
+  rig.apps[1].health = 503;
+  rig.rotation.prove(within(5'000));
+  rig.lb.reload();
+  // The new worker believes it UP; only the proof sent again says what is true.
+  failure(base::ErrorCode::timeout, [&] { rig.rotation.wait_proven(within(800)); });
+  CHECK(own_state(rig.lb.state("web/s2").admin) == Own::drain);
+  rig.apps[1].health = 200;
+  rig.rotation.wait_proven(within(10'000));
+  CHECK(rig.rotation.ready(within(5'000)).empty());
+}
+
+TEST_CASE("a balancer that does not come back") {
+  OneBalancer rig;
+  RotationOptions impatient;
+  impatient.patience = base::Duration(300);
+  Rotation rotation({&rig.lb.socket()}, rig.rotation.found(), Phase::draining, impatient);
+  rig.lb.stop();
+  CHECK_THAT(failure(base::ErrorCode::connect, [&] { rotation.wait_calm(within(5'000)); }),
+             ContainsSubstring("lb1: "));
+  CHECK(rotation.undo(within(5'000)).size() == 1);
+  rig.lb.start();
+  CHECK(rotation.undo(within(5'000)).empty());
+}
+
+TEST_CASE("sessions of old workers hold the drain, and can be closed") {
+  OneBalancer rig;
+  CHECK(rig.rotation.undo(within(5'000)).empty());
+  EndlessVisitor visitor(rig);
+  rig.lb.reload();
+  Rotation rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}});
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  CHECK(rig.lb.stat("web/s2").sessions == 0);  // the new worker knows nothing of it
+  const auto calm = rotation.wait_calm(within(1'000));
+  CHECK_FALSE(calm.reached);
+  CHECK_THAT(calm.busy, ContainsSubstring("(old worker "));
+  bool told = false;
+  for (const auto& finding : Rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}}).survey(within(5'000)))
+    told = told || finding.text.find("old worker") == 0;
+  CHECK(told);
+  rotation.close_sessions(within(5'000));
+  CHECK(rotation.wait_calm(within(10'000)).reached);
+  CHECK(rig.apps[1].in_hand == 0);
+  CHECK(rotation.undo(within(5'000)).empty());
+}
+
+TEST_CASE("an endless session at the deadline: told, closed, gone") {
+  OneBalancer rig;
+  CHECK(rig.rotation.undo(within(5'000)).empty());
+  EndlessVisitor visitor(rig);
+  Rotation rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}});
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  std::uint64_t most = 0;
+  const auto calm = rotation.wait_calm(
+      within(600), [&](const RotationProgress& progress) { most = std::max(most, progress.sessions); });
+  CHECK_FALSE(calm.reached);
+  CHECK(most == 1);
+  CHECK_THAT(calm.busy, ContainsSubstring("1 session: lb1"));
+  rotation.quiesce(within(5'000));
+  CHECK_FALSE(rotation.wait_calm(within(500)).reached);  // maintenance does not cut it either
+  rotation.close_sessions(within(5'000));
+  CHECK(rotation.wait_calm(within(5'000)).reached);
+  CHECK(rotation.undo(within(5'000)).empty());
+}

@@ -1,0 +1,242 @@
+#include "rig.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/haproxy/capacity.hpp"
+#include "staithe/haproxy/match.hpp"
+
+using namespace staithe;
+using namespace staithe::haproxy;
+using namespace staithe::haproxy::test;
+using base::ErrorCode;
+
+TEST_CASE("an agent check that fights back is switched off, and on again") {
+  Apps apps;
+  Agent agent(free_port());
+  agent.start();
+  Balancer lb("lb1", web(apps, free_port(), "",
+                         "check agent-check agent-addr " + own_address() + " agent-port " +
+                             std::to_string(agent.port()) + " agent-inter 100ms"));
+  REQUIRE(all_up(lb));
+  REQUIRE(eventually([&] { return agent.asked > 3; }));
+  // The fight is real: without switching it off, the drain does not last.
+  lb.socket().command(command::drain({"web", "s1"}), within(5'000));
+  CHECK(eventually([&] { return lb.state("web/s1").usable(); }));
+
+  Rotation rotation({{&lb.socket(), {{"web", "s2"}}}});
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK(own_state(lb.state("web/s2").admin) == Own::drain);
+  CHECK_FALSE(lb.state("web/s2").agent_on());
+  CHECK(rotation.wait_calm(within(5'000)).reached);
+  rotation.quiesce(within(5'000));
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  CHECK(own_state(lb.state("web/s2").admin) == Own::maint);
+  rotation.prove(within(5'000));
+  rotation.wait_proven(within(5'000));
+  CHECK(rotation.ready(within(5'000)).empty());
+  CHECK(lb.state("web/s2").agent_on());
+  rotation.wait_serving(within(5'000), base::Duration(300));
+
+  // An agent that keeps its server drained wins once it is heard again, and that is said.
+  agent.say("drain");
+  REQUIRE(eventually([&] { return lb.state("web/s3").in_drain(); }));
+  agent.say("up");
+  Rotation held({{&lb.socket(), {{"web", "s3"}}}});
+  held.find(within(5'000));
+  held.drain(within(5'000));
+  held.quiesce(within(5'000));
+  held.prove(within(5'000));
+  held.wait_proven(within(5'000));
+  CHECK(held.ready(within(5'000)).empty());
+  CHECK(lb.state("web/s3").in_drain());
+}
+
+TEST_CASE("a server that tracks another goes out and comes back with it") {
+  Apps apps;
+  Balancer lb("lb1", web(apps, free_port()) + "backend adm\n" + "  server s1 " + apps.address(0) +
+                         " track web/s1\n  server s2 " + apps.address(1) + " track web/s2\n");
+  REQUIRE(all_up(lb));
+  const View view{"lb1", lb.socket().servers(within(5'000))};
+  const Wanted wanted{"host2", {}, {own_address()}, apps[1].port()};
+  const auto pairs = match(wanted, std::span(&view, 1));
+  REQUIRE(pairs.size() == 2);
+  Rotation rotation({{&lb.socket(), {pairs[0].ref, pairs[1].ref}}});
+  const auto found = rotation.find(within(5'000));
+  CHECK(found.balancers[0].servers[1].follows);
+  rotation.drain(within(5'000));
+  CHECK((lb.state("adm/s2").admin & admin_bit::inherited_drain) != 0);
+  CHECK(rotation.wait_calm(within(5'000)).reached);
+  rotation.quiesce(within(5'000));
+  CHECK(lb.state("adm/s2").in_maint());
+  rotation.prove(within(5'000));
+  rotation.wait_proven(within(5'000));
+  CHECK(rotation.ready(within(5'000)).empty());
+  rotation.wait_serving(within(5'000), base::Duration(100));
+  CHECK(lb.state("adm/s2").usable());
+
+  const auto all = lb.socket().snapshot({}, within(5'000));
+  const auto shorts = shortages(all, std::vector<ServerRef>{{"web", "s2"}}, {2, false});
+  REQUIRE(shorts.size() == 1);
+  CHECK(shorts[0].backend == "adm");
+  CHECK(shorts[0].left == 1);
+}
+
+TEST_CASE("states that were there before come back exactly") {
+  Apps apps;
+  Balancer lb("lb1", web(apps, free_port()) + "backend off\n  option httpchk GET /health\n  server s1 " +
+                         apps.address(0) + " check disabled\n");
+  REQUIRE(all_up(lb));
+  lb.socket().command("set weight web/s1 30", within(5'000));
+  lb.socket().command(command::drain({"web", "s2"}), within(5'000));
+  lb.socket().command(command::maint({"web", "s3"}), within(5'000));
+  const auto before =
+      to_text(Rotation({{&lb.socket(), {{"web", "s1"}, {"web", "s2"}, {"web", "s3"}, {"off", "s1"}}}})
+                  .find(within(5'000)));
+  Rotation rotation({{&lb.socket(), {{"web", "s1"}, {"web", "s2"}, {"web", "s3"}, {"off", "s1"}}}});
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  CHECK(rotation.take_notes().size() == 3);
+  rotation.quiesce(within(5'000));
+  CHECK(rotation.wait_calm(within(5'000)).reached);
+  rotation.prove(within(5'000));
+  rotation.wait_proven(within(5'000));
+  CHECK(rotation.ready(within(5'000)).empty());
+  rotation.wait_serving(within(5'000), base::Duration(100));
+  CHECK(to_text(Rotation({{&lb.socket(), {{"web", "s1"}, {"web", "s2"}, {"web", "s3"}, {"off", "s1"}}}})
+                    .find(within(5'000))) == before);
+}
+
+TEST_CASE("no check, slow start, TCP mode") {
+  Apps apps;
+  const auto tcp_port = free_port();
+  Balancer lb("lb1", web(apps, free_port(), "", "check slowstart 5s") + "backend plain\n" + apps.servers("") +
+                         "frontend tcp\n  mode tcp\n" + bind_line(tcp_port) +
+                         "  default_backend tcp\nbackend tcp\n  mode tcp\n  server s1 " + apps.address(0) +
+                         '\n');
+  REQUIRE(all_up(lb));
+  SECTION("without a check it is back at once") {
+    Rotation rotation({{&lb.socket(), {{"plain", "s2"}}}});
+    cycle(rotation, apps[1]);
+    CHECK(lb.state("plain/s2").usable());
+  }
+  SECTION("a slow start does not hold the proof") {
+    Rotation rotation({{&lb.socket(), {{"web", "s2"}}}});
+    const auto begin = std::chrono::steady_clock::now();
+    cycle(rotation, apps[1]);
+    CHECK(lb.state("web/s2").op == Op::starting);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  }
+  SECTION("an idle TCP connection counts") {
+    const auto fd = connect_to(tcp_port);
+    REQUIRE(eventually([&] { return lb.stat("tcp/s1").sessions == 1; }));
+    Rotation rotation({{&lb.socket(), {{"tcp", "s1"}}}});
+    rotation.find(within(5'000));
+    rotation.drain(within(5'000));
+    CHECK_FALSE(rotation.wait_calm(within(500)).reached);
+    rotation.close_sessions(within(5'000));
+    CHECK(rotation.wait_calm(within(5'000)).reached);
+    CHECK(rotation.undo(within(5'000)).empty());
+  }
+}
+
+TEST_CASE("rights, wrong names, and what a socket can say") {
+  Apps apps;
+  Balancer lb("lb1", web(apps, free_port()));
+  REQUIRE(all_up(lb));
+  auto& socket = lb.socket();
+  CHECK(socket.level(within(5'000)) == "admin");
+  CHECK(socket.info(within(5'000)).pid == lb.worker_pid());
+  for (const auto* level : {"operator", "user"}) {
+    Socket lower("lb1", lb.dial(level));
+    CHECK(lower.level(within(5'000)) == level);
+    Rotation rotation({{&lower, {{"web", "s2"}}}});
+    const auto findings = rotation.survey(within(5'000));
+    REQUIRE_FALSE(findings.empty());
+    CHECK_THAT(findings[0].text, ContainsSubstring(level));
+    rotation.find(within(5'000));
+    failure(ErrorCode::permission, [&] { rotation.drain(within(5'000)); });
+    CHECK(rotation.undo(within(5'000)).empty());
+    CHECK(lb.state("web/s2").usable());
+  }
+  failure(ErrorCode::not_found, [&] { socket.command(command::drain({"web", "nope"}), within(5'000)); });
+  failure(ErrorCode::not_found, [&] { socket.command(command::drain({"fe", "s1"}), within(5'000)); });
+  failure(ErrorCode::not_found, [&] { socket.servers(within(5'000), "nope"); });
+  failure(ErrorCode::not_found, [&] { Rotation({{&socket, {{"web", "nope"}}}}).find(within(5'000)); });
+  failure(ErrorCode::failed, [&] { socket.command("bogus", within(5'000)); });
+  failure(ErrorCode::failed, [&] { socket.command("set weight web/s1 300", within(5'000)); });
+  failure(ErrorCode::failed, [&] { socket.command("show cli level", within(5'000)); });
+  // A refused command among others: they are carried out, and the refusal is named.
+  const std::vector<std::string> lines{command::drain({"web", "s1"}), command::drain({"web", "no"}),
+                                       command::drain({"web", "s2"})};
+  CHECK_THAT(failure(ErrorCode::not_found, [&] { socket.commands(lines, within(5'000)); }),
+             ContainsSubstring("lb1: set server web/no state drain: No such server."));
+  CHECK(lb.state("web/s2").in_drain());
+  failure(ErrorCode::unavailable, [&] { socket.workers(within(5'000)); });
+  CHECK(lb.full_socket().worker_stats(9'999'999, "web", within(5'000)).empty());
+  CHECK(lb.full_socket().workers(within(5'000)).size() == 1);
+  const std::vector<std::string> backends{"web", "nope"};
+  CHECK(socket.snapshot(backends, within(5'000)).states.size() == 3);
+}
+
+TEST_CASE("somebody else's hand, on a real balancer") {
+  Apps apps;
+  Balancer lb("lb1", web(apps, free_port()));
+  REQUIRE(all_up(lb));
+  Rotation rotation({{&lb.socket(), {{"web", "s2"}}}});
+  rotation.find(within(5'000));
+  rotation.drain(within(5'000));
+  lb.socket().command("disable server web/s2", within(5'000));
+  failure(ErrorCode::conflict, [&] { rotation.wait_calm(within(5'000)); });
+  CHECK(rotation.undo(within(5'000)).size() == 1);
+  CHECK(lb.state("web/s2").in_maint());
+}
+
+TEST_CASE("nobody there, nobody speaking, somebody else speaking") {
+  Directory directory;
+  const auto path = (directory.path() / "none.sock").string();
+  Socket absent("lb1", dial_unix(path));
+  failure(ErrorCode::connect, [&] { absent.info(within(2'000)); });
+  Socket too_long("lb1", dial_unix(std::string(200, 'x')));
+  failure(ErrorCode::invalid, [&] { too_long.info(within(2'000)); });
+  const auto port = free_port();
+  Socket refused("lb1", dial_tcp(own_address(), port));
+  failure(ErrorCode::connect, [&] { refused.info(within(2'000)); });
+
+  const auto silent = listen_on(port);
+  const auto begin = std::chrono::steady_clock::now();
+  failure(ErrorCode::timeout, [&] { refused.info(within(300)); });
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(2));
+  base::Cancel cancel;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    cancel.request();
+  });
+  failure(ErrorCode::cancelled, [&] { refused.info(base::Scope::lasting(base::Duration(60'000), &cancel)); });
+  canceller.join();
+
+  Apps apps;
+  Socket http("lb1", dial_tcp(own_address(), apps[0].port()), {}, {base::Duration(300), 1'000'000});
+  CHECK_THROWS_AS(http.info(within(2'000)), base::Error);
+  Agent agent(free_port());
+  agent.say("HTTP/1.1 400 Bad Request\r\n\r\n");
+  agent.start();
+  Socket other("lb1", dial_tcp(own_address(), agent.port()));
+  CHECK_THROWS_AS(other.info(within(2'000)), base::Error);
+}
+
+TEST_CASE("one socket shared by many threads") {
+  Apps apps;
+  const auto port = free_port();
+  Balancer lb("lb1", web(apps, port) + "");
+  REQUIRE(all_up(lb));
+  std::atomic<int> fine{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 12; ++thread)
+    threads.emplace_back([&] {
+      for (int at = 0; at < 10; ++at)
+        if (lb.socket().servers(within(10'000)).size() == 3) ++fine;
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(fine == 120);
+}
