@@ -1,13 +1,12 @@
 #include "summary.hpp"
 
-#include "staithe/base/duration.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/report/sinks.hpp"
 
 #include <fmt/format.h>
 
 #include <ctime>
 #include <map>
+#include <system_error>
 
 namespace staithe::report {
 namespace {
@@ -23,7 +22,7 @@ std::string clock_text(std::chrono::system_clock::time_point time) {
 
 class Lines final : public Sink {
  public:
-  Lines(Output& output, LinesOptions options) : output_(output), options_(options) {}
+  Lines(Output& output, LinesOptions options) : output_(output), options_(options), paint_(options.color) {}
 
   void on_event(const event::Event& event) noexcept override {
     time_ = event.time;
@@ -31,16 +30,20 @@ class Lines final : public Sink {
   }
 
   void on_tick(Clock::time_point now) noexcept override {
-    for (auto& [id, action] : running_) {
-      if (now - action.said < options_.heartbeat) continue;
-      action.said = now;
-      const auto spent = std::chrono::duration_cast<base::Duration>(now - action.began);
-      time_ = std::chrono::system_clock::now();
-      line(action.started.host,
-           fmt::format("still in {} {}{}, {} of {}", place(action.started.index, action.started.of),
-                       action.started.title, action.progress.empty() ? "" : " (" + action.progress + ")",
-                       base::elapsed_text(spent), base::to_text(action.started.timeout)));
-    }
+    if (options_.verbosity < 0) return;
+    std::vector<Running*> due;
+    for (auto& [id, action] : running_)
+      if (now - action.said >= options_.heartbeat) due.push_back(&action);
+    if (due.empty()) return;
+    time_ = std::chrono::system_clock::now();
+    for (auto* action : due) action->said = now;
+    constexpr std::size_t most_lines = 4;
+    if (due.size() > most_lines) return tell_many(due, now);
+    for (const auto* action : due) line(action->started.host, "still in " + state_of(*action, now));
+  }
+
+  std::string problem() const override {
+    return output_.failed() ? std::generic_category().message(output_.error()) : std::string();
   }
 
  private:
@@ -50,67 +53,79 @@ class Lines final : public Sink {
     std::string progress;
   };
 
-  static std::string place(std::uint64_t index, std::uint64_t of) { return fmt::format("{}/{}", index, of); }
-
   void line(const std::string& host, const std::string& text) {
     output_.write(fmt::format("{} {}{}\n", clock_text(time_), host.empty() ? "" : host + " ", text));
+  }
+  bool silent() const { return options_.verbosity < 0; }
+
+  static std::string state_of(const Running& action, Clock::time_point now) {
+    const auto& started = action.started;
+    const auto spent = std::chrono::duration_cast<base::Duration>(now - action.began);
+    return fmt::format("{} {}{}, {} of {}", place(started.index, started.of),
+                       label(started.step, started.title),
+                       action.progress.empty() ? "" : " (" + action.progress + ")", seconds_text(spent),
+                       base::to_text(started.timeout));
+  }
+
+  /// With many hosts in hand one line for all, and the one that has been at it longest.
+  void tell_many(const std::vector<Running*>& due, Clock::time_point now) {
+    std::vector<std::string> hosts;
+    const Running* longest = due.front();
+    for (const auto* action : due) {
+      if (!action->started.host.empty()) hosts.push_back(action->started.host);
+      if (action->began < longest->began) longest = action;
+    }
+    line("", fmt::format("still at work on {}; longest: {} {}", base::fold_names(hosts),
+                         longest->started.host, state_of(*longest, now)));
   }
 
   void show(const event::RunStarted& started) {
     started_ = started;
-    line("", fmt::format("run {}: {}, plan {}, {} actions on {} hosts", started.run_id, started.title,
-                         started.plan_id, started.actions, started.hosts.size()));
+    if (!silent()) line("", announce(started));
   }
-  void show(const event::StageStarted& stage) { line("", fmt::format("stage {}", stage.stage)); }
+  void show(const event::StageStarted& stage) {
+    if (!silent()) line("", paint_.head("stage " + stage.stage));
+  }
   void show(const event::BatchStarted& batch) {
-    line("", fmt::format("batch {} of {}: {}", batch.number, batch.of, base::fold_names(batch.hosts)));
+    if (!silent()) line("", batch_text(batch));
   }
   void show(const event::ActionStarted& started) {
     running_[started.host + "\n" + started.action_id] = {started, Clock::now(), Clock::now(), ""};
   }
   void show(const event::Output& output) {
-    if (options_.verbosity > 0) line(output.host, "| " + output.line);
+    if (options_.verbosity < 1) return;
+    for (const auto& text : text_lines(output.line)) line(output.host, "| " + text);
   }
   void show(const event::Progress& progress) {
     const auto found = running_.find(progress.host + "\n" + progress.action_id);
-    if (found != running_.end()) found->second.progress = progress.text;
+    if (found != running_.end()) found->second.progress = one_line(progress.text);
   }
   void show(const event::Retried& retried) {
-    line(retried.host,
-         fmt::format("attempt {} of {} failed: {}", retried.attempt, retried.of, retried.reason));
+    if (!silent()) line(retried.host, retried_text(retried));
   }
   void show(const event::ActionFinished& finished) {
     running_.erase(finished.host + "\n" + finished.action_id);
     const bool ok = finished.outcome == event::Outcome::ok;
-    const auto head = fmt::format("{} {} ", place(finished.index, finished.of), finished.title);
-    const auto detail = finished.detail.empty() ? std::string() : ": " + finished.detail;
-    if (ok) {
-      line(finished.host, fmt::format("{}ok {}{}", head, base::elapsed_text(finished.duration), detail));
-      return;
-    }
-    line(finished.host,
-         fmt::format("{}{} after {}{}", head,
-                     finished.outcome == event::Outcome::failed ? "FAILED" : name_of(finished.outcome),
-                     base::elapsed_text(finished.duration), detail));
-    if (options_.verbosity > 0) return;
-    for (const auto& tail : finished.output_tail) output_.write("         | " + tail + "\n");
+    if (silent() && ok) return;
+    line(finished.host, finished_text(paint_, finished));
+    // Shown already, line by line, when output is.
+    if (!ok && options_.verbosity < 1) output_.write(tail_text(finished));
   }
   void show(const event::HostFinished& host) {
-    if (host.actions > 1 || host.state != event::HostState::done)
-      line(host.host,
-           fmt::format("{} ({}) in {}{}", name_of(host.state), host.stage, base::elapsed_text(host.duration),
-                       host.drained.count() > 0 ? ", out for " + base::elapsed_text(host.drained) : ""));
+    const bool done = host.state == event::HostState::done;
+    // A lane of one action has said it all.
+    if (silent() ? !done : !done || host.actions > 1) line(host.host, host_text(paint_, host));
   }
   void show(const event::Message& message) {
-    const char* level = message.level == event::Level::info      ? ""
-                        : message.level == event::Level::warning ? "warning: "
-                                                                 : "error: ";
-    line(message.host, level + message.text);
+    if (!silent() || message.level != event::Level::info) line(message.host, message_text(paint_, message));
   }
-  void show(const event::RunFinished& finished) { output_.write(summary(started_, finished)); }
+  void show(const event::RunFinished& finished) {
+    if (!silent() || finished.exit_code != 0) output_.write(summary(paint_, started_, finished));
+  }
 
   Output& output_;
   LinesOptions options_;
+  Paint paint_;
   std::chrono::system_clock::time_point time_;
   event::RunStarted started_;
   std::map<std::string, Running> running_;

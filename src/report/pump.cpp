@@ -1,23 +1,21 @@
 #include "staithe/report/sinks.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
+#include <fmt/format.h>
 
 namespace staithe::report {
+namespace {
 
-void Output::write(std::string_view text) noexcept {
-  const std::lock_guard lock(mutex_);
-  while (!text.empty() && !failed_) {
-    const auto written = ::write(fd_, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      failed_ = true;
-      return;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
+constexpr auto tick = std::chrono::milliseconds(200);
+/// A terminal stopped with Ctrl-S must neither stall a run nor fill the memory.
+constexpr std::size_t most_output_bytes = 32U << 20U;
+
+/// Roughly what a line of output costs in the queue; 0 for other events, which are few and never dropped.
+std::size_t output_cost(const event::Event& event) {
+  const auto* output = std::get_if<event::Output>(&event.payload);
+  return output == nullptr ? 0 : output->line.size() + sizeof event;
 }
+
+}  // namespace
 
 Pump::Pump(std::vector<Sink*> sinks) : sinks_(std::move(sinks)), thread_([this] { work(); }) {}
 
@@ -26,8 +24,15 @@ Pump::~Pump() {
 }
 
 void Pump::on_event(const event::Event& event) noexcept {
+  const std::size_t cost = output_cost(event);
   {
     const std::lock_guard lock(mutex_);
+    if (closing_) return;
+    if (cost > 0 && output_bytes_ + cost > most_output_bytes) {
+      ++dropped_;
+      return;
+    }
+    output_bytes_ += cost;
     queue_.push_back(event);
   }
   wake_.notify_one();
@@ -43,19 +48,35 @@ void Pump::close() noexcept {
   thread_.join();
 }
 
+void Pump::hand_out(const event::Event& event) {
+  for (auto* sink : sinks_) sink->on_event(event);
+}
+
+void Pump::tell_dropped(std::uint64_t dropped, const std::string& run_id) {
+  hand_out(
+      {std::chrono::system_clock::now(), 0, run_id,
+       event::Message{event::Level::warning, "",
+                      fmt::format("{} lines of output were dropped here: the reader is too slow", dropped)}});
+}
+
 void Pump::work() {
-  constexpr auto tick = std::chrono::milliseconds(200);
+  auto ticked = std::chrono::steady_clock::now();
   for (bool last = false; !last;) {
     std::deque<event::Event> batch;
+    std::uint64_t dropped = 0;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, tick, [this] { return closing_ || !queue_.empty(); });
+      wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
       batch.swap(queue_);
-      last = closing_ && batch.empty();
+      output_bytes_ = 0;
+      std::swap(dropped, dropped_);
+      last = closing_;
     }
-    for (const auto& event : batch)
-      for (auto* sink : sinks_) sink->on_event(event);
+    for (const auto& event : batch) hand_out(event);
+    if (dropped > 0) tell_dropped(dropped, batch.empty() ? std::string() : batch.back().run_id);
     const auto now = std::chrono::steady_clock::now();
+    if (now - ticked < tick) continue;
+    ticked = now;
     for (auto* sink : sinks_) sink->on_tick(now);
   }
   for (auto* sink : sinks_) sink->finish();

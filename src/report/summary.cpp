@@ -4,12 +4,28 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <vector>
 
 namespace staithe::report {
 namespace {
 
 using event::HostState;
+
+struct Row {
+  HostState state;
+  std::string_view label;
+  std::string_view remark;
+};
+/// What needs a person first.
+constexpr std::array<Row, 6> rows{{
+    {HostState::out, "OUT", "   (out of rotation, NOT serving)"},
+    {HostState::failed, "FAILED", "   (not out of rotation, state not as meant)"},
+    {HostState::done, "changed", ""},
+    {HostState::reverted, "reverted", "   (the release before serves again)"},
+    {HostState::restored, "restored", "   (as it was, nothing altered)"},
+    {HostState::untouched, "untouched", ""},
+}};
 
 std::string names(const event::RunFinished& finished, HostState state) {
   std::vector<std::string> hosts;
@@ -18,41 +34,38 @@ std::string names(const event::RunFinished& finished, HostState state) {
   return base::fold_names(hosts);
 }
 
-std::string row(std::string_view label, const std::string& text) {
-  return text.empty() ? std::string() : fmt::format("  {:<11} {}\n", label, text);
+std::string success(const Paint& paint, const event::RunStarted& started,
+                    const event::RunFinished& finished) {
+  const auto hosts =
+      finished.hosts.empty() ? one_line(started.title) : count_text(finished.hosts.size(), "host");
+  return fmt::format("{} {}{} in {}\n", paint.good("done:"), hosts,
+                     started.release.empty() ? "" : " on " + one_line(started.release),
+                     base::elapsed_text(finished.duration));
 }
 
-std::string success(const event::RunStarted& started, const event::RunFinished& finished) {
-  const auto on = started.release.empty() ? std::string() : " on " + started.release;
-  return fmt::format("done: {} host{}{} in {}\n", finished.hosts.size(),
-                     finished.hosts.size() == 1 ? "" : "s", on, base::elapsed_text(finished.duration));
+std::string headline(const Paint& paint, const event::RunFinished& finished) {
+  if (finished.failed_action.empty()) return paint.bad(one_line(finished.verdict)) + "\n";
+  return fmt::format(
+      "{}{}: {}{}\n", paint.bad("FAILED"), finished.failed_host.empty() ? "" : " at " + finished.failed_host,
+      one_line(finished.failed_action), finished.failure.empty() ? "" : ": " + one_line(finished.failure));
 }
 
 }  // namespace
 
-std::string summary(const event::RunStarted& started, const event::RunFinished& finished) {
-  if (finished.exit_code == 0) return success(started, finished);
-  std::string text;
-  if (!finished.failed_action.empty())
-    text +=
-        fmt::format("FAILED{}: {}: {}\n", finished.failed_host.empty() ? "" : " at " + finished.failed_host,
-                    finished.failed_action, finished.failure);
-  else
-    text += fmt::format("{}\n", finished.verdict);
-  text +=
-      row("OUT", names(finished, HostState::out) +
-                     (names(finished, HostState::out).empty() ? "" : "   (out of rotation, NOT serving)"));
-  text += row("failed", names(finished, HostState::failed));
-  text += row("changed", names(finished, HostState::done));
-  text += row("reverted", names(finished, HostState::reverted));
-  text += row("restored", names(finished, HostState::restored));
-  text += row("untouched", names(finished, HostState::untouched));
-  bool first = true;
-  for (const auto& next : finished.next) {
-    text += fmt::format("  {:<11} {}\n", first ? "next" : "", next);
-    first = false;
+std::string summary(const Paint& paint, const event::RunStarted& started,
+                    const event::RunFinished& finished) {
+  if (finished.exit_code == 0) return success(paint, started, finished);
+  std::string text = headline(paint, finished);
+  for (const auto& row : rows) {
+    const auto hosts = names(finished, row.state);
+    if (!hosts.empty()) text += fmt::format("  {:<10} {}{}\n", row.label, hosts, row.remark);
   }
-  return text + fmt::format("exit {} ({})\n", finished.exit_code, finished.verdict);
+  std::string_view word = "next";
+  for (const auto& next : finished.next) {
+    text += fmt::format("  {:<10} {}\n", word, one_line(next));
+    word = "";
+  }
+  return text + fmt::format("exit {} ({})\n", finished.exit_code, one_line(finished.verdict));
 }
 
 }  // namespace staithe::report

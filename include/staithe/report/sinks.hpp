@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/event/event.hpp"
+#include "staithe/report/output.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -8,46 +9,64 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
-/// Who listens to a run: for a terminal, a pipe, a machine.
+/// Who listens to a run: for a terminal, a pipe, a machine. An Output must outlive the sinks that write to
+/// it.
 namespace staithe::report {
-
-/// A file descriptor that reporters write to. Short writes are completed; failing ones (a closed pipe, a full
-/// disk) are remembered, never thrown. Thread safe, one write at a time.
-class Output {
- public:
-  explicit Output(int fd) : fd_(fd) {}
-  void write(std::string_view text) noexcept;
-  bool failed() const noexcept { return failed_; }
-
- private:
-  int fd_;
-  std::mutex mutex_;
-  bool failed_ = false;
-};
 
 enum class Color { off, on };
 
-/// A listener that also wants to know that time passes, and when the run is over.
+/// A listener that also wants to know that time passes, and when the run is over. A sink is called by one
+/// thread at a time.
 class Sink : public event::EventSink {
  public:
   virtual void on_tick(std::chrono::steady_clock::time_point /*now*/) noexcept {}
+  /// No further event comes.
   virtual void finish() noexcept {}
+  /// Why what it was to write is not all written; "" when it is.
+  virtual std::string problem() const { return {}; }
 };
 
 struct LinesOptions {
-  int verbosity = 0;  ///< 1: output of commands that went well too
+  int verbosity = 0;  ///< 1: output of commands that went well too; -1: only warnings and how it failed
   Color color = Color::off;
   std::chrono::seconds heartbeat{30};
 };
-/// Append-only lines for a pipe or CI: time, host, place in the lane, what, outcome. Times are local.
+/// Append-only lines for a pipe or CI: time, host, place in the lane, what, outcome. Times are local (TZ).
 std::unique_ptr<Sink> make_lines(Output& output, LinesOptions options);
 
+struct LiveOptions {
+  int verbosity = 0;  ///< 1: output of commands and every action that went well too
+  Color color = Color::off;
+  std::function<unsigned()> columns;  ///< of the terminal; asked before each drawing
+  std::function<unsigned()> rows;
+};
+/// For a terminal: one redrawn line for each host in hand below what has happened.
+std::unique_ptr<Sink> make_live(Output& output, LiveOptions options);
+
+/// JSON Lines, as staithe-events(7) describes them. The first record, with the tool's `version` and the
+/// schema, is written at once; `plan_json`, a JSON text on one line or "", comes before the first event.
+std::unique_ptr<Sink> make_jsonl(Output& output, std::string version, std::string plan_json = {});
+
+/// A JUnit file as Jenkins reads it, written under a temporary name, synced and renamed. While the run lasts
+/// the file says so, with an error for the run and for each action under way: that of a run that was killed
+/// cannot look green. A path to something that is no regular file is written to once, at the end. Throws
+/// base::Error when the file cannot be written now.
+std::unique_ptr<Sink> make_junit(const std::string& path);
+
+enum class Fold { prefixed, folded };
+/// `staithe exec`: the commands' stdout to `output` and their stderr to `errors`, live with "host: " before
+/// each line; or, folded, at the end, identical texts once under "web[1-9]". Then, to `errors`, who failed
+/// and how. Folded keeps at most 1 MiB of a host and 64 MiB of all; what is left out is said. A `verbosity`
+/// below 0 keeps only what went wrong of the latter.
+std::unique_ptr<Sink> make_exec(Output& output, Output& errors, Fold fold, Color color, int verbosity = 0);
+
 /// The one writer of a run: events wait in a queue and are handed to the sinks, in order, by its thread,
-/// which also ticks them five times a second. close() and the destructor write all that is left.
+/// which also ticks them five times a second. on_event never waits for an output: when 32 MiB of commands'
+/// output wait in the queue, further lines of it are dropped, and a warning tells how many. close() and the
+/// destructor write all that is left; events after that are ignored.
 class Pump final : public event::EventSink {
  public:
   explicit Pump(std::vector<Sink*> sinks);
@@ -58,11 +77,15 @@ class Pump final : public event::EventSink {
 
  private:
   void work();
+  void hand_out(const event::Event& event);
+  void tell_dropped(std::uint64_t dropped, const std::string& run_id);
 
   std::vector<Sink*> sinks_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<event::Event> queue_;
+  std::size_t output_bytes_ = 0;  ///< of event::Output in the queue
+  std::uint64_t dropped_ = 0;
   bool closing_ = false;
   std::thread thread_;
 };

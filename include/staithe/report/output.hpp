@@ -1,0 +1,56 @@
+#pragma once
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace staithe::report {
+
+/// A file descriptor that reporters write to. Short writes are completed; failing ones (a closed pipe, a full
+/// disk) are remembered, never thrown: nothing is written after the first. SIGPIPE must be ignored. Thread
+/// safe; each call reaches the descriptor as one piece.
+class Output {
+ public:
+  explicit Output(int fd) : fd_(fd) {}
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void write(std::string_view text) noexcept;
+
+  /// Lines that stay below everything written from now on: they are erased before a text and drawn again
+  /// after it. For a terminal only. Each is without '\n' and, to be erased wholly, narrower than the
+  /// terminal; SGR colour is allowed. No line: the status is taken away.
+  void set_status(std::vector<std::string> lines) noexcept;
+
+  bool failed() const noexcept { return error_ != 0; }
+  /// errno of the write that failed, 0 for none.
+  int error() const noexcept { return error_; }
+
+  /// No status is shown while one of these lives: somebody asks a question on the terminal.
+  class Pause {
+   public:
+    explicit Pause(Output& output) noexcept;
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Output& output_;
+  };
+
+ private:
+  bool may_show() const noexcept { return paused_ == 0 && !mid_line_ && !status_.empty(); }
+  std::string erasure(bool clear) const;
+  void send(std::string_view bytes) noexcept;
+
+  int fd_;
+  std::mutex mutex_;
+  std::atomic<int> error_{0};
+  std::vector<std::string> status_;  ///< wanted
+  std::vector<std::string> shown_;   ///< on the terminal, just above the cursor
+  int paused_ = 0;
+  bool mid_line_ = false;  ///< the last text did not end its line
+};
+
+}  // namespace staithe::report

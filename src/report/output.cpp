@@ -1,0 +1,95 @@
+#include "staithe/report/output.hpp"
+
+#include "columns.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace staithe::report {
+namespace {
+
+/// Rows that `line` takes now. A terminal made narrower after the drawing has wrapped it.
+unsigned rows_of(std::string_view line, unsigned columns) {
+  const unsigned width = columns_of(line);
+  return columns == 0 || width == 0 ? 1 : (width + columns - 1) / columns;
+}
+
+}  // namespace
+
+void Output::send(std::string_view bytes) noexcept {
+  while (!bytes.empty() && error_ == 0) {
+    const auto written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      error_ = written < 0 ? errno : EIO;
+      return;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+/// Moves the cursor to where the status begins; `clear` takes away what is there.
+std::string Output::erasure(bool clear) const {
+  if (shown_.empty()) return {};
+  winsize size{};
+  const unsigned columns = ::ioctl(fd_, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  unsigned rows = 0;
+  for (const auto& line : shown_) rows += rows_of(line, columns);
+  // With wrapped rows the new lines would not overwrite the old ones.
+  return fmt::format("\r\x1b[{}A{}", rows, clear || rows != shown_.size() ? "\x1b[J" : "");
+}
+
+void Output::write(std::string_view text) noexcept {
+  if (text.empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (status_.empty() && shown_.empty()) {
+    mid_line_ = text.back() != '\n';
+    send(text);
+    return;
+  }
+  std::string bytes = erasure(true);
+  bytes += text;
+  mid_line_ = text.back() != '\n';
+  shown_.clear();
+  if (may_show()) {
+    shown_ = status_;
+    for (const auto& line : shown_) bytes += line + "\n";
+  }
+  send(bytes);
+}
+
+void Output::set_status(std::vector<std::string> lines) noexcept {
+  const std::lock_guard lock(mutex_);
+  status_ = std::move(lines);
+  if (!may_show()) {
+    send(erasure(true));
+    shown_.clear();
+    return;
+  }
+  if (status_ == shown_) return;
+  // Line over line, not cleared first: that would flicker.
+  std::string bytes = erasure(false);
+  for (const auto& line : status_) bytes += line + "\x1b[K\n";
+  if (shown_.size() > status_.size()) bytes += "\x1b[J";
+  shown_ = status_;
+  send(bytes);
+}
+
+Output::Pause::Pause(Output& output) noexcept : output_(output) {
+  const std::lock_guard lock(output_.mutex_);
+  ++output_.paused_;
+  output_.send(output_.erasure(true));
+  output_.shown_.clear();
+}
+
+Output::Pause::~Pause() {
+  // The next drawing shows it again: the sink draws five times a second.
+  const std::lock_guard lock(output_.mutex_);
+  --output_.paused_;
+}
+
+}  // namespace staithe::report
