@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "config_support.hpp"
+#include "key_support.hpp"
 
 #include "staithe/base/error.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <random>
 #include <thread>
 
 using namespace staithe;
@@ -17,23 +17,6 @@ using namespace config_support;
 using ssh::HostKeyState;
 
 namespace {
-
-std::string wire(const std::string& text) {
-  std::string out;
-  for (const unsigned shift : {24U, 16U, 8U, 0U}) out += static_cast<char>(text.size() >> shift & 0xffU);
-  return out + text;
-}
-
-/// A key that is well formed, and different for every number.
-ssh::HostKey key(int number, const std::string& type = "ssh-ed25519") {
-  std::string point(32, static_cast<char>(number));
-  point[1] = static_cast<char>(number >> 8);
-  return {type, wire(type) + wire(point)};
-}
-
-std::string text_of(const ssh::HostKey& one) {
-  return one.type + " " + base::base64(one.blob);
-}
 
 ssh::KnownHosts hosts(const std::string& text) {
   ssh::KnownHosts out;
@@ -187,54 +170,4 @@ TEST_CASE("ten thousand hashed lines are looked up by many threads", "[ssh][know
     });
   for (auto& thread : threads) thread.join();
   CHECK(right == 40);
-}
-
-TEST_CASE("random files give the answers of ssh-keygen -F", "[ssh][known_hosts][differential]") {
-  if (!has("ssh-keygen")) {
-    WARN("no ssh-keygen on this machine");
-    return;
-  }
-  const TempDirectory directory;
-  std::mt19937 random(7);
-  const auto number = [&](int high) { return std::uniform_int_distribution<int>(0, high)(random); };
-  const std::vector<std::string> names{"web1", "web2", "[web1]:2222", "*.example", "!web2",   "a.example",
-                                       "WEB1", "web?", "!*.example",  "10.0.0.1",  "[*]:2222"};
-  const std::vector<std::string> wanted{"web1",      "web2",     "[web1]:2222",
-                                        "a.example", "10.0.0.1", "[a.example]:2222"};
-  for (int round = 0; round < 25; ++round) {
-    std::string text;
-    for (int i = number(6) + 2; i > 0; --i) {
-      std::string field = names[static_cast<std::size_t>(number(10))];
-      if (number(3) == 0 && field.find_first_of("*?!") == std::string::npos) {
-        field = ssh::hashed_name(field);
-      } else {
-        for (int more = number(2); more > 0; --more)
-          field += "," + names[static_cast<std::size_t>(number(10))];
-      }
-      const char* marker = number(7) == 0 ? "@revoked " : number(7) == 0 ? "@cert-authority " : "";
-      text += fmt::format("{}{} {}\n", marker, field, text_of(key(number(3), "ssh-ed25519")));
-    }
-    const auto file = directory.write("kh", text);
-    const auto ours = ssh::KnownHosts::load({file});
-    for (const auto& name : wanted) {
-      const auto theirs = run({"ssh-keygen", "-F", name, "-f", file});
-      INFO(text << "looking for " << name << "\n" << theirs.out);
-      // Every line that it prints and that is no marker is a key that we must accept, unless it is revoked.
-      bool any = false;
-      for (int i = 0; i <= 3; ++i) {
-        bool plain = false;
-        bool revoked = false;
-        for (const auto& line : base::split(theirs.out, '\n')) {
-          if (line.find(base::base64(key(i).blob)) == std::string::npos) continue;
-          if (line.starts_with("@revoked")) revoked = true;
-          if (!line.starts_with("@")) plain = true;
-        }
-        any = any || plain;
-        const auto verdict = ours.check("none", 22, name, key(i));
-        CHECK(verdict.ok() == (plain && !revoked));
-        CHECK((verdict.state == HostKeyState::revoked) == revoked);
-      }
-      CHECK(ours.known_key_types("none", 22, name).empty() == !any);
-    }
-  }
 }
