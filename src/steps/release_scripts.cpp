@@ -15,7 +15,9 @@ constexpr std::string_view quiet_git =
     "export GIT_SSH_COMMAND=\"${GIT_SSH_COMMAND:-$(git config --get core.sshCommand || echo ssh) "
     "-o BatchMode=yes}\"\n";
 
-std::string enter(const Release& release) { return "set -eu\ncd " + shell_quote(release.path) + "\n"; }
+std::string enter(const Release& release) {
+  return "set -eu\ncd " + shell_quote(release.path) + "\n";
+}
 
 std::string link_shared(const Release& release) {
   if (release.shared.empty()) return {};
@@ -25,7 +27,8 @@ std::string link_shared(const Release& release) {
     const std::string name = directory ? entry.substr(0, entry.size() - 1) : entry;
     const std::size_t slash = name.rfind('/');
     if (directory) script += "mkdir -p " + shell_quote("shared/" + name) + "\n";
-    if (slash != std::string::npos) script += "mkdir -p \"$new\"/" + shell_quote(name.substr(0, slash)) + "\n";
+    if (slash != std::string::npos)
+      script += "mkdir -p \"$new\"/" + shell_quote(name.substr(0, slash)) + "\n";
     script += fmt::format("rm -rf \"$new\"/{0}\nln -s {1} \"$new\"/{0}\n", shell_quote(name),
                           shell_quote(release.path + "/shared/" + name));
   }
@@ -39,7 +42,8 @@ std::string checkout_script(const Release& release) {
   std::string script = fmt::format(
       "set -eu\nmkdir -p {0}\ncd {0}\n"
       "sha={1} new=releases/.tmp-{2}\n"
-      "if [ \"$(cat releases/{2}/REVISION 2>/dev/null)\" = $sha ]; then echo 'release {2} is there'; exit 0; fi\n"
+      "if [ \"$(cat releases/{2}/REVISION 2>/dev/null)\" = $sha ]; then echo 'release {2} is there'; exit 0; "
+      "fi\n"
       "if [ \"$(readlink current)\" = releases/{2} ]; then\n"
       "  echo 'releases/{2} is live but holds another revision' >&2; exit 1\n"
       "fi\n"
@@ -66,21 +70,23 @@ std::string checkout_script(const Release& release) {
 }
 
 std::string activate_script(const Release& release) {
-  return enter(release) +
-         fmt::format(
-             "if [ \"$(cat releases/{0}/REVISION 2>/dev/null)\" != {1} ]; then\n"
-             "  echo 'release {0} is not staged here' >&2; exit 1\n"
-             "fi\n"
-             "if [ -e current ] && [ ! -L current ]; then\n"
-             "  echo \"$PWD/current is not a symbolic link\" >&2; exit 1\n"
-             "fi\n"
-             "mkdir -p .staithe/before\n"
-             "readlink current >.staithe/before/.tmp-{0} || :\n"
-             "mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
-             "rm -f .staithe/current\n"
-             "ln -s releases/{0} .staithe/current\n"
-             "mv -T .staithe/current current\n",
-             release.id, release.sha);
+  return enter(release) + fmt::format(
+                              "if [ \"$(cat releases/{0}/REVISION 2>/dev/null)\" != {1} ]; then\n"
+                              "  echo 'release {0} is not staged here' >&2; exit 1\n"
+                              "fi\n"
+                              "if [ -e current ] && [ ! -L current ]; then\n"
+                              "  echo \"$PWD/current is not a symbolic link\" >&2; exit 1\n"
+                              "fi\n"
+                              "mkdir -p .staithe/before\n"
+                              // Activated again, after a crash or by --resume, it still knows what it replaced.
+                              "if [ \"$(readlink current)\" != releases/{0} ]; then\n"
+                              "  readlink current >.staithe/before/.tmp-{0} || :\n"
+                              "  mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
+                              "fi\n"
+                              "rm -f .staithe/current\n"
+                              "ln -s releases/{0} .staithe/current\n"
+                              "mv -T .staithe/current current\n",
+                              release.id, release.sha);
 }
 
 std::string reactivate_script(const Release& release) {
@@ -100,10 +106,11 @@ std::string reactivate_script(const Release& release) {
 }
 
 std::string verify_script(const Release& release) {
-  return enter(release) + fmt::format(
-                              "[ \"$(readlink current)\" = releases/{0} ] && [ \"$(cat current/REVISION)\" = {1} ] ||\n"
-                              "  {{ echo \"current is $(readlink current)\" >&2; exit 1; }}\n",
-                              release.id, release.sha);
+  return enter(release) +
+         fmt::format(
+             "[ \"$(readlink current)\" = releases/{0} ] && [ \"$(cat current/REVISION)\" = {1} ] ||\n"
+             "  {{ echo \"current is $(readlink current)\" >&2; exit 1; }}\n",
+             release.id, release.sha);
 }
 
 std::string cleanup_script(const Release& release) {
@@ -140,7 +147,8 @@ std::string preflight_script(const Release* release, const Preflight& wanted) {
   }
   if (release != nullptr && wanted.needs_activate && !wanted.needs_checkout) {
     script += fmt::format(
-        "[ \"$(cat \"$path/releases/{0}/REVISION\" 2>/dev/null)\" = {1} ] || no 'release {0} is not staged here'\n",
+        "[ \"$(cat \"$path/releases/{0}/REVISION\" 2>/dev/null)\" = {1} ] || no 'release {0} is not staged "
+        "here'\n",
         release->id, release->sha);
   }
   if (release != nullptr && wanted.needs_checkout) {
