@@ -49,8 +49,15 @@ std::string checkout_script(const Release& release) {
       "fi\n"
       "{3}"
       "mkdir -p releases shared .staithe\n"
-      "[ -d repo.git ] || git init --quiet --bare repo.git\n"
-      "git() {{ command git -C repo.git -c gc.auto=0 \"$@\"; }}\n"
+      // A checkout that was killed may have left half a repository, or git's locks in a whole one.
+      "git() {{ command git --git-dir=repo.git -c gc.auto=0 \"$@\"; }}\n"
+      "if git rev-parse --git-dir >/dev/null 2>&1; then\n"
+      "  find repo.git -name '*.lock' -type f -exec rm -f {{}} +\n"
+      "else\n"
+      "  rm -rf repo.git .tmp-repo.git\n"
+      "  command git init --quiet --bare .tmp-repo.git\n"
+      "  mv -T .tmp-repo.git repo.git\n"
+      "fi\n"
       "git fetch --quiet --no-tags --depth=1 {4} +$sha:refs/staithe/{2} ||\n"
       "  git fetch --quiet --no-tags {4} '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*'\n"
       "[ \"$(git rev-parse --verify --quiet \"$sha^{{commit}}\")\" = $sha ]\n"
@@ -70,23 +77,24 @@ std::string checkout_script(const Release& release) {
 }
 
 std::string activate_script(const Release& release) {
-  return enter(release) + fmt::format(
-                              "if [ \"$(cat releases/{0}/REVISION 2>/dev/null)\" != {1} ]; then\n"
-                              "  echo 'release {0} is not staged here' >&2; exit 1\n"
-                              "fi\n"
-                              "if [ -e current ] && [ ! -L current ]; then\n"
-                              "  echo \"$PWD/current is not a symbolic link\" >&2; exit 1\n"
-                              "fi\n"
-                              "mkdir -p .staithe/before\n"
-                              // Activated again, after a crash or by --resume, it still knows what it replaced.
-                              "if [ \"$(readlink current)\" != releases/{0} ]; then\n"
-                              "  readlink current >.staithe/before/.tmp-{0} || :\n"
-                              "  mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
-                              "fi\n"
-                              "rm -f .staithe/current\n"
-                              "ln -s releases/{0} .staithe/current\n"
-                              "mv -T .staithe/current current\n",
-                              release.id, release.sha);
+  return enter(release) +
+         fmt::format(
+             "if [ \"$(cat releases/{0}/REVISION 2>/dev/null)\" != {1} ]; then\n"
+             "  echo 'release {0} is not staged here' >&2; exit 1\n"
+             "fi\n"
+             "if [ -e current ] && [ ! -L current ]; then\n"
+             "  echo \"$PWD/current is not a symbolic link\" >&2; exit 1\n"
+             "fi\n"
+             "mkdir -p .staithe/before\n"
+             // Activated again, after a crash or by --resume, it still knows what it replaced.
+             "if [ \"$(readlink current)\" != releases/{0} ]; then\n"
+             "  readlink current >.staithe/before/.tmp-{0} || :\n"
+             "  mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
+             "fi\n"
+             "rm -f .staithe/current\n"
+             "ln -s releases/{0} .staithe/current\n"
+             "mv -T .staithe/current current\n",
+             release.id, release.sha);
 }
 
 std::string reactivate_script(const Release& release) {
@@ -125,11 +133,11 @@ std::string cleanup_script(const Release& release) {
              "  case \"$keep\" in *\" $name \"*) continue ;; esac\n"
              "  case \"$(cat \"$old/REVISION\" 2>/dev/null || :)\" in \"$name\"*) ;; *) continue ;; esac\n"
              "  rm -rf \"$old\" \".staithe/before/$name\"\n"
-             "  if [ -d repo.git ]; then git -C repo.git update-ref -d \"refs/staithe/$name\"; fi\n"
+             "  if [ -d repo.git ]; then git --git-dir=repo.git update-ref -d \"refs/staithe/$name\"; fi\n"
              "  echo \"removed release $name\"\n"
              "done\n"
              "rm -rf releases/.tmp-*\n"
-             "if [ -d repo.git ]; then git -C repo.git -c gc.autoDetach=false gc --auto --quiet; fi\n",
+             "if [ -d repo.git ]; then git --git-dir=repo.git -c gc.autoDetach=false gc --auto --quiet; fi\n",
              release.id, std::max(release.keep, 2U));
 }
 

@@ -1,13 +1,15 @@
-#include "catch.hpp"
 #include "staithe/steps/release_scripts.hpp"
+
+#include "catch.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace staithe::steps;
 namespace fs = std::filesystem;
@@ -25,7 +27,8 @@ class Rig {
   Rig() {
     std::array<char, 40> name{"/tmp/staithe scripts-XXXXXX"};
     root_ = ::mkdtemp(name.data());
-    sh("git init --quiet --initial-branch=main origin && cd origin && git config user.email a@b && git config user.name n");
+    sh("git init --quiet --initial-branch=main origin && cd origin && git config user.email a@b && git "
+       "config user.name n");
     old_sha = commit("one");
     new_sha = commit("two");
   }
@@ -34,7 +37,8 @@ class Rig {
   ~Rig() { fs::remove_all(root_); }
 
   std::string commit(const std::string& text) {
-    sh("cd origin && echo " + text + " >file && mkdir -p log && touch log/inside && git add . && git commit --quiet -m " + text);
+    sh("cd origin && echo " + text +
+       " >file && mkdir -p log && touch log/inside && git add . && git commit --quiet -m " + text);
     std::string sha = sh("git -C origin rev-parse HEAD").output;
     sha.pop_back();
     return sha;
@@ -55,7 +59,8 @@ class Rig {
   Ran sh(const std::string& script) const {
     const fs::path file = root_ / ".script";
     std::ofstream(file) << script;
-    const std::string command = "cd '" + root_.string() + "' && HOME='" + root_.string() + "' sh .script 2>&1";
+    const std::string command =
+        "cd '" + root_.string() + "' && HOME='" + root_.string() + "' sh .script 2>&1";
     FILE* pipe = ::popen(command.c_str(), "r");
     REQUIRE(pipe != nullptr);
     Ran ran;
@@ -129,19 +134,32 @@ TEST_CASE("a checkout that was cut off is begun again, and a broken one never ge
 
   // git archive fails in the middle of its pipe: an object is gone from the cache.
   Release other = rig.release(rig.old_sha);
-  rig.good("cd srv/repo.git && git fetch --quiet --no-tags " + std::string("'") + other.repository + "' " + other.sha +
-           ":refs/staithe/" + other.id);
-  rig.good("cd srv/repo.git && git unpack-objects -q <$(ls objects/pack/*.pack 2>/dev/null | head -n 1) || :\n"
-           "blob=$(git rev-parse " + other.sha + ":file) && rm -f objects/pack/* && "
-           "for o in $(git -C ../../origin rev-list --objects --all | cut -d' ' -f1); do "
-           "git -C ../../origin cat-file $(git -C ../../origin cat-file -t $o) $o | "
-           "git hash-object -w --stdin -t $(git -C ../../origin cat-file -t $o) --literally >/dev/null; done; "
-           "rm -f objects/$(echo $blob | cut -c1-2)/$(echo $blob | cut -c3-)");
+  rig.good("cd srv/repo.git && git fetch --quiet --no-tags " + std::string("'") + other.repository + "' " +
+           other.sha + ":refs/staithe/" + other.id);
+  rig.good(
+      "cd srv/repo.git && git unpack-objects -q <$(ls objects/pack/*.pack 2>/dev/null | head -n 1) || :\n"
+      "blob=$(git rev-parse " +
+      other.sha +
+      ":file) && rm -f objects/pack/* && "
+      "for o in $(git -C ../../origin rev-list --objects --all | cut -d' ' -f1); do "
+      "git -C ../../origin cat-file $(git -C ../../origin cat-file -t $o) $o | "
+      "git hash-object -w --stdin -t $(git -C ../../origin cat-file -t $o) --literally >/dev/null; done; "
+      "rm -f objects/$(echo $blob | cut -c1-2)/$(echo $blob | cut -c3-)");
   fs::remove_all(rig.root() / "origin");
   const Ran broken = rig.sh(checkout_script(other));
   INFO(broken.output);
   CHECK(broken.status != 0);
   CHECK_FALSE(rig.has(other));
+}
+
+TEST_CASE("half a repository and git's locks, left by a checkout that was killed, stand in nobody's way") {
+  const Rig rig;
+  rig.good("mkdir -p srv/repo.git/objects srv/.tmp-repo.git");
+  rig.good(checkout_script(rig.release(rig.new_sha)));
+  const Release other = rig.release(rig.old_sha);
+  rig.good("touch srv/repo.git/shallow.lock srv/repo.git/refs/staithe/" + other.id + ".lock");
+  rig.good(checkout_script(other));
+  CHECK(rig.has(other));
 }
 
 TEST_CASE("activate switches, reactivate goes back, and both say what stands in their way") {
@@ -211,7 +229,8 @@ TEST_CASE("cleanup keeps good, live and previous releases, and removes the rest"
   CHECK_FALSE(rig.has(releases[1]));
   CHECK(rig.has(releases[3]));
   CHECK(rig.has(releases[4]));
-  CHECK(rig.sh("git -C srv/repo.git for-each-ref --format='%(refname)' refs/staithe | wc -l").output == "2\n");
+  CHECK(rig.sh("git -C srv/repo.git for-each-ref --format='%(refname)' refs/staithe | wc -l").output ==
+        "2\n");
   // What was live before is kept even when it never became good.
   CHECK(rig.sh(reactivate_script(releases[4])).output == releases[3].id + "\n");
 }
