@@ -89,7 +89,7 @@ write_repository() (
     faulty wrong-version 'Show a version of our own' 'lie = 0000000000000000000000000000000000000000'
     git checkout -q -b try/broken-install v3
     echo broken-install >VERSION
-    printf 'install:\n\t@echo "cc: error: ledger.c: No such file or directory" >\&2; exit 1\n' >Makefile
+    printf 'install:\n\t@echo "cc: error: ledger.c: No such file or directory" >&2; exit 1\n' >Makefile
     commit broken-install 'Build the ledger'
     git checkout -q main
     git clone -q --bare . "$dir/git/payments.git"
