@@ -1,0 +1,120 @@
+#include "catch.hpp"
+#include "recording.hpp"
+
+#include <fcntl.h>
+
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <thread>
+
+using namespace staithe;
+using namespace staithe::test;
+
+namespace {
+
+class Recorder final : public report::Sink {
+ public:
+  void on_event(const Event& event) noexcept override {
+    entered_ += 1;
+    if (entered_ != 1) overlapped = true;
+    events.push_back(event);
+    entered_ -= 1;
+  }
+  void on_tick(std::chrono::steady_clock::time_point) noexcept override { ++ticks; }
+  void finish() noexcept override { ++finished; }
+
+  std::vector<Event> events;
+  std::atomic<int> ticks{0};
+  int finished = 0;
+  bool overlapped = false;
+
+ private:
+  std::atomic<int> entered_{0};
+};
+
+struct Pipe {
+  Pipe() {
+    int fds[2];
+    REQUIRE(::pipe2(fds, O_CLOEXEC) == 0);
+    read.reset(fds[0]);
+    write.reset(fds[1]);
+  }
+  base::UniqueFd read, write;
+};
+
+}  // namespace
+
+TEST_CASE("pump: every event of many threads arrives once, each thread's in its order") {
+  constexpr std::uint64_t threads = 8;
+  constexpr std::uint64_t each = 5000;
+  Recorder recorder;
+  {
+    report::Pump pump({&recorder});
+    std::vector<std::thread> senders;
+    for (std::uint64_t t = 0; t < threads; ++t)
+      senders.emplace_back([&pump, t] {
+        for (std::uint64_t i = 0; i < each; ++i)
+          pump.on_event({{}, i, std::to_string(t), Message{Level::info, "", ""}});
+      });
+    for (auto& sender : senders) sender.join();
+  }
+  REQUIRE(recorder.events.size() == threads * each);
+  CHECK_FALSE(recorder.overlapped);
+  CHECK(recorder.finished == 1);
+  std::map<std::string, std::uint64_t> next;
+  bool in_order = true;
+  for (const auto& event : recorder.events) in_order = in_order && next[event.run_id]++ == event.seq;
+  CHECK(in_order);
+}
+
+TEST_CASE("pump: it ticks while nothing happens, and ignores what comes too late") {
+  Recorder recorder;
+  report::Pump pump({&recorder});
+  for (int i = 0; i < 500 && recorder.ticks < 2; ++i) std::this_thread::sleep_for(milliseconds(20));
+  CHECK(recorder.ticks >= 2);
+  pump.close();
+  pump.on_event({{}, 1, "", Message{Level::info, "", ""}});
+  pump.close();
+  CHECK(recorder.events.empty());
+  CHECK(recorder.finished == 1);
+}
+
+TEST_CASE("pump: a closed pipe is remembered and hurts nobody") {
+  std::signal(SIGPIPE, SIG_IGN);
+  Pipe pipe;
+  pipe.read.reset();
+  report::Output output(pipe.write.get());
+  const auto sink = report::make_lines(output, {});
+  {
+    report::Pump pump({sink.get()});
+    const auto run = success();
+    for (const auto& event : run.events()) pump.on_event(event);
+  }
+  CHECK(output.failed());
+  CHECK(output.error() == EPIPE);
+  CHECK_THAT(sink->problem(), ContainsSubstring("roken pipe"));
+}
+
+TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory") {
+  Pipe pipe;
+  report::Output output(pipe.write.get());
+  Capture errors;
+  const auto sink = report::make_exec(output, errors.output(), report::Fold::prefixed, report::Color::off);
+  report::Pump pump({sink.get()});
+  const std::string line(1000, 'x');
+  for (int i = 0; i < 100'000; ++i)  // 100 MB: it would wait for ever in the pipe
+    pump.on_event({{}, 0, "r", event::Output{"web1", "a", line, false}});
+  std::size_t got = 0;
+  std::thread reader([&] {
+    char bytes[65536];
+    for (ssize_t n = 0; (n = ::read(pipe.read.get(), bytes, sizeof bytes)) > 0;)
+      got += static_cast<std::size_t>(n);
+  });
+  pump.close();
+  pipe.write.reset();
+  reader.join();
+  CHECK(got > 20U << 20U);
+  CHECK(got < 80U << 20U);
+  CHECK_THAT(errors.text(), ContainsSubstring("lines of output were dropped here: the reader is too slow"));
+}
