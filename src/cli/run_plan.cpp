@@ -99,11 +99,13 @@ class RunOfPlan {
       settings.person.confirm = [](const std::string&) { return true; };
     else if (app_.may_prompt())
       settings.person.confirm = [this](const std::string& question) {
+        const report::Output::Pause pause(app_.err());
         const auto answer = ask_line(question + " [y/N] ", &app_.stops().soft);
         return answer && (*answer == "y" || *answer == "yes");
       };
     if (app_.may_prompt())
       settings.person.passphrase = [this](const std::string& file) {
+        const report::Output::Pause pause(app_.err());
         return ask_hidden(fmt::format("Passphrase of {}: ", file), &app_.stops().soft);
       };
     return settings;
@@ -129,14 +131,13 @@ class RunOfPlan {
   }
 
   int perform(world::World& world) {
+    // First, because a report that cannot be written refuses the run: it is not begun then.
+    auto sinks = std::make_unique<Sinks>(app_, plan_);
     begin_run();
     world::StoreJournal journal(*store_, run_id_, app_.redactor());
-    exec::RunResult result;
-    {
-      Sinks sinks(app_, plan_);
-      const exec::RunOptions options{run_id_, request_.advise};
-      result = exec::run(plan_, options, world, journal, sinks.pump(), app_.stops());
-    }
+    const exec::RunOptions options{run_id_, request_.advise};
+    const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
+    sinks.reset();
     end_run(result);
     return result.finished.exit_code;
   }

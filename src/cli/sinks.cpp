@@ -1,21 +1,124 @@
 #include "sinks.hpp"
 
-namespace staithe::cli {
+#include "version.hpp"
 
-Sinks::Sinks(App& app, const plan::Plan& /*plan*/) {
-  const auto color = app.err_color() ? report::Color::on : report::Color::off;
-  if (!app.quiet()) add(report::make_lines(app.err(), {app.verbosity(), color, std::chrono::seconds(30)}));
+#include "staithe/base/error.hpp"
+#include "staithe/base/unique_fd.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+
+namespace staithe::cli {
+namespace {
+
+constexpr std::chrono::seconds heartbeat{30};
+
+/// The second line of defence: the words of failures come from peers and may quote what they were sent.
+/// Lines of output are redacted where they are read, because a secret may span two reads.
+class Redacting final : public event::EventSink {
+ public:
+  Redacting(const base::Redactor& redactor, event::EventSink& next) : redactor_(redactor), next_(next) {}
+
+  void on_event(const event::Event& event) noexcept override {
+    if (std::holds_alternative<event::Output>(event.payload)) return next_.on_event(event);
+    event::Event copy = event;
+    std::visit([this](auto& payload) { clean(payload); }, copy.payload);
+    next_.on_event(copy);
+  }
+
+ private:
+  void clean(std::string& text) const { text = redactor_.clean(text); }
+  template <class Other>
+  void clean(Other& /*payload*/) const {}
+  void clean(event::Progress& progress) const { clean(progress.text); }
+  void clean(event::Retried& retried) const { clean(retried.reason); }
+  void clean(event::ActionFinished& finished) const {
+    clean(finished.detail);
+    for (auto& line : finished.output_tail) clean(line);
+  }
+  void clean(event::HostFinished& finished) const { clean(finished.detail); }
+  void clean(event::Message& message) const { clean(message.text); }
+  void clean(event::RunFinished& finished) const {
+    clean(finished.failure);
+    for (auto& host : finished.hosts) clean(host.detail);
+  }
+
+  const base::Redactor& redactor_;
+  event::EventSink& next_;
+};
+
+report::Color color_of(bool on) {
+  return on ? report::Color::on : report::Color::off;
+}
+
+}  // namespace
+
+struct Sinks::SideFile {
+  explicit SideFile(int descriptor) : fd(descriptor), output(descriptor) {}
+  base::UniqueFd fd;
+  report::Output output;
+};
+
+Sinks::Sinks(App& app, const plan::Plan& plan) : app_(app) {
+  if (app.json())
+    reporters_.push_back({"stdout", report::make_jsonl(app.out(), version, plan::to_json(plan))});
+  else
+    add_for_person(plan);
+  for (const auto& request : app.args().all("report")) add_report(request, plan);
   std::vector<report::Sink*> listeners;
-  for (const auto& sink : sinks_) listeners.push_back(sink.get());
+  for (const auto& reporter : reporters_) listeners.push_back(reporter.sink.get());
   pump_ = std::make_unique<report::Pump>(std::move(listeners));
+  entrance_ = std::make_unique<Redacting>(app.redactor(), *pump_);
 }
 
 Sinks::~Sinks() {
   pump_->close();
+  for (const auto& reporter : reporters_)
+    if (const auto problem = reporter.sink->problem(); !problem.empty())
+      app_.say(fmt::format("staithe: {}: not all was written: {}", reporter.name, problem));
 }
 
-void Sinks::add(std::unique_ptr<report::Sink> sink) {
-  sinks_.push_back(std::move(sink));
+void Sinks::add_for_person(const plan::Plan& plan) {
+  const int verbosity = app_.quiet() ? -1 : app_.verbosity();
+  if (plan.kind == "exec") {
+    const auto fold = app_.args().has("fold") ? report::Fold::folded : report::Fold::prefixed;
+    const auto color = color_of(app_.out_color() && app_.err_color());
+    reporters_.push_back({"stdout", report::make_exec(app_.out(), app_.err(), fold, color, verbosity)});
+    return;
+  }
+  const auto color = color_of(app_.err_color());
+  if (app_.terminal().may_redraw() && !app_.quiet())
+    reporters_.push_back(
+        {"stderr", report::make_live(app_.err(), {verbosity, color, terminal_width, terminal_height})});
+  else
+    reporters_.push_back({"stderr", report::make_lines(app_.err(), {verbosity, color, heartbeat})});
+}
+
+void Sinks::add_report(const std::string& request, const plan::Plan& plan) {
+  const auto equals = request.find('=');
+  const auto kind = request.substr(0, equals);
+  const auto path = equals == std::string::npos ? std::string() : request.substr(equals + 1);
+  if (path.empty())
+    throw UsageError(fmt::format("--report takes NAME=FILE, such as junit=deploy.xml, not '{}'", request));
+  if (kind == "junit")
+    reporters_.push_back({path, report::make_junit(path)});
+  else if (kind == "jsonl")
+    reporters_.push_back({path, report::make_jsonl(side_file(path), version, plan::to_json(plan))});
+  else if (kind == "lines")
+    reporters_.push_back(
+        {path, report::make_lines(side_file(path), {app_.verbosity(), report::Color::off, heartbeat})});
+  else
+    throw UsageError(fmt::format("--report knows junit, jsonl and lines, not '{}'", kind));
+}
+
+report::Output& Sinks::side_file(const std::string& path) {
+  constexpr mode_t permissions = 0666;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, permissions);
+  if (fd < 0) throw base::system_error(base::ErrorCode::io, path, errno);
+  files_.push_back(std::make_unique<SideFile>(fd));
+  return files_.back()->output;
 }
 
 }  // namespace staithe::cli

@@ -5,23 +5,40 @@
 #include "staithe/report/sinks.hpp"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace staithe::cli {
 
-/// The reporters of one run, chosen by the command line and the streams. All is written when it is destroyed.
+/// The reporters of one run, chosen by the command line and the streams. All is written when it is destroyed;
+/// what could not be written is then said. Throws UsageError or base::Error, before anything is run, for a
+/// --report that cannot be written.
 class Sinks {
  public:
   Sinks(App& app, const plan::Plan& plan);
   ~Sinks();
+  Sinks(const Sinks&) = delete;
+  Sinks& operator=(const Sinks&) = delete;
 
-  event::EventSink& pump() { return *pump_; }
+  /// Takes a run's events: redacts them, then hands them to the reporters from a thread of its own.
+  event::EventSink& pump() { return *entrance_; }
 
  private:
-  void add(std::unique_ptr<report::Sink> sink);
+  struct Reporter {
+    std::string name;  ///< where it writes to, for complaints
+    std::unique_ptr<report::Sink> sink;
+  };
+  struct SideFile;
 
-  std::vector<std::unique_ptr<report::Sink>> sinks_;
+  void add_for_person(const plan::Plan& plan);
+  void add_report(const std::string& request, const plan::Plan& plan);
+  report::Output& side_file(const std::string& path);
+
+  App& app_;
+  std::vector<std::unique_ptr<SideFile>> files_;
+  std::vector<Reporter> reporters_;
   std::unique_ptr<report::Pump> pump_;
+  std::unique_ptr<event::EventSink> entrance_;
 };
 
 }  // namespace staithe::cli

@@ -70,6 +70,12 @@ unsigned terminal_width() {
   return 80;
 }
 
+unsigned terminal_height() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+  return 24;
+}
+
 std::optional<std::string> ask_line(const std::string& question, const base::Cancel* cancel) {
   constexpr std::size_t longest = 4096;
   print(question);

@@ -26,6 +26,8 @@ struct Terminal {
 
 /// Columns of the terminal behind stderr; 80 when there is none.
 unsigned terminal_width();
+/// Rows of it; 24 when there is none.
+unsigned terminal_height();
 
 /// Writes the question to stderr and reads one line from stdin; nullopt at end of file or when cancelled.
 std::optional<std::string> ask_line(const std::string& question, const base::Cancel* cancel);
