@@ -116,12 +116,16 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
   return std::move(*plan);
 }
 
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted) {
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted,
+               event::RunFinished* finished_to) {
   RunRequest request{plan, std::move(adopted), {}, {}, {}};
-  request.advise = [&](const event::RunFinished& finished) { return advice(app, plan, finished); };
+  request.advise = [&app, &plan, finished_to](const event::RunFinished& finished) {
+    if (finished_to != nullptr) *finished_to = finished;
+    return advice(app, plan, finished);
+  };
   if (plan.is_protected)
     request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,
-                                   plan.environment, plan.hosts.size());
+                                   plan.environment, plan::target_hosts(plan).size());
   request.open_store = [&] { return open_store(app, loaded); };
   return run_plan(app, request);
 }

@@ -22,7 +22,8 @@ playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& 
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 
-/// Runs a plan whose state is the environment's. `again` is the command line that would run it again.
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted = {});
+/// Runs a plan whose state is the environment's. How it ended goes to `finished` too, when that is not null.
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted = {},
+               event::RunFinished* finished = nullptr);
 
 }  // namespace staithe::cli

@@ -40,18 +40,8 @@ class Run {
                               plan_.sha,
                               plan::count_actions(plan_),
                               {}};
-    for (const auto& host : target_hosts()) started.hosts.push_back(host);
+    started.hosts = plan::target_hosts(plan_);
     bus_.send(std::move(started));
-  }
-
-  /// Hosts that a rolling or parallel stage works on, in plan order.
-  std::vector<std::string> target_hosts() const {
-    std::vector<std::string> hosts;
-    for (const auto& stage : plan_.stages)
-      for (const auto& lane : stage.lanes)
-        if (!lane.host.empty() && std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
-          hosts.push_back(lane.host);
-    return hosts;
   }
 
   /// Locks and the like, one after the other; a failure refuses the run.
@@ -210,7 +200,7 @@ class Run {
       finished.failed_host = failure_->host;
       finished.failure = failure_->result.detail;
     }
-    for (const auto& host : target_hosts()) {
+    for (const auto& host : plan::target_hosts(plan_)) {
       const auto known = states_.find(host);
       if (known == states_.end())
         finished.hosts.push_back({host, event::HostState::untouched, ""});

@@ -10,6 +10,15 @@ std::string id_of(const Plan& plan) {
   return base::sha256_hex(to_json(plan)).substr(0, 12);
 }
 
+std::vector<std::string> target_hosts(const Plan& plan) {
+  std::vector<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      if (!lane.host.empty() && std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
+        hosts.push_back(lane.host);
+  return hosts;
+}
+
 std::size_t count_actions(const Lane& lane) {
   std::size_t count = 0;
   for (const auto& node : lane.nodes) {

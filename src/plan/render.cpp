@@ -30,7 +30,7 @@ class Renderer {
     text_ += fmt::format("{:<10} {}\n", "Plan", plan_.title);
     if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", plan_.source);
     if (!plan_.environment.empty())
-      text_ += fmt::format("{:<10} {}   ({} hosts{})\n", "On", plan_.environment, plan_.hosts.size(),
+      text_ += fmt::format("{:<10} {}   ({} hosts{})\n", "On", plan_.environment, target_hosts(plan_).size(),
                            plan_.is_protected ? ", protected" : "");
     if (!plan_.sha.empty())
       text_ += fmt::format("{:<10} {} -> {}\n", "Release", plan_.ref.empty() ? plan_.release : plan_.ref,
@@ -39,8 +39,8 @@ class Renderer {
   }
 
   void footer() {
-    text_ += fmt::format("{} actions on {} hosts.\nPlan id {}\n", count_actions(plan_), plan_.hosts.size(),
-                         id_of(plan_));
+    text_ += fmt::format("{} actions on {} hosts.\nPlan id {}\n", count_actions(plan_),
+                         target_hosts(plan_).size(), id_of(plan_));
   }
 
   void actions_block(std::string_view name, const std::vector<Action>& actions) {

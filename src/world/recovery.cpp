@@ -124,6 +124,17 @@ std::vector<Node> renamed(const std::vector<Node>& nodes) {
   return copies;
 }
 
+/// What the dead run would have done on the host after it was back: its checks, its entry in the history.
+void add_rest(const Lane& lane, Lane& mended) {
+  bool after_bracket = false;
+  for (const auto& node : lane.nodes) {
+    if (std::holds_alternative<Bracket>(node))
+      after_bracket = true;
+    else if (after_bracket)
+      mended.nodes.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
+  }
+}
+
 Lane recovery_lane(const Lane& lane, Left left) {
   Lane mended{lane.host, {}, {}};
   const Bracket* bracket = bracket_of(lane.nodes);
@@ -148,6 +159,7 @@ Lane recovery_lane(const Lane& lane, Left left) {
     mend.on_failure = Bracket::OnFailure::keep;
   }
   mended.nodes.emplace_back(std::move(mend));
+  if (left == Left::out_done) add_rest(lane, mended);
   return mended;
 }
 

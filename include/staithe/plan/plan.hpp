@@ -151,6 +151,9 @@ Plan from_json(std::string_view text);
 /// First 12 hexadecimal digits of SHA-256 over to_json.
 std::string id_of(const Plan& plan);
 
+/// The hosts that the stages work on, in the order of the plan; balancer hosts are not among them.
+std::vector<std::string> target_hosts(const Plan& plan);
+
 /// Number of actions that a run without failure performs, releases included.
 std::size_t count_actions(const Plan& plan);
 /// The same for one lane.

@@ -7,6 +7,7 @@
 #include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace staithe::cli {
 namespace {
@@ -39,11 +40,40 @@ std::optional<store::Run> run_to_recover(App& app, store::Store& store, const Lo
   return std::nullopt;
 }
 
-/// Where each host stands in the end; versions that differ are said and need a person.
-int conclude(App& app, const std::vector<world::HostLeft>& left, int code) {
+/// Where each host stands after the recovery run.
+bool on_new_release(const world::HostLeft& host, const event::RunFinished& finished) {
+  for (const auto& mended : finished.hosts)
+    if (mended.name == host.host)
+      return host.left == world::Left::out_done && mended.state == event::HostState::done;
+  return host.left == world::Left::done;
+}
+
+/// What `deploy --resume` and the history read: the state of every host now.
+std::string summary_after(const std::vector<world::HostLeft>& left, const event::RunFinished& finished) {
+  auto hosts = nlohmann::json::object();
+  for (const auto& host : left) {
+    const bool on_new = on_new_release(host, finished);
+    const bool touched = host.left != world::Left::untouched;
+    hosts[host.host] = {{"state", on_new    ? "done"
+                                  : touched ? "reverted"
+                                            : "untouched"},
+                        {"detail", "after recovery"}};
+  }
+  return nlohmann::json{{"hosts", hosts}}.dump();
+}
+
+/// Where nothing was to be done no run took the dead one's locks over: nobody else will give them back.
+void free_locks_of(store::Store& store, const std::string& run_id) {
+  for (const auto& lock : store.locks())
+    if (lock.run_id == run_id && lock.abandoned)
+      store.steal(lock.scope, "run " + run_id + " is recovered", store::this_process());
+}
+
+/// Versions that differ are said and need a person.
+int conclude(App& app, const std::vector<world::HostLeft>& left, const event::RunFinished& finished) {
   std::size_t on_new = 0;
-  for (const auto& host : left) on_new += host.left == world::Left::done ? 1 : 0;
-  if (code != exit_done || on_new == 0 || on_new == left.size()) return code;
+  for (const auto& host : left) on_new += on_new_release(host, finished) ? 1 : 0;
+  if (on_new == 0 || on_new == left.size()) return exit_done;
   app.say(
       fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
                   "  next  staithe deploy --resume    bring the others to it\n"
@@ -71,13 +101,15 @@ int run_recover(App& app) {
     if (!settled(host.left) && !host.found.empty()) adopted.push_back({host.host, host.found});
   }
   const auto recovery = world::recovery_plan(plan, left);
-  int code = exit_done;
+  event::RunFinished finished;
   if (!recovery.stages.empty()) {
-    code = run_loaded(app, loaded, recovery, std::move(adopted));
+    const int code = run_loaded(app, loaded, recovery, std::move(adopted), &finished);
     if (app.args().has("dry-run") || code != exit_done) return code;
   }
-  code = conclude(app, left, code);
-  if (!app.args().has("dry-run")) store->end_run(run->id, "recovered", code, run->summary_json);
+  if (app.args().has("dry-run")) return exit_done;
+  const int code = conclude(app, left, finished);
+  free_locks_of(*store, run->id);
+  store->end_run(run->id, "recovered", code, summary_after(left, finished));
   return code;
 }
 
