@@ -1,8 +1,9 @@
 #include "agent.hpp"
 
+#include "wire.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/ssh/host_key.hpp"
 
 #include <fmt/format.h>
 #include <libssh/libssh.h>
@@ -27,33 +28,14 @@ constexpr char request_identities = 11;
 constexpr char identities_answer = 12;
 constexpr char sign_request = 13;
 
-std::string number(std::size_t value) {
-  std::string text(4, '\0');
-  for (std::size_t i = 0; i < 4; ++i) text[i] = static_cast<char>(value >> (24 - 8 * i) & 0xffU);
-  return text;
-}
-
-std::uint32_t read_number(std::string_view bytes) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value = value << 8U | static_cast<unsigned char>(bytes[i]);
-  return value;
-}
-
-std::string framed(std::string_view payload) {
-  return number(payload.size()) + std::string(payload);
-}
-
 [[noreturn]] void bad_answer() {
   throw Error(ErrorCode::protocol, "the agent's answer makes no sense");
 }
 
-std::string take_string(std::string_view& bytes) {
-  if (bytes.size() < 4) bad_answer();
-  const std::uint32_t size = read_number(bytes);
-  if (size > bytes.size() - 4) bad_answer();
-  std::string text(bytes.substr(4, size));
-  bytes.remove_prefix(4 + size);
-  return text;
+std::string taken(std::string_view& bytes) {
+  const auto text = take_string(bytes);
+  if (!text) bad_answer();
+  return std::string(*text);
 }
 
 /// Waits for a socket, the scope and, when there is one, a second canceller. False: it was that one.
@@ -143,12 +125,11 @@ std::vector<AgentKey> Agent::keys(const base::Scope& scope) {
   rest.remove_prefix(4);
   for (std::uint32_t i = 0; i < count; ++i) {
     AgentKey key;
-    key.blob = take_string(rest);
-    key.comment = take_string(rest);
+    key.blob = taken(rest);
+    key.comment = taken(rest);
     // libssh stops at the first key that it cannot read, so it is not shown such a one.
-    const auto type = type_in_blob(key.blob);
-    if (type && ::ssh_key_type_from_name(type->c_str()) != SSH_KEYTYPE_UNKNOWN)
-      keys.push_back(std::move(key));
+    const std::string type = first_string(key.blob);
+    if (::ssh_key_type_from_name(type.c_str()) != SSH_KEYTYPE_UNKNOWN) keys.push_back(std::move(key));
   }
   return keys;
 }

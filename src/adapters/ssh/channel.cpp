@@ -13,7 +13,7 @@ Channel::Channel(Link& link, Receive receive)
     : link_(link), raw_(::ssh_channel_new(link.raw())), receive_(std::move(receive)) {
   if (raw_ == nullptr) throw link.failure(ErrorCode::io, "no channel can be made");
   callbacks_.userdata = this;
-  if (receive_) callbacks_.channel_data_function = &Channel::on_data;
+  callbacks_.channel_data_function = &Channel::on_data;
   callbacks_.channel_eof_function = &Channel::on_eof;
   callbacks_.channel_close_function = &Channel::on_close;
   callbacks_.channel_exit_status_function = &Channel::on_status;
@@ -63,6 +63,7 @@ void Channel::rethrow() {
 
 int Channel::on_data(ssh_session, ssh_channel, void* data, std::uint32_t size, int is_stderr, void* self) {
   auto& channel = *static_cast<Channel*>(self);
+  if (!channel.receive_) return 0;
   if (channel.thrown_) return static_cast<int>(size);  // the command is being ended: drop it
   try {
     const auto stream = is_stderr != 0 ? Stream::err : Stream::out;

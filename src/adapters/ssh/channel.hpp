@@ -19,8 +19,9 @@ class Channel {
   /// what comes next, and the peer may send only about a megabyte more.
   using Receive = std::function<std::size_t(Stream, std::string_view)>;
 
-  /// Without `receive` the data waits in libssh for read().
+  /// Without a receiver the data waits in libssh for read_some().
   explicit Channel(Link& link, Receive receive = nullptr);
+  void set_receiver(Receive receive) { receive_ = std::move(receive); }
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   /// Asks the peer to close; does not wait.

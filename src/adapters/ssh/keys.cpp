@@ -1,5 +1,7 @@
 #include "keys.hpp"
 
+#include "wire.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -21,20 +23,8 @@ std::optional<std::string> blob_in_file(const std::string& file) {
   const std::vector<std::string> fields = base::split(base::trim(line), ' ');
   if (fields.size() < 2) return std::nullopt;
   auto blob = base::base64_decode(fields[1]);
-  if (!blob || type_in_blob(*blob) != fields[0]) return std::nullopt;
+  if (!blob || first_string(*blob) != fields[0]) return std::nullopt;
   return blob;
-}
-
-/// Takes the length-prefixed string (RFC 4251 section 5) off the front of a blob.
-std::optional<std::string_view> take_string(std::string_view& bytes) {
-  if (bytes.size() < 4) return std::nullopt;
-  std::size_t size = 0;
-  for (int i = 0; i < 4; ++i)
-    size = size << 8U | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
-  if (size > bytes.size() - 4) return std::nullopt;
-  const std::string_view text = bytes.substr(4, size);
-  bytes.remove_prefix(4 + size);
-  return text;
 }
 
 /// A certificate begins with its type and a nonce, and goes on with the public key's own fields

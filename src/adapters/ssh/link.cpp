@@ -99,16 +99,16 @@ void Link::configure(const Endpoint& endpoint, std::string_view only_type) {
 
 void Link::handshake(const base::Scope& scope) {
   int result = ::ssh_connect(session_.get());
+  const std::string first_reason = reason();
   // libssh closes a socket given by SSH_OPTIONS_FD on some paths and leaves it open on others. Taking the
   // option back (the call reports failure and does it) makes it the owner on all of them.
   const int none = -1;
   ::ssh_options_set(session_.get(), SSH_OPTIONS_FD, &none);
   unclaimed_.release();
-  if (result == SSH_AGAIN) {
-    wait(scope, "the SSH handshake");
-    result = drive([this] { return ::ssh_connect(session_.get()); }, SSH_AGAIN, scope, "the SSH handshake");
-  }
-  if (result != SSH_OK) throw handshake_failure();
+  if (result == SSH_ERROR) throw handshake_failure(first_reason);
+  wait(scope, "the SSH handshake");
+  result = drive([this] { return ::ssh_connect(session_.get()); }, SSH_AGAIN, scope, "the SSH handshake");
+  if (result != SSH_OK) throw handshake_failure(reason());
   // libssh has set the socket to blocking; a send that finds the buffer full must not stop this thread.
   ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
   event_.reset(::ssh_event_new());
@@ -116,8 +116,7 @@ void Link::handshake(const base::Scope& scope) {
     throw Error(ErrorCode::failed, "libssh cannot poll the session");
 }
 
-Error Link::handshake_failure() const {
-  const std::string text = reason();
+Error Link::handshake_failure(const std::string& text) const {
   // libssh's words for an end or a reset of the connection, the same in 0.10 and 0.11.
   if (text.starts_with("Socket error")) {
     const bool silent = ::ssh_get_serverbanner(session_.get()) == nullptr;

@@ -37,11 +37,13 @@ class Link {
   const std::string& user() const noexcept { return user_; }
 
   /// Repeats a non-blocking libssh call until it no longer says `again`. `what` is named when time is up.
+  /// When the connection goes meanwhile the result is SSH_ERROR; some calls would say `again` for ever.
   template <typename Call>
   int drive(Call call, int again, const base::Scope& scope, const char* what) {
     for (;;) {
       const int result = call();
       if (result != again) return result;
+      if (!connected()) return SSH_ERROR;
       wait(scope, what);
     }
   }
@@ -81,7 +83,7 @@ class Link {
 
   void configure(const Endpoint& endpoint, std::string_view only_type);
   void set(ssh_options_e option, const void* value, const char* name);
-  base::Error handshake_failure() const;
+  base::Error handshake_failure(const std::string& reason) const;
   void note_traffic() noexcept;
   void keep_alive();
 

@@ -44,7 +44,9 @@ std::unique_ptr<Channel> SessionImpl::open_channel(Channel::Receive receive, con
   for (;;) {
     scope.check("opening a channel");
     if (broken_ || !link().connected()) throw Error(ErrorCode::io, "connection lost: " + link().reason());
-    auto channel = std::make_unique<Channel>(link(), receive);
+    const bool spare = spare_ != nullptr;
+    auto channel = spare ? std::move(spare_) : std::make_unique<Channel>(link());
+    channel->set_receiver(receive);
     const auto step = [&] {
       const int result = channel->open_session();
       link().quick_ack();
@@ -57,12 +59,22 @@ std::unique_ptr<Channel> SessionImpl::open_channel(Channel::Receive receive, con
       broken_ = true;  // the answer is still to come, and libssh would have nowhere to put it
       throw;
     }
-    if (result == SSH_OK) return channel;
+    if (result == SSH_OK && !channel->closed()) return channel;
+    if (spare && link().connected()) {
+      spares_denied_ = true;
+      continue;
+    }
     const Error denied = link().failure(ErrorCode::channel_denied, "opening a channel");
     if (!link().connected() || Clock::now() - began > channel_patience) throw denied;
     channel.reset();
     base::sleep_for(channel_pause, scope);
   }
+}
+
+void SessionImpl::prepare_spare() {
+  if (spare_ != nullptr || spares_denied_) return;
+  spare_ = std::make_unique<Channel>(link());
+  spare_->open_session();
 }
 
 void SessionImpl::feed_some(Channel& channel, Feed& feed) {
@@ -78,9 +90,8 @@ void SessionImpl::feed_some(Channel& channel, Feed& feed) {
 void SessionImpl::start(Channel& channel, const std::string& text, Feed& feed, const base::Scope& scope) {
   const auto step = [&] {
     const int result = channel.request_exec(text);
-    // The window is known since the channel is open: what the script waits for goes along with the request,
-    // which saves a round trip.
-    if (result == SSH_AGAIN) feed_some(channel, feed);
+    if (result == SSH_AGAIN) prepare_spare();
+    feed_some(channel, feed);
     return result;
   };
   if (link().drive(step, SSH_AGAIN, scope, "starting the command") == SSH_OK) return;

@@ -43,7 +43,9 @@ class SessionImpl final : public Session {
   Link& link() noexcept { return *connection_.link; }
   /// An open session channel; a server that has none left is asked again for a while.
   std::unique_ptr<Channel> open_channel(Channel::Receive receive, const base::Scope& scope);
-  /// Sends the exec request and, without waiting for its answer, the first of the feed.
+  /// Asks for the next command's channel while this one runs, which saves that a round trip.
+  void prepare_spare();
+  /// Sends the exec request, and of the feed what the window takes (OpenSSH opens it only with its answer).
   void start(Channel& channel, const std::string& text, Feed& feed, const base::Scope& scope);
   void feed_some(Channel& channel, Feed& feed);
   /// Until the process has ended and its output is in. `last_output` moves whenever some comes.
@@ -57,12 +59,13 @@ class SessionImpl final : public Session {
 
   std::unique_ptr<RemoteStream> open_streamlocal(const std::string& path, const base::Scope& scope);
   std::unique_ptr<RemoteStream> open_bridge(Rung rung, const std::string& path, const base::Scope& scope);
-  [[noreturn]] void explain_refusal(const std::string& path, const std::string& reason,
-                                    const base::Scope& scope);
+  void look_at(const std::string& path, const base::Scope& scope);
 
   Connection connection_;
   bool broken_ = false;  // a channel was given up in the middle of being opened
   std::optional<Rung> rung_;
+  std::unique_ptr<Channel> spare_;  // being opened or open, for the next command
+  bool spares_denied_ = false;      // the server has no second channel for us
 };
 
 }  // namespace staithe::ssh

@@ -65,8 +65,10 @@ constexpr std::string_view look_first =
     "[ -S \"$1\" ] || { echo other; exit; }\n"
     "[ -r \"$1\" ] && [ -w \"$1\" ] || { echo denied; exit; }\n";
 
+/// socat does not say when it is connected, so it is tried first.
 constexpr std::string_view socat_bridge =
     "command -v socat >/dev/null || { echo unavailable; exit; }\n"
+    "socat -u /dev/null \"UNIX-CONNECT:$2\" 2>/dev/null || { echo refused; exit; }\n"
     "echo ready; exec socat -t 60 STDIO \"UNIX-CONNECT:$2\"";
 
 /// Needs nothing but perl-base, which is Essential in Debian. Copies both ways; the end of our side is passed
@@ -104,7 +106,7 @@ bool is_prohibited(const std::string& reason) {
   return reason.find("error (1)") != std::string::npos;
 }
 
-/// The server has tried, and connect(2) has failed.
+/// connect(2) has failed there, or OpenSSH's configuration forbids it: it says the same.
 bool is_refused(const std::string& reason) {
   return reason.find("error (2)") != std::string::npos;
 }
@@ -167,18 +169,17 @@ std::unique_ptr<RemoteStream> SessionImpl::open_streamlocal(const std::string& p
   const std::string reason = link().reason();
   channel.reset();
   if (!link().connected()) throw Error(ErrorCode::io, "connection lost: " + reason);
-  if (is_refused(reason)) explain_refusal(path, reason, scope);
+  if (is_refused(reason)) look_at(path, scope);
   return nullptr;  // prohibited, unknown to the server, or libssh 0.10 does not know OpenSSH 10
 }
 
-void SessionImpl::explain_refusal(const std::string& path, const std::string& reason,
-                                  const base::Scope& scope) {
+/// Throws when the reason is to be found at the path itself.
+void SessionImpl::look_at(const std::string& path, const base::Scope& scope) {
   Command look;
-  look.script = fmt::format("set -- {}\n{}echo refused", base::shell_quote(path), look_first);
+  look.script = fmt::format("set -- {}\n{}", base::shell_quote(path), look_first);
+  if (rung_ == Rung::streamlocal) look.script += "echo refused";  // it has worked before: not forbidden
   const Exit exit = run(look, nullptr, scope);
-  if (!exit.ok() || exit.out.empty())
-    throw Error(ErrorCode::connect, fmt::format("{}: {}", base::printable(path), reason));
-  throw_verdict(path, base::trim(exit.out));
+  if (exit.ok() && !exit.out.empty()) throw_verdict(path, base::trim(exit.out));
 }
 
 /// A process on the host that connects its standard streams to the socket. It ends with its input, so it

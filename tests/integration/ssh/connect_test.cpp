@@ -1,0 +1,308 @@
+#include "catch.hpp"
+#include "fixture.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+using namespace staithe;
+using namespace staithe::ssh;
+using namespace staithe::ssh::test;
+using base::ErrorCode;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+Exit run(Session& session, const std::string& script) {
+  Command command;
+  command.script = script;
+  return session.run(command, nullptr, within(10'000));
+}
+
+/// Accepts connections in the kernel and never says a word.
+struct SilentListener {
+  SilentListener() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(fd.get(), 16) == 0);
+    REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port = ntohs(address.sin_port);
+  }
+  base::UniqueFd fd;
+  std::uint16_t port = 0;
+};
+
+/// Answers each connection with `text` and closes it.
+struct RudeListener : SilentListener {
+  explicit RudeListener(std::string text)
+      : thread([this, text] {
+          for (;;) {
+            const base::UniqueFd peer(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (!peer) return;
+            ++connections;
+            [[maybe_unused]] const auto sent = ::send(peer.get(), text.data(), text.size(), MSG_NOSIGNAL);
+          }
+        }) {}
+  ~RudeListener() {
+    ::shutdown(fd.get(), SHUT_RDWR);
+    thread.join();
+  }
+  std::atomic<int> connections{0};
+  std::thread thread;
+};
+
+Endpoint at(std::uint16_t port) {
+  Endpoint endpoint;
+  endpoint.label = "web1";
+  endpoint.address = "127.0.0.1";
+  endpoint.port = port;
+  endpoint.user = "nobody";
+  endpoint.identity_agent = "none";
+  return endpoint;
+}
+
+}  // namespace
+
+TEST_CASE("the host key is judged before anything is proved to the server") {
+  const Server server;
+  Engine::Options options = accept_all();
+  HostKey shown;
+  options.host_key_check = [&](const Endpoint& endpoint, const HostKey& key) {
+    shown = key;
+    throw base::Error(ErrorCode::host_key, "changed: " + endpoint.label);
+  };
+  Engine engine(options);
+  const Caught error = caught([&] { engine.connect(server.endpoint(), within(10'000)); });
+  CHECK(error.code == ErrorCode::host_key);
+  CHECK(error.text == "web1: changed: web1");
+  CHECK(server.log().find("Accepted publickey") == std::string::npos);
+
+  CHECK(engine.scan(server.endpoint(), within(10'000)) == shown);
+  CHECK(shown.type == "ssh-ed25519");
+  const std::string listed = shell("ssh-keygen -lf " + (server.directory() / "host_ed25519.pub"));
+  CHECK_THAT(listed, ContainsSubstring(fingerprint(shown)));
+
+  const HostKey other = engine.scan(server.endpoint(), within(10'000), "ecdsa-sha2-nistp256");
+  CHECK(other.type == "ecdsa-sha2-nistp256");
+  CHECK(caught([&] { engine.scan(server.endpoint(), within(10'000), "ssh-rsa"); }).code ==
+        ErrorCode::protocol);
+  Endpoint prefers = server.endpoint();
+  prefers.host_key_types = {"ecdsa-sha2-nistp256"};
+  CHECK(engine.scan(prefers, within(10'000)) == other);
+}
+
+TEST_CASE("refusing, silent and babbling peers are told apart and never waited for") {
+  Engine engine(accept_all());
+  const auto began = Clock::now();
+
+  CHECK(caught([&] { engine.connect(at(free_port()), within(5000)); }).code == ErrorCode::connect);
+  Endpoint nowhere = at(22);
+  nowhere.address = "no-such-host.invalid";
+  CHECK(caught([&] { engine.connect(nowhere, within(5000)); }).code == ErrorCode::resolve);
+
+  const SilentListener silent;
+  Endpoint endpoint = at(silent.port);
+  endpoint.handshake_timeout = base::Duration(300);
+  Caught error = caught([&] { engine.connect(endpoint, within(5000)); });
+  CHECK(error.code == ErrorCode::timeout);
+  CHECK(error.text == "web1: the SSH handshake took longer than 300ms");
+
+  error = caught([&] { engine.connect(at(silent.port), within(300)); });
+  CHECK(error.code == ErrorCode::timeout);
+
+  base::Cancel cancel;
+  std::thread stopper([&] {
+    base::sleep_for(base::Duration(100), within(1000));
+    cancel.request();
+  });
+  error = caught([&] { engine.connect(at(silent.port), within(5000, &cancel)); });
+  stopper.join();
+  CHECK(error.code == ErrorCode::cancelled);
+  CHECK(Clock::now() - began < std::chrono::seconds(4));
+
+  const RudeListener web("HTTP/1.0 400 Bad Request\r\n" + std::string(300, 'x') + "\r\n");
+  CHECK(caught([&] { engine.connect(at(web.port), within(5000)); }).code == ErrorCode::protocol);
+
+  const RudeListener full("Exceeded MaxStartups\r\n");
+  error = caught([&] { engine.connect(at(full.port), within(1500)); });
+  CHECK(error.code == ErrorCode::reset_before_auth);
+  CHECK(full.connections >= 3);
+}
+
+TEST_CASE("fifty hosts behind one default sshd all get in") {
+  const Server server;  // MaxStartups 10:30:100
+  Engine::Options options = accept_all();
+  SECTION("held to eight at a time") {}
+  SECTION("all at once, those refused trying again") {
+    options.handshakes_per_server = 50;
+  }
+  Engine engine(options);
+  std::atomic<int> good{0};
+  std::mutex mutex;
+  std::string problems;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 50; ++i)
+    threads.emplace_back([&] {
+      try {
+        const auto session = engine.connect(server.endpoint(), within(60'000));
+        if (run(*session, "true").ok()) ++good;
+      } catch (const base::Error& error) {
+        const std::lock_guard lock(mutex);
+        problems += std::string(error.what()) + "\n";
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  INFO(problems);
+  CHECK(good == 50);
+}
+
+TEST_CASE("key files: several, missing, encrypted, unreadable, RSA, ECDSA") {
+  const Server server;
+  Endpoint endpoint = server.endpoint();
+  Engine engine(accept_all());
+
+  const std::string wrong = server.make_key("wrong");
+  endpoint.identity_files = {server.directory() / "missing", wrong, server.key()};
+  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == server.key());
+
+  for (const std::string type : {"rsa -b 2048", "ecdsa"}) {
+    const std::string key = server.make_key("key_" + type.substr(0, 3), "-t " + type);
+    server.authorize(read_file(key + ".pub"));
+    endpoint.identity_files = {key};
+    CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == key);
+  }
+
+  write_file(server.directory() / "garbage", "not a key\n");
+  endpoint.identity_files = {wrong, server.directory() / "garbage"};
+  Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::auth);
+  CHECK_THAT(error.text, ContainsSubstring("refused " + wrong));
+  CHECK_THAT(error.text, ContainsSubstring("garbage: not a private key"));
+
+  const std::string secret = server.make_key("secret", "-N opensesame");
+  server.authorize(read_file(secret + ".pub"));
+  endpoint.identity_files = {secret};
+  error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::auth);
+  CHECK_THAT(error.text, ContainsSubstring("secret: encrypted"));
+
+  int asked = 0;
+  Engine::Options options = accept_all();
+  options.passphrase = [&](const std::string& file) -> std::optional<std::string> {
+    CHECK(file == secret);
+    return ++asked == 1 ? "wrong" : "opensesame";
+  };
+  Engine asking(options);
+  for (int i = 0; i < 3; ++i) CHECK(run(*asking.connect(endpoint, within(10'000)), "true").ok());
+  CHECK(asked == 2);  // once wrong, once right, then remembered
+}
+
+TEST_CASE("user certificates open the door where the bare key does not") {
+  const Server server("TrustedUserCAKeys /dev/null");
+  const std::string authority = server.make_key("authority");
+  const Server trusting("TrustedUserCAKeys " + authority + ".pub\nAuthorizedKeysFile none");
+  const std::string user = server.endpoint().user;
+  Engine engine(accept_all());
+  for (const std::string type : {"ed25519", "rsa -b 2048", "ecdsa"}) {
+    const std::string key = server.make_key("cert_" + type.substr(0, 3), "-t " + type);
+    Endpoint endpoint = trusting.endpoint();
+    endpoint.identity_files = {key};
+    CHECK(caught([&] { engine.connect(endpoint, within(10'000)); }).code == ErrorCode::auth);
+    shell("ssh-keygen -q -s " + authority + " -I test -n " + user + " " + key + ".pub");
+    CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == key);
+    // Found by content when it is named and lies elsewhere.
+    shell("mv " + key + "-cert.pub " + key + ".elsewhere");
+    endpoint.certificate_files = {server.key() + ".pub", key + ".elsewhere"};
+    CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == key);
+  }
+}
+
+TEST_CASE("an agent's keys are used, in a sensible order, and a stuck agent is not waited for") {
+  const Server server;
+  const std::string socket = server.directory() / "agent";
+  const Process agent({"ssh-agent", "-D", "-a", socket});
+  REQUIRE(eventually([&] { return ::access(socket.c_str(), F_OK) == 0; }));
+  const std::string add = "SSH_AUTH_SOCK=" + socket + " ssh-add -q ";
+  for (int i = 0; i < 8; ++i) shell(add + server.make_key("other" + std::to_string(i)) + " 2>/dev/null");
+  const std::string mine = server.make_key("mine");
+  server.authorize(read_file(mine + ".pub"));
+  shell(add + mine + " 2>/dev/null && rm " + mine);
+
+  Engine engine(accept_all());
+  Endpoint endpoint = server.endpoint();
+  endpoint.identity_agent = socket;
+  endpoint.identity_files = {mine};  // only mine.pub is left: the agent's ninth key is shown first
+  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == "agent");
+  endpoint.identities_only = true;
+  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == "agent");
+
+  endpoint.identities_only = false;
+  endpoint.identity_files = {};  // nine keys in the agent's order: sshd gives up after six
+  const Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::auth);
+  CHECK_THAT(error.text, ContainsSubstring("Too many authentication failures"));
+
+  ::setenv("SSH_AUTH_SOCK", socket.c_str(), 1);
+  endpoint.identity_agent.clear();
+  endpoint.identity_files = {mine};
+  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == "agent");
+  ::unsetenv("SSH_AUTH_SOCK");
+
+  // An agent that answers nothing: stopped in its tracks.
+  ::kill(agent.pid(), SIGSTOP);
+  endpoint.identity_agent = socket;
+  endpoint.auth_timeout = base::Duration(400);
+  const auto began = Clock::now();
+  CHECK(caught([&] { engine.connect(endpoint, within(10'000)); }).code == ErrorCode::timeout);
+  CHECK(Clock::now() - began < std::chrono::seconds(3));
+  ::kill(agent.pid(), SIGCONT);
+
+  // No agent there: the files go on.
+  endpoint.identity_agent = server.directory() / "none";
+  endpoint.identity_files = {server.key()};
+  endpoint.auth_timeout = base::Duration(5000);
+  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == server.key());
+}
+
+TEST_CASE("a proxy command carries the session, and its complaint is heard") {
+  const Server server;
+  Engine engine(accept_all());
+  Endpoint endpoint = server.endpoint();
+  endpoint.proxy_command = "socat - TCP:127.0.0.1:" + std::to_string(server.port());
+  {
+    const auto session = engine.connect(endpoint, within(10'000));
+    CHECK(run(*session, "echo through").out == "through\n");
+  }
+  CHECK_FALSE(process_with("TCP:127.0.0.1:" + std::to_string(server.port())));
+  endpoint.proxy_command = "sh -c 'echo no way >&2; exit 1'";
+  const Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::connect);
+  CHECK_THAT(error.text, ContainsSubstring("no way"));
+}
+
+TEST_CASE("a peer that stops answering is noticed") {
+  const Server server;
+  Engine engine(accept_all());
+  Endpoint endpoint = server.endpoint();
+  endpoint.keepalive_interval = base::Duration(300);
+  endpoint.keepalive_count = 2;
+  const auto session = engine.connect(endpoint, within(10'000));
+  // A silent command on a healthy connection is no reason to give up.
+  CHECK(run(*session, "sleep 1.5; echo awake").out == "awake\n");
+  const std::string children = " -P " + std::to_string(server.pid());
+  shell("pkill -STOP" + children);
+  const Caught error = caught([&] { run(*session, "true"); });
+  shell("pkill -CONT" + children);
+  CHECK(error.code == ErrorCode::io);
+  CHECK_THAT(error.text, ContainsSubstring("no sign of life"));
+}

@@ -1,0 +1,91 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/base/error.hpp"
+#include "staithe/ssh/engine.hpp"
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace staithe::ssh::test {
+
+/// A directory of its own under TMPDIR, removed at the end.
+class Directory {
+ public:
+  Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory();
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// A child process in its own group, killed at the end.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments);
+  Process(Process&& other) noexcept : pid_(other.pid_) { other.pid_ = -1; }
+  Process& operator=(Process&&) = delete;
+  ~Process();
+  pid_t pid() const { return pid_; }
+  void kill_now();
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// Output of a shell command; a status other than 0 fails the test.
+std::string shell(const std::string& command);
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
+std::uint16_t free_port();
+/// Polls for up to `limit`; for what has no event to wait for.
+bool eventually(const std::function<bool()>& condition, base::Duration limit = base::Duration(5000));
+/// Is there a process whose command line contains `text`?
+bool process_with(const std::string& text);
+
+/// One sshd on 127.0.0.1 that lets the user running the test in with `key()`.
+class Server {
+ public:
+  explicit Server(const std::string& extra_configuration = "");
+
+  Endpoint endpoint() const;
+  std::uint16_t port() const { return port_; }
+  std::string key() const { return directory_ / "id"; }
+  /// Writes another key pair; `more` are options of ssh-keygen.
+  std::string make_key(const std::string& name, const std::string& more = "") const;
+  void authorize(const std::string& public_key_line) const;
+  const Directory& directory() const { return directory_; }
+  std::string log() const { return read_file(directory_ / "log"); }
+  pid_t pid() const { return process_->pid(); }
+  /// Kills the listener and every connection.
+  void kill_all();
+
+ private:
+  Directory directory_;
+  std::uint16_t port_;
+  std::unique_ptr<Process> process_;
+};
+
+/// An engine that accepts every host key and records what it was shown.
+Engine::Options accept_all();
+
+inline base::Scope within(int milliseconds, const base::Cancel* cancel = nullptr) {
+  return base::Scope::lasting(base::Duration(milliseconds), cancel);
+}
+
+/// The code of the error that `action` throws; nullopt when it throws none.
+struct Caught {
+  bool thrown = false;
+  base::ErrorCode code{};
+  std::string text;
+};
+Caught caught(const std::function<void()>& action);
+
+}  // namespace staithe::ssh::test

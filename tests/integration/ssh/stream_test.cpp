@@ -1,0 +1,216 @@
+#include "catch.hpp"
+#include "fixture.hpp"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+using namespace staithe;
+using namespace staithe::ssh;
+using namespace staithe::ssh::test;
+using base::ErrorCode;
+
+namespace {
+
+Exit run(Session& session, const std::string& script) {
+  Command command;
+  command.script = script;
+  return session.run(command, nullptr, within(10'000));
+}
+
+/// Echoes each line in capitals, like a small admin socket; ends when the peer does.
+Process capitals(const std::string& path) {
+  Process process({"socat", "UNIX-LISTEN:" + path + ",fork", "SYSTEM:tr a-z A-Z,nofork"});
+  REQUIRE(eventually([&] { return ::access(path.c_str(), F_OK) == 0; }));
+  return process;
+}
+
+std::string read_all(RemoteStream& stream) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (const std::size_t count = stream.read(buffer, within(10'000))) text.append(buffer.data(), count);
+  return text;
+}
+
+Endpoint at_port(const Server& server, std::uint16_t port) {
+  Endpoint endpoint = server.endpoint();
+  endpoint.port = port;
+  return endpoint;
+}
+
+}  // namespace
+
+TEST_CASE("a unix socket is reached by each rung of the ladder") {
+  std::string configuration, means;
+  const Directory directory;
+  SECTION("forwarded by the server") {
+    means = "streamlocal";
+  }
+  SECTION("by socat") {
+    configuration = "AllowStreamLocalForwarding no";
+    means = "socat";
+  }
+  SECTION("by perl, where there is no socat") {
+    for (const char* tool : {"sh", "perl", "tr", "cat", "echo"})
+      REQUIRE(::symlink(shell(std::string("printf %s \"$(command -v ") + tool + ")\"").c_str(),
+                        (directory / tool).c_str()) == 0);
+    configuration = "AllowStreamLocalForwarding no\nSetEnv SHLVL=1 PATH=" + directory.path();
+    means = "perl";
+  }
+  const Server server(configuration);
+  Engine engine(accept_all());
+  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const std::string path = directory / "it's, a:socket";
+  const Process listener = capitals(directory / "plain");
+  REQUIRE(::rename((directory / "plain").c_str(), path.c_str()) == 0);
+
+  const auto stream = session->open_unix(path, within(10'000));
+  CHECK(stream->means() == means);
+  stream->write("show info\n", within(10'000));
+  CHECK(run(*session, "echo meanwhile").out == "meanwhile\n");
+  stream->finish_writing(within(10'000));
+  CHECK(read_all(*stream) == "SHOW INFO\n");
+
+  const auto large = session->open_unix(path, within(10'000));
+  const std::string text(3'000'000, 'a');
+  std::string back;
+  std::array<char, 65536> buffer{};
+  // tr answers while we write: both directions must move.
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    large->write(rest.substr(0, 100'000), within(20'000));
+    rest.remove_prefix(std::min<std::size_t>(rest.size(), 100'000));
+    if (back.size() + 300'000 < text.size() - rest.size())
+      back.append(buffer.data(), large->read(buffer, within(20'000)));
+  }
+  large->finish_writing(within(10'000));
+  back += read_all(*large);
+  CHECK(back == std::string(text.size(), 'A'));
+
+  CHECK(caught([&] { session->open_unix(directory / "none", within(10'000)); }).code == ErrorCode::not_found);
+  write_file(directory / "file", "");
+  CHECK(caught([&] { session->open_unix(directory / "file", within(10'000)); }).code == ErrorCode::invalid);
+  const auto again = session->open_unix(path, within(10'000));
+  CHECK(again->means() == means);
+  CHECK(caught([&] {
+          std::array<char, 8> one{};
+          again->read(one, within(200));
+        }).code == ErrorCode::timeout);
+  CHECK(run(*session, "echo still").out == "still\n");
+}
+
+TEST_CASE("a socket where nobody listens is told from one that is missing") {
+  const Server server;
+  Engine engine(accept_all());
+  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const Directory directory;
+  {
+    const base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, (directory / "dead").c_str(), sizeof address.sun_path - 1);
+    REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  const Caught error = caught([&] { session->open_unix(directory / "dead", within(10'000)); });
+  CHECK(error.code == ErrorCode::connect);
+  CHECK_THAT(error.text, ContainsSubstring("nobody listens"));
+}
+
+TEST_CASE("TCP through the host") {
+  const Server server;
+  Engine engine(accept_all());
+  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto stream = session->open_tcp("127.0.0.1", server.port(), within(10'000));
+  std::array<char, 8> start{};
+  REQUIRE(stream->read(start, within(10'000)) >= 4);
+  CHECK(std::string(start.data(), 4) == "SSH-");
+  CHECK(caught([&] { session->open_tcp("127.0.0.1", free_port(), within(10'000)); }).code ==
+        ErrorCode::connect);
+
+  const Server closed("AllowTcpForwarding no");
+  const auto other = engine.connect(closed.endpoint(), within(10'000));
+  CHECK(caught([&] { other->open_tcp("127.0.0.1", closed.port(), within(10'000)); }).code ==
+        ErrorCode::permission);
+}
+
+TEST_CASE("bastions: one session carries many hosts, chains work, losses are seen") {
+  Server bastion;
+  const Server host;
+  Engine engine(accept_all());
+  Endpoint endpoint = host.endpoint();
+  Endpoint jump = bastion.endpoint();
+  jump.label = "gate";
+  endpoint.jumps = {jump};
+
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 20; ++i)
+    threads.emplace_back([&] {
+      try {
+        const auto session = engine.connect(endpoint, within(60'000));
+        if (run(*session, "echo x").out == "x\n") ++good;
+      } catch (const base::Error& error) {
+        WARN(error.what());
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(good == 20);
+  const std::string log = bastion.log();
+  std::size_t logins = 0;
+  for (std::size_t at = log.find("Accepted publickey"); at != std::string::npos;
+       at = log.find("Accepted publickey", at + 1))
+    ++logins;
+  CHECK(logins == 1);
+
+  const Server second;
+  Endpoint inner = second.endpoint();
+  inner.label = "inner gate";
+  endpoint.jumps = {jump, inner};
+  const auto session = engine.connect(endpoint, within(20'000));
+  CHECK(run(*session, "echo chained").out == "chained\n");
+  Command flood;
+  flood.script = "head -c 20000000 /dev/zero";
+  CHECK(session->run(flood, nullptr, within(60'000)).out_bytes == 20'000'000);
+  const Directory target;
+  session->upload(Upload::of(target / "file", std::string(3'000'000, 'x')), within(60'000));
+  CHECK(read_file(target / "file").size() == 3'000'000);
+
+  Endpoint nowhere = at_port(host, free_port());
+  nowhere.jumps = {jump};
+  Caught error = caught([&] { engine.connect(nowhere, within(10'000)); });
+  CHECK(error.code == ErrorCode::connect);
+  CHECK_THAT(error.text, ContainsSubstring("bastion gate"));
+
+  bastion.kill_all();
+  error = caught([&] { run(*session, "sleep 5"); });
+  CHECK(error.code == ErrorCode::io);
+  error = caught([&] { engine.connect(endpoint, within(5000)); });
+  CHECK(error.code == ErrorCode::connect);
+}
+
+TEST_CASE("a bastion that refuses is named, with its own error") {
+  const Server bastion;
+  const Server host;
+  Endpoint jump = bastion.endpoint();
+  jump.label = "gate";
+  Engine::Options options = accept_all();
+  options.host_key_check = [](const Endpoint& endpoint, const HostKey&) {
+    if (endpoint.label == "gate") throw base::Error(ErrorCode::host_key, "unknown");
+  };
+  Engine engine(options);
+  Endpoint endpoint = host.endpoint();
+  endpoint.jumps = {jump};
+  Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::host_key);
+  CHECK(error.text == "web1: bastion: gate: unknown");
+
+  const Server strict("AllowTcpForwarding no");
+  endpoint.jumps = {strict.endpoint()};
+  error = caught([&] { engine.connect(endpoint, within(10'000)); });
+  CHECK(error.code == ErrorCode::permission);
+}
