@@ -3,6 +3,7 @@ everything that a run could leave behind.
 
 The binaries come from the environment: STAITHE (the program under test) and STAITHE_LOAD (the load generator).
 """
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -12,6 +13,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -140,6 +142,14 @@ class Sandbox:
 
     def service(self, verb, name, *more):
         return self.control("service", verb, name, *more)
+
+    def cut_connections(self, host):
+        """Kills what serves the connections that are open to a host's sshd; the listening process goes on."""
+        with open(self.path("run", host + ".sshd.pid"), encoding="ascii") as file:
+            listener = int(file.read().split()[0])
+        with open(f"/proc/{listener}/task/{listener}/children", encoding="ascii") as file:
+            for child in file.read().split():
+                os.kill(int(child), signal.SIGKILL)
 
     def app(self, host, verb):
         return self.control("app", host, verb)
@@ -340,24 +350,52 @@ class Load:
 
 
 class SystemTest(unittest.TestCase):
-    """A test with a sandbox that all tests of its class share; each begins with everything UP."""
+    """A test that is lent a sandbox, in which everything is UP when it begins. See main()."""
 
     maxDiff = None
+    longMessage = True
+    sandbox = None
 
-    @classmethod
-    def setUpClass(cls):
-        cls.sandbox = Sandbox()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.sandbox.stop()
+    def run(self, result=None):
+        self.begun = time.monotonic()
+        return super().run(result)
 
     def setUp(self):
-        self.begun = time.monotonic()
         self.assertEqual(self.sandbox.put_right(), {}, "the sandbox is not right before the test")
 
-    def tearDown(self):
-        print(f"  {self.id().rpartition('.')[2]}: {time.monotonic() - self.begun:.1f} s", flush=True)
+    def playbook(self, each=(), stage=(), strategy="", head=""):
+        """A playbook like the sandbox's own, with steps before each of its parts; its path.
+
+        `each` is {place: step}, where a place is before_drain, drained, reloaded, healthy or restored, or one of
+        the words drain, activate, reload, wait to write that step otherwise.
+        """
+        each = dict(each)
+        steps = []
+        for place, word in (("before_drain", "drain"), ("drained", "activate"), (None, "reload"),
+                            ("reloaded", "wait"), ("healthy", "restore"), ("restored", None)):
+            if place in each:
+                steps.append(each.pop(place))
+            if word:
+                plain = {"drain": "drain: {within: 20s, at_deadline: fail}",
+                         "wait": "wait: {http: $(health), for: 20s}"}.get(word, word + ": {}")
+                steps.append(each.pop(word, plain))
+        assert not each, each
+        lines = ["playbook: deploy payments", "service: payments", "hosts: app", "vars: {ref: main}", head, "strategy:",
+                 strategy or "  {batches: [1, 100%], window: sliding, max_failures: 0, min_available: 2, "
+                             "on_failure: revert_batch}", "stage:"]
+        for step in [*stage, "checkout: {}", "run: make -C $(release.path) install"]:
+            lines.append(f"  - {step}")
+        lines.append("each:")
+        for step in steps:
+            lines.append(f"  - {step}")
+        self.sandbox.write("\n".join(lines) + "\n", "playbooks", "test.yml")
+        return "playbooks/test.yml"
+
+    def hold(self, name, host="web1"):
+        """A step that waits on `host` until it is let go, so that a test can break something just there."""
+        hold = Hold(self.sandbox, name, host)
+        self.addCleanup(hold.let_go)
+        return hold
 
     def ended(self, result, code, *last_lines):
         """The exit code, and texts that the last lines must hold."""
@@ -388,6 +426,28 @@ class SystemTest(unittest.TestCase):
         self.assertEqual(load.failed, 0, f"{context} {json.dumps(load.counts['failed_by'])} {load.counts['failures']}")
 
 
+class Hold:
+    def __init__(self, sandbox, name, host):
+        self.waiting = sandbox.path("run", f"{name}-{host}.waiting")
+        self.gate = sandbox.path("run", f"{name}-{host}.gate")
+        pattern = sandbox.path("run", f"{name}-$(host)")
+        self.step = f"run: {{command: 'touch {pattern}.waiting; while test -e {pattern}.gate; do sleep 0.02; done', " \
+                    "read_only: true, timeout: 60s}"
+        for leftover in (self.waiting, self.gate):
+            with contextlib.suppress(OSError):
+                os.unlink(leftover)
+        open(self.gate, "w", encoding="ascii").close()
+
+    def reached(self, run, seconds=40):
+        """Waits until the host is there."""
+        if not await_true(lambda: os.path.exists(self.waiting) or not run.alive(), seconds) or not run.alive():
+            raise AssertionError("the host did not come to the step: " + (run.peek() if run.alive() else str(run.wait())))
+
+    def let_go(self):
+        with contextlib.suppress(OSError):
+            os.unlink(self.gate)
+
+
 def await_true(condition, seconds=20, every=0.01):
     """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
@@ -398,7 +458,55 @@ def await_true(condition, seconds=20, every=0.01):
     return bool(condition())
 
 
-def main():
-    """Runs the tests of the calling file; the sandboxes end with it, whatever ends it."""
+def tests_of(suite):
+    for entry in suite:
+        if isinstance(entry, unittest.TestSuite):
+            yield from tests_of(entry)
+        else:
+            yield entry
+
+
+def say(test, result):
+    """One line for a test, and all that is known when it failed. True when it is as it should be."""
+    trouble = result.failures + result.errors
+    words = "FAILED" if trouble or result.unexpectedSuccesses else "ok"
+    if result.skipped:
+        words = "skipped: " + result.skipped[0][1]
+    if result.expectedFailures:
+        words = "fails as expected: " + (test._testMethodDoc or "")
+    print(f"{words:<7} {test._testMethodName} {time.monotonic() - test.begun:.1f} s", flush=True)
+    for _, text in trouble:
+        print("    " + text.replace("\n", "\n    "), flush=True)
+    return words != "FAILED"
+
+
+def main(at_once=3):
+    """Runs the calling file's tests, or those named on the command line, on so many sandboxes at a time."""
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
-    unittest.main(verbosity=1)
+    loader, module = unittest.defaultTestLoader, sys.modules["__main__"]
+    names = sys.argv[1:]
+    tests = [test for test in tests_of(loader.loadTestsFromModule(module))
+             if not names or any(name in test.id() for name in names)]
+    if not tests:
+        sys.exit("no such test")
+    at_once = min(at_once, len(tests), int(os.environ.get("STAITHE_TEST_SANDBOXES", at_once)))
+    todo = list(reversed(tests))
+    good = []
+
+    def work():
+        sandbox = Sandbox()
+        try:
+            while todo:
+                test = todo.pop()
+                test.sandbox = sandbox
+                result = unittest.TestResult()
+                test.run(result)
+                good.append(say(test, result))
+        finally:
+            sandbox.stop()
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for worker in [pool.submit(work) for _ in range(at_once)]:
+            worker.result()
+    print(f"{sum(good)} of {len(tests)} ok", flush=True)
+    sys.exit(0 if sum(good) == len(tests) else 1)

@@ -226,4 +226,4 @@ class KilledAnywhere(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    unittest.main(verbosity=1)

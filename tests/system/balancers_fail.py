@@ -1,0 +1,273 @@
+"""HAProxy is reloaded, restarted or gone, may not be told what to do, or has ideas of its own."""
+import contextlib
+import re
+import socket
+import threading
+import time
+
+import harness
+
+ONE = ("--limit", "web1")
+BOTH = ("--limit", "web1,web2")
+
+
+def other(sandbox):
+    """The release that is not live on web1."""
+    return "v3" if sandbox.versions(["web1"])["web1"] == "v2" else "v2"
+
+
+class BalancerChanges(harness.SystemTest):
+    """In `before` the host is drained and its app untouched; in `after` the app was reloaded and warms up."""
+
+    def deploy_while(self, place, happens, targets=None):
+        """One deploy of web1; `happens` is called while it stands at `place`."""
+        self.before = self.sandbox.versions()
+        self.target = other(self.sandbox)
+        hold = self.hold(place)
+        playbook = self.playbook({place: hold.step})
+        with harness.Load(self.sandbox, targets=targets) as load:
+            run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
+            hold.reached(run)
+            happens()
+            hold.let_go()
+            result = run.wait()
+        return result, load
+
+    def reload(self):
+        pid = self.worker("lb1")
+        self.sandbox.service("signal", "lb1.haproxy", "USR2")
+        self.assertTrue(harness.await_true(lambda: self.worker("lb1") not in (None, pid)))
+        time.sleep(1)
+
+    def restart(self):
+        self.sandbox.service("stop", "lb1.haproxy")
+        time.sleep(0.5)
+        self.sandbox.service("start", "lb1.haproxy")
+        self.assertTrue(harness.await_true(lambda: self.worker("lb1") is not None))
+        time.sleep(1)
+
+    def stop(self):
+        self.sandbox.service("stop", "lb1.haproxy")
+
+    def worker(self, balancer):
+        with contextlib.suppress(OSError):
+            found = re.search(r"^Pid: (\d+)", self.sandbox.ask(balancer, "show info"), re.M)
+            return found and int(found[1])
+
+    def second_balancer(self):
+        return "127.0.2.2:" + self.sandbox.env["LB_PORT"]
+
+    def went_well(self, result, load):
+        self.ended(result, 0, "done: 1 host")
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": self.target})
+
+    def test_reload_before_the_app_is_touched(self):
+        self.went_well(*self.deploy_while("drained", self.reload))
+
+    def test_reload_while_the_app_is_down(self):
+        self.went_well(*self.deploy_while("reloaded", self.reload))
+
+    def test_restart_before_the_app_is_touched(self):
+        # Visitors of a balancer that is restarted are refused, whoever does it: the other one is counted.
+        self.went_well(*self.deploy_while("drained", self.restart, self.second_balancer()))
+
+    def test_restart_while_the_app_is_down(self):
+        self.went_well(*self.deploy_while("reloaded", self.restart, self.second_balancer()))
+
+    def test_gone_before_anything(self):
+        self.sandbox.service("stop", "lb1.haproxy")
+        before = self.sandbox.versions()
+        result = self.sandbox.deploy("v2", *BOTH)
+        self.ended(result, 4, "edge1", "untouched   web[1-2]", "exit 4")
+        self.nothing_left(balancers=["lb2"])
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def gone(self, place):
+        result, load = self.deploy_while(place, self.stop, self.second_balancer())
+        self.assertIn(result.code, (1, 5), str(result))
+        self.none_failed(load)
+        self.nothing_held()
+        wrong = self.sandbox.await_serving(2, ["lb2"])
+        end = "\n".join(result.last_lines(14))
+        if result.code == 5:
+            self.assertIn("OUT         web1", end, str(result))
+            self.assertIn("staithe recover", end)
+        else:
+            self.assertEqual(wrong, {}, str(result))
+        self.sandbox.service("start", "lb1.haproxy")
+        self.assertTrue(harness.await_true(lambda: self.worker("lb1") is not None))
+        if result.code == 5:
+            recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
+            self.ended(recovered, 0)
+        self.nothing_left()
+        # Where the new release was proven healthy before the balancer went, recover lets it in.
+        self.assertIn(self.sandbox.versions(), (self.before, {**self.before, "web1": self.target}))
+
+    def test_gone_before_the_app_is_touched(self):
+        self.gone("drained")
+
+    def test_gone_while_the_app_is_down(self):
+        self.gone("reloaded")
+
+
+class BalancerRefuses(harness.SystemTest):
+    def configure(self, change):
+        """Both balancers restarted with their configuration changed, until the test ends."""
+        for balancer in harness.BALANCERS:
+            before = self.sandbox.read(balancer, "haproxy.cfg")
+            self.addCleanup(self.restarted, balancer, before)
+            self.restarted(balancer, change(before))
+
+    def restarted(self, balancer, text):
+        self.sandbox.write(text, balancer, "haproxy.cfg")
+        self.sandbox.service("stop", balancer + ".haproxy")
+        self.sandbox.service("start", balancer + ".haproxy")
+        def up():
+            with contextlib.suppress(OSError):
+                return self.sandbox.all_serving([balancer]) == {}
+        self.assertTrue(harness.await_true(up), f"{balancer} does not come back: {self.sandbox.read('log', balancer + '.haproxy.log')[-800:]}")
+
+    def project(self, old, new):
+        self.addCleanup(self.sandbox.write, self.sandbox.edited(old, new, "staithe.yml"), "staithe.yml")
+
+    def refused(self, *said):
+        before = self.sandbox.versions()
+        servers = self.sandbox.servers()
+        result = self.sandbox.deploy("v2", *BOTH)
+        self.ended(result, 4, *said, "exit 4")
+        self.assertEqual(self.sandbox.servers(), servers)
+        self.nothing_held()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_socket_is_not_admin(self):
+        self.configure(lambda text: text.replace("level admin", "level operator"))
+        self.refused("FAILED at web", "edge1", "admin", "untouched   web[1-2]")
+
+    def test_server_that_no_balancer_has(self):
+        self.project("api/$(host)", "apis/$(host)")
+        self.refused("FAILED at web", "apis/web", "untouched   web[1-2]")
+
+    def test_server_of_another_host(self):
+        """The name says one server, the address another: nobody is drained on a guess."""
+        self.configure(lambda text: re.sub(r"(server web1) 127.0.1.1", r"\1 127.0.1.3",
+                                           re.sub(r"(server web3) 127.0.1.3", r"\1 127.0.1.1", text)))
+        self.refused("FAILED at web1", "web1")
+
+    def test_too_few_servers_would_be_left(self):
+        for server in ("web3", "web4"):
+            for balancer in harness.BALANCERS:
+                self.sandbox.ask(balancer, f"set server api/{server} state maint")
+        before = self.sandbox.versions()
+        result = self.sandbox.deploy("v2", *BOTH)
+        self.assertIn(result.code, (1, 4), str(result))
+        self.ended(result, result.code, "FAILED at web1", "api")
+        left = self.sandbox.await_serving(2)
+        self.assertEqual({name.split("/")[1] for name in left}, {"web3", "web4"}, "what others took out is left alone")
+        self.nothing_held()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_server_that_another_person_drained_stays_as_it_was(self):
+        for balancer in harness.BALANCERS:
+            self.sandbox.ask(balancer, "set server admin/web1 state drain")
+        target = other(self.sandbox)
+        result = self.sandbox.deploy(target, *ONE)
+        self.ended(result, 0)
+        left = self.sandbox.await_serving(1)
+        self.assertEqual(set(left), {"lb1 admin/web1", "lb2 admin/web1"}, str(result))
+        self.assertIn("admin/web1", result.text, "it is said")
+        self.nothing_held()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": target})
+
+    def test_weight_is_given_back(self):
+        for balancer in harness.BALANCERS:
+            self.sandbox.ask(balancer, "set server api/web1 weight 37")
+        self.ended(self.sandbox.deploy(other(self.sandbox), *ONE), 0)
+        found = self.sandbox.servers()
+        self.assertEqual([found["lb1 api/web1"], found["lb2 api/web1"]], ["UP weight 37"] * 2)
+        self.nothing_held()
+
+    def test_agent_that_says_ready_all_the_time(self):
+        """An agent check undoes every drain by command unless it is switched off first; afterwards it is on again."""
+        with contextlib.closing(socket.socket()) as agent:
+            agent.bind(("127.0.1.1", 0))
+            agent.listen(64)
+            answers = []
+            def answer():
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection, _ = agent.accept()
+                        with connection:
+                            connection.sendall(b"ready\n")
+                            answers.append(time.monotonic())
+            threading.Thread(target=answer, daemon=True).start()
+            port = agent.getsockname()[1]
+            self.configure(lambda text: re.sub(r"(server web1 \S+)", rf"\1 agent-check agent-port {port} agent-inter 200ms", text))
+            target = other(self.sandbox)
+            with harness.Load(self.sandbox) as load:
+                result = self.sandbox.deploy(target, *ONE)
+            self.ended(result, 0)
+            self.none_failed(load)
+            self.nothing_left()
+            self.assertEqual(self.sandbox.versions(["web1"]), {"web1": target})
+            count = len(answers)
+            self.assertTrue(harness.await_true(lambda: len(answers) > count + 8, 6), "the agent is not asked any more")
+            agent.shutdown(socket.SHUT_RDWR)
+
+    def test_visitors_with_cookies(self):
+        self.configure(lambda text: re.sub(r"(server (web\d) \S+)", r"\1 cookie \2",
+                                           text.replace("backend api\n", "backend api\n    cookie SRV insert indirect nocache\n")))
+        target = other(self.sandbox)
+        with harness.Load(self.sandbox, "--cookies") as load:
+            result = self.sandbox.deploy(target, *ONE)
+        self.ended(result, 0)
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": target})
+
+
+class EndlessSession(harness.SystemTest):
+    """A visitor who reads slowly from an answer that never ends."""
+
+    def setUp(self):
+        super().setUp()
+        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 5)
+        self.addCleanup(self.client.close)
+        self.client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\nX-Server: web1\r\n\r\n")
+        self.assertIn(b"x-host: web1", self.client.recv(300).lower())
+        self.ended_at = None
+        threading.Thread(target=self.read_slowly, daemon=True).start()
+
+    def read_slowly(self):
+        with contextlib.suppress(OSError):
+            while self.client.recv(2000):
+                time.sleep(0.1)
+        self.ended_at = time.monotonic()
+
+    def deploy(self, at_deadline):
+        playbook = self.playbook({"drain": f"drain: {{within: 3s, at_deadline: {at_deadline}}}"})
+        self.target = other(self.sandbox)
+        with harness.Load(self.sandbox) as load:
+            result = self.sandbox.deploy(self.target, *BOTH, playbook=playbook)
+        self.none_failed(load)
+        self.nothing_left()
+        return result
+
+    def test_deadline_that_fails(self):
+        before = self.sandbox.versions()
+        result = self.deploy("fail")
+        self.ended(result, 1, "FAILED at web1", "still busy", "restored    web1", "untouched   web2", "exit 1")
+        self.assertIsNone(self.ended_at, "the session was cut although nobody said so")
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_deadline_that_closes_sessions(self):
+        result = self.deploy("close_sessions")
+        self.ended(result, 0)
+        self.assertIn("closing sessions", result.text)
+        self.assertTrue(harness.await_true(lambda: self.ended_at is not None, 5), "the session goes on")
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": self.target, "web2": self.target})
+
+
+if __name__ == "__main__":
+    harness.main()

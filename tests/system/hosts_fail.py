@@ -1,0 +1,312 @@
+"""Hosts, releases and the git server fail while a deploy is under way: each time the exit code and the last lines
+tell what is so, what can be put back is put back, and the balancers' visitors notice nothing."""
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import unittest
+
+import harness
+
+BOTH = ("--limit", "web1,web2")
+ONE = ("--limit", "web1")
+
+
+class ReleaseIsBad(harness.SystemTest):
+    def deploy_bad(self, ref, *said, playbook=None, timeout=90):
+        before = self.sandbox.versions()
+        with harness.Load(self.sandbox) as load:
+            result = self.sandbox.deploy(ref, *BOTH, playbook=playbook or self.playbook(), timeout=timeout)
+        self.ended(result, 1, "FAILED at web1", *said)
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before, str(result))
+        return result
+
+    def test_app_does_not_come_up(self):
+        self.deploy_bad("broken-start", "no such table: invoices", "reverted    web1", "untouched   web2", "exit 1")
+
+    def test_health_never_green(self):
+        playbook = self.playbook({"wait": "wait: {http: $(health), for: 3s}"})
+        self.deploy_bad("broken-health", "answered 503, expected 200", "reverted    web1", "untouched   web2", "exit 1",
+                        playbook=playbook)
+
+    def test_another_version_runs_than_was_meant(self):
+        self.deploy_bad("wrong-version", self.sandbox.sha["wrong-version"][:12], "reverted    web1", "untouched   web2",
+                        "exit 1")
+
+    def test_release_cannot_be_built(self):
+        before = self.sandbox.versions()
+        result = self.sandbox.deploy("broken-install", *BOTH)
+        self.ended(result, 1, "FAILED at web", "ledger.c: No such file", "untouched   web[1-2]", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_later_host_fails_and_versions_are_mixed(self):
+        """web1 is done when web2 fails: both are said, and what to do next."""
+        if self.sandbox.versions()["web1"] == "v3":
+            self.assertEqual(self.sandbox.deploy("v2", *BOTH).code, 0)
+        step = "run: test $(host) = web1 || { echo no ledger on $(host) >&2; exit 3; }"
+        playbook = self.playbook({"reloaded": step})
+        before = self.sandbox.versions(["web2"])
+        result = self.sandbox.deploy("v3", *BOTH, playbook=playbook)
+        self.ended(result, 5, "FAILED at web2", "no ledger on web2", "changed     web1", "reverted    web2",
+                   "staithe rollback", "exit 5")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
+        self.assertEqual(self.sandbox.versions(["web2"]), before)
+        self.ended(self.sandbox.deploy("v3", "--resume"), 0, "done: 1 host")
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
+
+    def test_git_server_gone_at_first(self):
+        self.sandbox.service("stop", "git.daemon")
+        result = self.sandbox.deploy("v2")
+        self.ended(result, 4, "nothing was changed")
+        self.nothing_left()
+
+    def test_git_server_gone_before_the_checkout(self):
+        before = self.sandbox.versions()
+        for host in ("web1", "web2"):
+            # The release must not be there already.
+            shutil.rmtree(self.sandbox.path("hosts", host, "payments", "releases", self.sandbox.sha["slow-start"][:12]),
+                          ignore_errors=True)
+        hold = self.hold("stage")
+        playbook = self.playbook(stage=[hold.step])
+        run = self.sandbox.begin_deploy("slow-start", *BOTH, playbook=playbook)
+        hold.reached(run)
+        self.sandbox.service("stop", "git.daemon")
+        hold.let_go()
+        result = run.wait()
+        self.ended(result, 1, "FAILED at web", "fetch", "untouched   web[1-2]", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+        self.assertEqual([], [name for host in ("web1", "web2") for name in self.sandbox.releases(host)
+                              if name.startswith(self.sandbox.sha["slow-start"][:12])], "half a release is left")
+
+    def test_disk_full(self):
+        """No file on web1 may grow over 512 bytes: what a full disk does to a checkout, without needing a mount."""
+        service = self.sandbox.read("services", "web1.sshd")
+        self.addCleanup(self.restart_sshd_with, service)
+        self.restart_sshd_with("ulimit -f 1\n" + service)
+        before = self.sandbox.versions()
+        result = self.sandbox.deploy("slow-start", *BOTH)
+        self.ended(result, 1, "FAILED at web1", "untouched   web[1-2]", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def restart_sshd_with(self, service):
+        self.sandbox.service("kill", "web1.sshd")
+        self.sandbox.write(service, "services", "web1.sshd")
+        self.sandbox.service("start", "web1.sshd")
+
+    def test_disk_nearly_full_is_seen_before_anything_is_done(self):
+        """Needs the right to mount."""
+        releases = self.sandbox.path("hosts", "web1", "payments", "tmp")
+        os.makedirs(releases, exist_ok=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", releases],
+                                 stderr=subprocess.PIPE, text=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest("no right to mount")
+        self.addCleanup(subprocess.run, ["umount", releases], check=False)
+        old = self.sandbox.edited("path: " + self.sandbox.path("hosts/$(host)/payments"),
+                                  "path: " + self.sandbox.path("hosts/$(host)/payments/tmp"), "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        result = self.sandbox.deploy("v2", *ONE)
+        self.ended(result, 4, "web1", "exit 4")
+        self.nothing_left()
+
+
+class HostIsLost(harness.SystemTest):
+    def test_unreachable_in_the_middle(self):
+        """web2 cannot be reached any more when its turn comes: it is left out, and said."""
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        before = self.sandbox.versions(["web2"])
+        hold = self.hold("healthy")
+        playbook = self.playbook({"healthy": hold.step})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy(target, *BOTH, playbook=playbook)
+            hold.reached(run)
+            self.sandbox.service("kill", "web2.sshd")
+            hold.let_go()
+            result = run.wait()
+            self.ended(result, 5, "FAILED at web2", "changed     web1", "exit 5")
+            self.assertEqual(self.sandbox.versions(["web1"]), {"web1": target})
+            wrong = self.sandbox.await_serving(2)
+            if wrong:
+                self.ended(result, 5, "OUT         web2", "staithe recover")
+                self.assertEqual({name.split("/")[1] for name in wrong}, {"web2"})
+            self.nothing_held()
+            self.sandbox.service("start", "web2.sshd")
+            recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.assertIn(recovered.code, (0, 5), str(recovered))
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web2"]), before)
+        self.none_failed(load)
+
+    def test_connection_cut_in_a_step(self):
+        """sshd's session dies while a step runs after the reload; the host itself answers again."""
+        before = self.sandbox.versions()
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+            hold.reached(run)
+            self.sandbox.cut_connections("web1")
+            result = run.wait()
+        self.ended(result, 1, "FAILED at web1", "connection", "reverted    web1", "untouched   web2", "exit 1")
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_sshd_gone_in_a_step(self):
+        """It cannot be put back: the host stays out, which is said, and recover puts it right."""
+        before = self.sandbox.versions()
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+            hold.reached(run)
+            self.sandbox.service("kill", "web1.sshd")
+            result = run.wait()
+            self.ended(result, 5, "FAILED at web1", "OUT         web1", "untouched   web2", "staithe recover", "exit 5")
+            self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1"})
+            self.nothing_held()
+            hold.let_go()
+            self.sandbox.service("start", "web1.sshd")
+            recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(recovered, 0)
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_command_killed_on_the_host(self):
+        before = self.sandbox.versions()
+        playbook = self.playbook({"reloaded": "run: kill -9 $$"})
+        result = self.sandbox.deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+        self.ended(result, 1, "FAILED at web1", "KILL", "reverted    web1", "untouched   web2", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_abandoned_by_a_second_signal(self):
+        """The first asks, the second abandons: what is left is said, and recover puts it right."""
+        before = self.sandbox.versions()
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+        hold.reached(run)
+        run.signal(2)
+        self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
+        run.signal(2)
+        result = run.wait(20)
+        self.ended(result, 5, "OUT         web1", "untouched   web2", "staithe recover", "exit 5")
+        self.nothing_held()
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_hundred_megabytes_of_output(self):
+        step = "run: yes 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde | head -c 100000000"
+        run = self.sandbox.begin_deploy("v2", *ONE, playbook=self.playbook(stage=[step]))
+        run.watch_memory()
+        result = run.wait(180)
+        self.ended(result, 0)
+        self.assertGreater(run.peak_kib, 1000)
+        self.assertLess(run.peak_kib, 60 * 1024, "peak resident KiB")
+        self.assertLess(len(result.text), 2_000_000)
+        self.nothing_left()
+        print(f"        100 MB of output, peak resident size {run.peak_kib / 1024:.0f} MiB, {result.seconds:.1f} s")
+
+
+class HostIsNotTrusted(harness.SystemTest):
+    def restore_known_hosts(self):
+        self.addCleanup(self.sandbox.write, self.sandbox.read("ssh", "known_hosts"), "ssh", "known_hosts")
+
+    def test_unknown_and_changed_keys_are_told_at_once(self):
+        self.restore_known_hosts()
+        lines = self.sandbox.read("ssh", "known_hosts").split("\n")
+        address = f":{self.sandbox.env['SSH_PORT']} "
+        key_of = {line.split("]")[0][1:]: line.split(address)[1] for line in lines if line}
+        kept = [line for line in lines if "127.0.1.1]" not in line and "127.0.1.3]" not in line]
+        kept = [line.replace(key_of["127.0.1.2"], key_of["127.0.1.4"]) if "127.0.1.2]" in line else line for line in kept]
+        self.sandbox.write("\n".join(kept), "ssh", "known_hosts")
+        before = self.sandbox.versions()
+        result = self.sandbox.deploy("v2")
+        self.ended(result, 4, "web1", "web2", "web3", "hostkeys scan", "nothing was changed")
+        said = "\n".join(result.last_lines(14))
+        for host in ("web1", "web2", "web3"):
+            text = subprocess.run(["ssh-keygen", "-lf", self.sandbox.path("ssh", host + "_key.pub")],
+                                  stdout=subprocess.PIPE, text=True, check=True).stdout.split()[1]
+            self.assertIn(text, said, f"the fingerprint of {host}")
+        self.assertNotIn("web4:", said)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_host_that_accepts_and_says_nothing(self):
+        self.sandbox.service("kill", "web3.sshd")
+        before = self.sandbox.versions()
+        with contextlib.closing(socket.socket()) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.1.3", int(self.sandbox.env["SSH_PORT"])))
+            server.listen(64)
+            held = []
+            def accept():
+                with contextlib.suppress(OSError):
+                    while True:
+                        held.append(server.accept()[0])
+            threading.Thread(target=accept, daemon=True).start()
+            result = self.sandbox.deploy("v2")
+            server.shutdown(socket.SHUT_RDWR)
+            for connection in held:
+                connection.close()
+        self.ended(result, 4, "FAILED at web3", "untouched   web[1-4]", "exit 4")
+        # connect_timeout is 5s; there may be two attempts.
+        self.assertLess(result.seconds, 40)
+        self.sandbox.service("start", "web3.sshd")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_host_that_refuses_the_connection(self):
+        self.sandbox.service("kill", "web3.sshd")
+        result = self.sandbox.deploy("v2")
+        self.ended(result, 4, "FAILED at web3", "untouched   web[1-4]", "exit 4")
+        self.sandbox.service("start", "web3.sshd")
+        self.nothing_left()
+
+
+class TwoAtOnce(harness.SystemTest):
+    def test_second_deploy_says_who_holds_the_lock_or_waits(self):
+        hold = self.hold("healthy")
+        playbook = self.playbook({"healthy": hold.step})
+        first = self.sandbox.begin_deploy("v2", *ONE, playbook=playbook)
+        hold.reached(first)
+        second = self.sandbox.deploy("v3", *ONE)
+        self.ended(second, 4, f"pid {first.pid}", "exit 4")
+        run_id, = self.sandbox.unfinished()
+        self.assertIn(run_id[0], second.text)
+        third = self.sandbox.begin_deploy("v3", *ONE, "--lock-wait", "60s")
+        self.assertTrue(harness.await_true(lambda: f"pid {first.pid}" in third.peek(), 20), third.peek())
+        self.assertTrue(first.alive() and third.alive())
+        hold.let_go()
+        self.ended(first.wait(), 0)
+        self.ended(third.wait(), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
+
+    def test_waiting_for_the_lock_ends_with_ctrl_c(self):
+        hold = self.hold("healthy")
+        playbook = self.playbook({"healthy": hold.step})
+        first = self.sandbox.begin_deploy("v2", *ONE, playbook=playbook)
+        hold.reached(first)
+        waiting = self.sandbox.begin_deploy("v3", *ONE, "--lock-wait", "60s")
+        self.assertTrue(harness.await_true(lambda: f"pid {first.pid}" in waiting.peek(), 20), waiting.peek())
+        waiting.signal(2)
+        self.ended(waiting.wait(10), 130)
+        hold.let_go()
+        self.ended(first.wait(), 0)
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()
