@@ -1,4 +1,5 @@
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/selection.hpp"
 
@@ -14,7 +15,7 @@ std::vector<Group> read_groups(yaml::Mapping& map) {
     Group group;
     group.name = member.key;
     if (!is_host_name(group.name.value) || group.name.value == "all") {
-      member.value.error("'" + group.name.value + "' cannot be the name of a group");
+      report_key(member, "'" + group.name.value + "' cannot be the name of a group");
     }
     if (member.value.node().kind == yaml::Kind::list) {
       group.hosts = member.value.texts().value_or(std::vector<Text>());
@@ -39,7 +40,9 @@ void read_balancers(yaml::Mapping& map, Environment& environment) {
       balancer.socket = socket->value;
       const bool good = !balancer.socket.empty() &&
                         (balancer.socket.front() == '/' || balancer.socket.rfind("tcp ", 0) == 0);
-      if (!good) fields.error_at("socket", "'" + balancer.socket + "' is no socket", "write an absolute path, or 'tcp HOST:PORT'");
+      if (!good)
+        fields.error_at("socket", "'" + balancer.socket + "' is no socket",
+                        "write an absolute path, or 'tcp HOST:PORT'");
     }
     if (auto socket = fields.text("master_socket")) balancer.master_socket = socket->value;
     if (auto on = fields.text("on")) balancer.on = on->value;
@@ -56,10 +59,12 @@ void read_ssh(yaml::Mapping& map, const std::string& directory, Environment& env
   if (auto file = fields->text("known_hosts")) ssh.known_hosts = resolve_path(directory, file->value);
   if (auto file = fields->text("config")) ssh.config = resolve_path(directory, file->value);
   if (auto timeout = fields->duration("connect_timeout")) {
-    if (timeout->value < base::Duration(10)) fields->error_at("connect_timeout", "no connection is made in that time");
+    if (timeout->value < base::Duration(10))
+      fields->error_at("connect_timeout", "no connection is made in that time");
     ssh.connect_timeout = timeout->value;
   }
-  if (auto most = fields->integer("max_handshakes", 1, 10'000)) ssh.max_handshakes = static_cast<std::uint32_t>(most->value);
+  if (auto most = fields->integer("max_handshakes", 1, 10'000))
+    ssh.max_handshakes = static_cast<std::uint32_t>(most->value);
   const auto user = fields->text("user");
   const auto jump = fields->text("jump");
   const auto port = fields->integer("port", 1, 65535);
@@ -80,8 +85,9 @@ void read_state(yaml::Mapping& map, const std::string& directory, Environment& e
   if (!text) return;
   const std::size_t blank = text->value.find(' ');
   const std::string kind = text->value.substr(0, blank);
-  const std::string_view rest =
-      blank == std::string::npos ? std::string_view() : base::trim(std::string_view(text->value).substr(blank));
+  const std::string_view rest = blank == std::string::npos
+                                    ? std::string_view()
+                                    : base::trim(std::string_view(text->value).substr(blank));
   if (kind == "sqlite" && !rest.empty()) {
     environment.state.path = resolve_path(directory, std::string(rest));
     return;
@@ -95,15 +101,17 @@ void read_state(yaml::Mapping& map, const std::string& directory, Environment& e
   environment.state.url = *url;
 }
 
-void read_notify(yaml::Mapping& map, Environment& environment) {
+void read_notify(yaml::Mapping& map, Environment& environment, diag::Diagnostics& diagnostics) {
   for (const Text& text : map.texts("notify")) {
     constexpr std::string_view slack = "slack ";
-    const auto url = text.value.rfind(slack, 0) == 0 ? parse_secret(std::string_view(text.value).substr(slack.size()))
-                                                     : std::nullopt;
+    const auto url = text.value.rfind(slack, 0) == 0
+                         ? parse_secret(std::string_view(text.value).substr(slack.size()))
+                         : std::nullopt;
     if (url) {
       environment.notify.push_back(*url);
     } else {
-      map.error_at("notify", "'" + text.value + "' is nobody to notify", "write 'slack env NAME' with the variable that holds the webhook");
+      report(text, diagnostics, "'" + text.value + "' is nobody to notify",
+             "write 'slack env NAME' with the variable that holds the webhook");
     }
   }
 }
@@ -114,7 +122,8 @@ void check_jumps(const Environment& environment, diag::Diagnostics& diagnostics)
     const Host* at = &host;
     for (std::size_t hops = 0; at != nullptr && !at->jump.empty(); ++hops) {
       if (hops > environment.hosts.size()) {
-        diagnostics.error(host.name.position, "host '" + host.name.value + "' is reached through itself", host.name.path);
+        diagnostics.error(host.name.position, "host '" + host.name.value + "' is reached through itself",
+                          host.name.path);
         break;
       }
       at = environment.find_host(at->jump);
@@ -127,7 +136,8 @@ void check_jumps(const Environment& environment, diag::Diagnostics& diagnostics)
 Environment read_environment(const yaml::Member& member, const std::string& directory) {
   Environment environment;
   environment.name = member.key;
-  if (!is_host_name(member.key.value)) member.value.error("'" + member.key.value + "' cannot be the name of an environment");
+  if (!is_host_name(member.key.value))
+    report_key(member, "'" + member.key.value + "' cannot be the name of an environment");
   yaml::Mapping map(member.value);
   if (auto is_protected = map.boolean("protected")) environment.is_protected = is_protected->value;
   if (auto hosts = map.value("hosts")) environment.hosts = read_hosts(*hosts, member.key.value);
@@ -135,14 +145,15 @@ Environment read_environment(const yaml::Member& member, const std::string& dire
   read_balancers(map, environment);
   read_ssh(map, directory, environment);
   read_state(map, directory, environment);
-  read_notify(map, environment);
+  read_notify(map, environment, member.value.diagnostics());
   environment.inventory = map.texts("inventory");
   environment.vars = read_variables(map);
   environment.secrets = read_secrets(map);
   if (auto databases = map.value("databases")) environment.databases = databases->node();
   map.finish();
   if (environment.hosts.empty() && environment.inventory.empty() && map.valid()) {
-    map.error("environment '" + member.key.value + "' has no host", "name some under 'hosts', or an 'inventory' program");
+    map.error("environment '" + member.key.value + "' has no host",
+              "name some under 'hosts', or an 'inventory' program");
   }
   return environment;
 }
@@ -155,12 +166,14 @@ void check_environment(const Environment& environment, diag::Diagnostics& diagno
                         "give one of them another name");
     }
   }
+  const std::vector<std::string> known_groups = environment.group_names();
   for (const Group& group : environment.groups) {
     for (const Text& name : group.hosts) (void)select_any(environment, name, diagnostics);
     for (const Text& child : group.children) {
-      if (environment.find_group(child.value) == nullptr) {
-        diagnostics.error(child.position, "there is no group '" + child.value + "'", child.path);
-      }
+      if (std::find(known_groups.begin(), known_groups.end(), child.value) != known_groups.end()) continue;
+      const auto near = base::nearest(child.value, known_groups);
+      report(child, diagnostics, "there is no group '" + child.value + "'",
+             near ? "did you mean '" + *near + "'?" : "");
     }
   }
   for (std::size_t i = 0; i < environment.balancers.size(); ++i) {

@@ -4,12 +4,13 @@
 #include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 namespace staithe::playbook {
 namespace {
@@ -84,6 +85,8 @@ std::optional<std::string> find_project(const std::string& directory) {
   }
 }
 
-steps::Files disk_files() { return {read_text, digest}; }
+steps::Files disk_files() {
+  return {read_text, digest};
+}
 
 }  // namespace staithe::playbook

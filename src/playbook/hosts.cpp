@@ -1,4 +1,5 @@
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/steps/substitute.hpp"
 
@@ -22,13 +23,7 @@ class HostTexts {
     std::vector<steps::Problem> problems;
     auto result = steps::expand_plain(text->value, variables_, problems);
     for (const steps::Problem& problem : problems) {
-      diag::Diagnostic finding;
-      finding.position = text->position;
-      finding.length = text->length;
-      finding.message = problem.message;
-      finding.path = text->path;
-      finding.help = "here only $(n), $(host) and $(environment) are known";
-      diagnostics.add(std::move(finding));
+      report(*text, diagnostics, problem.message, "here only $(n), $(host) and $(environment) are known");
     }
     return result.value_or("");
   }
@@ -80,15 +75,19 @@ HostFields read_fields(const yaml::Reader& value) {
 void read_host(const yaml::Member& member, const std::string& environment, std::vector<Host>& hosts) {
   diag::Diagnostics& diagnostics = member.value.diagnostics();
   const auto names = base::expand_range(member.key.value);
-  if (!names) return member.value.error("'" + member.key.value + "' is not a range", "write it as web[1-9] or web[1-3,7]");
+  if (!names)
+    return report_key(member, "'" + member.key.value + "' is not a range",
+                      "write it as web[1-9] or web[1-3,7]");
   const HostFields fields = read_fields(member.value);
   const std::vector<std::string> numbers = numbers_of(member.key.value, names->size());
   for (std::size_t i = 0; i < names->size(); ++i) {
     const std::string& name = (*names)[i];
-    if (!is_host_name(name) || name == "all") return member.value.error("'" + name + "' cannot be the name of a host");
-    const bool known = std::any_of(hosts.begin(), hosts.end(), [&](const Host& h) { return h.name.value == name; });
+    if (!is_host_name(name) || name == "all")
+      return report_key(member, "'" + name + "' cannot be the name of a host");
+    const bool known =
+        std::any_of(hosts.begin(), hosts.end(), [&](const Host& h) { return h.name.value == name; });
     if (known) {
-      member.value.error("host '" + name + "' is there already");
+      report_key(member, "host '" + name + "' is there already");
       continue;
     }
     Host host = fields.common;
@@ -101,7 +100,7 @@ void read_host(const yaml::Member& member, const std::string& environment, std::
     host.jump = texts.expand(fields.jump, diagnostics);
     for (const Text& file : fields.identity) host.identity_files.push_back(texts.expand(file, diagnostics));
     if (fields.address && !host.address.empty() && !is_host_name(host.address)) {
-      member.value.error("'" + host.address + "' is not an address");
+      report(*fields.address, diagnostics, "'" + host.address + "' is not an address");
     }
     hosts.push_back(std::move(host));
   }
@@ -113,7 +112,8 @@ bool is_host_name(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
   if (std::isalnum(static_cast<unsigned char>(name.front())) == 0 && name.front() != ':') return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("._-:%").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("._-:%").find(c) != std::string_view::npos;
   });
 }
 
@@ -125,7 +125,8 @@ std::vector<Host> read_hosts(const yaml::Reader& value, const std::string& envir
     if (!texts) return hosts;
     const yaml::Node nothing;
     for (const Text& text : *texts) {
-      read_host(yaml::Member{text, yaml::Reader(nothing, value.diagnostics(), text.path)}, environment, hosts);
+      read_host(yaml::Member{text, yaml::Reader(nothing, value.diagnostics(), text.path)}, environment,
+                hosts);
     }
     return hosts;
   }

@@ -1,4 +1,5 @@
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/steps/variables.hpp"
 
@@ -17,7 +18,9 @@ constexpr std::size_t max_json_bytes = 64 * 1024 * 1024;
 constexpr std::size_t max_hosts = 10'000;
 
 /// Scalars as their text; lists and objects as JSON.
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 class InventoryReader {
  public:
@@ -56,7 +59,8 @@ class InventoryReader {
     Group& entry = group_entry(name);
     if (const auto children = value.find("children"); children != value.end()) {
       for (const std::string& child : names(name + ".children", *children)) {
-        entry.children.push_back(located(child));
+        // Ansible's own two groups: everybody is in one, and nobody asks for the other.
+        if (child != "all" && child != "ungrouped") entry.children.push_back(located(child));
       }
     }
     const auto vars = value.find("vars");
@@ -70,7 +74,8 @@ class InventoryReader {
       Host* known = host(name);
       if (known == nullptr || group == "all" || group == "ungrouped") continue;
       const auto is_this = [&](const Text& g) { return g.value == group; };
-      if (std::none_of(known->groups.begin(), known->groups.end(), is_this)) known->groups.push_back(located(group));
+      if (std::none_of(known->groups.begin(), known->groups.end(), is_this))
+        known->groups.push_back(located(group));
     }
   }
 
@@ -160,7 +165,8 @@ class InventoryReader {
   }
 
   void add_variable(VariableEntries& entries, const std::string& key, const Json& value) {
-    // Names that no text could refer to, and those that are staithe's own, are left out: an inventory serves others too.
+    // Names that no text could refer to, and those that are staithe's own, are left out: an inventory serves
+    // others too.
     if (!steps::Variables::is_name(key) || is_reserved(key)) return;
     entries.push_back({located(key), located(text_of(value)), true});
   }
@@ -184,10 +190,12 @@ void add_dynamic_inventory(Project& project, const std::string& environment, con
   if (target == nullptr) return diagnostics.error({}, "there is no environment '" + environment + "'");
   target->inventory_asked = true;
   const diag::Position where{program, 0, 0};
-  if (json_text.size() > max_json_bytes) return diagnostics.error(where, "the inventory is larger than 64 MiB");
+  if (json_text.size() > max_json_bytes)
+    return diagnostics.error(where, "the inventory is larger than 64 MiB");
   const Json root = Json::parse(json_text, nullptr, false);
   if (root.is_discarded()) {
-    return diagnostics.error(where, "this inventory program did not print JSON", "", "run it by hand; staithe reads what Ansible's --list prints");
+    return diagnostics.error(where, "this inventory program did not print JSON", "",
+                             "run it by hand; staithe reads what Ansible's --list prints");
   }
   if (!root.is_object()) return diagnostics.error(where, "the inventory is not a JSON object");
   try {

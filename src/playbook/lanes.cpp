@@ -32,17 +32,20 @@ plan::Action record(const HostSite& host, const std::string& state) {
 }
 
 bool alters(const Actions& actions) {
-  return std::any_of(actions.begin(), actions.end(), [](const plan::Action& action) { return action.alters_service; });
+  return std::any_of(actions.begin(), actions.end(),
+                     [](const plan::Action& action) { return action.alters_service; });
 }
 
 /// What later steps of a lane may call by name.
 std::vector<std::string> captures_of(const steps::Lowered& lowered) {
   std::vector<std::string> names;
   for (const plan::Action& action : lowered.actions) {
-    if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect); remote != nullptr && !remote->capture.empty()) {
+    if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect);
+        remote != nullptr && !remote->capture.empty()) {
       names.push_back(remote->capture);
     }
-    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect); local != nullptr && !local->capture.empty()) {
+    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect);
+        local != nullptr && !local->capture.empty()) {
       names.push_back(local->capture);
     }
   }
@@ -67,8 +70,8 @@ bool LaneMaker::is_meant(const steps::ParsedStep& step, const HostSite& host) {
   return hosts && std::find(hosts->begin(), hosts->end(), host.host->name.value) != hosts->end();
 }
 
-std::optional<steps::Lowered> LaneMaker::lower(const steps::ParsedStep& step, steps::Place place, HostSite* host,
-                                               steps::Variables& variables) {
+std::optional<steps::Lowered> LaneMaker::lower(const steps::ParsedStep& step, steps::Place place,
+                                               HostSite* host, steps::Variables& variables) {
   steps::Site site;
   site.place = place;
   site.variables = &variables;
@@ -193,7 +196,8 @@ void LaneMaker::verify(Assembly& lane, const HostSite& host) {
     probe.contains = {};
     probe.contains.append(plan::CaptureRef{"staithe.previous"});
     effect.what = probe;
-    lane.repair.push_back(make("verify", std::move(effect), probe.url.shown() + " says the release before", seconds(30)));
+    lane.repair.push_back(
+        make("verify", std::move(effect), probe.url.shown() + " says the release before", seconds(30)));
   }
   if (lane.open) {
     lane.open->body.push_back(std::move(forward));
@@ -210,7 +214,8 @@ void LaneMaker::close(Assembly& lane, HostSite& host) {
   if (!alters(repair) && lane.undo.empty()) repair.clear();
   if (!repair.empty() && host.activated && host.release) repair.push_back(record(host, "bad"));
   const bool reverts = run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop;
-  lane.open->on_failure = reverts && !repair.empty() ? plan::Bracket::OnFailure::repair : plan::Bracket::OnFailure::keep;
+  lane.open->on_failure =
+      reverts && !repair.empty() ? plan::Bracket::OnFailure::repair : plan::Bracket::OnFailure::keep;
   lane.open->repair = std::move(repair);
   lane.bracket = lane.open;
   lane.nodes.emplace_back(std::move(*lane.open));
@@ -247,7 +252,8 @@ HostSite* LaneMaker::host_of_once(const steps::ParsedStep& step) {
   for (HostSite& host : run_.hosts) {
     if (host.host->name.value == *name) return &host;
   }
-  const std::string why = run_.environment->find_host(*name) == nullptr ? "' is no host of " : "' is not selected in ";
+  const std::string why =
+      run_.environment->find_host(*name) == nullptr ? "' is no host of " : "' is not selected in ";
   run_.diagnostics->error(step.common.on->position, "'" + *name + why + run_.environment->name.value,
                           step.common.on->path, "name one of the playbook's hosts");
   return nullptr;
@@ -287,7 +293,8 @@ std::vector<plan::Lane> LaneMaker::preflight(bool has_checkout, bool drains) {
     look.script = steps::preflight_script(host.release ? &*host.release : nullptr, wanted);
     look.reads_only = true;
     if (!look.script.empty()) {
-      lane.nodes.emplace_back(make("preflight", std::move(look), "what " + lane.host + " needs is there", seconds(60)));
+      lane.nodes.emplace_back(
+          make("preflight", std::move(look), "what " + lane.host + " needs is there", seconds(60)));
     }
     if (drains && host.in_rotation) {
       lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{lane.host},
@@ -307,7 +314,8 @@ std::vector<plan::Lane> LaneMaker::cleanup() {
     plan::RunRemote effect;
     effect.host = lane.host;
     effect.script = steps::cleanup_script(*host.release);
-    lane.nodes.emplace_back(make("cleanup", std::move(effect), "mark " + host.release->id + " good and remove old releases",
+    lane.nodes.emplace_back(make("cleanup", std::move(effect),
+                                 "mark " + host.release->id + " good and remove old releases",
                                  std::chrono::minutes(5)));
     lane.nodes.emplace_back(record(host, "good"));
     lanes.push_back(std::move(lane));

@@ -12,8 +12,8 @@ struct HostSite {
   steps::Variables variables;
   std::optional<steps::Release> release;
   bool in_rotation = false;
-  bool activated = false;              ///< a step of `each` made the release live
-  std::vector<std::string> commands;   ///< what will run there, for the preflight
+  bool activated = false;             ///< a step of `each` made the release live
+  std::vector<std::string> commands;  ///< what will run there, for the preflight
 };
 
 /// What the lanes of a run share.
@@ -25,10 +25,10 @@ struct RunSite {
   diag::Diagnostics* diagnostics = nullptr;
   std::string directory;
   Refs refs;
-  steps::Variables variables;              ///< without a host
-  std::optional<steps::Release> release;   ///< where no host is needed
+  steps::Variables variables;             ///< without a host
+  std::optional<steps::Release> release;  ///< where no host is needed
   std::vector<plan::Text> notify_urls;
-  std::vector<HostSite> hosts;             ///< in the order of the run
+  std::vector<HostSite> hosts;  ///< in the order of the run
 };
 
 /// Turns sections into lanes. Findings are added; the lanes of a site with findings are incomplete.

@@ -1,6 +1,7 @@
 #include "layers.hpp"
 
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/steps/substitute.hpp"
 
@@ -19,7 +20,8 @@ void add_entries(steps::Variables& variables, const VariableEntries& entries, co
   }
 }
 
-void add_secrets(steps::Variables& variables, const std::vector<SecretEntry>& secrets, const std::string& origin) {
+void add_secrets(steps::Variables& variables, const std::vector<SecretEntry>& secrets,
+                 const std::string& origin) {
   for (const SecretEntry& secret : secrets) {
     variables.set("secret." + secret.name.value,
                   steps::Variable{steps::Variable::Kind::secret, "", secret.source, origin});
@@ -27,38 +29,40 @@ void add_secrets(steps::Variables& variables, const std::vector<SecretEntry>& se
 }
 
 bool mentions(const std::string& text, const std::string& name) {
-  return text.find("$(" + name + ")") != std::string::npos || text.find("$(raw " + name + ")") != std::string::npos;
+  return text.find("$(" + name + ")") != std::string::npos ||
+         text.find("$(raw " + name + ")") != std::string::npos;
 }
 
 }  // namespace
 
-std::string release_id(const std::string& sha) { return sha.substr(0, 12); }
+std::string release_id(const std::string& sha) {
+  return sha.substr(0, 12);
+}
 
 std::optional<std::string> expand_plain(const Text& text, const steps::Variables& variables,
                                         diag::Diagnostics& diagnostics) {
   std::vector<steps::Problem> problems;
   auto result = steps::expand_plain(text.value, variables, problems);
   for (const steps::Problem& problem : problems) {
-    diag::Diagnostic finding;
-    finding.position = text.position;
-    finding.length = text.length;
-    finding.message = problem.message;
-    finding.path = text.path;
-    finding.help = problem.help;
-    diagnostics.add(std::move(finding));
+    report(text, diagnostics, problem.message, problem.help);
   }
   return result;
 }
 
 Layers::Layers(const Project& project, const Environment& environment, const Service* service,
                const Playbook* playbook, const Request& request)
-    : project_(project), environment_(environment), service_(service), playbook_(playbook), request_(request) {}
+    : project_(project),
+      environment_(environment),
+      service_(service),
+      playbook_(playbook),
+      request_(request) {}
 
 void Layers::prepare(diag::Diagnostics& diagnostics) {
   for (const auto& [path, text] : request_.var_files) {
     const auto root = yaml::parse(text, path, diagnostics);
     if (!root) continue;
-    if (const auto members = yaml::Reader(*root, diagnostics).map()) files_.push_back(read_variables(*members));
+    if (const auto members = yaml::Reader(*root, diagnostics).map())
+      files_.push_back(read_variables(*members));
   }
   for (const auto& [name, value] : request_.vars) check_var(name, diagnostics);
 }
@@ -76,17 +80,24 @@ void Layers::check_var(const std::string& name, diag::Diagnostics& diagnostics) 
   layers.files_ = files_;
   steps::Variables known = layers.for_run();
   is_known = is_known || known.find(name) != nullptr;
-  for (const Host& host : environment_.hosts) is_known = is_known || layers.for_host(host).find(name) != nullptr;
+  for (const Host& host : environment_.hosts)
+    is_known = is_known || layers.for_host(host).find(name) != nullptr;
   if (is_known) return;
   const auto near = base::nearest(name, known.names());
   diagnostics.error({}, "--var " + name + ": nothing uses a variable of that name", "",
                     near ? "did you mean '" + *near + "'?" : "declare it under 'vars' of the playbook");
 }
 
-void Layers::set_release(const Refs& refs) { refs_ = refs; }
+void Layers::set_release(const Refs& refs) {
+  refs_ = refs;
+}
 
-steps::Variables Layers::for_run() const { return make(nullptr); }
-steps::Variables Layers::for_host(const Host& host) const { return make(&host); }
+steps::Variables Layers::for_run() const {
+  return make(nullptr);
+}
+steps::Variables Layers::for_host(const Host& host) const {
+  return make(&host);
+}
 
 steps::Variables Layers::make(const Host* host) const {
   steps::Variables variables;
@@ -112,9 +123,9 @@ void Layers::add_service(steps::Variables& variables) const {
   if (service_ == nullptr) return;
   const std::string origin = "service " + service_->name.value;
   const std::pair<const char*, const std::optional<Text>*> fields[] = {
-      {"repository", &service_->repository}, {"path", &service_->path},
-      {"reload", &service_->reload},         {"health", &service_->health},
-      {"release_url", &service_->release_url}};
+      {"repository", &service_->repository},   {"path", &service_->path},
+      {"reload", &service_->reload},           {"health", &service_->health},
+      {"release_url", &service_->release_url}, {"port", &service_->port}};
   for (const auto& [name, text] : fields) {
     if (*text) variables.set_text(name, (*text)->value, origin);
   }
@@ -137,8 +148,10 @@ void Layers::add_groups(steps::Variables& variables, const Host& host) const {
     }
     member_of.emplace_back(descendants.size(), &group);
   }
-  std::stable_sort(member_of.begin(), member_of.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (const auto& [size, group] : member_of) add_entries(variables, group->vars, "group " + group->name.value);
+  std::stable_sort(member_of.begin(), member_of.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [size, group] : member_of)
+    add_entries(variables, group->vars, "group " + group->name.value);
 }
 
 void Layers::add_own(steps::Variables& variables, const Host* host) const {
@@ -149,7 +162,8 @@ void Layers::add_own(steps::Variables& variables, const Host* host) const {
     const std::string id = release_id(refs_.sha);
     variables.set_literal("sha", refs_.sha);
     variables.set_literal("release", id);
-    if (variables.find("path") != nullptr) variables.set_text("release.path", "$(path)/releases/" + id, "staithe");
+    if (variables.find("path") != nullptr)
+      variables.set_text("release.path", "$(path)/releases/" + id, "staithe");
   }
   if (host == nullptr) return;
   variables.set_literal("host", host->name.value);

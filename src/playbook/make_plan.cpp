@@ -2,6 +2,7 @@
 
 #include "lanes.hpp"
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/selection.hpp"
 
@@ -29,7 +30,8 @@ struct Choice {
   bool good = false;
 };
 
-Choice choose(const Project& project, const Playbook& playbook, const Request& request, diag::Diagnostics& diagnostics) {
+Choice choose(const Project& project, const Playbook& playbook, const Request& request,
+              diag::Diagnostics& diagnostics) {
   Choice choice;
   choice.environment = choose_environment(project, request.environment, diagnostics);
   choice.good = choice.environment != nullptr;
@@ -43,7 +45,8 @@ Choice choose(const Project& project, const Playbook& playbook, const Request& r
       for (const Service& service : project.services) known.push_back(service.name.value);
       const auto near = base::nearest(playbook.service->value, known);
       diagnostics.error(playbook.service->position,
-                        "there is no service '" + playbook.service->value + "' in " + project.path, playbook.service->path,
+                        "there is no service '" + playbook.service->value + "' in " + project.path,
+                        playbook.service->path,
                         near ? "did you mean '" + *near + "'?" : "there are: " + base::join(known, ", "));
       choice.good = false;
     }
@@ -55,8 +58,8 @@ Choice choose(const Project& project, const Playbook& playbook, const Request& r
 
 bool needs_release(const Playbook& playbook) {
   const auto mentions = [&](std::string_view text) { return playbook.text.find(text) != std::string::npos; };
-  return playbook.uses("checkout") || playbook.uses("activate") || mentions("$(sha)") || mentions("$(release)") ||
-         mentions("$(release.path)");
+  return playbook.uses("checkout") || playbook.uses("activate") || mentions("$(sha)") ||
+         mentions("$(release)") || mentions("$(release.path)");
 }
 
 /// Makes one plan. Each step of the work is a function; findings stop it where the rest would be noise.
@@ -64,8 +67,12 @@ class PlanMaker {
  public:
   PlanMaker(const Project& project, const Playbook& playbook, const Request& request, const Choice& choice,
             diag::Diagnostics& diagnostics)
-      : project_(project), playbook_(playbook), request_(request), environment_(*choice.environment),
-        service_(choice.service), diagnostics_(diagnostics),
+      : project_(project),
+        playbook_(playbook),
+        request_(request),
+        environment_(*choice.environment),
+        service_(choice.service),
+        diagnostics_(diagnostics),
         layers_(project, environment_, service_, &playbook, request) {}
 
   std::optional<RefToResolve> ref() {
@@ -85,7 +92,8 @@ class PlanMaker {
     refs_ = refs;
     layers_.set_release(refs);
     files_ = &files;
-    if (!refs.sha.empty() && !is_sha(refs.sha)) diagnostics_.error({}, "'" + refs.sha + "' is not the full name of a commit");
+    if (!refs.sha.empty() && !is_sha(refs.sha))
+      diagnostics_.error({}, "'" + refs.sha + "' is not the full name of a commit");
     const auto hosts = choose_hosts();
     if (!hosts || diagnostics_.count(diag::Severity::error) > errors_before) return std::nullopt;
     start(purpose, *hosts);
@@ -102,13 +110,14 @@ class PlanMaker {
     if (service_ == nullptr) {
       std::vector<std::string> known;
       for (const Service& service : project_.services) known.push_back(service.name.value);
-      diagnostics_.error({playbook_.path, 0, 0}, "which service? " + project_.path + " has " + std::to_string(known.size()), "",
+      diagnostics_.error({playbook_.path, 0, 0},
+                         "which service? " + project_.path + " has " + std::to_string(known.size()), "",
                          "write 'service:' into the playbook, or name one with --service");
       return false;
     }
     const auto missing = [&](const char* key) {
-      diagnostics_.error(service_->name.position, "service '" + service_->name.value + "' has no " + key, service_->name.path,
-                         std::string("a release needs its ") + key);
+      diagnostics_.error(service_->name.position, "service '" + service_->name.value + "' has no " + key,
+                         service_->name.path, std::string("a release needs its ") + key);
       return false;
     };
     if (!service_->repository) return missing("repository");
@@ -163,8 +172,10 @@ class PlanMaker {
     if (drains()) {
       add_balancers(plan_, environment_);
       if (plan_.balancers.empty()) {
-        diagnostics_.error(environment_.name.position, "environment '" + environment_.name.value + "' has no balancer to drain hosts from",
-                           environment_.name.path, "name some under 'balancers'");
+        diagnostics_.error(
+            environment_.name.position,
+            "environment '" + environment_.name.value + "' has no balancer to drain hosts from",
+            environment_.name.path, "name some under 'balancers'");
       }
     }
   }
@@ -185,17 +196,19 @@ class PlanMaker {
   }
 
   std::optional<steps::Release> release_for(const steps::Variables& variables) {
-    if (service_ == nullptr || refs_.sha.empty() || !service_->path || !service_->repository) return std::nullopt;
+    if (service_ == nullptr || refs_.sha.empty() || !service_->path || !service_->repository)
+      return std::nullopt;
     const auto path = expand_plain(named("path", *service_->path), variables, diagnostics_);
     const auto repository = expand_plain(named("repository", *service_->repository), variables, diagnostics_);
     if (!path || !repository) return std::nullopt;
     if (path->size() < 2 || path->front() != '/' || path->back() == '/') {
-      diagnostics_.error(service_->path->position, "'" + *path + "' is not an absolute path", service_->path->path,
-                         "such as /srv/" + service_->name.value);
+      diagnostics_.error(service_->path->position, "'" + *path + "' is not an absolute path",
+                         service_->path->path, "such as /srv/" + service_->name.value);
       return std::nullopt;
     }
     if (repository->empty() || repository->front() == '-') {
-      diagnostics_.error(service_->repository->position, "'" + *repository + "' is not a repository", service_->repository->path);
+      diagnostics_.error(service_->repository->position, "'" + *repository + "' is not a repository",
+                         service_->repository->path);
       return std::nullopt;
     }
     steps::Release release;
@@ -256,8 +269,10 @@ class PlanMaker {
           return std::find(hosts->begin(), hosts->end(), site.host->name.value) != hosts->end();
         });
         if (any) continue;
-        diagnostics_.error(step.common.only->position, "a step without effect: 'only' leaves none of the playbook's hosts in " + environment_.name.value,
-                           step.common.only->path);
+        diagnostics_.error(
+            step.common.only->position,
+            "a step without effect: 'only' leaves none of the playbook's hosts in " + environment_.name.value,
+            step.common.only->path);
       }
     }
   }
@@ -265,9 +280,11 @@ class PlanMaker {
   void add_locks() {
     const bool deploys = playbook_.uses("checkout") || playbook_.uses("activate");
     if (!drains() && !deploys && !playbook_.service) return;
-    const std::string scope = environment_.name.value + "/" + (plan_.service.empty() ? plan_.project : plan_.service);
+    const std::string scope =
+        environment_.name.value + "/" + (plan_.service.empty() ? plan_.project : plan_.service);
     std::string reason = plan_.title;
-    if (!refs_.sha.empty()) reason += ", " + (refs_.ref.empty() ? plan_.release : refs_.ref + " " + plan_.release);
+    if (!refs_.sha.empty())
+      reason += ", " + (refs_.ref.empty() ? plan_.release : refs_.ref + " " + plan_.release);
     plan::Action take;
     take.step = "lock";
     take.title = "lock " + scope;
@@ -282,7 +299,8 @@ class PlanMaker {
 
   void add_failure_notice() {
     std::string text = plan_.title + " on " + plan_.environment;
-    if (!refs_.sha.empty()) text += " (" + (refs_.ref.empty() ? plan_.release : refs_.ref + " " + plan_.release) + ")";
+    if (!refs_.sha.empty())
+      text += " (" + (refs_.ref.empty() ? plan_.release : refs_.ref + " " + plan_.release) + ")";
     text += " did not end well";
     for (const plan::Text& url : run_.notify_urls) {
       plan::Action action;
@@ -307,8 +325,9 @@ class PlanMaker {
   plan::Plan plan_;
 };
 
-std::optional<plan::Plan> make(const Project& project, const Playbook& playbook, const Request& request, const Refs& refs,
-                               const steps::Files& files, diag::Diagnostics& diagnostics, Purpose purpose) {
+std::optional<plan::Plan> make(const Project& project, const Playbook& playbook, const Request& request,
+                               const Refs& refs, const steps::Files& files, diag::Diagnostics& diagnostics,
+                               Purpose purpose) {
   const Choice choice = choose(project, playbook, request, diagnostics);
   if (!choice.good) return std::nullopt;
   return PlanMaker(project, playbook, request, choice, diagnostics).make(purpose, refs, files);
@@ -316,8 +335,8 @@ std::optional<plan::Plan> make(const Project& project, const Playbook& playbook,
 
 }  // namespace
 
-std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playbook& playbook, const Request& request,
-                                           diag::Diagnostics& diagnostics) {
+std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playbook& playbook,
+                                           const Request& request, diag::Diagnostics& diagnostics) {
   if (!needs_release(playbook)) return std::nullopt;
   const Choice choice = choose(project, playbook, request, diagnostics);
   if (!choice.good) return std::nullopt;
@@ -325,13 +344,14 @@ std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playboo
 }
 
 std::optional<plan::Plan> make_plan(const Project& project, const Playbook& playbook, const Request& request,
-                                    const Refs& refs, const steps::Files& files, diag::Diagnostics& diagnostics) {
+                                    const Refs& refs, const steps::Files& files,
+                                    diag::Diagnostics& diagnostics) {
   return make(project, playbook, request, refs, files, diagnostics, Purpose::deploy);
 }
 
-std::optional<plan::Plan> make_rollback_plan(const Project& project, const Playbook& playbook, const Request& request,
-                                             const Refs& release, const steps::Files& files,
-                                             diag::Diagnostics& diagnostics) {
+std::optional<plan::Plan> make_rollback_plan(const Project& project, const Playbook& playbook,
+                                             const Request& request, const Refs& release,
+                                             const steps::Files& files, diag::Diagnostics& diagnostics) {
   return make(project, playbook, request, release, files, diagnostics, Purpose::rollback);
 }
 

@@ -1,4 +1,5 @@
 #include "lanes.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/playbook/selection.hpp"
@@ -16,8 +17,10 @@ constexpr std::uint32_t exec_parallel = 32;
 constexpr std::size_t title_bytes = 100;
 
 std::optional<std::vector<std::string>> selected(const Environment& environment, const Request& request,
-                                                 const std::string& selection, diag::Diagnostics& diagnostics) {
-  auto hosts = select(environment, Text{selection.empty() ? "all" : selection, {}, 1, ""}, diagnostics, "hosts");
+                                                 const std::string& selection,
+                                                 diag::Diagnostics& diagnostics) {
+  auto hosts =
+      select(environment, Text{selection.empty() ? "all" : selection, {}, 1, ""}, diagnostics, "hosts");
   if (!hosts || request.limit.empty()) return hosts;
   const auto limited = select(environment, Text{request.limit, {}, 1, ""}, diagnostics, "--limit");
   if (!limited) return std::nullopt;
@@ -51,8 +54,9 @@ void add_servers(plan::Servers& all, const plan::Servers& more) {
 }
 
 /// Of the one service, or of all of them. Nothing when the host stands for no server at all.
-std::optional<plan::Servers> all_servers(const Project& project, const Environment& environment, const Service* only,
-                                         const Host& host, const Request& request, diag::Diagnostics& diagnostics) {
+std::optional<plan::Servers> all_servers(const Project& project, const Environment& environment,
+                                         const Service* only, const Host& host, const Request& request,
+                                         diag::Diagnostics& diagnostics) {
   plan::Servers all;
   bool any = false;
   for (const Service& service : project.services) {
@@ -76,20 +80,26 @@ std::optional<plan::Servers> all_servers(const Project& project, const Environme
 
 std::vector<plan::Action> drain_actions(const std::string& host, const RotationRequest& rotation) {
   std::vector<plan::Action> actions;
-  actions.push_back(make("drain", plan::GuardCapacity{host, rotation.min_available}, "enough servers without " + host, seconds(30)));
+  actions.push_back(make("drain", plan::GuardCapacity{host, rotation.min_available},
+                         "enough servers without " + host, seconds(30)));
   actions.push_back(make("drain", Change{host, Change::To::drain}, "drain " + host, seconds(30)));
-  actions.push_back(make("drain", Await{host, Await::Until::calm, Await::AtDeadline::go_on, {}}, host + " is calm", rotation.within));
+  actions.push_back(make("drain", Await{host, Await::Until::calm, Await::AtDeadline::go_on, {}},
+                         host + " is calm", rotation.within));
   actions.push_back(make("drain", Change{host, Change::To::maint}, host + " to maintenance", seconds(30)));
-  actions.push_back(make("drain", Await{host, Await::Until::calm, rotation.at_deadline, {}}, "nothing in flight on " + host, seconds(30)));
+  actions.push_back(make("drain", Await{host, Await::Until::calm, rotation.at_deadline, {}},
+                         "nothing in flight on " + host, seconds(30)));
   return actions;
 }
 
 std::vector<plan::Action> restore_actions(const std::string& host, base::Duration within) {
   std::vector<plan::Action> actions;
-  actions.push_back(make("restore", Change{host, Change::To::prove}, "let HAProxy's checks prove " + host, seconds(30)));
-  actions.push_back(make("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}}, host + " is proven", within));
+  actions.push_back(
+      make("restore", Change{host, Change::To::prove}, "let HAProxy's checks prove " + host, seconds(30)));
+  actions.push_back(make("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}},
+                         host + " is proven", within));
   actions.push_back(make("restore", Change{host, Change::To::ready}, "restore " + host, seconds(30)));
-  actions.push_back(make("restore", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}}, host + " serves", within));
+  actions.push_back(make("restore", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
+                         host + " serves", within));
   return actions;
 }
 
@@ -98,35 +108,40 @@ plan::Lane rotation_lane(const std::string& host, const RotationRequest& rotatio
   plan::Lane lane;
   lane.host = host;
   if (rotation.rotation == Rotation::restore) {
-    for (plan::Action& action : restore_actions(host, rotation.within)) lane.nodes.emplace_back(std::move(action));
+    for (plan::Action& action : restore_actions(host, rotation.within))
+      lane.nodes.emplace_back(std::move(action));
     return lane;
   }
   plan::Bracket bracket;
   bracket.name = "rotation";
   bracket.acquire = drain_actions(host, rotation);
-  bracket.undo.push_back(make("drain", Change{host, Change::To::undo}, "put " + host + " back as it was found", seconds(30)));
-  bracket.undo.push_back(make("drain", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}}, host + " serves again", seconds(60)));
+  bracket.undo.push_back(
+      make("drain", Change{host, Change::To::undo}, "put " + host + " back as it was found", seconds(30)));
+  bracket.undo.push_back(make("drain", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
+                              host + " serves again", seconds(60)));
   lane.nodes.emplace_back(std::move(bracket));
   return lane;
 }
 
 /// What a drain or restore plan needs before its lanes: nothing when a finding was made.
-bool add_rotation_hosts(plan::Plan& plan, const Project& project, const Environment& environment, const Service* service,
-                        const Request& request, const std::vector<std::string>& hosts, diag::Diagnostics& diagnostics) {
+bool add_rotation_hosts(plan::Plan& plan, const Project& project, const Environment& environment,
+                        const Service* service, const Request& request, const std::vector<std::string>& hosts,
+                        diag::Diagnostics& diagnostics) {
   bool good = true;
   for (const std::string& name : hosts) {
     const Host& host = *environment.find_host(name);
     const auto servers = all_servers(project, environment, service, host, request, diagnostics);
     if (!servers) {
-      diagnostics.error(host.name.position, "host '" + name + "' stands for no server on any balancer", host.name.path,
-                        "name its servers under the service's 'servers'");
+      diagnostics.error(host.name.position, "host '" + name + "' stands for no server on any balancer",
+                        host.name.path, "name its servers under the service's 'servers'");
       good = false;
       continue;
     }
     add_host(plan, environment, host, *servers);
   }
   if (environment.balancers.empty()) {
-    diagnostics.error(environment.name.position, "environment '" + environment.name.value + "' has no balancer", environment.name.path);
+    diagnostics.error(environment.name.position,
+                      "environment '" + environment.name.value + "' has no balancer", environment.name.path);
     good = false;
   }
   add_balancers(plan, environment);
@@ -135,9 +150,9 @@ bool add_rotation_hosts(plan::Plan& plan, const Project& project, const Environm
 
 }  // namespace
 
-std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& request, const std::string& selection,
-                                         const std::string& command, base::Duration timeout,
-                                         diag::Diagnostics& diagnostics) {
+std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& request,
+                                         const std::string& selection, const std::string& command,
+                                         base::Duration timeout, diag::Diagnostics& diagnostics) {
   const Environment* environment = choose_environment(project, request.environment, diagnostics);
   if (environment == nullptr) return std::nullopt;
   const auto hosts = selected(*environment, request, selection, diagnostics);
@@ -148,7 +163,8 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
   }
   plan::Plan plan = begin_plan(project, *environment, nullptr);
   plan.kind = "exec";
-  plan.title = command.size() <= title_bytes && command.find('\n') == std::string::npos ? command : "a command";
+  plan.title =
+      command.size() <= title_bytes && command.find('\n') == std::string::npos ? command : "a command";
   plan::Stage stage;
   stage.name = "exec";
   stage.shape = plan::Stage::Shape::parallel;
@@ -169,7 +185,8 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
 }
 
 std::optional<plan::Plan> make_rotation_plan(const Project& project, const Request& request,
-                                             const RotationRequest& rotation, diag::Diagnostics& diagnostics) {
+                                             const RotationRequest& rotation,
+                                             diag::Diagnostics& diagnostics) {
   const Environment* environment = choose_environment(project, request.environment, diagnostics);
   if (environment == nullptr) return std::nullopt;
   const Service* service = nullptr;
@@ -182,7 +199,8 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   plan::Plan plan = begin_plan(project, *environment, service);
   const std::string verb = rotation.rotation == Rotation::drain ? "drain" : "restore";
   plan.kind = verb;
-  plan.title = verb + " " + base::fold_names(*hosts) + (rotation.reason.empty() ? "" : ": " + rotation.reason);
+  plan.title =
+      verb + " " + base::fold_names(*hosts) + (rotation.reason.empty() ? "" : ": " + rotation.reason);
   const bool good = add_rotation_hosts(plan, project, *environment, service, request, *hosts, diagnostics);
   if (!good || diagnostics.has_errors()) return std::nullopt;
   // One host at a time: the guard counts what is really left.
@@ -199,7 +217,8 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
     if (rotation.rotation == Rotation::drain) {
       plan::Lane lane;
       lane.host = name;
-      lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{name}, "the servers of " + name + " can be drained", seconds(30)));
+      lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{name},
+                                   "the servers of " + name + " can be drained", seconds(30)));
       survey.lanes.push_back(std::move(lane));
     }
     roll.lanes.push_back(rotation_lane(name, rotation));
@@ -210,8 +229,8 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   return plan;
 }
 
-std::optional<plan::Plan> make_survey_plan(const Project& project, const Request& request, const std::string& selection,
-                                           diag::Diagnostics& diagnostics) {
+std::optional<plan::Plan> make_survey_plan(const Project& project, const Request& request,
+                                           const std::string& selection, diag::Diagnostics& diagnostics) {
   const Environment* environment = choose_environment(project, request.environment, diagnostics);
   if (environment == nullptr) return std::nullopt;
   const auto hosts = selected(*environment, request, selection, diagnostics);

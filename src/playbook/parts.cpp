@@ -1,10 +1,13 @@
 #include "parts.hpp"
 
+#include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/selection.hpp"
 
-#include <algorithm>
 #include <arpa/inet.h>
+
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -22,7 +25,8 @@ bool is_ip(const std::string& text) {
 /// What HAProxy's command line can carry; nothing else may get near it.
 bool is_server_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_.:-").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_.:-").find(c) != std::string_view::npos;
   });
 }
 
@@ -48,14 +52,14 @@ void add_names(plan::Servers& servers, const std::vector<Text>& texts, const ste
 }
 
 /// The app's own address and port, when they can be known.
-void add_address(plan::Servers& servers, const Service& service, const Host& host, const steps::Variables& variables,
-                 diag::Diagnostics& diagnostics) {
+void add_address(plan::Servers& servers, const Service& service, const Host& host,
+                 const steps::Variables& variables, diag::Diagnostics& diagnostics) {
   servers.address = host.address;
   if (service.address) servers.address = expand_plain(*service.address, variables, diagnostics).value_or("");
   if (!is_ip(servers.address)) servers.address.clear();
-  Text port{"$(port)", service.name.position, service.name.length, service.name.path};
-  if (service.port) port = *service.port;
-  if (!service.port && variables.find("port") == nullptr) return;
+  if (variables.find("port") == nullptr) return;
+  Text port = service.port.value_or(service.name);
+  port.value = "$(port)";
   const auto text = expand_plain(port, variables, diagnostics);
   if (text) servers.port = port_number(*text);
 }
@@ -99,15 +103,20 @@ diag::Position position_of(const ServersSpec& spec, const Service& service) {
   return service.name.position;
 }
 
-std::optional<plan::Servers> servers_of(const Environment& environment, const Service& service, const Host& host,
-                                        const steps::Variables& variables, diag::Diagnostics& diagnostics) {
+std::optional<plan::Servers> servers_of(const Environment& environment, const Service& service,
+                                        const Host& host, const steps::Variables& variables,
+                                        diag::Diagnostics& diagnostics) {
   const ServersSpec& spec = host.servers.form == ServersSpec::Form::unsaid ? service.servers : host.servers;
   plan::Servers servers;
   switch (spec.form) {
     case ServersSpec::Form::unsaid:
-    case ServersSpec::Form::none: return std::nullopt;
-    case ServersSpec::Form::automatic: break;
-    case ServersSpec::Form::names: add_names(servers, spec.names, variables, diagnostics); break;
+    case ServersSpec::Form::none:
+      return std::nullopt;
+    case ServersSpec::Form::automatic:
+      break;
+    case ServersSpec::Form::names:
+      add_names(servers, spec.names, variables, diagnostics);
+      break;
     case ServersSpec::Form::by_host:
       for (const auto& [selection, names] : spec.by_host) {
         const auto hosts = select_any(environment, selection, diagnostics);
@@ -119,8 +128,10 @@ std::optional<plan::Servers> servers_of(const Environment& environment, const Se
   }
   add_address(servers, service, host, variables, diagnostics);
   if (spec.form == ServersSpec::Form::automatic && servers.address.empty()) {
-    diagnostics.error(host.name.position, "servers: auto finds servers by address, and host '" + host.name.value + "' has no IP address here",
-                      host.name.path, "give it an 'address', or the service an 'address' with the app's own");
+    const std::string said = host.address.empty() ? "has none" : "has '" + host.address + "'";
+    report(host.name, diagnostics,
+           "servers: auto needs an IP address to find servers by, and host '" + host.name.value + "' " + said,
+           "give it an 'address', or the service an 'address' with the app's own");
   }
   return servers;
 }
@@ -132,8 +143,10 @@ void check_shared_servers(const plan::Plan& plan, const Service* service, diag::
       const auto [known, is_new] = stands_for.emplace(ref, name);
       if (is_new || service == nullptr) continue;
       diagnostics.error(position_of(service->servers, *service),
-                        "server '" + ref.backend + "/" + ref.server + "' would stand for " + known->second + " and for " + name,
-                        "services." + service->name.value + ".servers", "write $(host) in its name, or map hosts to servers");
+                        "server '" + ref.backend + "/" + ref.server + "' would stand for " + known->second +
+                            " and for " + name,
+                        "services." + service->name.value + ".servers",
+                        "write $(host) in its name, or map hosts to servers");
     }
   }
 }

@@ -14,8 +14,9 @@ void add_balancers(plan::Plan& plan, const Environment& environment);
 
 /// The servers of `service` that stand for `host`; their texts are expanded with `variables`.
 /// Nothing when none is declared.
-std::optional<plan::Servers> servers_of(const Environment& environment, const Service& service, const Host& host,
-                                        const steps::Variables& variables, diag::Diagnostics& diagnostics);
+std::optional<plan::Servers> servers_of(const Environment& environment, const Service& service,
+                                        const Host& host, const steps::Variables& variables,
+                                        diag::Diagnostics& diagnostics);
 
 /// Reports servers that stand for two hosts of the plan.
 void check_shared_servers(const plan::Plan& plan, const Service* service, diag::Diagnostics& diagnostics);

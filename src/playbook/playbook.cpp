@@ -1,6 +1,7 @@
 #include "staithe/playbook/playbook.hpp"
 
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -32,9 +33,11 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
     }
     if (items.empty()) map->error_at("batches", "no batch at all");
   }
-  if (auto parallel = map->integer("parallel", 1, 10'000)) strategy.parallel = static_cast<std::uint32_t>(parallel->value);
+  if (auto parallel = map->integer("parallel", 1, 10'000))
+    strategy.parallel = static_cast<std::uint32_t>(parallel->value);
   using Window = plan::Strategy::Window;
-  if (auto window = map->choice_of<Window>("window", {{"sliding", Window::sliding}, {"lockstep", Window::lockstep}})) {
+  if (auto window =
+          map->choice_of<Window>("window", {{"sliding", Window::sliding}, {"lockstep", Window::lockstep}})) {
     strategy.window = window->value;
   }
   if (auto most = map->percent_or_count("max_failures")) strategy.max_failures = amount_of(most->value);
@@ -60,8 +63,8 @@ std::vector<ParsedStep> read_section(yaml::Mapping& map, Place place) {
   return parsed;
 }
 
-void complain(diag::Diagnostics& diagnostics, diag::Severity severity, const ParsedStep& step, std::string message,
-              std::string help = {}) {
+void complain(diag::Diagnostics& diagnostics, diag::Severity severity, const ParsedStep& step,
+              std::string message, std::string help = {}) {
   diag::Diagnostic finding;
   finding.severity = severity;
   finding.position = step.position;
@@ -76,12 +79,17 @@ void complain(diag::Diagnostics& diagnostics, diag::Severity severity, const Par
 void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
   const ParsedStep* open = nullptr;
   std::size_t opened_at = 0;
+  bool drained = false;
   for (std::size_t i = 0; i < playbook.each.size(); ++i) {
     const ParsedStep& step = playbook.each[i];
     if (step.kind->role == steps::Kind::Role::opens) {
       if (open != nullptr) {
         complain(diagnostics, diag::Severity::error, step, "drain twice without a restore in between");
+      } else if (drained) {
+        complain(diagnostics, diag::Severity::error, step, "a host is drained once in a playbook",
+                 "put the steps of both between one drain and one restore");
       }
+      drained = true;
       open = &step;
       opened_at = i;
     }
@@ -90,23 +98,27 @@ void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
       complain(diagnostics, diag::Severity::error, step, "restore without a drain before it",
                "add '- drain: {within: 60s}' in front of the steps that touch the app");
     } else if (opened_at + 1 == i) {
-      complain(diagnostics, diag::Severity::warning, *open, "a step without effect: nothing is done between drain and restore");
+      complain(diagnostics, diag::Severity::warning, *open,
+               "a step without effect: nothing is done between drain and restore");
     }
-    if (open != nullptr && open->common.only.has_value() != step.common.only.has_value()) {
-      complain(diagnostics, diag::Severity::error, step, "drain and its restore are for different hosts", "give both the same 'only'");
-    } else if (open != nullptr && open->common.only && open->common.only->value != step.common.only->value) {
-      complain(diagnostics, diag::Severity::error, step, "drain and its restore are for different hosts", "give both the same 'only'");
+    const auto hosts_of = [](const ParsedStep& one) {
+      return one.common.only ? one.common.only->value : std::string();
+    };
+    if (open != nullptr && hosts_of(*open) != hosts_of(step)) {
+      complain(diagnostics, diag::Severity::error, step, "drain and its restore are for different hosts",
+               "give both the same 'only'");
     }
     open = nullptr;
   }
   if (open != nullptr) {
-    complain(diagnostics, diag::Severity::error, *open, "drain without a restore after it: the host would stay out",
-             "add '- restore: {}'");
+    complain(diagnostics, diag::Severity::error, *open,
+             "drain without a restore after it: the host would stay out", "add '- restore: {}'");
   }
 }
 
 const ParsedStep* first_of(const std::vector<ParsedStep>& section, std::string_view kind) {
-  const auto found = std::find_if(section.begin(), section.end(), [&](const ParsedStep& s) { return s.kind->name == kind; });
+  const auto found =
+      std::find_if(section.begin(), section.end(), [&](const ParsedStep& s) { return s.kind->name == kind; });
   return found == section.end() ? nullptr : &*found;
 }
 
@@ -115,20 +127,18 @@ void check_release_steps(const Playbook& playbook, diag::Diagnostics& diagnostic
   const ParsedStep* activate = first_of(playbook.each, "activate");
   const ParsedStep* reload = first_of(playbook.each, "reload");
   if (checkout != nullptr && activate == nullptr) {
-    complain(diagnostics, diag::Severity::warning, *checkout, "checkout without activate: the release is staged and never goes live",
+    complain(diagnostics, diag::Severity::warning, *checkout,
+             "checkout without activate: the release is staged and never goes live",
              "add '- activate: {}' under 'each'");
   }
   if (activate != nullptr && checkout == nullptr) {
-    complain(diagnostics, diag::Severity::warning, *activate, "activate without checkout: the release must be on the hosts already",
+    complain(diagnostics, diag::Severity::warning, *activate,
+             "activate without checkout: the release must be on the hosts already",
              "add '- checkout: {}' under 'stage'");
   }
   if (activate != nullptr && reload != nullptr && reload < activate) {
-    complain(diagnostics, diag::Severity::warning, *reload, "reload in front of activate: the app would still run the release before");
-  }
-  std::size_t drains = 0;
-  for (const ParsedStep& step : playbook.each) {
-    if (step.kind->role != steps::Kind::Role::opens) continue;
-    if (++drains == 2) complain(diagnostics, diag::Severity::error, step, "a host is drained once in a playbook", "put the steps of both between one drain and one restore");
+    complain(diagnostics, diag::Severity::warning, *reload,
+             "reload in front of activate: the app would still run the release before");
   }
 }
 
@@ -136,13 +146,17 @@ void check_sections(const Playbook& playbook, diag::Diagnostics& diagnostics) {
   for (const Place place : {Place::stage, Place::each}) {
     for (const ParsedStep& step : playbook.section(place)) {
       if (!step.common.on) continue;
-      complain(diagnostics, diag::Severity::error, step, "'on' is for sections that run once; here every host has its turn", "use 'only' to leave hosts out");
+      complain(diagnostics, diag::Severity::error, step,
+               "'on' is for sections that run once; here every host has its turn",
+               "use 'only' to leave hosts out");
     }
   }
   for (const Place place : {Place::before, Place::prepare, Place::after}) {
     for (const ParsedStep& step : playbook.section(place)) {
       if (!step.common.only) continue;
-      complain(diagnostics, diag::Severity::error, step, "'only' is for sections where every host has its turn; this one runs once", "use 'on' to say where");
+      complain(diagnostics, diag::Severity::error, step,
+               "'only' is for sections where every host has its turn; this one runs once",
+               "use 'on' to say where");
     }
   }
 }
@@ -151,17 +165,23 @@ void check_sections(const Playbook& playbook, diag::Diagnostics& diagnostics) {
 
 const std::vector<ParsedStep>& Playbook::section(Place place) const {
   switch (place) {
-    case Place::before: return before;
-    case Place::stage: return stage;
-    case Place::prepare: return prepare;
-    case Place::each: return each;
-    case Place::after: break;
+    case Place::before:
+      return before;
+    case Place::stage:
+      return stage;
+    case Place::prepare:
+      return prepare;
+    case Place::each:
+      return each;
+    case Place::after:
+      break;
   }
   return after;
 }
 
 bool Playbook::uses(std::string_view kind) const {
-  return std::any_of(places.begin(), places.end(), [&](Place place) { return first_of(section(place), kind) != nullptr; });
+  return std::any_of(places.begin(), places.end(),
+                     [&](Place place) { return first_of(section(place), kind) != nullptr; });
 }
 
 std::optional<Playbook> load_playbook(const std::string& path, const std::string& text,

@@ -1,6 +1,7 @@
 #include "staithe/playbook/project.hpp"
 
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace {
 
 template <class Items>
 auto* find_named(Items& items, std::string_view name) {
-  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.name.value == name; });
+  const auto found =
+      std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.name.value == name; });
   return found == items.end() ? nullptr : &*found;
 }
 
@@ -31,11 +33,21 @@ std::string suggestion(const std::string& wanted, const std::vector<std::string>
 
 }  // namespace
 
-const Host* Environment::find_host(std::string_view host) const { return find_named(hosts, host); }
-const Group* Environment::find_group(std::string_view group) const { return find_named(groups, group); }
-const Service* Project::find_service(std::string_view service) const { return find_named(services, service); }
-const Environment* Project::find_environment(std::string_view wanted) const { return find_named(environments, wanted); }
-Environment* Project::find_environment(std::string_view wanted) { return find_named(environments, wanted); }
+const Host* Environment::find_host(std::string_view host) const {
+  return find_named(hosts, host);
+}
+const Group* Environment::find_group(std::string_view group) const {
+  return find_named(groups, group);
+}
+const Service* Project::find_service(std::string_view service) const {
+  return find_named(services, service);
+}
+const Environment* Project::find_environment(std::string_view wanted) const {
+  return find_named(environments, wanted);
+}
+Environment* Project::find_environment(std::string_view wanted) {
+  return find_named(environments, wanted);
+}
 
 std::vector<std::string> Environment::group_names() const {
   std::vector<std::string> names = names_of(groups);
@@ -80,13 +92,15 @@ std::optional<Project> load_project(const std::string& path, const std::string& 
   project.path = path;
   project.directory = directory_of(path);
   project.text = text;
-  if (auto version = map.integer("staithe", 1, 1'000'000, yaml::Need::required); version && version->value != 1) {
+  if (auto version = map.integer("staithe", 1, 1'000'000, yaml::Need::required);
+      version && version->value != 1) {
     map.error_at("staithe", "this staithe reads format 1 only", "a newer staithe may read it");
     return std::nullopt;
   }
   if (auto name = map.text("project", yaml::Need::required)) {
     project.name = std::move(*name);
-    if (!is_host_name(project.name.value)) map.error_at("project", "'" + project.name.value + "' cannot be the name of a project");
+    if (!is_host_name(project.name.value))
+      map.error_at("project", "'" + project.name.value + "' cannot be the name of a project");
   }
   project.services = read_services(map);
   project.vars = read_variables(map);
@@ -110,12 +124,14 @@ const Environment* choose_environment(const Project& project, const std::string&
   }
   const Environment* found = project.find_environment(wanted);
   if (found == nullptr) {
-    diagnostics.error({}, "there is no environment '" + wanted + "' in " + project.path, "", suggestion(wanted, known));
+    diagnostics.error({}, "there is no environment '" + wanted + "' in " + project.path, "",
+                      suggestion(wanted, known));
   }
   return found;
 }
 
-const Service* choose_service(const Project& project, const std::string& wanted, diag::Diagnostics& diagnostics) {
+const Service* choose_service(const Project& project, const std::string& wanted,
+                              diag::Diagnostics& diagnostics) {
   if (wanted.empty()) return project.services.size() == 1 ? &project.services.front() : nullptr;
   const Service* found = project.find_service(wanted);
   if (found == nullptr) {

@@ -18,21 +18,35 @@ bool is_reserved(std::string_view name) {
   return std::find(reserved.begin(), reserved.end(), name) != reserved.end();
 }
 
+void report(const Text& at, diag::Diagnostics& diagnostics, std::string message, std::string help) {
+  diag::Diagnostic finding;
+  finding.position = at.position;
+  finding.length = at.length;
+  finding.message = std::move(message);
+  finding.path = at.path;
+  finding.help = std::move(help);
+  diagnostics.add(std::move(finding));
+}
+
+void report_key(const yaml::Member& member, std::string message, std::string help) {
+  report(member.key, member.value.diagnostics(), std::move(message), std::move(help));
+}
+
 VariableEntries read_variables(const std::vector<yaml::Member>& members) {
   VariableEntries entries;
   for (const yaml::Member& member : members) {
     if (!steps::Variables::is_name(member.key.value)) {
-      member.value.error("'" + member.key.value + "' cannot be the name of a variable",
-                         "use letters, digits, '_' and '-'; begin with a letter");
+      report_key(member, "'" + member.key.value + "' cannot be the name of a variable",
+                 "use letters, digits, '_' and '-'; begin with a letter");
       continue;
     }
     if (is_reserved(member.key.value)) {
-      member.value.error("'" + member.key.value + "' is set by staithe itself", "choose another name");
+      report_key(member, "'" + member.key.value + "' is set by staithe itself", "choose another name");
       continue;
     }
     const bool empty = member.value.node().kind == yaml::Kind::null;
     if (empty) {
-      member.value.error("variable '" + member.key.value + "' has no value", "write \"\" for an empty one");
+      report_key(member, "variable '" + member.key.value + "' has no value", "write \"\" for an empty one");
       continue;
     }
     if (auto text = member.value.text()) {
@@ -42,7 +56,9 @@ VariableEntries read_variables(const std::vector<yaml::Member>& members) {
   return entries;
 }
 
-VariableEntries read_variables(yaml::Mapping& map, std::string_view key) { return read_variables(map.map(key)); }
+VariableEntries read_variables(yaml::Mapping& map, std::string_view key) {
+  return read_variables(map.map(key));
+}
 
 std::optional<plan::SecretRef> parse_secret(std::string_view text) {
   text = base::trim(text);
@@ -82,7 +98,7 @@ std::vector<SecretEntry> read_secrets(yaml::Mapping& map) {
     const auto text = member.value.text();
     if (!text) continue;
     if (!steps::Variables::is_name(member.key.value)) {
-      member.value.error("'" + member.key.value + "' cannot be the name of a secret");
+      report_key(member, "'" + member.key.value + "' cannot be the name of a secret");
       continue;
     }
     if (auto secret = read_secret(member.value, *text)) secrets.push_back({member.key, std::move(*secret)});

@@ -25,6 +25,10 @@ std::string resolve_path(const std::string& directory, const std::string& path);
 /// What stands before the last '/' of a path; "" when there is none.
 std::string directory_of(const std::string& path);
 
+/// A finding about a value that has been read, and one about the key of a mapping with free keys.
+void report(const Text& at, diag::Diagnostics& diagnostics, std::string message, std::string help = {});
+void report_key(const yaml::Member& member, std::string message, std::string help = {});
+
 /// The parts of load_project.
 std::vector<Service> read_services(yaml::Mapping& map);
 Environment read_environment(const yaml::Member& member, const std::string& directory);

@@ -18,8 +18,11 @@ class Selector {
  public:
   Selector(const Environment& environment, const Text& expression, diag::Diagnostics& diagnostics,
            const std::string& what)
-      : environment_(environment), expression_(expression), text_(expression.value),
-        diagnostics_(diagnostics), what_(what) {}
+      : environment_(environment),
+        expression_(expression),
+        text_(expression.value),
+        diagnostics_(diagnostics),
+        what_(what) {}
 
   std::optional<Mask> run() {
     if (text_.size() > max_expression_bytes) {
@@ -32,14 +35,15 @@ class Selector {
       problem("unexpected '" + std::string(text_.substr(at_, 1)) + "' in the selection",
               text_[at_] == ')' ? "there is no '(' for it" : "join names with '|', '&' or ','");
     }
-    if (!good_) return std::nullopt;
+    if (!good_ || !known_) return std::nullopt;
     return mask;
   }
 
  private:
   Mask any_of() {
     Mask left = all_of();
-    for (skip_blanks(); good_ && at_ < text_.size() && (text_[at_] == '|' || text_[at_] == ','); skip_blanks()) {
+    for (skip_blanks(); good_ && at_ < text_.size() && (text_[at_] == '|' || text_[at_] == ',');
+         skip_blanks()) {
       ++at_;
       const Mask right = all_of();
       for (std::size_t i = 0; i < left.size(); ++i) left[i] = left[i] || right[i];
@@ -124,7 +128,7 @@ class Selector {
       const Mask members = of_group(group);
       for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = mask[i] || members[i];
     }
-    if (!found) problem("no host or group looks like '" + pattern + "'", "");
+    if (!found) unknown("no host or group looks like '" + pattern + "'", "");
     return mask;
   }
 
@@ -160,13 +164,14 @@ class Selector {
       warning(missing + "; its inventory program was not asked");
       return mask;
     }
-    problem(missing, near ? "did you mean '" + *near + "'?" : known_names());
+    unknown(missing, near ? "did you mean '" + *near + "'?" : known_names());
     return mask;
   }
 
   Mask of_group(const std::string& group) const {
     Mask mask = none();
-    for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = environment_.is_member(environment_.hosts[i], group);
+    for (std::size_t i = 0; i < mask.size(); ++i)
+      mask[i] = environment_.is_member(environment_.hosts[i], group);
     return mask;
   }
 
@@ -199,6 +204,11 @@ class Selector {
     good_ = false;
     add(diag::Severity::error, std::move(message), std::move(help));
   }
+  /// The grammar is judged to the end all the same.
+  void unknown(std::string message, std::string help) {
+    known_ = false;
+    add(diag::Severity::error, std::move(message), std::move(help));
+  }
   void warning(std::string message) { add(diag::Severity::warning, std::move(message), ""); }
 
   const Environment& environment_;
@@ -208,7 +218,8 @@ class Selector {
   const std::string& what_;
   std::size_t at_ = 0;
   int nesting_ = 0;
-  bool good_ = true;
+  bool good_ = true;   ///< the grammar
+  bool known_ = true;  ///< the names
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "reading.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <charconv>
@@ -21,7 +22,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return number * factor;
 }
 
-std::vector<Text> read_shared(yaml::Mapping& map) {
+std::vector<Text> read_shared(yaml::Mapping& map, diag::Diagnostics& diagnostics) {
   std::vector<Text> shared;
   for (Text& entry : map.texts("shared")) {
     const std::vector<std::string> parts = base::split(entry.value, '/');
@@ -33,7 +34,8 @@ std::vector<Text> read_shared(yaml::Mapping& map) {
     if (good) {
       shared.push_back(std::move(entry));
     } else {
-      map.error_at("shared", "'" + entry.value + "' is not a path inside a release", "such as log/ or config/app.yml");
+      report(entry, diagnostics, "'" + entry.value + "' is not a path inside a release",
+             "such as log/ or config/app.yml");
     }
   }
   return shared;
@@ -59,7 +61,7 @@ std::vector<Text> read_server_names(const yaml::Reader& value) {
     if (is_server(text.value)) {
       names.push_back(std::move(text));
     } else {
-      value.error("'" + text.value + "' is not BACKEND/SERVER", "such as api/$(host)");
+      report(text, value.diagnostics(), "'" + text.value + "' is not BACKEND/SERVER", "such as api/$(host)");
     }
   }
   return names;
@@ -68,11 +70,12 @@ std::vector<Text> read_server_names(const yaml::Reader& value) {
 Service read_service(const yaml::Member& member) {
   Service service;
   service.name = member.key;
-  if (!is_host_name(service.name.value)) member.value.error("'" + service.name.value + "' cannot be the name of a service");
+  if (!is_host_name(service.name.value))
+    report_key(member, "'" + service.name.value + "' cannot be the name of a service");
   yaml::Mapping map(member.value);
   service.repository = map.text("repository");
   service.path = map.text("path");
-  service.shared = read_shared(map);
+  service.shared = read_shared(map, member.value.diagnostics());
   if (auto servers = map.value("servers")) service.servers = read_servers(*servers);
   service.reload = map.text("reload");
   service.health = map.text("health");
@@ -80,7 +83,8 @@ Service read_service(const yaml::Member& member) {
   service.address = map.text("address");
   service.port = map.text("port");
   service.hosts = map.text("hosts");
-  if (auto keep = map.integer("keep_releases", 1, 1000)) service.keep_releases = static_cast<std::uint32_t>(keep->value);
+  if (auto keep = map.integer("keep_releases", 1, 1000))
+    service.keep_releases = static_cast<std::uint32_t>(keep->value);
   if (auto size = map.text("min_free")) {
     if (const auto bytes = parse_size(size->value)) {
       service.min_free_bytes = *bytes;

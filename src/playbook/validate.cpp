@@ -1,4 +1,5 @@
 #include "parts.hpp"
+
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/playbook/selection.hpp"
 
@@ -13,8 +14,8 @@ const std::string& made_up_sha() {
   return sha;
 }
 
-void try_playbook(const Project& project, const Playbook& playbook, Request request, const std::string& environment,
-                  const steps::Files& files, diag::Diagnostics& diagnostics) {
+void try_playbook(const Project& project, const Playbook& playbook, Request request,
+                  const std::string& environment, const steps::Files& files, diag::Diagnostics& diagnostics) {
   request.environment = environment;
   (void)make_plan(project, playbook, request, Refs{"", made_up_sha(), ""}, files, diagnostics);
 }
@@ -25,7 +26,9 @@ void check_service(const Project& project, const Environment& environment, const
   for (const auto& [selection, names] : service.servers.by_host) {
     const auto hosts = select_any(environment, selection, diagnostics);
     if (hosts && hosts->empty()) {
-      diagnostics.error(selection.position, "no host of " + environment.name.value + " stands for these servers: '" + selection.value + "' selects none",
+      diagnostics.error(selection.position,
+                        "no host of " + environment.name.value + " stands for these servers: '" +
+                            selection.value + "' selects none",
                         selection.path);
     }
   }
@@ -57,13 +60,16 @@ void try_default(const Project& project, const Environment& environment, const R
 
 }  // namespace
 
-void validate(const Project& project, const Playbook* playbook, const Request& request, const steps::Files& files,
-              diag::Diagnostics& diagnostics) {
-  if (!request.environment.empty() && choose_environment(project, request.environment, diagnostics) == nullptr) return;
+void validate(const Project& project, const Playbook* playbook, const Request& request,
+              const steps::Files& files, diag::Diagnostics& diagnostics) {
+  if (!request.environment.empty() &&
+      choose_environment(project, request.environment, diagnostics) == nullptr)
+    return;
   for (const Environment& environment : project.environments) {
     const bool meant = request.environment.empty() || request.environment == environment.name.value;
     if (!meant) continue;
-    for (const Service& service : project.services) check_service(project, environment, service, request, diagnostics);
+    for (const Service& service : project.services)
+      check_service(project, environment, service, request, diagnostics);
     if (playbook != nullptr) {
       try_playbook(project, *playbook, request, environment.name.value, files, diagnostics);
     } else {

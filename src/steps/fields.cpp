@@ -51,9 +51,13 @@ std::optional<Template> Fields::text(std::string_view key, yaml::Need need) {
   return found;
 }
 
-void Fields::finish() { map_.finish(); }
+void Fields::finish() {
+  map_.finish();
+}
 
-void Fields::error(std::string message, std::string help) { map_.error(std::move(message), std::move(help)); }
+void Fields::error(std::string message, std::string help) {
+  map_.error(std::move(message), std::move(help));
+}
 
 void read_common(yaml::Mapping& map, Common& common) {
   const auto once = [&map](std::string_view key, bool already) {
@@ -96,6 +100,8 @@ std::string headline(std::string_view script) {
   return cut ? line + " ..." : line;
 }
 
-std::string short_sha(std::string_view sha) { return std::string(sha.substr(0, 7)); }
+std::string short_sha(std::string_view sha) {
+  return std::string(sha.substr(0, 7));
+}
 
 }  // namespace staithe::steps

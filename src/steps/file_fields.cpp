@@ -16,7 +16,8 @@ FileFields::FileFields(Fields& fields) {
   if (good) {
     mode_ = value;
   } else {
-    fields.map().error_at("mode", "'" + mode->value + "' is no file mode", "write three or four octal digits, such as \"0644\"");
+    fields.map().error_at("mode", "'" + mode->value + "' is no file mode",
+                          "write three or four octal digits, such as \"0644\"");
   }
 }
 

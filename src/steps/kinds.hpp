@@ -7,7 +7,8 @@
 /// declare it here, and list it in registry.cpp.
 namespace staithe::steps {
 
-inline constexpr std::array every_place{Place::before, Place::stage, Place::prepare, Place::each, Place::after};
+inline constexpr std::array every_place{Place::before, Place::stage, Place::prepare, Place::each,
+                                        Place::after};
 inline constexpr std::array only_stage{Place::stage};
 inline constexpr std::array only_each{Place::each};
 

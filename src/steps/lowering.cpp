@@ -3,8 +3,12 @@
 
 namespace staithe::steps {
 
-const diag::Position& Lowering::position() const { return step_.position; }
-const std::string& Lowering::path() const { return step_.path; }
+const diag::Position& Lowering::position() const {
+  return step_.position;
+}
+const std::string& Lowering::path() const {
+  return step_.path;
+}
 
 plan::Text Lowering::text(const Template& text) {
   std::vector<Problem> problems;
@@ -63,7 +67,8 @@ void Lowering::declare_capture(const Template& name) {
   }
   if (const Variable* known = site_.variables->find(name.value);
       known != nullptr && known->kind != Variable::Kind::capture) {
-    return error(name, "'" + name.value + "' is a variable already (" + known->origin + ")");
+    return error(name, "'" + name.value + "' is a variable already",
+                 "choose another name for what is captured");
   }
   site_.variables->set(name.value, Variable{Variable::Kind::capture, name.value, {}, "a captured output"});
 }

@@ -38,7 +38,8 @@ std::optional<std::pair<std::string, std::uint16_t>> split_address(std::string_v
 }  // namespace
 
 HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) {
-  if (auto method = map.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})) method_ = method->value;
+  if (auto method = map.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}))
+    method_ = method->value;
   for (const yaml::Member& member : map.map("headers")) {
     if (!is_header_name(member.key.value)) {
       member.value.error("'" + member.key.value + "' cannot be the name of a header");
@@ -67,7 +68,8 @@ plan::HttpProbe HttpFields::lower(Lowering& at) const {
   probe.url = at.text(url_);
   if (!at.failed()) {
     const auto* start = std::get_if<std::string>(&probe.url.pieces().front());
-    const bool is_http = start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
+    const bool is_http =
+        start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
     if (!is_http) at.error(url_, "'" + probe.url.shown() + "' is not an http:// or https:// URL");
   }
   probe.method = method_;
@@ -113,9 +115,14 @@ void ProbeFields::lower_tcp(Lowering& at, plan::Probe& probe) const {
 plan::Probe ProbeFields::lower(Lowering& at) const {
   plan::Probe probe;
   switch (form_) {
-    case Form::none: break;
-    case Form::http: probe.what = http_->lower(at); break;
-    case Form::tcp: lower_tcp(at, probe); break;
+    case Form::none:
+      break;
+    case Form::http:
+      probe.what = http_->lower(at);
+      break;
+    case Form::tcp:
+      lower_tcp(at, probe);
+      break;
     case Form::command: {
       Script script = at.shell(subject_);
       probe.what = plan::CommandProbe{at.host(), std::move(script.text), std::move(script.inputs)};
@@ -123,7 +130,8 @@ plan::Probe ProbeFields::lower(Lowering& at) const {
     }
     case Form::file: {
       plan::FileProbe file{at.host(), at.plain(subject_)};
-      if (!at.failed() && file.path.front() != '/') at.error(subject_, "'" + file.path + "' is not an absolute path");
+      if (!at.failed() && file.path.front() != '/')
+        at.error(subject_, "'" + file.path + "' is not an absolute path");
       probe.what = std::move(file);
       break;
     }

@@ -86,8 +86,9 @@ std::string activate_script(const Release& release) {
              "  echo \"$PWD/current is not a symbolic link\" >&2; exit 1\n"
              "fi\n"
              "mkdir -p .staithe/before\n"
-             // Activated again, after a crash or by --resume, it still knows what it replaced.
-             "if [ \"$(readlink current)\" != releases/{0} ]; then\n"
+             // Activated again, after a crash or by --resume, it still knows what it replaced; a release that
+             // replaced nothing is its own predecessor when it is deployed once more.
+             "if [ \"$(readlink current)\" != releases/{0} ] || [ ! -s .staithe/before/{0} ]; then\n"
              "  readlink current >.staithe/before/.tmp-{0} || :\n"
              "  mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
              "fi\n"

@@ -8,9 +8,8 @@ namespace {
 
 bool is_environment_name(std::string_view name) {
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
 }
 
 }  // namespace
@@ -28,7 +27,9 @@ ScriptFields::ScriptFields(Fields& fields) {
   capture_ = fields.text("capture");
 }
 
-Script ScriptFields::expand(Lowering& at) const { return expand_with_settings(at, command_); }
+Script ScriptFields::expand(Lowering& at) const {
+  return expand_with_settings(at, command_);
+}
 
 Script ScriptFields::expand_with_settings(Lowering& at, const Template& script) const {
   Script result = at.shell(script);

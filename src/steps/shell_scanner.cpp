@@ -89,8 +89,12 @@ void ShellScanner::step_code(char c) {
   const std::string before = std::exchange(recent_, {});
   const bool word_start = std::exchange(at_word_start_, false);
   switch (c) {
-    case '\'': nests_.push_back(Nest::single_quotes); return;
-    case '"': nests_.push_back(Nest::double_quotes); return;
+    case '\'':
+      nests_.push_back(Nest::single_quotes);
+      return;
+    case '"':
+      nests_.push_back(Nest::double_quotes);
+      return;
     case '`':
       if (in(Nest::backquotes)) {
         nests_.pop_back();
@@ -99,7 +103,9 @@ void ShellScanner::step_code(char c) {
         at_word_start_ = true;
       }
       return;
-    case '$': recent_ = "$"; return;
+    case '$':
+      recent_ = "$";
+      return;
     case '}':
       if (in(Nest::braces)) nests_.pop_back();
       return;
@@ -131,8 +137,15 @@ void ShellScanner::step_code(char c) {
         line_.clear();
       }
       return;
-    case ' ': case '\t': case ';': case '&': case '|': at_word_start_ = true; return;
-    default: return;
+    case ' ':
+    case '\t':
+    case ';':
+    case '&':
+    case '|':
+      at_word_start_ = true;
+      return;
+    default:
+      return;
   }
 }
 

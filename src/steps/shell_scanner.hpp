@@ -9,8 +9,8 @@
 namespace staithe::steps {
 
 /// Follows a POSIX shell script just closely enough to know, at any point, what quoting a value needs there.
-/// It is not a parser: a `case` pattern's lone ')' inside a command substitution ends the substitution for it.
-/// Source: POSIX.1-2017, Shell Command Language, 2.2 Quoting and 2.7.4 Here-Document.
+/// It is not a parser: a `case` pattern's lone ')' inside a command substitution ends the substitution for
+/// it. Source: POSIX.1-2017, Shell Command Language, 2.2 Quoting and 2.7.4 Here-Document.
 class ShellScanner {
  public:
   enum class Place {

@@ -1,6 +1,7 @@
 #include "staithe/steps/step.hpp"
 
 #include "fields.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -21,13 +22,13 @@ std::vector<std::string> words() {
   return all;
 }
 
-void unknown_key(const yaml::Member& member, diag::Diagnostics& diagnostics) {
+void unknown_key(const yaml::Member& member, bool has_kind, diag::Diagnostics& diagnostics) {
   const std::vector<std::string> known = words();
   const auto near = base::nearest(member.key.value, known);
   diag::Diagnostic finding;
   finding.position = member.key.position;
   finding.length = member.key.length;
-  finding.message = "unknown step '" + member.key.value + "'";
+  finding.message = (has_kind ? "unknown key '" : "unknown step '") + member.key.value + "'";
   finding.path = member.key.path;
   finding.help = near ? "did you mean '" + *near + "'?" : "'staithe help steps' lists the kinds of steps";
   diagnostics.add(std::move(finding));
@@ -62,11 +63,16 @@ std::optional<ParsedStep> parse_word(const yaml::Reader& item, Place place) {
 
 std::string_view name_of(Place place) noexcept {
   switch (place) {
-    case Place::before: return "before";
-    case Place::stage: return "stage";
-    case Place::prepare: return "prepare";
-    case Place::each: return "each";
-    case Place::after: return "after";
+    case Place::before:
+      return "before";
+    case Place::stage:
+      return "stage";
+    case Place::prepare:
+      return "prepare";
+    case Place::each:
+      return "each";
+    case Place::after:
+      return "after";
   }
   return "";
 }
@@ -85,10 +91,12 @@ std::optional<ParsedStep> parse_step(const yaml::Reader& item, Place place) {
   const yaml::Member* chosen = nullptr;
   ParsedStep parsed;
   yaml::Mapping map(item);
+  const bool has_kind = std::any_of(members->begin(), members->end(),
+                                    [](const yaml::Member& m) { return find_kind(m.key.value) != nullptr; });
   for (const yaml::Member& member : *members) {
     const Kind* kind = find_kind(member.key.value);
     if (kind == nullptr) {
-      if (!is_common(member.key.value)) unknown_key(member, item.diagnostics());
+      if (!is_common(member.key.value)) unknown_key(member, has_kind, item.diagnostics());
       continue;
     }
     if (chosen != nullptr) {

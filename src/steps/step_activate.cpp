@@ -1,5 +1,6 @@
 #include "fields.hpp"
 #include "kinds.hpp"
+
 #include "staithe/steps/release_scripts.hpp"
 
 namespace staithe::steps {
@@ -14,8 +15,8 @@ class Activate final : public Step {
     forward.host = at.host();
     forward.script = activate_script(release);
     // Never a second attempt: it would remember the new release as the one before.
-    plan::Action action =
-        at.single(std::move(forward), release.path + "/current -> releases/" + release.id, std::chrono::minutes(1));
+    plan::Action action = at.single(std::move(forward), release.path + "/current -> releases/" + release.id,
+                                    std::chrono::minutes(1));
     action.alters_service = true;
     out.actions.push_back(std::move(action));
 
@@ -23,8 +24,8 @@ class Activate final : public Step {
     back.host = at.host();
     back.script = reactivate_script(release);
     back.capture = "staithe.previous";
-    plan::Action repair = at.single(std::move(back), release.path + "/current -> the release before",
-                                    std::chrono::minutes(1));
+    plan::Action repair =
+        at.single(std::move(back), release.path + "/current -> the release before", std::chrono::minutes(1));
     repair.alters_service = true;
     out.repair.push_back(std::move(repair));
   }

@@ -1,5 +1,6 @@
 #include "fields.hpp"
 #include "kinds.hpp"
+
 #include "staithe/steps/release_scripts.hpp"
 
 namespace staithe::steps {
@@ -17,8 +18,8 @@ class Checkout final : public Step {
         std::move(effect), "fetch " + short_sha(release.sha) + " and unpack it into " + release.directory(),
         std::chrono::minutes(10)));
     plan::RecordRelease record{at.host(), release.service, release.id, release.sha, "staged"};
-    out.actions.push_back(at.single(std::move(record), "release " + release.id + " is staged",
-                                    std::chrono::seconds(10)));
+    out.actions.push_back(
+        at.single(std::move(record), "release " + release.id + " is staged", std::chrono::seconds(10)));
   }
 };
 

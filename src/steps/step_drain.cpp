@@ -19,19 +19,21 @@ class Drain final : public Step {
     if (auto within = map.duration("maint_within")) maint_within_ = within->value;
     if (auto within = map.duration("capacity_within")) capacity_within_ = within->value;
     if (auto choice = map.choice_of<Await::AtDeadline>(
-            "at_deadline", {{"fail", Await::AtDeadline::fail},
-                            {"close sessions", Await::AtDeadline::close_sessions}})) {
+            "at_deadline",
+            {{"fail", Await::AtDeadline::fail}, {"close sessions", Await::AtDeadline::close_sessions}})) {
       at_deadline_ = choice->value;
     }
-    for (const auto& [key, value] : {std::pair{"within", within_}, std::pair{"maint_within", maint_within_}}) {
+    for (const auto& [key, value] :
+         {std::pair{"within", within_}, std::pair{"maint_within", maint_within_}}) {
       if (value < seconds(1)) map.error_at(key, "a drain needs at least 1s: it watches three times in a row");
     }
   }
 
   void lower(Lowering& at, Lowered& out) const override {
     if (!at.site().in_rotation) {
-      return at.error("host '" + at.host() + "' stands for no server on any balancer",
-                      "name its servers under the service's 'servers', or leave the host out with 'hosts' or 'only'");
+      return at.error(
+          "host '" + at.host() + "' stands for no server on any balancer",
+          "name its servers under the service's 'servers', or leave the host out with 'hosts' or 'only'");
     }
     const std::string& host = at.host();
     const auto change = [&](Change::To to, std::string title) {
@@ -52,7 +54,8 @@ class Drain final : public Step {
 
  private:
   /// Several actions come of this step: each has its own time.
-  static plan::Action at_with_timeout(Lowering& at, plan::Effect effect, std::string title, base::Duration timeout) {
+  static plan::Action at_with_timeout(Lowering& at, plan::Effect effect, std::string title,
+                                      base::Duration timeout) {
     plan::Action action = at.single(std::move(effect), std::move(title), timeout);
     action.timeout = timeout;
     return action;
@@ -88,7 +91,8 @@ capacity_within  how long to wait for enough other servers, 2m)",
     Kind::Role::opens,
     only_each,
     [](Fields& fields) -> std::unique_ptr<Step> {
-      if (fields.common().timeout) fields.error("'drain' has no single timeout", "use 'within' and 'maint_within'");
+      if (fields.common().timeout)
+        fields.error("'drain' has no single timeout", "use 'within' and 'maint_within'");
       return std::make_unique<Drain>(fields);
     }};
 

@@ -16,7 +16,8 @@ class NotifyStep final : public Step {
     std::vector<plan::Text> urls = at.site().notify_urls;
     if (url_) urls = {at.text(*url_)};
     if (urls.empty()) {
-      return at.error("there is nobody to notify", "add 'notify: [slack env SLACK_WEBHOOK]' to the environment, or a 'url'");
+      return at.error("there is nobody to notify",
+                      "add 'notify: [slack env SLACK_WEBHOOK]' to the environment, or a 'url'");
     }
     const std::string text = at.plain(text_);
     for (plan::Text& url : urls) {

@@ -13,7 +13,8 @@ class Reload final : public Step {
     if (command_) {
       script = at.shell(*command_);
     } else if (at.site().variables->find("reload") == nullptr) {
-      return at.error("the service says no command to reload it", "add 'reload: COMMAND' to the service in staithe.yml");
+      return at.error("the service says no command to reload it",
+                      "add 'reload: COMMAND' to the service in staithe.yml");
     } else {
       Template declared;
       declared.value = "$(raw reload)";

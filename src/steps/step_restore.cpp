@@ -16,8 +16,7 @@ class Restore final : public Step {
     if (auto bake = map.duration("bake")) bake_ = bake->value;
     if (within_ < seconds(1)) map.error_at("within", "HAProxy's own checks need at least 1s");
     if (auto smoke = map.mapping("smoke")) {
-      auto url = smoke->text("url", yaml::Need::required);
-      if (url) smoke_.emplace(*smoke, *url);
+      smoke_.emplace(*smoke, smoke->text("url", yaml::Need::required).value_or(Template()));
       if (auto duration = smoke->duration("for")) smoke_for_ = duration->value;
       smoke->finish();
     }
@@ -41,7 +40,8 @@ class Restore final : public Step {
       add(std::move(probe), title, smoke_for_);
     }
     add(Change{host, Change::To::ready}, "restore " + host, seconds(30));
-    add(Await{host, Await::Until::serving, Await::AtDeadline::fail, bake_}, host + " serves", within_ + bake_);
+    add(Await{host, Await::Until::serving, Await::AtDeadline::fail, bake_}, host + " serves",
+        within_ + bake_);
   }
 
  private:

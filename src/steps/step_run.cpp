@@ -8,7 +8,9 @@ namespace {
 class Run final : public Step {
  public:
   explicit Run(Fields& fields)
-      : script_(fields), undo_(fields.text("undo")), silence_(fields.map().duration("silence")),
+      : script_(fields),
+        undo_(fields.text("undo")),
+        silence_(fields.map().duration("silence")),
         reads_only_(fields.map().boolean("read_only")) {
     if (undo_ && reads_only()) fields.map().error_at("undo", "a step that only reads has nothing to undo");
   }

@@ -38,7 +38,8 @@ class TemplateStep final : public Step {
     std::vector<Problem> problems;
     const auto result = expand_text(*content, *at.site().variables, problems);
     for (const Problem& problem : problems) {
-      const auto lines = std::count(content->begin(), content->begin() + static_cast<std::ptrdiff_t>(problem.offset), '\n');
+      const auto lines =
+          std::count(content->begin(), content->begin() + static_cast<std::ptrdiff_t>(problem.offset), '\n');
       at.error(text_, path + ":" + std::to_string(lines + 1) + ": " + problem.message, problem.help);
     }
     return result.value_or(plan::Text());

@@ -1,10 +1,11 @@
 #include "staithe/steps/substitute.hpp"
 
+#include "shell_scanner.hpp"
+
+#include "staithe/base/text.hpp"
+
 #include <algorithm>
 #include <cctype>
-
-#include "shell_scanner.hpp"
-#include "staithe/base/text.hpp"
 
 namespace staithe::steps {
 namespace {
@@ -73,10 +74,9 @@ class Expander {
       raw = true;
       content = base::trim(content.substr(4));
     }
-    const bool is_reference =
-        !content.empty() && std::all_of(content.begin(), content.end(), [](char c) {
-          return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
-        });
+    const bool is_reference = !content.empty() && std::all_of(content.begin(), content.end(), [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+    });
     if (!is_reference) {
       return problem("'$(" + std::string(content) + ")' is not the name of a variable",
                      "write $$(…) for the shell's own command substitution");
@@ -101,7 +101,8 @@ class Expander {
       case Variable::Kind::capture:
         if (raw) return problem("'$(raw " + name + ")': only quoted values are handed over at run time", "");
         return report(sink_.hole(variable, name));
-      case Variable::Kind::text: break;
+      case Variable::Kind::text:
+        break;
     }
     if (std::find(stack_.begin(), stack_.end(), name) != stack_.end()) {
       return problem("variable '" + name + "' is made of itself", base::join(stack_, " -> ") + " -> " + name);
@@ -218,8 +219,12 @@ class ShellSink final : public Sink {
     const Place place = scanner.place();
     const bool harmless = !text.empty() && base::shell_quote(text) == text;
     switch (place) {
-      case Place::bare: script.text += base::shell_quote(text); break;
-      case Place::double_quotes: script.text += escaped(text, "\\\"$`"); break;
+      case Place::bare:
+        script.text += base::shell_quote(text);
+        break;
+      case Place::double_quotes:
+        script.text += escaped(text, "\\\"$`");
+        break;
       case Place::single_quotes:
         for (const char c : text) script.text += c == '\'' ? std::string("'\\''") : std::string(1, c);
         break;
@@ -232,12 +237,14 @@ class ShellSink final : public Sink {
         break;
       case Place::fragile:
         if (!harmless) {
-          return "no quoting is safe here for this value: take $(…) out of the backquotes, ${…}, $((…)) or comment";
+          return "no quoting is safe here for this value: take $(…) out of the backquotes, ${…}, $((…)) or "
+                 "comment";
         }
         script.text += text;
         break;
     }
-    after_digit_ = place == Place::bare && harmless && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
+    after_digit_ =
+        place == Place::bare && harmless && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
     scanner.passed_value();
     return {};
   }
@@ -253,13 +260,20 @@ class ShellSink final : public Sink {
     }
     const std::string expansion = "${" + input.variable + "}";
     switch (scanner.place()) {
-      case Place::bare: script.text += '"' + expansion + '"'; break;
+      case Place::bare:
+        script.text += '"' + expansion + '"';
+        break;
       case Place::double_quotes:
-      case Place::here_document: script.text += expansion; break;
-      case Place::single_quotes: script.text += "'\"" + expansion + "\"'"; break;
+      case Place::here_document:
+        script.text += expansion;
+        break;
+      case Place::single_quotes:
+        script.text += "'\"" + expansion + "\"'";
+        break;
       case Place::quoted_here_document:
       case Place::fragile:
-        return "'" + std::string(name) + "' is handed over as an environment variable, which is not safe here";
+        return "'" + std::string(name) +
+               "' is handed over as an environment variable, which is not safe here";
     }
     after_digit_ = false;
     scanner.passed_value();

@@ -11,8 +11,8 @@
 ///
 /// Precedence of variables, lowest first: what the service says (path, repository, reload, health,
 /// release_url) and ref=HEAD; the project's vars; the environment's; its groups' (a group in front of its
-/// child groups); the host's; the playbook's; --var-file; --var. What staithe sets itself cannot be set: host,
-/// host.name, host.address, host.user, host.port, n, environment, service, project, sha, release,
+/// child groups); the host's; the playbook's; --var-file; --var. What staithe sets itself cannot be set:
+/// host, host.name, host.address, host.user, host.port, n, environment, service, project, sha, release,
 /// release.path, secret.NAME.
 namespace staithe::playbook {
 
@@ -47,7 +47,8 @@ std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playboo
 /// A deploy when the playbook brings a release to the hosts, else a run. Nothing comes back after findings
 /// that are errors.
 std::optional<plan::Plan> make_plan(const Project& project, const Playbook& playbook, const Request& request,
-                                    const Refs& refs, const steps::Files& files, diag::Diagnostics& diagnostics);
+                                    const Refs& refs, const steps::Files& files,
+                                    diag::Diagnostics& diagnostics);
 
 /// The playbook's rolling part with a release that is on the hosts already. `before`, `stage` and `prepare`
 /// are left out: a rollback must work when things are broken.

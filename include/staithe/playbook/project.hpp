@@ -74,8 +74,8 @@ struct Group {
 struct StateStore {
   enum class Kind { sqlite, postgres };
   Kind kind = Kind::sqlite;
-  std::string path;      ///< of the SQLite file; "" for .staithe/ beside staithe.yml
-  plan::SecretRef url;   ///< of the PostgreSQL database
+  std::string path;     ///< of the SQLite file; "" for .staithe/ beside staithe.yml
+  plan::SecretRef url;  ///< of the PostgreSQL database
 };
 
 struct Environment {
@@ -141,7 +141,8 @@ void add_dynamic_inventory(Project& project, const std::string& environment, con
 /// "env NAME", "file PATH" or "command …"; nothing for anything else.
 std::optional<plan::SecretRef> parse_secret(std::string_view text);
 
-/// Whether a name may be a host's: letters, digits, '.', '_', '-' and ':', and none but the first two in front.
+/// Whether a name may be a host's: letters, digits, '.', '_', '-' and ':', and none but the first two in
+/// front.
 bool is_host_name(std::string_view name);
 
 }  // namespace staithe::playbook

@@ -6,9 +6,8 @@
 
 /// The POSIX shell scripts that work on a service's directory on a host:
 ///   repo.git                    what has been fetched; refs/staithe/<id> keeps each release's commit
-///   releases/<id>               one release; REVISION holds its full SHA, .staithe-good says that it was live
-///   shared/                     what every release links to
-///   current -> releases/<id>
+///   releases/<id>               one release; REVISION holds its full SHA, .staithe-good says that it was
+///   live shared/                     what every release links to current -> releases/<id>
 ///   .staithe/before/<id>        what `current` pointed to before <id> was activated
 namespace staithe::steps {
 
@@ -31,8 +30,8 @@ std::string cleanup_script(const Release& release);
 
 struct Preflight {
   bool needs_checkout = false;
-  bool needs_activate = false;       ///< without a checkout: the release must be there
-  std::vector<std::string> commands; ///< literal commands that will run; "sudo -n …" is asked for its right
+  bool needs_activate = false;        ///< without a checkout: the release must be there
+  std::vector<std::string> commands;  ///< literal commands that will run; "sudo -n …" is asked for its right
 };
 /// Reads only. Says everything that is in the way on stderr, a line each. "" when there is nothing to ask.
 std::string preflight_script(const Release* release, const Preflight& wanted);

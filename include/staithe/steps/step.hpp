@@ -44,7 +44,7 @@ struct Release {
   std::string repository;
   std::string path;  ///< on the host: releases/<id>, shared/, current -> releases/<id>
   std::string sha;
-  std::string id;    ///< first 12 digits of sha
+  std::string id;  ///< first 12 digits of sha
   std::vector<std::string> shared;
   std::uint32_t keep = 5;
   std::uint64_t min_free_bytes = 0;
@@ -68,9 +68,9 @@ struct Lowered {
 /// Where a step is lowered.
 struct Site {
   Place place = Place::each;
-  std::string host;            ///< "" for this machine
+  std::string host;  ///< "" for this machine
   Variables* variables = nullptr;
-  const Release* release = nullptr;   ///< null without a service or a repository
+  const Release* release = nullptr;  ///< null without a service or a repository
   const Files* files = nullptr;
   std::string directory;  ///< what relative paths on this machine start from; "" for the working directory
   diag::Diagnostics* diagnostics = nullptr;
@@ -135,10 +135,10 @@ class Fields;
 struct Kind {
   enum class Role { plain, opens, closes };
   std::string_view name;
-  std::string_view summary;  ///< one line, for help
-  std::string_view example;  ///< YAML: a list of steps
-  std::string_view manual;   ///< its section of staithe-playbook(5), plain text
-  std::string_view main_key; ///< the key that the scalar form gives, "" when there is none
+  std::string_view summary;   ///< one line, for help
+  std::string_view example;   ///< YAML: a list of steps
+  std::string_view manual;    ///< its section of staithe-playbook(5), plain text
+  std::string_view main_key;  ///< the key that the scalar form gives, "" when there is none
   Role role = Role::plain;
   std::span<const Place> places;  ///< where it may stand
   std::unique_ptr<Step> (*parse)(Fields& fields) = nullptr;

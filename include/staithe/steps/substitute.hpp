@@ -1,12 +1,12 @@
 #pragma once
+#include "staithe/plan/text.hpp"
+#include "staithe/steps/variables.hpp"
+
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "staithe/plan/text.hpp"
-#include "staithe/steps/variables.hpp"
 
 /// `$(name)` in the texts of a playbook. `$$(` is a literal `$(`.
 namespace staithe::steps {

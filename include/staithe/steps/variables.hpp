@@ -1,11 +1,11 @@
 #pragma once
+#include "staithe/plan/text.hpp"
+
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "staithe/plan/text.hpp"
 
 namespace staithe::steps {
 
@@ -18,9 +18,9 @@ struct Variable {
     capture,  ///< known at run time
   };
   Kind kind = Kind::literal;
-  std::string text;          ///< the text or literal; the capture's name
+  std::string text;  ///< the text or literal; the capture's name
   plan::SecretRef secret;
-  std::string origin;        ///< for people: "host web1", "--var"
+  std::string origin;  ///< for people: "host web1", "--var"
 };
 
 /// The names that may be used in the texts of one host (or of this machine). A later set() replaces an

@@ -1,9 +1,11 @@
 #pragma once
 #include "catch.hpp"
+
 #include "staithe/diag/render.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/make_plan.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,7 +16,9 @@
 /// Golden files: STAITHE_ACCEPT=1 writes what was found instead of comparing.
 namespace golden {
 
-inline std::filesystem::path data() { return std::filesystem::path(STAITHE_SOURCE_DIR) / "tests/unit/playbook/data"; }
+inline std::filesystem::path data() {
+  return std::filesystem::path(STAITHE_SOURCE_DIR) / "tests/unit/playbook/data";
+}
 
 inline std::string read(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);

@@ -1,4 +1,5 @@
 #include "golden.hpp"
+
 #include "staithe/plan/plan.hpp"
 
 #include <algorithm>
@@ -10,8 +11,11 @@ namespace {
 /// Files of a directory under data/plans, as if it were the working directory.
 steps::Files files_in(const std::filesystem::path& directory) {
   const steps::Files disk = playbook::disk_files();
-  return {[=](const std::string& path, std::string& why) { return disk.text((directory / path).string(), why); },
-          [=](const std::string& path, std::string& why) { return disk.sha256((directory / path).string(), why); }};
+  return {
+      [=](const std::string& path, std::string& why) { return disk.text((directory / path).string(), why); },
+      [=](const std::string& path, std::string& why) {
+        return disk.sha256((directory / path).string(), why);
+      }};
 }
 
 }  // namespace
@@ -20,16 +24,19 @@ TEST_CASE("every example directory gives the plan that is committed") {
   for (const auto& directory : golden::sorted(golden::data() / "plans")) {
     INFO(directory.filename().string());
     diag::Diagnostics diagnostics;
-    const auto project = playbook::load_project("staithe.yml", golden::read(directory / "staithe.yml"), diagnostics);
+    const auto project =
+        playbook::load_project("staithe.yml", golden::read(directory / "staithe.yml"), diagnostics);
     REQUIRE(project);
-    const auto playbook = playbook::load_playbook("playbook.yml", golden::read(directory / "playbook.yml"), diagnostics);
+    const auto playbook =
+        playbook::load_playbook("playbook.yml", golden::read(directory / "playbook.yml"), diagnostics);
     REQUIRE(playbook);
     playbook::Request request;
     request.environment = project->find_environment("production") != nullptr ? "production" : "";
     const auto wanted = playbook::ref_to_resolve(*project, *playbook, request, diagnostics);
     playbook::Refs refs;
     if (wanted) refs = {wanted->ref, golden::sha, "a commit"};
-    const auto plan = playbook::make_plan(*project, *playbook, request, refs, files_in(directory), diagnostics);
+    const auto plan =
+        playbook::make_plan(*project, *playbook, request, refs, files_in(directory), diagnostics);
     INFO(diag::render(diagnostics));
     REQUIRE(plan);
     CHECK(diagnostics.empty());

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+
 #include "staithe/diag/render.hpp"
 #include "staithe/steps/step.hpp"
 
@@ -25,7 +26,8 @@ TEST_CASE("every kind of step has help, a manual section, and an example that pa
     CHECK_FALSE(items->empty());
 
     steps::Variables variables;
-    for (const char* name : {"host", "service", "environment", "ref", "sha", "version"}) variables.set_literal(name, "x1");
+    for (const char* name : {"host", "service", "environment", "ref", "sha", "version"})
+      variables.set_literal(name, "x1");
     variables.set_literal("host.address", "10.0.0.1");
     variables.set_literal("port", "80");
     variables.set_literal("path", "/srv/x");
@@ -39,8 +41,9 @@ TEST_CASE("every kind of step has help, a manual section, and an example that pa
     release.path = "/srv/x";
     release.sha = std::string(40, 'a');
     release.id = std::string(12, 'a');
-    const steps::Files files{[](const std::string&, std::string&) { return std::optional<std::string>("text $(host)"); },
-                             [](const std::string&, std::string&) { return std::optional<std::string>("digest"); }};
+    const steps::Files files{
+        [](const std::string&, std::string&) { return std::optional<std::string>("text $(host)"); },
+        [](const std::string&, std::string&) { return std::optional<std::string>("digest"); }};
     for (const yaml::Reader& item : *items) {
       const auto parsed = steps::parse_step(item, kind.places.front());
       INFO(diag::render(diagnostics));

@@ -1,11 +1,13 @@
-#include "catch.hpp"
 #include "staithe/steps/substitute.hpp"
+
+#include "catch.hpp"
+
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <unistd.h>
 
 using namespace staithe::steps;
 using staithe::plan::SecretRef;
@@ -23,7 +25,8 @@ Variables sample() {
   variables.set_text("command", "echo $(nasty)", "test");
   variables.set_text("cycle", "$(spin)", "test");
   variables.set_text("spin", "$(cycle)", "test");
-  variables.set("secret.token", {Variable::Kind::secret, "", SecretRef{SecretRef::Source::env, "TOKEN"}, "test"});
+  variables.set("secret.token",
+                {Variable::Kind::secret, "", SecretRef{SecretRef::Source::env, "TOKEN"}, "test"});
   variables.set("found", {Variable::Kind::capture, "found", {}, "test"});
   return variables;
 }
@@ -100,7 +103,8 @@ TEST_CASE("secrets and captures are environment variables in a command, never te
   std::vector<Problem> problems;
   const auto script = expand_shell("use $(secret.token) $(found) '$(secret.token)'", sample(), problems);
   REQUIRE(script);
-  CHECK(script->text == "use \"${STAITHE_SECRET_TOKEN}\" \"${STAITHE_CAPTURE_FOUND}\" ''\"${STAITHE_SECRET_TOKEN}\"''");
+  CHECK(script->text ==
+        "use \"${STAITHE_SECRET_TOKEN}\" \"${STAITHE_CAPTURE_FOUND}\" ''\"${STAITHE_SECRET_TOKEN}\"''");
   REQUIRE(script->inputs.size() == 2);
   CHECK(script->inputs[0].variable == "STAITHE_SECRET_TOKEN");
   CHECK(script->inputs[0].value.shown() == "<secret env TOKEN>");
