@@ -14,6 +14,8 @@ namespace staithe::world {
 namespace {
 
 constexpr base::Duration half_close_patience{5'000};
+constexpr base::Duration idle_limit{30'000};
+constexpr base::Duration idle_patience{5'000};
 
 /// haproxy's stream carried by an SSH session. The session is used by one exchange at a time.
 class ForwardedStream final : public haproxy::Stream {
@@ -31,6 +33,20 @@ class ForwardedStream final : public haproxy::Stream {
  private:
   std::unique_ptr<ssh::RemoteStream> stream_;
 };
+
+/// A connection that nobody used for a while may be dead without our knowing: a firewall forgot it, the host
+/// was restarted. It is asked before something that cannot be repeated depends on it.
+bool answers(ssh::Session& session, const base::Scope& scope) {
+  if (!session.alive()) return false;
+  try {
+    ssh::Command nothing;
+    nothing.script = ":";
+    return session.run(nothing, {}, scope.at_most(idle_patience)).ok();
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    return false;
+  }
+}
 
 }  // namespace
 
@@ -141,10 +157,15 @@ Hosts::Connection& Hosts::of(const std::string& host) {
 }
 
 ssh::Session& Hosts::live(const std::string& host, Connection& connection, const base::Scope& scope) {
-  if (!connection.session || !connection.session->alive()) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool idle = now - connection.used > idle_limit;
+  const bool usable =
+      connection.session && (idle ? answers(*connection.session, scope) : connection.session->alive());
+  if (!usable) {
     connection.session.reset();
     connection.session = engine_->connect(endpoint(host), scope);
   }
+  connection.used = std::chrono::steady_clock::now();
   return *connection.session;
 }
 

@@ -42,6 +42,7 @@ class Hosts {
   struct Connection {
     std::mutex mutex;
     std::unique_ptr<ssh::Session> session;
+    std::chrono::steady_clock::time_point used{};
   };
   class BalancerLink;
 
