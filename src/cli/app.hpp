@@ -7,6 +7,7 @@
 #include "staithe/report/sinks.hpp"
 #include "staithe/store/store.hpp"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,10 @@ class App {
   report::Output& err() { return err_; }
   exec::Stops& stops() { return stops_; }
   base::Redactor& redactor() { return redactor_; }
+
+  /// From now on hosts may be in hand: what a signal does is said in those words.
+  void begin_run() { in_run_ = true; }
+  bool in_run() const { return in_run_; }
 
   bool json() const { return args_.has("json"); }
   bool quiet() const { return args_.has("quiet"); }
@@ -51,6 +56,7 @@ class App {
   report::Output err_{2};
   exec::Stops stops_;
   base::Redactor redactor_;
+  std::atomic<bool> in_run_{false};
 };
 
 /// The command line cannot be meant: exit 2.

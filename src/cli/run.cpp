@@ -25,7 +25,17 @@ void prepare(App& app) {
   log::open(app.args().value("log-file"), log::Level::debug);
 }
 
+void say_stopping(App& app, int count) {
+  if (!app.in_run())
+    app.say("Stopping.");
+  else if (count == 1)
+    app.say("Stopping: hosts in hand are finished or put back; once more to abandon them as they are.");
+  else
+    app.say("Abandoning: what is left is said below and stays in the journal.");
+}
+
 int run_command(App& app) {
+  const SignalThread signals(app.stops(), [&app](int count, int) { say_stopping(app, count); });
   try {
     prepare(app);
     return app.args().command->run(app);
@@ -34,7 +44,7 @@ int run_command(App& app) {
   } catch (const FilesWrong&) {
     return exit_files;
   } catch (const base::Error& error) {
-    const int code = error.code() == base::ErrorCode::cancelled ? exit_interrupted : exit_refused;
+    const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
     return app.fail(code, fmt::format("{}; nothing was changed", app.redactor().clean(error.what())));
   } catch (const std::system_error& error) {
     return app.fail(exit_refused, error.what());

@@ -1,7 +1,6 @@
 #include "run_plan.hpp"
 
 #include "exit_codes.hpp"
-#include "signals.hpp"
 #include "sinks.hpp"
 
 #include "staithe/base/text.hpp"
@@ -48,25 +47,16 @@ class RunOfPlan {
       : app_(app), request_(request), plan_(request.plan), run_id_(new_run_id()) {}
 
   int run() {
-    SignalThread signals(app_.stops(), [this](int count, int) { say_stopping(count); });
     if (const int refused = confirm(); refused != exit_done) return refused;
     store_ = request_.open_store();
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
     world::World world(plan_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.adopted) world.adopt(adopted.host, adopted.found);
     if (const int refused = connect(world); refused != exit_done) return refused;
-    const int code = perform(world);
-    return code == exit_interrupted && signals.exit_code() != 0 ? signals.exit_code() : code;
+    return perform(world);
   }
 
  private:
-  void say_stopping(int count) {
-    if (count == 1)
-      app_.say("Stopping: hosts in hand are finished or put back; once more to abandon them as they are.");
-    else
-      app_.say("Abandoning: what is left is said below and stays in the journal.");
-  }
-
   int confirm() {
     if (request_.question.empty() || app_.args().has("yes")) return exit_done;
     if (!app_.may_prompt())

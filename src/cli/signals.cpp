@@ -36,12 +36,6 @@ SignalThread::~SignalThread() {
   end_.request();
 }
 
-int SignalThread::exit_code() const noexcept {
-  const int first = first_.load();
-  if (first == 0) return 0;
-  return first == SIGINT ? exit_interrupted : exit_terminated;
-}
-
 void SignalThread::listen() {
   const sigset_t set = handled();
   const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
@@ -51,7 +45,7 @@ void SignalThread::listen() {
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
-    if (count == 1) first_ = number;
+    if (count == 1) stops_.exit_code = number == SIGINT ? exit_interrupted : exit_terminated;
     // The journal holds everything that is under way: recover puts it right.
     if (count >= 3) ::_exit(exit_interrupted);
     (count == 1 ? stops_.soft : stops_.hard).request();

@@ -1,7 +1,6 @@
 #pragma once
 #include "staithe/exec/runner.hpp"
 
-#include <atomic>
 #include <functional>
 #include <thread>
 
@@ -20,15 +19,11 @@ class SignalThread {
   SignalThread(exec::Stops& stops, Say say);
   ~SignalThread();
 
-  /// 130 or 143 by the first signal that came; 0 when none did.
-  int exit_code() const noexcept;
-
  private:
   void listen();
 
   exec::Stops& stops_;
   Say say_;
-  std::atomic<int> first_{0};
   base::Cancel end_;
   std::jthread thread_;
 };

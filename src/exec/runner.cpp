@@ -191,7 +191,7 @@ class Run {
         finished.verdict = "needs a person";
         break;
       case Verdict::interrupted:
-        finished.exit_code = 130;
+        finished.exit_code = context_.stops.exit_code;
         finished.verdict = "interrupted";
         break;
     }

@@ -3,6 +3,7 @@
 #include "staithe/exec/effects.hpp"
 #include "staithe/plan/plan.hpp"
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ namespace staithe::exec {
 struct Stops {
   base::Cancel soft;
   base::Cancel hard;
+  std::atomic<int> exit_code{130};  ///< of a run that `soft` ended; set before it is requested
 };
 
 /// How a run ended: the numbers that all commands share.
@@ -20,7 +22,7 @@ enum class Verdict { done, failed, refused, needs_person, interrupted };
 
 struct RunResult {
   Verdict verdict = Verdict::done;
-  event::RunFinished finished;  ///< as sent to the sink; exit_code is 0, 1, 4 or 5 (130 and 143 are cli's)
+  event::RunFinished finished;  ///< as sent to the sink; exit_code is 0, 1, 4, 5 or Stops::exit_code
 };
 
 struct RunOptions {
