@@ -184,7 +184,8 @@ int run_plan(App& app, const RunRequest& request) {
                                   "  next  the same command with --dry-run shows the plan as it is now",
                                   id, expected));
   }
-  if (app.args().has("dry-run")) return print_plan(app, request.plan);
+  // Everything below runs: this is the one place that knows of a dry run. `plan` is nothing else.
+  if (app.args().has("dry-run") || app.args().command->name == "plan") return print_plan(app, request.plan);
   return RunOfPlan(app, request).run();
 }
 
