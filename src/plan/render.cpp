@@ -124,6 +124,11 @@ class Renderer {
     const std::size_t last =
         number + bracket.acquire.size() + bracket.body.size() + bracket.release.size() - 1;
     for (const auto& action : bracket.acquire) lines += action_lines(number++, action, "    ");
+    if (bracket.release.empty()) {
+      lines += "      stays so; when that fails it is given back by:\n";
+      for (const auto& action : bracket.undo) lines += action_lines(0, action, "        ");
+      return lines;
+    }
     lines += fmt::format("      given back by actions {} to {}; before anything is altered by:\n",
                          last - bracket.release.size() + 1, last);
     for (const auto& action : bracket.undo) lines += action_lines(0, action, "        ");

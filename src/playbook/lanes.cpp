@@ -1,5 +1,7 @@
 #include "lanes.hpp"
 
+#include "reading.hpp"
+
 #include "staithe/playbook/selection.hpp"
 #include "staithe/steps/release_scripts.hpp"
 
@@ -54,6 +56,28 @@ std::vector<std::string> captures_of(const steps::Lowered& lowered) {
 
 }  // namespace
 
+/// The captured values that an action needs.
+void add_captures_used(const plan::Action& action, std::set<std::string>& names) {
+  const auto add = [&](const plan::Text& text) {
+    for (const plan::Text::Piece& piece : text.pieces()) {
+      if (const auto* capture = std::get_if<plan::CaptureRef>(&piece)) names.insert(capture->name);
+    }
+  };
+  const auto add_inputs = [&](const std::vector<plan::Input>& inputs) {
+    for (const plan::Input& input : inputs) add(input.value);
+  };
+  if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect)) add_inputs(remote->inputs);
+  const auto* probe = std::get_if<plan::Probe>(&action.effect);
+  if (probe == nullptr) return;
+  if (const auto* command = std::get_if<plan::CommandProbe>(&probe->what)) add_inputs(command->inputs);
+  if (const auto* http = std::get_if<plan::HttpProbe>(&probe->what)) {
+    add(http->url);
+    add(http->body);
+    add(http->contains);
+    for (const auto& [name, value] : http->headers) add(value);
+  }
+}
+
 /// A rolling lane while it is put together.
 struct LaneMaker::Assembly {
   std::vector<plan::Node> nodes;
@@ -62,6 +86,7 @@ struct LaneMaker::Assembly {
   Actions undo;                          ///< the authors' own undos, the latest first
   Actions repair;
   bool verified = false;
+  std::map<std::string, std::pair<plan::Action, const steps::ParsedStep*>> captures;
 };
 
 bool LaneMaker::is_meant(const steps::ParsedStep& step, const HostSite& host) {
@@ -157,6 +182,7 @@ void LaneMaker::take(const steps::ParsedStep& step, steps::Lowered lowered, Host
     return;
   }
   if (step.kind->name == "activate") host.activated = true;
+  for (const std::string& name : captures_of(lowered)) lane.captures[name] = {lowered.actions.front(), &step};
   lane.undo.insert(lane.undo.begin(), std::make_move_iterator(lowered.undo.rbegin()),
                    std::make_move_iterator(lowered.undo.rend()));
   append(lane.repair, std::move(lowered.repair));
@@ -222,6 +248,27 @@ void LaneMaker::close(Assembly& lane, HostSite& host) {
   lane.open.reset();
 }
 
+/// A revert begins with nothing captured: what its actions need is looked up again, which only steps that
+/// read may be.
+std::vector<plan::Node> LaneMaker::recaptured(const Assembly& lane, const Actions& repair) {
+  std::set<std::string> used;
+  for (const plan::Action& action : repair) add_captures_used(action, used);
+  std::vector<plan::Node> nodes;
+  for (const auto& [name, source] : lane.captures) {
+    if (used.count(name) == 0) continue;
+    const auto* remote = std::get_if<plan::RunRemote>(&source.first.effect);
+    if (remote != nullptr && remote->reads_only && remote->inputs.empty()) {
+      nodes.emplace_back(source.first);
+    } else if (run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop) {
+      const steps::ParsedStep& step = *source.second;
+      report(Text{"", step.position, step.length, step.path}, *run_.diagnostics,
+             "'" + name + "' would be needed to revert a host, where this step does not run again",
+             "make it a 'run' with 'read_only: true', or use 'on_failure: stop'");
+    }
+  }
+  return nodes;
+}
+
 plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
   plan::Lane lane;
   lane.host = host.host->name.value;
@@ -234,12 +281,14 @@ plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
     back.body = std::move(back.repair);
     back.repair.clear();
     back.on_failure = plan::Bracket::OnFailure::keep;
+    lane.revert = recaptured(assembly, back.body);
     lane.revert.emplace_back(std::move(back));
     return lane;
   }
   Actions repair = std::move(assembly.undo);
   append(repair, std::move(assembly.repair));
   if (!alters(repair)) return lane;
+  lane.revert = recaptured(assembly, repair);
   if (host.activated && host.release) repair.push_back(record(host, "bad"));
   for (plan::Action& action : repair) lane.revert.emplace_back(std::move(action));
   return lane;

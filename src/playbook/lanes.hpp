@@ -55,6 +55,7 @@ class LaneMaker {
   void take(const steps::ParsedStep& step, steps::Lowered lowered, HostSite& host, Assembly& lane);
   void close(Assembly& lane, HostSite& host);
   void verify(Assembly& lane, const HostSite& host);
+  std::vector<plan::Node> recaptured(const Assembly& lane, const std::vector<plan::Action>& repair);
   plan::Lane finish(Assembly lane, const HostSite& host);
   HostSite* host_of_once(const steps::ParsedStep& step);
 

@@ -168,7 +168,10 @@ void Layers::add_own(steps::Variables& variables, const Host* host) const {
   if (host == nullptr) return;
   variables.set_literal("host", host->name.value);
   variables.set_literal("host.name", host->name.value);
-  variables.set_literal("host.address", host->address.empty() ? host->name.value : host->address);
+  const std::string address = host->address.empty() ? host->name.value : host->address;
+  variables.set_literal("host.address", address);
+  variables.set_literal("host.in_url",
+                        address.find(':') == std::string::npos ? address : "[" + address + "]");
   variables.set_literal("host.user", host->user);
   variables.set_literal("host.port", host->port == 0 ? "" : std::to_string(host->port));
   if (!host->number.empty()) variables.set_literal("n", host->number);

@@ -302,6 +302,7 @@ class PlanMaker {
     if (!refs_.sha.empty())
       text += " (" + (refs_.ref.empty() ? plan_.release : refs_.ref + " " + plan_.release) + ")";
     text += " did not end well";
+    if (plan_.open.empty()) return;  // nothing of a service was touched
     for (const plan::Text& url : run_.notify_urls) {
       plan::Action action;
       action.step = "notify";

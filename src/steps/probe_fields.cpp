@@ -35,6 +35,15 @@ std::optional<std::pair<std::string, std::uint16_t>> split_address(std::string_v
   return std::pair{std::string(host), *port};
 }
 
+/// "http://2001:db8::1:80/": nobody can tell where the port begins.
+bool has_bare_ipv6(std::string_view url) {
+  const std::string_view rest = url.substr(url.find("//") + 2);
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  const std::size_t user = authority.rfind('@');
+  if (user != std::string_view::npos) authority.remove_prefix(user + 1);
+  return authority.substr(0, 1) != "[" && std::count(authority.begin(), authority.end(), ':') > 1;
+}
+
 }  // namespace
 
 HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) {
@@ -71,6 +80,10 @@ plan::HttpProbe HttpFields::lower(Lowering& at) const {
     const bool is_http =
         start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
     if (!is_http) at.error(url_, "'" + probe.url.shown() + "' is not an http:// or https:// URL");
+    if (is_http && start != nullptr && has_bare_ipv6(*start)) {
+      at.error(url_, "an IPv6 address stands in brackets in a URL",
+               "write $(host.in_url) instead of $(host.address)");
+    }
   }
   probe.method = method_;
   for (const auto& [name, value] : headers_) probe.headers.emplace_back(name, at.text(value));

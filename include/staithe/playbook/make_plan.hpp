@@ -12,8 +12,8 @@
 /// Precedence of variables, lowest first: what the service says (path, repository, reload, health,
 /// release_url) and ref=HEAD; the project's vars; the environment's; its groups' (a group in front of its
 /// child groups); the host's; the playbook's; --var-file; --var. What staithe sets itself cannot be set:
-/// host, host.name, host.address, host.user, host.port, n, environment, service, project, sha, release,
-/// release.path, secret.NAME.
+/// host, host.name, host.address, host.in_url (an IPv6 address in brackets), host.user, host.port, n,
+/// environment, service, project, sha, release, release.path, secret.NAME.
 namespace staithe::playbook {
 
 /// What the command line asks for.
