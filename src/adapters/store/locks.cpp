@@ -133,8 +133,8 @@ LockResult Store::try_lock(const LockRequest& request) {
   const LockInfo found = core_->run(Work::transaction, [&](Session& session) {
     session.exclude_others();
     const auto present = find_lock(session, wanted.scope);
-    // Our own token is met when the connection was lost in the first attempt's commit.
-    if (present && (present->token == held->token || !present->abandoned)) return *present;
+    // This may be our own claim, when the connection was lost in the first attempt's commit.
+    if (present && !present->abandoned) return *present;
     if (present) {
       if (!end_claim(session, *present)) return find_lock(session, wanted.scope).value_or(*present);
       record_event(session, held->token, "reclaimed", wanted.holder, wanted.reason, *present);
