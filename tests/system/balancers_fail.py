@@ -246,7 +246,7 @@ class EndlessSession(harness.SystemTest):
         self.ended_at = time.monotonic()
 
     def deploy(self, at_deadline):
-        playbook = self.playbook({"drain": f"drain: {{within: 3s, at_deadline: {at_deadline}}}"})
+        playbook = self.playbook({"drain": f"drain: {{within: 3s, maint_within: 2s, at_deadline: {at_deadline}}}"})
         self.target = other(self.sandbox)
         with harness.Load(self.sandbox) as load:
             result = self.sandbox.deploy(self.target, *BOTH, playbook=playbook)
@@ -262,7 +262,7 @@ class EndlessSession(harness.SystemTest):
         self.assertEqual(self.sandbox.versions(), before)
 
     def test_deadline_that_closes_sessions(self):
-        result = self.deploy("close_sessions")
+        result = self.deploy("close sessions")
         self.ended(result, 0)
         self.assertIn("closing sessions", result.text)
         self.assertTrue(harness.await_true(lambda: self.ended_at is not None, 5), "the session goes on")
