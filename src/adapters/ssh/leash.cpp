@@ -24,7 +24,8 @@ constexpr std::size_t most_bytes = 128U * 1024U - 1;
 // number of a process group is not given to a new process while the group has members, and the watcher is
 // one.) The script itself is exec'ed in the foreground: its exit status and signal are the channel's own, and
 // it does not inherit the ignored SIGINT that POSIX gives to background jobs. The watcher is a grandchild, so
-// that a script that waits for all its children does not wait for it.
+// that a script that waits for all its children does not wait for it. The script comes in a variable, not as
+// an argument: a `pgrep -f` in it would find the watcher's command line.
 constexpr std::string_view watcher =
     "({ trap \"\" TERM HUP INT\n"
     "k() { kill -$1 -$$ || kill -$1 $$; }\n"
@@ -68,8 +69,7 @@ std::string intake(std::size_t size) {
       size);
 }
 
-std::string wrap(const std::string& body, std::string_view arguments) {
-  std::string text = fmt::format("exec sh -c {} sh {}", base::shell_quote(body), arguments);
+std::string bounded(std::string text) {
   if (text.size() > most_bytes)
     throw Error(ErrorCode::invalid, fmt::format("the script is too long to be a command: {} of at most {}",
                                                 base::bytes_text(text.size()), base::bytes_text(most_bytes)));
@@ -80,10 +80,12 @@ std::string wrap(const std::string& body, std::string_view arguments) {
 
 std::string leash(const Command& command) {
   refuse_nul(command.script, "the script");
-  const std::string body = std::string(opening) + reader(command) +
+  const std::string body = "set -- \"$STAITHE_SCRIPT\"; unset STAITHE_SCRIPT\n" + std::string(opening) +
+                           reader(command) +
                            (command.stdin_bytes.empty() ? "" : intake(command.stdin_bytes.size())) +
                            std::string(watcher) + "exec sh -c \"$1\"";
-  return wrap(body, base::shell_quote(command.script));
+  return bounded(fmt::format("STAITHE_SCRIPT={}; export STAITHE_SCRIPT; exec sh -c {} staithe-leash",
+                             base::shell_quote(command.script), base::shell_quote(body)));
 }
 
 std::string leash(const Upload& upload) {
@@ -112,7 +114,8 @@ std::string leash(const Upload& upload) {
           "chmod {:04o} \"$t\" && {{ sync \"$t\" 2>/dev/null || sync; }} && mv -f \"$t\" \"$1\" || exit 1\n"
           "trap - EXIT; sync \"$2\" 2>/dev/null || sync",
           upload.mode);
-  return wrap(body, base::shell_quote(path) + " " + base::shell_quote(directory));
+  return bounded(fmt::format("exec sh -c {} staithe-upload {} {}", base::shell_quote(body),
+                             base::shell_quote(path), base::shell_quote(directory)));
 }
 
 std::string encode_inputs(const Command& command) {

@@ -91,7 +91,7 @@ void SessionImpl::start(Channel& channel, const std::string& text, Feed& feed, c
   const auto step = [&] {
     const int result = channel.request_exec(text);
     if (result == SSH_AGAIN) prepare_spare();
-    feed_some(channel, feed);
+    if (result != SSH_ERROR) feed_some(channel, feed);
     return result;
   };
   if (link().drive(step, SSH_AGAIN, scope, "starting the command") == SSH_OK) return;

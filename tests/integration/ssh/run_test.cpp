@@ -55,6 +55,8 @@ TEST_CASE("a script's streams, status and signal come back apart and exact") {
   CHECK(run(*session, "sleep 0.05 & wait; echo done").out == "done\n");
   // A program that waits for any child must not see the leash as one.
   CHECK(run(*session, "exec perl -e '1 while wait() != -1; print qq(none)'").out == "none");
+  // Nor does a search of command lines find it.
+  CHECK(run(*session, "exec pgrep -f staithe-no-such-program").status == 1);
 
   CHECK(session->alive());
   CHECK(session->timings().first_command.count() > 0);
