@@ -27,6 +27,8 @@ void block_signals() {
   const sigset_t set = handled();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow is an error to be told, not a death.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 SignalThread::SignalThread(exec::Stops& stops, Say say)

@@ -6,7 +6,7 @@
 
 namespace staithe::cli {
 
-/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and all that it will start, and ignores SIGPIPE. To be
+/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and all that it will start; ignores SIGPIPE, SIGXFSZ. To be
 /// called before any thread exists.
 void block_signals();
 

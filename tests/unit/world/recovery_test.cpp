@@ -1,0 +1,159 @@
+#include "staithe/world/recovery.hpp"
+
+#include "catch.hpp"
+
+#include <algorithm>
+
+using namespace staithe;
+using world::Left;
+
+namespace {
+
+plan::Action action(const std::string& id, plan::Effect effect, bool alters = false) {
+  plan::Action made;
+  made.id = id;
+  made.effect = std::move(effect);
+  made.alters_service = alters;
+  return made;
+}
+
+plan::Action remote(const std::string& id, bool alters = false) {
+  return action(id, plan::RunRemote{"web1", id, {}, "", {}, false}, alters);
+}
+
+/// guard, drain | activate, reload, health | prove, ready; then a check. As a deploy has it.
+plan::Plan deploy() {
+  plan::Bracket bracket;
+  bracket.acquire = {action("guard", plan::GuardCapacity{"web1", {1, false}}),
+                     action("drain", plan::ChangeRotation{"web1", plan::ChangeRotation::To::drain})};
+  bracket.undo = {action("undo", plan::ChangeRotation{"web1", plan::ChangeRotation::To::undo})};
+  bracket.body = {remote("prepare"), remote("activate", true), remote("reload", true), remote("health")};
+  bracket.repair = {remote("back", true), remote("reload-back", true)};
+  bracket.release = {action("prove", plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove}),
+                     action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready})};
+  bracket.on_failure = plan::Bracket::OnFailure::repair;
+  plan::Bracket revert = bracket;
+  for (auto* part : {&revert.acquire, &revert.undo, &revert.release})
+    for (auto& each : *part) each.id = "revert-" + each.id;
+  revert.body = {remote("revert-back", true)};
+  revert.repair.clear();
+  plan::Plan plan;
+  plan.kind = "deploy";
+  plan.open = {action("lock", plan::TakeLock{"production/payments", "deploy"})};
+  plan.close = {action("unlock", plan::GiveLock{"production/payments"})};
+  plan.stages.push_back(
+      {"roll", plan::Stage::Shape::rolling, 1, {{"web1", {bracket, remote("check")}, {revert}}}});
+  return plan;
+}
+
+struct Story {
+  world::JournalView journal;
+  Story& ok(const std::vector<std::string>& ids) {
+    for (const auto& id : ids) journal.actions[id] = {true, true, "ok", {}};
+    return *this;
+  }
+  Story& begun(const std::string& id) {
+    journal.actions[id].begun = true;
+    return *this;
+  }
+  Story& found(const std::string& id, const std::string& text) {
+    journal.actions[id].notes[world::found_key] = text;
+    return *this;
+  }
+  Left left() const { return world::assess(deploy(), journal).front().left; }
+  plan::Plan recovery() const { return world::recovery_plan(deploy(), world::assess(deploy(), journal)); }
+};
+
+std::vector<std::string> ids(const std::vector<plan::Action>& actions) {
+  std::vector<std::string> names;
+  for (const auto& each : actions) names.push_back(each.id);
+  return names;
+}
+
+const plan::Bracket& bracket_of(const plan::Plan& plan) {
+  return std::get<plan::Bracket>(plan.stages.at(0).lanes.at(0).nodes.at(0));
+}
+
+}  // namespace
+
+TEST_CASE("where a host was left follows from what the journal begun and ended") {
+  CHECK(Story().left() == Left::untouched);
+  CHECK(Story().begun("guard").left() == Left::out_unaltered);
+  CHECK(Story().ok({"guard"}).begun("drain").left() == Left::out_unaltered);
+  CHECK(Story().ok({"guard", "drain"}).begun("prepare").left() == Left::out_unaltered);
+  CHECK(Story().ok({"guard", "drain", "prepare"}).begun("activate").left() == Left::out_altered);
+  CHECK(Story().ok({"guard", "drain", "prepare", "activate", "reload"}).begun("health").left() ==
+        Left::out_altered);
+  const std::vector<std::string> body{"guard", "drain", "prepare", "activate", "reload", "health"};
+  CHECK(Story().ok(body).left() == Left::out_done);
+  CHECK(Story().ok(body).ok({"prove"}).begun("ready").left() == Left::out_done);
+  CHECK(Story().ok(body).ok({"prove", "ready"}).left() == Left::done);
+}
+
+TEST_CASE("a drain that was undone leaves nothing, one whose undo died is still out") {
+  CHECK(Story().ok({"guard", "drain", "undo"}).left() == Left::untouched);
+  CHECK(Story().ok({"guard", "drain"}).begun("undo").left() == Left::out_unaltered);
+}
+
+TEST_CASE("a repair that died is done again, one that ended is settled") {
+  const std::vector<std::string> touched{"guard", "drain", "prepare", "activate"};
+  CHECK(Story().ok(touched).begun("back").left() == Left::out_altered);
+  CHECK(Story().ok(touched).ok({"back", "reload-back"}).begun("prove").left() == Left::out_altered);
+  CHECK(Story().ok(touched).ok({"back", "reload-back", "prove", "ready"}).left() == Left::reverted);
+}
+
+TEST_CASE("where a revert had begun, its end decides") {
+  Story story;
+  story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"});
+  CHECK(Story(story).begun("revert-guard").left() == Left::out_unaltered);
+  CHECK(Story(story).ok({"revert-guard", "revert-drain"}).begun("revert-back").left() == Left::out_altered);
+  CHECK(Story(story)
+            .ok({"revert-guard", "revert-drain", "revert-back", "revert-prove", "revert-ready"})
+            .left() == Left::reverted);
+}
+
+TEST_CASE("an untouched app is only given back") {
+  const auto recovery = Story().ok({"guard"}).begun("drain").found("drain", "as it was").recovery();
+  REQUIRE(recovery.stages.size() == 1);
+  const auto& nodes = recovery.stages[0].lanes[0].nodes;
+  REQUIRE(nodes.size() == 1);
+  CHECK(std::get<plan::Action>(nodes[0]).id == "recover/undo");
+}
+
+TEST_CASE("a half-changed app goes back to the release before, inside the bracket") {
+  const auto recovery = Story().ok({"guard", "drain", "prepare"}).begun("activate").recovery();
+  const auto& bracket = bracket_of(recovery);
+  // No capacity is asked for: the host is out already.
+  CHECK(ids(bracket.acquire) == std::vector<std::string>{"recover/drain"});
+  CHECK(ids(bracket.body) == std::vector<std::string>{"recover/back", "recover/reload-back"});
+  CHECK(ids(bracket.release) == std::vector<std::string>{"recover/prove", "recover/ready"});
+  CHECK(bracket.on_failure == plan::Bracket::OnFailure::keep);
+}
+
+TEST_CASE("a healthy new release is let in, and what would have followed is done") {
+  const auto recovery =
+      Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove").recovery();
+  const auto& lane = recovery.stages[0].lanes[0];
+  CHECK(bracket_of(recovery).acquire.empty());
+  CHECK(bracket_of(recovery).body.empty());
+  CHECK(std::get<plan::Action>(lane.nodes.at(1)).id == "recover/check");
+  CHECK(lane.revert.size() == 1);
+}
+
+TEST_CASE("a recovery is a plan of its own: it locks, it has an id, and it is empty when all is settled") {
+  const auto recovery = Story().ok({"guard"}).begun("drain").recovery();
+  CHECK(recovery.kind == "recover");
+  CHECK(recovery.open.size() == 1);
+  CHECK(recovery.close.size() == 1);
+  CHECK(plan::id_of(recovery) != plan::id_of(deploy()));
+  CHECK(plan::from_json(plan::to_json(recovery)) == recovery);
+  CHECK(Story().recovery().stages.empty());
+}
+
+TEST_CASE("the state found before the drain is handed on, a revert's own first") {
+  Story story;
+  story.ok({"guard"}).begun("drain").found("drain", "first");
+  CHECK(world::assess(deploy(), story.journal).front().found == "first");
+  story.begun("revert-drain").found("revert-drain", "second");
+  CHECK(world::assess(deploy(), story.journal).front().found == "second");
+}

@@ -1,0 +1,93 @@
+#include "secrets.hpp"
+
+#include "catch.hpp"
+#include "output.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace staithe;
+using plan::SecretRef;
+
+namespace {
+
+const auto soon = base::Scope::lasting(std::chrono::seconds(10));
+
+SecretRef env(const std::string& name) {
+  return {SecretRef::Source::env, name};
+}
+
+}  // namespace
+
+TEST_CASE("a secret comes from the environment, a file or a command, and the redactor knows it first") {
+  base::Redactor redactor;
+  world::Secrets secrets(redactor);
+  ::setenv("STAITHE_TEST_SECRET", "hunter2-hunter2", 1);
+  CHECK(secrets.value(env("STAITHE_TEST_SECRET"), soon) == "hunter2-hunter2");
+  CHECK(redactor.clean("got hunter2-hunter2") == "got ***");
+
+  const std::string file = "/tmp/staithe-secret-" + std::to_string(::getpid());
+  std::ofstream(file) << "from-the-file\n";
+  CHECK(secrets.value({SecretRef::Source::file, file}, soon) == "from-the-file");
+  ::unlink(file.c_str());
+  // Resolved once: the file is gone, the value is known.
+  CHECK(secrets.value({SecretRef::Source::file, file}, soon) == "from-the-file");
+  CHECK(secrets.value({SecretRef::Source::command, "printf 'from a command\\n'"}, soon) == "from a command");
+}
+
+TEST_CASE("a secret that is not there is an error that shows nothing but its name") {
+  base::Redactor redactor;
+  world::Secrets secrets(redactor);
+  CHECK_THROWS_AS(secrets.value(env("STAITHE_NO_SUCH_VARIABLE"), soon), base::Error);
+  try {
+    secrets.value({SecretRef::Source::command, "echo half-a-secret; echo other-half >&2; exit 3"}, soon);
+    FAIL("a failing command gave a secret");
+  } catch (const base::Error& error) {
+    CHECK(std::string(error.what()).find("exit status 3") != std::string::npos);
+  }
+}
+
+TEST_CASE("holes are filled with secrets and captures; a capture that nothing made is an error") {
+  base::Redactor redactor;
+  world::Secrets secrets(redactor);
+  ::setenv("STAITHE_TEST_SECRET", "s3cr3t-s3cr3t", 1);
+  plan::Text text("a=");
+  text.append(env("STAITHE_TEST_SECRET"));
+  text.append(std::string_view("&b="));
+  text.append(plan::CaptureRef{"sha"});
+  CHECK(secrets.fill(text, {{"sha", "9d1f"}}, soon) == "a=s3cr3t-s3cr3t&b=9d1f");
+  CHECK_THROWS_AS(secrets.fill(text, {}, soon), base::Error);
+}
+
+TEST_CASE("output becomes redacted, printable lines, however it is cut into pieces") {
+  base::Redactor redactor;
+  redactor.add("s3cr3t-value");
+  const std::string bytes = "one\ntwo s3cr3t-value\n\033[31mred\033[0m\nlast without end";
+  for (std::size_t size = 1; size < 9; ++size) {
+    std::vector<std::string> lines;
+    world::LineOutput output(
+        redactor, [&](std::string_view line, bool) { lines.emplace_back(line); }, 2);
+    for (std::size_t at = 0; at < bytes.size(); at += size)
+      output.push(false, std::string_view(bytes).substr(at, size));
+    output.finish();
+    CHECK(lines == std::vector<std::string>{"one", "two ***", "red", "last without end"});
+    CHECK(output.tail() == std::vector<std::string>{"red", "last without end"});
+  }
+}
+
+TEST_CASE("a line without end stays bounded") {
+  base::Redactor redactor;
+  std::size_t longest = 0;
+  world::LineOutput output(
+      redactor, [&](std::string_view line, bool) { longest = std::max(longest, line.size()); }, 3);
+  const std::string block(64 * 1024, 'x');
+  for (int i = 0; i < 32; ++i) output.push(true, block);
+  output.finish();
+  CHECK(longest <= 4096);
+}
