@@ -96,13 +96,9 @@ class Tree {
       added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     } else {
       added = leaf.app->add_option(spelled, leaf.values[name]);
-      added->expected(1);
-      if (option.takes == Takes::values)
-        added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-            ->expected(1, 1000)
-            ->allow_extra_args(false);
-      else
-        added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      // One value each time, though they are kept in a vector: "-f FILE PLAYBOOK" has a positional.
+      added->expected(1)->allow_extra_args(false)->multi_option_policy(
+          option.takes == Takes::values ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     }
     leaf.options[name] = added;
   }
