@@ -13,7 +13,7 @@ struct ServerRef {
   std::string backend;
   std::string server;
   bool operator==(const ServerRef&) const = default;
-  auto operator<=>(const ServerRef&) const = default;
+  auto operator<=>(const ServerRef&) const = default;  // NOLINT(modernize-use-nullptr): a mistake of tidy 14
 };
 
 /// True for a name that can stand in a command. The socket's language has no quoting, so anything outside

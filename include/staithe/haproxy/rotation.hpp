@@ -89,7 +89,7 @@ class Rotation {
   void wait_proven(const base::Scope& scope, const OnProgress& progress = {});
 
   /// Weight, state and agent as found. Returns what could not be put right, a line each; empty: all was. May
-  /// be called again. Throws only Error{cancelled} and Error{timeout}, with what is left in it.
+  /// be called again. A balancer's failure, the deadline and a stop are lines of the answer too, not errors.
   [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
   /// Until all that was serving when found serves again, and has done so for `bake`. Error{timeout} when it
   /// does not come, Error{failed} when it goes within the bake.
@@ -127,6 +127,7 @@ class Rotation {
   };
 
   void require_found() const;
+  void require_any() const;
   static void require_socket(const Place& place);
   void begin(Phase phase);
   Own target(const Entry& entry, Phase phase) const noexcept;
@@ -146,6 +147,8 @@ class Rotation {
   std::vector<std::string> give_back(const base::Scope& scope, bool app_untouched);
   void give_back_at(Place& place, const base::Scope& scope, bool app_untouched,
                     std::vector<std::string>& left);
+  void tell_left(const Place& place, const base::Error& error, const base::Scope& scope,
+                 std::vector<std::string>& left) const;
   std::vector<std::string> unproven(Place& place, const base::Scope& scope);
   std::vector<std::string> not_serving(Place& place, const base::Scope& scope);
   void survey_place(Place& place, const base::Scope& scope, std::vector<Finding>& findings);

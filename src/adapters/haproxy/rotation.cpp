@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-/// The phases: what is sent, in which order, and what is given back.
+/// The phases on the way out, and the proof: what is sent, and in which order.
 namespace staithe::haproxy {
 
 using base::Error;
@@ -34,18 +34,6 @@ bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, co
     if (std::find(refs.begin(), refs.end(), at) != refs.end()) return true;
   }
   return false;
-}
-
-std::string state_command(Own own, const ServerRef& ref) {
-  switch (own) {
-    case Own::ready:
-      return command::ready(ref);
-    case Own::drain:
-      return command::drain(ref);
-    case Own::maint:
-      return command::maint(ref);
-  }
-  return command::ready(ref);
 }
 
 std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
@@ -179,7 +167,7 @@ std::vector<std::string> Rotation::lines_for(const Place& place, Phase phase) co
     if (phase == Phase::proving && provable) {
       states.push_back(command::prove(ref));
     } else if (!is_there) {
-      states.push_back(state_command(to, ref));
+      states.push_back(detail::state_command(to, ref));
     }
   }
   agents.insert(agents.end(), states.begin(), states.end());
@@ -219,7 +207,7 @@ void Rotation::settle_agents(Place& place, const Scope& scope) {
       const auto* state = snapshot.state(entry.found.ref);
       if (state == nullptr || !entry.found.agent || entry.found.follows) continue;
       const Own to = target(entry, Phase::draining);
-      if (own_state(state->admin) != to) again.push_back(state_command(to, entry.found.ref));
+      if (own_state(state->admin) != to) again.push_back(detail::state_command(to, entry.found.ref));
     }
     if (again.empty()) return;
     patiently(scope, [&] { send(place, again, scope); });
@@ -305,77 +293,6 @@ void Rotation::prove(const Scope& scope) {
       lose(place, error);
     }
   }
-}
-
-std::vector<std::string> Rotation::ready(const Scope& scope) {
-  return give_back(scope, false);
-}
-
-std::vector<std::string> Rotation::undo(const Scope& scope) {
-  return give_back(scope, true);
-}
-
-std::vector<std::string> Rotation::give_back(const Scope& scope, bool app_untouched) {
-  if (!have_found_ || phase_ == Phase::found) return {};
-  begin(Phase::restoring);
-  std::vector<std::string> left;
-  const auto at = [&](Place& place) {
-    try {
-      give_back_at(place, scope, app_untouched, left);
-    } catch (const Error& error) {
-      place.lost = error.what();
-      if (scope.cancelled()) throw Error(ErrorCode::cancelled, base::join(left, "; ")).within("stopped");
-      for (const auto& entry : place.entries)
-        left.push_back(detail::at(place.name, entry.found.ref) + " may still be out: " + error.what());
-    }
-  };
-  // The way back mirrors the way out.
-  if (app_untouched) std::for_each(places_.rbegin(), places_.rend(), at);
-  if (!app_untouched) std::for_each(places_.begin(), places_.end(), at);
-  return left;
-}
-
-void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched,
-                            std::vector<std::string>& left) {
-  if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
-  // A balancer that was lost once is tried once more, without patience.
-  const auto snapshot =
-      place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
-  const bool other_process = !snapshot.info.same_process(place.process);
-  place.process = snapshot.info;
-  place.lost.clear();
-  std::vector<std::string> lines;
-  for (auto& entry : place.entries) {
-    const auto& found = entry.found;
-    const auto* state = snapshot.state(found.ref);
-    entry.gone = state == nullptr;
-    if (entry.gone) {
-      note(place.name + ": " + to_text(found.ref) + " does not exist any more");
-      continue;
-    }
-    const Own now = own_state(state->admin);
-    const Own to = target(entry, Phase::restoring);
-    if (!found.follows) {
-      if (!other_process && now != to && (entry.ours & detail::bit(now)) == 0) {
-        const auto text = detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
-                          " by somebody else, and is left so";
-        // Whoever had it in maintenance may end that; it was never ours.
-        if (to == Own::maint) note(text);
-        if (to != Own::maint) left.push_back(text);
-        continue;
-      }
-      if (state->weight != found.weight) lines.push_back(command::weight(found.ref, found.weight));
-      // Leaving maintenance declares a server UP before any check. That is right only for an app that ran on.
-      const bool trusted = app_untouched && (found.op == Op::running || found.op == Op::starting);
-      if (now == Own::maint && to == Own::ready && found.checked && !found.tracks && !trusted)
-        lines.push_back(command::prove(found.ref));
-      if (now != to) lines.push_back(state_command(to, found.ref));
-    }
-    if (found.agent && !state->agent_on()) lines.push_back(command::enable_agent(found.ref));
-    entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
-  }
-  patiently(scope, [&] { send(place, lines, scope); });
-  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
 }
 
 }  // namespace staithe::haproxy

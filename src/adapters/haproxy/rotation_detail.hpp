@@ -19,6 +19,19 @@ inline std::string at(const std::string& balancer, const ServerRef& ref) {
   return balancer + ' ' + to_text(ref);
 }
 
+/// The command that gives a server this state.
+inline std::string state_command(Own own, const ServerRef& ref) {
+  switch (own) {
+    case Own::ready:
+      return command::ready(ref);
+    case Own::drain:
+      return command::drain(ref);
+    case Own::maint:
+      return command::maint(ref);
+  }
+  return command::ready(ref);
+}
+
 /// Sleeps, and throws when the scope ends first.
 void pause(base::Duration duration, const base::Scope& scope, const char* what);
 

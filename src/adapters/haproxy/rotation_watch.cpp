@@ -199,22 +199,32 @@ std::vector<std::string> Rotation::unproven(Place& place, const Scope& scope) {
   return waiting;
 }
 
+/// Nothing is proven by balancers of which none answers.
+void Rotation::require_any() const {
+  for (const auto& place : places_)
+    if (place.socket != nullptr && place.lost.empty()) return;
+  throw Error(ErrorCode::connect, places_.empty() ? "no balancer is known" : places_.back().lost);
+}
+
 void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
   require_found();
   std::vector<std::string> waiting;
   for (;;) {
     try {
-      waiting.clear();
+      // The last whole look is what a timeout tells, even when it strikes in the middle of the next one.
+      std::vector<std::string> now;
       for (auto& place : places_) {
         if (place.socket == nullptr || !place.lost.empty()) continue;
         try {
           const auto more = unproven(place, scope);
-          waiting.insert(waiting.end(), more.begin(), more.end());
+          now.insert(now.end(), more.begin(), more.end());
         } catch (const Error& error) {
           if (!detail::balancer_lost(error, scope)) throw;
           lose(place, error);
         }
       }
+      require_any();
+      waiting = std::move(now);
       if (waiting.empty()) return;
       if (progress) progress({0, 0, base::join(waiting, ", ")});
       detail::pause(options_.poll, scope, "the health checks");
@@ -249,6 +259,7 @@ std::vector<std::string> Rotation::not_serving(Place& place, const Scope& scope)
 
 void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnProgress& progress) {
   require_found();
+  require_any();
   std::vector<std::string> waiting;
   std::optional<base::SteadyTime> since;
   for (;;) {

@@ -119,7 +119,7 @@ std::string Socket::ask_master(const std::string& line, const Scope& scope) {
   require_one_line(line);
   try {
     // The master CLI stays open after its answer until it sees the end of our side.
-    const auto reply = talk(dial_master_, line + '\n', true, scope);
+    auto reply = talk(dial_master_, line + '\n', true, scope);
     if (reply.empty()) throw Error(ErrorCode::io, "the connection was closed without an answer");
     return reply;
   } catch (const Error& error) {

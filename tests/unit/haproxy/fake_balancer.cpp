@@ -32,7 +32,8 @@ bool changes_something(const std::string& command) {
 }  // namespace
 
 Dial FakeBalancer::dial() {
-  return [this](const base::Scope&) -> std::unique_ptr<Stream> {
+  return [this](const base::Scope& scope) -> std::unique_ptr<Stream> {
+    if (scope.expired()) throw base::Error(base::ErrorCode::timeout, "connecting took too long");
     if (refuses_connections) throw base::Error(base::ErrorCode::connect, "connection refused");
     return std::make_unique<FakeStream>([this](const std::string& line) { return answer(line); });
   };
@@ -78,6 +79,8 @@ std::string FakeBalancer::one(const std::string& command) {
   if (command.rfind("show servers state", 0) == 0) return show_servers(words.size() > 3 ? words[3] : "");
   if (command.rfind("show stat ", 0) == 0) return show_stat(words[2] == "-1" ? "" : words[2]);
   if (level != "admin") return "[3]: Permission denied\n";
+  if (!refuses.empty() && command.rfind(refuses, 0) == 0)
+    return "[3]: Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n";
   return change(words);
 }
 

@@ -30,6 +30,7 @@ class FakeBalancer {
   std::uint64_t pid = 100;
   std::string level = "admin";
   bool refuses_connections = false;
+  std::string refuses;               ///< start of a command that is not carried out
   std::vector<std::string> changes;  ///< every command that changes something, as it was received
   /// Called with every command before it is carried out.
   std::function<void(const std::string&)> before;

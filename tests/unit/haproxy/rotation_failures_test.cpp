@@ -127,6 +127,13 @@ TEST_CASE("a balancer that is lost") {
     CHECK(rig.two.changes == Lines{"set server api/web1 state drain", "set server api/web1 health down",
                                    "set server api/web1 state ready"});
   }
+  SECTION("both, while their checks are waited for") {
+    rotation.drain(soon());
+    rotation.quiesce(soon());
+    rotation.prove(soon());
+    rig.one.refuses_connections = rig.two.refuses_connections = true;
+    failure(ErrorCode::connect, [&] { rotation.wait_proven(soon()); });
+  }
   SECTION("both") {
     rotation.drain(soon());
     rotation.quiesce(soon());
@@ -251,4 +258,29 @@ TEST_CASE("a cancelled wait ends at once") {
   cancel.request();
   failure(ErrorCode::cancelled, [&] { rotation.wait_calm(Scope::lasting(base::Duration(60'000), &cancel)); });
   CHECK(rotation.undo(soon()).empty());
+}
+
+TEST_CASE("one refused command on the way back does not count the others as left") {
+  Rig rig;
+  auto rotation = rig.rotation_of({{"api", "web1"}, {"adm", "web1"}});
+  rotation.find(soon());
+  rotation.drain(soon());
+  rig.one.servers["api/web1"].weight = 7;
+  rig.one.refuses = "set weight";
+  const auto left = rotation.undo(soon());
+  REQUIRE(left.size() == 1);
+  CHECK_THAT(left[0],
+             ContainsSubstring("lb1: set weight api/web1 100: Backend is using a static LB algorithm"));
+  CHECK(rig.one.servers["api/web1"].admin == 0);
+  CHECK(rig.one.servers["adm/web1"].admin == 0);
+}
+
+TEST_CASE("a deadline on the way back is told, server by server") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  CHECK(rotation.undo(Scope::lasting(base::Duration(0))).size() == 2);
+  CHECK(rotation.undo(soon()).empty());
+  CHECK(rig.two.servers["api/web1"].admin == 0);
 }

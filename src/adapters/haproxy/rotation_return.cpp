@@ -1,0 +1,110 @@
+#include "rotation_detail.hpp"
+
+#include "staithe/haproxy/rotation.hpp"
+
+#include <algorithm>
+#include <optional>
+
+/// The way back: what was found is given back, and what cannot be is told.
+namespace staithe::haproxy {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+
+std::vector<std::string> Rotation::ready(const Scope& scope) {
+  return give_back(scope, false);
+}
+
+std::vector<std::string> Rotation::undo(const Scope& scope) {
+  return give_back(scope, true);
+}
+
+std::vector<std::string> Rotation::give_back(const Scope& scope, bool app_untouched) {
+  if (!have_found_ || phase_ == Phase::found) return {};
+  begin(Phase::restoring);
+  std::vector<std::string> left;
+  const auto at = [&](Place& place) {
+    try {
+      give_back_at(place, scope, app_untouched, left);
+    } catch (const Error& error) {
+      place.lost = error.what();
+      tell_left(place, error, scope, left);
+    }
+  };
+  // The way back mirrors the way out.
+  if (app_untouched) std::for_each(places_.rbegin(), places_.rend(), at);
+  if (!app_untouched) std::for_each(places_.begin(), places_.end(), at);
+  return left;
+}
+
+/// A refused command does not mean that the others were: what is really out is looked up where that is
+/// possible.
+void Rotation::tell_left(const Place& place, const Error& error, const Scope& scope,
+                         std::vector<std::string>& left) const {
+  std::optional<Snapshot> snapshot;
+  try {
+    if (place.socket != nullptr && !detail::transient(error))
+      snapshot = place.socket->snapshot(place.backends, scope);
+  } catch (const Error&) {
+    // Then nobody knows, and that is what is said below.
+  }
+  const auto before = left.size();
+  for (const auto& entry : place.entries) {
+    const auto where = detail::at(place.name, entry.found.ref);
+    const auto* state = snapshot ? snapshot->state(entry.found.ref) : nullptr;
+    if (!snapshot) {
+      left.push_back(where + " may still be out: " + error.what());
+    } else if (state != nullptr && !entry.found.follows &&
+               own_state(state->admin) != target(entry, Phase::restoring)) {
+      left.push_back(where + " is still in " + std::string(name_of(own_state(state->admin))) + ": " +
+                     error.what());
+    }
+  }
+  if (left.size() == before) left.emplace_back(error.what());
+}
+
+void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched,
+                            std::vector<std::string>& left) {
+  if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
+  // A balancer that was lost once is tried once more, without patience.
+  const auto snapshot =
+      place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
+  const bool other_process = !snapshot.info.same_process(place.process);
+  place.process = snapshot.info;
+  place.lost.clear();
+  std::vector<std::string> lines;
+  for (auto& entry : place.entries) {
+    const auto& found = entry.found;
+    const auto* state = snapshot.state(found.ref);
+    entry.gone = state == nullptr;
+    if (entry.gone) {
+      note(place.name + ": " + to_text(found.ref) + " does not exist any more");
+      continue;
+    }
+    const Own now = own_state(state->admin);
+    const Own to = target(entry, Phase::restoring);
+    if (!found.follows) {
+      if (!other_process && now != to && (entry.ours & detail::bit(now)) == 0) {
+        const auto text = detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
+                          " by somebody else, and is left so";
+        // Whoever had it in maintenance may end that; it was never ours.
+        if (to == Own::maint) note(text);
+        if (to != Own::maint) left.push_back(text);
+        continue;
+      }
+      if (state->weight != found.weight) lines.push_back(command::weight(found.ref, found.weight));
+      // Leaving maintenance declares a server UP before any check. That is right only for an app that ran on.
+      const bool trusted = app_untouched && (found.op == Op::running || found.op == Op::starting);
+      if (now == Own::maint && to == Own::ready && found.checked && !found.tracks && !trusted)
+        lines.push_back(command::prove(found.ref));
+      if (now != to) lines.push_back(detail::state_command(to, found.ref));
+    }
+    if (found.agent && !state->agent_on()) lines.push_back(command::enable_agent(found.ref));
+    entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
+  }
+  patiently(scope, [&] { send(place, lines, scope); });
+  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
+}
+
+}  // namespace staithe::haproxy
