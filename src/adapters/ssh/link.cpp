@@ -117,13 +117,13 @@ void Link::handshake(const base::Scope& scope) {
 }
 
 Error Link::handshake_failure(const std::string& text) const {
-  // libssh's words for an end or a reset of the connection, the same in 0.10 and 0.11.
-  if (text.starts_with("Socket error")) {
-    const bool silent = ::ssh_get_serverbanner(session_.get()) == nullptr;
+  const bool silent = ::ssh_get_serverbanner(session_.get()) == nullptr;
+  // Before the banner libssh names the socket's trouble in various ways, and only this one is of the peer's
+  // making; after it, an end or a reset of the connection reads "Socket error", in 0.10 and 0.11.
+  if (silent ? !text.starts_with("Receiving banner") : text.starts_with("Socket error"))
     return {ErrorCode::reset_before_auth,
             silent ? "the server closed the connection at once (too many connections, or no SSH server)"
                    : "the server closed the connection during the handshake"};
-  }
   return {ErrorCode::protocol, "SSH handshake: " + text};
 }
 

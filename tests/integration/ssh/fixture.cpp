@@ -118,7 +118,8 @@ bool process_with(const std::string& text) {
   return false;
 }
 
-Server::Server(const std::string& extra_configuration) : port_(free_port()) {
+Server::Server(const std::string& extra_configuration)
+    : port_(free_port()), user_(::getpwuid(::getuid())->pw_name) {
   shell("mkdir -p /run/sshd 2>/dev/null; ssh-keygen -q -t ed25519 -N '' -f " + (directory_ / "host_ed25519") +
         " && ssh-keygen -q -t ecdsa -N '' -f " + (directory_ / "host_ecdsa"));
   make_key("id");
@@ -160,7 +161,7 @@ Endpoint Server::endpoint() const {
   endpoint.label = "web1";
   endpoint.address = "127.0.0.1";
   endpoint.port = port_;
-  endpoint.user = ::getpwuid(::getuid())->pw_name;
+  endpoint.user = user_;
   endpoint.identity_files = {key()};
   endpoint.identity_agent = "none";
   return endpoint;

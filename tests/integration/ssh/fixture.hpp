@@ -70,6 +70,7 @@ class Server {
  private:
   Directory directory_;
   std::uint16_t port_;
+  std::string user_;
   std::unique_ptr<Process> process_;
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -26,7 +27,10 @@ Exit run(Session& session, const std::string& script) {
 /// Echoes each line in capitals, like a small admin socket; ends when the peer does.
 Process capitals(const std::string& path) {
   Process process({"socat", "UNIX-LISTEN:" + path + ",fork", "SYSTEM:tr a-z A-Z,nofork"});
-  REQUIRE(eventually([&] { return ::access(path.c_str(), F_OK) == 0; }));
+  // The path is there a moment before somebody listens.
+  REQUIRE(eventually([&] {
+    return std::system(("socat -u /dev/null UNIX-CONNECT:" + path + " 2>/dev/null").c_str()) == 0;
+  }));
   return process;
 }
 
