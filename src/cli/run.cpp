@@ -4,11 +4,13 @@
 #include "exit_codes.hpp"
 #include "project.hpp"
 #include "signals.hpp"
+#include "version.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/log/log.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <new>
@@ -23,6 +25,7 @@ void prepare(App& app) {
   if (!app.args().has("log-file")) return;
   log::set_filter([&app](std::string_view text) { return app.redactor().clean(text); });
   log::open(app.args().value("log-file"), log::Level::debug);
+  log::info(fmt::format("staithe {} {}, process {}", version, app.args().command->name, ::getpid()));
 }
 
 void say_stopping(App& app, int count) {

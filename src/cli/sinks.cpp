@@ -1,5 +1,6 @@
 #include "sinks.hpp"
 
+#include "log_sink.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -67,6 +68,7 @@ Sinks::Sinks(App& app, const plan::Plan& plan) : app_(app) {
   else
     add_for_person(plan);
   for (const auto& request : app.args().all("report")) add_report(request, plan);
+  if (app.args().has("log-file")) reporters_.push_back({app.args().value("log-file"), make_log_sink()});
   std::vector<report::Sink*> listeners;
   for (const auto& reporter : reporters_) listeners.push_back(reporter.sink.get());
   pump_ = std::make_unique<report::Pump>(std::move(listeners));
