@@ -110,9 +110,14 @@ std::string help_for(const Command& command) {
   return text.append(exit_line);
 }
 
+std::string group_summary(std::string_view noun) {
+  return noun == "hostkeys" ? "Show, write down and check host keys." : "";
+}
+
 std::string group_help(const std::string& noun) {
   if (noun.empty()) return overview();
-  std::string text = fmt::format("Usage: staithe {} <command> [options]\n\n", noun);
+  std::string text =
+      fmt::format("{}\n\nUsage: staithe {} <command> [options]\n\n", group_summary(noun), noun);
   for (const auto& command : commands())
     if (command.name.rfind(noun + " ", 0) == 0)
       text += fmt::format("  {:<24}{}\n", command.name, command.summary);

@@ -82,6 +82,19 @@ void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   throw FilesWrong();
 }
 
+Loaded load_files(App& app) {
+  const auto path = app.args().has("file") ? app.args().value("file") : find_project_file();
+  Loaded loaded;
+  auto project = playbook::load_project(path, read_text(path), loaded.diagnostics);
+  if (!project) throw FilesWrong();
+  loaded.project = std::move(*project);
+  diag::Diagnostics unheard;
+  const auto* environment =
+      playbook::choose_environment(loaded.project, app.args().value("environment"), unheard);
+  if (environment != nullptr) loaded.environment = environment->name.value;
+  return loaded;
+}
+
 Loaded load(App& app) {
   const auto path = app.args().has("file") ? app.args().value("file") : find_project_file();
   Loaded loaded;
@@ -100,6 +113,13 @@ Loaded load(App& app) {
   return loaded;
 }
 
+std::string state_path(const Loaded& loaded) {
+  const auto& path = loaded.env().state.path;
+  if (!path.empty()) return path;
+  const auto& directory = loaded.project.directory;
+  return ((directory.empty() ? fs::path(".") : fs::path(directory)) / ".staithe" / "state.db").string();
+}
+
 std::unique_ptr<store::Store> open_store(App& app, const Loaded& loaded) {
   store::Settings settings;
   settings.stop = &app.stops().hard;
@@ -112,10 +132,7 @@ std::unique_ptr<store::Store> open_store(App& app, const Loaded& loaded) {
     app.redactor().add(url);
     return store::Store::open_postgres(url, settings);
   }
-  const fs::path directory =
-      loaded.project.directory.empty() ? fs::path(".") : fs::path(loaded.project.directory);
-  const auto path = state.path.empty() ? directory / ".staithe" / "state.db" : fs::path(state.path);
-  return store::Store::open_sqlite(path.string(), settings);
+  return store::Store::open_sqlite(state_path(loaded), settings);
 }
 
 }  // namespace staithe::cli

@@ -29,10 +29,16 @@ std::string read_text(const std::string& path);
 /// Throws FilesWrong once the findings are printed, base::Error when there is no project.
 Loaded load(App& app);
 
+/// The same without asking anything but files; `environment` stays "" when none is named and there are
+/// several. Findings are not printed.
+Loaded load_files(App& app);
+
 void print_findings(App& app, const diag::Diagnostics& diagnostics);
 /// Prints the findings and throws FilesWrong when there is an error among them.
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics);
 
+/// The SQLite file of an environment whose state is not in PostgreSQL.
+std::string state_path(const Loaded& loaded);
 /// The state of an environment: locks, journal, history.
 std::unique_ptr<store::Store> open_store(App& app, const Loaded& loaded);
 

@@ -1,102 +1,13 @@
 #include "table.hpp"
 
 #include "commands/commands.hpp"
+#include "man.hpp"
+#include "table_options.hpp"
 
 #include <array>
 
 namespace staithe::cli {
 namespace {
-
-constexpr std::string_view what_group = "What to do";
-constexpr std::string_view how_group = "How to do it";
-constexpr std::string_view global_group = "Global options";
-
-constexpr std::array<Option, 13> globals{{
-    {"help", 'h', Takes::nothing, "", Completes::nothing, global_group, "show this help"},
-    {"file", 'f', Takes::value, "FILE", Completes::file, global_group,
-     "the project file (default: staithe.yml here or in a directory above)"},
-    {"environment", 'e', Takes::value, "NAME", Completes::environment, global_group,
-     "the environment (default: the only one)"},
-    {"quiet", 'q', Takes::nothing, "", Completes::nothing, global_group, "no progress"},
-    {"verbose", 'v', Takes::nothing, "", Completes::nothing, global_group,
-     "more; once: output of commands that went well; in a plan: every host"},
-    {"color", '\0', Takes::value, "WHEN", Completes::color, global_group, "auto, always or never"},
-    {"json", '\0', Takes::nothing, "", Completes::nothing, global_group, "JSON on stdout"},
-    {"report", '\0', Takes::values, "NAME=FILE", Completes::file, global_group,
-     "also write junit, jsonl or lines to FILE (repeatable)"},
-    {"log-file", '\0', Takes::value, "FILE", Completes::file, global_group, "diagnostic log"},
-    {"chdir", 'C', Takes::value, "DIR", Completes::directory, global_group, "work in DIR"},
-    {"no-input", '\0', Takes::nothing, "", Completes::nothing, global_group, "never ask"},
-    {"limit", '\0', Takes::value, "HOSTS", Completes::host, global_group,
-     "only these hosts of the selection"},
-    {"service", '\0', Takes::value, "NAME", Completes::nothing, global_group,
-     "the service (default: the only one)"},
-}};
-
-#define STAITHE_RUN_OPTIONS                                                                        \
-  {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"}, \
-      {"expect-plan",                                                                              \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "ID",                                                                                       \
-       Completes::nothing,                                                                         \
-       what_group,                                                                                 \
-       "refuse unless the plan has this id"},                                                      \
-      {"var",                                                                                      \
-       '\0',                                                                                       \
-       Takes::values,                                                                              \
-       "KEY=VALUE",                                                                                \
-       Completes::nothing,                                                                         \
-       what_group,                                                                                 \
-       "set a variable (repeatable)"},                                                             \
-      {"var-file",                                                                                 \
-       '\0',                                                                                       \
-       Takes::values,                                                                              \
-       "FILE",                                                                                     \
-       Completes::file,                                                                            \
-       what_group,                                                                                 \
-       "set the variables of a YAML file (repeatable)"},                                           \
-      {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},               \
-      {"parallel",                                                                                 \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "N",                                                                                        \
-       Completes::nothing,                                                                         \
-       how_group,                                                                                  \
-       "hosts in hand at a time (default: the playbook's)"},                                       \
-      {"max-failures",                                                                             \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "N|N%",                                                                                     \
-       Completes::nothing,                                                                         \
-       how_group,                                                                                  \
-       "stop starting hosts after more failures than that"},                                       \
-  {                                                                                                \
-    "lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,                        \
-        "wait for another run, e.g. 5m (default: fail at once)"                                    \
-  }
-
-constexpr std::array<Option, 9> deploy_options{{
-    STAITHE_RUN_OPTIONS,
-    {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
-     "only the hosts that the last run of this commit left"},
-}};
-constexpr std::array<Option, 8> run_options{{STAITHE_RUN_OPTIONS}};
-constexpr std::array<Option, 10> exec_options{{
-    STAITHE_RUN_OPTIONS,
-    {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
-    {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
-}};
-constexpr std::array<Option, 12> rotation_options{{
-    STAITHE_RUN_OPTIONS,
-    {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"},
-    {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
-     "for sessions to end (default: 60s)"},
-    {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
-     "at that deadline: cut what is still open, instead of failing"},
-    {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
-     "usable servers that must be left (default: 1)"},
-}};
 
 constexpr std::array<Example, 3> deploy_examples{{
     {"staithe deploy -n", "print the plan, touch nothing"},
@@ -107,13 +18,59 @@ constexpr std::array<Example, 1> exec_examples{
     {{"staithe exec -H 'app & !web9' -- uptime", "on some hosts"}}};
 constexpr std::array<Example, 1> drain_examples{{{"staithe drain web1 --reason 'disk swap'", "take it out"}}};
 constexpr std::array<Example, 1> restore_examples{{{"staithe restore web1", "give it back as it was found"}}};
+constexpr std::array<Example, 2> rollback_examples{{
+    {"staithe rollback -n", "print where to, and the plan"},
+    {"staithe rollback --to 9d1f3c2", "to this release"},
+}};
+constexpr std::array<Example, 2> status_examples{{
+    {"staithe status", "everything"},
+    {"staithe status app --json", "for machines"},
+}};
+constexpr std::array<Example, 3> history_examples{{
+    {"staithe history", "the newest runs"},
+    {"staithe history --kind deploy --last 5", "only deploys"},
+    {"staithe history 20261120-204512-3f9c", "what one run did"},
+}};
+constexpr std::array<Example, 2> unlock_examples{{
+    {"staithe unlock --reason 'build 812 was killed'", "free what a dead run holds"},
+    {"staithe unlock --force --reason 'stuck'", "take it from a living one"},
+}};
+constexpr std::array<Example, 2> scan_examples{{
+    {"staithe hostkeys scan", "every host"},
+    {"staithe hostkeys scan 'web[1-4]'", "these"},
+}};
+constexpr std::array<Example, 2> help_examples{{
+    {"staithe help exit-codes", "what each means"},
+    {"staithe help drain", "the command, and the step of a playbook"},
+}};
+constexpr std::array<Example, 1> completion_examples{
+    {{"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"}}};
 
-const std::array<Command, 8> table{{
+constexpr std::array<Variable, 16> variables{{
+    {"STAITHE_FILE", "file", "the project file, as --file"},
+    {"STAITHE_ENVIRONMENT", "environment", "the environment, as --environment"},
+    {"STAITHE_SERVICE", "service", "the service, as --service"},
+    {"STAITHE_COLOR", "color", "auto, always or never, as --color"},
+    {"STAITHE_LOG_FILE", "log-file", "diagnostic log, as --log-file"},
+    {"STAITHE_NO_INPUT", "no-input", "when not empty: never ask, as --no-input"},
+    {"NO_COLOR", "", "when not empty: no colour"},
+    {"CLICOLOR_FORCE", "", "when not empty: colour, also into a pipe"},
+    {"FORCE_COLOR", "", "the same"},
+    {"TERM", "", "'dumb': no colour, nothing is redrawn"},
+    {"CI", "", "when not empty: lines instead of a redrawn display"},
+    {"JENKINS_URL", "", "the same"},
+    {"TZ", "", "the zone of the times in lines"},
+    {"SSH_AUTH_SOCK", "", "the SSH agent"},
+    {"HOME", "", "where .ssh/config, .ssh/known_hosts and keys are"},
+    {"https_proxy", "", "for webhooks; probes never use a proxy"},
+}};
+
+// clang-format off: a line for each field is harder to read than this.
+const std::array<Command, 21> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
-     "healthy "
-     "and restore, host by host.",
-     deploy_examples, deploy_options, run_deploy},
+     "healthy and restore, host by host.",
+     deploy_examples, options::deploy, run_deploy},
     {"plan",
      "Deploying",
      "Print what deploy would do.",
@@ -121,15 +78,42 @@ const std::array<Command, 8> table{{
      Completes::playbook,
      "The same as deploy --dry-run.",
      {},
-     deploy_options,
+     options::deploy,
      run_deploy},
-    {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, run_options, run_run},
+    {"rollback", "Deploying", "Bring a release back that was good.", "[PLAYBOOK]", Completes::playbook,
+     "Asks the hosts which releases they hold and goes to the newest one that was good on all of them and is "
+     "older than the live one. Nothing is fetched; the rolling part of the playbook runs as in a deploy.",
+     rollback_examples, options::rollback, run_rollback},
+    {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, options::run, run_run},
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
-     exec_examples, exec_options, run_exec},
+     exec_examples, options::exec, run_exec},
+    {"status",
+     "Looking",
+     "Show balancers, servers, releases, locks, and what is out of rotation.",
+     "[HOST...]",
+     Completes::host,
+     "Reads only. Ends with 5 when a run left a host out of rotation or died, 1 when something cannot be "
+     "looked at, else 0. A host that somebody drained on purpose is said and is no reason for 5.",
+     status_examples,
+     {},
+     run_status},
+    {"history", "Looking", "List the runs, or tell what one did.", "[RUN]", Completes::run, "",
+     history_examples, options::history, run_history},
+    {"doctor",
+     "Looking",
+     "Find what is slow, wrong or risky, host by host.",
+     "[HOST...]",
+     Completes::host,
+     "Reads only: keys, algorithms, shell start time, rights, disk, git access and clock of each host; "
+     "socket "
+     "level, version and risky configuration of each balancer. Ends with 1 when something is an error.",
+     {},
+     {},
+     run_doctor},
     {"drain", "By hand", "Take hosts out of rotation, without losing a request.", "HOST...", Completes::host,
-     "", drain_examples, rotation_options, run_drain},
+     "", drain_examples, options::rotation, run_drain},
     {"restore", "By hand", "Give hosts back to rotation, as they were found.", "HOST...", Completes::host, "",
-     restore_examples, rotation_options, run_restore},
+     restore_examples, options::rotation, run_restore},
     {"recover",
      "By hand",
      "Put right what a run that died left.",
@@ -137,8 +121,39 @@ const std::array<Command, 8> table{{
      Completes::run,
      "",
      {},
-     run_options,
+     options::run,
      run_recover},
+    {"unlock", "By hand", "Free a lock whose holder is gone, or take it away.", "[SCOPE]", Completes::nothing,
+     "Without --force only a lock whose holder is gone is freed. Who did it and why stands in the state.",
+     unlock_examples, options::unlock, run_unlock},
+    {"hostkeys scan",
+     "Host keys",
+     "Show the keys that hosts show, and whether they are on record.",
+     "[HOST...]",
+     Completes::host,
+     "Writes nothing, and logs in nowhere.",
+     scan_examples,
+     {},
+     run_hostkeys_scan},
+    {"hostkeys pin",
+     "Host keys",
+     "Write the keys of hosts down.",
+     "[HOST...]",
+     Completes::host,
+     "Into the environment's known_hosts, else into your own. Compare the fingerprints first. A key that "
+     "differs from the one on record is written with --replace only.",
+     {},
+     options::pin,
+     run_hostkeys_pin},
+    {"hostkeys verify",
+     "Host keys",
+     "Check that every host shows the keys on record.",
+     "[HOST...]",
+     Completes::host,
+     "Ends with 4 when one does not.",
+     {},
+     {},
+     run_hostkeys_verify},
     {"validate",
      "Files",
      "Report every mistake in the files.",
@@ -146,9 +161,39 @@ const std::array<Command, 8> table{{
      Completes::playbook,
      "",
      {},
-     run_options,
+     options::run,
      run_validate},
+    {"help",
+     "Files",
+     "Explain a command, a step, or a topic.",
+     "[TOPIC]",
+     Completes::topic,
+     "Topics: exit-codes, environment, steps; every command; every kind of step.",
+     help_examples,
+     {},
+     run_help},
+    {"version", "Files", "Print the version.", "", Completes::nothing, "", {}, {}, run_version},
+    {"completion",
+     "Files",
+     "Print the completion script of a shell.",
+     "SHELL",
+     Completes::shell,
+     "For bash, zsh or fish.",
+     completion_examples,
+     {},
+     run_completion},
+    {"__complete",
+     "",
+     "Print names that begin with a prefix, a line each.",
+     "KIND [PREFIX]",
+     Completes::nothing,
+     "For completion scripts. Reads files only: neither the network nor inventory programs are asked.",
+     {},
+     {},
+     run_complete},
+    {"__man", "", "Print a generated part of the manual pages.", "[PART...]", Completes::nothing, "", {}, {}, run_man},
 }};
+// clang-format on
 
 }  // namespace
 
@@ -156,13 +201,17 @@ std::span<const Command> commands() {
   return table;
 }
 std::span<const Option> global_options() {
-  return globals;
+  return options::global;
 }
 
 const Command* find_command(std::string_view name) {
   for (const auto& command : table)
     if (command.name == name) return &command;
   return nullptr;
+}
+
+std::span<const Variable> environment_variables() {
+  return variables;
 }
 
 }  // namespace staithe::cli

@@ -9,7 +9,20 @@ namespace staithe::cli {
 class App;
 
 enum class Takes { nothing, value, values };  ///< values: the option may be repeated
-enum class Completes { nothing, file, directory, playbook, host, environment, run, command, color, shell };
+enum class Completes {
+  nothing,
+  file,
+  directory,
+  playbook,
+  host,
+  environment,
+  run,
+  command,
+  color,
+  shell,
+  topic,
+  service
+};
 
 struct Option {
   std::string_view name;  ///< without dashes: "dry-run"
@@ -38,7 +51,16 @@ struct Command {
   int (*run)(App&);
 };
 
+/// An environment variable that is read. `option`: the global option that it stands for when that is not
+/// given, "" for none.
+struct Variable {
+  std::string_view name;
+  std::string_view option;
+  std::string_view says;
+};
+
 std::span<const Command> commands();
+std::span<const Variable> environment_variables();
 /// Options that every command has.
 std::span<const Option> global_options();
 /// Null when there is none of that name.

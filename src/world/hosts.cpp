@@ -189,6 +189,27 @@ void Hosts::close(const std::string& host) noexcept {
   connection.session.reset();
 }
 
+ssh::HostKey Hosts::scan(const std::string& host, std::string_view type, const base::Scope& scope) {
+  return engine_->scan(endpoint(host), scope, type);
+}
+
+ssh::Verdict Hosts::judge(const std::string& host, const ssh::HostKey& key) const {
+  const auto target = endpoint(host);
+  return known_hosts_.check(target.address, target.port, target.host_key_alias, key);
+}
+
+std::string Hosts::known_hosts_name(const std::string& host) const {
+  const auto target = endpoint(host);
+  return target.host_key_alias.empty() ? ssh::known_hosts_name(target.address, target.port)
+                                       : target.host_key_alias;
+}
+
+std::string Hosts::means_to(const std::string& host, const std::string& path, const base::Scope& scope) {
+  auto& connection = of(host);
+  const std::lock_guard lock(connection.mutex);
+  return std::string(live(host, connection, scope).open_unix(path, scope)->means());
+}
+
 const ssh::Session* Hosts::session(const std::string& host) {
   auto& connection = of(host);
   const std::lock_guard lock(connection.mutex);

@@ -35,6 +35,15 @@ class Hosts {
   /// Connects to every host that the plan needs, at most `at_once` at a time, and keeps the sessions.
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope);
 
+  /// The key of a host, of one type; nothing is judged and nobody logs in. Throws as ssh::Engine::scan.
+  ssh::HostKey scan(const std::string& host, std::string_view type, const base::Scope& scope);
+  /// Whether it is the key on record.
+  ssh::Verdict judge(const std::string& host, const ssh::HostKey& key) const;
+  /// Under which name known_hosts lists the host.
+  std::string known_hosts_name(const std::string& host) const;
+  /// Opens a unix socket on a host and closes it again: how was it reached?
+  std::string means_to(const std::string& host, const std::string& path, const base::Scope& scope);
+
   /// What a person wants to know of a session: null when the host is not connected.
   const ssh::Session* session(const std::string& host);
 

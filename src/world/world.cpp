@@ -1,5 +1,6 @@
 #include "staithe/world/world.hpp"
 
+#include "balancer_dial.hpp"
 #include "hosts.hpp"
 #include "locks.hpp"
 #include "output.hpp"
@@ -8,7 +9,6 @@
 #include "secrets.hpp"
 
 #include "staithe/base/text.hpp"
-#include "staithe/haproxy/stream.hpp"
 #include "staithe/http/client.hpp"
 #include "staithe/proc/run.hpp"
 
@@ -45,17 +45,6 @@ std::string read_file(const std::string& path) {
   return std::move(bytes).str();
 }
 
-haproxy::Dial dial_here(const std::string& socket) {
-  if (socket.rfind("tcp ", 0) != 0) return haproxy::dial_unix(socket);
-  const auto address = socket.substr(4);
-  const auto colon = address.rfind(':');
-  if (colon == std::string::npos)
-    throw base::Error(base::ErrorCode::invalid,
-                      "a TCP admin socket is written 'tcp HOST:PORT', not '" + socket + "'");
-  return haproxy::dial_tcp(address.substr(0, colon),
-                           static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-}
-
 }  // namespace
 
 /// One visitor over the closed set of effects; each function is one effect.
@@ -69,8 +58,9 @@ class World::Performer {
         secrets_(redactor),
         hosts_(plan, settings_.person),
         locks_(store, settings_),
-        rotations_(
-            plan, [this](const plan::Balancer& balancer, SocketKind kind) { return dial(balancer, kind); }) {}
+        rotations_(plan, [this](const plan::Balancer& balancer, SocketKind kind) {
+          return dial_balancer(hosts_, balancer, kind);
+        }) {}
 
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) {
     try {
@@ -97,11 +87,6 @@ class World::Performer {
     using To = plan::ChangeRotation::To;
     return change != nullptr &&
            (change->to == To::ready || change->to == To::undo || change->to == To::prove);
-  }
-
-  haproxy::Dial dial(const plan::Balancer& balancer, SocketKind kind) {
-    const auto& socket = kind == SocketKind::admin ? balancer.socket : balancer.master_socket;
-    return balancer.on.empty() ? dial_here(socket) : hosts_.dial_unix(balancer.on, socket);
   }
 
   exec::EffectResult act(const plan::RunRemote& effect, exec::Performance& performance) {

@@ -12,5 +12,16 @@ int run_exec(App& app);
 int run_drain(App& app);
 int run_restore(App& app);
 int run_validate(App& app);
+int run_status(App& app);
+int run_history(App& app);
+int run_doctor(App& app);
+int run_unlock(App& app);
+int run_hostkeys_scan(App& app);
+int run_hostkeys_pin(App& app);
+int run_hostkeys_verify(App& app);
+int run_help(App& app);
+int run_version(App& app);
+int run_completion(App& app);
+int run_complete(App& app);
 
 }  // namespace staithe::cli

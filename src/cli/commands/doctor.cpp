@@ -1,0 +1,182 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/world/checkup.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace staithe::cli {
+namespace {
+
+using Severity = world::Advice::Severity;
+
+constexpr base::Duration look_patience{120'000};
+
+std::string_view word(Severity severity) {
+  switch (severity) {
+    case Severity::note:
+      return "note";
+    case Severity::warning:
+      return "warning";
+    case Severity::error:
+      return "error";
+  }
+  return "";
+}
+
+Severity severity_of(haproxy::Finding::Severity severity) {
+  switch (severity) {
+    case haproxy::Finding::Severity::note:
+      return Severity::note;
+    case haproxy::Finding::Severity::warning:
+      return Severity::warning;
+    case haproxy::Finding::Severity::error:
+      return Severity::error;
+  }
+  return Severity::error;
+}
+
+std::vector<world::CheckupWish> checkup_wishes(App& app, Loaded& loaded, const plan::Plan& plan) {
+  std::vector<world::CheckupWish> wishes;
+  const auto meant = hosts_meant(app, loaded);
+  for (const auto& site : sites_of_all(app, loaded, meant))
+    wishes.push_back({site.host, site.path, site.preflight, ""});
+  for (const auto& balancer : plan.balancers)
+    for (auto& wish : wishes)
+      if (wish.host == balancer.on) wish.socket = balancer.socket;
+  return wishes;
+}
+
+template <class Span>
+std::string milliseconds(Span span) {
+  return fmt::format("{} ms", std::chrono::duration_cast<std::chrono::milliseconds>(span).count());
+}
+
+/// "root, agent; ssh-ed25519, curve25519-sha256, aes256-gcm@openssh.com; connect 1 ms, …"
+std::string facts_of(const world::Checkup& checkup) {
+  const auto& negotiated = checkup.negotiated;
+  auto text = fmt::format(
+      "user {}, key from {}\n"
+      "  host key {}, {}, {}\n"
+      "  connect {}, handshake {}, login {}, shell {}",
+      checkup.user, negotiated.identity, negotiated.host_key_type, negotiated.key_exchange,
+      negotiated.cipher_out, milliseconds(checkup.timings.connect), milliseconds(checkup.timings.handshake),
+      milliseconds(checkup.timings.authentication), milliseconds(checkup.shell));
+  if (checkup.disk_known) text += fmt::format("\n  {} free", base::bytes_text(checkup.free_bytes));
+  if (checkup.clock_known)
+    text += fmt::format("{}clock {:+} ms (within {} ms)", checkup.disk_known ? ", " : "\n  ",
+                        checkup.clock_ahead.count(), checkup.clock_margin.count());
+  if (!checkup.socket_means.empty()) text += "\n  admin socket by " + checkup.socket_means;
+  return text;
+}
+
+void print_advice(App& app, Severity severity, const std::string& text, const std::string& next) {
+  app.print(fmt::format("  {}: {}\n", word(severity), text));
+  if (!next.empty()) app.print(fmt::format("    next  {}\n", next));
+}
+
+void show_host(App& app, const world::Checkup& checkup) {
+  const auto advice = world::judge(checkup);
+  app.print(fmt::format("{}   {}\n", checkup.host, checkup.trouble.empty() ? facts_of(checkup) : "no login"));
+  for (const auto& one : advice) print_advice(app, one.severity, one.text, one.next);
+}
+
+void show_balancer(App& app, const world::BalancerLook& balancer) {
+  if (!balancer.trouble.empty()) {
+    app.print(balancer.name + "\n");
+    print_advice(app, Severity::error, balancer.trouble,
+                 "is HAProxy up, and does the socket's 'level admin' and mode let you in?");
+    return;
+  }
+  app.print(fmt::format("{}   HAProxy {}, pid {}, level {}\n", balancer.name, balancer.info.version,
+                        balancer.info.pid, balancer.level));
+  for (const auto& finding : balancer.findings)
+    print_advice(app, severity_of(finding.severity),
+                 (finding.subject.empty() ? "" : finding.subject + ": ") + finding.text, "");
+}
+
+nlohmann::json host_json(const world::Checkup& checkup) {
+  auto advice = nlohmann::json::array();
+  for (const auto& one : world::judge(checkup))
+    advice.push_back({{"severity", word(one.severity)}, {"text", one.text}, {"next", one.next}});
+  const auto count = [](auto span) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
+  };
+  return {{"type", "host"},
+          {"host", checkup.host},
+          {"trouble", checkup.trouble},
+          {"user", checkup.user},
+          {"identity", checkup.negotiated.identity},
+          {"host_key_type", checkup.negotiated.host_key_type},
+          {"key_exchange", checkup.negotiated.key_exchange},
+          {"cipher", checkup.negotiated.cipher_out},
+          {"server", checkup.negotiated.server_banner},
+          {"connect_us", count(checkup.timings.connect)},
+          {"handshake_us", count(checkup.timings.handshake)},
+          {"authentication_us", count(checkup.timings.authentication)},
+          {"shell_us", count(checkup.shell)},
+          {"free_bytes", checkup.free_bytes},
+          {"clock_ahead_ms", checkup.clock_ahead.count()},
+          {"socket_means", checkup.socket_means},
+          {"findings", advice}};
+}
+
+nlohmann::json balancer_json(const world::BalancerLook& balancer) {
+  auto findings = nlohmann::json::array();
+  for (const auto& finding : balancer.findings)
+    findings.push_back({{"severity", word(severity_of(finding.severity))},
+                        {"subject", finding.subject},
+                        {"text", finding.text}});
+  return {{"type", "balancer"},
+          {"name", balancer.name},
+          {"trouble", balancer.trouble},
+          {"level", balancer.level},
+          {"version", balancer.info.version},
+          {"findings", findings}};
+}
+
+bool is_well(const world::Checkup& checkup) {
+  const auto advice = world::judge(checkup);
+  return std::none_of(advice.begin(), advice.end(),
+                      [](const auto& one) { return one.severity == Severity::error; });
+}
+
+bool is_well(const world::BalancerLook& balancer) {
+  return balancer.trouble.empty() &&
+         std::none_of(balancer.findings.begin(), balancer.findings.end(), [](const auto& finding) {
+           return finding.severity == haproxy::Finding::Severity::error;
+         });
+}
+
+}  // namespace
+
+int run_doctor(App& app) {
+  auto loaded = load(app);
+  const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
+  const auto scope = base::Scope::lasting(look_patience, &app.stops().soft);
+  const auto checkups = world::examine(plan, checkup_wishes(app, loaded, plan), person_of(app), scope);
+  const auto balancers = world::look(plan, {}, world::Look::balancers, person_of(app), scope);
+  if (app.json()) {
+    Records records(app);
+    for (const auto& checkup : checkups) records.write(host_json(checkup));
+    for (const auto& balancer : balancers.balancers) records.write(balancer_json(balancer));
+  } else {
+    for (const auto& checkup : checkups) show_host(app, checkup);
+    for (const auto& balancer : balancers.balancers) show_balancer(app, balancer);
+    for (const auto& note : balancers.notes) app.print("warning: " + note + "\n");
+  }
+  const bool well =
+      std::all_of(checkups.begin(), checkups.end(), [](const auto& one) { return is_well(one); }) &&
+      std::all_of(balancers.balancers.begin(), balancers.balancers.end(),
+                  [](const auto& one) { return is_well(one); });
+  if (!app.json())
+    app.print(well ? "Nothing stands in the way of a deploy.\n" : "Errors stand in the way.\n");
+  return well ? exit_done : exit_failed;
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,203 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint32_t default_last = 20;
+
+base::Duration lasted(const store::Run& run) {
+  return run.ended ? std::chrono::duration_cast<base::Duration>(*run.ended - run.started) : base::Duration{0};
+}
+
+std::string ended_text(const store::Run& run) {
+  if (!run.ended) return run.owner == store::Owner::gone ? "DIED" : "under way";
+  return fmt::format("{} ({})", run.outcome, run.exit_code.value_or(0));
+}
+
+/// "4 done" or "2 done, 1 out, 1 untouched".
+std::string hosts_text(const store::Run& run) {
+  const auto summary = json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return "";
+  std::map<std::string, int> counts;
+  for (const auto& [host, known] : summary["hosts"].items()) ++counts[known.value("state", "")];
+  std::vector<std::string> parts;
+  for (const auto& [state, count] : counts) parts.push_back(fmt::format("{} {}", count, state));
+  return base::join(parts, ", ");
+}
+
+json run_json(const store::Run& run) {
+  json record{{"type", "run"},
+              {"run_id", run.id},
+              {"kind", run.kind},
+              {"title", run.title},
+              {"environment", run.environment},
+              {"service", run.service},
+              {"user", run.user},
+              {"plan_id", run.plan_id},
+              {"release", run.release},
+              {"sha", run.sha},
+              {"started", timestamp(run.started)},
+              {"outcome", run.ended                         ? run.outcome
+                          : run.owner == store::Owner::gone ? "died"
+                                                            : "under way"}};
+  if (run.ended) {
+    record["ended"] = timestamp(*run.ended);
+    record["exit_code"] = run.exit_code.value_or(0);
+    record["duration_ms"] = lasted(run).count();
+    const auto summary = json::parse(run.summary_json, nullptr, false);
+    if (summary.is_object() && summary.contains("hosts")) record["hosts"] = summary["hosts"];
+  }
+  return record;
+}
+
+void print_list(App& app, const std::vector<store::Run>& runs) {
+  std::vector<std::vector<std::string>> rows{
+      {"RUN", "WHEN", "WHAT", "RELEASE", "ENDED", "TOOK", "HOSTS", "WHO"}};
+  for (const auto& run : runs)
+    rows.push_back({run.id, when_text(run.started).substr(0, 16),
+                    run.kind + (run.service.empty() ? "" : " " + run.service),
+                    run.release.empty() ? "-" : run.release, ended_text(run),
+                    run.ended ? base::elapsed_text(lasted(run)) : "-", hosts_text(run), run.user});
+  app.print(aligned(rows));
+}
+
+/// What each action of the run's plan says of itself, by id.
+std::map<std::string, std::string> titles_of(const plan::Plan& plan) {
+  std::map<std::string, std::string> titles;
+  const auto add = [&](const std::vector<plan::Action>& actions) {
+    for (const auto& action : actions) titles[action.id] = action.title;
+  };
+  const auto add_nodes = [&](const std::vector<plan::Node>& nodes) {
+    for (const auto& node : nodes) {
+      if (const auto* action = std::get_if<plan::Action>(&node)) titles[action->id] = action->title;
+      const auto* bracket = std::get_if<plan::Bracket>(&node);
+      if (bracket == nullptr) continue;
+      for (const auto* part :
+           {&bracket->acquire, &bracket->undo, &bracket->body, &bracket->repair, &bracket->release})
+        add(*part);
+    }
+  };
+  for (const auto* part : {&plan.open, &plan.close, &plan.notify_failure}) add(*part);
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes) {
+      add_nodes(lane.nodes);
+      add_nodes(lane.revert);
+    }
+  return titles;
+}
+
+/// What a record of the journal says to people; "" for those that only recovery reads.
+std::string said(const store::JournalEntry& entry) {
+  const auto body = json::parse(entry.body, nullptr, false);
+  if (entry.kind == "intent") return "begins";
+  if (entry.kind != "outcome" || !body.is_object()) return "";
+  const auto detail = body.value("detail", "");
+  return body.value("outcome", "") + (detail.empty() ? "" : ": " + base::printable(detail));
+}
+
+void print_journal(App& app, const std::vector<store::JournalEntry>& entries,
+                   const std::map<std::string, std::string>& titles) {
+  std::map<std::string, store::Time> begun;
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& entry : entries) {
+    const auto text = said(entry);
+    if (text.empty()) continue;
+    const auto title = titles.find(entry.action_id);
+    if (entry.kind == "intent") {
+      begun[entry.action_id] = entry.time;
+      continue;
+    }
+    const auto since = begun.find(entry.action_id);
+    const auto took =
+        since == begun.end()
+            ? ""
+            : base::elapsed_text(std::chrono::duration_cast<base::Duration>(entry.time - since->second));
+    begun.erase(entry.action_id);
+    rows.push_back({when_text(entry.time).substr(11, 8), entry.host.empty() ? "-" : entry.host, took,
+                    title == titles.end() ? entry.action_id : title->second + "  " + text});
+  }
+  // What has no outcome was in hand when the run ended or died.
+  for (const auto& [id, time] : begun) {
+    const auto title = titles.find(id);
+    rows.push_back({when_text(time).substr(11, 8), "", "",
+                    (title == titles.end() ? id : title->second) + "  BEGUN, never ended"});
+  }
+  app.print(aligned(rows, 2));
+}
+
+int show_run(App& app, store::Store& store, const std::string& id) {
+  const auto run = store.run(id);
+  if (!run) throw base::Error(base::ErrorCode::not_found, "there is no run " + id);
+  const auto entries = store.journal(id);
+  if (app.json()) {
+    Records records(app);
+    records.write(run_json(*run));
+    for (const auto& entry : entries) {
+      auto body = json::parse(entry.body, nullptr, false);
+      records.write({{"type", "journal"},
+                     {"run_id", id},
+                     {"seq", entry.seq},
+                     {"time", timestamp(entry.time)},
+                     {"host", entry.host},
+                     {"action_id", entry.action_id},
+                     {"kind", entry.kind},
+                     {"body", body.is_discarded() ? json::object() : std::move(body)}});
+    }
+    return exit_done;
+  }
+  app.print(fmt::format("{}   {} in {}\n", run->id, run->title, run->environment));
+  std::vector<std::vector<std::string>> rows{{"by", run->user}, {"began", when_text(run->started)}};
+  if (run->ended) rows.push_back({"took", base::elapsed_text(lasted(*run))});
+  rows.push_back({"ended", ended_text(*run)});
+  if (!run->release.empty()) rows.push_back({"release", run->release + "  " + run->sha});
+  rows.push_back({"plan", run->plan_id});
+  rows.push_back({"hosts", hosts_text(*run)});
+  app.print(aligned(rows, 2) + "\n");
+  std::map<std::string, std::string> titles;
+  try {
+    titles = titles_of(plan::from_json(run->plan_json));
+  } catch (const base::Error&) {
+    // A plan of another version of staithe: its actions are shown by their ids.
+  }
+  print_journal(app, entries, titles);
+  return exit_done;
+}
+
+}  // namespace
+
+int run_history(App& app) {
+  auto loaded = load(app);
+  const auto store = open_store_if_there(app, loaded);
+  if (!app.args().positionals.empty()) {
+    if (!store)
+      throw base::Error(base::ErrorCode::not_found, "nothing was ever run in " + loaded.environment);
+    return show_run(app, *store, app.args().positionals.front());
+  }
+  store::HistoryFilter filter;
+  filter.environment = loaded.environment;
+  filter.service = app.args().value("service");
+  filter.kind = app.args().value("kind");
+  const auto runs =
+      store ? store->history(filter, app.number("last", default_last)) : std::vector<store::Run>{};
+  if (app.json()) {
+    Records records(app);
+    for (const auto& run : runs) records.write(run_json(run));
+  } else if (runs.empty()) {
+    app.say("nothing was run in " + loaded.environment + " yet");
+  } else {
+    print_list(app, runs);
+  }
+  return exit_done;
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,264 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace staithe::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr base::Duration look_patience{60'000};
+
+/// Everything that status tells, gathered before a line of it is printed.
+struct Picture {
+  world::Survey survey;
+  std::vector<std::string> hosts;                ///< in the order of the inventory
+  std::map<std::string, world::TakenOut> taken;  ///< by host
+  std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
+  std::vector<store::LockInfo> locks;
+  std::vector<store::Run> unfinished;
+  std::map<std::string, std::vector<std::string>> versions;
+
+  bool trouble() const {
+    for (const auto& host : survey.hosts)
+      if (!host.trouble.empty() || !host.running_trouble.empty()) return true;
+    for (const auto& balancer : survey.balancers)
+      if (!balancer.trouble.empty()) return true;
+    return !survey.notes.empty();
+  }
+
+  /// Somebody has to come: a run left a host out, or died.
+  bool needs_person() const {
+    for (const auto& host : out) {
+      const auto found = taken.find(host);
+      if (found != taken.end() && !found->second.in_hand && !found->second.on_purpose) return true;
+    }
+    return std::any_of(unfinished.begin(), unfinished.end(),
+                       [](const auto& run) { return run.owner == store::Owner::gone; });
+  }
+};
+
+Picture take_picture(App& app, Loaded& loaded) {
+  Picture picture;
+  const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
+  const auto* service = service_of(app, loaded);
+  picture.hosts = hosts_meant(app, loaded);
+  auto wishes = wishes_of(sites_of_all(app, loaded, picture.hosts));
+  // A host without the service (a balancer's) has nothing to say here.
+  if (service != nullptr) std::erase_if(wishes, [](const auto& wish) { return wish.path.empty(); });
+  picture.survey = world::look(plan, wishes, world::Look::both, person_of(app),
+                               base::Scope::lasting(look_patience, &app.stops().soft));
+  for (const auto& balancer : picture.survey.balancers)
+    for (const auto& server : balancer.servers)
+      if (!server.host.empty() && haproxy::own_state(server.state.admin) != haproxy::Own::ready)
+        picture.out.insert(server.host);
+  picture.versions = world::versions(picture.survey.hosts);
+  if (const auto store = open_store_if_there(app, loaded)) {
+    picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
+    picture.unfinished = store->unfinished(loaded.environment);
+    for (auto& lock : store->locks())
+      if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
+        picture.locks.push_back(std::move(lock));
+  }
+  return picture;
+}
+
+std::string whose(const Picture& picture, const std::string& host) {
+  const auto found = picture.taken.find(host);
+  if (found == picture.taken.end()) return "not by staithe";
+  const auto& taken = found->second;
+  return fmt::format("{} by {}, run {}, {}: {}",
+                     taken.in_hand      ? "in hand"
+                     : taken.on_purpose ? "drained"
+                                        : "LEFT",
+                     taken.user, taken.run_id, when_text(taken.when), taken.title);
+}
+
+void print_balancer(App& app, const world::BalancerLook& balancer) {
+  if (!balancer.trouble.empty()) {
+    app.print(fmt::format("{}   CANNOT BE LOOKED AT: {}\n\n", balancer.name, balancer.trouble));
+    return;
+  }
+  app.print(fmt::format("{}   HAProxy {}, pid {}, level {}, up {}{}\n", balancer.name, balancer.info.version,
+                        balancer.info.pid, balancer.level,
+                        base::elapsed_text(std::chrono::seconds(balancer.info.uptime_seconds)),
+                        balancer.info.stopping ? ", STOPPING" : ""));
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& backend : balancer.backends) {
+    const bool any = std::any_of(balancer.servers.begin(), balancer.servers.end(), [&](const auto& server) {
+      return server.state.ref.backend == backend.ref.backend;
+    });
+    if (!any) continue;
+    std::size_t usable = 0, all = 0;
+    std::vector<std::vector<std::string>> servers;
+    for (const auto& server : balancer.servers) {
+      if (server.state.ref.backend != backend.ref.backend) continue;
+      ++all;
+      usable += server.state.usable() ? 1 : 0;
+      const auto& name = server.state.ref.server;
+      const auto host = server.host.empty() || server.host == name ? "" : " (" + server.host + ")";
+      servers.push_back(
+          {"  " + name + host, world::state_in_words(server.state),
+           fmt::format("{} sessions", server.stat.sessions),
+           fmt::format("weight {}{}", server.state.weight, server.stat.backup ? ", backup" : "")});
+    }
+    rows.push_back({backend.ref.backend, fmt::format("{} of {} usable", usable, all),
+                    fmt::format("{} sessions", backend.sessions),
+                    backend.queued > 0 ? fmt::format("{} queued", backend.queued) : ""});
+    rows.insert(rows.end(), servers.begin(), servers.end());
+  }
+  app.print(aligned(rows, 2) + "\n");
+}
+
+std::string running_text(const world::HostLook& host) {
+  if (!host.running_trouble.empty()) return "does not say what runs: " + host.running_trouble;
+  if (host.running.empty()) return "";
+  const auto* live = host.find(host.current);
+  const bool same = host.running == host.current ||
+                    (live != nullptr && host.running.size() >= 7 && live->sha.rfind(host.running, 0) == 0);
+  return same ? "runs it" : "RUNS " + host.running;
+}
+
+void print_hosts(App& app, const Picture& picture) {
+  if (picture.survey.hosts.empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& host : picture.survey.hosts) {
+    if (!host.trouble.empty()) {
+      rows.push_back({host.host, "CANNOT BE LOOKED AT: " + host.trouble});
+      continue;
+    }
+    const auto* live = host.find(host.current);
+    const auto good = live == nullptr ? "" : live->good ? "good" : "never proved good";
+    rows.push_back({host.host, host.current.empty() ? "no release" : host.current, good, running_text(host)});
+  }
+  app.print("Releases\n" + aligned(rows, 2));
+  if (picture.versions.size() > 1) {
+    app.print("  VERSIONS DIFFER:");
+    const char* separator = " ";
+    for (const auto& [id, hosts] : picture.versions) {
+      app.print(fmt::format("{}{} on {}", separator, id, base::fold_names(hosts)));
+      separator = "; ";
+    }
+    app.print("\n");
+  }
+  app.print("\n");
+}
+
+void print_state(App& app, const Picture& picture) {
+  for (const auto& host : picture.out)
+    app.print(fmt::format("Out of rotation: {}   {}\n", host, whose(picture, host)));
+  for (const auto& lock : picture.locks)
+    app.print(fmt::format("Locked: {}   by {} since {}: {} (run {}){}\n", lock.scope, lock.holder,
+                          when_text(lock.taken), lock.reason, lock.run_id,
+                          lock.abandoned ? "; its owner is GONE" : ""));
+  for (const auto& run : picture.unfinished)
+    app.print(fmt::format("{}: run {}   {} by {} since {}\n",
+                          run.owner == store::Owner::gone ? "DIED" : "Under way", run.id, run.title, run.user,
+                          when_text(run.started)));
+  for (const auto& note : picture.survey.notes) app.print("Note: " + note + "\n");
+}
+
+json balancer_json(const world::BalancerLook& balancer) {
+  auto servers = json::array();
+  for (const auto& server : balancer.servers)
+    servers.push_back({{"backend", server.state.ref.backend},
+                       {"server", server.state.ref.server},
+                       {"host", server.host},
+                       {"state", world::state_in_words(server.state)},
+                       {"command", haproxy::name_of(haproxy::own_state(server.state.admin))},
+                       {"usable", server.state.usable()},
+                       {"weight", server.state.weight},
+                       {"sessions", server.stat.sessions},
+                       {"queued", server.stat.queued}});
+  return {{"type", "balancer"},
+          {"name", balancer.name},
+          {"trouble", balancer.trouble},
+          {"version", balancer.info.version},
+          {"pid", balancer.info.pid},
+          {"level", balancer.level},
+          {"uptime_s", balancer.info.uptime_seconds},
+          {"servers", servers}};
+}
+
+json host_json(const world::HostLook& host, const Picture& picture) {
+  auto releases = json::array();
+  for (const auto& release : host.releases)
+    releases.push_back({{"id", release.id}, {"sha", release.sha}, {"good", release.good}});
+  json record{{"type", "host"},          {"host", host.host},
+              {"trouble", host.trouble}, {"current", host.current},
+              {"running", host.running}, {"running_trouble", host.running_trouble},
+              {"releases", releases},    {"out", picture.out.count(host.host) > 0}};
+  const auto taken = picture.taken.find(host.host);
+  if (taken != picture.taken.end())
+    record["taken_out"] = {{"run_id", taken->second.run_id},   {"user", taken->second.user},
+                           {"title", taken->second.title},     {"since", timestamp(taken->second.when)},
+                           {"in_hand", taken->second.in_hand}, {"on_purpose", taken->second.on_purpose}};
+  return record;
+}
+
+void print_json(App& app, const Loaded& loaded, const Picture& picture, int code) {
+  Records records(app);
+  for (const auto& balancer : picture.survey.balancers) records.write(balancer_json(balancer));
+  for (const auto& host : picture.survey.hosts) records.write(host_json(host, picture));
+  for (const auto& lock : picture.locks)
+    records.write({{"type", "lock"},
+                   {"scope", lock.scope},
+                   {"holder", lock.holder},
+                   {"reason", lock.reason},
+                   {"run_id", lock.run_id},
+                   {"taken", timestamp(lock.taken)},
+                   {"abandoned", lock.abandoned}});
+  for (const auto& run : picture.unfinished)
+    records.write({{"type", "unfinished_run"},
+                   {"run_id", run.id},
+                   {"title", run.title},
+                   {"user", run.user},
+                   {"started", timestamp(run.started)},
+                   {"died", run.owner == store::Owner::gone}});
+  records.write({{"type", "status"},
+                 {"environment", loaded.environment},
+                 {"out", picture.out},
+                 {"versions", picture.versions},
+                 {"notes", picture.survey.notes},
+                 {"exit_code", code}});
+}
+
+void print_next(App& app, const Picture& picture) {
+  std::vector<std::vector<std::string>> next;
+  const bool died = std::any_of(picture.unfinished.begin(), picture.unfinished.end(),
+                                [](const auto& run) { return run.owner == store::Owner::gone; });
+  if (died || picture.needs_person()) next.push_back({"staithe recover", "put right what a run left"});
+  if (!picture.out.empty())
+    next.push_back({"staithe restore " +
+                        base::join(std::vector<std::string>(picture.out.begin(), picture.out.end()), " "),
+                    "give back as it is"});
+  for (std::size_t i = 0; i < next.size(); ++i)
+    app.print(fmt::format("{} {}    {}\n", i == 0 ? "Next:" : "     ", next[i][0], next[i][1]));
+}
+
+}  // namespace
+
+int run_status(App& app) {
+  auto loaded = load(app);
+  const auto picture = take_picture(app, loaded);
+  const int code = picture.needs_person() ? exit_needs_person : picture.trouble() ? exit_failed : exit_done;
+  if (app.json()) {
+    print_json(app, loaded, picture, code);
+    return code;
+  }
+  for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
+  print_hosts(app, picture);
+  print_state(app, picture);
+  print_next(app, picture);
+  return code;
+}
+
+}  // namespace staithe::cli

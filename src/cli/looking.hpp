@@ -1,0 +1,55 @@
+#pragma once
+#include "planning.hpp"
+
+#include "staithe/playbook/sites.hpp"
+#include "staithe/store/records.hpp"
+#include "staithe/world/survey.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
+
+/// What the commands share that only look.
+namespace staithe::cli {
+
+/// Who answers questions about passphrases.
+world::Person person_of(App& app);
+
+/// The hosts and balancers of the environment; `selection` "" means all.
+plan::Plan survey_plan(App& app, Loaded& loaded, const std::string& selection);
+
+/// The hosts that the command line's words and --limit mean, in the order of the inventory; all without.
+std::vector<std::string> hosts_meant(App& app, Loaded& loaded);
+
+/// What is to be looked at on each host.
+std::vector<world::HostWish> wishes_of(const std::vector<playbook::Site>& sites);
+
+/// The service of the command line, or the only one; null when there are none or several.
+const playbook::Service* service_of(App& app, Loaded& loaded);
+
+/// Its sites on the hosts that run it; of the other hosts nothing but the name is known.
+std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::vector<std::string>& hosts);
+
+/// The state, or null when nothing was ever kept: looking makes no file.
+std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded);
+
+/// "2026-11-20 20:45:12 UTC".
+std::string when_text(store::Time time);
+/// RFC 3339, for machines.
+std::string timestamp(store::Time time);
+
+/// Lines of aligned columns, without trailing blanks, `indent` blanks in front.
+std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent = 0);
+
+/// JSON Lines on stdout; in front of the first one stands the record with the version of the schema.
+class Records {
+ public:
+  explicit Records(App& app);
+  void write(const nlohmann::json& record);
+
+ private:
+  App& app_;
+};
+
+}  // namespace staithe::cli

@@ -1,0 +1,128 @@
+#pragma once
+#include "table.hpp"
+
+#include <array>
+
+/// The options of each command. Only table.cpp includes this.
+namespace staithe::cli::options {
+
+inline constexpr std::string_view what_group = "What to do";
+inline constexpr std::string_view how_group = "How to do it";
+inline constexpr std::string_view global_group = "Global options";
+
+inline constexpr std::array<Option, 13> global{{
+    {"help", 'h', Takes::nothing, "", Completes::nothing, global_group, "show this help"},
+    {"file", 'f', Takes::value, "FILE", Completes::file, global_group,
+     "the project file (default: staithe.yml here or in a directory above)"},
+    {"environment", 'e', Takes::value, "NAME", Completes::environment, global_group,
+     "the environment (default: the only one)"},
+    {"quiet", 'q', Takes::nothing, "", Completes::nothing, global_group, "no progress"},
+    {"verbose", 'v', Takes::nothing, "", Completes::nothing, global_group,
+     "more; once: output of commands that went well; in a plan: every host"},
+    {"color", '\0', Takes::value, "WHEN", Completes::color, global_group, "auto, always or never"},
+    {"json", '\0', Takes::nothing, "", Completes::nothing, global_group, "JSON on stdout"},
+    {"report", '\0', Takes::values, "NAME=FILE", Completes::file, global_group,
+     "also write junit, jsonl or lines to FILE (repeatable)"},
+    {"log-file", '\0', Takes::value, "FILE", Completes::file, global_group, "diagnostic log"},
+    {"chdir", 'C', Takes::value, "DIR", Completes::directory, global_group, "work in DIR"},
+    {"no-input", '\0', Takes::nothing, "", Completes::nothing, global_group, "never ask"},
+    {"limit", '\0', Takes::value, "HOSTS", Completes::host, global_group,
+     "only these hosts of the selection"},
+    {"service", '\0', Takes::value, "NAME", Completes::service, global_group,
+     "the service (default: the only one)"},
+}};
+
+#define STAITHE_RUN_OPTIONS                                                                        \
+  {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"}, \
+      {"expect-plan",                                                                              \
+       '\0',                                                                                       \
+       Takes::value,                                                                               \
+       "ID",                                                                                       \
+       Completes::nothing,                                                                         \
+       what_group,                                                                                 \
+       "refuse unless the plan has this id"},                                                      \
+      {"var",                                                                                      \
+       '\0',                                                                                       \
+       Takes::values,                                                                              \
+       "KEY=VALUE",                                                                                \
+       Completes::nothing,                                                                         \
+       what_group,                                                                                 \
+       "set a variable (repeatable)"},                                                             \
+      {"var-file",                                                                                 \
+       '\0',                                                                                       \
+       Takes::values,                                                                              \
+       "FILE",                                                                                     \
+       Completes::file,                                                                            \
+       what_group,                                                                                 \
+       "set the variables of a YAML file (repeatable)"},                                           \
+      {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},               \
+      {"parallel",                                                                                 \
+       '\0',                                                                                       \
+       Takes::value,                                                                               \
+       "N",                                                                                        \
+       Completes::nothing,                                                                         \
+       how_group,                                                                                  \
+       "hosts in hand at a time (default: the playbook's)"},                                       \
+      {"max-failures",                                                                             \
+       '\0',                                                                                       \
+       Takes::value,                                                                               \
+       "N|N%",                                                                                     \
+       Completes::nothing,                                                                         \
+       how_group,                                                                                  \
+       "stop starting hosts after more failures than that"},                                       \
+  {                                                                                                \
+    "lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,                        \
+        "wait for another run, e.g. 5m (default: fail at once)"                                    \
+  }
+
+inline constexpr std::array<Option, 9> deploy{{
+    STAITHE_RUN_OPTIONS,
+    {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "only the hosts that the last run of this commit left"},
+}};
+inline constexpr std::array<Option, 9> rollback{{
+    STAITHE_RUN_OPTIONS,
+    {"to", '\0', Takes::value, "RELEASE", Completes::nothing, what_group,
+     "this release, by its id or the beginning of its commit (default: the newest good one before the live "
+     "one)"},
+}};
+inline constexpr std::array<Option, 8> run{{STAITHE_RUN_OPTIONS}};
+inline constexpr std::array<Option, 11> exec{{
+    STAITHE_RUN_OPTIONS,
+    {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
+    {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
+    {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
+     "show identical output once, with the hosts that said it"},
+}};
+inline constexpr std::array<Option, 12> rotation{{
+    STAITHE_RUN_OPTIONS,
+    {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"},
+    {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "for sessions to end (default: 60s)"},
+    {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
+     "at that deadline: cut what is still open, instead of failing"},
+    {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
+     "usable servers that must be left (default: 1)"},
+}};
+inline constexpr std::array<Option, 2> history{{
+    {"last", '\0', Takes::value, "N", Completes::nothing, what_group,
+     "so many runs, newest first (default: 20)"},
+    {"kind", '\0', Takes::value, "KIND", Completes::nothing, what_group,
+     "only these: deploy, rollback, run, drain, restore, recover or exec"},
+}};
+inline constexpr std::array<Option, 3> unlock{{
+    {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history; required"},
+    {"force", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "also when the holder is alive; asks for the name of what is locked"},
+    {"confirm", '\0', Takes::value, "SCOPE", Completes::nothing, how_group,
+     "that name, for scripts: production/web"},
+}};
+inline constexpr std::array<Option, 2> pin{{
+    {"replace", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "also keys that differ from those on record"},
+    {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},
+}};
+
+#undef STAITHE_RUN_OPTIONS
+
+}  // namespace staithe::cli::options

@@ -1,0 +1,222 @@
+#include "staithe/world/survey.hpp"
+
+#include "balancer_dial.hpp"
+#include "together.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/haproxy/match.hpp"
+#include "staithe/haproxy/socket.hpp"
+#include "staithe/http/client.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace staithe::world {
+namespace {
+
+constexpr std::size_t at_once = 32;
+constexpr base::Duration url_patience{5'000};
+constexpr std::size_t shown_answer = 64;
+
+/// A line for `current` and one for each release: id, SHA, when it was staged, whether it was good.
+std::string releases_script(const std::string& path) {
+  return "cd " + base::shell_quote(path) +
+         " 2>/dev/null || exit 0\n"
+         "echo \"current $(readlink current 2>/dev/null)\"\n"
+         "for there in releases/????????????; do\n"
+         "  [ -f \"$there/REVISION\" ] || continue\n"
+         "  good=no; if [ -e \"$there/.staithe-good\" ]; then good=good; fi\n"
+         "  staged=$(stat -c %.9Y \"$there/REVISION\" 2>/dev/null || stat -c %Y \"$there/REVISION\")\n"
+         "  echo \"release ${there#releases/} $(cat \"$there/REVISION\") ${staged:-0} $good\"\n"
+         "done\n";
+}
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+double number(const std::string& text) {
+  // Some locales print a comma; libstdc++ 12 has from_chars for double.
+  std::string dotted = text;
+  std::replace(dotted.begin(), dotted.end(), ',', '.');
+  double value = 0;
+  std::from_chars(dotted.data(), dotted.data() + dotted.size(), value);
+  return value;
+}
+
+void read_releases(const std::string& output, HostLook& look) {
+  constexpr std::string_view prefix = "releases/";
+  for (const auto& line : base::split(output, '\n')) {
+    const auto words = base::split(line, ' ');
+    if (words.size() == 2 && words[0] == "current") {
+      look.current =
+          base::printable(words[1].rfind(prefix, 0) == 0 ? words[1].substr(prefix.size()) : words[1]);
+    } else if (words.size() == 5 && words[0] == "release" && is_hex(words[1]) && is_hex(words[2])) {
+      look.releases.push_back({words[1], words[2], number(words[3]), words[4] == "good"});
+    }
+  }
+  std::sort(look.releases.begin(), look.releases.end(),
+            [](const auto& a, const auto& b) { return a.staged > b.staged; });
+}
+
+void ask_app(const std::string& url, HostLook& look, const base::Scope& scope) {
+  try {
+    const auto reply = http::get(url, scope.at_most(url_patience));
+    if (reply.ok())
+      look.running = base::printable(base::trim(reply.body).substr(0, shown_answer));
+    else
+      look.running_trouble = fmt::format("{} answered {}", http::origin_of(url), reply.status);
+  } catch (const base::Error& error) {
+    look.running_trouble = error.what();
+  }
+}
+
+HostLook look_at_host(Hosts& hosts, const HostWish& wish, const base::Scope& scope) {
+  HostLook look;
+  look.host = wish.host;
+  try {
+    ssh::Command command;
+    command.script = wish.path.empty() ? "true" : releases_script(wish.path);
+    command.keep_bytes = 256UL * 1024UL;
+    const auto exit = hosts.run(wish.host, command, {}, scope);
+    if (!exit.ok())
+      throw base::Error(base::ErrorCode::failed,
+                        fmt::format("{}: the releases cannot be listed: {} {}", wish.host,
+                                    ssh::describe(exit), base::printable(base::trim(exit.err))));
+    read_releases(exit.out, look);
+  } catch (const base::Error& error) {
+    look.trouble = error.what();
+    look.code = error.code();
+  }
+  if (!wish.release_url.empty()) ask_app(wish.release_url, look, scope);
+  return look;
+}
+
+BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, const base::Scope& scope) {
+  BalancerLook look;
+  look.name = balancer.name;
+  try {
+    haproxy::Socket socket(balancer.name, dial_balancer(hosts, balancer, SocketKind::admin),
+                           balancer.master_socket.empty()
+                               ? haproxy::Dial{}
+                               : dial_balancer(hosts, balancer, SocketKind::master));
+    haproxy::Overview overview;
+    overview.balancer = balancer.name;
+    overview.level = look.level = socket.level(scope);
+    overview.all = socket.snapshot({}, scope);
+    overview.tables = socket.tables(scope);
+    overview.master = socket.has_master();
+    if (overview.master) overview.workers = socket.workers(scope);
+    look.info = overview.all.info;
+    for (const auto& state : overview.all.states) {
+      ServerLook server{"", state, {}};
+      if (const auto* stat = overview.all.stat(state.ref)) server.stat = *stat;
+      look.servers.push_back(std::move(server));
+    }
+    for (const auto& stat : overview.all.stats)
+      if (stat.is_backend) look.backends.push_back(stat);
+    look.findings = haproxy::risks(overview);
+  } catch (const base::Error& error) {
+    look.trouble = error.what();
+  }
+  return look;
+}
+
+/// Says which servers stand for which of the plan's hosts.
+void name_servers(const plan::Plan& plan, Survey& survey) {
+  std::vector<haproxy::View> views;
+  for (const auto& balancer : survey.balancers) {
+    if (!balancer.trouble.empty()) continue;
+    haproxy::View view{balancer.name, {}};
+    for (const auto& server : balancer.servers) view.servers.push_back(server.state);
+    views.push_back(std::move(view));
+  }
+  if (views.empty()) return;
+  for (const auto& [name, host] : plan.hosts) {
+    if (host.servers.names.empty() && host.servers.address.empty()) continue;
+    haproxy::Wanted wanted{name, {}, {host.servers.address}, host.servers.port};
+    for (const auto& ref : host.servers.names) wanted.names.push_back({ref.backend, ref.server});
+    try {
+      for (const auto& pair : haproxy::match(wanted, views))
+        for (auto& balancer : survey.balancers)
+          for (auto& server : balancer.servers)
+            if (balancer.name == pair.balancer && server.state.ref == pair.ref) server.host = name;
+    } catch (const base::Error& error) {
+      survey.notes.emplace_back(error.what());
+    }
+  }
+}
+
+}  // namespace
+
+const ReleaseThere* HostLook::find(std::string_view release) const {
+  for (const auto& there : releases)
+    if (there.id == release) return &there;
+  return nullptr;
+}
+
+Survey look(const plan::Plan& plan, const std::vector<HostWish>& wishes, Look what, const Person& person,
+            const base::Scope& scope) {
+  Survey survey;
+  Hosts hosts(plan, person);
+  if (what != Look::balancers) survey.hosts.resize(wishes.size());
+  if (what != Look::hosts) survey.balancers.resize(plan.balancers.size());
+  const auto count = survey.hosts.size() + survey.balancers.size();
+  together(count, at_once, [&](std::size_t i) {
+    // Balancers first: they are few, and slow when they are reached through a host.
+    if (i < survey.balancers.size())
+      survey.balancers[i] = look_at_balancer(hosts, plan.balancers[i], scope);
+    else
+      survey.hosts[i - survey.balancers.size()] =
+          look_at_host(hosts, wishes[i - survey.balancers.size()], scope);
+  });
+  if (scope.cancelled()) throw base::Error(base::ErrorCode::cancelled, "stopped");
+  name_servers(plan, survey);
+  return survey;
+}
+
+std::string state_in_words(const haproxy::ServerState& state) {
+  namespace bit = haproxy::admin_bit;
+  if ((state.admin & bit::forced_maint) != 0) return "maint";
+  if ((state.admin & bit::inherited_maint) != 0) return "maint by the server it tracks";
+  if ((state.admin & bit::no_address) != 0) return "maint: its name has no address";
+  std::string health;
+  switch (state.op) {
+    case haproxy::Op::stopped:
+      health = "DOWN";
+      break;
+    case haproxy::Op::starting:
+      health = "starting";
+      break;
+    case haproxy::Op::running:
+      health = state.checked() ? "up" : "up, not checked";
+      break;
+    case haproxy::Op::stopping:
+      health = "stopping";
+      break;
+  }
+  if ((state.admin & bit::forced_drain) != 0) return "drain, " + health;
+  if ((state.admin & bit::inherited_drain) != 0) return "drain by the server it tracks, " + health;
+  if (state.weight == 0) return "weight 0, " + health;
+  return health;
+}
+
+std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts) {
+  std::map<std::string, std::vector<std::string>> versions;
+  for (const auto& host : hosts) {
+    if (!host.trouble.empty() && host.running.empty()) continue;
+    // An app may say the whole commit, its beginning, or the name of the release.
+    std::string id = host.running.empty() ? host.current : host.running;
+    const auto* live = host.find(host.current);
+    const bool says_live =
+        live != nullptr && host.running.size() >= 7 && live->sha.rfind(host.running, 0) == 0;
+    if (says_live || host.running == host.current) id = host.current;
+    if (!id.empty()) versions[id].push_back(host.host);
+  }
+  return versions;
+}
+
+}  // namespace staithe::world

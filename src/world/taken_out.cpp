@@ -1,0 +1,63 @@
+#include "staithe/world/recovery.hpp"
+#include "staithe/world/survey.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace staithe::world {
+namespace {
+
+constexpr std::size_t runs_to_read = 200;
+
+/// Whether an unfinished run has written down what it found before it drained the host.
+bool began_to_drain(store::Store& store, const std::string& run_id, const std::string& host) {
+  for (const auto& record : store.journal(run_id)) {
+    if (record.host != host || record.kind != "note") continue;
+    const auto body = nlohmann::json::parse(record.body, nullptr, false);
+    if (body.is_object() && body.value("key", "") == found_key) return true;
+  }
+  return false;
+}
+
+/// "" when the run did not come to the host.
+std::string state_after(const store::Run& run, const std::string& host) {
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("hosts")) return {};
+  const auto& hosts = summary["hosts"];
+  if (!hosts.is_object() || !hosts.contains(host)) return {};
+  const auto state = hosts[host].value("state", "");
+  return state == event::name_of(event::HostState::untouched) ? std::string() : state;
+}
+
+std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run>& runs,
+                               const std::string& host) {
+  for (const auto& run : runs) {
+    if (run.kind == "exec") continue;
+    TakenOut taken{run.id, run.user, run.title, run.started, false, false};
+    if (!run.ended) {
+      if (!began_to_drain(store, run.id, host)) continue;
+      taken.in_hand = run.owner == store::Owner::running;
+      return taken;
+    }
+    const auto state = state_after(run, host);
+    if (state.empty()) continue;
+    taken.on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
+    if (taken.on_purpose || state == event::name_of(event::HostState::out)) return taken;
+    return std::nullopt;  // it was given back: what keeps visitors away now is not ours
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::map<std::string, TakenOut> taken_out(store::Store& store, const std::string& environment,
+                                          const std::vector<std::string>& hosts) {
+  store::HistoryFilter filter;
+  filter.environment = environment;
+  const auto runs = store.history(filter, runs_to_read);
+  std::map<std::string, TakenOut> taken;
+  for (const auto& host : hosts)
+    if (auto found = newest(store, runs, host)) taken.emplace(host, std::move(*found));
+  return taken;
+}
+
+}  // namespace staithe::world
