@@ -191,7 +191,15 @@ const std::array<Command, 21> table{{
      {},
      {},
      run_complete},
-    {"__man", "", "Print a generated part of the manual pages.", "[PART...]", Completes::nothing, "", {}, {}, run_man},
+    {"__man",
+     "",
+     "Print a generated part of the manual pages.",
+     "[PART...]",
+     Completes::nothing,
+     "",
+     {},
+     {},
+     run_man},
 }};
 // clang-format on
 
