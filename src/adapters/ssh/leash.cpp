@@ -145,9 +145,9 @@ Upload Upload::of(std::string path, std::string_view bytes, unsigned mode) {
   upload.mode = mode;
   upload.size = bytes.size();
   upload.read = [bytes](char* buffer, std::size_t capacity) mutable {
-    const std::size_t size = bytes.copy(buffer, capacity);
-    bytes.remove_prefix(size);
-    return size;
+    const std::size_t count = bytes.copy(buffer, capacity);
+    bytes.remove_prefix(count);
+    return count;
   };
   return upload;
 }
