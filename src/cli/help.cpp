@@ -92,10 +92,19 @@ std::string overview() {
         std::find(families.begin(), families.end(), command.family) == families.end())
       families.push_back(command.family);
   for (const auto family : families) {
-    std::string names;
-    for (const auto& command : commands())
-      if (command.family == family) names += fmt::format("{}{}", names.empty() ? "" : "  ", command.name);
-    text += fmt::format("{:<12} {}\n", family, wrapped(names, 13, 13));
+    std::string names, group;
+    for (const auto& command : commands()) {
+      if (command.family != family) continue;
+      const auto words = base::split(command.name, ' ');
+      // "hostkeys scan|pin|verify"
+      if (words.size() == 2 && words[0] == group) {
+        names += "|" + words[1];
+        continue;
+      }
+      group = words.size() == 2 ? words[0] : "";
+      names += (names.empty() ? "" : "  ") + std::string(command.name);
+    }
+    text += fmt::format("{:<12} {}\n", family, names);
   }
   return text + "\nRun 'staithe <command> --help' for options, 'man staithe' for everything.\n";
 }

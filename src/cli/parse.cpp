@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 #include <memory>
 
 namespace staithe::cli {
@@ -144,6 +146,41 @@ ParseResult unknown(const std::vector<std::string>& rest, const Command* command
   return usage_error(fmt::format("{} takes no '{}'", name, word), name);
 }
 
+ParseResult unknown_in_group(const std::vector<std::string>& rest, const std::string& group) {
+  std::vector<std::string> known;
+  for (const auto& command : commands())
+    if (command.name.rfind(group + " ", 0) == 0) known.push_back(base::split(command.name, ' ')[1]);
+  const std::string word = rest.empty() ? "" : rest.front();
+  return usage_error(fmt::format("no command '{} {}'{}", group, word, suggestion(word, known)), group);
+}
+
+/// How many words beside its options a command takes.
+std::size_t most_words(const Command& command) {
+  if (command.positionals.find("...") != std::string_view::npos)
+    return std::numeric_limits<std::size_t>::max();
+  return base::split(command.positionals, ' ').size();
+}
+
+/// Variables stand for global options that were not given.
+void take_environment(Parsed& parsed) {
+  for (const auto& variable : environment_variables()) {
+    if (variable.option.empty() || parsed.has(variable.option)) continue;
+    const char* value = std::getenv(std::string(variable.name).c_str());
+    if (value == nullptr || *value == '\0') continue;
+    parsed.values[std::string(variable.option)] = {value};
+  }
+}
+
+/// CLI11's sentence about an option without its value names a type; ours names what is wanted.
+std::string option_complaint(const std::string& text, const Command* command) {
+  if (command == nullptr || text.find("required") == std::string::npos) return text;
+  for (const auto& options : {command->options, global_options()})
+    for (const auto& option : options)
+      if (text.rfind(fmt::format("--{}:", option.name), 0) == 0)
+        return fmt::format("--{} needs {}", option.name, option.metavar);
+  return text;
+}
+
 ParseResult printed(std::string text) {
   ParseResult result;
   result.to_stdout = std::move(text);
@@ -184,13 +221,16 @@ ParseResult parse(int argc, const char* const* argv) {
   } catch (const CLI::ExtrasError&) {
     if (asks_for_help(argc, argv) && tree.chosen() != nullptr) return printed(help_for(*tree.chosen()));
     auto rest = tree.app().remaining(true);
+    const auto group = tree.chosen_group();
+    if (tree.chosen() == nullptr && !group.empty()) return unknown_in_group(rest, group);
     return unknown(rest, tree.chosen());
   } catch (const CLI::CallForHelp&) {
     return printed(group_help(tree.chosen_group()));
   } catch (const CLI::ParseError& error) {
     const auto* command = tree.chosen();
     if (asks_for_help(argc, argv) && command != nullptr) return printed(help_for(*command));
-    return usage_error(error.what(), command == nullptr ? "" : std::string(command->name));
+    return usage_error(option_complaint(error.what(), command),
+                       command == nullptr ? "" : std::string(command->name));
   }
   const Command* command = tree.chosen();
   if (command == nullptr) {
@@ -203,6 +243,9 @@ ParseResult parse(int argc, const char* const* argv) {
   ParseResult result;
   result.parsed = tree.result();
   if (result.parsed->has("help")) return printed(help_for(*command));
+  const auto& words = result.parsed->positionals;
+  if (const auto most = most_words(*command); words.size() > most) return unknown({words[most]}, command);
+  take_environment(*result.parsed);
   return result;
 }
 

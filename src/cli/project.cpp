@@ -28,9 +28,7 @@ diag::Style style_for(const App& app) {
 
 std::string find_project_file() {
   auto found = playbook::find_project(fs::current_path().string());
-  if (!found)
-    throw base::Error(base::ErrorCode::not_found,
-                      "no staithe.yml here or in any directory above; -f FILE names one");
+  if (!found) throw FilesWrong("no staithe.yml here or in any directory above; -f FILE names one");
   return fs::proximate(*found).string();
 }
 
@@ -58,13 +56,13 @@ void ask_inventory(App& app, Loaded& loaded) {
 std::string read_text(const std::string& path) {
   std::error_code error;
   const auto size = fs::file_size(path, error);
-  if (!error && size > largest_file)
-    throw base::Error(base::ErrorCode::invalid, path + " is larger than 1 MiB");
+  if (!error && size > largest_file) throw FilesWrong(path + " is larger than 1 MiB");
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw base::system_error(base::ErrorCode::not_found, path, errno);
+  if (!file || fs::is_directory(path, error))
+    throw FilesWrong(base::system_error(base::ErrorCode::not_found, path, file ? EISDIR : errno).what());
   std::ostringstream text;
   text << file.rdbuf();
-  if (!file) throw base::system_error(base::ErrorCode::io, path, EIO);
+  if (!file) throw FilesWrong(base::system_error(base::ErrorCode::io, path, EIO).what());
   return std::move(text).str();
 }
 

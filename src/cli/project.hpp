@@ -11,8 +11,15 @@
 
 namespace staithe::cli {
 
-/// Mistakes in the files were printed: exit 3.
-class FilesWrong : public std::exception {};
+/// The files are wrong: exit 3. The findings were printed, unless there is a text.
+class FilesWrong : public std::exception {
+ public:
+  explicit FilesWrong(std::string text = {}) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
 
 /// The project of the working directory, or of --file, with the answers of its inventory programs.
 struct Loaded {
@@ -23,7 +30,7 @@ struct Loaded {
   const playbook::Environment& env() const { return *project.find_environment(environment); }
 };
 
-/// The text of a file; throws base::Error{not_found, io, invalid (over 1 MiB)}.
+/// The text of a file; throws FilesWrong when it cannot be read or is over 1 MiB.
 std::string read_text(const std::string& path);
 
 /// Throws FilesWrong once the findings are printed, base::Error when there is no project.

@@ -44,8 +44,9 @@ int run_command(App& app) {
     return app.args().command->run(app);
   } catch (const UsageError& error) {
     return app.fail(exit_usage, error.what());
-  } catch (const FilesWrong&) {
-    return exit_files;
+  } catch (const FilesWrong& error) {
+    if (*error.what() == '\0') return exit_files;
+    return app.fail(exit_files, fmt::format("{}; nothing was run", error.what()));
   } catch (const base::Error& error) {
     const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
     return app.fail(code, fmt::format("{}; nothing was changed", app.redactor().clean(error.what())));

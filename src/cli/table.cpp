@@ -92,8 +92,9 @@ const std::array<Command, 21> table{{
      "Show balancers, servers, releases, locks, and what is out of rotation.",
      "[HOST...]",
      Completes::host,
-     "Reads only. Ends with 5 when a run left a host out of rotation or died, 1 when something cannot be "
-     "looked at, else 0. A host that somebody drained on purpose is said and is no reason for 5.",
+     "Reads only. Ends with 5 when a run left a host out of rotation or died or releases are mixed, 1 when "
+     "something cannot be looked at, else 0. A host that somebody drained on purpose is said and is no "
+     "reason for 5.",
      status_examples,
      {},
      run_status},

@@ -53,16 +53,20 @@ void add_servers(plan::Servers& all, const plan::Servers& more) {
   }
 }
 
+/// A host that a person names runs the service they name, whatever the files say; one that is only looked at
+/// runs what the files say.
+enum class Meant { named, looked_at };
+
 /// Of the one service, or of all of them. Nothing when the host stands for no server at all.
 std::optional<plan::Servers> all_servers(const Project& project, const Environment& environment,
                                          const Service* only, const Host& host, const Request& request,
-                                         diag::Diagnostics& diagnostics) {
+                                         diag::Diagnostics& diagnostics, Meant meant = Meant::named) {
   plan::Servers all;
   bool any = false;
   for (const Service& service : project.services) {
     if (only != nullptr && &service != only) continue;
     const bool by_itself = host.servers.form != ServersSpec::Form::unsaid;
-    if (only == nullptr && !by_itself) {
+    if ((only == nullptr || meant == Meant::looked_at) && !by_itself) {
       // A template such as api/$(host) would name servers for hosts that do not run the service.
       diag::Diagnostics unheard;
       const auto runs = select_any(environment, default_hosts(environment, &service), unheard);
@@ -242,7 +246,8 @@ std::optional<plan::Plan> make_survey_plan(const Project& project, const Request
   plan.title = "look at " + base::fold_names(*hosts);
   for (const std::string& name : *hosts) {
     const Host& host = *environment->find_host(name);
-    const auto servers = all_servers(project, *environment, service, host, request, diagnostics);
+    const auto servers =
+        all_servers(project, *environment, service, host, request, diagnostics, Meant::looked_at);
     add_host(plan, *environment, host, servers.value_or(plan::Servers()));
   }
   add_balancers(plan, *environment);

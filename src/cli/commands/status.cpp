@@ -35,14 +35,21 @@ struct Picture {
     return !survey.notes.empty();
   }
 
-  /// Somebody has to come: a run left a host out, or died.
+  bool died() const {
+    return std::any_of(unfinished.begin(), unfinished.end(),
+                       [](const auto& run) { return run.owner == store::Owner::gone; });
+  }
+
+  /// Somebody has to come: a run left a host out, or died, or hosts run different releases.
   bool needs_person() const {
     for (const auto& host : out) {
       const auto found = taken.find(host);
       if (found != taken.end() && !found->second.in_hand && !found->second.on_purpose) return true;
     }
-    return std::any_of(unfinished.begin(), unfinished.end(),
-                       [](const auto& run) { return run.owner == store::Owner::gone; });
+    const bool under_way = std::any_of(unfinished.begin(), unfinished.end(),
+                                       [](const auto& run) { return run.owner != store::Owner::gone; });
+    // While a deploy is under way versions differ as a matter of course.
+    return (versions.size() > 1 && !under_way) || died();
   }
 };
 
@@ -233,9 +240,13 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
 
 void print_next(App& app, const Picture& picture) {
   std::vector<std::vector<std::string>> next;
-  const bool died = std::any_of(picture.unfinished.begin(), picture.unfinished.end(),
-                                [](const auto& run) { return run.owner == store::Owner::gone; });
-  if (died || picture.needs_person()) next.push_back({"staithe recover", "put right what a run left"});
+  bool left = picture.died();
+  for (const auto& [host, taken] : picture.taken) left = left || (!taken.in_hand && !taken.on_purpose);
+  if (left) next.push_back({"staithe recover", "put right what a run left"});
+  if (!left && picture.versions.size() > 1 && picture.unfinished.empty()) {
+    next.push_back({"staithe deploy --resume", "bring the others to the new release"});
+    next.push_back({"staithe rollback", "or bring all back"});
+  }
   if (!picture.out.empty())
     next.push_back({"staithe restore " +
                         base::join(std::vector<std::string>(picture.out.begin(), picture.out.end()), " "),
