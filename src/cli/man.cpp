@@ -46,7 +46,7 @@ std::string argument(std::string_view text) {
 
 std::string sentence(std::string text) {
   if (text.empty()) return text;
-  if (text.back() != '.' && text.back() != ')' && text.back() != '?') text += '.';
+  if (text.back() != '.' && text.back() != '?') text += '.';
   if (text.front() >= 'a' && text.front() <= 'z') text.front() = static_cast<char>(text.front() - 'a' + 'A');
   return text;
 }
@@ -113,6 +113,16 @@ std::string environment_list() {
   return text + ".El\n";
 }
 
+/// Each sentence on a line of its own, as roff wants it.
+std::string sentences(std::string_view text) {
+  std::string out;
+  for (std::size_t end = text.find(". "); end != std::string_view::npos; end = text.find(". ")) {
+    out += escaped(text.substr(0, end + 1)) + '\n';
+    text = base::trim(text.substr(end + 1));
+  }
+  return out + escaped(text) + '\n';
+}
+
 /// The plain text of a step's section: paragraphs, and lists of "key  what it is" whose further lines are
 /// indented.
 class PlainText {
@@ -131,7 +141,7 @@ class PlainText {
       return;
     }
     if (line.front() == ' ') {
-      out_ += escaped(base::trim(line)) + '\n';
+      out_ += sentences(base::trim(line));
       return;
     }
     const auto gap = line.find("  ");
@@ -139,14 +149,14 @@ class PlainText {
       close();
       if (wants_paragraph_) out_ += ".Pp\n";
       wants_paragraph_ = false;
-      out_ += escaped(line) + '\n';
+      out_ += sentences(line);
       return;
     }
     if (!in_list_) out_ += ".Bl -tag -width Ds\n";
     in_list_ = true;
     wants_paragraph_ = false;
-    out_ += fmt::format(".It Cm {}\n{}\n", argument(line.substr(0, gap)),
-                        escaped(base::trim(std::string_view(line).substr(gap))));
+    out_ += fmt::format(".It Cm {}\n{}", argument(line.substr(0, gap)),
+                        sentences(base::trim(std::string_view(line).substr(gap))));
   }
 
   void close() {
