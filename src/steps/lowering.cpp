@@ -70,7 +70,11 @@ void Lowering::declare_capture(const Template& name) {
     return error(name, "'" + name.value + "' is a variable already",
                  "choose another name for what is captured");
   }
-  site_.variables->set(name.value, Variable{Variable::Kind::capture, name.value, {}, "a captured output"});
+  Variable captured;
+  captured.kind = Variable::Kind::capture;
+  captured.text = name.value;
+  captured.origin = "a captured output";
+  site_.variables->set(name.value, std::move(captured));
 }
 
 void Lowering::error(const Template& where, std::string message, std::string help) {
