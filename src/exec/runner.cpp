@@ -82,14 +82,14 @@ class Run {
       }
       StageResult result = run_stage(context_, stage);
       interrupted_ = interrupted_ || result.stopped;
-      const bool failed = take(stage, std::move(result));
+      const bool failed = take(stage, result);
       release_hosts(i);
       if (failed) return;
     }
   }
 
   /// Keeps what a stage came to; true when the run ends here.
-  bool take(const plan::Stage& stage, StageResult result) {
+  bool take(const plan::Stage& stage, const StageResult& result) {
     if (stage.shape == plan::Stage::Shape::rolling) {
       rolled_stage_ = &stage;
       rolled_ = result;
