@@ -8,6 +8,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SANDBOX = os.path.join(ROOT, "playbooks", "demo", "sandbox")
 STAITHE = os.environ.get("STAITHE", os.path.join(ROOT, "build", "dev", "staithe"))
 LOAD = os.environ.get("STAITHE_LOAD", os.path.join(ROOT, "build", "dev", "tests", "staithe-load"))
+for program in (STAITHE, LOAD):
+    if not os.access(program, os.X_OK):
+        sys.exit(f"{program} is not there: build it first, or say where it is with STAITHE and STAITHE_LOAD")
 HOSTS = ["web1", "web2", "web3", "web4"]
 BALANCERS = ["lb1", "lb2"]
 SCOPE = "production/payments"
@@ -39,8 +43,9 @@ class Result:
     def text(self):
         return self.out + self.err
 
-    def last_lines(self, count=12):
-        return self.err.rstrip("\n").split("\n")[-count:]
+    def end(self, count=14):
+        """The last lines for people, with every run of blanks as one."""
+        return re.sub(" +", " ", "\n".join(self.err.rstrip("\n").split("\n")[-count:]))
 
     def __str__(self):
         return f"$ staithe {' '.join(self.arguments)}\nexit {self.code} after {self.seconds:.1f} s\n" \
@@ -330,6 +335,7 @@ class Load:
         self.counts = {}
 
     def __enter__(self):
+        self.started = time.monotonic()
         self.process = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         time.sleep(0.3)
         return self
@@ -398,9 +404,9 @@ class SystemTest(unittest.TestCase):
         return hold
 
     def ended(self, result, code, *last_lines):
-        """The exit code, and texts that the last lines must hold."""
+        """The exit code, and texts that the last lines must hold; how far words stand apart does not count."""
         self.assertEqual(result.code, code, str(result))
-        end = "\n".join(result.last_lines(14))
+        end = result.end()
         for text in last_lines:
             self.assertIn(text, end, str(result))
 

@@ -68,8 +68,12 @@ class WithTaps(harness.SystemTest):
         for text in self.sandbox.read("hosts", host, "commands.log").split("\0"):
             if text:
                 words = shlex.split(text)
-                self.assertEqual(words[:3] + words[4:5], ["exec", "sh", "-c", "sh"], text)
-                scripts.append(words[5:])
+                if words[0].startswith("STAITHE_SCRIPT="):
+                    self.assertEqual(words[1:6] + words[7:], ["export", "STAITHE_SCRIPT;", "exec", "sh", "-c", "staithe-leash"])
+                    scripts.append([words[0].removeprefix("STAITHE_SCRIPT=").removesuffix(";")])
+                else:
+                    self.assertEqual(words[:3] + words[4:5], ["exec", "sh", "-c", "staithe-upload"], text)
+                    scripts.append(words[5:])
         return scripts
 
     def git_requests(self):
