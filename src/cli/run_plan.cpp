@@ -175,6 +175,10 @@ class RunOfPlan {
 
 }  // namespace
 
+bool only_prints(const App& app) {
+  return app.args().has("dry-run") || app.args().command->name == "plan";
+}
+
 int run_plan(App& app, const RunRequest& request) {
   if (app.args().has("expect-plan")) {
     const auto expected = app.args().value("expect-plan");
@@ -185,8 +189,7 @@ int run_plan(App& app, const RunRequest& request) {
                                   "  next  the same command with --dry-run shows the plan as it is now",
                                   id, expected));
   }
-  // Everything below runs: this is the one place that knows of a dry run. `plan` is nothing else.
-  if (app.args().has("dry-run") || app.args().command->name == "plan") return print_plan(app, request.plan);
+  if (only_prints(app)) return print_plan(app, request.plan);
   return RunOfPlan(app, request).run();
 }
 

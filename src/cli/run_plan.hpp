@@ -29,8 +29,11 @@ struct RunRequest {
 };
 
 /// From a plan to an exit code: the plan's id is checked, the person asked, host keys looked at, the run
-/// journalled, performed and reported. With --dry-run the plan is printed instead; this is the only place
-/// that knows.
+/// journalled, performed and reported. With --dry-run the plan is printed instead.
 int run_plan(App& app, const RunRequest& request);
+
+/// Whether run_plan prints only; the one place that reads the option. For commands that do something more
+/// once a run has ended.
+bool only_prints(const App& app);
 
 }  // namespace staithe::cli

@@ -104,9 +104,9 @@ int run_recover(App& app) {
   event::RunFinished finished;
   if (!recovery.stages.empty()) {
     const int code = run_loaded(app, loaded, recovery, std::move(adopted), &finished);
-    if (app.args().has("dry-run") || code != exit_done) return code;
+    if (only_prints(app) || code != exit_done) return code;
   }
-  if (app.args().has("dry-run")) return exit_done;
+  if (only_prints(app)) return exit_done;
   const int code = conclude(app, left, finished);
   free_locks_of(*store, run->id);
   store->end_run(run->id, "recovered", code, summary_after(left, finished));

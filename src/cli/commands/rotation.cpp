@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "looking.hpp"
 #include "planning.hpp"
 
 #include "staithe/base/text.hpp"
@@ -32,8 +33,9 @@ plan::Plan rotation_plan(App& app, Loaded& loaded, playbook::Rotation rotation) 
 
 /// What the newest drain of each host found, so that it is given back as it was.
 std::vector<Adopted> drains_on_record(App& app, const Loaded& loaded, const plan::Plan& plan) {
-  const auto store = open_store(app, loaded);
+  const auto store = open_store_if_there(app, loaded);
   std::vector<Adopted> adopted;
+  if (store == nullptr) return adopted;
   store::HistoryFilter filter;
   filter.environment = loaded.environment;
   for (const auto& [host, target] : plan.hosts) {
@@ -62,7 +64,6 @@ int run_drain(App& app) {
 int run_restore(App& app) {
   auto loaded = load(app);
   const auto plan = rotation_plan(app, loaded, playbook::Rotation::restore);
-  if (app.args().has("dry-run")) return run_loaded(app, loaded, plan);
   return run_loaded(app, loaded, plan, drains_on_record(app, loaded, plan));
 }
 
