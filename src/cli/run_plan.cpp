@@ -86,11 +86,11 @@ class RunOfPlan {
     settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
     settings.stop = &app_.stops().soft;
     if (app_.args().has("yes"))
-      settings.person.confirm = [](const std::string&) { return true; };
+      settings.person.confirm = [](const std::string&, const base::Scope&) { return true; };
     else if (app_.may_prompt())
-      settings.person.confirm = [this](const std::string& question) {
+      settings.person.confirm = [this](const std::string& question, const base::Scope& scope) {
         const report::Output::Pause pause(app_.err());
-        const auto answer = ask_line(question + " [y/N] ", &app_.stops().soft);
+        const auto answer = ask_line(question + " [y/N] ", scope);
         return answer && (*answer == "y" || *answer == "yes");
       };
     if (app_.may_prompt())

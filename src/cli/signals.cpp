@@ -43,13 +43,21 @@ void SignalThread::listen() {
   const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
   const auto forever = base::Scope::lasting(std::chrono::hours(24 * 365), &end_);
-  for (int count = 1; base::wait_for(signals.get(), POLLIN, forever) == base::Woke::ready; ++count) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last{};
+  int count = 0;
+  while (base::wait_for(signals.get(), POLLIN, forever) == base::Woke::ready) {
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
+    // A closing terminal and timeout(1) send two at once: that is one wish.
+    const bool same_wish = Clock::now() - last < std::chrono::milliseconds(500);
+    last = Clock::now();
+    if (same_wish) continue;
+    ++count;
     if (count == 1) stops_.exit_code = number == SIGINT ? exit_interrupted : exit_terminated;
     // The journal holds everything that is under way: recover puts it right.
-    if (count >= 3) ::_exit(exit_interrupted);
+    if (count >= 3) ::_exit(stops_.exit_code);
     (count == 1 ? stops_.soft : stops_.hard).request();
     say_(count, number);
   }

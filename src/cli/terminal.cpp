@@ -77,10 +77,13 @@ unsigned terminal_height() {
 }
 
 std::optional<std::string> ask_line(const std::string& question, const base::Cancel* cancel) {
+  return ask_line(question, base::Scope::lasting(std::chrono::hours(24), cancel));
+}
+
+std::optional<std::string> ask_line(const std::string& question, const base::Scope& scope) {
   constexpr std::size_t longest = 4096;
   print(question);
   std::string line;
-  const auto scope = base::Scope::lasting(std::chrono::hours(24), cancel);
   while (line.size() < longest) {
     if (base::wait_for(STDIN_FILENO, POLLIN, scope) != base::Woke::ready) return std::nullopt;
     char byte = 0;

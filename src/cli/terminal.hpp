@@ -29,7 +29,9 @@ unsigned terminal_width();
 /// Rows of it; 24 when there is none.
 unsigned terminal_height();
 
-/// Writes the question to stderr and reads one line from stdin; nullopt at end of file or when cancelled.
+/// Writes the question to stderr and reads one line from stdin; nullopt at end of file, when
+/// cancelled or at the deadline (a day, where only a canceller is given).
+std::optional<std::string> ask_line(const std::string& question, const base::Scope& scope);
 std::optional<std::string> ask_line(const std::string& question, const base::Cancel* cancel);
 /// The same without echo.
 std::optional<std::string> ask_hidden(const std::string& question, const base::Cancel* cancel);

@@ -81,7 +81,10 @@ class Attempt {
       context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, action_.attempts});
       const auto pause = base::Scope::lasting(action_.retry_every + base::Duration(1000),
                                               canceller(context_.stops, shield_));
-      if (base::sleep_for(action_.retry_every, pause) == base::Woke::cancelled) return result;
+      if (base::sleep_for(action_.retry_every, pause) == base::Woke::cancelled) {
+        result.outcome = event::Outcome::cancelled;
+        return result;
+      }
     }
   }
 

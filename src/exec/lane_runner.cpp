@@ -37,7 +37,8 @@ class LaneRunner {
   /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
   /// whatever the first signal says.
   bool step(const plan::Action& action, Shield shield, Record record = Record::required) {
-    if (action.alters_service) result_.altered = true;
+    if (action.alters_service) result_.altered = touched_ = true;
+    if (plan::changes_the_world(action.effect)) taken_ = true;
     if (result_.altered && shield == Shield::none) shield = Shield::soft;
     EffectResult result = run_action(context_, action, state_, shield, record);
     if (result.ok()) return true;
@@ -62,16 +63,17 @@ class LaneRunner {
   }
 
   void hold(const plan::Bracket& bracket) {
-    const bool altered_before = result_.altered;
+    taken_ = false;
     if (!steps(bracket.acquire, shield_)) {
       untake(bracket);
       return;
     }
+    touched_ = false;
     if (!steps(bracket.body, shield_)) {
-      if (result_.altered == altered_before)
-        untake(bracket);
-      else
+      if (touched_)
         mend(bracket);
+      else
+        untake(bracket);
       return;
     }
     if (give_back(bracket.release)) return;
@@ -80,7 +82,10 @@ class LaneRunner {
 
   /// Nothing was done to the service: it is put back as it was found.
   void untake(const plan::Bracket& bracket) {
-    result_.state = give_back(bracket.undo) ? event::HostState::restored : event::HostState::out;
+    const bool back = !taken_ || give_back(bracket.undo);
+    // What came before the bracket may have altered the service: then it is not as it was.
+    const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
+    result_.state = back ? in_rotation : event::HostState::out;
   }
 
   /// The service was touched and is not right.
@@ -108,6 +113,8 @@ class LaneRunner {
   Shield shield_;
   LaneState state_;
   LaneResult result_;
+  bool taken_ = false;    // an action of the bracket in hand has begun to change the world
+  bool touched_ = false;  // an action of its body has begun to alter the service
 };
 
 }  // namespace

@@ -80,12 +80,22 @@ class Run {
         interrupted_ = true;
         return;
       }
-      StageResult result = run_stage(context_, stage);
+      StageResult result = run_stage(context_, only_done(stage));
       interrupted_ = interrupted_ || result.stopped;
       const bool failed = take(stage, result);
       release_hosts(i);
       if (failed) return;
     }
+  }
+
+  /// What follows the roll on each host (cleanup) is for hosts that are on the new release.
+  plan::Stage only_done(plan::Stage stage) const {
+    if (rolled_stage_ == nullptr || stage.shape != plan::Stage::Shape::parallel) return stage;
+    std::erase_if(stage.lanes, [this](const plan::Lane& lane) {
+      const auto rolled = rolled_.lanes.find(lane.host);
+      return rolled != rolled_.lanes.end() && !rolled->second.ok();
+    });
+    return stage;
   }
 
   /// Keeps what a stage came to; true when the run ends here.
@@ -101,15 +111,10 @@ class Run {
     }
     if (result.failures.empty()) return interrupted_;
     refused_ = refused_ || stage.shape == plan::Stage::Shape::gather;
-    if (stage.shape == plan::Stage::Shape::rolling) return over(result);
+    if (stage.shape == plan::Stage::Shape::rolling)
+      return interrupted_ || result.over_budget || result.lanes.size() < stage.lanes.size();
     if (rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::once) revert_all();
     return true;
-  }
-
-  /// A rolling stage with failures inside its budget lets the later stages run.
-  bool over(const StageResult& result) const {
-    return interrupted_ || result.lanes.size() < rolled_stage_->lanes.size() ||
-           plan_.strategy.max_failures == plan::Amount{0, false};
   }
 
   /// What comes after the roll judges the whole of it: its failure reverts all, when reverting is the policy.
@@ -153,11 +158,24 @@ class Run {
     const bool out = std::any_of(states_.begin(), states_.end(), [](const auto& entry) {
       return entry.second.state == event::HostState::out;
     });
-    if (out) return Verdict::needs_person;
+    if (out || unproven()) return Verdict::needs_person;
     if (!failure_ && !interrupted_) return Verdict::done;
     if (interrupted_) return Verdict::interrupted;
-    if (refused_ && rolled_stage_ == nullptr) return Verdict::refused;
+    const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
+    if (refused && !any_altered()) return Verdict::refused;
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
+  }
+
+  /// A host whose service was altered and did not end well is in service as nobody has approved it.
+  bool unproven() const {
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(), [](const auto& entry) {
+      return entry.second.altered && entry.second.state == event::HostState::failed;
+    });
+  }
+
+  bool any_altered() const {
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
+                       [](const auto& entry) { return entry.second.altered; });
   }
 
   bool mixed_versions() const {

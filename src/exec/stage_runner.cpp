@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace staithe::exec {
@@ -34,7 +35,11 @@ class Pool {
     };
     std::vector<std::jthread> threads;
     const std::size_t count = std::min(std::max<std::size_t>(at_once, 1), lanes.size());
-    for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work);
+    try {
+      for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work);
+    } catch (const std::system_error&) {
+      // No more threads to be had: the lanes are run by those that there are.
+    }
     work();
   }
 
@@ -69,7 +74,8 @@ class Roller {
       first += sizes[number];
     }
     results_.stopped = results_.lanes.size() < stage_.lanes.size() && context_.stops.soft.requested();
-    if (over_budget()) revert();
+    results_.over_budget = over_budget();
+    if (results_.over_budget) revert();
     return std::move(results_);
   }
 

@@ -98,7 +98,6 @@ void Rotations::adopt(const std::string& host, const std::string& found) {
   const std::lock_guard lock(entry.mutex);
   entry.rotation =
       std::make_unique<haproxy::Rotation>(sockets, haproxy::parse_found(found), haproxy::Phase::proving);
-  entry.adopted = true;
 }
 
 exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
@@ -142,14 +141,14 @@ exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Per
         going_out_.insert(effect.host);
         return done();
       }
-      others_out = !going_out_.empty();
+      others_out = going_out_.size() > going_out_.count(effect.host);
     }
     // Only hosts of this very run will come back by themselves.
     if (!others_out) return not_done(event::Outcome::refused, shortage);
     performance.progress({"", "", "waiting for capacity: " + shortage, 0, 0, ""});
     if (base::sleep_for(base::Duration(250), performance.scope) != base::Woke::ready) {
       performance.scope.check("waiting for capacity");
-      return not_done(event::Outcome::timed_out, shortage);
+      return not_done(event::Outcome::refused, shortage);
     }
   }
 }
@@ -160,15 +159,17 @@ void Rotations::forget_reservation(const std::string& host) {
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
-  if (entry.rotation && entry.adopted) {
-    // The dead run may have come as far as maintenance; going back to drain would let visitors in.
+  if (entry.rotation) {
+    // Taken out before, by this run or by a dead one, and not given back: what was found then is what must be
+    // given back in the end, and going back to a mere drain would let visitors in.
+    performance.note(found_key, haproxy::to_text(entry.rotation->found()));
     entry.rotation->quiesce(performance.scope);
     return;
   }
-  entry.rotation = fresh(host, performance.scope);
+  auto rotation = fresh(host, performance.scope);
   // Durable before the first command: recovery gives back what stands here.
-  performance.note(found_key, haproxy::to_text(entry.rotation->find(performance.scope)));
-  start_keeper();
+  performance.note(found_key, haproxy::to_text(rotation->find(performance.scope)));
+  entry.rotation = std::move(rotation);
   entry.rotation->drain(performance.scope);
 }
 
@@ -177,6 +178,12 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
   auto& entry = of(effect.host);
   const std::lock_guard lock(entry.mutex);
   if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
+  start_keeper();
+  // Only an operator's restore begins with a proof: of a host that no drain of ours is known for.
+  if (effect.to == To::prove && !entry.rotation) {
+    entry.rotation = as_if_ready(effect.host, performance.scope);
+    performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
+  }
   if (effect.to == To::drain) {
     drain(effect.host, entry, performance);
   } else if (!entry.rotation) {
@@ -197,9 +204,7 @@ exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, Host
   const bool undo = effect.to == plan::ChangeRotation::To::undo;
   if (!entry.rotation) {
     forget_reservation(effect.host);
-    if (undo) return done("was not taken out");
-    entry.rotation = as_if_ready(effect.host, performance.scope);
-    performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
+    return undo ? done("was not taken out") : not_done(event::Outcome::failed, "not drained by this run");
   }
   const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
   tell_notes(*entry.rotation, performance);
@@ -242,11 +247,29 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
   }
   tell_notes(*entry.rotation, performance);
   if (effect.until == Until::serving) {
+    if (plan_.kind == "restore")
+      if (const auto out = still_out(entry, performance.scope); !out.empty())
+        return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
     entry.rotation.reset();
-    entry.adopted = false;
     forget_reservation(effect.host);
   }
   return result;
+}
+
+/// The servers of the host that a command still keeps away from visitors: what a person who restores must
+/// know.
+std::string Rotations::still_out(const HostRotation& entry, const base::Scope& scope) {
+  std::string out;
+  for (const auto& balancer : entry.rotation->found().balancers) {
+    const auto socket = sockets_.find(balancer.balancer);
+    if (socket == sockets_.end()) continue;
+    for (const auto& state : socket->second->servers(scope))
+      for (const auto& server : balancer.servers)
+        if (state.ref == server.ref && (state.in_maint() || state.in_drain()))
+          out += fmt::format("{}{} {}/{}", out.empty() ? "" : ", ", balancer.balancer, state.ref.backend,
+                             state.ref.server);
+  }
+  return out;
 }
 
 void Rotations::start_keeper() {

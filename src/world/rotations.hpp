@@ -38,7 +38,6 @@ class Rotations {
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
-    bool adopted = false;
     std::string trouble;  // what the keeper met
   };
 
@@ -53,6 +52,7 @@ class Rotations {
                                 exec::Performance& performance);
   std::string shortage_without(const std::string& host, const plan::Amount& minimum,
                                const base::Scope& scope);
+  std::string still_out(const HostRotation& entry, const base::Scope& scope);
   void forget_reservation(const std::string& host);
   void keep();
   void start_keeper();

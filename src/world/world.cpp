@@ -15,6 +15,8 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <sstream>
 
 namespace staithe::world {
@@ -169,11 +171,12 @@ class World::Performer {
     return probe(effect, performance, secrets_, hosts_);
   }
 
-  exec::EffectResult act(const plan::Confirm& effect, exec::Performance&) {
+  exec::EffectResult act(const plan::Confirm& effect, exec::Performance& performance) {
     if (!settings_.person.confirm)
       return not_done(event::Outcome::refused, "--yes is needed when not running interactively");
-    return settings_.person.confirm(effect.question) ? done()
-                                                     : not_done(event::Outcome::refused, "not confirmed");
+    if (settings_.person.confirm(effect.question, performance.scope)) return done();
+    if (performance.scope.cancelled()) return not_done(event::Outcome::cancelled, "stopped while asking");
+    return not_done(event::Outcome::refused, "not confirmed");
   }
 
   exec::EffectResult act(const plan::Notify& effect, exec::Performance& performance) {
@@ -194,18 +197,30 @@ class World::Performer {
   }
   exec::EffectResult act(const plan::GiveLock& effect, exec::Performance&) { return locks_.give(effect); }
 
-  exec::EffectResult act(const plan::RecordRelease& effect, exec::Performance&) {
-    const auto state = effect.state == "good"  ? store::ReleaseState::good
-                       : effect.state == "bad" ? store::ReleaseState::bad
-                                               : store::ReleaseState::staged;
-    store_->record_release({plan_.environment,
-                            effect.service,
-                            effect.release,
-                            effect.sha,
-                            plan_.ref,
-                            state,
-                            {},
-                            settings_.run_id});
+  /// History only: when it cannot be written, the host is no worse for it, and a repair must go on.
+  exec::EffectResult act(const plan::RecordRelease& effect, exec::Performance& performance) {
+    const bool bad = effect.state == "bad";
+    {
+      // What failed on one host does not become good again because another host took it.
+      const std::lock_guard lock(bad_mutex_);
+      if (bad) bad_releases_.insert(effect.release);
+      if (!bad && bad_releases_.count(effect.release) > 0) return done("stays bad: it failed on a host");
+    }
+    const auto state = bad                      ? store::ReleaseState::bad
+                       : effect.state == "good" ? store::ReleaseState::good
+                                                : store::ReleaseState::staged;
+    try {
+      store_->record_release({plan_.environment,
+                              effect.service,
+                              effect.release,
+                              effect.sha,
+                              plan_.ref,
+                              state,
+                              {},
+                              settings_.run_id});
+    } catch (const base::Error& error) {
+      performance.message(event::Level::warning, fmt::format("not in the history: {}", error.what()));
+    }
     return done();
   }
 
@@ -216,6 +231,8 @@ class World::Performer {
   Secrets secrets_;
   Hosts hosts_;
   Locks locks_;
+  std::mutex bad_mutex_;
+  std::set<std::string> bad_releases_;
   Rotations rotations_;  // last: its sockets dial through hosts_
 };
 

@@ -15,7 +15,7 @@ namespace staithe::world {
 
 /// Answers from the person, given by cli: null functions stand for "nobody is there".
 struct Person {
-  std::function<bool(const std::string& question)> confirm;
+  std::function<bool(const std::string& question, const base::Scope& scope)> confirm;
   std::function<std::optional<std::string>(const std::string& key_file)> passphrase;
 };
 

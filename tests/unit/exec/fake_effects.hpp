@@ -29,6 +29,7 @@ class FakeEffects final : public exec::Effects {
       --left->second;
       return {event::Outcome::failed, "told to fail", 1, {}, {}, true};
     }
+    if (refuses_.count(name) > 0) return {event::Outcome::refused, "told to refuse", {}, {}, {}, false};
     exec::EffectResult result;
     if (run != nullptr && !run->capture.empty()) result.captured = "value of " + run->capture;
     return result;
@@ -39,6 +40,7 @@ class FakeEffects final : public exec::Effects {
   }
 
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
+  void refuse(const std::string& name) { refuses_.insert(name); }
   std::vector<std::string> performed() const {
     const std::lock_guard lock(mutex_);
     return performed_;
@@ -61,6 +63,7 @@ class FakeEffects final : public exec::Effects {
   mutable std::mutex mutex_;
   std::vector<std::string> performed_;
   std::map<std::string, int> fails_;
+  std::set<std::string> refuses_;
   std::set<std::string> closed_;
 };
 

@@ -1,6 +1,8 @@
 #include "catch.hpp"
 #include "fake_effects.hpp"
 
+#include <thread>
+
 using namespace staithe;
 using event::HostState;
 using exec::Verdict;
@@ -252,4 +254,71 @@ TEST_CASE("lanes of a parallel stage all run to their end") {
   CHECK(result.finished.exit_code == 1);
   CHECK(rig.effects.did("web3 checkout"));
   CHECK_FALSE(rig.effects.did("web1 drain"));
+}
+
+TEST_CASE("what was altered before the bracket does not make a broken body look untouched") {
+  Rig rig;
+  auto plan = test::deploy_plan(1, strategy(revert_batch));
+  auto& nodes = plan.stages[1].lanes[0].nodes;
+  nodes.insert(nodes.begin(), test::action("roll/web1/early", "web1 early", true));
+  rig.effects.fail("web1 reload");
+  const auto result = rig.run(plan);
+  CHECK(rig.effects.did("web1 back"));
+  CHECK_FALSE(rig.effects.did("web1 undo"));
+  CHECK(state_of(result, "web1") == HostState::reverted);
+}
+
+TEST_CASE("a lane altered and not brought back needs a person, even when it is the only one") {
+  Rig rig;
+  auto plan = test::deploy_plan(1, strategy(stop));
+  plan.stages[1].lanes[0].nodes = {test::action("roll/web1/reload", "web1 reload", true)};
+  plan.stages[1].lanes[0].revert.clear();
+  rig.effects.fail("web1 reload");
+  CHECK(rig.run(plan).finished.exit_code == 5);
+}
+
+TEST_CASE("a budget that is exceeded ends the run before the stages that follow") {
+  Rig rig;
+  auto plan = test::deploy_plan(3, strategy(revert_batch));
+  plan.strategy.max_failures = {10, true};  // of 3 hosts: none
+  rig.effects.fail("web3 check");
+  rig.run(plan);
+  CHECK_FALSE(rig.effects.did("after"));
+}
+
+TEST_CASE("what follows on each host is only for hosts that are on the new release") {
+  Rig rig;
+  auto plan = test::deploy_plan(2, strategy(revert_batch));
+  plan.strategy.max_failures = {1, false};
+  plan::Stage cleanup{"cleanup", plan::Stage::Shape::parallel, 16, {}};
+  for (const auto* host : {"web1", "web2"})
+    cleanup.lanes.push_back(
+        {host, {test::action(std::string("cleanup/") + host, std::string(host) + " clean")}, {}});
+  plan.stages.push_back(cleanup);
+  rig.effects.fail("web1 reload");
+  rig.run(plan);
+  CHECK_FALSE(rig.effects.did("web1 clean"));
+  CHECK(rig.effects.did("web2 clean"));
+}
+
+TEST_CASE("a refusal before anything was altered is exit 4") {
+  Rig rig;
+  rig.effects.refuse("web1 drain");
+  CHECK(rig.run(test::deploy_plan(2, strategy(revert_batch))).finished.exit_code == 4);
+  Rig later;
+  later.effects.refuse("web2 drain");
+  CHECK(later.run(test::deploy_plan(2, strategy(revert_batch))).finished.exit_code == 5);
+}
+
+TEST_CASE("a signal in the pause between two attempts is an interruption, not a failure") {
+  Rig rig;
+  auto plan = test::deploy_plan(1, strategy(revert_batch));
+  auto& checkout = std::get<plan::Action>(plan.stages[0].lanes[0].nodes[0]);
+  checkout.attempts = 3;
+  checkout.retry_every = base::Duration(10'000);
+  rig.effects.fail("web1 checkout");
+  rig.effects.on_perform = [&](const std::string& name, exec::Performance&) {
+    if (name == "web1 checkout") std::thread([&] { rig.stops.soft.request(); }).join();
+  };
+  CHECK(rig.run(plan).verdict == Verdict::interrupted);
 }
