@@ -32,6 +32,8 @@ const std::vector<std::string>& all_host_key_types() {
 
 /// What one turn may take from the socket before the caller looks at its scope again: about 1 MiB.
 constexpr int most_pumps = 256;
+/// libssh reads this much at a time; when less has come, the socket was empty.
+constexpr std::uint64_t libssh_read_bytes = 4096;
 /// Bytes handed to libssh per writable moment of the socket; its smallest send buffer takes as much.
 constexpr std::size_t write_budget = 32U * 1024U;
 
@@ -212,7 +214,7 @@ void Link::keep_alive() {
 bool Link::pump() {
   const std::uint64_t before = counter_.in_bytes;
   ::ssh_event_dopoll(event_.get(), 0);
-  return counter_.in_bytes != before;
+  return counter_.in_bytes - before >= libssh_read_bytes;
 }
 
 void Link::turn(const base::Scope& scope, const char* what) {

@@ -51,7 +51,7 @@ class Link {
   /// Blocks until the socket has something for libssh to do (or a keepalive was due), without doing it.
   /// Throws cancelled, timeout, or io when the peer no longer answers.
   void wait(const base::Scope& scope, const char* what);
-  /// Lets libssh read, write and call back, without blocking. False when there was nothing.
+  /// Lets libssh read, write and call back, without blocking. False when nothing more is there at once.
   bool pump();
   /// wait(), then pump() until quiet (bounded, so that the caller sees its scope in a flood).
   void turn(const base::Scope& scope, const char* what);

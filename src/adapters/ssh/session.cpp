@@ -49,7 +49,8 @@ std::unique_ptr<Channel> SessionImpl::open_channel(Channel::Receive receive, con
     channel->set_receiver(receive);
     const auto step = [&] {
       const int result = channel->open_session();
-      link().quick_ack();
+      // A command that has run has made the server send small answers at once.
+      if (connection_.timings.first_command.count() == 0) link().quick_ack();
       return result;
     };
     int result = SSH_ERROR;

@@ -299,10 +299,9 @@ TEST_CASE("a peer that stops answering is noticed") {
   const auto session = engine.connect(endpoint, within(10'000));
   // A silent command on a healthy connection is no reason to give up.
   CHECK(run(*session, "sleep 1.5; echo awake").out == "awake\n");
-  const std::string children = " -P " + std::to_string(server.pid());
-  shell("pkill -STOP" + children);
+  server.signal_connections("STOP");
   const Caught error = caught([&] { run(*session, "true"); });
-  shell("pkill -CONT" + children);
+  server.signal_connections("CONT");
   CHECK(error.code == ErrorCode::io);
   CHECK_THAT(error.text, ContainsSubstring("no sign of life"));
 }

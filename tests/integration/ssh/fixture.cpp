@@ -150,9 +150,14 @@ void Server::authorize(const std::string& public_key_line) const {
   ::chmod((directory_ / "authorized_keys").c_str(), 0600);
 }
 
+void Server::signal_connections(const std::string& signal) const {
+  // A connection has one process for root, and two, the second the child of the first, for everybody else.
+  shell("for p in $(pgrep -P " + std::to_string(process_->pid()) + "); do pkill -" + signal +
+        " -x -P $p sshd; kill -" + signal + " $p; done; true");
+}
+
 void Server::kill_all() {
-  // The connections' processes are in sessions of their own, but children of the listener.
-  shell("pkill -KILL -P " + std::to_string(process_->pid()) + " || true");
+  signal_connections("KILL");
   process_->kill_now();
 }
 

@@ -63,7 +63,8 @@ class Server {
   void authorize(const std::string& public_key_line) const;
   const Directory& directory() const { return directory_; }
   std::string log() const { return read_file(directory_ / "log"); }
-  pid_t pid() const { return process_->pid(); }
+  /// Sends a signal ("STOP") to the processes of all connections, not to what runs for their users.
+  void signal_connections(const std::string& signal) const;
   /// Kills the listener and every connection.
   void kill_all();
 
