@@ -10,6 +10,26 @@ using plan::Bracket;
 using plan::Lane;
 using plan::Node;
 
+/// In front of the ids of the dead run's actions, where a recovery does them.
+constexpr std::string_view recovery_prefix = "recover/";
+
+bool takes_out(const plan::Effect& effect) {
+  using To = plan::ChangeRotation::To;
+  const auto* change = std::get_if<plan::ChangeRotation>(&effect);
+  return change != nullptr && change->to != To::ready && change->to != To::undo;
+}
+
+bool serves(const plan::Effect& effect) {
+  const auto* await = std::get_if<plan::AwaitRotation>(&effect);
+  return await != nullptr && await->until == plan::AwaitRotation::Until::serving;
+}
+
+const Bracket* bracket_of(const std::vector<Node>& nodes) {
+  for (const auto& node : nodes)
+    if (const auto* bracket = std::get_if<Bracket>(&node)) return bracket;
+  return nullptr;
+}
+
 bool any_begun(const std::vector<Action>& actions, const JournalView& journal) {
   return std::any_of(actions.begin(), actions.end(), [&](const Action& a) { return journal.begun(a.id); });
 }
@@ -35,17 +55,28 @@ Left assess(const Bracket& bracket, const JournalView& journal) {
   return Left::out_altered;
 }
 
+/// A change of the rotation outside a bracket, as `restore` and recoveries have them.
+Left after_rotation(const Action& action, const JournalView& journal, Left left) {
+  if (takes_out(action.effect) && journal.begun(action.id))
+    return left == Left::altered ? Left::out_altered : Left::out_unaltered;
+  if (!serves(action.effect) || !journal.ended_well(action.id)) return left;
+  return left == Left::out_altered ? Left::altered : left == Left::out_unaltered ? Left::untouched : left;
+}
+
 Left assess_nodes(const std::vector<Node>& nodes, const JournalView& journal) {
   Left left = Left::untouched;
   bool complete = true;
   for (const auto& node : nodes) {
     if (const auto* bracket = std::get_if<Bracket>(&node)) {
       const Left here = assess(*bracket, journal);
-      if (here != Left::untouched) left = here;
+      // Where the app was changed before the drain, giving back alone would let in what nobody has proved.
+      const bool changed_before = left == Left::altered && here == Left::out_unaltered;
+      if (here != Left::untouched) left = changed_before ? Left::out_altered : here;
       complete = complete && here == Left::done;
     } else {
       const auto& action = std::get<Action>(node);
       if (action.alters_service && journal.begun(action.id)) left = Left::altered;
+      left = after_rotation(action, journal, left);
       complete = complete && journal.ended_well(action.id);
     }
   }
@@ -63,10 +94,21 @@ Left assess_lane(const Lane& lane, const JournalView& journal) {
     case Left::reverted:
       return Left::reverted;
     case Left::out_unaltered:
-      return Left::out_unaltered;
+      // Not changed back yet: a release that had served may serve again, any other may not.
+      return forward == Left::done ? Left::out_new : Left::out_altered;
+    case Left::altered:
+      return bracket_of(lane.nodes) == nullptr ? Left::altered : Left::out_altered;
     default:
       return Left::out_altered;
   }
+}
+
+/// The app may be anything, and the plan holds nothing that brings it back.
+bool needs_a_person(const Lane& lane, Left left) {
+  if (left == Left::altered) return lane.revert.empty();
+  if (left != Left::out_altered) return false;
+  const Bracket* bracket = bracket_of(lane.nodes);
+  return bracket == nullptr || bracket->repair.empty();
 }
 
 std::string found_in(const std::vector<Node>& nodes, const JournalView& journal) {
@@ -85,7 +127,7 @@ std::string found_in(const std::vector<Node>& nodes, const JournalView& journal)
 
 /// Actions of the dead run under ids of their own.
 std::vector<Action> renamed(std::vector<Action> actions) {
-  for (auto& action : actions) action.id = "recover/" + action.id;
+  for (auto& action : actions) action.id = std::string(recovery_prefix) + action.id;
   return actions;
 }
 
@@ -97,9 +139,12 @@ std::vector<Action> retake(const Bracket& bracket) {
   return renamed(std::move(actions));
 }
 
-Bracket renamed(const Bracket& bracket) {
+/// Whether the host may be in rotation, so that taking it out must ask for capacity.
+enum class Serving { no, perhaps };
+
+Bracket renamed(const Bracket& bracket, Serving serving) {
   Bracket copy = bracket;
-  copy.acquire = retake(bracket);
+  copy.acquire = serving == Serving::perhaps ? renamed(bracket.acquire) : retake(bracket);
   copy.undo = renamed(bracket.undo);
   copy.body = renamed(bracket.body);
   copy.repair = renamed(bracket.repair);
@@ -107,17 +152,11 @@ Bracket renamed(const Bracket& bracket) {
   return copy;
 }
 
-const Bracket* bracket_of(const std::vector<Node>& nodes) {
-  for (const auto& node : nodes)
-    if (const auto* bracket = std::get_if<Bracket>(&node)) return bracket;
-  return nullptr;
-}
-
-std::vector<Node> renamed(const std::vector<Node>& nodes) {
+std::vector<Node> renamed(const std::vector<Node>& nodes, Serving serving) {
   std::vector<Node> copies;
   for (const auto& node : nodes) {
     if (const auto* bracket = std::get_if<Bracket>(&node))
-      copies.emplace_back(renamed(*bracket));
+      copies.emplace_back(renamed(*bracket, serving));
     else
       copies.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
   }
@@ -135,24 +174,38 @@ void add_rest(const Lane& lane, Lane& mended) {
   }
 }
 
+bool is_rotation(const Action& action) {
+  return std::holds_alternative<plan::ChangeRotation>(action.effect) ||
+         std::holds_alternative<plan::AwaitRotation>(action.effect);
+}
+
 Lane recovery_lane(const Lane& lane, Left left) {
   Lane mended{lane.host, {}, {}};
   const Bracket* bracket = bracket_of(lane.nodes);
+  if (left == Left::out_unaltered && bracket == nullptr) {
+    // A restore that died on its way is gone again from its beginning.
+    for (const auto& node : lane.nodes)
+      if (const auto* action = std::get_if<Action>(&node); action != nullptr && is_rotation(*action))
+        mended.nodes.emplace_back(renamed(std::vector<Action>{*action}).front());
+    return mended;
+  }
   if (left == Left::altered || bracket == nullptr) {
-    mended.nodes = renamed(lane.revert);
+    mended.nodes = renamed(lane.revert, Serving::perhaps);
     return mended;
   }
-  if (left == Left::out_unaltered) {
-    for (auto& action : renamed(bracket->undo)) mended.nodes.emplace_back(std::move(action));
+  if (left == Left::out_unaltered || left == Left::out_new) {
+    const Bracket* taken = left == Left::out_new ? bracket_of(lane.revert) : bracket;
+    for (auto& action : renamed((taken == nullptr ? bracket : taken)->undo))
+      mended.nodes.emplace_back(std::move(action));
     return mended;
   }
-  Bracket mend = renamed(*bracket);
+  Bracket mend = renamed(*bracket, Serving::no);
   if (left == Left::out_done) {
     // The new release is healthy and only waits to be let in; should that fail, the lane's revert follows.
     mend.acquire.clear();
     mend.body.clear();
     mend.on_failure = Bracket::OnFailure::repair;
-    mended.revert = renamed(lane.revert);
+    mended.revert = renamed(lane.revert, Serving::no);
   } else {
     mend.body = mend.repair;
     mend.repair.clear();
@@ -175,6 +228,8 @@ std::string_view text_of(Left left) noexcept {
       return "out of rotation, the app was being changed";
     case Left::out_done:
       return "out of rotation, the new release healthy";
+    case Left::out_new:
+      return "out of rotation to go back, still on the new release";
     case Left::altered:
       return "the app was being changed";
     case Left::done:
@@ -185,6 +240,46 @@ std::string_view text_of(Left left) noexcept {
   return "";
 }
 
+bool settled(Left left) noexcept {
+  return left == Left::untouched || left == Left::done || left == Left::reverted;
+}
+
+void add_recovery(JournalView& journal, const JournalView& recovery) {
+  for (const auto& [id, entry] : recovery.actions) {
+    if (!entry.begun || id.rfind(recovery_prefix, 0) != 0) continue;
+    auto& own = journal.actions[id.substr(recovery_prefix.size())];
+    if (!own.begun) own.begun = true;
+  }
+}
+
+RotationLeft rotation_left(const Lane& lane, const JournalView& journal) {
+  RotationLeft left = RotationLeft::untouched;
+  const auto follow = [&](const std::vector<Action>& actions) {
+    for (const auto& action : actions) {
+      const auto entry = journal.actions.find(action.id);
+      if (entry == journal.actions.end()) continue;
+      // A drain changes nothing before it has noted what it found.
+      const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
+      const bool drains = change != nullptr && change->to == plan::ChangeRotation::To::drain;
+      const bool took = entry->second.begun && takes_out(action.effect);
+      if (took && (!drains || entry->second.notes.count(found_key) > 0)) left = RotationLeft::out;
+      if (serves(action.effect) && journal.ended_well(action.id)) left = RotationLeft::back;
+    }
+  };
+  for (const auto* nodes : {&lane.nodes, &lane.revert})
+    for (const auto& node : *nodes) {
+      if (const auto* action = std::get_if<Action>(&node)) {
+        follow({*action});
+        continue;
+      }
+      const auto& bracket = std::get<Bracket>(node);
+      for (const auto* part :
+           {&bracket.acquire, &bracket.body, &bracket.repair, &bracket.release, &bracket.undo})
+        follow(*part);
+    }
+  return left;
+}
+
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal) {
   std::vector<HostLeft> all;
   for (const auto& stage : plan.stages) {
@@ -192,7 +287,8 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal)
     for (const auto& lane : stage.lanes) {
       std::string found = found_in(lane.nodes, journal);
       if (std::string again = found_in(lane.revert, journal); !again.empty()) found = std::move(again);
-      all.push_back({lane.host, assess_lane(lane, journal), std::move(found)});
+      const Left left = assess_lane(lane, journal);
+      all.push_back({lane.host, left, std::move(found), needs_a_person(lane, left)});
     }
   }
   return all;
@@ -215,9 +311,7 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
       const auto host = std::find_if(left.begin(), left.end(),
                                      [&](const HostLeft& entry) { return entry.host == lane.host; });
       if (stage.shape != plan::Stage::Shape::rolling || host == left.end()) continue;
-      const bool settled =
-          host->left == Left::untouched || host->left == Left::done || host->left == Left::reverted;
-      if (settled) continue;
+      if (settled(host->left) || host->by_hand) continue;
       Lane mended = recovery_lane(lane, host->left);
       if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
     }

@@ -14,10 +14,14 @@ enum class Left {
   out_unaltered,  ///< taken out of rotation, the app not touched yet
   out_altered,    ///< taken out, and the app may be anything
   out_done,       ///< taken out, the new release proved healthy, not given back yet
+  out_new,        ///< taken out again to be reverted, which was not begun: the new release is as it served
   altered,        ///< the app may be anything, and no balancer is involved
   done,           ///< on the new release and back
   reverted,       ///< on the release before and back
 };
+
+/// Nothing is to be put right on the host.
+bool settled(Left left) noexcept;
 
 /// One line for people: "out of rotation, the app was being changed".
 std::string_view text_of(Left left) noexcept;
@@ -26,13 +30,23 @@ struct HostLeft {
   std::string host;
   Left left = Left::untouched;
   std::string found;  ///< the rotation's state before the drain, as the run noted it; "" when it noted none
+  bool by_hand = false;  ///< the app may be anything and the plan has no way back: a person has to look
 };
 
 /// Where every host of the rolling stages stands. Pure.
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal);
 
+/// Adds what a recovery of the run, which died itself, had begun in its place. Doing the rest again is safe
+/// then; without it a host on its way back would count as healthy on the new release.
+void add_recovery(JournalView& journal, const JournalView& recovery);
+
+/// What a run did to the rotation of a lane's host.
+enum class RotationLeft { untouched, out, back };
+RotationLeft rotation_left(const plan::Lane& lane, const JournalView& journal);
+
 /// The plan that puts right what `assess` found: gives back what was taken; where the app was being changed,
-/// brings the release before back first. Its stages are empty when there is nothing to do. Pure.
+/// brings the release before back first. Hosts that are `by_hand` stay as they are. Its stages are empty when
+/// there is nothing to do. Pure.
 plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left);
 
 /// The key under which a drain notes the state that it found.

@@ -105,7 +105,8 @@ TEST_CASE("a repair that died is done again, one that ended is settled") {
 TEST_CASE("where a revert had begun, its end decides") {
   Story story;
   story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"});
-  CHECK(Story(story).begun("revert-guard").left() == Left::out_unaltered);
+  // The new release had served: the host may simply be given back with it.
+  CHECK(Story(story).begun("revert-guard").left() == Left::out_new);
   CHECK(Story(story).ok({"revert-guard", "revert-drain"}).begun("revert-back").left() == Left::out_altered);
   CHECK(Story(story)
             .ok({"revert-guard", "revert-drain", "revert-back", "revert-prove", "revert-ready"})
@@ -156,4 +157,81 @@ TEST_CASE("the state found before the drain is handed on, a revert's own first")
   CHECK(world::assess(deploy(), story.journal).front().found == "first");
   story.begun("revert-drain").found("revert-drain", "second");
   CHECK(world::assess(deploy(), story.journal).front().found == "second");
+}
+
+TEST_CASE("a revert that died in its own drain ends with the new release given back") {
+  Story story;
+  story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready", "check"});
+  const auto recovery = story.ok({"revert-guard"}).begun("revert-drain").recovery();
+  const auto& nodes = recovery.stages.at(0).lanes.at(0).nodes;
+  REQUIRE(nodes.size() == 1);
+  CHECK(std::get<plan::Action>(nodes[0]).id == "recover/revert-undo");
+}
+
+TEST_CASE("a revert that died in its drain is not given back where the new release had not come back") {
+  Story story;
+  story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove"}).begun("ready");
+  CHECK(story.begun("revert-guard").left() == Left::out_altered);
+}
+
+TEST_CASE("without a way back a half-changed host is left to a person") {
+  auto plan = deploy();
+  auto& lane = plan.stages[0].lanes[0];
+  std::get<plan::Bracket>(lane.nodes[0]).repair.clear();
+  lane.revert.clear();
+  Story story;
+  story.ok({"guard", "drain", "prepare"}).begun("activate");
+  auto left = world::assess(plan, story.journal);
+  CHECK(left[0].by_hand);
+  CHECK(world::recovery_plan(plan, left).stages.empty());
+  lane.nodes = {remote("restart", true)};
+  left = world::assess(plan, Story().begun("restart").journal);
+  CHECK(left[0].left == Left::altered);
+  CHECK(left[0].by_hand);
+  // Before anything was changed the host is only given back.
+  CHECK_FALSE(world::assess(deploy(), Story().ok({"guard"}).begun("drain").journal)[0].by_hand);
+}
+
+TEST_CASE("a host that is in rotation is taken out for its revert only with capacity to spare") {
+  auto plan = deploy();
+  plan.stages[0].lanes[0].nodes.emplace_back(remote("warm", true));
+  Story story;
+  story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"}).begun("warm");
+  const auto left = world::assess(plan, story.journal);
+  CHECK(left[0].left == Left::altered);
+  CHECK(ids(bracket_of(world::recovery_plan(plan, left)).acquire) ==
+        std::vector<std::string>{"recover/revert-guard", "recover/revert-drain"});
+}
+
+TEST_CASE("a restore that died on its way is done again") {
+  const auto serving = [](plan::AwaitRotation::Until until) {
+    return plan::AwaitRotation{"web1", until, plan::AwaitRotation::AtDeadline::fail, {}};
+  };
+  plan::Plan plan;
+  plan.kind = "restore";
+  plan.stages.push_back({"roll",
+                         plan::Stage::Shape::rolling,
+                         1,
+                         {{"web1",
+                           {action("prove", plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove}),
+                            action("proven", serving(plan::AwaitRotation::Until::proven)),
+                            action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready}),
+                            action("serves", serving(plan::AwaitRotation::Until::serving))},
+                           {}}}});
+  const auto left = world::assess(plan, Story().ok({"prove"}).begun("proven").journal);
+  CHECK(left[0].left == Left::out_unaltered);
+  CHECK(world::recovery_plan(plan, left).stages.at(0).lanes.at(0).nodes.size() == 4);
+  const auto ended = Story().ok({"prove", "proven", "ready", "serves"}).journal;
+  CHECK(world::assess(plan, ended)[0].left == Left::untouched);
+  CHECK(world::rotation_left(plan.stages[0].lanes[0], ended) == world::RotationLeft::back);
+}
+
+TEST_CASE("what a recovery had begun before it died counts when its run is recovered again") {
+  Story story;
+  story.ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove");
+  CHECK(story.left() == Left::out_done);
+  Story recovery;
+  recovery.ok({"recover/prove", "recover/revert-drain"}).begun("recover/revert-back");
+  world::add_recovery(story.journal, recovery.journal);
+  CHECK(story.left() == Left::out_altered);
 }
