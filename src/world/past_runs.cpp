@@ -1,0 +1,164 @@
+#include "staithe/world/past_runs.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/event/event.hpp"
+#include "staithe/world/recovery.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace staithe::world {
+namespace {
+
+constexpr std::size_t runs_to_read = 200;
+constexpr int needs_person = 5;
+
+/// Recoveries tell of other runs' hosts, and commands take nothing.
+bool takes_hosts(const store::Run& run) {
+  return run.kind != "recover" && run.kind != "exec";
+}
+
+std::vector<store::Run> history_of(store::Store& store, const std::string& environment) {
+  store::HistoryFilter filter;
+  filter.environment = environment;
+  return store.history(filter, runs_to_read);
+}
+
+/// None when no version of staithe that is known could have written it.
+std::optional<plan::Plan> plan_of(store::Store& store, const std::string& run_id) {
+  const auto run = store.run(run_id);
+  if (!run) return std::nullopt;
+  try {
+    return plan::from_json(run->plan_json);
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+}
+
+bool had_a_lock(store::Store& store, const std::string& run_id) {
+  const auto plan = plan_of(store, run_id);
+  if (!plan) return false;
+  const auto journal = read_journal(store, run_id);
+  return std::any_of(plan->open.begin(), plan->open.end(), [&](const plan::Action& action) {
+    return std::holds_alternative<plan::TakeLock>(action.effect) && journal.ended_well(action.id);
+  });
+}
+
+/// A host is in order again where a run did all it meant to, or brought the release before back.
+bool in_order(const std::string& state) {
+  return state == event::name_of(event::HostState::done) ||
+         state == event::name_of(event::HostState::reverted);
+}
+
+/// What one run says of the hosts that are still looked for: those it decides are taken off `pending`.
+void read_drains(store::Store& store, const store::Run& run, std::set<std::string>& pending,
+                 std::map<std::string, std::string>& found) {
+  const auto plan = plan_of(store, run.id);
+  if (!plan) {
+    pending.clear();  // what it did cannot be known: nothing older is believed
+    return;
+  }
+  const auto journal = read_journal(store, run.id);
+  const auto left = assess(*plan, journal);
+  for (const auto& stage : plan->stages) {
+    if (stage.shape != plan::Stage::Shape::rolling) continue;
+    for (const auto& lane : stage.lanes) {
+      if (pending.count(lane.host) == 0) continue;
+      const auto rotation = rotation_left(lane, journal);
+      if (rotation == RotationLeft::back) pending.erase(lane.host);
+      if (rotation != RotationLeft::out) continue;
+      for (const auto& host : left)
+        if (host.host == lane.host && !host.found.empty()) found[lane.host] = host.found;
+    }
+  }
+}
+
+}  // namespace
+
+bool is_dead(store::Store& store, const store::Run& run) {
+  if (run.ended) return false;
+  if (run.owner != store::Owner::unknown) return run.owner == store::Owner::gone;
+  for (const auto& lock : store.locks())
+    if (lock.run_id == run.id && !lock.abandoned) return false;
+  // It may have died waiting for its lock, or wait still: there is nothing to put right then.
+  return had_a_lock(store, run.id);
+}
+
+std::map<std::string, std::string> host_states(const store::Run& run) {
+  std::map<std::string, std::string> states;
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return states;
+  for (const auto& [host, known] : summary["hosts"].items()) {
+    const auto state = known.is_object() ? known.value("state", "") : std::string();
+    if (!state.empty() && state != event::name_of(event::HostState::untouched)) states[host] = state;
+  }
+  return states;
+}
+
+std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
+  std::map<std::string, std::string> since;
+  for (const auto& later : history_of(store, run.environment)) {
+    if (later.id == run.id || later.started < run.started) break;
+    if (!takes_hosts(later) || !later.ended) continue;
+    for (const auto& [host, state] : host_states(later))
+      if (in_order(state)) since.emplace(host, later.id);
+  }
+  return since;
+}
+
+std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment) {
+  std::optional<store::Run> under_way;
+  for (const auto& run : store.unfinished(environment)) {
+    if (!takes_hosts(run)) continue;
+    if (is_dead(store, run)) return run;
+    if (!under_way) under_way = run;
+  }
+  for (const auto& run : history_of(store, environment)) {
+    if (!takes_hosts(run) || run.exit_code != needs_person || run.outcome == "recovered") continue;
+    const auto since = put_right_since(store, run);
+    for (const auto& [host, state] : host_states(run))
+      if (since.count(host) == 0) return run;
+  }
+  if (under_way)
+    throw base::Error(
+        base::ErrorCode::conflict,
+        fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
+                    under_way->owner == store::Owner::running ? "still going on"
+                                                              : "not ended, and nothing shows that it died",
+                    under_way->user));
+  return std::nullopt;
+}
+
+std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& environment) {
+  auto runs = store.unfinished(environment);
+  std::erase_if(runs, [&](const store::Run& run) { return run.kind != "recover" || !is_dead(store, run); });
+  return runs;
+}
+
+std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
+                                     const std::string& service, const std::set<std::string>& hosts) {
+  for (const auto& run : store.unfinished(environment)) {
+    if (!takes_hosts(run) || !is_dead(store, run)) continue;
+    if (!service.empty() && run.service == service) return run;
+    const auto plan = plan_of(store, run.id);
+    if (!plan) return run;
+    for (const auto& host : plan::target_hosts(*plan))
+      if (hosts.count(host) > 0) return run;
+  }
+  return std::nullopt;
+}
+
+std::map<std::string, std::string> drains_on_record(store::Store& store, const std::string& environment,
+                                                    const std::set<std::string>& hosts) {
+  std::set<std::string> pending = hosts;
+  std::map<std::string, std::string> found;
+  for (const auto& run : history_of(store, environment)) {
+    if (pending.empty()) break;
+    if (run.kind != "exec") read_drains(store, run, pending, found);
+  }
+  return found;
+}
+
+}  // namespace staithe::world
