@@ -5,6 +5,8 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/world/journal.hpp"
+#include "staithe/world/past_runs.hpp"
+#include "staithe/world/survey.hpp"
 #include "staithe/world/world.hpp"
 
 #include <fmt/format.h>
@@ -40,6 +42,17 @@ int print_plan(App& app, const plan::Plan& plan) {
   return exit_done;
 }
 
+/// Hosts that the plan takes out of rotation for a while.
+std::vector<std::string> drained_by(const plan::Plan& plan) {
+  std::vector<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      if (std::any_of(lane.nodes.begin(), lane.nodes.end(),
+                      [](const auto& node) { return std::holds_alternative<plan::Bracket>(node); }))
+        hosts.push_back(lane.host);
+  return hosts;
+}
+
 /// One run under way: wiring, in the order in which the parts are needed.
 class RunOfPlan {
  public:
@@ -66,17 +79,49 @@ class RunOfPlan {
     return app_.fail(exit_refused, "not confirmed; nothing was changed");
   }
 
-  /// A run that died may have left hosts out of rotation: nothing is begun on top of that.
+  /// A run that died may have left hosts out of rotation: nothing is begun on top of that. Only `restore` is:
+  /// there a person has looked.
   int refuse_unfinished() {
-    if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.service.empty()) return exit_done;
-    for (const auto& run : store_->unfinished(plan_.environment, plan_.service)) {
-      if (run.owner != store::Owner::gone) continue;
-      return app_.fail(exit_refused,
-                       fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
-                                   "  next  staithe recover      look at what it left, and put it right",
-                                   run.id, run.title));
+    if (plan_.kind == "recover" || plan_.kind == "exec") return exit_done;
+    const auto targets = plan::target_hosts(plan_);
+    const auto run =
+        world::in_the_way(*store_, plan_.environment, plan_.service, {targets.begin(), targets.end()});
+    if (!run) return refuse_left_out();
+    if (plan_.kind == "restore") {
+      app_.say(fmt::format("run {} ({}) did not end: what it changed on the hosts is not looked at", run->id,
+                           run->title));
+      return exit_done;
     }
-    return exit_done;
+    return app_.fail(exit_refused,
+                     fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
+                                 "  next  staithe recover      look at what it left, and put it right",
+                                 run->id, run->title));
+  }
+
+  /// A drain of a host that is out already would find it out, and give it back so.
+  int refuse_left_out() {
+    if (plan_.kind == "drain" || plan_.kind == "restore") return exit_done;
+    std::vector<std::string> left;
+    std::string whose;
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, drained_by(plan_))) {
+      if (taken.on_purpose) {
+        app_.say(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host, taken.user,
+                             taken.run_id));
+        continue;
+      }
+      const auto run = store_->run(taken.run_id);
+      if (!run || (!run->ended && !world::is_dead(*store_, *run))) continue;  // in hand: the lock decides
+      left.push_back(host);
+      whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, taken.run_id, taken.title);
+    }
+    if (left.empty()) return exit_done;
+    return app_.fail(
+        exit_refused,
+        fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}"
+                    "  next  staithe recover       bring the release before back and give {} back\n"
+                    "        staithe restore {}    give back as it is",
+                    left.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(left),
+                    base::join(left, " ")));
   }
 
   world::Settings settings() {

@@ -3,48 +3,100 @@
 #include "planning.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/world/journal.hpp"
+#include "staithe/world/past_runs.hpp"
 #include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <set>
+
 namespace staithe::cli {
 namespace {
 
-bool settled(world::Left left) {
-  return left == world::Left::untouched || left == world::Left::done || left == world::Left::reverted;
+[[noreturn]] void refuse(const store::Run& run, const std::string& why) {
+  throw base::Error(base::ErrorCode::conflict, fmt::format("run {} ({}) {}", run.id, run.title, why));
 }
 
-/// The run to look at: the one that is named, or the newest that did not end and whose process is gone.
-std::optional<store::Run> run_to_recover(App& app, store::Store& store, const Loaded& loaded) {
-  if (!app.args().positionals.empty()) {
-    auto run = store.run(app.args().positionals.front());
-    if (!run) throw base::Error(base::ErrorCode::not_found, "no run " + app.args().positionals.front());
-    return run;
+/// A run that a person names must have left something, and nobody may be working on it.
+void check_named(store::Store& store, const Loaded& loaded, const store::Run& run) {
+  if (run.environment != loaded.environment) refuse(run, "was in " + run.environment + ": name it with -e");
+  if (run.kind == "recover")
+    refuse(run, "is a recovery itself: 'staithe recover' goes on with what it was for");
+  if (run.ended && run.outcome == "recovered") refuse(run, "is recovered already");
+  if (run.ended && run.exit_code != exit_needs_person)
+    refuse(run, fmt::format("ended: {}; it left nothing to put right", run.outcome));
+  if (!run.ended && run.owner == store::Owner::running) refuse(run, "is still going on: " + run.user);
+  for (const auto& lock : store.locks())
+    if (lock.run_id == run.id && !lock.abandoned)
+      refuse(run, fmt::format("still holds the lock on {}: {}", lock.scope, lock.holder));
+}
+
+/// The run to look at, with its plan: the one that is named, or the newest whose leavings are still there.
+std::optional<store::Run> chosen_run(App& app, store::Store& store, const Loaded& loaded) {
+  if (app.args().positionals.empty()) {
+    const auto run = world::run_to_recover(store, loaded.environment);
+    return run ? store.run(run->id) : std::nullopt;
   }
-  for (const auto& run : store.unfinished(loaded.environment)) {
-    if (run.owner == store::Owner::running)
-      throw base::Error(base::ErrorCode::conflict,
-                        fmt::format("run {} ({}) is still going on: {}", run.id, run.title, run.user));
-    return store.run(run.id);
+  auto run = store.run(app.args().positionals.front());
+  if (!run) throw base::Error(base::ErrorCode::not_found, "no run " + app.args().positionals.front());
+  check_named(store, loaded, *run);
+  return run;
+}
+
+/// The run's journal, and in it what recoveries of the run had begun before they died.
+world::JournalView journal_of(store::Store& store, const store::Run& run) {
+  auto journal = world::read_journal(store, run.id);
+  for (const auto& recovery : world::dead_recoveries(store, run.environment))
+    if (recovery.started >= run.started && recovery.service == run.service)
+      world::add_recovery(journal, world::read_journal(store, recovery.id));
+  return journal;
+}
+
+/// Where the hosts stand that no later run has put right; says so of each.
+std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store::Run& run,
+                                     const plan::Plan& plan) {
+  const auto since = world::put_right_since(store, run);
+  std::vector<world::HostLeft> left;
+  app.print(fmt::format("run {}: {}\n", run.id, run.title));
+  for (auto& host : world::assess(plan, journal_of(store, run))) {
+    const auto later = since.find(host.host);
+    const bool open = later == since.end();
+    app.print(
+        fmt::format("  {:<12} {}\n", host.host,
+                    open ? std::string(world::text_of(host.left)) + (host.by_hand ? ": needs a person" : "")
+                         : "put right since, by run " + later->second));
+    if (open) left.push_back(std::move(host));
   }
-  store::HistoryFilter filter;
-  filter.environment = loaded.environment;
-  // A run that ended but left hosts out is there to be put right too.
-  for (const auto& run : store.history(filter, 20)) {
-    if (run.kind == "recover" || run.kind == "exec") continue;
-    if (run.exit_code == exit_needs_person) return store.run(run.id);
-    break;
+  return left;
+}
+
+/// The drains that the recovery goes on with.
+std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded,
+                                const std::vector<world::HostLeft>& left) {
+  std::set<std::string> unknown;
+  std::vector<Adopted> adopted;
+  for (const auto& host : left) {
+    if (world::settled(host.left) || host.left == world::Left::altered || host.by_hand) continue;
+    if (host.found.empty())
+      unknown.insert(host.host);
+    else
+      adopted.push_back({host.host, host.found});
   }
-  return std::nullopt;
+  // A restore notes nothing itself: it went on with an earlier drain.
+  for (const auto& [host, found] : world::drains_on_record(store, loaded.environment, unknown))
+    adopted.push_back({host, found});
+  return adopted;
 }
 
 /// Where each host stands after the recovery run.
 bool on_new_release(const world::HostLeft& host, const event::RunFinished& finished) {
   for (const auto& mended : finished.hosts)
     if (mended.name == host.host)
-      return host.left == world::Left::out_done && mended.state == event::HostState::done;
+      return (host.left == world::Left::out_done || host.left == world::Left::out_new) &&
+             mended.state == event::HostState::done;
   return host.left == world::Left::done;
 }
 
@@ -53,11 +105,9 @@ std::string summary_after(const std::vector<world::HostLeft>& left, const event:
   auto hosts = nlohmann::json::object();
   for (const auto& host : left) {
     const bool on_new = on_new_release(host, finished);
-    const bool touched = host.left != world::Left::untouched;
-    hosts[host.host] = {{"state", on_new    ? "done"
-                                  : touched ? "reverted"
-                                            : "untouched"},
-                        {"detail", "after recovery"}};
+    const char* state = on_new ? "done" : host.left == world::Left::untouched ? "untouched" : "reverted";
+    if (host.by_hand) state = host.left == world::Left::altered ? "failed" : "out";
+    hosts[host.host] = {{"state", state}, {"detail", "after recovery"}};
   }
   return nlohmann::json{{"hosts", hosts}}.dump();
 }
@@ -69,8 +119,23 @@ void free_locks_of(store::Store& store, const std::string& run_id) {
       store.steal(lock.scope, "run " + run_id + " is recovered", store::this_process());
 }
 
-/// Versions that differ are said and need a person.
+std::vector<std::string> by_hand(const std::vector<world::HostLeft>& left) {
+  std::vector<std::string> hosts;
+  for (const auto& host : left)
+    if (host.by_hand) hosts.push_back(host.host);
+  return hosts;
+}
+
+/// Versions that differ and hosts without a way back are said and need a person.
 int conclude(App& app, const std::vector<world::HostLeft>& left, const event::RunFinished& finished) {
+  if (const auto hosts = by_hand(left); !hosts.empty()) {
+    app.say(
+        fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
+                    "  next  staithe exec -H {} -- COMMAND    look at it and bring it in order\n"
+                    "        staithe restore {}               then give back what is out of rotation",
+                    base::fold_names(hosts), base::join(hosts, ","), base::join(hosts, " ")));
+    return exit_needs_person;
+  }
   std::size_t on_new = 0;
   for (const auto& host : left) on_new += on_new_release(host, finished) ? 1 : 0;
   if (on_new == 0 || on_new == left.size()) return exit_done;
@@ -82,34 +147,46 @@ int conclude(App& app, const std::vector<world::HostLeft>& left, const event::Ru
   return exit_needs_person;
 }
 
+/// What stands in the history is what the next recovery and the next deploy go by.
+void end_run(App& app, store::Store& store, const std::string& run_id, const std::string& outcome, int code,
+             const std::string& summary) {
+  try {
+    free_locks_of(store, run_id);
+    store.end_run(run_id, outcome, code, summary);
+  } catch (const base::Error& error) {
+    app.say(fmt::format("staithe: the end of run {} is not in the history: {}", run_id, error.what()));
+  }
+}
+
+void end_dead_recoveries(App& app, store::Store& store, const std::vector<store::Run>& dead) {
+  for (const auto& run : dead) end_run(app, store, run.id, "superseded", exit_failed, "{}");
+}
+
 }  // namespace
 
 int run_recover(App& app) {
   auto loaded = load(app);
   auto store = open_store(app, loaded);
-  const auto run = run_to_recover(app, *store, loaded);
+  const auto run = chosen_run(app, *store, loaded);
+  const auto dead = world::dead_recoveries(*store, loaded.environment);
   if (!run) {
     app.print("nothing to recover\n");
+    if (!only_prints(app)) end_dead_recoveries(app, *store, dead);
     return exit_done;
   }
   const auto plan = plan::from_json(run->plan_json);
-  const auto left = world::assess(plan, world::read_journal(*store, run->id));
-  app.print(fmt::format("run {}: {}\n", run->id, run->title));
-  std::vector<Adopted> adopted;
-  for (const auto& host : left) {
-    app.print(fmt::format("  {:<12} {}\n", host.host, world::text_of(host.left)));
-    if (!settled(host.left) && !host.found.empty()) adopted.push_back({host.host, host.found});
-  }
+  const auto left = look_at(app, *store, *run, plan);
   const auto recovery = world::recovery_plan(plan, left);
   event::RunFinished finished;
   if (!recovery.stages.empty()) {
-    const int code = run_loaded(app, loaded, recovery, std::move(adopted), &finished);
+    const int code = run_loaded(app, loaded, recovery, adopted_of(*store, loaded, left), &finished);
     if (only_prints(app) || code != exit_done) return code;
   }
   if (only_prints(app)) return exit_done;
   const int code = conclude(app, left, finished);
-  free_locks_of(*store, run->id);
-  store->end_run(run->id, "recovered", code, summary_after(left, finished));
+  const bool person = !by_hand(left).empty();
+  end_run(app, *store, run->id, person ? "needs a person" : "recovered", code, summary_after(left, finished));
+  end_dead_recoveries(app, *store, dead);
   return code;
 }
 

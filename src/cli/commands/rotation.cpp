@@ -3,8 +3,7 @@
 #include "planning.hpp"
 
 #include "staithe/base/text.hpp"
-#include "staithe/world/journal.hpp"
-#include "staithe/world/recovery.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 
@@ -31,25 +30,15 @@ plan::Plan rotation_plan(App& app, Loaded& loaded, playbook::Rotation rotation) 
                                                    rotation_request(app, rotation), loaded.diagnostics));
 }
 
-/// What the newest drain of each host found, so that it is given back as it was.
-std::vector<Adopted> drains_on_record(App& app, const Loaded& loaded, const plan::Plan& plan) {
+/// What our drains found that were not given back yet, so that each host comes back as it was.
+std::vector<Adopted> drains_to_end(App& app, const Loaded& loaded, const plan::Plan& plan) {
   const auto store = open_store_if_there(app, loaded);
   std::vector<Adopted> adopted;
   if (store == nullptr) return adopted;
-  store::HistoryFilter filter;
-  filter.environment = loaded.environment;
-  for (const auto& [host, target] : plan.hosts) {
-    for (const auto& run : store->history(filter, 200)) {
-      const auto& actions = world::read_journal(*store, run.id).actions;
-      std::string found;
-      for (const auto& [id, entry] : actions)
-        if (id.find("/" + host + "/") != std::string::npos && entry.notes.count(world::found_key) > 0)
-          found = entry.notes.at(world::found_key);
-      if (found.empty()) continue;
-      adopted.push_back({host, found});
-      break;
-    }
-  }
+  const auto targets = plan::target_hosts(plan);
+  for (const auto& [host, found] :
+       world::drains_on_record(*store, loaded.environment, {targets.begin(), targets.end()}))
+    adopted.push_back({host, found});
   return adopted;
 }
 
@@ -64,7 +53,7 @@ int run_drain(App& app) {
 int run_restore(App& app) {
   auto loaded = load(app);
   const auto plan = rotation_plan(app, loaded, playbook::Rotation::restore);
-  return run_loaded(app, loaded, plan, drains_on_record(app, loaded, plan));
+  return run_loaded(app, loaded, plan, drains_to_end(app, loaded, plan));
 }
 
 int run_exec(App& app) {
