@@ -37,6 +37,15 @@ void say_stopping(App& app, int count) {
     app.say("Abandoning: what is left is said below and stays in the journal.");
 }
 
+/// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.
+int broke_off(App& app, int code, const std::string& text) {
+  if (!app.in_run()) return app.fail(code, text + "; nothing was changed");
+  return app.fail(exit_needs_person, text +
+                                         "; the run may have changed hosts\n"
+                                         "  next  staithe status     look at them\n"
+                                         "        staithe recover    put right what the run left");
+}
+
 int run_command(App& app) {
   const SignalThread signals(app.stops(), [&app](int count, int) { say_stopping(app, count); });
   try {
@@ -49,11 +58,11 @@ int run_command(App& app) {
     return app.fail(exit_files, fmt::format("{}; nothing was run", error.what()));
   } catch (const base::Error& error) {
     const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
-    return app.fail(code, fmt::format("{}; nothing was changed", app.redactor().clean(error.what())));
+    return broke_off(app, code, app.redactor().clean(error.what()));
   } catch (const std::system_error& error) {
-    return app.fail(exit_refused, error.what());
+    return broke_off(app, exit_refused, app.redactor().clean(error.what()));
   } catch (const std::bad_alloc&) {
-    return app.fail(exit_refused, "out of memory");
+    return broke_off(app, exit_refused, "out of memory");
   }
 }
 
