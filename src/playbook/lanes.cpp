@@ -285,9 +285,10 @@ plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
     lane.revert.emplace_back(std::move(back));
     return lane;
   }
+  // As in close(): the authors' own undos are meant, whatever they alter.
+  if (!alters(assembly.repair) && assembly.undo.empty()) return lane;
   Actions repair = std::move(assembly.undo);
   append(repair, std::move(assembly.repair));
-  if (!alters(repair)) return lane;
   lane.revert = recaptured(assembly, repair);
   if (host.activated && host.release) repair.push_back(record(host, "bad"));
   for (plan::Action& action : repair) lane.revert.emplace_back(std::move(action));
