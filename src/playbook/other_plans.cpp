@@ -107,6 +107,25 @@ std::vector<plan::Action> restore_actions(const std::string& host, base::Duratio
   return actions;
 }
 
+/// The locks that deploys take of every service whose servers are concerned: neither moves a host under the
+/// other.
+void add_rotation_locks(plan::Plan& plan, const Project& project, const Environment& environment,
+                        const Service* only, const Request& request, const std::vector<std::string>& hosts) {
+  for (const Service& service : project.services) {
+    if (only != nullptr && &service != only) continue;
+    diag::Diagnostics heard;  // findings about the hosts were told when they were added
+    const bool concerned = only != nullptr || std::any_of(hosts.begin(), hosts.end(), [&](const auto& name) {
+                             return all_servers(project, environment, &service, *environment.find_host(name),
+                                                request, heard, Meant::looked_at)
+                                 .has_value();
+                           });
+    if (!concerned) continue;
+    const std::string scope = environment.name.value + "/" + service.name.value;
+    plan.open.push_back(make("lock", plan::TakeLock{scope, plan.title}, "lock " + scope, seconds(30)));
+    plan.close.push_back(make("lock", plan::GiveLock{scope}, "unlock " + scope, seconds(30)));
+  }
+}
+
 /// A drain that fails half-way is given back: taking the servers out is the bracket's own work.
 plan::Lane rotation_lane(const std::string& host, const RotationRequest& rotation) {
   plan::Lane lane;
@@ -207,6 +226,7 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
       verb + " " + base::fold_names(*hosts) + (rotation.reason.empty() ? "" : ": " + rotation.reason);
   const bool good = add_rotation_hosts(plan, project, *environment, service, request, *hosts, diagnostics);
   if (!good || diagnostics.has_errors()) return std::nullopt;
+  add_rotation_locks(plan, project, *environment, service, request, *hosts);
   // One host at a time: the guard counts what is really left.
   plan.strategy.batches = {{100, true}};
   plan.strategy.parallel = request.parallel.value_or(1);
