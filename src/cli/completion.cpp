@@ -90,7 +90,7 @@ _staithe_files() {
 }
 
 # Names that the project's files give; nothing is asked over the network.
-_staithe_ask() { mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" "${where[@]}" __complete "$1" "$cur" 2>/dev/null); }
+_staithe_ask() { mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$cur" "${where[@]}" 2>/dev/null); }
 
 )sh";
 
@@ -98,7 +98,9 @@ std::string bash() {
   std::string values, value_cases, option_cases, positional_cases;
   for (const auto& [name, option] : all_options()) {
     if (option->takes == Takes::nothing) continue;
-    values += (values.empty() ? "" : "|") + spellings(*option, "|");
+    // These three say where the names are; they are kept for __complete.
+    const bool says_where = name == "file" || name == "environment" || name == "chdir";
+    if (!says_where) values += (values.empty() ? "" : "|") + spellings(*option, "|");
     value_cases +=
         fmt::format("        {}) {}; return ;;\n", spellings(*option, " | "), bash_action(option->completes));
   }
@@ -241,7 +243,7 @@ _staithe_ask() {{
     -f|--file|-e|--environment|-C|--chdir) where+=($words[i] $words[i+1]) ;;
     esac
   done
-  names=(${{(f)"$(staithe $where __complete $1 "$PREFIX" 2>/dev/null)"}})
+  names=(${{(f)"$(staithe __complete $1 "$PREFIX" $where 2>/dev/null)"}})
   compadd -a names
 }}
 
@@ -303,7 +305,7 @@ function __staithe_ask
             set -a where $words[$i] $words[(math $i + 1)]
         end
     end
-    staithe $where __complete $argv[1] (commandline -ct) 2>/dev/null
+    staithe __complete $argv[1] (commandline -ct) $where 2>/dev/null
 end
 
 complete -c staithe -f

@@ -21,23 +21,6 @@ std::string spelled(const Option& option) {
   return text;
 }
 
-/// Words of `text` in lines that begin with `indent` blanks; the first line begins where it is.
-std::string wrapped(std::string_view text, std::size_t indent, std::size_t column) {
-  std::string lines;
-  for (const auto& word : base::split(text, ' ')) {
-    if (column + word.size() + 1 > width && column > indent) {
-      lines += '\n' + std::string(indent, ' ');
-      column = indent;
-    } else if (!lines.empty() && lines.back() != ' ' && lines.back() != '\n') {
-      lines += ' ';
-      ++column;
-    }
-    lines += word;
-    column += word.size();
-  }
-  return lines;
-}
-
 std::string option_lines(const Option& option) {
   constexpr std::size_t help_column = 28;
   const std::string left = "  " + spelled(option);
@@ -78,6 +61,22 @@ constexpr std::string_view exit_line =
     "      any change, 5 failed and needs a person, 130/143 interrupted\n";
 
 }  // namespace
+
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t column) {
+  std::string lines;
+  for (const auto& word : base::split(text, ' ')) {
+    if (column + word.size() + 1 > width && column > indent) {
+      lines += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (!lines.empty() && lines.back() != ' ' && lines.back() != '\n') {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += word.size();
+  }
+  return lines;
+}
 
 std::string overview() {
   std::string text =

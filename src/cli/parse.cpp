@@ -135,6 +135,12 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& kn
 /// Something was left over: a word that is no command, or an option that the command does not have.
 ParseResult unknown(const std::vector<std::string>& rest, const Command* command) {
   const std::string word = rest.empty() ? "" : rest.front();
+  if (command == nullptr && word.rfind('-', 0) == 0) {
+    std::vector<std::string> options{"--version"};
+    for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));
+    return usage_error(
+        fmt::format("'{}' needs a command, or is no option{}", word, suggestion(word, options)), "");
+  }
   if (command == nullptr)
     return usage_error(fmt::format("no command '{}'{}", word, suggestion(word, first_words())), "");
   std::vector<std::string> options;
@@ -208,6 +214,32 @@ std::vector<std::string> Parsed::all(std::string_view option) const {
   return found == values.end() ? std::vector<std::string>{} : found->second;
 }
 
+namespace {
+
+/// Global options may stand in front of the command, where CLI11 does not know them: they are moved behind
+/// what follows, but not behind "--".
+std::vector<std::string> reordered(int argc, const char* const* argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto takes_value = [](const std::string& word) {
+    for (const auto& option : global_options())
+      if (word == fmt::format("--{}", option.name) || word == fmt::format("-{}", option.shorthand))
+        return option.takes != Takes::nothing;
+    return false;
+  };
+  std::size_t front = 0;
+  while (front < words.size() && words[front].size() > 1 && words[front][0] == '-' && words[front] != "--")
+    front += takes_value(words[front]) ? 2 : 1;
+  if (front == 0 || front >= words.size()) return words;
+  const auto begin = words.begin() + static_cast<std::ptrdiff_t>(front);
+  const auto end = std::find(begin, words.end(), "--");
+  std::vector<std::string> moved(begin, end);
+  moved.insert(moved.end(), words.begin(), begin);
+  moved.insert(moved.end(), end, words.end());
+  return moved;
+}
+
+}  // namespace
+
 ParseResult parse(int argc, const char* const* argv) {
   if (argc < 2) {
     ParseResult result;
@@ -217,7 +249,9 @@ ParseResult parse(int argc, const char* const* argv) {
   }
   Tree tree;
   try {
-    tree.app().parse(argc, argv);
+    auto words = reordered(argc, argv);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    tree.app().parse(std::move(words));
   } catch (const CLI::ExtrasError&) {
     if (asks_for_help(argc, argv) && tree.chosen() != nullptr) return printed(help_for(*tree.chosen()));
     auto rest = tree.app().remaining(true);

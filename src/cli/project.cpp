@@ -1,5 +1,7 @@
 #include "project.hpp"
 
+#include "looking.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/diag/render.hpp"
 #include "staithe/playbook/files.hpp"
@@ -67,11 +69,12 @@ std::string read_text(const std::string& path) {
 }
 
 void print_findings(App& app, const diag::Diagnostics& diagnostics) {
-  if (diagnostics.empty()) return;
-  if (app.json())
+  if (app.json()) {
+    const Records records(app);
     app.print(diag::to_json_lines(diagnostics));
-  else
-    app.err().write(diag::render(diagnostics, style_for(app)));
+    return;
+  }
+  if (!diagnostics.empty()) app.err().write(diag::render(diagnostics, style_for(app)));
 }
 
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
@@ -84,7 +87,10 @@ Loaded load_files(App& app) {
   const auto path = app.args().has("file") ? app.args().value("file") : find_project_file();
   Loaded loaded;
   auto project = playbook::load_project(path, read_text(path), loaded.diagnostics);
-  if (!project) throw FilesWrong();
+  if (!project) {
+    stop_on_errors(app, loaded.diagnostics);
+    throw FilesWrong();
+  }
   loaded.project = std::move(*project);
   diag::Diagnostics unheard;
   const auto* environment =

@@ -37,7 +37,7 @@ std::string read_text(const std::string& path);
 Loaded load(App& app);
 
 /// The same without asking anything but files; `environment` stays "" when none is named and there are
-/// several. Findings are not printed.
+/// several.
 Loaded load_files(App& app);
 
 void print_findings(App& app, const diag::Diagnostics& diagnostics);

@@ -41,7 +41,7 @@ constexpr std::array<Example, 2> scan_examples{{
 }};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
-    {"staithe help drain", "the command, and the step of a playbook"},
+    {"staithe help drain", "the command and the step"},
 }};
 constexpr std::array<Example, 1> completion_examples{
     {{"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"}}};
@@ -129,7 +129,7 @@ const std::array<Command, 21> table{{
      unlock_examples, options::unlock, run_unlock},
     {"hostkeys scan",
      "Host keys",
-     "Show the keys that hosts show, and whether they are on record.",
+     "Show hosts' keys, and whether they are on record.",
      "[HOST...]",
      Completes::host,
      "Writes nothing, and logs in nowhere.",

@@ -6,36 +6,64 @@
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/selection.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
+#include <map>
+#include <set>
 
 namespace staithe::cli {
 namespace {
 
-/// Hosts that the newest run with this commit had not finished; what --resume goes on with.
-std::string hosts_left(App& app, const Loaded& loaded, const plan::Plan& plan) {
-  const auto store = open_store(app, loaded);
+/// What the history says of each host: whether the newest run that changed it left it on the commit.
+struct Progress {
+  std::set<std::string> meant;             ///< hosts that some deploy of the commit was to bring to it
+  std::map<std::string, bool> on_release;  ///< only hosts that some run came to
+};
+
+Progress progress_of(store::Store& store, const plan::Plan& plan) {
+  Progress progress;
   store::HistoryFilter filter;
   filter.environment = plan.environment;
   filter.service = plan.service;
-  filter.kind = "deploy";
-  for (const auto& run : store->history(filter, 50)) {
-    if (run.sha != plan.sha || !run.ended) continue;
+  for (const auto& run : store.history(filter, 200)) {
+    if (run.kind != "deploy" && run.kind != "rollback" && run.kind != "recover") continue;
+    if (!run.ended) continue;
+    // A recovery that went well wrote what it came to into the run that it was for.
+    if (run.kind == "recover" && run.exit_code == exit_done) continue;
+    for (const auto& [host, state] : world::host_states(run)) {
+      if (state == event::name_of(event::HostState::restored)) continue;  // given back as it was
+      const bool done = state == event::name_of(event::HostState::done) && run.kind != "recover";
+      progress.on_release.emplace(host, done && run.sha == plan.sha);
+    }
+    if (run.kind != "deploy" || run.sha != plan.sha) continue;
     const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
-    if (summary.is_discarded() || !summary.contains("hosts")) continue;
-    std::string left;
-    for (const auto& [host, known] : summary["hosts"].items())
-      if (known.value("state", "") != "done") left += (left.empty() ? "" : ",") + host;
-    if (left.empty())
-      throw base::Error(base::ErrorCode::conflict,
-                        fmt::format("run {} left no host of {} behind", run.id, plan.release));
-    return left;
+    if (!summary.is_object() || !summary.contains("hosts")) continue;
+    for (const auto& [host, known] : summary["hosts"].items()) progress.meant.insert(host);
   }
-  throw base::Error(base::ErrorCode::not_found,
-                    fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
+  return progress;
+}
+
+/// Hosts of the plan that runs of this commit were to bring to it and that are not on it now.
+std::string hosts_left(App& app, const Loaded& loaded, const plan::Plan& plan) {
+  const auto store = open_store(app, loaded);
+  const auto progress = progress_of(*store, plan);
+  std::vector<std::string> left;
+  bool any = false;
+  for (const auto& host : plan::target_hosts(plan)) {
+    if (progress.meant.count(host) == 0) continue;
+    any = true;
+    const auto known = progress.on_release.find(host);
+    if (known == progress.on_release.end() || !known->second) left.push_back(host);
+  }
+  if (!any)
+    throw base::Error(base::ErrorCode::not_found,
+                      fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
+  if (left.empty())
+    throw base::Error(base::ErrorCode::conflict, fmt::format("no host is left behind {}", plan.release));
+  return base::join(left, ",");
 }
 
 plan::Plan plan_of(App& app, Loaded& loaded) {
@@ -67,7 +95,9 @@ int run_run(App& app) {
 }
 
 int run_validate(App& app) {
-  auto loaded = load(app);
+  // Without -e every environment is judged, by what the files say of it.
+  auto loaded = load_files(app);
+  if (!loaded.environment.empty()) loaded = load(app);
   const auto request = request_of(app);
   std::vector<playbook::Playbook> playbooks;
   for (const auto& path : app.args().positionals) {

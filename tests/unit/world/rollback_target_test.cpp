@@ -1,0 +1,93 @@
+#include "catch.hpp"
+
+#include "staithe/world/survey.hpp"
+
+using namespace staithe::world;
+
+namespace {
+
+const std::string v1 = "111111111111aaaa", v2 = "222222222222bbbb", v3 = "333333333333cccc";
+
+ReleaseThere release(const std::string& sha, double staged, bool good = true) {
+  return {sha.substr(0, 12), sha, staged, good};
+}
+
+HostLook host(const std::string& name, const std::string& live, std::vector<ReleaseThere> releases) {
+  HostLook look;
+  look.host = name;
+  look.current = live.substr(0, 12);
+  look.releases = std::move(releases);
+  return look;
+}
+
+}  // namespace
+
+TEST_CASE("a rollback goes to the newest good release before the live one") {
+  const std::vector<ReleaseThere> all{release(v3, 30), release(v2, 20), release(v1, 10)};
+  const std::vector<HostLook> hosts{host("web1", v3, all), host("web2", v3, all)};
+  CHECK(rollback_target(hosts, "", {}).sha == v2);
+  CHECK(rollback_target(hosts, "", {v2.substr(0, 12)}).sha == v1);
+
+  SECTION("never forward again after a rollback") {
+    const std::vector<HostLook> back{host("web1", v2, all), host("web2", v2, all)};
+    CHECK(rollback_target(back, "", {}).sha == v1);
+    const std::vector<HostLook> oldest{host("web1", v1, all)};
+    CHECK(rollback_target(oldest, "", {}).release.empty());
+    CHECK_FALSE(rollback_target(oldest, "", {}).refusal.empty());
+  }
+  SECTION("a half-done rollout goes back to what the others run") {
+    const std::vector<HostLook> mixed{host("web1", v3, all), host("web2", v2, all)};
+    CHECK(rollback_target(mixed, "", {}).sha == v2);
+  }
+}
+
+TEST_CASE("a release counts only when every host holds it and it was good there") {
+  const std::vector<HostLook> hosts{
+      host("web1", v3, {release(v3, 30), release(v2, 20), release(v1, 10)}),
+      host("web2", v3, {release(v3, 30), release(v2, 20, false), release(v1, 10)})};
+  CHECK(rollback_target(hosts, "", {}).sha == v1);
+  const auto refused = rollback_target(hosts, v2.substr(0, 7), {});
+  CHECK(refused.release.empty());
+  CHECK(refused.refusal.find("on web2") != std::string::npos);
+  CHECK(refused.refusal.find("web1") != std::string::npos);
+
+  const std::vector<HostLook> new_host{hosts[0], host("web3", v3, {release(v3, 31)})};
+  CHECK(rollback_target(new_host, "", {}).release.empty());
+}
+
+TEST_CASE("a release that is named is found by its beginning") {
+  const std::vector<HostLook> hosts{
+      host("web1", v3, {release(v3, 30), release(v1, 10), release("1111ffff0000eeee", 5)})};
+  CHECK(rollback_target(hosts, "333333", {}).sha == v3);
+  CHECK(rollback_target(hosts, "11111", {}).sha == v1);
+  CHECK(rollback_target(hosts, "1111", {}).refusal.find("may mean") != std::string::npos);
+  CHECK(rollback_target(hosts, "333", {}).release.empty());
+  CHECK(rollback_target(hosts, "abcdef", {}).refusal.find("no host has") != std::string::npos);
+}
+
+TEST_CASE("versions are told apart by what the app says, else by what is live") {
+  auto one = host("web1", v2, {release(v2, 20)});
+  auto two = one;
+  two.host = "web2";
+  one.running = v2;  // the whole commit
+  CHECK(versions({one, two}).size() == 1);
+  two.running = v1;
+  const auto differ = versions({one, two});
+  REQUIRE(differ.size() == 2);
+  CHECK(differ.at(v1) == std::vector<std::string>{"web2"});
+}
+
+TEST_CASE("a server's state is said by its bits") {
+  staithe::haproxy::ServerState state;
+  state.op = staithe::haproxy::Op::running;
+  state.weight = 100;
+  state.check = 6;
+  CHECK(state_in_words(state) == "up");
+  state.admin = staithe::haproxy::admin_bit::forced_drain;
+  CHECK(state_in_words(state) == "drain, up");
+  state.admin = staithe::haproxy::admin_bit::forced_maint | staithe::haproxy::admin_bit::forced_drain;
+  CHECK(state_in_words(state) == "maint");
+  state.admin = staithe::haproxy::admin_bit::config_disabled;  // a memory of the file only
+  state.op = staithe::haproxy::Op::stopped;
+  CHECK(state_in_words(state) == "DOWN");
+}
