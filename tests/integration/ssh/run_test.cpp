@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <random>
 #include <thread>
 
 using namespace staithe;
@@ -259,4 +260,34 @@ TEST_CASE("a server without free channels is asked again, then named") {
   const Server none("MaxSessions 0");
   const auto closed = engine.connect(none.endpoint(), within(10'000));
   CHECK(caught([&] { run(*closed, "true", 20'000); }).code == ErrorCode::channel_denied);
+}
+
+TEST_CASE("a stop at any moment is obeyed at once and leaves nothing running") {
+  const Server server;
+  Engine engine(accept_all());
+  const std::string mark = std::string("sleep") + '\0' + "36.25";
+  std::minstd_rand random(7);
+  for (int trial = 0; trial < 30; ++trial) {
+    base::Cancel cancel;
+    const base::Duration delay(std::uniform_int_distribution<int>(0, 120)(random));
+    base::SteadyTime stopped_at;
+    std::thread stopper([&] {
+      base::sleep_for(delay, within(1000));
+      stopped_at = std::chrono::steady_clock::now();
+      cancel.request();
+    });
+    const Caught error = caught([&] {
+      const base::Scope scope = within(20'000, &cancel);
+      const auto session = engine.connect(server.endpoint(), scope);
+      session->upload(Upload::of(server.directory() / "file", "text"), scope);
+      Command command;
+      command.inputs = {{"A", "b"}};
+      command.script = "sleep 36.25; :";
+      session->run(command, nullptr, scope);
+    });
+    stopper.join();
+    CHECK(error.code == ErrorCode::cancelled);
+    CHECK(std::chrono::steady_clock::now() - stopped_at < std::chrono::seconds(2));
+  }
+  CHECK(eventually([&] { return !process_with(mark); }));
 }
