@@ -24,7 +24,6 @@ std::vector<Site> sites_of(const Project& project, const Service& service, const
                            diag::Diagnostics& diagnostics);
 
 /// The hosts that run a service when nobody says which; may be empty.
-std::vector<std::string> hosts_of(const Environment& environment,
-                                  const Service& service);
+std::vector<std::string> hosts_of(const Environment& environment, const Service& service);
 
 }  // namespace staithe::playbook

@@ -114,7 +114,7 @@ class Authentication {
     text = fmt::format("authentication as {} failed: {}", base::printable(endpoint_.user), text);
     if (partial_) text += "; a key was accepted, but the server wants a further method";
     const int list = tried_.empty() ? 0 : ::ssh_userauth_list(link_.raw(), nullptr);
-  const auto methods = static_cast<unsigned>(list);
+    const auto methods = static_cast<unsigned>(list);
     if (methods != 0 && (methods & SSH_AUTH_METHOD_PUBLICKEY) == 0)
       text += "; the server does not accept public keys";
     if (!notes_.empty()) text += fmt::format(" ({})", base::join(notes_, "; "));
