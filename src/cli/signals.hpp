@@ -6,8 +6,8 @@
 
 namespace staithe::cli {
 
-/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and all that it will start; ignores SIGPIPE, SIGXFSZ. To be
-/// called before any thread exists.
+/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and all that it will start; ignores SIGPIPE, SIGXFSZ. To
+/// be called before any thread exists.
 void block_signals();
 
 /// The one thread that takes signals: the first asks softly, the second abandons, the third ends the process
