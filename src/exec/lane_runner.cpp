@@ -103,9 +103,10 @@ class LaneRunner {
     result_.state = event::HostState::out;
     const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair;
     if (!may_repair || lane_.revert.empty() || context_.stops.hard.requested()) return;
-    const LaneResult reverted = run_revert(context_, lane_);
-    result_.state = reverted.state;
-    if (reverted.state == event::HostState::reverted) result_.altered = false;
+    // A revert that did not even begin leaves the host as the failed release did: perhaps out.
+    if (run_revert(context_, lane_).state != event::HostState::reverted) return;
+    result_.state = event::HostState::reverted;
+    result_.altered = false;
   }
 
   const Context& context_;

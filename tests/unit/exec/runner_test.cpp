@@ -322,3 +322,12 @@ TEST_CASE("a signal in the pause between two attempts is an interruption, not a 
   };
   CHECK(rig.run(plan).verdict == Verdict::interrupted);
 }
+
+TEST_CASE("a host whose release failed and whose revert cannot even begin is out, not merely failed") {
+  Rig rig;
+  rig.effects.fail("web1 ready");
+  rig.effects.fail("web1 drain (revert)");
+  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(result.finished.exit_code == 5);
+}
