@@ -6,6 +6,8 @@ target_compile_options(staithe_settings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   # g++ 12 and 13 see an overlap in "literal" + std::string when they optimise (GCC bug 105651).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  # At -O3 g++ 12 takes members of temporaries and optionals, which have their initialisers, for uninitialised.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-Wno-maybe-uninitialized>
   $<$<BOOL:${STAITHE_WERROR}>:-Werror>)
 find_package(Threads REQUIRED)
 target_link_libraries(staithe_settings INTERFACE Threads::Threads)
