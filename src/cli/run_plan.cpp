@@ -103,17 +103,16 @@ class RunOfPlan {
     if (plan_.kind == "drain" || plan_.kind == "restore") return exit_done;
     std::vector<std::string> left;
     std::string whose;
-    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, drained_by(plan_))) {
-      if (taken.on_purpose) {
-        app_.say(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host, taken.user,
-                             taken.run_id));
-        continue;
-      }
-      const auto run = store_->run(taken.run_id);
-      if (!run || (!run->ended && !world::is_dead(*store_, *run))) continue;  // in hand: the lock decides
+    const auto drained = drained_by(plan_);
+    const auto outstanding = world::left_to_person(*store_, plan_.environment);
+    for (const auto& host : drained) {
+      const auto run = outstanding.find(host);
+      if (run == outstanding.end()) continue;
       left.push_back(host);
-      whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, taken.run_id, taken.title);
+      whose +=
+          fmt::format("  {} is out of rotation since run {} ({})\n", host, run->second.id, run->second.title);
     }
+    if (left.empty()) say_drained(drained);
     if (left.empty()) return exit_done;
     return app_.fail(
         exit_refused,
@@ -122,6 +121,14 @@ class RunOfPlan {
                     "        staithe restore {}    give back as it is",
                     left.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(left),
                     base::join(left, " ")));
+  }
+
+  /// What a person took out on purpose gets the release and stays out.
+  void say_drained(const std::vector<std::string>& hosts) {
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, hosts))
+      if (taken.on_purpose)
+        app_.say(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host, taken.user,
+                             taken.run_id));
   }
 
   world::Settings settings() {

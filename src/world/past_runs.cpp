@@ -52,6 +52,11 @@ bool in_order(const std::string& state) {
          state == event::name_of(event::HostState::reverted);
 }
 
+/// Puts hosts right that ended well in it. A drain does not: it only keeps visitors away.
+bool may_put_right(const store::Run& run) {
+  return takes_hosts(run) && run.ended && run.kind != "drain";
+}
+
 /// What one run says of the hosts that are still looked for: those it decides are taken off `pending`.
 void read_drains(store::Store& store, const store::Run& run, std::set<std::string>& pending,
                  std::map<std::string, std::string>& found) {
@@ -101,7 +106,7 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
   std::map<std::string, std::string> since;
   for (const auto& later : history_of(store, run.environment)) {
     if (later.id == run.id || later.started < run.started) break;
-    if (!takes_hosts(later) || !later.ended) continue;
+    if (!may_put_right(later)) continue;
     for (const auto& [host, state] : host_states(later))
       if (in_order(state)) since.emplace(host, later.id);
   }
@@ -148,6 +153,20 @@ std::optional<store::Run> in_the_way(store::Store& store, const std::string& env
       if (hosts.count(host) > 0) return run;
   }
   return std::nullopt;
+}
+
+std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment) {
+  std::map<std::string, store::Run> left;
+  std::set<std::string> decided;
+  for (const auto& run : history_of(store, environment)) {
+    if (!takes_hosts(run) || !run.ended) continue;
+    for (const auto& [host, state] : host_states(run)) {
+      const bool out = state == event::name_of(event::HostState::out);
+      const bool right = may_put_right(run) && in_order(state);
+      if ((out || right) && decided.insert(host).second && out) left.emplace(host, run);
+    }
+  }
+  return left;
 }
 
 std::map<std::string, std::string> drains_on_record(store::Store& store, const std::string& environment,

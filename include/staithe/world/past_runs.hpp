@@ -31,6 +31,9 @@ std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& 
 std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
                                      const std::string& service, const std::set<std::string>& hosts);
 
+/// Hosts that a run ended with out of rotation and that no later run has put right, each with that run.
+std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment);
+
 /// What the balancers' state of each host was before the first run of ours that took it out and did not give
 /// it back; hosts that our newest run gave back, or never took, are not in it.
 std::map<std::string, std::string> drains_on_record(store::Store& store, const std::string& environment,

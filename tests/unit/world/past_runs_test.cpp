@@ -133,9 +133,15 @@ TEST_CASE("a run that left a host to a person is found behind later runs, until 
   CHECK(past.to_recover() == "left");
   const auto left = past.store().run("left");
   CHECK(world::put_right_since(past.store(), *left).empty());
-  past.begin("restored", plan_of("drain"));
+  // A drain over it puts nothing right.
+  past.begin("drained", plan_of("drain"));
+  past.end("drained", 0, "done");
+  CHECK(past.to_recover() == "left");
+  CHECK(world::left_to_person(past.store(), "production").at("web1").id == "left");
+  past.begin("restored", plan_of("restore"));
   past.end("restored", 0, "done");
   CHECK(past.to_recover().empty());
+  CHECK(world::left_to_person(past.store(), "production").empty());
   CHECK(world::put_right_since(past.store(), *left).at("web1") == "restored");
 }
 
