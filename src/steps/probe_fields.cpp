@@ -75,7 +75,7 @@ HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) 
 plan::HttpProbe HttpFields::lower(Lowering& at) const {
   plan::HttpProbe probe;
   probe.url = at.text(url_);
-  if (!at.failed()) {
+  if (!at.failed() && !probe.url.empty()) {
     const auto* start = std::get_if<std::string>(&probe.url.pieces().front());
     const bool is_http =
         start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;

@@ -5,8 +5,6 @@
 
 #include <boost/process/args.hpp>
 #include <boost/process/child.hpp>
-#include <boost/process/env.hpp>
-#include <boost/process/environment.hpp>
 #include <boost/process/error.hpp>
 #include <boost/process/exe.hpp>
 #include <boost/process/extend.hpp>
@@ -17,12 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
+#include <string>
+#include <vector>
 
-// Boost.Process builds argv and the environment, forks and executes. The rest is ours, because its version 1
+// Boost.Process builds argv, forks and executes. The rest is ours, because its version 1
 //  - makes pipes without O_CLOEXEC: a child of another thread holds them open and the reader waits for it
 //    (boostorg/process#170); so the pipes are made here, and the error pipe of its own is avoided by
 //    ignore_error;
@@ -97,17 +98,20 @@ UniqueFd make_input(const std::string& bytes) {
 /// Runs in the child between fork and exec: async-signal-safe calls only.
 class ChildSetup : public bp::extend::handler {
  public:
-  ChildSetup(int in, int out, int err, int report, const char* directory, StartFailure& fork_failure)
+  ChildSetup(int in, int out, int err, int report, const char* directory, char** environment,
+             StartFailure& fork_failure)
       : in_(in),
         out_(out),
         err_(err),
         report_(report),
         directory_(directory),
+        environment_(environment),
         parent_(::getpid()),
         fork_failure_(&fork_failure) {}
 
   template <typename Executor>
-  void on_exec_setup(Executor&) const {
+  void on_exec_setup(Executor& executor) const {
+    executor.env = environment_;
     ::setsid();
     // Should staithe be killed, nobody watches this program any more.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -152,6 +156,7 @@ class ChildSetup : public bp::extend::handler {
   int err_;
   int report_;
   const char* directory_;
+  char** environment_;
   pid_t parent_;
   StartFailure* fork_failure_;
 };
@@ -173,12 +178,34 @@ void check(const Command& command) {
   }
 }
 
-bp::environment environment_of(const Command& command) {
-  bp::environment variables = boost::this_process::environment();
-  for (const auto& name : command.unset) variables.erase(name);
-  for (const auto& [name, value] : command.environment) variables[name] = value;
-  return variables;
-}
+/// What the program will find in its environment, as execve wants it. Our own, because Boost's reads beyond
+/// the end of short entries when it looks one up.
+class Environment {
+ public:
+  explicit Environment(const Command& command) {
+    const auto is_named = [](const std::string& entry, const std::string& name) {
+      return entry.size() > name.size() && entry[name.size()] == '=' &&
+             entry.compare(0, name.size(), name) == 0;
+    };
+    for (char** inherited = ::environ; inherited != nullptr && *inherited != nullptr; ++inherited) {
+      const std::string entry = *inherited;
+      const auto replaced = [&](const auto& variable) { return is_named(entry, variable.first); };
+      const auto unset = [&](const std::string& name) { return is_named(entry, name); };
+      if (std::none_of(command.environment.begin(), command.environment.end(), replaced) &&
+          std::none_of(command.unset.begin(), command.unset.end(), unset))
+        entries_.push_back(entry);
+    }
+    for (const auto& [name, value] : command.environment) entries_.push_back(name + "=" + value);
+    for (auto& entry : entries_) pointers_.push_back(entry.data());
+    pointers_.push_back(nullptr);
+  }
+
+  char** data() { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> entries_;
+  std::vector<char*> pointers_;
+};
 
 bool runs(const std::string& path) {
   struct stat status {};
@@ -246,16 +273,16 @@ Launched launch(const Command& command) {
   const std::vector<std::string>& argv = command.argv.empty() ? shell : command.argv;
   const std::string file = executable_of(command, argv.front());
   const std::vector<std::string> arguments(argv.begin() + 1, argv.end());
-  bp::environment variables = environment_of(command);
+  Environment environment(command);
 
   const UniqueFd in = make_input(command.input);
   Pipe out = make_output_pipe();
   Pipe err = make_output_pipe();
   Pipe failure = make_pipe();
   StartFailure fork_failure{StartFailure::in_fork, 0};
-  bp::child child(bp::exe = file, bp::args = arguments, bp::env = variables, bp::ignore_error,
+  bp::child child(bp::exe = file, bp::args = arguments, bp::ignore_error,
                   ChildSetup(in.get(), out.write.get(), err.write.get(), failure.write.get(),
-                             command.directory.c_str(), fork_failure));
+                             command.directory.c_str(), environment.data(), fork_failure));
   if (fork_failure.error_number != 0) report(fork_failure, command, file);
   Launched launched{child.id(), std::move(out.read), std::move(err.read)};
   child.detach();
