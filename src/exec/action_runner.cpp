@@ -4,10 +4,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::exec {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::uint32_t stubborn_attempts = 3;
+constexpr base::Duration stubborn_pause{1'000};
 
 const base::Cancel* canceller(const Stops& stops, Shield shield) {
   switch (shield) {
@@ -24,8 +29,8 @@ const base::Cancel* canceller(const Stops& stops, Shield shield) {
 /// One action under way: the parts of run_action share what they know here.
 class Attempt {
  public:
-  Attempt(const Context& context, const plan::Action& action, LaneState& lane, Shield shield, Record record)
-      : context_(context), action_(action), lane_(lane), shield_(shield), record_(record) {}
+  Attempt(const Context& context, const plan::Action& action, LaneState& lane, const Manner& manner)
+      : context_(context), action_(action), lane_(lane), manner_(manner) {}
 
   EffectResult run() {
     ++lane_.index;
@@ -65,7 +70,7 @@ class Attempt {
 
   EffectResult journal_failed(const base::Error& error) {
     EffectResult result;
-    if (record_ == Record::best_effort) {
+    if (manner_.record == Record::best_effort) {
       message(event::Level::warning, fmt::format("not journalled: {}", error.what()));
       return result;
     }
@@ -77,11 +82,15 @@ class Attempt {
   EffectResult perform_with_retries() {
     for (std::uint32_t attempt = 1;; ++attempt) {
       EffectResult result = perform_once();
-      if (result.ok() || !result.retryable || attempt >= action_.attempts) return result;
-      context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, action_.attempts});
-      const auto pause = base::Scope::lasting(action_.retry_every + base::Duration(1000),
-                                              canceller(context_.stops, shield_));
-      if (base::sleep_for(action_.retry_every, pause) == base::Woke::cancelled) {
+      const bool stubborn =
+          manner_.persistence == Persistence::stubborn && result.outcome == event::Outcome::unreachable;
+      const auto attempts = stubborn ? std::max(action_.attempts, stubborn_attempts) : action_.attempts;
+      if (result.ok() || !result.retryable || attempt >= attempts) return result;
+      context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, attempts});
+      const auto wait = stubborn ? std::min(action_.retry_every, stubborn_pause) : action_.retry_every;
+      const auto pause =
+          base::Scope::lasting(wait + base::Duration(1000), canceller(context_.stops, manner_.shield));
+      if (base::sleep_for(wait, pause) == base::Woke::cancelled) {
         result.outcome = event::Outcome::cancelled;
         return result;
       }
@@ -90,7 +99,7 @@ class Attempt {
 
   EffectResult perform_once() {
     Performance performance{
-        base::Scope::lasting(action_.timeout, canceller(context_.stops, shield_)),
+        base::Scope::lasting(action_.timeout, canceller(context_.stops, manner_.shield)),
         lane_.captures,
         [this](std::string_view line, bool is_error) {
           context_.bus.send(event::Output{lane_.host, action_.id, std::string(line), is_error});
@@ -125,8 +134,7 @@ class Attempt {
   const Context& context_;
   const plan::Action& action_;
   LaneState& lane_;
-  Shield shield_;
-  Record record_;
+  Manner manner_;
 };
 
 }  // namespace
@@ -136,9 +144,9 @@ void Bus::send(event::Payload payload) noexcept {
   sink_.on_event(event);
 }
 
-EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane, Shield shield,
-                        Record record) {
-  return Attempt(context, action, lane, shield, record).run();
+EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,
+                        const Manner& manner) {
+  return Attempt(context, action, lane, manner).run();
 }
 
 }  // namespace staithe::exec

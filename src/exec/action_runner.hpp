@@ -42,8 +42,24 @@ struct LaneState {
 /// Whether an action may go unrecorded when the journal cannot be written: what gives back must happen.
 enum class Record { required, best_effort };
 
+/// How often an action that cannot reach its host or balancer is tried.
+enum class Persistence {
+  as_planned,  ///< as often as the plan says
+  stubborn,    ///< at least three times, a second apart: a host that was away for a moment is not left out
+};
+
+/// How an action is run, which its place in the lane decides.
+struct Manner {
+  Shield shield = Shield::none;
+  Record record = Record::required;
+  Persistence persistence = Persistence::as_planned;
+};
+
+/// What gives back is done whatever the first signal and the journal say, and is not given up at once.
+inline constexpr Manner giving_back{Shield::soft, Record::best_effort, Persistence::stubborn};
+
 /// Journals the intent, performs the effect with its attempts, journals and announces the outcome.
-EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane, Shield shield,
-                        Record record);
+EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,
+                        const Manner& manner);
 
 }  // namespace staithe::exec

@@ -5,14 +5,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// What a revert does may be given up when the journal cannot be written: the host serves as it is.
+constexpr Manner reverting{Shield::soft, Record::required, Persistence::stubborn};
+
 base::Duration since(Clock::time_point start) {
   return std::chrono::duration_cast<base::Duration>(Clock::now() - start);
 }
 
 class LaneRunner {
  public:
-  LaneRunner(const Context& context, const plan::Lane& lane, Shield shield)
-      : context_(context), lane_(lane), shield_(shield) {
+  LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner)
+      : context_(context), lane_(lane), manner_(manner) {
     state_.host = lane.host;
     state_.of = plan::count_actions(lane);
   }
@@ -23,7 +26,7 @@ class LaneRunner {
     for (const auto& node : nodes) {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
-      } else if (!step(std::get<plan::Action>(node), shield_)) {
+      } else if (!step(std::get<plan::Action>(node), manner_)) {
         result_.state = event::HostState::failed;
       }
       if (!result_.ok()) break;
@@ -36,25 +39,23 @@ class LaneRunner {
  private:
   /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
   /// whatever the first signal says.
-  bool step(const plan::Action& action, Shield shield, Record record = Record::required) {
+  bool step(const plan::Action& action, Manner manner) {
     if (action.alters_service) result_.altered = touched_ = true;
     if (plan::changes_the_world(action.effect)) taken_ = true;
-    if (result_.altered && shield == Shield::none) shield = Shield::soft;
-    EffectResult result = run_action(context_, action, state_, shield, record);
+    if (result_.altered && manner.shield == Shield::none) manner.shield = Shield::soft;
+    EffectResult result = run_action(context_, action, state_, manner);
     if (result.ok()) return true;
     if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
     return false;
   }
 
-  bool steps(const std::vector<plan::Action>& actions, Shield shield, Record record = Record::required) {
+  bool steps(const std::vector<plan::Action>& actions, const Manner& manner) {
     for (const auto& action : actions)
-      if (!step(action, shield, record)) return false;
+      if (!step(action, manner)) return false;
     return true;
   }
 
-  bool give_back(const std::vector<plan::Action>& actions) {
-    return steps(actions, Shield::soft, Record::best_effort);
-  }
+  bool give_back(const std::vector<plan::Action>& actions) { return steps(actions, giving_back); }
 
   void run_bracket(const plan::Bracket& bracket) {
     const auto taken_at = Clock::now();
@@ -64,12 +65,12 @@ class LaneRunner {
 
   void hold(const plan::Bracket& bracket) {
     taken_ = false;
-    if (!steps(bracket.acquire, shield_)) {
+    if (!steps(bracket.acquire, manner_)) {
       untake(bracket);
       return;
     }
     touched_ = false;
-    if (!steps(bracket.body, shield_)) {
+    if (!steps(bracket.body, manner_)) {
       if (touched_)
         mend(bracket);
       else
@@ -111,7 +112,7 @@ class LaneRunner {
 
   const Context& context_;
   const plan::Lane& lane_;
-  Shield shield_;
+  Manner manner_;
   LaneState state_;
   LaneResult result_;
   bool taken_ = false;    // an action of the bracket in hand has begun to change the world
@@ -121,11 +122,11 @@ class LaneRunner {
 }  // namespace
 
 LaneResult run_lane(const Context& context, const plan::Lane& lane) {
-  return LaneRunner(context, lane, Shield::none).run(lane.nodes);
+  return LaneRunner(context, lane, Manner{}).run(lane.nodes);
 }
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane) {
-  LaneResult result = LaneRunner(context, lane, Shield::soft).run(lane.revert);
+  LaneResult result = LaneRunner(context, lane, reverting).run(lane.revert);
   if (result.ok()) {
     result.state = event::HostState::reverted;
     result.altered = false;

@@ -10,6 +10,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Locks are given back and people told whatever was asked to stop.
+constexpr Manner closing{Shield::full, Record::best_effort, Persistence::as_planned};
+
 /// One run from its locks to its last event.
 class Run {
  public:
@@ -49,7 +52,7 @@ class Run {
     LaneState lane;
     lane.of = actions.size();
     for (const auto& action : actions) {
-      EffectResult result = run_action(context_, action, lane, Shield::none, Record::required);
+      EffectResult result = run_action(context_, action, lane, {});
       if (!result.ok()) {
         failure_ = Failure{"", action.id, action.title, std::move(result)};
         refused_ = true;
@@ -65,12 +68,11 @@ class Run {
     LaneState lane;
     lane.of = plan_.close.size();
     for (const auto& action : plan_.close) {
-      EffectResult result = run_action(context_, action, lane, Shield::full, Record::best_effort);
+      EffectResult result = run_action(context_, action, lane, closing);
       if (!result.ok() && !failure_) failure_ = Failure{"", action.id, action.title, std::move(result)};
     }
     if (!failure_) return;
-    for (const auto& action : plan_.notify_failure)
-      run_action(context_, action, lane, Shield::full, Record::best_effort);
+    for (const auto& action : plan_.notify_failure) run_action(context_, action, lane, closing);
   }
 
   void run_stages() {

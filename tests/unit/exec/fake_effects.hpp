@@ -29,6 +29,10 @@ class FakeEffects final : public exec::Effects {
       --left->second;
       return {event::Outcome::failed, "told to fail", 1, {}, {}, true};
     }
+    if (const auto left = away_.find(name); left != away_.end() && left->second > 0) {
+      --left->second;
+      return {event::Outcome::unreachable, "connection refused", {}, {}, {}, true};
+    }
     if (refuses_.count(name) > 0) return {event::Outcome::refused, "told to refuse", {}, {}, {}, false};
     exec::EffectResult result;
     if (run != nullptr && !run->capture.empty()) result.captured = "value of " + run->capture;
@@ -40,6 +44,8 @@ class FakeEffects final : public exec::Effects {
   }
 
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
+  /// The host does not answer the first `times` attempts.
+  void lose(const std::string& name, int times) { away_[name] = times; }
   void refuse(const std::string& name) { refuses_.insert(name); }
   std::vector<std::string> performed() const {
     const std::lock_guard lock(mutex_);
@@ -63,6 +69,7 @@ class FakeEffects final : public exec::Effects {
   mutable std::mutex mutex_;
   std::vector<std::string> performed_;
   std::map<std::string, int> fails_;
+  std::map<std::string, int> away_;
   std::set<std::string> refuses_;
   std::set<std::string> closed_;
 };
