@@ -1,5 +1,6 @@
 #include "staithe/pg/connection.hpp"
 
+#include "sqlstate.hpp"
 #include "url.hpp"
 
 #include <poll.h>
@@ -59,13 +60,6 @@ struct Finally {
 template <class F>
 Finally(F) -> Finally<F>;
 
-std::string one_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  std::replace(text.begin(), text.end(), '\t', ' ');
-  return text;
-}
-
 /// libpqxx 6 leaves the SQLSTATE out of some of its exceptions.
 std::string sqlstate_of(const pqxx::sql_error& error) {
   if (!error.sqlstate().empty()) return error.sqlstate();
@@ -81,29 +75,6 @@ std::string sqlstate_of(const pqxx::sql_error& error) {
   if (dynamic_cast<const pqxx::insufficient_resources*>(&error) != nullptr) return "53000";
   if (dynamic_cast<const pqxx::feature_not_supported*>(&error) != nullptr) return "0A000";
   return {};
-}
-
-ErrorCode code_of(std::string_view sqlstate) {
-  if (sqlstate == "23505" || sqlstate.starts_with("40")) return ErrorCode::conflict;
-  if (sqlstate == "42501" || sqlstate == "25006") return ErrorCode::permission;
-  if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "3F000") return ErrorCode::not_found;
-  // Out of disk or memory, I/O trouble, or a server that is being shut down.
-  if (sqlstate.starts_with("53") || sqlstate.starts_with("58") || sqlstate.starts_with("57P"))
-    return ErrorCode::io;
-  return ErrorCode::failed;
-}
-
-/// libpq gives no code for what goes wrong while connecting.
-ErrorCode connect_code(std::string_view text) {
-  const auto has = [text](std::string_view part) { return text.find(part) != std::string_view::npos; };
-  if (has("authentication failed") || has("no password supplied") || has("pg_hba.conf") || has("role \"")) {
-    return ErrorCode::auth;
-  }
-  if (has("translate host name")) return ErrorCode::resolve;
-  if (has("does not exist")) return ErrorCode::not_found;
-  if (has("timeout expired")) return ErrorCode::timeout;
-  if (has("invalid connection option") || has("invalid ") || has("unrecognized ")) return ErrorCode::invalid;
-  return ErrorCode::connect;
 }
 
 /// Keeps libpqxx from printing the server's notices on stderr.

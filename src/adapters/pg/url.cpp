@@ -1,6 +1,7 @@
 #include "url.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/pg/session.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -215,6 +216,45 @@ std::string without_secrets(std::string text, const Url& url) {
     }
   }
   return text;
+}
+
+std::string with_database(std::string_view url, const std::string& database) {
+  (void)parse_url(url);  // what cannot be meant is refused here, as everywhere
+  const std::size_t authority = url.find("://") + 3;
+  const std::size_t path = std::min(url.find_first_of("/?", authority), url.size());
+  const std::size_t query = std::min(url.find('?', path), url.size());
+  std::string out(url.substr(0, path));
+  out += '/';
+  for (const char c : database) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-' || c == '.';
+    constexpr const char* digits = "0123456789ABCDEF";
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', digits[byte >> 4U], digits[byte & 15U]};
+    }
+  }
+  char separator = '?';
+  for (std::size_t at = query + 1; at < url.size();) {
+    const std::size_t end = std::min(url.find('&', at), url.size());
+    const auto part = url.substr(at, end - at);
+    if (!part.starts_with("dbname=")) {
+      out += separator;
+      out += part;
+      separator = '&';
+    }
+    at = end + 1;
+  }
+  return out;
+}
+
+std::string database_of(std::string_view url) {
+  std::string name;
+  for (const auto& [keyword, value] : parse_url(url).parameters)
+    if (keyword == "dbname") name = value;
+  return name;
 }
 
 }  // namespace staithe::pg

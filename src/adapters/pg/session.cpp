@@ -1,0 +1,341 @@
+#include "staithe/pg/session.hpp"
+
+#include "sqlstate.hpp"
+#include "url.hpp"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+
+namespace staithe::pg {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+using base::Woke;
+
+constexpr std::size_t most_notices = 10'000;
+/// For the server to confirm that it stopped a statement; after that the session is given up.
+constexpr base::Duration cancel_patience{5'000};
+
+struct CloseConnection {
+  void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+};
+struct ClearResult {
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ConnectionHandle = std::unique_ptr<PGconn, CloseConnection>;
+using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
+std::string field(const PGresult* result, int code) {
+  const char* text = PQresultErrorField(result, code);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+std::size_t number(const std::string& text) {
+  std::size_t value = 0;
+  for (const char c : text)
+    if (c >= '0' && c <= '9') value = value * 10 + static_cast<std::size_t>(c - '0');
+  return value;
+}
+
+Refusal refusal_of(const PGresult* result) {
+  Refusal refusal;
+  refusal.sqlstate = field(result, PG_DIAG_SQLSTATE);
+  refusal.message = field(result, PG_DIAG_MESSAGE_PRIMARY);
+  refusal.detail = field(result, PG_DIAG_MESSAGE_DETAIL);
+  refusal.hint = field(result, PG_DIAG_MESSAGE_HINT);
+  refusal.context = field(result, PG_DIAG_CONTEXT);
+  refusal.schema = field(result, PG_DIAG_SCHEMA_NAME);
+  refusal.table = field(result, PG_DIAG_TABLE_NAME);
+  refusal.column = field(result, PG_DIAG_COLUMN_NAME);
+  refusal.data_type = field(result, PG_DIAG_DATATYPE_NAME);
+  refusal.constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
+  refusal.position = number(field(result, PG_DIAG_STATEMENT_POSITION));
+  return refusal;
+}
+
+void append_rows(const PGresult* from, Result& result) {
+  const int width = PQnfields(from);
+  if (result.columns.empty())
+    for (int c = 0; c < width; ++c) result.columns.emplace_back(PQfname(from, c));
+  for (int r = 0; r < PQntuples(from); ++r) {
+    Row& row = result.rows.emplace_back();
+    row.reserve(static_cast<std::size_t>(width));
+    for (int c = 0; c < width; ++c) {
+      if (PQgetisnull(from, r, c) != 0)
+        row.emplace_back();
+      else
+        row.emplace_back(
+            std::string(PQgetvalue(from, r, c), static_cast<std::size_t>(PQgetlength(from, r, c))));
+    }
+  }
+}
+
+std::vector<const char*> pointers(std::span<const Value> params) {
+  std::vector<const char*> out;
+  out.reserve(params.size());
+  for (const Value& value : params) {
+    if (value && value->find('\0') != std::string::npos)
+      throw Error(ErrorCode::invalid, "a value for PostgreSQL has a NUL byte in it");
+    out.push_back(value ? value->c_str() : nullptr);
+  }
+  return out;
+}
+
+}  // namespace
+
+class Session::Impl {
+ public:
+  Impl(std::string_view text, const Options& options, const Scope& scope) : url_(parse_url(text)) {
+    scope.check("connecting to PostgreSQL");
+    const Scope limited = scope.at_most(options.connect_timeout);
+    const std::string conninfo = url_.conninfo({{"application_name", options.application_name},
+                                                {"keepalives_idle", "10"},
+                                                {"keepalives_interval", "3"},
+                                                {"keepalives_count", "3"},
+                                                {"tcp_user_timeout", "20000"}});
+    connection_.reset(PQconnectStart(conninfo.c_str()));
+    if (!connection_) throw Error(ErrorCode::failed, "no memory for a connection to PostgreSQL");
+    PQsetNoticeReceiver(connection_.get(), &Impl::on_notice, this);
+    connect(limited);
+    usable_ = true;
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Result run(std::string_view sql, const Scope& scope, Rows rows) {
+    const std::string text(sql);
+    return perform(scope, rows, [&] { return PQsendQuery(connection_.get(), text.c_str()); });
+  }
+
+  Result query(std::string_view sql, std::span<const Value> params, const Scope& scope) {
+    const std::string text(sql);
+    const auto values = pointers(params);
+    return perform(scope, Rows::keep, [&] {
+      return PQsendQueryParams(connection_.get(), text.c_str(), static_cast<int>(values.size()), nullptr,
+                               values.data(), nullptr, nullptr, 0);
+    });
+  }
+
+  void prepare(const std::string& name, std::string_view sql, const Scope& scope) {
+    const std::string text(sql);
+    perform(scope, Rows::drop,
+            [&] { return PQsendPrepare(connection_.get(), name.c_str(), text.c_str(), 0, nullptr); });
+  }
+
+  Result exec_prepared(const std::string& name, std::span<const Value> params, const Scope& scope,
+                       Rows rows) {
+    const auto values = pointers(params);
+    return perform(scope, rows, [&] {
+      return PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(values.size()),
+                                 values.data(), nullptr, nullptr, 0);
+    });
+  }
+
+  std::vector<Notice> take_notices() { return std::exchange(notices_, {}); }
+  bool in_transaction() const noexcept {
+    const auto status = PQtransactionStatus(connection_.get());
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+  }
+  int backend_pid() const noexcept { return PQbackendPID(connection_.get()); }
+  int server_version() const noexcept { return PQserverVersion(connection_.get()); }
+  bool usable() const noexcept { return usable_; }
+  const std::string& where() const noexcept { return url_.display; }
+
+ private:
+  static void on_notice(void* self, const PGresult* result) noexcept {
+    try {
+      auto& notices = static_cast<Impl*>(self)->notices_;
+      if (notices.size() >= most_notices) return;
+      notices.push_back({field(result, PG_DIAG_SEVERITY_NONLOCALIZED), field(result, PG_DIAG_SQLSTATE),
+                         field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_SOURCE_FUNCTION)});
+    } catch (const std::exception&) {
+      // A notice that there is no memory for is lost; libpq cannot pass an exception on.
+    }
+  }
+
+  std::string said() const { return one_line(without_secrets(PQerrorMessage(connection_.get()), url_)); }
+
+  void connect(const Scope& scope) {
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (PQstatus(connection_.get()) != CONNECTION_BAD) {
+      const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+      const Woke woke = base::wait_for(PQsocket(connection_.get()), events, scope);
+      if (woke == Woke::cancelled) throw Error(ErrorCode::cancelled, "stopped");
+      if (woke == Woke::deadline) throw Error(ErrorCode::timeout, url_.display + ": no connection in time");
+      status = PQconnectPoll(connection_.get());
+      if (status == PGRES_POLLING_OK) return;
+      if (status == PGRES_POLLING_FAILED) break;
+    }
+    const std::string why = said();
+    throw Error(connect_code(why), url_.display + ": " + why);
+  }
+
+  template <class Send>
+  Result perform(const Scope& scope, Rows rows, Send send) {
+    if (!usable_) throw Error(ErrorCode::io, url_.display + ": the connection is lost");
+    scope.check("PostgreSQL");
+    if (send() == 0) lost();
+    if (rows == Rows::drop) PQsetSingleRowMode(connection_.get());
+    Result result;
+    ResultHandle refused;
+    // Single-row mode gives a result a row, so that this loop never holds more than one.
+    while (ResultHandle one{next(scope)}) {
+      switch (PQresultStatus(one.get())) {
+        case PGRES_TUPLES_OK:
+        case PGRES_SINGLE_TUPLE:
+        case PGRES_COMMAND_OK:
+          if (rows == Rows::keep) {
+            result = Result{};
+            append_rows(one.get(), result);
+          }
+          result.affected = number(PQcmdTuples(one.get()));
+          break;
+        case PGRES_COPY_IN:
+          PQputCopyEnd(connection_.get(), "COPY FROM STDIN has no input here");
+          break;
+        case PGRES_COPY_OUT:
+          drain_copy(scope);
+          break;
+        case PGRES_EMPTY_QUERY:
+          break;
+        default:
+          refused = std::move(one);
+      }
+      if (rows == Rows::drop) result.rows.clear();
+    }
+    if (stopped_by_ != Woke::ready) report_stop();
+    if (refused) refuse(refused.get());
+    return result;
+  }
+
+  /// Waits for the next result; null at the end of the statement's.
+  PGresult* next(const Scope& scope) {
+    wait_until_answered(scope);
+    return PQgetResult(connection_.get());
+  }
+
+  void wait_until_answered(const Scope& scope) {
+    while (PQflush(connection_.get()) > 0) wait(POLLIN | POLLOUT, scope);
+    while (PQisBusy(connection_.get()) != 0) {
+      wait(POLLIN, scope);
+      if (PQconsumeInput(connection_.get()) == 0) lost();
+    }
+  }
+
+  void drain_copy(const Scope& scope) {
+    for (;;) {
+      char* data = nullptr;
+      const int got = PQgetCopyData(connection_.get(), &data, 1);
+      if (data != nullptr) PQfreemem(data);
+      if (got < 0) return;
+      if (got > 0) continue;
+      wait(POLLIN, scope);
+      if (PQconsumeInput(connection_.get()) == 0) lost();
+    }
+  }
+
+  void wait(short events, const Scope& scope) {
+    const Scope current = stopped_by_ == Woke::ready ? scope : given_up_;
+    const Woke woke = base::wait_for(PQsocket(connection_.get()), events, current);
+    if (woke == Woke::ready) return;
+    if (stopped_by_ != Woke::ready) {
+      usable_ = false;
+      report_stop();
+    }
+    stopped_by_ = woke;
+    given_up_ = Scope::lasting(cancel_patience);
+    const std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection_.get()),
+                                                                &PQfreeCancel);
+    char why[256];
+    if (cancel) PQcancel(cancel.get(), why, sizeof why);
+  }
+
+  [[noreturn]] void report_stop() {
+    const Woke why = std::exchange(stopped_by_, Woke::ready);
+    if (why == Woke::cancelled) throw Error(ErrorCode::cancelled, "stopped");
+    throw Error(ErrorCode::timeout, url_.display + ": the statement took too long and was stopped");
+  }
+
+  [[noreturn]] void lost() {
+    usable_ = false;
+    throw Error(ErrorCode::io, url_.display + ": connection lost: " + said());
+  }
+
+  [[noreturn]] void refuse(const PGresult* result) {
+    Refusal refusal = refusal_of(result);
+    if (PQstatus(connection_.get()) == CONNECTION_BAD || refusal.sqlstate.starts_with("57P")) lost();
+    if (refusal.message.empty()) refusal.message = said();
+    const std::string text = url_.display + ": " + without_secrets(one_line(refusal.message), url_);
+    throw StatementError(code_of(refusal.sqlstate), text, std::move(refusal));
+  }
+
+  Url url_;
+  ConnectionHandle connection_;
+  std::vector<Notice> notices_;
+  Woke stopped_by_ = Woke::ready;  ///< why the statement in hand was cancelled
+  Scope given_up_{};
+  bool usable_ = false;
+};
+
+Session::Session(std::string_view url, const Options& options, const Scope& scope)
+    : impl_(std::make_unique<Impl>(url, options, scope)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result Session::run(std::string_view sql, const Scope& scope, Rows rows) {
+  return impl_->run(sql, scope, rows);
+}
+Result Session::query(std::string_view sql, std::span<const Value> params, const Scope& scope) {
+  return impl_->query(sql, params, scope);
+}
+void Session::prepare(const std::string& name, std::string_view sql, const Scope& scope) {
+  impl_->prepare(name, sql, scope);
+}
+Result Session::exec_prepared(const std::string& name, std::span<const Value> params, const Scope& scope,
+                              Rows rows) {
+  return impl_->exec_prepared(name, params, scope, rows);
+}
+std::vector<Notice> Session::take_notices() {
+  return impl_->take_notices();
+}
+bool Session::in_transaction() const noexcept {
+  return impl_->in_transaction();
+}
+int Session::backend_pid() const noexcept {
+  return impl_->backend_pid();
+}
+int Session::server_version() const noexcept {
+  return impl_->server_version();
+}
+bool Session::usable() const noexcept {
+  return impl_->usable();
+}
+const std::string& Session::where() const noexcept {
+  return impl_->where();
+}
+
+std::string quoted_name(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string quoted_literal(std::string_view text) {
+  const bool escaped = text.find('\\') != std::string_view::npos;
+  std::string out = escaped ? " E'" : "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += c;
+    out += c;
+  }
+  return out + '\'';
+}
+
+}  // namespace staithe::pg
