@@ -149,9 +149,10 @@ Environment read_environment(const yaml::Member& member, const std::string& dire
   environment.inventory = map.texts("inventory");
   environment.vars = read_variables(map);
   environment.secrets = read_secrets(map);
-  if (auto databases = map.value("databases")) environment.databases = databases->node();
+  environment.databases = read_databases(map, directory);
   map.finish();
-  if (environment.hosts.empty() && environment.inventory.empty() && map.valid()) {
+  const bool only_databases = environment.databases.has_value();
+  if (environment.hosts.empty() && environment.inventory.empty() && !only_databases && map.valid()) {
     map.error("environment '" + member.key.value + "' has no host",
               "name some under 'hosts', or an 'inventory' program");
   }

@@ -33,6 +33,8 @@ void report_key(const yaml::Member& member, std::string message, std::string hel
 std::vector<Service> read_services(yaml::Mapping& map);
 Environment read_environment(const yaml::Member& member, const std::string& directory);
 std::vector<Host> read_hosts(const yaml::Reader& value, const std::string& environment);
+/// `databases:` of an environment; nothing when there is none.
+std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& directory);
 ServersSpec read_servers(const yaml::Reader& value);
 
 /// Finds what each host, group and balancer of an environment says of names that are not there.

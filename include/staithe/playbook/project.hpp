@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/diag/diagnostic.hpp"
 #include "staithe/plan/plan.hpp"
+#include "staithe/playbook/databases.hpp"
 #include "staithe/yaml/reader.hpp"
 
 #include <cstdint>
@@ -92,7 +93,7 @@ struct Environment {
   bool inventory_asked = false;         ///< their answers have been added
   VariableEntries vars;
   std::vector<SecretEntry> secrets;
-  std::optional<yaml::Node> databases;  ///< as written: the staging commands read it
+  std::optional<Databases> databases;  ///< what the staging commands work on
 
   const Host* find_host(std::string_view name) const;
   const Group* find_group(std::string_view name) const;

@@ -1,0 +1,68 @@
+#include "reading.hpp"
+
+namespace staithe::playbook {
+namespace {
+
+std::optional<Database> read_database(yaml::Mapping& map, std::string_view key) {
+  auto fields = map.mapping(key);
+  if (!fields) return std::nullopt;
+  std::optional<Database> database;
+  if (const auto url = fields->value("url", yaml::Need::required)) {
+    const auto text = url->text();
+    auto secret = text ? read_secret(*url, *text) : std::nullopt;
+    if (secret) database = Database{std::move(*secret), url->node().position};
+  }
+  fields->finish();
+  return database;
+}
+
+void read_limits(yaml::Mapping& map, SnapshotDefaults& snapshot) {
+  auto limits = map.mapping("limits");
+  if (!limits) return;
+  const auto read = [&](std::string_view key, base::Duration& into) {
+    if (const auto time = limits->duration(key)) into = time->value;
+  };
+  read("lock_wait", snapshot.lock_wait);
+  read("blocked", snapshot.blocked);
+  read("replication_lag", snapshot.replication_lag);
+  read("longest_snapshot", snapshot.longest_snapshot);
+  limits->finish();
+}
+
+void read_snapshot(yaml::Mapping& map, const std::string& directory, SnapshotDefaults& snapshot) {
+  constexpr std::int64_t most_kept = 100;
+  constexpr std::int64_t most_jobs = 32;
+  auto fields = map.mapping("snapshot");
+  if (!fields) return;
+  if (const auto masks = fields->text("masks")) snapshot.masks = resolve_path(directory, masks->value);
+  if (const auto key = fields->value("mask_key")) {
+    if (const auto text = key->text()) snapshot.mask_key = read_secret(*key, *text);
+  }
+  if (const auto flag = fields->boolean("require_masks")) snapshot.require_masks = flag->value;
+  if (const auto flag = fields->boolean("keep_live")) snapshot.keep_live = flag->value;
+  if (const auto flag = fields->boolean("keep_grants")) snapshot.keep_grants = flag->value;
+  if (const auto keep = fields->integer("keep", 1, most_kept))
+    snapshot.keep = static_cast<std::uint32_t>(keep->value);
+  if (const auto jobs = fields->integer("jobs", 1, most_jobs))
+    snapshot.jobs = static_cast<std::uint32_t>(jobs->value);
+  if (const auto owner = fields->text("owner")) snapshot.owner = owner->value;
+  for (const auto& table : fields->texts("leave_out")) snapshot.leave_out.push_back(table.value);
+  read_limits(*fields, snapshot);
+  fields->finish();
+}
+
+}  // namespace
+
+std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& directory) {
+  auto fields = map.mapping("databases");
+  if (!fields) return std::nullopt;
+  Databases databases;
+  databases.position = fields->position();
+  databases.source = read_database(*fields, "source");
+  databases.target = read_database(*fields, "target");
+  read_snapshot(*fields, directory, databases.snapshot);
+  fields->finish();
+  return databases;
+}
+
+}  // namespace staithe::playbook
