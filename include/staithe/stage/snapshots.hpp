@@ -1,0 +1,70 @@
+#pragma once
+#include "staithe/pg/session.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Snapshots in a target cluster. A snapshot is a database; its name is the database's. What it is stands in
+/// the comment of the database, as JSON: the owner may set it, it survives renaming, and neither TEMPLATE nor
+/// pg_dump carries it to another database, which would then pass for a snapshot.
+namespace staithe::stage {
+
+/// Where the rows came from.
+struct Origin {
+  std::string system_identifier;  ///< of the cluster, as pg_control_system() has it
+  std::string database;
+  std::string where;           ///< "postgres://user@host:port/database", without a password
+  std::string server_version;  ///< "15.14"
+  bool operator==(const Origin&) const = default;
+};
+
+/// What is written down about one snapshot.
+struct Marker {
+  enum class State {
+    building,  ///< a run is at it, or died; of no use to anybody else
+    complete,  ///< verified
+  };
+  std::string name;  ///< the one that it was made under; an older one has another database name by now
+  State state = State::building;
+  Origin origin;
+  std::string lsn;  ///< of the source when the snapshot was taken
+  std::chrono::system_clock::time_point taken_at;
+  std::vector<std::string> masked;   ///< columns whose values were altered: "schema.table.column"
+  std::vector<std::string> partial;  ///< tables that came without some or all of their rows
+  std::uint64_t rows = 0;
+  std::string plan_id;
+  std::string run_id;
+  bool operator==(const Marker&) const = default;
+};
+
+/// As canonical JSON, under a key of our own so that no other comment is taken for one.
+std::string to_comment(const Marker& marker);
+/// Nothing for a comment that is no marker; a marker of a later format is none either.
+std::optional<Marker> from_comment(std::string_view comment);
+
+struct Snapshot {
+  std::string database;  ///< as it is called now
+  Marker marker;
+  std::uint64_t size_bytes = 0;
+  std::uint32_t sessions = 0;  ///< open now; a database with any cannot be a template
+};
+
+/// All of the cluster that `session` is connected to, in whatever state, newest first.
+std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& scope);
+
+/// The complete snapshot of that database name; with an empty name the newest complete one. Throws
+/// base::Error: not_found (the text lists what there is), conflict for one that is not complete.
+Snapshot find_snapshot(pg::Session& session, const std::string& name, const base::Scope& scope);
+
+/// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
+std::string system_identifier(pg::Session& session, const base::Scope& scope);
+
+/// A session on the target's cluster in a database that is there: the one of `url`, else "postgres", else
+/// "template1".
+pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope);
+
+}  // namespace staithe::stage

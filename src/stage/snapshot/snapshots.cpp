@@ -1,0 +1,145 @@
+#include "staithe/stage/snapshots.hpp"
+
+#include "instant.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace staithe::stage {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* our_key = "staithe";
+constexpr int format_version = 1;
+
+/// The members, in one place for both directions.
+template <class Archive, class M>
+void fields(Archive&& field, M& marker) {
+  field("name", marker.name);
+  field("lsn", marker.lsn);
+  field("masked", marker.masked);
+  field("partial", marker.partial);
+  field("rows", marker.rows);
+  field("plan", marker.plan_id);
+  field("run", marker.run_id);
+}
+template <class Archive, class O>
+void origin_fields(Archive&& field, O& origin) {
+  field("system", origin.system_identifier);
+  field("database", origin.database);
+  field("where", origin.where);
+  field("server", origin.server_version);
+}
+
+Snapshot snapshot_of(const pg::Row& row, Marker marker) {
+  Snapshot snapshot;
+  snapshot.database = row[0].value_or("");
+  snapshot.marker = std::move(marker);
+  snapshot.size_bytes = std::stoull(row[2].value_or("0"));
+  snapshot.sessions = static_cast<std::uint32_t>(std::stoul(row[3].value_or("0")));
+  return snapshot;
+}
+
+[[noreturn]] void not_found(const std::string& name, const std::vector<Snapshot>& all) {
+  std::string there;
+  for (const auto& one : all)
+    if (one.marker.state == Marker::State::complete) there += (there.empty() ? "" : ", ") + one.database;
+  throw base::Error(
+      base::ErrorCode::not_found,
+      fmt::format("{}; {}", name.empty() ? "no snapshot is there" : fmt::format("no snapshot '{}'", name),
+                  there.empty() ? "staithe stage snapshot takes one" : "there is " + there));
+}
+
+}  // namespace
+
+std::string to_comment(const Marker& marker) {
+  json document{{"format", format_version},
+                {"kind", "snapshot"},
+                {"state", marker.state == Marker::State::complete ? "complete" : "building"},
+                {"taken_at", instant_text(marker.taken_at)}};
+  fields([&](const char* key, const auto& value) { document[key] = value; }, marker);
+  auto& origin = document["origin"] = json::object();
+  origin_fields([&](const char* key, const auto& value) { origin[key] = value; }, marker.origin);
+  return json{{our_key, document}}.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<Marker> from_comment(std::string_view comment) {
+  const auto whole = json::parse(comment, nullptr, false);
+  if (!whole.is_object() || !whole.contains(our_key)) return std::nullopt;
+  const auto& document = whole[our_key];
+  try {
+    if (document.at("format") != format_version || document.at("kind") != "snapshot") return std::nullopt;
+    Marker marker;
+    marker.state = document.at("state") == "complete" ? Marker::State::complete : Marker::State::building;
+    const auto taken = instant_from(document.at("taken_at").get<std::string>());
+    if (!taken) return std::nullopt;
+    marker.taken_at = *taken;
+    fields([&](const char* key, auto& value) { document.at(key).get_to(value); }, marker);
+    origin_fields([&](const char* key, auto& value) { document.at("origin").at(key).get_to(value); },
+                  marker.origin);
+    return marker;
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& scope) {
+  // The size of a database that is being dropped cannot be asked for; has_database_privilege keeps the
+  // others' from failing the whole list.
+  const auto answer = session.run(
+      "SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database'),"
+      " CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')"
+      "  OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER')"
+      "  THEN pg_catalog.pg_database_size(d.oid) ELSE 0 END,"
+      " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a"
+      "  WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid())"
+      " FROM pg_catalog.pg_database d WHERE NOT d.datistemplate"
+      " AND pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '{\"staithe\":%' ORDER BY 1",
+      scope);
+  std::vector<Snapshot> found;
+  for (const auto& row : answer.rows)
+    if (auto marker = from_comment(row[1].value_or("")))
+      found.push_back(snapshot_of(row, std::move(*marker)));
+  std::stable_sort(found.begin(), found.end(), [](const Snapshot& a, const Snapshot& b) {
+    return a.marker.taken_at > b.marker.taken_at;
+  });
+  return found;
+}
+
+Snapshot find_snapshot(pg::Session& session, const std::string& name, const base::Scope& scope) {
+  const auto all = list_snapshots(session, scope);
+  for (const auto& one : all) {
+    if (!name.empty() && one.database != name) continue;
+    if (one.marker.state == Marker::State::complete) return one;
+    if (!name.empty())
+      throw base::Error(base::ErrorCode::conflict, fmt::format("snapshot '{}' is not complete", name));
+  }
+  not_found(name, all);
+}
+
+std::string system_identifier(pg::Session& session, const base::Scope& scope) {
+  const auto answer = session.run("SELECT system_identifier FROM pg_catalog.pg_control_system()", scope);
+  if (answer.rows.size() != 1 || !answer.rows[0][0])
+    throw base::Error(base::ErrorCode::protocol, session.where() + ": the cluster does not say which it is");
+  return *answer.rows[0][0];
+}
+
+pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope) {
+  std::array<std::string, 3> databases{pg::database_of(url), "postgres", "template1"};
+  for (std::size_t i = 0;; ++i) {
+    try {
+      return pg::Session(i == 0 ? std::string(url) : pg::with_database(url, databases[i]), options, scope);
+    } catch (const base::Error& error) {
+      // Only a database that is not there, or is closed, is a reason to knock elsewhere.
+      if (error.code() != base::ErrorCode::not_found || i + 1 == databases.size()) throw;
+    }
+  }
+}
+
+}  // namespace staithe::stage
