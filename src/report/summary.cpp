@@ -38,8 +38,12 @@ std::string success(const Paint& paint, const event::RunStarted& started,
                     const event::RunFinished& finished) {
   const auto hosts =
       finished.hosts.empty() ? one_line(started.title) : count_text(finished.hosts.size(), "host");
-  return fmt::format("{} {}{} in {}\n", paint.good("done:"), hosts,
-                     started.release.empty() ? "" : " on " + one_line(started.release),
+  std::string what;
+  if (started.kind == "recover")
+    what = " put right";  // on the release before, or on the new one: each host as the journal told
+  else if (!started.release.empty())
+    what = " on " + one_line(started.release);
+  return fmt::format("{} {}{} in {}\n", paint.good("done:"), hosts, what,
                      base::elapsed_text(finished.duration));
 }
 

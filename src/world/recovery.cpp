@@ -163,15 +163,21 @@ std::vector<Node> renamed(const std::vector<Node>& nodes, Serving serving) {
   return copies;
 }
 
-/// What the dead run would have done on the host after it was back: its checks, its entry in the history.
-void add_rest(const Lane& lane, Lane& mended) {
+/// What a run does on the host after it is back: its checks, its entry in the history.
+std::vector<Action> rest_of(const Lane& lane) {
+  std::vector<Action> rest;
   bool after_bracket = false;
   for (const auto& node : lane.nodes) {
     if (std::holds_alternative<Bracket>(node))
       after_bracket = true;
     else if (after_bracket)
-      mended.nodes.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
+      rest.push_back(std::get<Action>(node));
   }
+  return rest;
+}
+
+void add(const std::vector<Action>& actions, Lane& mended) {
+  for (auto& action : renamed(actions)) mended.nodes.emplace_back(std::move(action));
 }
 
 bool is_rotation(const Action& action) {
@@ -212,8 +218,89 @@ Lane recovery_lane(const Lane& lane, Left left) {
     mend.on_failure = Bracket::OnFailure::keep;
   }
   mended.nodes.emplace_back(std::move(mend));
-  if (left == Left::out_done) add_rest(lane, mended);
+  if (left == Left::out_done) add(rest_of(lane), mended);
   return mended;
+}
+
+bool ended_well(const Lane& lane, const JournalView& journal) {
+  return std::all_of(lane.nodes.begin(), lane.nodes.end(), [&](const Node& node) {
+    const auto* action = std::get_if<Action>(&node);
+    return action != nullptr && journal.ended_well(action->id);
+  });
+}
+
+/// Whether every host is on the new release, or healthy on it and only to be let in.
+bool rolled_well(const std::vector<HostLeft>& all) {
+  return !all.empty() && std::all_of(all.begin(), all.end(), [](const HostLeft& host) {
+    return host.left == Left::done || host.left == Left::out_done;
+  });
+}
+
+/// What follows the roll on each host is owed only where nothing in between was to judge the roll, or found
+/// it good.
+void find_unclean(const plan::Plan& plan, const JournalView& journal, std::vector<HostLeft>& all) {
+  if (!rolled_well(all)) return;
+  const plan::Stage* roll = nullptr;
+  for (const auto& stage : plan.stages) {
+    if (stage.shape == plan::Stage::Shape::rolling) roll = &stage;
+    if (roll == nullptr || roll == &stage) continue;
+    const auto is_open = [&](const Lane& lane) { return !ended_well(lane, journal); };
+    if (stage.shape == plan::Stage::Shape::once &&
+        std::any_of(stage.lanes.begin(), stage.lanes.end(), is_open))
+      return;
+    if (stage.shape != plan::Stage::Shape::parallel) continue;
+    for (const auto& lane : stage.lanes)
+      for (auto& host : all)
+        if (host.host == lane.host && is_open(lane)) host.to_clean = true;
+  }
+  for (const auto& lane : roll == nullptr ? std::vector<Lane>{} : roll->lanes)
+    for (auto& host : all)
+      if (host.host == lane.host && host.to_clean && host.left == Left::done)
+        for (const auto& action : rest_of(lane))
+          if (!journal.ended_well(action.id)) host.rest.push_back(action.id);
+}
+
+const HostLeft* find(const std::vector<HostLeft>& left, const std::string& host) {
+  const auto found =
+      std::find_if(left.begin(), left.end(), [&](const HostLeft& entry) { return entry.host == host; });
+  return found == left.end() ? nullptr : &*found;
+}
+
+plan::Stage mending(const plan::Stage& stage, const std::vector<HostLeft>& left) {
+  plan::Stage mend{"recover", stage.shape, 1, {}};
+  for (const auto& lane : stage.lanes) {
+    const HostLeft* host = find(left, lane.host);
+    if (host == nullptr || settled(host->left) || host->by_hand) continue;
+    Lane mended = recovery_lane(lane, host->left);
+    if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
+  }
+  return mend;
+}
+
+/// What the host still had to do after it was back.
+Lane remaining(const plan::Stage& roll, const HostLeft& host) {
+  Lane lane{host.host, {}, {}};
+  for (const auto& rolled : roll.lanes) {
+    if (rolled.host != host.host) continue;
+    auto rest = rest_of(rolled);
+    std::erase_if(rest, [&](const Action& action) {
+      return std::find(host.rest.begin(), host.rest.end(), action.id) == host.rest.end();
+    });
+    add(rest, lane);
+  }
+  return lane;
+}
+
+/// What was to follow the roll, from its beginning: it does no harm to do that again.
+plan::Stage cleaning(const plan::Stage& stage, const plan::Stage& roll, const std::vector<HostLeft>& left) {
+  plan::Stage clean{stage.name, stage.shape, stage.at_once, {}};
+  for (const auto& lane : stage.lanes) {
+    const HostLeft* host = find(left, lane.host);
+    if (host == nullptr || !host->to_clean) continue;
+    clean.lanes.push_back(remaining(roll, *host));
+    for (auto& node : renamed(lane.nodes, Serving::no)) clean.lanes.back().nodes.push_back(std::move(node));
+  }
+  return clean;
 }
 
 }  // namespace
@@ -288,9 +375,10 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal)
       std::string found = found_in(lane.nodes, journal);
       if (std::string again = found_in(lane.revert, journal); !again.empty()) found = std::move(again);
       const Left left = assess_lane(lane, journal);
-      all.push_back({lane.host, left, std::move(found), needs_a_person(lane, left)});
+      all.push_back({lane.host, left, std::move(found), needs_a_person(lane, left), false, {}});
     }
   }
+  find_unclean(plan, journal, all);
   return all;
 }
 
@@ -305,17 +393,18 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
   recovery.strategy.parallel = 1;
   recovery.strategy.max_failures = {100, true};
   recovery.strategy.on_failure = plan::Strategy::OnFailure::stop;
-  plan::Stage mend{"recover", plan::Stage::Shape::rolling, 1, {}};
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes) {
-      const auto host = std::find_if(left.begin(), left.end(),
-                                     [&](const HostLeft& entry) { return entry.host == lane.host; });
-      if (stage.shape != plan::Stage::Shape::rolling || host == left.end()) continue;
-      if (settled(host->left) || host->by_hand) continue;
-      Lane mended = recovery_lane(lane, host->left);
-      if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
+  const plan::Stage* roll = nullptr;
+  const auto add_stage = [&](plan::Stage stage) {
+    if (!stage.lanes.empty()) recovery.stages.push_back(std::move(stage));
+  };
+  for (const auto& stage : plan.stages) {
+    if (stage.shape == plan::Stage::Shape::rolling) {
+      roll = &stage;
+      add_stage(mending(stage, left));
+    } else if (roll != nullptr && stage.shape == plan::Stage::Shape::parallel) {
+      add_stage(cleaning(stage, *roll, left));
     }
-  if (!mend.lanes.empty()) recovery.stages.push_back(std::move(mend));
+  }
   return recovery;
 }
 

@@ -91,7 +91,18 @@ class Trial:
         self.ref = "v3" if before["web1"] == "v2" else "v2"
         self.known = sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
 
+    def mark_of_good(self, host):
+        return self.sandbox.path("hosts", host, "payments", "releases", self.sandbox.sha[self.ref][:12], ".staithe-good")
+
+    def not_marked_good(self):
+        """Hosts on the new release where it does not count as good: no rollback would go back to it."""
+        versions = self.sandbox.versions(self.hosts)
+        return [host for host in self.hosts if versions[host] == self.ref and not os.path.exists(self.mark_of_good(host))]
+
     def end_it(self):
+        for host in self.hosts:
+            with contextlib.suppress(OSError):
+                os.unlink(self.mark_of_good(host))
         if self.point.number == signal.SIGKILL:
             slow_down_after(self.sandbox, self.point.k)
         run = self.sandbox.begin_deploy(self.ref, *self.point.options)
@@ -188,6 +199,8 @@ class KilledAnywhere(unittest.TestCase):
             problems.append(f"recover ended with {recovered.code}, versions {trial.sandbox.versions()}")
         if mixed and "mixed" not in recovered.text:
             problems.append("the versions are mixed and recover does not say so")
+        if recovered.code == 0 and (lacking := trial.not_marked_good()):
+            problems.append(f"the release is not marked good on {lacking}")
         again = trial.sandbox.staithe("recover", "-e", "production", "--yes")
         if not mixed and "nothing to recover" not in again.text:
             problems.append(f"a second recover finds something to do: {again}")

@@ -30,7 +30,9 @@ struct HostLeft {
   std::string host;
   Left left = Left::untouched;
   std::string found;  ///< the rotation's state before the drain, as the run noted it; "" when it noted none
-  bool by_hand = false;  ///< the app may be anything and the plan has no way back: a person has to look
+  bool by_hand = false;   ///< the app may be anything and the plan has no way back: a person has to look
+  bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
+  std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
 };
 
 /// Where every host of the rolling stages stands. Pure.
@@ -45,8 +47,9 @@ enum class RotationLeft { untouched, out, back };
 RotationLeft rotation_left(const plan::Lane& lane, const JournalView& journal);
 
 /// The plan that puts right what `assess` found: gives back what was taken; where the app was being changed,
-/// brings the release before back first. Hosts that are `by_hand` stay as they are. Its stages are empty when
-/// there is nothing to do. Pure.
+/// brings the release before back first. Hosts that are `by_hand` stay as they are. What was to follow a roll
+/// that went well (marking the release good, removing old ones) is done. Its stages are empty when there is
+/// nothing to do. Pure.
 plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left);
 
 /// The key under which a drain notes the state that it found.

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <set>
 
 namespace staithe::cli {
@@ -64,10 +65,11 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
   for (auto& host : world::assess(plan, journal_of(store, run))) {
     const auto later = since.find(host.host);
     const bool open = later == since.end();
-    app.print(
-        fmt::format("  {:<12} {}\n", host.host,
-                    open ? std::string(world::text_of(host.left)) + (host.by_hand ? ": needs a person" : "")
-                         : "put right since, by run " + later->second));
+    app.print(fmt::format("  {:<12} {}\n", host.host,
+                          open ? std::string(world::text_of(host.left)) +
+                                     (host.by_hand ? ": needs a person" : "") +
+                                     (host.to_clean ? ", cleaning up did not end" : "")
+                               : "put right since, by run " + later->second));
     if (open) left.push_back(std::move(host));
   }
   return left;
@@ -93,11 +95,11 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded,
 
 /// Where each host stands after the recovery run.
 bool on_new_release(const world::HostLeft& host, const event::RunFinished& finished) {
-  for (const auto& mended : finished.hosts)
-    if (mended.name == host.host)
-      return (host.left == world::Left::out_done || host.left == world::Left::out_new) &&
-             mended.state == event::HostState::done;
-  return host.left == world::Left::done;
+  if (host.left == world::Left::done) return true;
+  if (host.left != world::Left::out_done && host.left != world::Left::out_new) return false;
+  return std::any_of(finished.hosts.begin(), finished.hosts.end(), [&](const auto& mended) {
+    return mended.name == host.host && mended.state == event::HostState::done;
+  });
 }
 
 /// What `deploy --resume` and the history read: the state of every host now.
@@ -147,6 +149,12 @@ int conclude(App& app, const std::vector<world::HostLeft>& left, const event::Ru
   return exit_needs_person;
 }
 
+/// Whether it changes more than what follows a roll.
+bool mends(const plan::Plan& recovery) {
+  return std::any_of(recovery.stages.begin(), recovery.stages.end(),
+                     [](const plan::Stage& stage) { return stage.shape == plan::Stage::Shape::rolling; });
+}
+
 /// What stands in the history is what the next recovery and the next deploy go by.
 void end_run(App& app, store::Store& store, const std::string& run_id, const std::string& outcome, int code,
              const std::string& summary) {
@@ -178,16 +186,17 @@ int run_recover(App& app) {
   const auto left = look_at(app, *store, *run, plan);
   const auto recovery = world::recovery_plan(plan, left);
   event::RunFinished finished;
-  if (!recovery.stages.empty()) {
-    const int code = run_loaded(app, loaded, recovery, adopted_of(*store, loaded, left), &finished);
-    if (only_prints(app) || code != exit_done) return code;
-  }
-  if (only_prints(app)) return exit_done;
+  int ran = exit_done;
+  if (!recovery.stages.empty())
+    ran = run_loaded(app, loaded, recovery, adopted_of(*store, loaded, left), &finished);
+  // Old releases that could not be removed stand in nobody's way.
+  const bool only_untidy = ran == exit_failed && !mends(recovery);
+  if (only_prints(app) || (ran != exit_done && !only_untidy)) return ran;
   const int code = conclude(app, left, finished);
   const bool person = !by_hand(left).empty();
   end_run(app, *store, run->id, person ? "needs a person" : "recovered", code, summary_after(left, finished));
   end_dead_recoveries(app, *store, dead);
-  return code;
+  return code == exit_done ? ran : code;
 }
 
 }  // namespace staithe::cli

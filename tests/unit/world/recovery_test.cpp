@@ -235,3 +235,64 @@ TEST_CASE("what a recovery had begun before it died counts when its run is recov
   world::add_recovery(story.journal, recovery.journal);
   CHECK(story.left() == Left::out_altered);
 }
+
+namespace {
+
+/// Two hosts, then what follows: `after` judges the roll, each host is cleaned up.
+plan::Plan with_cleanup() {
+  plan::Plan plan;
+  plan.kind = "deploy";
+  plan::Stage roll{"roll", plan::Stage::Shape::rolling, 1, {}};
+  plan::Stage after{"after", plan::Stage::Shape::once, 1, {{"", {remote("after")}, {}}}};
+  plan::Stage cleanup{"cleanup", plan::Stage::Shape::parallel, 16, {}};
+  for (const std::string host : {"web1", "web2"}) {
+    plan::Bracket bracket;
+    bracket.acquire = {remote(host + "-drain")};
+    bracket.body = {remote(host + "-reload", true)};
+    bracket.repair = {remote(host + "-back", true)};
+    bracket.release = {remote(host + "-ready")};
+    roll.lanes.push_back({host, {bracket, remote(host + "-check"), remote(host + "-live")}, {}});
+    cleanup.lanes.push_back({host, {remote(host + "-clean"), remote(host + "-good")}, {}});
+  }
+  plan.stages = {roll, after, cleanup};
+  return plan;
+}
+
+std::vector<std::string> cleaned(const Story& story) {
+  const auto plan = with_cleanup();
+  std::vector<std::string> hosts;
+  for (const auto& stage : world::recovery_plan(plan, world::assess(plan, story.journal)).stages)
+    if (stage.name == "cleanup")
+      for (const auto& lane : stage.lanes) hosts.push_back(lane.host);
+  return hosts;
+}
+
+}  // namespace
+
+TEST_CASE("what follows a roll that went well is finished where it did not end") {
+  const auto rolled = Story()
+                          .ok({"web1-drain", "web1-reload", "web1-ready", "web1-check", "web1-live"})
+                          .ok({"web2-drain", "web2-reload", "web2-ready", "web2-check", "after"});
+  const std::vector<std::string> both{"web1", "web2"};
+  CHECK(cleaned(rolled) == both);
+  CHECK(cleaned(Story(rolled).ok({"web1-clean"}).begun("web1-good")) == both);
+  CHECK(cleaned(Story(rolled).ok({"web1-clean", "web1-good"})) == std::vector<std::string>{"web2"});
+  CHECK(cleaned(Story(rolled).ok({"web1-clean", "web1-good", "web2-clean", "web2-good"})).empty());
+  const auto plan = with_cleanup();
+  const auto recovery = world::recovery_plan(plan, world::assess(plan, rolled.journal));
+  REQUIRE(recovery.stages.size() == 1);
+  CHECK(std::get<plan::Action>(recovery.stages[0].lanes[0].nodes.at(1)).id == "recover/web1-good");
+  // What the host had not done yet after it was back comes first.
+  CHECK(std::get<plan::Action>(recovery.stages[0].lanes[1].nodes.at(0)).id == "recover/web2-live");
+}
+
+TEST_CASE("a release is not called good where the roll did not end, or was not judged") {
+  const auto first = Story().ok({"web1-drain", "web1-reload", "web1-ready"});
+  CHECK(cleaned(first).empty());
+  CHECK(cleaned(Story(first).ok({"web2-drain"}).begun("web2-reload")).empty());
+  const auto both = Story(first).ok({"web2-drain", "web2-reload", "web2-ready"});
+  CHECK(cleaned(both).empty());  // "after" did not run
+  CHECK(cleaned(Story(both).begun("after")).empty());
+  // Healthy on the new release, and only to be let in: that comes first.
+  CHECK(cleaned(Story(first).ok({"web2-drain", "web2-reload", "after"})).size() == 2);
+}
