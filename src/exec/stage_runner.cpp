@@ -30,7 +30,9 @@ class Pool {
           if (next >= lanes.size() || !go_on()) return;
           lane = lanes[next++];
         }
-        finish(*lane, run_one(context_, *lane));
+        LaneResult result = run_one(context_, *lane);
+        if (!lane->host.empty()) context_.effects.lane_ended(lane->host);
+        finish(*lane, std::move(result));
       }
     };
     std::vector<std::jthread> threads;

@@ -113,12 +113,10 @@ exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::P
   return errors.empty() ? done() : not_done(event::Outcome::refused, errors);
 }
 
-std::string Rotations::shortage_without(const std::string& host, const plan::Amount& minimum,
+std::string Rotations::shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
                                         const base::Scope& scope) {
-  std::set<std::string> out = going_out_;
-  out.insert(host);
   std::map<std::string, std::vector<haproxy::ServerRef>> refs;
-  for (const auto& name : out)
+  for (const auto& name : hosts)
     for (const auto& seat : seats(name, scope))
       refs[seat.socket->name()].insert(refs[seat.socket->name()].end(), seat.refs.begin(), seat.refs.end());
   std::string text;
@@ -132,30 +130,22 @@ std::string Rotations::shortage_without(const std::string& host, const plan::Amo
 
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
   for (;;) {
-    std::string shortage;
-    bool others_out = false;
-    {
-      const std::lock_guard lock(capacity_mutex_);
-      shortage = shortage_without(effect.host, effect.min_available, performance.scope);
-      if (shortage.empty()) {
-        going_out_.insert(effect.host);
-        return done();
-      }
-      others_out = going_out_.size() > going_out_.count(effect.host);
+    const auto view = reservations_.look(effect.host);
+    auto gone = view.gone;
+    gone.insert(effect.host);
+    const auto shortage = shortage_without(gone, effect.min_available, performance.scope);
+    if (shortage.empty()) {
+      if (reservations_.reserve(effect.host, view)) return done();
+      continue;
     }
-    // Only hosts of this very run will come back by themselves.
-    if (!others_out) return not_done(event::Outcome::refused, shortage);
+    // Only hosts that this very run has in hand will come back by themselves.
+    if (!view.others_in_hand) return not_done(event::Outcome::refused, shortage);
     performance.progress({"", "", "waiting for capacity: " + shortage, 0, 0, ""});
     if (base::sleep_for(base::Duration(250), performance.scope) != base::Woke::ready) {
       performance.scope.check("waiting for capacity");
       return not_done(event::Outcome::refused, shortage);
     }
   }
-}
-
-void Rotations::forget_reservation(const std::string& host) {
-  const std::lock_guard lock(capacity_mutex_);
-  going_out_.erase(host);
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
@@ -203,7 +193,7 @@ exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, Host
                                         exec::Performance& performance) {
   const bool undo = effect.to == plan::ChangeRotation::To::undo;
   if (!entry.rotation) {
-    forget_reservation(effect.host);
+    reservations_.give_back(effect.host);
     return undo ? done("was not taken out") : not_done(event::Outcome::failed, "not drained by this run");
   }
   const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
@@ -251,7 +241,7 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
       if (const auto out = still_out(entry, performance.scope); !out.empty())
         return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
     entry.rotation.reset();
-    forget_reservation(effect.host);
+    reservations_.give_back(effect.host);
   }
   return result;
 }

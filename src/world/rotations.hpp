@@ -1,5 +1,6 @@
 #pragma once
 #include "outcome.hpp"
+#include "reservations.hpp"
 
 #include "staithe/haproxy/rotation.hpp"
 #include "staithe/plan/plan.hpp"
@@ -8,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 
@@ -31,6 +31,9 @@ class Rotations {
   exec::EffectResult change(const plan::ChangeRotation& effect, exec::Performance& performance);
   exec::EffectResult await(const plan::AwaitRotation& effect, exec::Performance& performance);
 
+  /// No lane works on the host now: guards of others do not wait for it to come back.
+  void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
+
   /// Goes on with a drain that a dead run began: `found` is what it noted.
   void adopt(const std::string& host, const std::string& found);
 
@@ -50,10 +53,9 @@ class Rotations {
                                exec::Performance& performance);
   exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,
                                 exec::Performance& performance);
-  std::string shortage_without(const std::string& host, const plan::Amount& minimum,
+  std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
                                const base::Scope& scope);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
-  void forget_reservation(const std::string& host);
   void keep();
   void start_keeper();
 
@@ -61,8 +63,7 @@ class Rotations {
   std::map<std::string, std::unique_ptr<haproxy::Socket>> sockets_;  // by balancer
   std::mutex mutex_;                                                 // guards the maps below
   std::map<std::string, std::unique_ptr<HostRotation>> hosts_;
-  std::mutex capacity_mutex_;  // one count at a time, so that two lanes cannot both take the last place
-  std::set<std::string> going_out_;
+  Reservations reservations_;  // so that two lanes cannot both take the last place
   base::Cancel stop_keeper_;
   std::jthread keeper_;
 };

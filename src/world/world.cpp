@@ -77,6 +77,7 @@ class World::Performer {
     }
   }
 
+  void lane_ended(const std::string& host) noexcept { rotations_.lane_ended(host); }
   void done_with(const std::string& host) noexcept { hosts_.close(host); }
   void adopt(const std::string& host, const std::string& found) { rotations_.adopt(host, found); }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {
@@ -242,6 +243,9 @@ World::~World() = default;
 
 exec::EffectResult World::perform(const plan::Effect& effect, exec::Performance& performance) {
   return performer_->perform(effect, performance);
+}
+void World::lane_ended(const std::string& host) noexcept {
+  performer_->lane_ended(host);
 }
 void World::done_with(const std::string& host) noexcept {
   performer_->done_with(host);

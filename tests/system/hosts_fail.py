@@ -182,6 +182,34 @@ class HostIsLost(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
 
+    def test_sshd_away_for_a_moment_does_not_leave_a_host_out(self):
+        before = self.sandbox.versions()
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+        hold.reached(run)
+        self.sandbox.service("kill", "web1.sshd")
+        time.sleep(0.3)
+        self.sandbox.service("start", "web1.sshd")
+        result = run.wait()
+        self.ended(result, 1, "FAILED at web1", "reverted web1", "untouched web2", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_nobody_waits_for_a_host_that_was_left_out(self):
+        before = self.sandbox.versions()
+        step = "run: {command: 'test $(host) != web1', read_only: true}"
+        strategy = "  {batches: [1], max_failures: 1, min_available: 3, on_failure: stop}"
+        playbook = self.playbook({"reloaded": step}, strategy=strategy)
+        result = self.sandbox.deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+        self.ended(result, 5, "FAILED at web1", "OUT web1", "web2", "exit 5")
+        self.assertIn("would be left with 2 of 4 servers", result.text)
+        self.assertNotIn("waiting for capacity", result.text)
+        self.assertLess(result.seconds, 20, "the guard of web2 waited for web1")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
     def test_command_killed_on_the_host(self):
         before = self.sandbox.versions()
         playbook = self.playbook({"reloaded": "run: kill -9 $$"})

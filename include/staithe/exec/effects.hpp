@@ -42,12 +42,15 @@ class Effects {
   virtual ~Effects() = default;
   /// Never throws for a failure of the world.
   virtual EffectResult perform(const plan::Effect& effect, Performance& performance) = 0;
+  /// A lane has ended: nothing works on `host` until another begins, perhaps its revert.
+  virtual void lane_ended(const std::string& /*host*/) noexcept {}
   /// No later action of the run needs `host`: its connection may be closed.
   virtual void done_with(const std::string& host) noexcept = 0;
 };
 
-/// The write-ahead journal. Each call returns only when the record is durable; thread safe; throws
-/// base::Error when it cannot be written: then the action is not begun.
+/// The write-ahead journal. intent() and note() return only when the record, and all before it, is durable;
+/// outcome() may leave that to the next record of any lane. Thread safe; throws base::Error when it cannot
+/// be written: then the action is not begun.
 class Journal {
  public:
   virtual ~Journal() = default;

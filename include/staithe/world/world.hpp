@@ -41,6 +41,7 @@ class World final : public exec::Effects {
   ~World() override;
 
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) override;
+  void lane_ended(const std::string& host) noexcept override;
   void done_with(const std::string& host) noexcept override;
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key.
