@@ -33,7 +33,7 @@ class Wait final : public Step {
  private:
   ProbeFields what_;
   base::Duration for_ = std::chrono::seconds(60);
-  base::Duration every_ = std::chrono::seconds(1);
+  base::Duration every_ = std::chrono::milliseconds(250);
   base::Duration within_ = std::chrono::seconds(2);
   std::uint32_t passes_ = 1;
 };
@@ -59,7 +59,7 @@ tcp      HOST:PORT that accepts a connection
 command  a script that exits 0
 file     a file that exists
 for      how long to ask before it fails, 60s unless said otherwise
-every    the time between two questions, 1s
+every    the time between two questions, 250ms
 within   the time for one answer, 2s
 passes   right answers in a row that are needed, 1)",
     "",
