@@ -69,6 +69,7 @@ class Session {
   const std::string& where() const noexcept;
 
  private:
+  friend struct SessionAccess;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

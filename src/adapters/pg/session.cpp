@@ -1,10 +1,12 @@
 #include "staithe/pg/session.hpp"
 
+#include "session_access.hpp"
 #include "sqlstate.hpp"
 #include "url.hpp"
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -144,6 +146,14 @@ class Session::Impl {
   int server_version() const noexcept { return PQserverVersion(connection_.get()); }
   bool usable() const noexcept { return usable_; }
   const std::string& where() const noexcept { return url_.display; }
+
+  PGconn* connection() noexcept { return connection_.get(); }
+  /// libpq keeps the object, so that a notice or a question about its state finds one.
+  void close() noexcept {
+    usable_ = false;
+    if (const int fd = PQsocket(connection_.get()); fd >= 0) ::shutdown(fd, SHUT_RDWR);
+  }
+  std::string clean(const std::string& text) const { return without_secrets(text, url_); }
 
  private:
   static void on_notice(void* self, const PGresult* result) noexcept {
@@ -317,6 +327,16 @@ bool Session::usable() const noexcept {
 }
 const std::string& Session::where() const noexcept {
   return impl_->where();
+}
+
+PGconn* SessionAccess::connection(Session& session) noexcept {
+  return session.impl_->connection();
+}
+void SessionAccess::close(Session& session) noexcept {
+  session.impl_->close();
+}
+std::string SessionAccess::clean(const Session& session, const std::string& text) {
+  return session.impl_->clean(text);
 }
 
 std::string quoted_name(std::string_view name) {

@@ -1,0 +1,216 @@
+#include "staithe/pg/copy.hpp"
+
+#include "sqlstate.hpp"
+#include "wire.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <poll.h>
+
+#include <cstring>
+#include <optional>
+#include <vector>
+
+namespace staithe::pg {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+
+constexpr std::size_t read_bytes = 256UL * 1024;
+/// Rows are gathered to messages of this size: one message a row costs the target some 3 % of its time.
+constexpr std::size_t message_bytes = 64UL * 1024;
+constexpr std::size_t header_bytes = 5;
+
+/// What one server has said so far.
+struct Side {
+  explicit Side(Session& session_) : session(session_), wire(session_) {}
+
+  Session& session;
+  Wire wire;
+  MessageReader reader;
+  bool copying = false;  ///< CopyOutResponse or CopyInResponse has come
+  bool data_ended = false;
+  bool ready = false;  ///< idle again
+  std::uint64_t rows = 0;
+  std::optional<Refusal> refusal;
+
+  void take(char type, std::string_view body) {
+    switch (type) {
+      case 'H':
+      case 'G':
+        copying = true;
+        break;
+      case 'c':
+        data_ended = true;
+        break;
+      case 'C':
+        rows = rows_from(body);
+        break;
+      case 'Z':
+        ready = true;
+        break;
+      case 'E':
+        if (!refusal) refusal = refusal_from(body);
+        break;
+      case 'N':
+      case 'S':
+      case 'A':
+        break;
+      default:
+        throw Error(ErrorCode::protocol, wire.where() + ": an answer that is none to COPY");
+    }
+  }
+};
+
+/// One copy. The target is written to only from `out_`, which is one CopyData message under construction or
+/// on its way.
+class Pipe {
+ public:
+  Pipe(Session& from, Session& to, const CopyProgress& progress, const Scope& scope)
+      : from_(from), to_(to), progress_(progress), scope_(scope), in_(read_bytes) {
+    out_.reserve(header_bytes + message_bytes + read_bytes);
+    begin_message();
+  }
+
+  Copied run(std::string_view copy_out, std::string_view copy_in) {
+    ask(to_, copy_in);
+    ask(from_, copy_out);
+    while (!from_.data_ended) {
+      read_source();
+      if (out_.size() - header_bytes >= message_bytes || from_.data_ended || source_idle_) send_message();
+    }
+    send_message();
+    to_.wire.write_all(frontend_message('c', {}, Body::plain), scope_);
+    await(from_, [this] { return from_.ready; });
+    await(to_, [this] { return to_.ready; });
+    fail_on_refusal();
+    if (from_.rows != to_.rows)
+      throw Error(ErrorCode::io, to_.wire.where() + ": stored " + std::to_string(to_.rows) + " of " +
+                                     std::to_string(from_.rows) + " rows");
+    tell(true);
+    return {to_.rows, bytes_};
+  }
+
+ private:
+  void ask(Side& side, std::string_view sql) {
+    side.wire.write_all(frontend_message('Q', sql, Body::terminated), scope_);
+    await(side, [&side] { return side.copying || side.refusal; });
+    fail_on_refusal();
+  }
+
+  template <class Done>
+  void await(Side& side, Done done) {
+    while (!done()) {
+      if (take(side) == 0) wait({{side.wire.fd(), POLLIN, 0}});
+    }
+  }
+
+  /// Bytes that came; what they say is taken in.
+  std::size_t take(Side& side) {
+    const std::size_t got = side.wire.read(in_);
+    if (got == 0) return 0;
+    const bool is_source = &side == &from_;
+    side.reader.feed({in_.data(), got},
+                     {[&](std::string_view piece) {
+                        if (is_source) out_ += piece;
+                      },
+                      [&side](char type, std::string_view body) { side.take(type, body); }});
+    return got;
+  }
+
+  void read_source() {
+    const std::size_t got = take(from_);
+    source_idle_ = got == 0;
+    fail_on_refusal();
+    if (got > 0) {
+      bytes_ += got;
+      tell(false);
+      return;
+    }
+    // What is gathered goes out before the wait, so that the target never waits for a full message.
+    send_message();
+    wait({{from_.wire.fd(), POLLIN, 0}, {to_.wire.fd(), POLLIN, 0}});
+    listen_to_target();
+  }
+
+  void begin_message() { out_.assign(header_bytes, 'd'); }
+
+  void send_message() {
+    const std::size_t length = out_.size() - 1;
+    if (out_.size() == header_bytes) return;
+    for (std::size_t i = 0; i < 4; ++i) out_[1 + i] = static_cast<char>(length >> (24 - 8 * i) & 0xff);
+    std::string_view left = out_;
+    while (!left.empty()) {
+      const std::size_t put = to_.wire.write(left);
+      left.remove_prefix(put);
+      if (left.empty()) break;
+      if (put > 0) continue;
+      wait({{to_.wire.fd(), POLLIN | POLLOUT, 0}});
+      listen_to_target();
+    }
+    begin_message();
+  }
+
+  /// A target that refuses says so in the middle of the copy and throws away what comes after.
+  void listen_to_target() {
+    pollfd at{to_.wire.fd(), POLLIN, 0};
+    while (to_.wire.has_pending() || (::poll(&at, 1, 0) > 0 && at.revents != 0)) {
+      if (take(to_) == 0) break;
+      fail_on_refusal();
+    }
+  }
+
+  void wait(std::vector<pollfd> fds) {
+    for (const Side* side : {&from_, &to_})
+      if (side->wire.has_pending()) return;
+    if (scope_.cancel != nullptr) fds.push_back({scope_.cancel->fd(), POLLIN, 0});
+    const auto left = std::min<long long>(scope_.left().count(), 60'000);
+    ::poll(fds.data(), fds.size(), static_cast<int>(left));
+    if (scope_.cancelled()) throw Error(ErrorCode::cancelled, "stopped");
+    if (scope_.expired())
+      throw Error(ErrorCode::timeout, from_.wire.where() + ": the copy did not end in time");
+  }
+
+  void fail_on_refusal() {
+    for (Side* side : {&from_, &to_}) {
+      if (!side->refusal) continue;
+      const auto& refusal = *side->refusal;
+      const std::string text =
+          side->wire.where() + ": " + SessionAccess::clean(side->session, one_line(refusal.message));
+      if (refusal.sqlstate.starts_with("57P")) throw Error(ErrorCode::io, text);
+      throw StatementError(code_of(refusal.sqlstate), text, refusal);
+    }
+  }
+
+  void tell(bool now) {
+    constexpr std::uint64_t often = 1024UL * 1024;
+    if (!now && bytes_ - told_ < often) return;
+    if (progress_) progress_(bytes_ - told_);
+    told_ = bytes_;
+  }
+
+  Side from_, to_;
+  const CopyProgress& progress_;
+  const Scope& scope_;
+  std::vector<char> in_;
+  std::string out_;
+  bool source_idle_ = false;
+  std::uint64_t bytes_ = 0, told_ = 0;
+};
+
+}  // namespace
+
+Copied copy(Session& from, std::string_view copy_out, Session& to, std::string_view copy_in,
+            const CopyProgress& progress, const base::Scope& scope) {
+  try {
+    return Pipe(from, to, progress, scope).run(copy_out, copy_in);
+  } catch (...) {
+    SessionAccess::close(from);
+    SessionAccess::close(to);
+    throw;
+  }
+}
+
+}  // namespace staithe::pg
