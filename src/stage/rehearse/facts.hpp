@@ -1,0 +1,57 @@
+#pragma once
+#include "sql_text.hpp"
+
+#include <string>
+#include <vector>
+
+namespace staithe::stage {
+
+/// What one part of a statement asks for, as far as words show it.
+enum class Act {
+  other,
+  set_not_null,
+  add_column,
+  alter_type,
+  add_check,
+  add_foreign_key,
+  add_unique,  ///< UNIQUE and PRIMARY KEY
+  add_exclude,
+  validate,
+  create_index,
+  drop_index,
+  reindex,
+  drop_column,
+  drop_table,
+  drop_constraint,
+  rename,
+  update,
+  remove,  ///< DELETE
+  insert,
+  truncate,
+  rewrite,  ///< VACUUM FULL, CLUSTER, SET TABLESPACE, SET LOGGED
+  lock_table,
+  create_table,
+  refresh_view,
+  control,  ///< BEGIN, COMMIT, ROLLBACK, SAVEPOINT
+  set_lock_timeout,
+};
+
+struct Fact {
+  Act act = Act::other;
+  std::string table;   ///< as written, "" when the words do not show it
+  std::string column;  ///< as written
+  std::string name;    ///< of the constraint or index, as written
+  std::string clause;  ///< the part of the statement that asks for it, as written
+  std::string rest;    ///< expression of a CHECK; "(columns) REFERENCES …"; "(columns)"; the new type
+  bool concurrently = false, not_valid = false, using_index = false;
+  bool has_where = false;
+  bool not_null = false, has_default = false, volatile_default = false;
+};
+
+/// At least one; ALTER TABLE has one for each of its actions.
+std::vector<Fact> facts_of(const SqlStatement& statement);
+
+/// False for what the server refuses inside a transaction block.
+bool may_run_in_transaction(const SqlStatement& statement);
+
+}  // namespace staithe::stage

@@ -1,0 +1,228 @@
+#include "migration_run.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace staithe::stage {
+namespace {
+
+using base::Scope;
+using std::chrono::duration_cast;
+using std::chrono::steady_clock;
+
+/// Not every role may set these; without them deeds are recognised by the functions alone and temporary files
+/// are not counted.
+void set_if_allowed(pg::Session& session, const std::string& setting, const Scope& scope) {
+  try {
+    session.run("SET " + setting, scope);
+  } catch (const pg::StatementError&) {
+  }
+}
+
+bool is_control(const std::string& text) {
+  std::string word;
+  for (const char c : text) {
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    word += static_cast<char>(c | 0x20);
+  }
+  for (const auto* control : {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
+    if (word == control) return true;
+  return false;
+}
+
+}  // namespace
+
+MigrationRun::MigrationRun(const std::string& url, Measure measure, MigrationHooks hooks, const Scope& scope)
+    : session_(url, {"staithe rehearsal", std::chrono::seconds(10)}, scope),
+      measure_(measure),
+      hooks_(std::move(hooks)),
+      scope_(scope) {
+  set_if_allowed(session_, "lc_messages = 'C'", scope);
+  if (measure == Measure::everything) {
+    set_if_allowed(session_, "log_temp_files = 0", scope);
+    session_.run("SET client_min_messages = debug1", scope);
+    first_state_ = state_ = read_state(session_, scope);
+    known_ = state_.relations;
+    observer_ = std::make_unique<LockObserver>(url, session_.backend_pid(), scope);
+  }
+  zero_ = steady_clock::now();
+}
+
+Micros MigrationRun::since_zero(SteadyTime when) const {
+  return std::max(Micros{0}, duration_cast<Micros>(when - zero_));
+}
+
+bool MigrationRun::run(const std::vector<MigrationFile>& files) {
+  const bool passed =
+      std::all_of(files.begin(), files.end(), [this](const auto& file) { return run_file(file); });
+  if (session_.in_transaction()) session_.run("ROLLBACK", Scope::lasting(std::chrono::seconds(30)));
+  return passed;
+}
+
+bool MigrationRun::run_file(const MigrationFile& file) {
+  const bool one = file.transactions == Transactions::one;
+  if (one) session_.run("BEGIN", scope_);
+  if (file.lock_timeout)
+    session_.run(std::string(one ? "SET LOCAL" : "SET") +
+                     " lock_timeout = " + std::to_string(file.lock_timeout->count()),
+                 scope_);
+  for (const auto& statement : file.statements) {
+    Around around = Around::nothing;
+    if (one) around = Around::savepoint;
+    if (file.transactions == Transactions::each && statement.in_transaction) around = Around::transaction;
+    if (!perform(file, statement, around)) return false;
+  }
+  if (one && !commit(file)) return false;
+  if (session_.in_transaction()) session_.run("COMMIT", scope_);  // its own BEGIN had no end
+  if (file.lock_timeout && !one) session_.run("RESET lock_timeout", scope_);
+  return true;
+}
+
+StatementReport& MigrationRun::begin_report(const MigrationFile& file, std::uint32_t line,
+                                            const std::string& text) {
+  auto& report = statements_.emplace_back();
+  report.file = file.path;
+  report.line = line;
+  report.text = text;
+  if (hooks_.before) hooks_.before(statements_.size() - 1, report);
+  return report;
+}
+
+bool MigrationRun::perform(const MigrationFile& file, const PlannedStatement& statement, Around around) {
+  if (file.transactions == Transactions::own && session_.in_transaction() && statement.in_transaction &&
+      !is_control(statement.text))
+    around = Around::savepoint;
+  begin_report(file, statement.line, statement.text);
+  const std::size_t index = statements_.size() - 1;
+  auto& report = statements_.back();
+  if (observer_) observer_->begin_statement(index);
+  bool passed = attempt(index, statement.text, around, report);
+  if (hooks_.after) hooks_.after(index, report);
+  return passed;
+}
+
+bool MigrationRun::commit(const MigrationFile& file) {
+  begin_report(file, file.statements.empty() ? 0 : file.statements.back().line, "COMMIT");
+  const std::size_t index = statements_.size() - 1;
+  auto& report = statements_.back();
+  if (observer_) observer_->begin_statement(index);
+  const bool passed = attempt(index, "COMMIT", Around::nothing, report);
+  if (hooks_.after) hooks_.after(index, report);
+  return passed;
+}
+
+bool MigrationRun::attempt(std::size_t index, const std::string& text, Around around,
+                           StatementReport& report) {
+  for (;;) {
+    if (around == Around::transaction) session_.run("BEGIN", scope_);
+    if (around == Around::savepoint) session_.run("SAVEPOINT staithe", scope_);
+    session_.take_notices();
+    const auto began = steady_clock::now();
+    if (report.began == Micros{0}) report.began = since_zero(began);
+    try {
+      report.rows = session_.run(text, scope_, pg::Rows::drop).affected;
+    } catch (const pg::StatementError& error) {
+      report.took += duration_cast<Micros>(steady_clock::now() - began);
+      const bool again = hooks_.again && hooks_.again(index, error.refusal());
+      refused(error, around, report);
+      if (!again) return false;
+      report.failure.reset();
+      continue;
+    }
+    const auto ended = steady_clock::now();
+    report.took += duration_cast<Micros>(ended - began);
+    measure_inside(report, began);
+    if (around == Around::savepoint) session_.run("RELEASE SAVEPOINT staithe", scope_);
+    if (around == Around::transaction) {
+      const auto committing = steady_clock::now();
+      try {
+        session_.run("COMMIT", scope_);
+      } catch (const pg::StatementError& error) {  // a deferred constraint
+        refused(error, Around::nothing, report);
+        return false;
+      }
+      report.took += duration_cast<Micros>(steady_clock::now() - committing);
+    }
+    if (!session_.in_transaction()) measure_after(report);
+    return true;
+  }
+}
+
+void MigrationRun::refused(const pg::StatementError& error, Around around, StatementReport& report) {
+  const auto& refusal = error.refusal();
+  report.failure = Failure{refusal.sqlstate, refusal.message, refusal.detail, refusal.hint, std::nullopt};
+  if (around == Around::savepoint)
+    session_.run("ROLLBACK TO SAVEPOINT staithe", scope_);
+  else if (session_.in_transaction())
+    session_.run("ROLLBACK", scope_);
+  if (hooks_.diagnose) hooks_.diagnose(session_, report, refusal);
+  if (around == Around::savepoint) return;
+  if (observer_) observer_->note_released(steady_clock::now());
+}
+
+void MigrationRun::measure_inside(StatementReport& report, SteadyTime began) {
+  if (measure_ != Measure::everything) return;
+  const auto from = steady_clock::now();
+  const auto notices = session_.take_notices();
+  if (session_.in_transaction()) observer_->note_held(held_locks(session_, scope_), began);
+  auto now = read_state(session_, scope_);
+  report.deeds = deeds_of(state_, now, notices);
+  report.temp_bytes = temp_bytes_of(notices);
+  report.touched = touched_between(state_, now);
+  report.wal_bytes = now.wal - state_.wal;
+  report.size_change_bytes =
+      static_cast<std::int64_t>(now.size_bytes) - static_cast<std::int64_t>(state_.size_bytes);
+  report.peak_bytes = now.size_bytes > state_.size_bytes ? now.size_bytes - state_.size_bytes : 0;
+  known_.insert(now.relations.begin(), now.relations.end());
+  state_ = std::move(now);
+  bookkeeping_.emplace_back(from, steady_clock::now());
+}
+
+/// After a commit the old files are gone, and the counters begin anew.
+void MigrationRun::measure_after(StatementReport& report) {
+  if (measure_ != Measure::everything) return;
+  observer_->note_released(steady_clock::now());
+  auto now = read_state(session_, scope_);
+  report.size_change_bytes +=
+      static_cast<std::int64_t>(now.size_bytes) - static_cast<std::int64_t>(state_.size_bytes);
+  report.wal_bytes += now.wal - state_.wal;
+  state_ = std::move(now);
+}
+
+/// Without the time that the rehearsal itself took while it was held.
+Micros MigrationRun::held(const SeenLock& lock) const {
+  if (!lock.was_granted) return Micros{0};
+  auto span = lock.released - lock.granted;
+  for (const auto& [from, to] : bookkeeping_) {
+    const auto overlap = std::min(to, lock.released) - std::max(from, lock.granted);
+    if (overlap > steady_clock::duration::zero()) span -= overlap;
+  }
+  return std::max(Micros{0}, duration_cast<Micros>(span));
+}
+
+void MigrationRun::finish() {
+  if (!observer_) return;
+  const auto seen = observer_->finish();
+  problem_ = observer_->problem();
+  for (const auto& lock : seen) {
+    if (lock.statement >= statements_.size()) continue;
+    const auto relation = known_.find(lock.relation);
+    if (relation == known_.end() || relation->second.is_toast) continue;
+    LockSpan span;
+    span.object = relation->second.name;
+    span.mode = lock.mode;
+    span.blocks = blocked_by(lock.mode);
+    span.is_new = !first_state_.relations.contains(lock.relation);
+    span.statement = lock.statement;
+    span.from = since_zero(lock.was_granted ? lock.granted : lock.asked);
+    if (lock.was_granted) span.waited = std::max(Micros{0}, duration_cast<Micros>(lock.granted - lock.asked));
+    span.held = held(lock);
+    statements_[lock.statement].locks.push_back(std::move(span));
+  }
+  for (auto& statement : statements_)
+    std::stable_sort(statement.locks.begin(), statement.locks.end(), [](const auto& a, const auto& b) {
+      return std::tie(b.blocks, b.held, a.object) < std::tie(a.blocks, a.held, b.object);
+    });
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,137 @@
+#include "observer.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace staithe::stage {
+namespace {
+
+constexpr base::Duration every{2};
+/// A cluster in a checkpoint storm answers late, but it answers.
+constexpr base::Duration answer_patience{30'000};
+
+Oid oid_of(const pg::Value& value) {
+  Oid oid = 0;
+  if (value) std::from_chars(value->data(), value->data() + value->size(), oid);
+  return oid;
+}
+
+}  // namespace
+
+LockObserver::LockObserver(const std::string& url, int pid, const base::Scope& scope)
+    : session_(url, {"staithe observer", std::chrono::seconds(10)}, scope), pid_(pid) {
+  // 16384 is the first identifier of what users make; a catalogue's locks say nothing to a person.
+  const std::string common =
+      "SELECT relation, mode, granted FROM pg_locks WHERE locktype = 'relation' AND relation >= 16384 AND "
+      "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND ";
+  session_.prepare("locks",
+                   common + (pid != 0 ? "pid = $1::int"
+                                      : "pid <> $1::int AND pid IN (SELECT pid FROM pg_stat_activity WHERE "
+                                        "application_name NOT LIKE 'staithe%')"),
+                   scope);
+  thread_ = std::thread([this, scope] { run(scope); });
+}
+
+LockObserver::~LockObserver() {
+  finish();
+}
+
+void LockObserver::begin_statement(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  statement_ = index;
+}
+
+SeenLock& LockObserver::lock_of(const Key& key, SteadyTime now) {
+  const auto [found, is_new] = open_.try_emplace(key);
+  if (is_new) {
+    found->second.relation = key.first;
+    found->second.mode = key.second;
+    found->second.statement = statement_;
+    found->second.asked = now;
+  }
+  return found->second;
+}
+
+void LockObserver::note_held(const std::vector<std::pair<Oid, std::string>>& held, SteadyTime since) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& key : held) {
+    auto& seen = lock_of(key, since);
+    if (seen.was_granted) continue;
+    seen.was_granted = true;
+    seen.granted = since;
+  }
+}
+
+void LockObserver::note_released(SteadyTime when) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, seen] : open_) {
+    seen.released = when;
+    seen.is_open = false;
+    closed_.push_back(seen);
+  }
+  open_.clear();
+  last_release_ = std::max(last_release_, when);
+}
+
+void LockObserver::sample(const pg::Result& rows, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  if (now <= last_release_) return;  // what it shows has been released since
+  std::map<Key, bool> present;
+  for (const auto& row : rows.rows) {
+    auto& granted = present[{oid_of(row[0]), row[1].value_or("")}];
+    granted = granted || row[2] == "t";
+  }
+  for (const auto& [key, granted] : present) {
+    auto& seen = lock_of(key, now);
+    if (granted && !seen.was_granted) {
+      seen.was_granted = true;
+      seen.granted = now;
+    }
+  }
+  for (auto at = open_.begin(); at != open_.end();) {
+    if (present.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    at->second.released = now;
+    at->second.is_open = false;
+    closed_.push_back(at->second);
+    at = open_.erase(at);
+  }
+}
+
+void LockObserver::run(const base::Scope& scope) {
+  const pg::Value pid(std::to_string(pid_));
+  try {
+    for (;;) {
+      const auto asked = std::chrono::steady_clock::now();
+      const auto rows = session_.exec_prepared("locks", {&pid, 1}, base::Scope::lasting(answer_patience));
+      // A lock is known to be held when the sample was taken, which is after it was asked for.
+      sample(rows, asked);
+      if (base::wait_for(done_.fd(), POLLIN, scope.at_most(every)) == base::Woke::ready) return;
+      if (scope.cancelled() || scope.expired()) return;
+    }
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(mutex_);
+    problem_ = error.what();
+  }
+}
+
+std::vector<SeenLock> LockObserver::finish() {
+  if (thread_.joinable()) {
+    done_.request();
+    thread_.join();
+    note_released(std::chrono::steady_clock::now());
+  }
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+std::string LockObserver::problem() const {
+  const std::lock_guard lock(mutex_);
+  return problem_;
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,69 @@
+#pragma once
+#include "staithe/pg/session.hpp"
+#include "staithe/stage/rehearsal_report.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace staithe::stage {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+using Oid = std::uint32_t;
+
+/// One lock on a relation, from asking for it to its release.
+struct SeenLock {
+  Oid relation = 0;
+  std::string mode;
+  std::size_t statement = 0;
+  SteadyTime asked, granted, released;
+  bool was_granted = false, is_open = true;
+};
+
+/// Samples the locks of other sessions from a thread and a session of its own, every 2 ms (a sample takes
+/// about 0.15 ms). What is shorter is caught by note_held, which the session itself calls before it commits.
+class LockObserver {
+ public:
+  /// Watches the session `pid`; with 0 every session of that database but those called "staithe…".
+  LockObserver(const std::string& url, int pid, const base::Scope& scope);
+  ~LockObserver();
+  LockObserver(const LockObserver&) = delete;
+  LockObserver& operator=(const LockObserver&) = delete;
+
+  /// Which statement the locks seen from now on belong to.
+  void begin_statement(std::size_t index);
+  /// What the session itself says it holds; a lock that no sample saw counts from `since`.
+  void note_held(const std::vector<std::pair<Oid, std::string>>& held, SteadyTime since);
+  /// The transaction has ended.
+  void note_released(SteadyTime when);
+
+  /// Ends the sampling. Idempotent.
+  std::vector<SeenLock> finish();
+  /// Why the sampling ended early; "" when it did not.
+  std::string problem() const;
+
+ private:
+  using Key = std::pair<Oid, std::string>;
+  void run(const base::Scope& scope);
+  void sample(const pg::Result& rows, SteadyTime now);
+  SeenLock& lock_of(const Key& key, SteadyTime now);
+
+  pg::Session session_;
+  int pid_;
+  base::Cancel done_;
+  mutable std::mutex mutex_;
+  std::size_t statement_ = 0;
+  std::map<Key, SeenLock> open_;
+  std::vector<SeenLock> closed_;
+  SteadyTime last_release_{};
+  std::string problem_;
+  std::thread thread_;
+};
+
+}  // namespace staithe::stage
