@@ -77,6 +77,11 @@ void print_findings(App& app, const diag::Diagnostics& diagnostics) {
   if (!diagnostics.empty()) app.err().write(diag::render(diagnostics, style_for(app)));
 }
 
+void print_warnings(App& app, const diag::Diagnostics& diagnostics) {
+  if (diagnostics.count(diag::Severity::warning) > 0 && !app.quiet())
+    app.err().write(diag::render(diagnostics, style_for(app)));
+}
+
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   if (!diagnostics.has_errors()) return;
   print_findings(app, diagnostics);

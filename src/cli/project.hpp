@@ -41,6 +41,8 @@ Loaded load(App& app);
 Loaded load_files(App& app);
 
 void print_findings(App& app, const diag::Diagnostics& diagnostics);
+/// Warnings of files that are good enough, on stderr.
+void print_warnings(App& app, const diag::Diagnostics& diagnostics);
 /// Prints the findings and throws FilesWrong when there is an error among them.
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics);
 

@@ -78,8 +78,13 @@ void Lowering::declare_capture(const Template& name) {
 }
 
 void Lowering::error(const Template& where, std::string message, std::string help) {
-  failed_ = true;
+  add(diag::Severity::error, where, std::move(message), std::move(help));
+}
+
+void Lowering::add(diag::Severity severity, const Template& where, std::string message, std::string help) {
+  failed_ = failed_ || severity == diag::Severity::error;
   diag::Diagnostic finding;
+  finding.severity = severity;
   finding.position = where.position;
   finding.length = where.length;
   finding.message = std::move(message);
@@ -106,7 +111,8 @@ void Lowering::report(const Template& where, const std::vector<Problem>& problem
       const auto inside = std::string_view(where.value).substr(problem.offset, problem.length);
       exact.length = static_cast<std::uint32_t>(base::code_points(inside));
     }
-    error(exact, problem.message, problem.help);
+    add(problem.is_warning ? diag::Severity::warning : diag::Severity::error, exact, problem.message,
+        problem.help);
   }
 }
 

@@ -1,9 +1,63 @@
 #include "shell_scanner.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <span>
 #include <utility>
 
 namespace staithe::steps {
+namespace {
+
+constexpr std::array<std::string_view, 9> keywords{"if",    "then", "else", "elif", "while",
+                                                   "until", "do",   "!",    "{"};
+/// No program is run for these.
+constexpr std::array<std::string_view, 9> builtins{"echo",     "printf", "test", "[",   "export",
+                                                   "readonly", "local",  ":",    "case"};
+
+bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool is_assignment(std::string_view word) {
+  const std::size_t equals = word.find('=');
+  if (equals == std::string_view::npos || equals == 0) return false;
+  const auto name = word.substr(0, equals);
+  return std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+}
+
+/// What stands in front of the last word's end since the last command began.
+std::string_view last_command(std::string_view script) {
+  std::size_t start = script.size();
+  while (start > 0) {
+    const char c = script[start - 1];
+    const bool continued = c == '\n' && start > 1 && script[start - 2] == '\\';
+    if (std::string_view("\n;&|(").find(c) != std::string_view::npos && !continued) break;
+    --start;
+  }
+  return script.substr(start);
+}
+
+}  // namespace
+
+bool becomes_argument(std::string_view before) {
+  std::string_view rest = last_command(before);
+  for (;;) {
+    const std::size_t begin = rest.find_first_not_of(" \t\\\n");
+    // The value itself is the name of the command, and so the first of its arguments.
+    if (begin == std::string_view::npos) return true;
+    rest.remove_prefix(begin);
+    const std::size_t end = rest.find_first_of(" \t\\\n");
+    const std::string_view word = rest.substr(0, end);
+    const bool assigns = is_assignment(word);
+    if (end == std::string_view::npos && assigns) return false;
+    if (!assigns && !is_one_of(keywords, word)) return !is_one_of(builtins, word);
+    if (end == std::string_view::npos) return true;
+    rest.remove_prefix(end);
+  }
+}
 
 void ShellScanner::feed(std::string_view literal) {
   for (const char c : literal) step(c);

@@ -61,4 +61,9 @@ class ShellScanner {
   bool at_word_start_ = true;
 };
 
+/// Whether what follows `before`, the beginning of a script, is handed to a program as an argument: not so an
+/// assignment, nor what the shell's own echo, printf, test and export are given. A guess good enough to warn
+/// by.
+bool becomes_argument(std::string_view before);
+
 }  // namespace staithe::steps

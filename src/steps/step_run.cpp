@@ -58,6 +58,7 @@ const Kind run_kind{
     R"(A POSIX shell script, run by sh on the host. Every substituted value is quoted for the shell, in whatever
 quotes stand around it; $(raw NAME) puts a variable's text in as it is. $$( is the shell's own $(.
 A secret and a captured value reach the script as environment variables, never in its text.
+Where the script hands a secret to a program as an argument, everybody on the host can read it: a warning says so.
 
 command    the script; the short form 'run: SCRIPT' is the same
 directory  where to run it

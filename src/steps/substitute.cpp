@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace staithe::steps {
 namespace {
@@ -21,6 +22,8 @@ class Sink {
   /// Empty when the value fits, else why not.
   virtual std::string value(std::string_view text) = 0;
   virtual std::string hole(const Variable& variable, std::string_view name) = 0;
+  /// Of the hole that was just made: what is unwise about it; empty for nothing.
+  virtual std::string caution() { return {}; }
 };
 
 class Expander {
@@ -100,7 +103,8 @@ class Expander {
       case Variable::Kind::secret:
       case Variable::Kind::capture:
         if (raw) return problem("'$(raw " + name + ")': only quoted values are handed over at run time", "");
-        return report(sink_.hole(variable, name));
+        report(sink_.hole(variable, name));
+        return warn(sink_.caution());
       case Variable::Kind::text:
         break;
     }
@@ -142,9 +146,16 @@ class Expander {
     if (!why.empty()) problem(std::move(why), "");
   }
 
+  void warn(std::string why) {
+    if (why.empty()) return;
+    problems_.push_back({std::move(why),
+                         "use 'env:' and let the program read the variable, or a here-document", offset_,
+                         length_, true});
+  }
+
   void problem(std::string message, std::string help) {
     good_ = false;
-    problems_.push_back({std::move(message), std::move(help), offset_, length_});
+    problems_.push_back({std::move(message), std::move(help), offset_, length_, false});
   }
 
   const Variables& variables_;
@@ -259,6 +270,10 @@ class ShellSink final : public Sink {
       input.value.append(plan::CaptureRef{variable.text});
     }
     const std::string expansion = "${" + input.variable + "}";
+    shown_ = variable.kind == Variable::Kind::secret && scanner.place() != Place::here_document &&
+                     becomes_argument(script.text)
+                 ? std::string(name)
+                 : std::string();
     switch (scanner.place()) {
       case Place::bare:
         script.text += '"' + expansion + '"';
@@ -280,6 +295,12 @@ class ShellSink final : public Sink {
     return add(std::move(input));
   }
 
+  std::string caution() override {
+    if (shown_.empty()) return {};
+    return "'" + std::exchange(shown_, {}) +
+           "' would be an argument of a program, which everybody on that machine can read";
+  }
+
   Script script;
   ShellScanner scanner;
 
@@ -295,6 +316,7 @@ class ShellSink final : public Sink {
   }
 
   bool after_digit_ = false;
+  std::string shown_;  ///< the secret that the last hole would show
 };
 
 }  // namespace
@@ -318,7 +340,7 @@ std::optional<Script> expand_shell(std::string_view text, const Variables& varia
   ShellSink sink;
   if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
   if (const auto quote = sink.scanner.open_quote()) {
-    problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0});
+    problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0, false});
     return std::nullopt;
   }
   return std::move(sink.script);

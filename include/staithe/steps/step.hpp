@@ -113,6 +113,7 @@ class Lowering {
   bool failed() const { return failed_; }
 
  private:
+  void add(diag::Severity severity, const Template& where, std::string message, std::string help);
   void report(const Template& where, const std::vector<Problem>& problems);
 
   const Site& site_;

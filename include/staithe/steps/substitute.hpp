@@ -15,8 +15,9 @@ namespace staithe::steps {
 struct Problem {
   std::string message;
   std::string help;
-  std::size_t offset = 0;  ///< bytes from the start of the text
-  std::size_t length = 0;  ///< bytes; 0 when the whole text is meant
+  std::size_t offset = 0;   ///< bytes from the start of the text
+  std::size_t length = 0;   ///< bytes; 0 when the whole text is meant
+  bool is_warning = false;  ///< the text can be used all the same
 };
 
 /// A POSIX shell script in which every substituted value is one quoted piece, in whatever quotes the
@@ -37,7 +38,8 @@ std::optional<std::string> expand_plain(std::string_view text, const Variables& 
 
 /// For commands. `$(raw name)` puts a variable's text in unquoted; what that text substitutes is quoted.
 /// Values that no quoting can make safe where they stand (inside backquotes, `${…}`, `$((…))`, a comment)
-/// are refused unless they are harmless.
+/// are refused unless they are harmless. A secret that the script would hand to a program as an argument is
+/// a problem that is only a warning.
 std::optional<Script> expand_shell(std::string_view text, const Variables& variables,
                                    std::vector<Problem>& problems);
 

@@ -160,3 +160,28 @@ TEST_CASE("texts that double themselves end") {
   CHECK_FALSE(expand_plain("$(v39)", variables, problems));
   CHECK_FALSE(problems.empty());
 }
+
+TEST_CASE(
+    "a secret that becomes an argument of a program is warned of, and the script is made all the same") {
+  const auto warned = [](const std::string& text) {
+    std::vector<Problem> problems;
+    CHECK(expand_shell(text, sample(), problems));
+    for (const auto& problem : problems) {
+      CHECK(problem.is_warning);
+      CHECK(text.substr(problem.offset, problem.length) == "$(secret.token)");
+    }
+    return problems.size();
+  };
+  CHECK(warned("psql -W $(secret.token)") == 1);
+  CHECK(warned("if curl -H \"X-Token: $(secret.token)\" http://a/; then :; fi") == 1);
+  CHECK(warned("true && login '$(secret.token)' $(secret.token)") == 2);
+  CHECK(warned("env TOKEN=$(secret.token) deploy") == 1);
+  CHECK(warned("curl \\\n  -u me:$(secret.token)") == 1);
+
+  CHECK(warned("TOKEN=$(secret.token) deploy --now") == 0);
+  CHECK(warned("A=1 TOKEN=\"$(secret.token)\" deploy") == 0);
+  CHECK(warned("printf %s $(secret.token) | login --stdin") == 0);
+  CHECK(warned("test -n $(secret.token) || exit 1") == 0);
+  CHECK(warned("login --stdin <<END\n$(secret.token)\nEND") == 0);
+  CHECK(warned("use $(found) $(plain)") == 0);
+}
