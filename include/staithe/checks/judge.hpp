@@ -1,0 +1,53 @@
+#pragma once
+#include "staithe/checks/expectation.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace staithe::checks {
+
+/// What came of one expectation.
+struct Judged {
+  enum class Outcome { held, differs, unjudged };
+  Outcome outcome = Outcome::unjudged;
+  std::string subject, wanted, got;
+  std::string why;  ///< of `unjudged`: what could not be understood
+  diag::Position position;
+  bool warns = false;  ///< stood under `warn`
+};
+
+/// Holds one reply against expectations. The body is parsed once, when it is first asked for. For one thread.
+///
+/// Bounded: a body is what the probe kept (see Reply::body_cut), JSON is at most 200 levels deep, a pattern
+/// stops at a million steps. What cannot be judged says so and never passes.
+class Judge {
+ public:
+  /// `reply` must outlive it. `now`: seconds since 1970, for dates.
+  Judge(const Reply& reply, double now);
+  ~Judge();
+  Judge(const Judge&) = delete;
+  Judge& operator=(const Judge&) = delete;
+
+  /// The expectation's texts have no holes any more.
+  Judged judge(const Expectation& expectation) const;
+
+  struct Selected {
+    std::vector<Value> values;
+    bool definite = true;  ///< the subject names at most one value
+    std::string why;       ///< it could not be looked for
+  };
+  Selected select(std::string_view subject) const;
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+  const Reply& reply_;
+  double now_;
+};
+
+/// A mistake in a subject's path, known without any reply; "" when there is none.
+std::string check_subject(std::string_view subject);
+
+}  // namespace staithe::checks

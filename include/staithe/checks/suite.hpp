@@ -1,0 +1,156 @@
+#pragma once
+#include "staithe/checks/expectation.hpp"
+#include "staithe/checks/verdict.hpp"
+#include "staithe/yaml/node.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Suites of checks: read from YAML, complete and immutable once read, printed as plans are. Pure.
+namespace staithe::checks {
+
+/// A value that a check keeps for those after it.
+struct Save {
+  std::string name;
+  std::string subject;
+};
+
+/// Something in whose absence a check may hold less: only with evidence.
+struct Tolerance {
+  std::string neighbour;
+  std::vector<Expectation> evidence;  ///< of the reply that was about to fail; one is enough
+  bool probe = false;                 ///< the neighbour's own probe failing is evidence too
+  std::vector<Expectation> expect;    ///< what must hold nevertheless
+};
+
+/// Still run and recorded, but not counted, until the day named.
+struct Quarantine {
+  std::string owner, reason;
+  std::string until;      ///< "2026-12-31"
+  double until_time = 0;  ///< seconds since 1970
+};
+
+enum class Part { setup, steps, cleanup, undo, sweep };
+std::string_view name_of(Part part) noexcept;
+
+/// One check, for one host and one case.
+struct Check {
+  std::string name;     ///< with its host or case
+  std::string step;     ///< as the file calls it; equal for all hosts and cases of one step
+  std::string key;      ///< "suite/name": what its history goes by
+  std::string text_id;  ///< of what it asks and expects: its history begins anew when this changes
+  Part part = Part::steps;
+  Severity severity = Severity::major;
+  diag::Position position;
+  std::vector<std::string> tags;
+  Request request;
+  base::Duration timeout{10'000};
+  bool safe = false;          ///< asking twice does no harm
+  std::uint32_t retries = 0;  ///< recorded; only of what is safe
+  base::Duration retry_after{0};
+  std::uint32_t sample = 1;
+  std::vector<Expectation> expect, warn;
+  std::vector<Expectation> until, give_up_if;
+  base::Duration every{1'000}, within{0};
+  std::vector<Save> save;
+  std::vector<Check> undo;  ///< none or one
+  bool go_on = false;       ///< its failure does not keep the next ones from running
+  std::vector<Tolerance> tolerate;
+  std::optional<Quarantine> quarantine;
+  std::set<std::string> needs;  ///< values known at run time that it uses
+
+  bool asks_nothing() const { return std::holds_alternative<PauseRequest>(request); }
+};
+
+struct Neighbour {
+  std::string name, about;
+  std::optional<Check> probe;
+  base::Duration patience{std::chrono::hours(6)};
+};
+
+/// Removes what killed runs left: lists, then removes each that is old enough.
+struct Sweep {
+  base::Duration older_than{std::chrono::hours(1)};
+  Check list;
+  Check each;  ///< uses item.*
+};
+
+struct Flaky {
+  enum class Action { never, propose, automatic };
+  std::uint32_t window = 200;  ///< runs
+  std::uint32_t suspect = 2;   ///< flips
+  Action quarantine = Action::propose;
+};
+
+struct Alert {
+  std::uint32_t after = 2;  ///< failed runs in a row
+  std::vector<std::string> to;
+  bool recovered = false;
+  base::Duration degraded_for{0};  ///< zero: never
+};
+
+struct Suite {
+  std::string name, about, owner, runbook;
+  std::string file;
+  Severity severity = Severity::major;
+  std::vector<std::string> tags;
+  std::string target;
+  base::Duration budget{std::chrono::minutes(5)};
+  base::Duration cleanup_budget{20'000};
+  base::Duration schedule{0};  ///< how often `watch` runs it; zero: it does not
+  std::vector<std::string> depends_on;
+  std::vector<std::pair<std::string, Text>>
+      use;  ///< values that other suites export, under a name of our own
+  std::vector<std::string> exports;
+  std::vector<Neighbour> neighbours;
+  std::vector<Check> setup, steps, cleanup;
+  std::optional<Sweep> sweep;
+  Flaky flaky;
+  Alert alert;
+};
+
+struct SuitePlan {
+  std::string release;  ///< what is judged, as far as it is known
+  std::string environment;
+  std::vector<Suite> suites;
+};
+
+/// What a suite's texts may name, beyond what its own steps save.
+struct Context {
+  struct Host {
+    std::string name;
+    std::map<std::string, std::string> values;  ///< "address", "name", "user", ...
+  };
+  std::map<std::string, std::string> values;  ///< "environment", "deploy.release", ...
+  std::map<std::string, std::vector<Host>> groups;
+  std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
+  std::string target;                                ///< instead of the suite's own
+  std::string environment;
+  /// Text of a file beside the suite; `why` when there is none.
+  std::function<std::optional<std::string>(const std::string& path, std::string& why)> read_file;
+};
+
+/// Reads one suite. Mistakes become findings; nothing comes back when there is an error among them.
+/// `directory`: what paths in it start from.
+std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
+                                diag::Diagnostics& diagnostics);
+
+/// Finds mistakes between suites: names used twice, circles, values that no suite exports.
+void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics);
+
+/// First 12 hexadecimal digits of the SHA-256 over to_json().
+std::string id_of(const SuitePlan& plan);
+/// Canonical JSON on one line; holes are named, secrets are references.
+std::string to_json(const SuitePlan& plan);
+/// Every request, and what is expected of it, for people.
+std::string render(const SuitePlan& plan);
+
+/// How many expectations a check declares: what coverage counts. At least one.
+std::size_t declared(const Check& check);
+
+}  // namespace staithe::checks

@@ -1,0 +1,102 @@
+#include "staithe/checks/confidence.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace staithe::checks {
+namespace {
+
+constexpr double prior_flips = 1, prior_good = 19;
+
+double away_from_zero(double value) {
+  constexpr double tiny = 1e-30;
+  return std::abs(value) > tiny ? value : tiny;
+}
+
+/// Lentz's continued fraction (Numerical Recipes, 6.4).
+double beta_fraction(double a, double b, double x) {
+  double c = 1;
+  double d = 1 / away_from_zero(1 - (a + b) * x / (a + 1));
+  double h = d;
+  for (int m = 1; m < 400; ++m) {
+    const double m2 = 2.0 * m;
+    double step = m * (b - m) * x / ((a - 1 + m2) * (a + m2));
+    d = 1 / away_from_zero(1 + step * d);
+    c = away_from_zero(1 + step / c);
+    h *= d * c;
+    step = -(a + m) * (a + b + m) * x / ((a + m2) * (a + 1 + m2));
+    d = 1 / away_from_zero(1 + step * d);
+    c = away_from_zero(1 + step / c);
+    h *= d * c;
+    if (std::abs(d * c - 1) < 1e-12) break;
+  }
+  return h;
+}
+
+double incomplete_beta(double a, double b, double x) {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
+  if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
+  return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+}  // namespace
+
+double beta_quantile(double p, double a, double b) {
+  double low = 0, high = 1;
+  for (int i = 0; i < 200; ++i) {
+    const double middle = (low + high) / 2;
+    (incomplete_beta(a, b, middle) < p ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+double would_notice(std::uint64_t samples, double confidence) {
+  if (samples == 0) return 1;
+  return 1 - std::pow(1 - confidence, 1 / static_cast<double>(samples));
+}
+
+FlakeRate flake_rate(std::uint64_t flips, std::uint64_t runs) {
+  const double a = prior_flips + static_cast<double>(flips);
+  const double b = prior_good + static_cast<double>(runs - std::min(flips, runs));
+  return {a / (a + b), beta_quantile(0.90, a, b)};
+}
+
+double chance_real(std::uint64_t failures, double flake, double repeats, double breaks) {
+  const double noise =
+      flake * std::pow(repeats, static_cast<double>(std::max<std::uint64_t>(failures, 1) - 1));
+  return breaks / (breaks + (1 - breaks) * noise);
+}
+
+Score score(std::span<const Share> shares) {
+  Score total;
+  double weights = 0;
+  for (const auto& share : shares) weights += share.weight;
+  if (weights <= 0) return total;
+  const auto lose = [&](double part, const Share& share, std::string cause) {
+    if (part > 0) total.lost.push_back({100 * part / weights, share.name, std::move(cause)});
+  };
+  for (const auto& share : shares) {
+    const double flake = flake_rate(share.flips, share.runs).upper90;
+    const double passed =
+        share.attempts == 0 ? 0 : static_cast<double>(share.passed) / static_cast<double>(share.attempts);
+    const double judged = share.weight * share.judged;
+    total.coverage += judged / weights;
+    total.points += 100 * judged * passed * (1 - flake) / weights;
+    lose(share.weight - judged, share,
+         share.cause.empty() ? fmt::format("{:.0f} % of it was judged", 100 * share.judged) : share.cause);
+    lose(judged * (1 - passed), share, fmt::format("passed {} of {} attempts", share.passed, share.attempts));
+    lose(judged * passed * flake, share,
+         share.runs == 0 ? std::string("no history: a flake rate of 5 % is assumed")
+                         : fmt::format("{} flips in {} runs", share.flips, share.runs));
+  }
+  std::stable_sort(total.lost.begin(), total.lost.end(),
+                   [](const Lost& a, const Lost& b) { return a.points > b.points; });
+  return total;
+}
+
+}  // namespace staithe::checks

@@ -1,0 +1,141 @@
+#include "step_reader.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/checks/judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace staithe::checks {
+namespace {
+
+constexpr std::array<std::string_view, 2> of_polling{"waited", "polls"};
+constexpr std::array<std::string_view, 6> times{"time", "waited", "lag", "p50", "p95", "p99"};
+
+bool is_known(std::string_view subject, const Kind& kind) {
+  const auto fits = [&](std::string_view known) {
+    const bool prefix = known.ends_with('.') || known.ends_with(' ');
+    return prefix ? subject.starts_with(known) && subject.size() > known.size() : subject == known;
+  };
+  return std::any_of(kind.subjects.begin(), kind.subjects.end(), fits) ||
+         std::any_of(of_polling.begin(), of_polling.end(), fits);
+}
+
+bool check_name(const yaml::Reader& at, const std::string& subject, const Kind& kind) {
+  if (!is_known(subject, kind)) {
+    std::vector<std::string> known(kind.subjects.begin(), kind.subjects.end());
+    const auto near = base::nearest(subject, known);
+    at.error(fmt::format("'{}' tells nothing of '{}'", kind.name, subject),
+             near ? fmt::format("did you mean '{}'?", *near) : "it tells of " + base::join(known, ", "));
+    return false;
+  }
+  if (const auto why = check_subject(subject); !why.empty()) {
+    at.error(fmt::format("'{}' is no path: {}", subject, why));
+    return false;
+  }
+  return true;
+}
+
+bool is_numeric(Matcher::Word word) {
+  using Word = Matcher::Word;
+  return word == Word::at_least || word == Word::at_most || word == Word::over || word == Word::under ||
+         word == Word::range;
+}
+
+/// "time: at most 3": of what?
+bool check_units(const yaml::Reader& at, const std::string& subject, const Matcher& matcher) {
+  if (std::find(times.begin(), times.end(), subject) == times.end() || !is_numeric(matcher.word)) return true;
+  for (const auto& operand : matcher.operands) {
+    if (!operand.is_literal()) continue;
+    const auto value = parse_quantity(operand.shown());
+    if (value && value->unit == Value::Unit::duration) continue;
+    at.error(fmt::format("'{}' has no unit of time", operand.shown()), "write 3s, 800ms or 2m");
+    return false;
+  }
+  return true;
+}
+
+std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& names, std::string& wanted) {
+  const auto& node = reader.node();
+  if (node.refused) return std::nullopt;
+  if (node.kind == yaml::Kind::map) {
+    reader.error("an expectation is a phrase or a list of values");
+    return std::nullopt;
+  }
+  const auto text = names.expand(node.kind == yaml::Kind::null ? "null" : node.text, reader);
+  if (!text) return std::nullopt;
+  for (const auto& piece : text->pieces())
+    if (std::holds_alternative<plan::SecretRef>(piece)) {
+      reader.error("a secret cannot be compared with: what is wanted is printed");
+      return std::nullopt;
+    }
+  std::string why, help;
+  auto form = node.quoted ? Matcher::Form::quoted : Matcher::Form::plain;
+  auto matcher = parse_matcher(*text, form, why, help);
+  if (!matcher) {
+    reader.error(std::move(why), std::move(help));
+    return std::nullopt;
+  }
+  // A value put in for a name has no quotes of its own: 0012 may be text or a number.
+  if (!node.quoted && matcher->word == Matcher::Word::equals && !names_in(node.text).empty())
+    matcher->form = Matcher::Form::substituted;
+  wanted += node.quoted ? "\"" + text->shown() + "\"" : std::string(base::trim(text->shown()));
+  return matcher;
+}
+
+std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subject, const Kind& kind,
+                                    const Names& names) {
+  if (!check_name(reader, subject, kind)) return std::nullopt;
+  Expectation expectation;
+  expectation.position = reader.node().position;
+  if (reader.node().kind == yaml::Kind::list) {
+    const auto items = reader.list();
+    if (!items || items->empty()) {
+      reader.error("a list of no value can never hold");
+      return std::nullopt;
+    }
+    expectation.matcher.word = Matcher::Word::one_of;
+    expectation.wanted = "one of ";
+    for (const auto& item : *items) {
+      if (&item != &items->front()) expectation.wanted += ", ";
+      auto matcher = read_scalar(item, names, expectation.wanted);
+      if (!matcher) return std::nullopt;
+      expectation.matcher.inner.push_back(std::move(*matcher));
+    }
+  } else {
+    auto matcher = read_scalar(reader, names, expectation.wanted);
+    if (!matcher || !check_units(reader, subject, *matcher)) return std::nullopt;
+    expectation.matcher = std::move(*matcher);
+  }
+  expectation.subject = std::move(subject);
+  return expectation;
+}
+
+/// Header names have no case.
+std::string canonical(std::string subject) {
+  if (subject.rfind("header.", 0) == 0)
+    std::transform(subject.begin(), subject.end(), subject.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return subject;
+}
+
+}  // namespace
+
+std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kind& kind, const Names& names) {
+  std::vector<Expectation> expectations;
+  if (reader.node().kind != yaml::Kind::map) {
+    if (auto one = read_one(reader, std::string(kind.main_subject), kind, names))
+      expectations.push_back(std::move(*one));
+    return expectations;
+  }
+  const auto members = reader.map();
+  if (!members) return expectations;
+  for (const auto& member : *members)
+    if (auto one = read_one(member.value, canonical(member.key.value), kind, names))
+      expectations.push_back(std::move(*one));
+  return expectations;
+}
+
+}  // namespace staithe::checks

@@ -1,0 +1,221 @@
+#include "staithe/checks/judge.hpp"
+
+#include "jsonpath.hpp"
+#include "match.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <pugixml.hpp>
+
+#include <algorithm>
+
+namespace staithe::checks {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t deepest = 200;
+
+/// How a subject is to be looked for.
+enum class Source { fact, json_dotted, json_path, xml };
+struct Subject {
+  Source source = Source::fact;
+  std::string_view path;
+};
+
+Subject subject_of(std::string_view text) {
+  if (text == "json") return {Source::json_dotted, {}};
+  if (text.starts_with("json.")) return {Source::json_dotted, text.substr(5)};
+  if (text.starts_with("json ")) return {Source::json_path, base::trim(text.substr(5))};
+  if (text.starts_with("xml ")) return {Source::xml, base::trim(text.substr(4))};
+  return {Source::fact, text};
+}
+
+JsonPath path_of(const Subject& subject) {
+  return subject.source == Source::json_path ? JsonPath(subject.path) : JsonPath::dotted(subject.path);
+}
+
+Value value_of(const json& node) {
+  Value value;
+  switch (node.type()) {
+    case json::value_t::string:
+      return Value::of(node.get<std::string>());
+    case json::value_t::boolean:
+      return Value::of(node.get<bool>());
+    case json::value_t::null:
+    case json::value_t::discarded:
+      value.kind = Value::Kind::null;
+      value.text = "null";
+      return value;
+    case json::value_t::array:
+    case json::value_t::object:
+      value.kind = node.is_array() ? Value::Kind::list : Value::Kind::object;
+      value.number = static_cast<double>(node.size());
+      break;
+    default:
+      value.kind = Value::Kind::number;
+      value.number = node.get<double>();
+  }
+  value.text = node.dump(-1, ' ', false, json::error_handler_t::replace);
+  return value;
+}
+
+/// nlohmann's parser recurses for nothing, but its destructor and our walk do.
+bool too_deep(std::string_view text) {
+  std::size_t depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_text) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > deepest) return true;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+struct Judge::Body {
+  bool parsed_json = false, parsed_xml = false;
+  json document;
+  pugi::xml_document xml;
+  std::string json_trouble, xml_trouble;
+
+  void need_json(const Reply& reply) {
+    if (std::exchange(parsed_json, true)) return;
+    const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
+    if (reply.body_cut)
+      json_trouble = "the body is larger than what is read of it";
+    else if (too_deep(reply.body))
+      json_trouble = "the body is nested too deeply";
+    else if (reply.body.empty())
+      json_trouble = "the body is empty";
+    else
+      document = json::parse(reply.body, nullptr, false);
+    if (json_trouble.empty() && document.is_discarded())
+      json_trouble =
+          fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body.substr(0, 60)).shown());
+  }
+
+  void need_xml(const Reply& reply) {
+    if (std::exchange(parsed_xml, true)) return;
+    if (reply.body_cut) {
+      xml_trouble = "the body is larger than what is read of it";
+      return;
+    }
+    const auto result = xml.load_buffer(reply.body.data(), reply.body.size());
+    if (!result) xml_trouble = fmt::format("the body is no XML: {}", result.description());
+  }
+};
+
+Judge::Judge(const Reply& reply, double now) : body_(std::make_unique<Body>()), reply_(reply), now_(now) {}
+Judge::~Judge() = default;
+
+Judge::Selected Judge::select(std::string_view text) const {
+  const auto subject = subject_of(text);
+  Selected selected;
+  if (subject.source == Source::fact) {
+    if (const auto fact = reply_.facts.find(text); fact != reply_.facts.end())
+      selected.values.push_back(fact->second);
+    else if (text == "body")
+      selected.values.push_back(Value::of(reply_.body));
+    return selected;
+  }
+  try {
+    if (subject.source == Source::xml) {
+      body_->need_xml(reply_);
+      if (!body_->xml_trouble.empty()) return {{}, true, body_->xml_trouble};
+      const pugi::xpath_query query(std::string(subject.path).c_str());
+      if (query.return_type() == pugi::xpath_type_number)
+        return {{Value::of_number(query.evaluate_number(body_->xml))}, true, {}};
+      if (query.return_type() == pugi::xpath_type_boolean)
+        return {{Value::of(query.evaluate_boolean(body_->xml))}, true, {}};
+      if (query.return_type() == pugi::xpath_type_string)
+        return {{Value::of(std::string(query.evaluate_string(body_->xml)))}, true, {}};
+      auto nodes = query.evaluate_node_set(body_->xml);
+      nodes.sort();
+      for (const auto& node : nodes)
+        selected.values.push_back(
+            Value::of(std::string(node.attribute() ? node.attribute().value() : node.node().text().get())));
+      selected.definite = selected.values.size() == 1;
+      return selected;
+    }
+    body_->need_json(reply_);
+    if (!body_->json_trouble.empty()) return {{}, true, body_->json_trouble};
+    const auto path = path_of(subject);
+    for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
+    selected.definite = path.singular();
+    // "every element is one of these" holds of an empty list, not of a list that is not there.
+    if (!selected.definite && selected.values.empty() && subject.source == Source::json_dotted) {
+      const auto parent = subject.path.substr(0, subject.path.find('*'));
+      const auto list = JsonPath::dotted(parent.substr(0, parent.empty() ? 0 : parent.size() - 1));
+      const auto found = list.find(body_->document);
+      selected.definite = found.empty() || !found.front()->is_structured();
+    }
+    return selected;
+  } catch (const base::Error& error) {
+    return {{}, true, error.what()};
+  } catch (const pugi::xpath_exception& error) {
+    return {{}, true, std::string("the XPath cannot be meant: ") + error.what()};
+  }
+}
+
+Judged Judge::judge(const Expectation& expectation) const {
+  Judged judged;
+  judged.subject = expectation.subject;
+  judged.wanted = expectation.wanted;
+  judged.position = expectation.position;
+  const auto selected = select(expectation.subject);
+  if (!selected.why.empty()) {
+    // A body that is not what was promised is the system's fault, and was judged: it is absent.
+    judged.outcome = Judged::Outcome::differs;
+    judged.got = selected.why;
+    return judged;
+  }
+  const auto typing = expectation.subject.starts_with("json") ? Typing::strict : Typing::lenient;
+  Match result;
+  if (selected.definite) {
+    const Value value = selected.values.empty() ? Value{} : selected.values.front();
+    judged.got = value.shown();
+    result = match(expectation.matcher, value, typing, now_);
+  } else {
+    std::vector<std::string> shown;
+    for (std::size_t i = 0; i < selected.values.size() && i < 5; ++i)
+      shown.push_back(selected.values[i].shown());
+    judged.got = fmt::format("{} values: {}{}", selected.values.size(), base::join(shown, ", "),
+                             selected.values.size() > 5 ? ", …" : "");
+    result = match_all(expectation.matcher, selected.values, typing, now_);
+  }
+  if (result.is == Match::Is::unknown) {
+    judged.why = result.why;
+    return judged;
+  }
+  judged.outcome = result.is == Match::Is::yes ? Judged::Outcome::held : Judged::Outcome::differs;
+  if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
+  return judged;
+}
+
+std::string check_subject(std::string_view text) {
+  const auto subject = subject_of(text);
+  try {
+    if (subject.source == Source::json_dotted || subject.source == Source::json_path) path_of(subject);
+    if (subject.source == Source::xml) pugi::xpath_query(std::string(subject.path).c_str());
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace staithe::checks

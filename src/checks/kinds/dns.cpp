@@ -1,0 +1,27 @@
+#include "kinds.hpp"
+
+#include <array>
+
+namespace staithe::checks {
+namespace {
+
+constexpr std::array<std::string_view, 3> subjects{"addresses", "resolves", "time"};
+
+std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+  const auto name = fields.text(value);
+  if (!name) return std::nullopt;
+  return DnsRequest{*name};
+}
+
+}  // namespace
+
+const Kind dns_kind{"dns",
+                    "resolve a name",
+                    "dns: api.example.com\nexpect: {addresses: count at least 2}",
+                    R"(Asks this machine's resolver, as any program here would.
+Expectations: resolves, addresses (a list), time.)",
+                    subjects,
+                    "resolves",
+                    parse};
+
+}  // namespace staithe::checks

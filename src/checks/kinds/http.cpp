@@ -1,0 +1,53 @@
+#include "kinds.hpp"
+#include "kinds/http_fields.hpp"
+
+#include <array>
+
+/// One kind for each method: the verb is the key.
+namespace staithe::checks {
+namespace {
+
+constexpr std::array<std::string_view, 15> subjects{"status",    "time",    "size",  "http", "header.",
+                                                    "json",      "json.",   "json ", "xml ", "body",
+                                                    "redirects", "success", "p50",   "p95",  "p99"};
+constexpr std::string_view manual =
+    R"(An HTTP request to a URL, or to a path below the suite's target.
+
+headers             a mapping; names as in RFC 9110
+json, form, body    what is sent: a tree, fields, or text
+auth                basic USER:PASSWORD, bearer TOKEN, or none
+follow              how many redirects are followed; 0 unless said otherwise
+connect_to          HOST:PORT to connect to in the place of what the URL names: round the balancer
+ca                  a PEM file instead of the system's certificates
+certificate         {file: PEM, key: PEM}, our own
+Expectations: status, time, size, http (the version), header.NAME, json.PATH, "json $.QUERY", "xml XPATH",
+body, redirects; with sample also success, p50, p95 and p99.)";
+
+template <const char* method>
+std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+  return read_http(fields, value, method);
+}
+constexpr char get[] = "GET", post[] = "POST", put[] = "PUT", patch[] = "PATCH", erase[] = "DELETE",
+               head[] = "HEAD";
+
+}  // namespace
+
+const Kind get_kind{"get", "GET a URL", "get: /health\nexpect: 200", manual, subjects, "status", parse<get>};
+const Kind post_kind{"post",
+                     "POST to a URL",
+                     "post: /cards\njson: {number: \"4111\"}\nexpect: {status: 201, json.id: matches ^CC}",
+                     "As get.",
+                     subjects,
+                     "status",
+                     parse<post>};
+const Kind put_kind{"put",    "PUT to a URL", "put: /cards/1\nbody: hello\nexpect: 2xx", "As get.", subjects,
+                    "status", parse<put>};
+const Kind patch_kind{"patch",     "PATCH a URL", "patch: /cards/1\njson: {state: closed}\nexpect: 200",
+                      "As get.",   subjects,      "status",
+                      parse<patch>};
+const Kind delete_kind{"delete", "DELETE a URL", "delete: /cards/1\nexpect: [200, 204]", "As get.", subjects,
+                       "status", parse<erase>};
+const Kind head_kind{"head",   "HEAD of a URL", "head: /logo.png\nexpect: 200", "As get.", subjects,
+                     "status", parse<head>};
+
+}  // namespace staithe::checks

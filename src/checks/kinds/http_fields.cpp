@@ -1,0 +1,213 @@
+#include "kinds/http_fields.hpp"
+
+#include "names.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace staithe::checks {
+namespace {
+
+bool is_header_name(std::string_view name) {
+  constexpr std::string_view token = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || token.find(c) != std::string_view::npos;
+  });
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
+class HttpReader {
+ public:
+  HttpReader(Fields& fields, std::string method) : fields_(fields) { request_.method = std::move(method); }
+
+  std::optional<Request> read(const yaml::Reader& value) {
+    url(value);
+    if (const auto defaults = fields_.default_of("headers")) headers(*defaults);
+    if (const auto own = fields_.map().value("headers")) headers(*own);
+    body();
+    auth();
+    auto& map = fields_.map();
+    if (const auto follow = map.integer("follow", 0, 50))
+      request_.follow_redirects = static_cast<int>(follow->value);
+    connect_to();
+    if (const auto ca = fields_.value_or_default("ca"))
+      if (const auto path = fields_.plain(*ca)) request_.ca_file = *path;
+    if (const auto certificate = fields_.value_or_default("certificate")) own_certificate(*certificate);
+    if (!good_) return std::nullopt;
+    return Request(std::move(request_));
+  }
+
+ private:
+  void url(const yaml::Reader& value) {
+    const auto text = fields_.text(value);
+    if (!text) return bad();
+    request_.url = *text;
+    request_.target = fields_.target();
+    if (text->empty()) return bad(value, "a path or a URL is missing");
+    const auto* start = std::get_if<std::string>(&text->pieces().front());
+    if (start == nullptr) return;
+    const bool whole = start->starts_with("http://") || start->starts_with("https://");
+    if (!whole && !start->starts_with('/'))
+      bad(value, "this is neither a URL nor a path", "paths begin with '/'");
+    if (start->starts_with('/') && request_.target.empty())
+      bad(value, "a path needs a target", "say 'target: https://…' in the suite, or write the whole URL");
+  }
+
+  void headers(const yaml::Reader& reader) {
+    // Those of the defaults come first; the step's own win.
+    const auto members = reader.map();
+    if (!members) return bad();
+    for (const auto& member : *members) {
+      if (!is_header_name(member.key.value)) {
+        bad(member.value, fmt::format("'{}' cannot be the name of a header", member.key.value));
+        continue;
+      }
+      const auto text = fields_.text(member.value);
+      if (!text) return bad();
+      std::erase_if(request_.headers,
+                    [&](const auto& one) { return same_name(one.first, member.key.value); });
+      request_.headers.emplace_back(member.key.value, *text);
+    }
+  }
+
+  void body() {
+    auto& map = fields_.map();
+    const auto json = map.value("json");
+    const auto form = map.value("form");
+    const auto text = map.value("body");
+    if ((json ? 1 : 0) + (form ? 1 : 0) + (text ? 1 : 0) > 1)
+      return bad(json ? *json : *form, "a request has one of json, form and body");
+    if (json) {
+      if (auto made = fields_.json(*json))
+        request_.body = std::move(*made);
+      else
+        bad();
+      request_.encoding = HttpRequest::Encoding::json;
+      default_type("application/json");
+    } else if (form) {
+      form_fields(*form);
+      default_type("application/x-www-form-urlencoded");
+    } else if (text) {
+      if (auto made = fields_.text(*text))
+        request_.body = std::move(*made);
+      else
+        bad();
+    }
+  }
+
+  void form_fields(const yaml::Reader& reader) {
+    request_.encoding = HttpRequest::Encoding::form;
+    const auto members = reader.map();
+    if (!members) return bad();
+    const char* separator = "";
+    for (const auto& member : *members) {
+      const auto value = fields_.text(member.value);
+      if (!value) return bad();
+      request_.body.append(separator);
+      request_.body.append(std::string_view(percent(member.key.value) + "="));
+      for (const auto& piece : value->pieces()) {
+        if (const auto* literal = std::get_if<std::string>(&piece))
+          request_.body.append(std::string_view(percent(*literal)));
+        else if (const auto* secret = std::get_if<plan::SecretRef>(&piece))
+          request_.body.append(*secret);
+        else
+          request_.body.append(std::get<plan::CaptureRef>(piece));
+      }
+      separator = "&";
+    }
+  }
+
+  static std::string percent(std::string_view text) {
+    std::string encoded;
+    for (const char c : text) {
+      if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+          std::string_view("-._~").find(c) != std::string_view::npos)
+        encoded += c;
+      else
+        encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return encoded;
+  }
+
+  void default_type(const char* type) {
+    for (const auto& [name, value] : request_.headers)
+      if (same_name(name, "Content-Type")) return;
+    request_.headers.emplace_back("content-type", Text(type));
+  }
+
+  void auth() {
+    const auto reader = fields_.value_or_default("auth");
+    if (!reader) return;
+    auto text = fields_.text(*reader);
+    if (!text) return bad();
+    if (text->is_literal() && text->shown() == "none") return;
+    const auto* start = text->pieces().empty() ? nullptr : std::get_if<std::string>(&text->pieces().front());
+    const std::string help =
+        "write 'auth: bearer $(token)', 'auth: basic $(user_and_password)' or 'auth: none'";
+    if (start == nullptr) return bad(*reader, "'auth' says basic, bearer or none", help);
+    const auto blank = start->find(' ');
+    const auto scheme = start->substr(0, blank);
+    if ((scheme != "basic" && scheme != "bearer") || blank == std::string::npos)
+      return bad(*reader, "'auth' says basic, bearer or none", help);
+    request_.auth = scheme == "basic" ? HttpRequest::Auth::basic : HttpRequest::Auth::bearer;
+    Text rest;
+    rest.append(std::string_view(*start).substr(blank + 1));
+    for (std::size_t i = 1; i < text->pieces().size(); ++i) {
+      const auto& piece = text->pieces()[i];
+      if (const auto* literal = std::get_if<std::string>(&piece))
+        rest.append(std::string_view(*literal));
+      else if (const auto* secret = std::get_if<plan::SecretRef>(&piece))
+        rest.append(*secret);
+      else
+        rest.append(std::get<plan::CaptureRef>(piece));
+    }
+    request_.credentials = rest;
+  }
+
+  void connect_to() {
+    const auto reader = fields_.value_or_default("connect_to");
+    if (!reader) return;
+    const auto text = fields_.plain(*reader);
+    if (!text) return bad();
+    const auto address = split_address(*text);
+    if (!address || address->port == 0) return bad(*reader, "'" + *text + "' is not HOST:PORT");
+    request_.connect_to = *text;
+  }
+
+  void own_certificate(const yaml::Reader& reader) {
+    yaml::Mapping map(reader);
+    const auto file = map.value("file", yaml::Need::required);
+    const auto key = map.value("key", yaml::Need::required);
+    map.finish();
+    if (!file || !key) return bad();
+    request_.client_certificate = fields_.plain(*file).value_or("");
+    request_.client_key = fields_.plain(*key).value_or("");
+  }
+
+  void bad() { good_ = false; }
+  void bad(const yaml::Reader& reader, std::string why, std::string help = {}) {
+    reader.error(std::move(why), std::move(help));
+    good_ = false;
+  }
+
+  Fields& fields_;
+  HttpRequest request_;
+  bool good_ = true;
+};
+
+}  // namespace
+
+std::optional<Request> read_http(Fields& fields, const yaml::Reader& value, const std::string& method) {
+  return HttpReader(fields, method).read(value);
+}
+
+}  // namespace staithe::checks

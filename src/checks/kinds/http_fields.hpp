@@ -1,0 +1,9 @@
+#pragma once
+#include "kinds.hpp"
+
+namespace staithe::checks {
+
+/// The keys that every method has.
+std::optional<Request> read_http(Fields& fields, const yaml::Reader& value, const std::string& method);
+
+}  // namespace staithe::checks

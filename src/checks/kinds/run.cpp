@@ -1,0 +1,52 @@
+#include "kinds.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace staithe::checks {
+namespace {
+
+constexpr std::array<std::string_view, 8> subjects{"exit", "out",   "err",   "time",
+                                                   "json", "json.", "json ", "signal"};
+
+bool is_variable(std::string_view name) {
+  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
+std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+  RunRequest request;
+  const auto command = fields.shell(value);
+  request.host = fields.host();
+  if (const auto on = fields.map().value("on")) request.host = fields.plain(*on).value_or("");
+  for (const auto& member : fields.map().map("env")) {
+    const auto text = fields.text(member.value);
+    if (!is_variable(member.key.value))
+      member.value.error("'" + member.key.value + "' cannot name a variable");
+    if (text) request.inputs.push_back({member.key.value, *text});
+  }
+  if (!command) return std::nullopt;
+  request.command = *command;
+  return request;
+}
+
+}  // namespace
+
+const Kind run_kind{
+    "run",
+    "run a command",
+    "each: host in $(hosts.app)\nrun: /srv/app/bin/python -m app.selftest\nexpect: {exit: 0}",
+    R"(A command by sh: under 'each' on the host, over SSH; else on this machine, or on the host that 'on' names. It
+says that something works with the app's own interpreter and libraries. It must not change anything unless the
+suite cleans up.
+
+on              the host
+env             environment variables: the place for saved values and secrets
+Expectations: exit, signal, out, err, time, and json.PATH of what it printed.)",
+    subjects,
+    "exit",
+    parse};
+
+}  // namespace staithe::checks

@@ -1,0 +1,23 @@
+#include "kinds.hpp"
+
+namespace staithe::checks {
+namespace {
+
+std::optional<Request> parse(Fields& /*fields*/, const yaml::Reader& value) {
+  const auto duration = value.duration();
+  if (!duration) return std::nullopt;
+  return PauseRequest{*duration};
+}
+
+}  // namespace
+
+const Kind wait_kind{
+    "wait",
+    "let time pass",
+    "wait: 2s",
+    R"(Nothing is asked and nothing can be expected. To wait for something, give its check 'until' and 'for'.)",
+    {},
+    "",
+    parse};
+
+}  // namespace staithe::checks

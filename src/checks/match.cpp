@@ -1,0 +1,274 @@
+#include "match.hpp"
+
+#include "pattern.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace staithe::checks {
+namespace {
+
+using Word = Matcher::Word;
+using Kind = Value::Kind;
+
+constexpr Match yes{Match::Is::yes, {}};
+const Match no{Match::Is::no, {}};
+Match unknown(std::string why) {
+  return {Match::Is::unknown, std::move(why)};
+}
+Match when(bool condition) {
+  return condition ? yes : no;
+}
+
+/// Operands were filled before anything is judged: what is left is literal.
+std::string text_of(const Text& text) {
+  return text.shown();
+}
+
+bool is_literal_word(const std::string& text) {
+  return parse_number(text).has_value() || text == "true" || text == "false" || text == "null";
+}
+
+bool equal_json(const std::string& a, const std::string& b) {
+  const auto left = nlohmann::json::parse(a, nullptr, false);
+  const auto right = nlohmann::json::parse(b, nullptr, false);
+  return !left.is_discarded() && left == right;
+}
+
+Match equals(const Matcher& matcher, const Value& value, Typing typing) {
+  const auto wanted = text_of(matcher.operands[0]);
+  if (matcher.form == Matcher::Form::quoted) return when(value.kind == Kind::text && value.text == wanted);
+  switch (value.kind) {
+    case Kind::absent:
+      return no;
+    case Kind::null:
+      return when(wanted == "null");
+    case Kind::boolean:
+      return when(wanted == value.text);
+    case Kind::text:
+      if (typing == Typing::strict && matcher.form == Matcher::Form::plain && is_literal_word(wanted))
+        return {Match::Is::no,
+                value.text == wanted ? "this is text; quote the expectation when text is meant" : ""};
+      if (const auto number = parse_number(wanted); typing == Typing::lenient && number)
+        if (const auto own = parse_number(value.text)) return when(*own == *number);
+      return when(value.text == wanted);
+    case Kind::number: {
+      if (value.text == wanted) return yes;  // beyond 2^53 only the digits tell
+      const auto number = parse_quantity(wanted);
+      if (!number) return no;
+      if (number->unit != value.unit && number->unit != Value::Unit::none)
+        return unknown("a number and '" + wanted + "' have different units");
+      return when(number->number == value.number);
+    }
+    case Kind::list:
+    case Kind::object:
+      return when(value.text == wanted || equal_json(value.text, wanted));
+  }
+  return no;
+}
+
+std::optional<double> number_in(const Value& value) {
+  if (value.kind == Kind::number) return value.number;
+  if (value.kind == Kind::text) return parse_number(value.text);
+  return std::nullopt;
+}
+
+/// An operand as a number in the value's unit; `why` says why it is none.
+std::optional<double> operand(const Matcher& matcher, std::size_t index, const Value& value,
+                              std::string& why) {
+  const auto text = text_of(matcher.operands[index]);
+  const auto quantity = parse_quantity(text);
+  if (!quantity) {
+    why = "'" + text + "' is no number, time or size";
+    return std::nullopt;
+  }
+  if (quantity->unit != value.unit && quantity->number != 0) {
+    why = value.unit == Value::Unit::duration ? "a time is compared with '" + text + "': write a unit"
+          : value.unit == Value::Unit::bytes && quantity->unit == Value::Unit::none
+              ? std::string()
+              : "'" + text + "' does not have the unit of what it is compared with";
+    if (!why.empty()) return std::nullopt;
+  }
+  return quantity->number;
+}
+
+/// Money has decimals that doubles do not: a cent is not lost to the last bit.
+double slack(double a, double b) {
+  return 1e-9 * std::max({std::abs(a), std::abs(b), 1e-6});
+}
+
+Match numeric(const Matcher& matcher, const Value& value) {
+  const auto number = number_in(value);
+  if (!number) return {Match::Is::no, value.kind == Kind::absent ? "" : "this is no number"};
+  std::string why;
+  std::vector<double> operands;
+  for (std::size_t i = 0; i < matcher.operands.size(); ++i) {
+    // A percentage has no unit.
+    Value plain = value;
+    if (matcher.word == Word::within && i == 2) plain.unit = Value::Unit::none;
+    const auto one = operand(matcher, i, plain, why);
+    if (!one) return unknown(why);
+    operands.push_back(*one);
+  }
+  switch (matcher.word) {
+    case Word::at_least:
+      return when(*number >= operands[0]);
+    case Word::at_most:
+      return when(*number <= operands[0]);
+    case Word::over:
+      return when(*number > operands[0]);
+    case Word::under:
+      return when(*number < operands[0]);
+    case Word::range:
+      return when(*number >= operands[0] && *number <= operands[1]);
+    case Word::within: {
+      const double room = std::max(operands[1], std::abs(operands[0]) * operands[2] / 100);
+      return when(std::abs(*number - operands[0]) <= room + slack(*number, operands[0]));
+    }
+    default:
+      return no;
+  }
+}
+
+Match contains(const Matcher& matcher, const Value& value) {
+  const auto wanted = text_of(matcher.operands[0]);
+  if (value.kind == Kind::text) return when(value.text.find(wanted) != std::string::npos);
+  if (value.kind == Kind::list && !value.items.empty())
+    return when(std::any_of(value.items.begin(), value.items.end(),
+                            [&](const Value& item) { return item.text == wanted; }));
+  if (value.kind != Kind::list && value.kind != Kind::object) return no;
+  const auto document = nlohmann::json::parse(value.text, nullptr, false);
+  if (document.is_object()) return when(document.contains(wanted));
+  if (!document.is_array()) return no;
+  return when(std::any_of(document.begin(), document.end(), [&](const auto& item) {
+    return item.is_string() ? item.template get_ref<const std::string&>() == wanted : item.dump() == wanted;
+  }));
+}
+
+Match matches(const Matcher& matcher, const Value& value) {
+  if (value.kind != Kind::text && value.kind != Kind::number && value.kind != Kind::boolean) return no;
+  try {
+    switch (Pattern(text_of(matcher.operands[0])).find(value.text)) {
+      case Pattern::Found::yes:
+        return yes;
+      case Pattern::Found::no:
+        return no;
+      case Pattern::Found::too_expensive:
+        return unknown("the pattern is too expensive for this text");
+      case Pattern::Found::bad_text:
+        return unknown("the text is no UTF-8");
+    }
+  } catch (const base::Error& error) {
+    return unknown(error.what());
+  }
+  return no;
+}
+
+Match date(const Matcher& matcher, const Value& value, double now) {
+  if (value.kind != Kind::text && value.kind != Kind::number) return no;
+  const auto when_it_is = parse_date(value.text);
+  if (!when_it_is) return {Match::Is::no, "this is no date"};
+  std::vector<double> spans;
+  for (const auto& text : matcher.operands) {
+    const auto span = parse_quantity(text_of(text));
+    if (!span || span->unit != Value::Unit::duration)
+      return unknown("'" + text_of(text) + "' is no span of time");
+    spans.push_back(span->number / 1000);
+  }
+  const double ahead = *when_it_is - now;
+  if (matcher.word == Word::date_ahead) return when(ahead >= spans[0] && ahead <= spans[1]);
+  if (matcher.word == Word::date_ago) return when(-ahead >= spans[0] && -ahead <= spans[1]);
+  return when(std::abs(ahead) <= spans[0]);
+}
+
+Match size_matches(const Matcher& matcher, const Value& value, Typing typing, double now) {
+  if (value.kind == Kind::list || value.kind == Kind::object)
+    return match(matcher.inner[0], Value::of_number(value.number), typing, now);
+  return {Match::Is::no, value.kind == Kind::absent ? "" : "there is nothing to count in it"};
+}
+
+bool is_empty(const Value& value) {
+  return (value.kind == Kind::text && value.text.empty()) ||
+         ((value.kind == Kind::list || value.kind == Kind::object) && value.number == 0);
+}
+
+}  // namespace
+
+Match match(const Matcher& matcher, const Value& value, Typing typing, double now) {
+  switch (matcher.word) {
+    case Word::equals:
+      return equals(matcher, value, typing);
+    case Word::one_of: {
+      Match all = no;
+      for (const auto& inner : matcher.inner) {
+        const auto one = match(inner, value, typing, now);
+        if (one.is == Match::Is::yes) return one;
+        if (one.is == Match::Is::unknown) all = one;
+      }
+      return all;
+    }
+    case Word::at_least:
+    case Word::at_most:
+    case Word::over:
+    case Word::under:
+    case Word::range:
+    case Word::within:
+      return numeric(matcher, value);
+    case Word::matches:
+      return matches(matcher, value);
+    case Word::contains:
+      return contains(matcher, value);
+    case Word::empty:
+      return when(is_empty(value));
+    case Word::absent:
+      return when(value.kind == Kind::absent);
+    case Word::exists:
+      return when(value.kind != Kind::absent);
+    case Word::date_ahead:
+    case Word::date_ago:
+    case Word::date_near:
+      return date(matcher, value, now);
+    case Word::count:
+      return size_matches(matcher, value, typing, now);
+    case Word::negation: {
+      const auto inner = match(matcher.inner[0], value, typing, now);
+      if (inner.is == Match::Is::unknown) return inner;
+      return when(inner.is == Match::Is::no);
+    }
+    case Word::status_class:
+      return when(value.kind == Kind::number && value.text.size() == 3 &&
+                  value.text[0] == text_of(matcher.operands[0])[0]);
+  }
+  return no;
+}
+
+Match match_all(const Matcher& matcher, std::span<const Value> values, Typing typing, double now) {
+  if (matcher.word == Word::count) return match(matcher.inner[0], Value::count(values.size()), typing, now);
+  if (matcher.word == Word::absent || matcher.word == Word::empty) return when(values.empty());
+  if (matcher.word == Word::exists) return when(!values.empty());
+  if (matcher.word == Word::negation &&
+      (matcher.inner[0].word == Word::absent || matcher.inner[0].word == Word::empty ||
+       matcher.inner[0].word == Word::exists || matcher.inner[0].word == Word::count)) {
+    const auto inner = match_all(matcher.inner[0], values, typing, now);
+    return inner.is == Match::Is::unknown ? inner : when(inner.is == Match::Is::no);
+  }
+  if (matcher.word == Word::contains) {
+    // A list contains a value when one of its elements is it.
+    const auto wanted = text_of(matcher.operands[0]);
+    return when(
+        std::any_of(values.begin(), values.end(), [&](const Value& value) { return value.text == wanted; }));
+  }
+  for (const auto& value : values)
+    if (auto one = match(matcher, value, typing, now); one.is != Match::Is::yes) {
+      if (one.why.empty()) one.why = "not " + value.shown();
+      return one;
+    }
+  return yes;
+}
+
+}  // namespace staithe::checks

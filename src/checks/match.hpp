@@ -1,0 +1,24 @@
+#pragma once
+#include "staithe/checks/expectation.hpp"
+
+#include <span>
+#include <string>
+
+namespace staithe::checks {
+
+/// What a matcher says of values.
+struct Match {
+  enum class Is { yes, no, unknown };
+  Is is = Is::no;
+  std::string why;  ///< of `unknown`; of `no` at times a hint
+};
+
+/// How strictly a plain number means a number: text in JSON that looks like one is none.
+enum class Typing { lenient, strict };
+
+/// `now`: seconds since 1970.
+Match match(const Matcher& matcher, const Value& value, Typing typing, double now);
+/// The same for all values that a path found.
+Match match_all(const Matcher& matcher, std::span<const Value> values, Typing typing, double now);
+
+}  // namespace staithe::checks

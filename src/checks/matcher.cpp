@@ -1,0 +1,227 @@
+#include "pattern.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/checks/expectation.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace staithe::checks {
+namespace {
+
+// Stands for a hole while a phrase is taken apart; no file can hold it.
+constexpr char hole = '\x1f';
+
+/// Phrases over text in which every hole is one character.
+class Phrase {
+ public:
+  Phrase(const Text& text, Matcher::Form form, std::string& why, std::string& help)
+      : text_(text), form_(form), why_(why), help_(help) {
+    for (const auto& piece : text.pieces()) {
+      if (const auto* literal = std::get_if<std::string>(&piece))
+        flat_ += *literal;
+      else
+        flat_ += hole;
+    }
+  }
+
+  std::optional<Matcher> parse() {
+    if (form_ == Matcher::Form::quoted) return equals(flat_);
+    return parse(base::trim(flat_));
+  }
+
+ private:
+  using Word = Matcher::Word;
+
+  std::optional<Matcher> parse(std::string_view text) {
+    if (text == "absent") return plain(Word::absent);
+    if (text == "exists") return plain(Word::exists);
+    if (text == "empty") return plain(Word::empty);
+    if (!text.empty() && std::string_view("<>=!").find(text.front()) != std::string_view::npos)
+      return refuse(
+          fmt::format("'{}' begins with an operator", text),
+          "write 'at least', 'at most', 'over', 'under' or 'not'; or quote it when the text is meant");
+    if (auto rest = after(text, "not ")) return wrapped(Word::negation, *rest);
+    if (auto rest = after(text, "count ")) return wrapped(Word::count, *rest);
+    if (auto rest = after(text, "matches ")) return pattern(*rest);
+    if (auto rest = after(text, "contains ")) return one(Word::contains, *rest);
+    if (auto rest = after(text, "date ")) return date(*rest);
+    constexpr std::array<std::pair<std::string_view, Word>, 4> comparisons{{{"at least ", Word::at_least},
+                                                                            {"at most ", Word::at_most},
+                                                                            {"over ", Word::over},
+                                                                            {"under ", Word::under}}};
+    for (const auto& [word, meaning] : comparisons)
+      if (auto rest = after(text, word)) return compared(meaning, word, *rest);
+    if (const auto at = text.find(" within "); at != std::string_view::npos)
+      if (is_quantity(text.substr(0, at))) return within(text.substr(0, at), text.substr(at + 8));
+    if (const auto at = text.find(" to "); at != std::string_view::npos)
+      if (is_quantity(text.substr(0, at)) && is_quantity(text.substr(at + 4)))
+        return two(Word::range, text.substr(0, at), text.substr(at + 4));
+    if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5')
+      return one(Word::status_class, text);
+    return equals(text);
+  }
+
+  static std::optional<std::string_view> after(std::string_view text, std::string_view word) {
+    if (!text.starts_with(word)) return std::nullopt;
+    return base::trim(text.substr(word.size()));
+  }
+
+  std::nullopt_t refuse(std::string why, std::string help = {}) {
+    why_ = std::move(why);
+    help_ = std::move(help);
+    for (auto& c : why_)
+      if (c == hole) c = '?';
+    return std::nullopt;
+  }
+
+  bool is_quantity(std::string_view text) const {
+    text = base::trim(text);
+    return text == std::string_view(&hole, 1) || parse_quantity(text).has_value();
+  }
+
+  /// The part of the author's text that `piece`, which points into flat_, stands for.
+  Text operand(std::string_view piece) const {
+    const auto begin = static_cast<std::size_t>(piece.data() - flat_.data());
+    Text made;
+    std::size_t at = 0;
+    for (const auto& part : text_.pieces()) {
+      const auto* literal = std::get_if<std::string>(&part);
+      const std::size_t size = literal != nullptr ? literal->size() : 1;
+      const std::size_t from = std::max(at, begin), to = std::min(at + size, begin + piece.size());
+      if (from < to) {
+        if (literal != nullptr)
+          made.append(std::string_view(*literal).substr(from - at, to - from));
+        else if (const auto* capture = std::get_if<plan::CaptureRef>(&part))
+          made.append(*capture);
+      }
+      at += size;
+    }
+    return made;
+  }
+
+  Matcher plain(Word word) const {
+    Matcher matcher;
+    matcher.word = word;
+    matcher.form = form_;
+    return matcher;
+  }
+  Matcher one(Word word, std::string_view piece) const {
+    Matcher matcher = plain(word);
+    matcher.operands.push_back(operand(piece));
+    return matcher;
+  }
+  Matcher equals(std::string_view piece) const {
+    Matcher matcher = one(Word::equals, piece);
+    if (matcher.form == Matcher::Form::plain && !matcher.operands[0].is_literal())
+      matcher.form = Matcher::Form::substituted;
+    return matcher;
+  }
+  Matcher two(Word word, std::string_view first, std::string_view second) const {
+    Matcher matcher = one(word, base::trim(first));
+    matcher.operands.push_back(operand(base::trim(second)));
+    return matcher;
+  }
+
+  std::optional<Matcher> wrapped(Word word, std::string_view rest) {
+    auto inner = parse(rest);
+    if (!inner) return std::nullopt;
+    if (word == Word::count) {
+      const bool number = inner->word == Word::at_least || inner->word == Word::at_most ||
+                          inner->word == Word::over || inner->word == Word::under ||
+                          inner->word == Word::range || (inner->word == Word::equals && is_quantity(rest));
+      if (!number)
+        return refuse(fmt::format("'count {}' does not say how many", rest),
+                      "write 'count 3', 'count at most 5' or 'count 1 to 4'");
+    }
+    Matcher matcher = plain(word);
+    matcher.inner.push_back(std::move(*inner));
+    return matcher;
+  }
+
+  std::optional<Matcher> pattern(std::string_view rest) {
+    if (rest.find(hole) == std::string_view::npos) {
+      try {
+        const Pattern compiled(rest);
+      } catch (const base::Error& error) {
+        return refuse(fmt::format("'{}' is no pattern: {}", rest, error.what()));
+      }
+    }
+    return one(Word::matches, rest);
+  }
+
+  std::optional<Matcher> compared(Word word, std::string_view said, std::string_view rest) {
+    // "at least 19 of 20": how many there are is the sample's business.
+    if (const auto of = rest.find(" of "); of != std::string_view::npos && is_quantity(rest.substr(of + 4)))
+      rest = rest.substr(0, of);
+    if (!is_quantity(rest))
+      return refuse(
+          fmt::format("'{}' is followed by '{}', which is no number, time or size", base::trim(said), rest),
+          "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
+    return one(word, rest);
+  }
+
+  std::optional<Matcher> within(std::string_view center, std::string_view rest) {
+    const std::string shape = "write '2.90 within 0.01', '2.90 within 1%' or '2.90 within 0.01 or 1%'";
+    std::string_view absolute = rest, relative;
+    if (const auto at = rest.find(" or "); at != std::string_view::npos) {
+      absolute = base::trim(rest.substr(0, at));
+      relative = base::trim(rest.substr(at + 4));
+    } else if (rest.ends_with('%')) {
+      relative = base::trim(rest);
+      absolute = {};
+    }
+    if (!relative.empty() && !relative.ends_with('%'))
+      return refuse("the second tolerance is no percentage", shape);
+    if (!relative.empty()) relative.remove_suffix(1);
+    const bool good = (absolute.empty() || is_quantity(absolute)) &&
+                      (relative.empty() || is_quantity(relative)) && !(absolute.empty() && relative.empty());
+    if (!good) return refuse(fmt::format("'within {}' is no tolerance", rest), shape);
+    Matcher matcher = one(Word::within, base::trim(center));
+    matcher.operands.push_back(absolute.empty() ? Text("0") : operand(absolute));
+    matcher.operands.push_back(relative.empty() ? Text("0") : operand(relative));
+    return matcher;
+  }
+
+  std::optional<Matcher> date(std::string_view rest) {
+    const std::string shape =
+        "write 'date 25d to 35d from now', 'date 0s to 1h ago' or 'date within 5m of now'";
+    const auto spans = [&](std::string_view text, Word word) -> std::optional<Matcher> {
+      const auto at = text.find(" to ");
+      if (at == std::string_view::npos || !is_span(text.substr(0, at)) || !is_span(text.substr(at + 4)))
+        return refuse(fmt::format("'date {}' names no span of time", rest), shape);
+      return two(word, text.substr(0, at), text.substr(at + 4));
+    };
+    if (rest.ends_with(" from now")) return spans(rest.substr(0, rest.size() - 9), Word::date_ahead);
+    if (rest.ends_with(" ago")) return spans(rest.substr(0, rest.size() - 4), Word::date_ago);
+    if (rest.starts_with("within ") && rest.ends_with(" of now")) {
+      const auto span = base::trim(rest.substr(7, rest.size() - 14));
+      if (is_span(span)) return one(Word::date_near, span);
+    }
+    return refuse(fmt::format("'date {}' is no phrase that is known", rest), shape);
+  }
+
+  bool is_span(std::string_view text) const {
+    text = base::trim(text);
+    if (text == std::string_view(&hole, 1)) return true;
+    const auto value = parse_quantity(text);
+    return value && value->unit == Value::Unit::duration;
+  }
+
+  const Text& text_;
+  Matcher::Form form_;
+  std::string& why_;
+  std::string& help_;
+  std::string flat_;
+};
+
+}  // namespace
+
+std::optional<Matcher> parse_matcher(const Text& text, Matcher::Form form, std::string& why,
+                                     std::string& help) {
+  return Phrase(text, form, why, help).parse();
+}
+
+}  // namespace staithe::checks

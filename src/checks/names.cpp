@@ -1,0 +1,214 @@
+#include "names.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::checks {
+namespace {
+
+/// The pieces of a text: literal, or a name.
+struct Piece {
+  bool is_name = false;
+  std::string text;
+};
+
+/// `open`: a `$(` without its end was met.
+std::vector<Piece> pieces_of(std::string_view text, bool& open) {
+  std::vector<Piece> pieces;
+  std::string literal;
+  open = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+    if (text[i] == '$' && next == '$') {
+      literal += '$';
+      ++i;
+    } else if (text[i] == '$' && next == '(') {
+      const auto end = text.find(')', i);
+      if (end == std::string_view::npos) {
+        open = true;
+        return pieces;
+      }
+      if (!literal.empty()) pieces.push_back({false, std::exchange(literal, {})});
+      pieces.push_back({true, std::string(base::trim(text.substr(i + 2, end - i - 2)))});
+      i = end;
+    } else {
+      literal += text[i];
+    }
+  }
+  if (!literal.empty()) pieces.push_back({false, std::move(literal)});
+  return pieces;
+}
+
+bool is_json_literal(std::string_view text) {
+  if (text == "true" || text == "false" || text == "null") return true;
+  if (text.empty() || (text.front() != '-' && (text.front() < '0' || text.front() > '9'))) return false;
+  const auto parsed = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  return parsed.is_number();
+}
+
+}  // namespace
+
+std::vector<std::string> names_in(std::string_view text) {
+  std::vector<std::string> names;
+  bool open = false;
+  for (auto& piece : pieces_of(text, open))
+    if (piece.is_name) names.push_back(std::move(piece.text));
+  return names;
+}
+
+void collect_names(const yaml::Node& node, std::set<std::string>& names) {
+  for (auto& name : names_in(node.text)) names.insert(std::move(name));
+  for (const auto& item : node.items) collect_names(item, names);
+  for (const auto& entry : node.entries) collect_names(entry.value, names);
+}
+
+std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& reader) const {
+  bool open = false;
+  const auto pieces = pieces_of(text, open);
+  if (open) {
+    reader.error("'$(' has no ')'", "write '$$(' when no name is meant");
+    return std::nullopt;
+  }
+  Text expanded;
+  bool good = true;
+  for (const auto& piece : pieces) {
+    if (!piece.is_name) {
+      expanded.append(std::string_view(piece.text));
+    } else if (const auto value = values_.find(piece.text); value != values_.end()) {
+      expanded.append(std::string_view(value->second));
+    } else if (const auto secret = secrets_.find(piece.text); secret != secrets_.end()) {
+      expanded.append(secret->second);
+    } else if (is_runtime(piece.text)) {
+      expanded.append(plan::CaptureRef{piece.text});
+    } else {
+      unknown(piece.text, reader);
+      good = false;
+    }
+  }
+  if (!good) return std::nullopt;
+  return expanded;
+}
+
+std::optional<std::string> Names::expand_plain(const std::string& text, const yaml::Reader& reader) const {
+  const auto expanded = expand(text, reader);
+  if (!expanded) return std::nullopt;
+  if (!expanded->is_literal()) {
+    reader.error(fmt::format("'{}' is known at run time only and cannot stand here", text));
+    return std::nullopt;
+  }
+  return expanded->shown();
+}
+
+bool Names::is_runtime(const std::string& name) const {
+  if (runtime_.count(name) > 0) return true;
+  for (const auto& prefix : prefixes_)
+    if (name.rfind(prefix, 0) == 0) return true;
+  return false;
+}
+
+void Names::unknown(const std::string& name, const yaml::Reader& reader) const {
+  if (const auto later = later_.find(name); later != later_.end())
+    return reader.error(fmt::format("'{}' is used before it is saved", name),
+                        fmt::format("'{}' saves it, which comes later", later->second));
+  if (name.rfind("deploy.", 0) == 0)
+    return reader.error(fmt::format("'{}' is known in a deploy only", name),
+                        fmt::format("outside of one, give --var {}=VALUE", name));
+  std::vector<std::string> known;
+  for (const auto& [one, value] : values_) known.push_back(one);
+  for (const auto& [one, secret] : secrets_) known.push_back(one);
+  known.insert(known.end(), runtime_.begin(), runtime_.end());
+  const auto near = base::nearest(name, known);
+  reader.error(fmt::format("nothing is called '{}' here", name),
+               near ? fmt::format("did you mean '{}'?", *near) : "a step that comes before must save it");
+}
+
+std::string json_string(std::string_view text) {
+  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string json_scalar(std::string_view plain) {
+  return is_json_literal(plain) ? std::string(plain) : json_string(plain);
+}
+
+namespace {
+
+/// A scalar that holds only values known now, or one hole and nothing else, keeps its type; a hole inside of
+/// text is part of that text.
+bool append_scalar(Text& out, const yaml::Reader& reader, const Names& names) {
+  const auto& node = reader.node();
+  const auto text = names.expand(node.text, reader);
+  if (!text) return false;
+  if (text->is_literal()) {
+    const auto shown = text->shown();
+    out.append(std::string_view(node.quoted ? json_string(shown) : json_scalar(shown)));
+    return true;
+  }
+  const bool lone =
+      text->pieces().size() == 1 && std::holds_alternative<plan::CaptureRef>(text->pieces().front());
+  if (lone && !node.quoted) {
+    out.append(*text);
+    return true;
+  }
+  out.append("\"");
+  for (const auto& piece : text->pieces()) {
+    if (const auto* literal = std::get_if<std::string>(&piece)) {
+      const auto escaped = json_string(*literal);
+      out.append(std::string_view(escaped).substr(1, escaped.size() - 2));
+    } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
+      out.append(*secret);
+    } else {
+      out.append(std::get<plan::CaptureRef>(piece));
+    }
+  }
+  out.append("\"");
+  return true;
+}
+
+bool append(Text& out, const yaml::Reader& reader, const Names& names) {
+  const auto& node = reader.node();
+  if (node.refused) return false;
+  bool good = true;
+  const char* separator = "";
+  switch (node.kind) {
+    case yaml::Kind::null:
+      out.append("null");
+      return true;
+    case yaml::Kind::scalar:
+      return append_scalar(out, reader, names);
+    case yaml::Kind::list:
+      out.append("[");
+      for (std::size_t i = 0; i < node.items.size(); ++i, separator = ",") {
+        out.append(separator);
+        good = append(out, {node.items[i], reader.diagnostics(), yaml::path_of(reader.path(), i)}, names) &&
+               good;
+      }
+      out.append("]");
+      return good;
+    case yaml::Kind::map:
+      out.append("{");
+      for (const auto& entry : node.entries) {
+        out.append(separator);
+        out.append(std::string_view(json_string(entry.key)));
+        out.append(":");
+        good = append(out, {entry.value, reader.diagnostics(), yaml::path_of(reader.path(), entry.key)},
+                      names) &&
+               good;
+        separator = ",";
+      }
+      out.append("}");
+      return good;
+  }
+  return good;
+}
+
+}  // namespace
+
+std::optional<Text> json_template(const yaml::Reader& reader, const Names& names) {
+  Text text;
+  if (!append(text, reader, names)) return std::nullopt;
+  return text;
+}
+
+}  // namespace staithe::checks

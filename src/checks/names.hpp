@@ -1,0 +1,67 @@
+#pragma once
+#include "staithe/checks/suite.hpp"
+#include "staithe/yaml/reader.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace staithe::checks {
+
+/// What `$(name)` means at one place of a suite: a value that is known now, a secret, or something that is
+/// known when the suite runs.
+class Names {
+ public:
+  void set(const std::string& name, std::string value) { values_[name] = std::move(value); }
+  void set_secret(const std::string& name, plan::SecretRef secret) { secrets_[name] = std::move(secret); }
+  /// Known from here on, at run time.
+  void declare(const std::string& name) { runtime_.insert(name); }
+  /// The same for every name that begins so.
+  void declare_prefix(const std::string& prefix) { prefixes_.insert(prefix); }
+  /// Will be saved by a later step: for the message.
+  void announce(const std::string& name, const std::string& step) { later_.emplace(name, step); }
+  /// Saved by a step that runs once for each case: so does what uses it.
+  void set_per_case(const std::string& name) { per_case_.insert(name); }
+
+  bool is_runtime(const std::string& name) const;
+  bool is_per_case(const std::string& name) const {
+    return name.rfind("case.", 0) == 0 || per_case_.count(name) > 0;
+  }
+
+  /// Replaces what is known and leaves holes for the rest; `$$` is a dollar, and a `$` in front of anything
+  /// else than `(` or `$` stays. Unknown names are findings at `reader`.
+  std::optional<Text> expand(const std::string& text, const yaml::Reader& reader) const;
+  /// The same where everything must be known now.
+  std::optional<std::string> expand_plain(const std::string& text, const yaml::Reader& reader) const;
+
+ private:
+  void unknown(const std::string& name, const yaml::Reader& reader) const;
+
+  std::map<std::string, std::string> values_;
+  std::map<std::string, plan::SecretRef> secrets_;
+  std::set<std::string> runtime_, prefixes_, per_case_;
+  std::map<std::string, std::string> later_;
+};
+
+/// The names between `$(` and `)` in a text.
+std::vector<std::string> names_in(std::string_view text);
+/// The same for every scalar below a node.
+void collect_names(const yaml::Node& node, std::set<std::string>& names);
+
+/// What a value looks like in JSON: numbers, true, false and null as they are, anything else as a string.
+std::string json_scalar(std::string_view plain);
+std::string json_string(std::string_view text);
+
+/// A JSON text whose holes stand where the author's stand. See HttpRequest::Encoding::json.
+std::optional<Text> json_template(const yaml::Reader& reader, const Names& names);
+
+/// RFC 4180: the first row names the columns. Findings about the file go to `why`.
+struct Table {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+std::optional<Table> parse_csv(std::string_view text, std::string& why);
+
+}  // namespace staithe::checks

@@ -1,0 +1,196 @@
+#include "staithe/base/text.hpp"
+#include "staithe/checks/suite.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::checks {
+namespace {
+
+using nlohmann::json;
+
+json json_of(const std::vector<Expectation>& expectations) {
+  auto list = json::array();
+  for (const auto& one : expectations) list.push_back({{"subject", one.subject}, {"wanted", one.wanted}});
+  return list;
+}
+
+json json_of(const Check& check) {
+  json document{{"name", check.name},
+                {"key", check.key},
+                {"severity", name_of(check.severity)},
+                {"line", check.position.line},
+                {"request", title_of(check.request)},
+                {"timeout_ms", check.timeout.count()},
+                {"tags", check.tags},
+                {"expect", json_of(check.expect)}};
+  auto texts = json::array();
+  for (const auto* text : texts_of(check.request)) texts.push_back(text->shown());
+  document["texts"] = texts;
+  if (const auto* http = std::get_if<HttpRequest>(&check.request)) {
+    auto headers = json::array();
+    for (const auto& header : http->headers) headers.push_back(header.first);
+    document["headers"] = headers;
+    if (!http->connect_to.empty()) document["connect_to"] = http->connect_to;
+  }
+  if (!check.warn.empty()) document["warn"] = json_of(check.warn);
+  if (!check.until.empty())
+    document["until"] = {{"expect", json_of(check.until)},
+                         {"give_up_if", json_of(check.give_up_if)},
+                         {"every_ms", check.every.count()},
+                         {"for_ms", check.within.count()}};
+  if (check.retries > 0)
+    document["retry"] = {{"times", check.retries}, {"after_ms", check.retry_after.count()}};
+  if (check.sample > 1) document["sample"] = check.sample;
+  if (check.go_on) document["on_fail"] = "continue";
+  for (const auto& saved : check.save) document["save"][saved.name] = saved.subject;
+  for (const auto& undo : check.undo) document["undo"] = json_of(undo);
+  for (const auto& one : check.tolerate)
+    document["tolerate"][one.neighbour] = {
+        {"evidence", json_of(one.evidence)}, {"probe", one.probe}, {"expect", json_of(one.expect)}};
+  if (check.quarantine)
+    document["quarantine"] = {{"owner", check.quarantine->owner},
+                              {"reason", check.quarantine->reason},
+                              {"until", check.quarantine->until}};
+  return document;
+}
+
+json json_of(const std::vector<Check>& checks) {
+  auto list = json::array();
+  for (const auto& check : checks) list.push_back(json_of(check));
+  return list;
+}
+
+json json_of(const Suite& suite) {
+  json document{{"name", suite.name},
+                {"about", suite.about},
+                {"owner", suite.owner},
+                {"severity", name_of(suite.severity)},
+                {"tags", suite.tags},
+                {"target", suite.target},
+                {"budget_ms", suite.budget.count()},
+                {"depends_on", suite.depends_on},
+                {"export", suite.exports},
+                {"setup", json_of(suite.setup)},
+                {"steps", json_of(suite.steps)},
+                {"cleanup", json_of(suite.cleanup)}};
+  if (suite.sweep)
+    document["sweep"] = {{"older_than_ms", suite.sweep->older_than.count()},
+                         {"list", json_of(suite.sweep->list)},
+                         {"each", json_of(suite.sweep->each)}};
+  for (const auto& one : suite.neighbours)
+    if (one.probe)
+      document["neighbours"][one.name] = {{"probe", json_of(*one.probe)},
+                                          {"patience_ms", one.patience.count()}};
+  return document;
+}
+
+/// One plan as text.
+class Renderer {
+ public:
+  explicit Renderer(const SuitePlan& plan) : plan_(plan) {}
+
+  std::string text() {
+    for (const auto& suite : plan_.suites) this->suite(suite);
+    std::size_t checks = 0;
+    for (const auto& one : plan_.suites) checks += one.setup.size() + one.steps.size();
+    text_ += fmt::format("{} {}, {} {}.\nPlan id {}\n", checks, checks == 1 ? "check" : "checks",
+                         plan_.suites.size(), plan_.suites.size() == 1 ? "suite" : "suites", id_of(plan_));
+    return std::move(text_);
+  }
+
+ private:
+  void suite(const Suite& suite) {
+    text_ += fmt::format("{:<10} {}   {}, {}\n", "Suite", suite.name, name_of(suite.severity), suite.file);
+    if (!suite.about.empty()) text_ += fmt::format("{:<10} {}\n", "About", suite.about);
+    if (!suite.target.empty()) text_ += fmt::format("{:<10} {}\n", "Target", suite.target);
+    if (!suite.depends_on.empty())
+      text_ += fmt::format("{:<10} {}\n", "After", base::join(suite.depends_on, ", "));
+    if (!plan_.release.empty()) text_ += fmt::format("{:<10} {}\n", "Release", plan_.release);
+    text_ += fmt::format("{:<10} {}, and {} to clean up\n\n", "Within", base::to_text(suite.budget),
+                         base::to_text(suite.cleanup_budget));
+    part("Setup", suite.setup);
+    part("Checks", suite.steps);
+    part("Cleanup (always)", suite.cleanup);
+    if (suite.sweep) {
+      text_ += fmt::format("Sweep (of runs that were killed more than {} ago)\n",
+                           base::to_text(suite.sweep->older_than));
+      text_ += "       " + title_of(suite.sweep->list.request) +
+               "\n       each: " + title_of(suite.sweep->each.request) + "\n\n";
+    }
+  }
+
+  void part(const char* name, const std::vector<Check>& checks) {
+    if (checks.empty()) return;
+    text_ += fmt::format("{}\n", name);
+    std::size_t number = 1;
+    for (const auto& check : checks) this->check(number++, check);
+    text_ += '\n';
+  }
+
+  void check(std::size_t number, const Check& check) {
+    const auto title = title_of(check.request);
+    text_ += fmt::format("  {:>3}  {}{}\n", number, check.name, facts(check));
+    if (title != check.name) line("ask", base::printable(title));
+    if (const auto* http = std::get_if<HttpRequest>(&check.request)) this->http(*http);
+    for (const auto& one : check.until) expectation("until", one);
+    for (const auto& one : check.give_up_if) expectation("give up", one);
+    for (const auto& one : check.expect) expectation("expect", one);
+    for (const auto& one : check.warn) expectation("warn", one);
+    for (const auto& one : check.tolerate)
+      line("tolerate", "when " + one.neighbour + " is down, with evidence");
+    for (const auto& saved : check.save) line("save", saved.name + " from " + saved.subject);
+    for (const auto& undo : check.undo) line("undo", title_of(undo.request));
+    if (check.quarantine)
+      line("quarantine", fmt::format("until {}: {}", check.quarantine->until, check.quarantine->reason));
+  }
+
+  static std::string facts(const Check& check) {
+    std::string text;
+    if (check.sample > 1) text += fmt::format("   {} samples", check.sample);
+    if (check.retries > 0)
+      text += fmt::format("   retry {} after {}", check.retries, base::to_text(check.retry_after));
+    if (check.within.count() > 0)
+      text += fmt::format("   every {} for {}", base::to_text(check.every), base::to_text(check.within));
+    return text;
+  }
+
+  void http(const HttpRequest& http) {
+    if (http.auth != HttpRequest::Auth::none)
+      line("auth", (http.auth == HttpRequest::Auth::basic ? "basic " : "bearer ") + http.credentials.shown());
+    for (const auto& [name, value] : http.headers) line("header", name + ": " + value.shown());
+    if (!http.body.empty()) line("body", http.body.shown());
+    if (!http.connect_to.empty()) line("connect", http.connect_to);
+  }
+
+  void expectation(const char* word, const Expectation& one) { line(word, one.subject + ": " + one.wanted); }
+  void line(const char* word, const std::string& text) {
+    text_ += fmt::format("       {:<10} {}\n", word, text);
+  }
+
+  const SuitePlan& plan_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string to_json(const SuitePlan& plan) {
+  auto suites = json::array();
+  for (const auto& suite : plan.suites) suites.push_back(json_of(suite));
+  const json document{{"schema", 1},
+                      {"kind", "check"},
+                      {"release", plan.release},
+                      {"environment", plan.environment},
+                      {"suites", suites}};
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string id_of(const SuitePlan& plan) {
+  return base::sha256_hex(to_json(plan)).substr(0, 12);
+}
+
+std::string render(const SuitePlan& plan) {
+  return Renderer(plan).text();
+}
+
+}  // namespace staithe::checks

@@ -1,0 +1,419 @@
+#include "step_reader.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/checks/judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace staithe::checks {
+namespace {
+
+/// "harmless wherever it stands in a shell command, quoted or not".
+bool is_harmless(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
+  });
+}
+
+class StepFields final : public Fields {
+ public:
+  StepFields(const yaml::Reader& item, const Instance& instance, const Frame& frame, const Names& names)
+      : map_(item), instance_(instance), frame_(frame), names_(names), diagnostics_(item.diagnostics()) {}
+
+  yaml::Mapping& map() override { return map_; }
+
+  std::optional<Text> text(const yaml::Reader& reader) override {
+    const auto written = reader.text();
+    return written ? names_.expand(*written, reader) : std::nullopt;
+  }
+  std::optional<std::string> plain(const yaml::Reader& reader) override {
+    const auto written = reader.text();
+    return written ? names_.expand_plain(*written, reader) : std::nullopt;
+  }
+  std::optional<Text> json(const yaml::Reader& reader) override { return json_template(reader, names_); }
+
+  std::optional<std::string> shell(const yaml::Reader& reader) override {
+    const auto written = reader.text();
+    if (!written) return std::nullopt;
+    for (const auto& name : names_in(*written)) {
+      const auto value = names_.expand("$(" + name + ")", reader);
+      if (!value) return std::nullopt;
+      if (value->is_literal() && is_harmless(value->shown())) continue;
+      reader.error(fmt::format("'{}' cannot stand in a command", name),
+                   fmt::format("say env: {{VALUE: $({})}} and write \"$VALUE\"", name));
+      return std::nullopt;
+    }
+    return names_.expand_plain(*written, reader);
+  }
+
+  std::optional<plan::SecretRef> database(const yaml::Reader& reader, const std::string& name) override {
+    const auto found = frame_.context.databases.find(name);
+    if (found != frame_.context.databases.end()) return found->second;
+    std::vector<std::string> known;
+    for (const auto& [one, url] : frame_.context.databases) known.push_back(one);
+    const auto near = base::nearest(name, known);
+    reader.error(fmt::format("no database is called '{}'", name),
+                 near ? fmt::format("did you mean '{}'?", *near)
+                      : fmt::format("declare it in staithe.yml: databases: {{{}: {{url: env NAME}}}}", name));
+    return std::nullopt;
+  }
+
+  const std::string& target() const override { return frame_.target; }
+  std::string host() const override { return instance_.host; }
+
+  std::optional<yaml::Reader> default_of(std::string_view key) override {
+    if (frame_.defaults == nullptr) return std::nullopt;
+    const auto* node = frame_.defaults->find(key);
+    if (node == nullptr) return std::nullopt;
+    return yaml::Reader(*node, diagnostics_, yaml::path_of("defaults", key));
+  }
+
+ private:
+  yaml::Mapping map_;
+  const Instance& instance_;
+  const Frame& frame_;
+  const Names& names_;
+  diag::Diagnostics& diagnostics_;
+};
+
+void add_needs(const Text& text, std::set<std::string>& needs) {
+  for (const auto& piece : text.pieces())
+    if (const auto* capture = std::get_if<plan::CaptureRef>(&piece))
+      if (capture->name.rfind("run.", 0) != 0 && capture->name.rfind("item.", 0) != 0)
+        needs.insert(capture->name);
+}
+void add_needs(const Matcher& matcher, std::set<std::string>& needs) {
+  for (const auto& operand : matcher.operands) add_needs(operand, needs);
+  for (const auto& inner : matcher.inner) add_needs(inner, needs);
+}
+void add_needs(const std::vector<Expectation>& expectations, std::set<std::string>& needs) {
+  for (const auto& expectation : expectations) add_needs(expectation.matcher, needs);
+}
+
+/// Reads the keys that every kind has.
+class StepReader {
+ public:
+  StepReader(const yaml::Reader& item, Part part, const Instance& instance, const Frame& frame, Names& names)
+      : item_(item),
+        instance_(instance),
+        frame_(frame),
+        names_(names),
+        fields_(item, instance, frame, names) {
+    check_.part = part;
+    check_.position = item.node().position;
+    check_.severity = frame.severity;
+  }
+
+  std::optional<Check> read() {
+    if (!fields_.map().valid()) return std::nullopt;
+    const auto before = item_.diagnostics().count(diag::Severity::error);
+    if (!find_kind_of_step()) return std::nullopt;
+    const auto value = fields_.map().value(kind_->name);
+    auto request = kind_->parse(fields_, *value);
+    if (request) check_.request = std::move(*request);
+    identity(request.has_value());
+    policy();
+    polling();
+    expectations();
+    tolerance();
+    save();
+    undo();
+    fields_.map().value("each");
+    fields_.map().finish();
+    collect();
+    if (!request || item_.diagnostics().count(diag::Severity::error) > before) return std::nullopt;
+    return std::move(check_);
+  }
+
+ private:
+  bool find_kind_of_step() {
+    std::vector<std::string> found, known;
+    for (const auto& kind : kinds()) {
+      known.emplace_back(kind.name);
+      if (fields_.map().has(kind.name)) {
+        found.emplace_back(kind.name);
+        kind_ = &kind;
+      }
+    }
+    if (found.size() == 1) return true;
+    if (found.size() > 1) {
+      item_.error("a step asks one thing, this one says " + base::join(found, " and "));
+      return false;
+    }
+    for (const auto& entry : item_.node().entries)
+      if (const auto near = base::nearest(entry.key, known)) {
+        item_.error(fmt::format("'{}' is no kind of check", entry.key),
+                    fmt::format("did you mean '{}'?", *near));
+        return false;
+      }
+    item_.error("this step does not say what it asks", "it needs one of " + base::join(known, ", "));
+    return false;
+  }
+
+  void identity(bool has_request) {
+    std::string raw;
+    if (const auto name = fields_.map().value("name")) {
+      raw = name->text().value_or("");
+      check_.name = fields_.plain(*name).value_or("");
+    }
+    if (check_.name.empty() && has_request) check_.name = title_of(check_.request);
+    if (check_.part == Part::undo) check_.name = "undo: " + check_.name;
+    check_.step = check_.name;
+    if (!instance_.label.empty()) {
+      const auto names = names_in(raw);
+      const bool told_apart = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        return std::any_of(instance_.values.begin(), instance_.values.end(),
+                           [&](const auto& value) { return value.first == name; });
+      });
+      if (told_apart)
+        check_.step = raw;
+      else
+        check_.name += " [" + instance_.label + "]";
+    }
+    check_.key = frame_.suite + "/" +
+                 (check_.part == Part::steps ? "" : std::string(name_of(check_.part)) + ": ") + check_.name;
+    if (const auto severity = fields_.map().choice_of<Severity>(
+            "severity",
+            {{"critical", Severity::critical}, {"major", Severity::major}, {"minor", Severity::minor}}))
+      check_.severity = severity->value;
+    check_.tags = frame_.tags;
+    for (const auto& tag : fields_.map().texts("tags")) check_.tags.push_back(tag.value);
+  }
+
+  void policy() {
+    auto& map = fields_.map();
+    if (const auto timeout = fields_.value_or_default("timeout"))
+      check_.timeout = timeout->duration().value_or(check_.timeout);
+    check_.safe = is_safe(check_.request);
+    if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
+    if (const auto* http = std::get_if<HttpRequest>(&check_.request))
+      for (const auto& [name, value] : http->headers)
+        check_.safe = check_.safe || name == "idempotency-key" || name == "Idempotency-Key";
+    if (const auto own = map.value("retry")) {
+      retry(*own);
+      if (!check_.safe && check_.retries > 0)
+        own->error("this request may change something and is not repeated",
+                   "say 'safe: true' when asking twice does no harm, or send an idempotency-key");
+    } else if (const auto common = fields_.default_of("retry"); common && check_.safe) {
+      retry(*common);
+    }
+    if (const auto sample = map.integer("sample", 1, 10'000)) {
+      check_.sample = static_cast<std::uint32_t>(sample->value);
+      if (!check_.safe)
+        map.error_at("sample", "only what is safe is asked many times", "say 'safe: true' when it is");
+    }
+    for (const auto& on_fail : {map.value("on_fail"), fields_.default_of("on_fail")}) {
+      if (!on_fail) continue;
+      const std::vector<std::string> words{"stop", "continue"};
+      if (const auto word = on_fail->choice(words)) check_.go_on = *word == "continue";
+      break;
+    }
+    if (const auto quarantined = map.mapping("quarantine")) quarantine(*quarantined);
+  }
+
+  void retry(const yaml::Reader& reader) {
+    const auto text = reader.text();
+    if (!text) return;
+    const auto after = text->find(" after ");
+    const auto count = base::trim(std::string_view(*text).substr(0, after));
+    std::uint32_t times = 0;
+    const auto read = std::from_chars(count.data(), count.data() + count.size(), times);
+    const auto pause = after == std::string::npos
+                           ? std::optional<base::Duration>(base::Duration{500})
+                           : base::parse_duration(base::trim(std::string_view(*text).substr(after + 7)));
+    if (read.ec != std::errc() || read.ptr != count.data() + count.size() || times > 10 || !pause)
+      return reader.error(fmt::format("'{}' is no retry", *text),
+                          "write '1 after 500ms'; 10 times at the most");
+    check_.retries = times;
+    check_.retry_after = *pause;
+  }
+
+  void quarantine(yaml::Mapping map) {
+    Quarantine quarantine;
+    const auto owner = map.text("owner", yaml::Need::required);
+    const auto reason = map.text("reason", yaml::Need::required);
+    const auto until = map.text("until", yaml::Need::required);
+    map.finish();
+    if (!owner || !reason || !until) return;
+    const auto time = parse_date(until->value);
+    if (!time || until->value.size() < 10)
+      return map.error_at("until", "this is no date", "write 2026-12-31");
+    check_.quarantine = Quarantine{owner->value, reason->value, until->value, *time};
+  }
+
+  void polling() {
+    auto& map = fields_.map();
+    const auto until = map.value("until");
+    if (until) check_.until = read_expectations(*until, *kind_, names_);
+    if (const auto give_up = map.value("give_up_if"))
+      check_.give_up_if = read_expectations(*give_up, *kind_, names_);
+    if (const auto every = map.duration("every")) check_.every = std::max(every->value, base::Duration{10});
+    if (const auto within = map.duration("for")) check_.within = within->value;
+    if (until && check_.within.count() == 0)
+      until->error("'until' does not say for how long", "say 'for: 30s' as well");
+    if (!until && (map.has("every") || map.has("for") || map.has("give_up_if")))
+      item_.error("'every', 'for' and 'give_up_if' belong to 'until', which is not here");
+    if (until && check_.sample > 1) until->error("a step either polls or takes samples");
+  }
+
+  void expectations() {
+    auto& map = fields_.map();
+    const auto expect = map.value("expect");
+    if (expect) check_.expect = read_expectations(*expect, *kind_, names_);
+    if (const auto warn = map.value("warn")) check_.warn = read_expectations(*warn, *kind_, names_);
+    const bool says_something = expect || !check_.until.empty() || !check_.warn.empty();
+    common_expectations();
+    if (says_something || check_.asks_nothing()) return;
+    if (check_.part == Part::undo || check_.part == Part::sweep) return implied();
+    item_.error("this step expects nothing: it could never fail",
+                fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
+  }
+
+  /// Those of `defaults`, where this kind knows the subject and the step says nothing of it.
+  void common_expectations() {
+    const auto common = fields_.default_of("expect");
+    if (!common || common->node().kind != yaml::Kind::map ||
+        !std::holds_alternative<HttpRequest>(check_.request))
+      return;
+    for (auto& expectation : read_expectations(*common, *kind_, names_)) {
+      const bool said = std::any_of(check_.expect.begin(), check_.expect.end(),
+                                    [&](const auto& own) { return own.subject == expectation.subject; });
+      if (!said) check_.expect.push_back(std::move(expectation));
+    }
+  }
+
+  void implied() {
+    if (!std::holds_alternative<HttpRequest>(check_.request)) return;
+    std::string why, help;
+    if (auto matcher = parse_matcher(Text("2xx"), Matcher::Form::plain, why, help))
+      check_.expect.push_back({"status", std::move(*matcher), "2xx", check_.position});
+  }
+
+  void tolerance() {
+    for (const auto& member : fields_.map().map("tolerate")) {
+      Tolerance tolerance;
+      tolerance.neighbour = member.key.value;
+      if (std::find(frame_.neighbours.begin(), frame_.neighbours.end(), tolerance.neighbour) ==
+          frame_.neighbours.end())
+        member.value.error(fmt::format("no neighbour is called '{}'", tolerance.neighbour),
+                           "declare it under 'neighbours' of the suite");
+      yaml::Mapping map(member.value);
+      const auto evidence = map.list("evidence", yaml::Need::required);
+      for (const auto& item : evidence) {
+        if (item.node().kind == yaml::Kind::scalar && item.node().text == "probe") {
+          tolerance.probe = true;
+          continue;
+        }
+        auto expectations = read_expectations(item, *kind_, names_);
+        tolerance.evidence.insert(tolerance.evidence.end(), expectations.begin(), expectations.end());
+      }
+      if (const auto expect = map.value("expect", yaml::Need::required))
+        tolerance.expect = read_expectations(*expect, *kind_, names_);
+      map.finish();
+      check_.tolerate.push_back(std::move(tolerance));
+    }
+  }
+
+  void save() {
+    for (const auto& member : fields_.map().map("save")) {
+      const auto subject = member.value.text();
+      if (!subject) continue;
+      if (const auto why = check_subject(*subject); !why.empty())
+        member.value.error("'" + *subject + "' is no path: " + why);
+      check_.save.push_back({member.key.value, *subject});
+      names_.declare(member.key.value);
+    }
+  }
+
+  void undo() {
+    const auto inner = fields_.map().value("undo");
+    if (!inner) return;
+    Frame frame = frame_;
+    if (auto undone = read_step(*inner, Part::undo, instance_, frame, names_)) {
+      if (!inner->node().find("name")) undone->name = "undo: " + check_.name;
+      undone->key = frame_.suite + "/" + undone->name;
+      check_.undo.push_back(std::move(*undone));
+    }
+  }
+
+  void collect() {
+    for (const auto* text : texts_of(static_cast<const Request&>(check_.request)))
+      add_needs(*text, check_.needs);
+    add_needs(check_.expect, check_.needs);
+    add_needs(check_.warn, check_.needs);
+    add_needs(check_.until, check_.needs);
+    add_needs(check_.give_up_if, check_.needs);
+  }
+
+  const yaml::Reader& item_;
+  const Instance& instance_;
+  const Frame& frame_;
+  Names& names_;
+  StepFields fields_;
+  const Kind* kind_ = nullptr;
+  Check check_;
+};
+
+}  // namespace
+
+std::optional<yaml::Reader> Fields::value_or_default(std::string_view key) {
+  if (auto own = map().value(key)) return own;
+  return default_of(key);
+}
+
+std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame) {
+  const auto* each = item.node().find("each");
+  if (each == nullptr || item.node().kind != yaml::Kind::map) return {Instance{}};
+  const yaml::Reader reader(*each, item.diagnostics(), yaml::path_of(item.path(), "each"));
+  const auto text = reader.text();
+  if (!text) return {};
+  const std::string_view phrase = base::trim(*text);
+  constexpr std::string_view start = "host in $(hosts.";
+  if (!phrase.starts_with(start) || !phrase.ends_with(')')) {
+    reader.error(fmt::format("'{}' does not name hosts", *text), "write 'each: host in $(hosts.GROUP)'");
+    return {};
+  }
+  const std::string group(phrase.substr(start.size(), phrase.size() - start.size() - 1));
+  const auto found = frame.context.groups.find(group);
+  if (found == frame.context.groups.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, hosts] : frame.context.groups) known.push_back(name);
+    const auto near = base::nearest(group, known);
+    reader.error(fmt::format("the inventory has no group '{}'", group),
+                 near ? fmt::format("did you mean '{}'?", *near) : "");
+    return {};
+  }
+  std::vector<Instance> instances;
+  for (const auto& host : found->second) {
+    Instance instance{host.name, host.name, {{"host", host.name}}};
+    for (const auto& [name, value] : host.values) instance.values.emplace_back("host." + name, value);
+    instances.push_back(std::move(instance));
+  }
+  if (instances.empty())
+    reader.error(fmt::format("the group '{}' has no hosts: nothing would be checked", group));
+  return instances;
+}
+
+std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instance& instance,
+                               const Frame& frame, Names& names) {
+  return StepReader(item, part, instance, frame, names).read();
+}
+
+std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader) {
+  const auto text = reader.text();
+  if (!text) return std::nullopt;
+  using Source = plan::SecretRef::Source;
+  constexpr std::pair<std::string_view, Source> sources[] = {
+      {"env ", Source::env}, {"file ", Source::file}, {"command ", Source::command}};
+  for (const auto& [word, source] : sources)
+    if (text->rfind(word, 0) == 0)
+      return plan::SecretRef{source, std::string(base::trim(text->substr(word.size())))};
+  reader.error("a secret is named, never written", "write 'env NAME', 'file PATH' or 'command …'");
+  return std::nullopt;
+}
+
+}  // namespace staithe::checks

@@ -1,0 +1,39 @@
+#pragma once
+#include "kinds.hpp"
+#include "names.hpp"
+
+namespace staithe::checks {
+
+/// What all steps of a suite share.
+struct Frame {
+  const Context& context;
+  std::string suite;
+  Severity severity = Severity::major;
+  std::vector<std::string> tags;
+  std::string target;
+  const yaml::Node* defaults = nullptr;  ///< null for none
+  std::vector<std::string> neighbours;
+};
+
+/// One of the things that a step is done for: a host, a case.
+struct Instance {
+  std::string label;  ///< "web1"; "" for none
+  std::string host;
+  std::vector<std::pair<std::string, std::string>> values;
+};
+
+/// The hosts that `each` of a step names; one without a label when it says nothing.
+std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame);
+
+/// Reads a step for one instance. What it saves is declared in `names`. Mistakes are findings, the same for
+/// every instance.
+std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instance& instance,
+                               const Frame& frame, Names& names);
+
+/// The expectations of a mapping, or of the short form, which is about the kind's main subject.
+std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kind& kind, const Names& names);
+
+/// "env NAME", "file PATH", "command …".
+std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader);
+
+}  // namespace staithe::checks

@@ -1,0 +1,385 @@
+#include "staithe/checks/suite.hpp"
+
+#include "step_reader.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace staithe::checks {
+namespace {
+
+bool is_suite_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+/// "200 runs", "2 flips", "2 failed runs in a row": the number in front.
+std::optional<std::uint32_t> leading_number(const std::string& text) {
+  std::uint32_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || (read.ptr != text.data() + text.size() && *read.ptr != ' '))
+    return std::nullopt;
+  return value;
+}
+
+class SuiteReader {
+ public:
+  SuiteReader(const std::string& file, const yaml::Node& root, const Context& context,
+              diag::Diagnostics& diagnostics)
+      : context_(context),
+        diagnostics_(diagnostics),
+        map_(root, diagnostics),
+        frame_{context, "", Severity::major, {}, "", nullptr, {}} {
+    suite_.file = file;
+  }
+
+  std::optional<Suite> read() {
+    if (!map_.valid()) return std::nullopt;
+    identity();
+    names();
+    timing();
+    neighbours();
+    if (const auto defaults = map_.value("defaults")) frame_.defaults = &check_defaults(*defaults);
+    announce("setup");
+    announce("steps");
+    suite_.setup = section("setup", Part::setup);
+    suite_.steps = section("steps", Part::steps);
+    if (suite_.steps.empty() && !diagnostics_.has_errors())
+      map_.error("a suite without steps judges nothing");
+    suite_.cleanup = section("cleanup", Part::cleanup);
+    sweep();
+    ends();
+    map_.finish();
+    unique_names();
+    if (diagnostics_.has_errors()) return std::nullopt;
+    return std::move(suite_);
+  }
+
+ private:
+  void identity() {
+    if (const auto name = map_.text("suite", yaml::Need::required)) {
+      suite_.name = name->value;
+      if (!is_suite_name(suite_.name))
+        map_.error_at("suite", "a suite's name is made of letters, digits, '-' and '_'");
+    }
+    if (const auto text = map_.text("about")) suite_.about = text->value;
+    if (const auto text = map_.text("owner")) suite_.owner = text->value;
+    if (const auto text = map_.text("runbook")) suite_.runbook = text->value;
+    if (const auto severity = map_.choice_of<Severity>(
+            "severity",
+            {{"critical", Severity::critical}, {"major", Severity::major}, {"minor", Severity::minor}}))
+      suite_.severity = severity->value;
+    for (const auto& tag : map_.texts("tags")) suite_.tags.push_back(tag.value);
+    for (const auto& name : map_.texts("depends_on")) suite_.depends_on.push_back(name.value);
+    frame_.suite = suite_.name;
+    frame_.severity = suite_.severity;
+    frame_.tags = suite_.tags;
+  }
+
+  void names() {
+    for (const auto& [name, value] : context_.values) names_.set(name, value);
+    for (const auto& [group, hosts] : context_.groups)
+      names_.set("hosts." + group + ".count", std::to_string(hosts.size()));
+    for (const char* name : {"run.id", "run.started"}) names_.declare(name);
+    for (const auto& name : suite_.depends_on) names_.declare_prefix(name + ".");
+    for (const auto& member : map_.map("secrets"))
+      if (const auto secret = read_secret(member.value)) names_.set_secret(member.key.value, *secret);
+    for (const auto& member : map_.map("vars"))
+      if (const auto text = member.value.text())
+        if (const auto value = names_.expand_plain(*text, member.value)) names_.set(member.key.value, *value);
+    for (const auto& member : map_.map("use"))
+      if (const auto text = member.value.text())
+        if (auto value = names_.expand(*text, member.value)) {
+          suite_.use.emplace_back(member.key.value, std::move(*value));
+          names_.declare(member.key.value);
+        }
+    if (const auto target = map_.value("target"))
+      if (const auto text = target->text()) suite_.target = names_.expand_plain(*text, *target).value_or("");
+    if (!context_.target.empty()) suite_.target = context_.target;
+    while (suite_.target.ends_with('/')) suite_.target.pop_back();
+    if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
+        !suite_.target.starts_with("https://"))
+      map_.error_at("target", "a target begins with http:// or https://");
+    frame_.target = suite_.target;
+  }
+
+  void timing() {
+    if (const auto budget = map_.duration("budget")) suite_.budget = budget->value;
+    if (const auto budget = map_.duration("cleanup_budget")) suite_.cleanup_budget = budget->value;
+    if (const auto schedule = map_.text("schedule")) {
+      const auto text = std::string_view(schedule->value);
+      const auto every =
+          text.starts_with("every ") ? base::parse_duration(base::trim(text.substr(6))) : std::nullopt;
+      if (!every || every->count() < 1000)
+        map_.error_at("schedule", "this is no schedule", "write 'every 5m'");
+      else
+        suite_.schedule = *every;
+    }
+  }
+
+  void neighbours() {
+    const auto members = map_.map("neighbours");
+    for (const auto& member : members) {
+      yaml::Mapping map(member.value);
+      Neighbour neighbour;
+      neighbour.name = member.key.value;
+      if (const auto about = map.text("about")) neighbour.about = about->value;
+      if (const auto patience = map.duration("patience")) neighbour.patience = patience->value;
+      if (const auto probe = map.value("probe"))
+        neighbour.probe = read_step(*probe, Part::undo, {}, frame_, names_);
+      map.finish();
+      frame_.neighbours.push_back(neighbour.name);
+      suite_.neighbours.push_back(std::move(neighbour));
+    }
+  }
+
+  const yaml::Node& check_defaults(const yaml::Reader& reader) {
+    yaml::Mapping map(reader);
+    for (const char* key :
+         {"auth", "timeout", "retry", "expect", "headers", "ca", "certificate", "connect_to", "on_fail"})
+      map.value(key);
+    map.finish();
+    return reader.node();
+  }
+
+  /// What later steps save, so that a use before is told apart from a slip of the pen.
+  void announce(std::string_view key) {
+    for (const auto& item : map_.list(key)) {
+      const auto* saved = item.node().find("save");
+      const auto* name = item.node().find("name");
+      if (saved == nullptr) continue;
+      for (const auto& entry : saved->entries)
+        names_.announce(entry.key, name != nullptr ? name->text : "a later step");
+    }
+  }
+
+  /// Steps that speak of a case, or of what such a step saved, are done case by case; neighbours together.
+  std::vector<Check> section(std::string_view key, Part part) {
+    const auto items = map_.list(key);
+    const auto cases = part == Part::steps ? cases_of() : std::vector<Instance>{};
+    std::vector<Check> checks;
+    for (std::size_t i = 0; i < items.size();) {
+      if (!uses_case(items[i])) {
+        add(items[i++], part, {}, checks);
+        continue;
+      }
+      std::size_t end = i;
+      while (end < items.size() && uses_case(items[end])) note_case_saves(items[end++]);
+      for (const auto& one : cases)
+        for (std::size_t at = i; at < end; ++at) add(items[at], part, one, checks);
+      if (cases.empty())
+        items[i].error("this step speaks of a case, and the suite has no cases", "say 'cases: FILE.csv'");
+      i = end;
+    }
+    return checks;
+  }
+
+  bool uses_case(const yaml::Reader& item) const {
+    std::set<std::string> used;
+    collect_names(item.node(), used);
+    return std::any_of(used.begin(), used.end(), [&](const auto& name) { return names_.is_per_case(name); });
+  }
+
+  void note_case_saves(const yaml::Reader& item) {
+    if (const auto* saved = item.node().find("save"))
+      for (const auto& entry : saved->entries) names_.set_per_case(entry.key);
+  }
+
+  void add(const yaml::Reader& item, Part part, const Instance& one_case, std::vector<Check>& checks) {
+    for (auto instance : instances_of(item, frame_)) {
+      if (!one_case.label.empty()) {
+        instance.label = instance.label.empty() ? one_case.label : one_case.label + ", " + instance.label;
+        instance.values.insert(instance.values.end(), one_case.values.begin(), one_case.values.end());
+      }
+      Names names = names_;
+      for (const auto& [name, value] : instance.values) names.set(name, value);
+      auto check = read_step(item, part, instance, frame_, names);
+      if (!check) continue;
+      for (const auto& saved : check->save) names_.declare(saved.name);
+      check->text_id = text_id(*check);
+      checks.push_back(std::move(*check));
+    }
+  }
+
+  static std::string text_id(const Check& check) {
+    std::string text = title_of(check.request);
+    for (const auto* one : texts_of(check.request)) text += "\n" + one->shown();
+    for (const auto* list : {&check.expect, &check.warn, &check.until, &check.give_up_if})
+      for (const auto& expectation : *list) text += "\n" + expectation.subject + ": " + expectation.wanted;
+    return base::sha256_hex(text).substr(0, 12);
+  }
+
+  std::vector<Instance> cases_of() {
+    std::vector<Instance> cases;
+    const auto reader = map_.value("cases");
+    if (!reader) return cases;
+    const auto path = reader->text();
+    if (!path) return cases;
+    std::string why;
+    const auto text = context_.read_file ? context_.read_file(*path, why) : std::nullopt;
+    const auto table = text ? parse_csv(*text, why) : std::nullopt;
+    if (!table) {
+      reader->error(fmt::format("{}: {}", *path, why));
+      return cases;
+    }
+    std::set<std::string> labels;
+    for (std::size_t row = 0; row < table->rows.size(); ++row) {
+      Instance one;
+      for (std::size_t column = 0; column < table->columns.size(); ++column) {
+        one.values.emplace_back("case." + table->columns[column], table->rows[row][column]);
+        if (table->columns[column] == "name") one.label = table->rows[row][column];
+      }
+      if (one.label.empty()) one.label = fmt::format("row {}", row + 1);
+      if (!labels.insert(one.label).second)
+        reader->error(
+            fmt::format("{}: two rows are called '{}': their histories would be one", *path, one.label));
+      cases.push_back(std::move(one));
+    }
+    return cases;
+  }
+
+  void sweep() {
+    auto map = map_.mapping("sweep");
+    if (!map) return;
+    Sweep sweep;
+    if (const auto age = map->duration("older_than", yaml::Need::required)) sweep.older_than = age->value;
+    const auto list = map->value("list", yaml::Need::required);
+    const auto each = map->value("each", yaml::Need::required);
+    map->finish();
+    if (!list || !each) return;
+    yaml::Node step;
+    step.kind = yaml::Kind::map;
+    step.position = list->node().position;
+    step.entries.push_back({"get", list->node().position, 1, list->node()});
+    auto asked = read_step({step, diagnostics_, list->path()}, Part::sweep, {}, frame_, names_);
+    Names with_item = names_;
+    with_item.declare_prefix("item.");
+    auto removed = read_step(*each, Part::sweep, {}, frame_, with_item);
+    if (!asked || !removed) return;
+    asked->name = "sweep: what is left of killed runs";
+    asked->key = suite_.name + "/" + asked->name;
+    removed->name = "sweep: remove";
+    removed->key = suite_.name + "/" + removed->name;
+    sweep.list = std::move(*asked);
+    sweep.each = std::move(*removed);
+    suite_.sweep = std::move(sweep);
+  }
+
+  void ends() {
+    for (const auto& name : map_.texts("export")) {
+      if (!names_.is_runtime(name.value))
+        diagnostics_.error(name.position, fmt::format("no step saves '{}'", name.value), name.path);
+      suite_.exports.push_back(name.value);
+    }
+    flaky();
+    alert();
+  }
+
+  void flaky() {
+    auto map = map_.mapping("flaky");
+    if (!map) return;
+    const auto number = [&](const char* key, std::uint32_t& into, const char* help) {
+      const auto text = map->text(key);
+      if (!text) return;
+      if (const auto value = leading_number(text->value); value && *value > 0)
+        into = *value;
+      else
+        map->error_at(key, "a number is expected here", help);
+    };
+    number("window", suite_.flaky.window, "write '200 runs'");
+    number("suspect", suite_.flaky.suspect, "write '2 flips'");
+    using Action = Flaky::Action;
+    if (const auto action = map->choice_of<Action>(
+            "quarantine",
+            {{"never", Action::never}, {"propose", Action::propose}, {"auto", Action::automatic}}))
+      suite_.flaky.quarantine = action->value;
+    map->finish();
+  }
+
+  void alert() {
+    auto map = map_.mapping("alert");
+    if (!map) return;
+    if (const auto after = map->text("after")) {
+      const auto value = leading_number(after->value);
+      if (value && *value > 0)
+        suite_.alert.after = *value;
+      else
+        map->error_at("after", "a number of runs is expected here", "write '2 failed runs in a row'");
+    }
+    for (const auto& to : map->texts("to")) suite_.alert.to.push_back(to.value);
+    for (const auto& when : map->texts("also_when")) {
+      constexpr std::string_view degraded = "degraded for ";
+      const auto span = when.value.rfind(degraded, 0) == 0
+                            ? base::parse_duration(when.value.substr(degraded.size()))
+                            : std::nullopt;
+      if (when.value == "recovered")
+        suite_.alert.recovered = true;
+      else if (span)
+        suite_.alert.degraded_for = *span;
+      else
+        diagnostics_.error(when.position, fmt::format("'{}' is no occasion", when.value), when.path,
+                           "it is 'recovered' or 'degraded for 1h'");
+    }
+    map->finish();
+  }
+
+  void unique_names() {
+    std::map<std::string, diag::Position> seen;
+    for (const auto* part : {&suite_.setup, &suite_.steps, &suite_.cleanup})
+      for (const auto& check : *part) {
+        const auto [found, added] = seen.emplace(check.key, check.position);
+        if (!added)
+          diagnostics_.error(check.position, fmt::format("two checks are called '{}'", check.name), "",
+                             fmt::format("the other one stands in line {}; their histories would be one",
+                                         found->second.line));
+      }
+  }
+
+  const Context& context_;
+  diag::Diagnostics& diagnostics_;
+  yaml::Mapping map_;
+  Frame frame_;
+  Names names_;
+  Suite suite_;
+};
+
+}  // namespace
+
+std::string_view name_of(Part part) noexcept {
+  switch (part) {
+    case Part::setup:
+      return "setup";
+    case Part::steps:
+      return "steps";
+    case Part::cleanup:
+      return "cleanup";
+    case Part::undo:
+      return "undo";
+    case Part::sweep:
+      return "sweep";
+  }
+  return "steps";
+}
+
+std::size_t declared(const Check& check) {
+  return std::max<std::size_t>(check.expect.size() + check.warn.size() + check.until.size(), 1);
+}
+
+std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
+                                diag::Diagnostics& diagnostics) {
+  const auto root = yaml::parse(text, file, diagnostics);
+  if (!root) return std::nullopt;
+  diag::Diagnostics own;
+  own.sources().add(file, text);
+  auto suite = SuiteReader(file, *root, context, own).read();
+  for (const auto& finding : own.sorted()) diagnostics.add(finding);
+  if (own.has_errors()) return std::nullopt;
+  return suite;
+}
+
+}  // namespace staithe::checks
