@@ -1,0 +1,86 @@
+#pragma once
+#include "staithe/pg/session.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// Filling a column of old rows in small transactions, and making it NOT NULL without an outage.
+namespace staithe::stage {
+
+/// What a backfill is. SQL texts are put into statements as they are: they come from the person who runs it.
+struct BackfillSpec {
+  std::string table;     ///< as SQL has it: "app.users"
+  std::string set;       ///< "country = 'DE'"
+  std::string where;     ///< rows that still need it: "country IS NULL"; those filled must not match any more
+  std::string not_null;  ///< column to make NOT NULL around it by the safe sequence; "" for none
+  base::Duration batch_time{200};  ///< what a batch should take; its size follows
+  std::uint64_t first_batch = 500;
+  std::uint64_t most_batch = 50'000;
+  base::Duration lock_timeout{500};  ///< the longest that any statement may stand in a queue for a lock
+  std::uint32_t attempts = 60;       ///< for one lock
+  base::Duration most_lag{10'000};   ///< replication lag above which it waits
+  std::uint32_t most_waiting = 5;    ///< sessions waiting for locks above which it waits
+  std::uint32_t most_active = 0;     ///< active sessions above which it waits; 0: never
+  std::uint32_t rest_percent = 0;    ///< rest after each batch, in percent of what it took
+  std::string pause_file;            ///< it waits while this file exists; "" for none
+  bool operator==(const BackfillSpec&) const = default;
+};
+
+struct BackfillPlan {
+  std::string project, environment;
+  std::string database;  ///< where it runs, without a password
+  std::string snapshot;  ///< it runs on a clone of this one; "" on the database itself
+  BackfillSpec spec;
+  bool operator==(const BackfillPlan&) const = default;
+};
+std::string to_json(const BackfillPlan& plan);
+std::string id_of(const BackfillPlan& plan);
+std::string render(const BackfillPlan& plan);
+
+/// Every statement in order, with "…" for the ends of a batch.
+std::vector<std::string> statements_of(const BackfillSpec& spec);
+
+struct BackfillProgress {
+  std::uint64_t seen = 0, total = 0;  ///< rows looked at, and of the table as the planner guesses; or pages
+  std::uint64_t updated = 0, batches = 0;
+  std::string unit;  ///< "rows" or "pages"
+  double rows_per_second = 0;
+  std::string waiting_for;  ///< why it rests, "" when it does not
+  std::string step;         ///< the statement of the safe sequence in hand
+};
+
+struct BackfillResult {
+  bool complete = false;
+  std::string stopped_by;  ///< "abort" when somebody asked for it
+  bool resumed = false;    ///< it went on where an earlier run had stopped
+  std::uint64_t updated = 0, seen = 0, batches = 0, lock_retries = 0;
+  std::uint64_t left = 0;  ///< rows that match `where` at the end, at most 1 is counted
+  base::Duration took{0}, waited{0}, longest_batch{0};
+};
+
+/// Runs it. What was done stands in a table staithe_backfill beside the filled one, in the transaction of
+/// each batch, so that a run after kill -9 goes on exactly where this one stopped; it is gone when all is
+/// done. One run at a time for each table (an advisory lock). Batches go by primary key, else by page.
+/// `on_progress` is called after each batch and while it waits.
+/// Throws base::Error: conflict for a second run, timeout when a lock could not be had in all attempts,
+/// SqlError; cancelled between or inside batches, with nothing half done.
+BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
+                            const std::function<void(const BackfillProgress&)>& on_progress,
+                            const base::Scope& scope);
+
+enum class BackfillWish { go, pause, abort };
+/// Tells a run that is under way what to do; false when there is none.
+bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish,
+                   const base::Scope& scope);
+
+/// A statement that needs a strong lock, with lock_timeout from 100 ms up to `longest` and rests with jitter
+/// in between, so that nobody queues behind it for longer. Returns how often it was tried in vain. Throws
+/// Error{timeout} after `attempts`.
+/// Source of the ladder: GitLab's WithLockRetries.
+std::uint64_t run_with_lock_retries(pg::Session& session, const std::string& sql, base::Duration longest,
+                                    std::uint32_t attempts, const base::Scope& scope);
+
+}  // namespace staithe::stage

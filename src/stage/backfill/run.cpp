@@ -1,0 +1,264 @@
+#include "batches.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace staithe::stage {
+namespace {
+
+using base::Duration;
+using base::Error;
+using base::ErrorCode;
+using base::Scope;
+using std::chrono::duration_cast;
+using std::chrono::steady_clock;
+
+constexpr Duration look_every{500};
+constexpr Duration rest_while_throttled{500};
+constexpr std::uint64_t first_pages = 64;
+
+/// Why it should rest now; "" when it should not.
+class Throttle {
+ public:
+  explicit Throttle(const BackfillSpec& spec) : spec_(spec) {}
+
+  std::string reason(pg::Session& session, const Scope& scope) {
+    if (!spec_.pause_file.empty() && std::filesystem::exists(spec_.pause_file))
+      return "the file " + spec_.pause_file;
+    if (const auto now = steady_clock::now(); now - looked_ >= look_every || !last_.empty()) {
+      looked_ = now;
+      last_ = look(session, scope);
+    }
+    return last_;
+  }
+
+ private:
+  std::string look(pg::Session& session, const Scope& scope) const {
+    const auto found = session.run(
+        "SELECT coalesce((SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication), "
+        "0)::bigint, "
+        "count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FILTER (WHERE state = 'active') FROM "
+        "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        scope);
+    const auto number = [&](std::size_t column) {
+      const auto& text = found.rows.at(0)[column];
+      std::int64_t value = 0;
+      if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+      return value;
+    };
+    if (number(0) > spec_.most_lag.count())
+      return fmt::format("replication, {} behind", base::to_text(Duration{number(0)}));
+    if (number(1) > spec_.most_waiting) return fmt::format("{} sessions that wait for locks", number(1));
+    if (spec_.most_active > 0 && number(2) > spec_.most_active)
+      return fmt::format("{} active sessions", number(2));
+    return {};
+  }
+
+  const BackfillSpec& spec_;
+  steady_clock::time_point looked_{};
+  std::string last_;
+};
+
+class Run {
+ public:
+  Run(const std::string& url, const BackfillSpec& spec,
+      const std::function<void(const BackfillProgress&)>& tell, const Scope& scope)
+      : session_(url, {"staithe backfill", std::chrono::seconds(10)}, scope),
+        spec_(spec),
+        tell_(tell),
+        scope_(scope),
+        throttle_(spec_),
+        walk_(look_at_table(session_, spec.table, scope)),
+        checkpoints_(walk_, spec) {}
+
+  BackfillResult run() {
+    const auto began = steady_clock::now();
+    take_turn();
+    if (!spec_.not_null.empty()) prepare_not_null();
+    Checkpoint checkpoint;
+    checkpoint.size = walk_.keys.empty() ? first_pages : spec_.first_batch;
+    checkpoint.end_page = walk_.pages;
+    result_.resumed = checkpoints_.open(session_, checkpoint, scope_);
+    const bool done = fill(checkpoint);
+    result_.updated = checkpoint.updated;
+    result_.seen = checkpoint.seen;
+    result_.batches = checkpoint.batches;
+    if (done) finish();
+    result_.took = duration_cast<Duration>(steady_clock::now() - began);
+    return result_;
+  }
+
+ private:
+  /// Two at once would share a checkpoint.
+  void take_turn() {
+    const pg::Value name("staithe backfill " + walk_.table);
+    const auto taken =
+        session_.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", {&name, 1}, scope_);
+    if (taken.rows.at(0)[0] != "t")
+      throw Error(ErrorCode::conflict, "a backfill of " + walk_.table + " is under way already");
+  }
+
+  std::string constraint() const { return pg::quoted_name(bare_column() + "_not_null_staithe"); }
+  std::string bare_column() const {
+    std::string name = spec_.not_null;
+    if (name.size() > 1 && name.front() == '"') name = name.substr(1, name.size() - 2);
+    return name;
+  }
+  /// "t" when the column is NOT NULL; then whether the constraint is there, and whether it is valid.
+  pg::Row not_null_state() {
+    const pg::Value values[] = {walk_.table, bare_column(), bare_column() + "_not_null_staithe"};
+    const auto found = session_.query(
+        "SELECT a.attnotnull, c.oid IS NOT NULL, coalesce(c.convalidated, false) FROM pg_attribute a LEFT "
+        "JOIN "
+        "pg_constraint c ON c.conrelid = a.attrelid AND c.conname = $3 WHERE a.attrelid = $1::regclass AND "
+        "a.attname "
+        "= $2 AND a.attnum > 0 AND NOT a.attisdropped",
+        values, scope_);
+    if (found.rows.empty())
+      throw Error(ErrorCode::not_found, walk_.table + " has no column " + spec_.not_null);
+    return found.rows[0];
+  }
+
+  void step(const std::string& sql) {
+    BackfillProgress progress;
+    progress.step = sql;
+    if (tell_) tell_(progress);
+    result_.lock_retries += run_with_lock_retries(session_, sql, spec_.lock_timeout, spec_.attempts, scope_);
+  }
+
+  /// Before the first row is filled: from now on no new NULL comes in.
+  void prepare_not_null() {
+    const auto state = not_null_state();
+    if (state[0] == "t" || state[1] == "t") return;
+    step(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", walk_.table,
+                     constraint(), spec_.not_null));
+  }
+
+  void complete_not_null() {
+    auto state = not_null_state();
+    if (state[0] != "t") {
+      if (state[2] != "t")
+        step(fmt::format("ALTER TABLE {} VALIDATE CONSTRAINT {}", walk_.table, constraint()));
+      step(fmt::format("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", walk_.table, spec_.not_null));
+    }
+    if (state[1] == "t") step(fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", walk_.table, constraint()));
+  }
+
+  /// False when somebody asked for an end.
+  bool fill(Checkpoint& checkpoint) {
+    const auto began = steady_clock::now();
+    const std::uint64_t updated_before = checkpoint.updated;
+    for (bool last = false; !last;) {
+      if (!wait_while_throttled(checkpoint)) return false;
+      const auto batch_began = steady_clock::now();
+      last = one_batch(checkpoint);
+      const auto took = duration_cast<Duration>(steady_clock::now() - batch_began);
+      result_.longest_batch = std::max(result_.longest_batch, took);
+      adapt(checkpoint, took);
+      const auto elapsed = std::chrono::duration<double>(steady_clock::now() - began).count();
+      const double rate =
+          elapsed > 0 ? static_cast<double>(checkpoint.updated - updated_before) / elapsed : 0;
+      say(checkpoint, rate, {});
+      if (spec_.rest_percent > 0 && !last) base::sleep_for(took * spec_.rest_percent / 100, scope_);
+      scope_.check("the backfill");
+    }
+    return true;
+  }
+
+  void say(const Checkpoint& checkpoint, double rate, std::string waiting_for) const {
+    if (!tell_) return;
+    const bool pages = walk_.keys.empty();
+    tell_({checkpoint.seen,
+           pages ? checkpoint.end_page : walk_.rows,
+           checkpoint.updated,
+           checkpoint.batches,
+           pages ? "pages" : "rows",
+           rate,
+           std::move(waiting_for),
+           {}});
+  }
+
+  bool wait_while_throttled(const Checkpoint& checkpoint) {
+    for (;;) {
+      const std::string wish = checkpoints_.wish(session_, scope_);
+      if (wish == "abort") {
+        result_.stopped_by = "abort";
+        return false;
+      }
+      const std::string reason =
+          wish == "pause" ? std::string("somebody who said pause") : throttle_.reason(session_, scope_);
+      if (reason.empty()) return true;
+      say(checkpoint, 0, reason);
+      const auto began = steady_clock::now();
+      base::sleep_for(rest_while_throttled, scope_);
+      scope_.check("the backfill");
+      result_.waited += duration_cast<Duration>(steady_clock::now() - began);
+    }
+  }
+
+  bool one_batch(Checkpoint& checkpoint) {
+    for (std::uint32_t attempt = 0;; ++attempt) {
+      const Checkpoint before = checkpoint;
+      try {
+        session_.run("BEGIN", scope_);
+        session_.run("SET LOCAL lock_timeout = " + std::to_string(spec_.lock_timeout.count()), scope_);
+        const Batch batch = run_batch(session_, walk_, spec_, checkpoint, scope_);
+        checkpoints_.save(session_, checkpoint, scope_);
+        session_.run("COMMIT", scope_);
+        return batch.last;
+      } catch (const pg::StatementError& error) {
+        if (session_.in_transaction()) session_.run("ROLLBACK", scope_);
+        checkpoint = before;
+        const bool again = error.sqlstate() == "55P03" || error.sqlstate().starts_with("40");
+        if (!again) throw;
+        if (attempt + 1 >= spec_.attempts)
+          throw Error(ErrorCode::timeout, "a batch met locked rows " + std::to_string(spec_.attempts) +
+                                              " times; it goes on from here when it is started again");
+      }
+      ++result_.lock_retries;
+      checkpoint.size = std::max<std::uint64_t>(1, checkpoint.size / 2);
+      base::sleep_for(Duration{50} * (attempt + 1), scope_);
+      scope_.check("the backfill");
+    }
+  }
+
+  void adapt(Checkpoint& checkpoint, Duration took) const {
+    const double ratio = static_cast<double>(spec_.batch_time.count()) /
+                         static_cast<double>(std::max<Duration::rep>(1, took.count()));
+    const double size = static_cast<double>(checkpoint.size) * std::clamp(ratio, 0.5, 2.0);
+    checkpoint.size = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(size), 1, spec_.most_batch);
+  }
+
+  void finish() {
+    if (!spec_.not_null.empty()) complete_not_null();
+    const auto left =
+        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) some", walk_.table,
+                                 spec_.where),
+                     scope_);
+    result_.left = left.rows.at(0)[0] == "0" ? 0 : 1;
+    checkpoints_.close(session_, spec_, scope_);
+    result_.complete = true;
+  }
+
+  pg::Session session_;
+  const BackfillSpec& spec_;
+  const std::function<void(const BackfillProgress&)>& tell_;
+  Scope scope_;
+  Throttle throttle_;
+  Walk walk_;
+  Checkpoints checkpoints_;
+  BackfillResult result_;
+};
+
+}  // namespace
+
+BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
+                            const std::function<void(const BackfillProgress&)>& on_progress,
+                            const Scope& scope) {
+  return Run(url, spec, on_progress, scope).run();
+}
+
+}  // namespace staithe::stage
