@@ -19,10 +19,12 @@ namespace {
 /// CLI11's tree made from the table. CLI11 writes into `values`; nothing of it leaves this file.
 class Tree {
  public:
-  Tree() : app_("staithe") {
+  /// `words`: what was typed. A command whose name is not among them cannot be meant: making its options
+  /// would be most of the time of a short command.
+  explicit Tree(const std::vector<std::string>& words) : app_("staithe") {
     app_.set_help_flag();
     app_.require_subcommand(0, 1);
-    for (const auto& command : commands()) add(command);
+    for (const auto& command : commands()) add(command, words);
     app_.add_flag("-h,--help");
     app_.add_flag("--version");
   }
@@ -65,21 +67,26 @@ class Tree {
     std::vector<std::string> positionals;
   };
 
-  void add(const Command& command) {
-    auto leaf = std::make_unique<Leaf>();
-    leaf->command = &command;
-    const auto words = base::split(command.name, ' ');
+  void add(const Command& command, const std::vector<std::string>& typed) {
+    const auto was_typed = [&](const std::string& word) {
+      return std::find(typed.begin(), typed.end(), word) != typed.end();
+    };
+    const auto names = base::split(command.name, ' ');
+    if (!was_typed(names[0])) return;
     CLI::App* parent = &app_;
-    if (words.size() == 2) {
-      auto& group = groups_[words[0]];
+    if (names.size() == 2) {
+      auto& group = groups_[names[0]];
       if (group == nullptr) {
-        group = app_.add_subcommand(words[0]);
+        group = app_.add_subcommand(names[0]);
         group->set_help_flag("-h,--help");
         group->require_subcommand(0, 1);
       }
       parent = group;
+      if (!was_typed(names[1])) return;
     }
-    leaf->app = parent->add_subcommand(words.back());
+    auto leaf = std::make_unique<Leaf>();
+    leaf->command = &command;
+    leaf->app = parent->add_subcommand(names.back());
     leaf->app->set_help_flag();
     for (const auto& option : global_options()) add(*leaf, option);
     for (const auto& option : command.options) add(*leaf, option);
@@ -247,9 +254,9 @@ ParseResult parse(int argc, const char* const* argv) {
     result.exit_code = exit_usage;
     return result;
   }
-  Tree tree;
+  auto words = reordered(argc, argv);
+  Tree tree(words);
   try {
-    auto words = reordered(argc, argv);
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     tree.app().parse(std::move(words));
   } catch (const CLI::ExtrasError&) {
@@ -277,8 +284,9 @@ ParseResult parse(int argc, const char* const* argv) {
   ParseResult result;
   result.parsed = tree.result();
   if (result.parsed->has("help")) return printed(help_for(*command));
-  const auto& words = result.parsed->positionals;
-  if (const auto most = most_words(*command); words.size() > most) return unknown({words[most]}, command);
+  const auto& positionals = result.parsed->positionals;
+  if (const auto most = most_words(*command); positionals.size() > most)
+    return unknown({positionals[most]}, command);
   take_environment(*result.parsed);
   return result;
 }

@@ -68,6 +68,7 @@ class Hosts::BalancerLink {
 
 Hosts::Hosts(const plan::Plan& plan, const Person& person)
     : plan_(plan), sources_(ssh::Sources::of_process()) {
+  sources_.files = &config_files_;
   if (!plan.ssh.config.empty()) {
     sources_.user_file = plan.ssh.config;
     sources_.user_file_required = true;

@@ -63,6 +63,7 @@ class Hosts {
   void check_key(const ssh::Endpoint& endpoint, const ssh::HostKey& key) const;
 
   const plan::Plan& plan_;
+  ssh::ConfigFiles config_files_;
   ssh::Sources sources_;
   ssh::KnownHosts known_hosts_;
   std::unique_ptr<ssh::Engine> engine_;

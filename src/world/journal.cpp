@@ -21,7 +21,8 @@ void StoreJournal::note(const std::string& host, const std::string& action_id, c
 void StoreJournal::outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
                            const std::string& detail) {
   const json body{{"outcome", event::name_of(outcome)}, {"detail", redactor_.clean(detail)}};
-  store_.append(
+  // Lost in a crash, it reads as a crash just before it, which recovery has to see through anyway.
+  store_.enqueue(
       run_id_,
       {0, {}, host, action_id, "outcome", body.dump(-1, ' ', false, json::error_handler_t::replace)});
 }

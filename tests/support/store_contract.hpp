@@ -198,6 +198,13 @@ inline void check_journal(const OpenStore& open) {
             store->append("run-1", {0, {}, "", "", "note", std::string((1 << 20) + 1, 'x')});
           }) == base::ErrorCode::invalid);
   }
+  SECTION("what is enqueued is there for whoever reads, and after the end") {
+    CHECK(store->enqueue("run-1", {0, {}, "web1", "a1", "outcome", "{}"}) == 1);
+    CHECK(store->journal("run-1").size() == 1);
+    store->enqueue("run-1", {0, {}, "web1", "a2", "outcome", "{}"});
+    store.reset();
+    CHECK(open({})->journal("run-1").size() == 2);
+  }
   SECTION("many threads append to two runs: nothing is lost, each run is in order") {
     store->begin_run(sample_run("run-2"));
     constexpr int threads = 16;

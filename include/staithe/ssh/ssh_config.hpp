@@ -4,12 +4,33 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace staithe::ssh {
+
+/// What files and Include patterns held when they were first read, for a run that resolves many destinations.
+/// Thread safe.
+class ConfigFiles {
+ public:
+  ConfigFiles();
+  ~ConfigFiles();
+
+  using Read = std::function<std::optional<std::string>()>;
+  using List = std::function<std::vector<std::string>()>;
+  /// What `read` gave the first time that this key was asked for; null: there is no such file. Lives as long
+  /// as this.
+  const std::string* content(const std::string& key, const Read& read);
+  /// The paths that a pattern matches, from `list` the first time.
+  const std::vector<std::string>& paths(const std::string& pattern, const List& list);
+
+ private:
+  struct Data;
+  std::unique_ptr<Data> data_;
+};
 
 /// Where ssh_config(5) is read from, and who asks. Nothing here is taken from the process by itself, so that
 /// a plan and a test can say exactly what is read.
@@ -23,6 +44,7 @@ struct Sources {
   std::string local_uid;                           ///< for %i, in decimal
   std::string local_host;                          ///< for %l and %L
   std::map<std::string, std::string> environment;  ///< for ${NAME}
+  ConfigFiles* files = nullptr;                    ///< not owned; null: everything is read each time
 
   /// Runs the command of a "Match exec" and says whether it ended with status 0. Not set: such a Match is an
   /// error.

@@ -82,6 +82,10 @@ class Store {
   void begin_run(const Run& run);
   /// Returns the entry's seq once the entry is on the disk. Lanes that append at the same time share a write.
   std::uint64_t append(std::string_view run_id, JournalEntry entry);
+  /// Returns at once. The entry reaches the disk, in its order, with the next one that somebody appends, or
+  /// with end_run(), journal() or the destructor; until then a crash loses it. A write that fails is told to
+  /// the next caller of those, and the entry stays in line.
+  std::uint64_t enqueue(std::string_view run_id, JournalEntry entry);
   /// In order of seq, at most `limit` of them after seq `after`.
   std::vector<JournalEntry> journal(std::string_view run_id, std::uint64_t after = 0,
                                     std::size_t limit = 100'000);
@@ -103,6 +107,8 @@ class Store {
                                 std::size_t limit = 100);
 
  private:
+  void prepare(std::string_view run_id, JournalEntry& entry);
+
   std::unique_ptr<Core> core_;
 };
 

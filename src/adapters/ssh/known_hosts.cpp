@@ -5,11 +5,13 @@
 #include "ssh_config_text.hpp"
 
 #include "staithe/base/digest.hpp"
+#include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 namespace staithe::ssh {
@@ -37,10 +39,16 @@ struct KnownHosts::Data {
   std::vector<std::string> files;
   std::vector<Entry> entries;
   std::vector<BadLine> bad_lines;
+  /// Entries by each name that stands in them as it is, in small letters; the others must be tried one by
+  /// one.
+  std::unordered_map<std::string, std::vector<std::size_t>> named;
+  std::vector<std::size_t> tried;
 
   std::mutex mutex;  ///< guards remembered
   std::unordered_map<std::string, std::vector<std::size_t>> remembered;
 
+  void index(std::size_t position);
+  std::vector<std::size_t> search(const std::string& name) const;
   std::vector<const Entry*> matching(const std::string& name);
   Verdict look_up(const std::string& name, const HostKey& key);
   Verdict verdict(HostKeyState state, const Entry& entry, std::string detail) const;
@@ -82,7 +90,36 @@ void KnownHosts::add_text(std::string_view text, const std::string& file) {
     entry.hash = std::move(line.hash);
     entry.key = std::move(line.key);
     data_->entries.push_back(std::move(entry));
+    data_->index(data_->entries.size() - 1);
   }
+}
+
+void KnownHosts::Data::index(std::size_t position) {
+  const Entry& entry = entries[position];
+  if (entry.hashed || entry.names.find_first_of("*?!") != std::string::npos) {
+    tried.push_back(position);
+    return;
+  }
+  for (const std::string& name : base::split(config::lower(entry.names), ',')) {
+    auto& positions = named[name];
+    if (positions.empty() || positions.back() != position) positions.push_back(position);
+  }
+}
+
+/// In the order of the files.
+std::vector<std::size_t> KnownHosts::Data::search(const std::string& name) const {
+  std::vector<std::size_t> positions;
+  if (const auto found = named.find(config::lower(name)); found != named.end()) positions = found->second;
+  std::optional<base::HmacSha1> hmac;  // made when the first hashed line asks: it costs more than many lines
+  for (const std::size_t position : tried) {
+    const Entry& entry = entries[position];
+    if (entry.hashed && !hmac) hmac.emplace();
+    const bool match = entry.hashed ? base::as_bytes((*hmac)(entry.names, name)) == entry.hash
+                                    : names_match(entry.names, name);
+    if (match) positions.push_back(position);
+  }
+  std::sort(positions.begin(), positions.end());
+  return positions;
 }
 
 std::vector<const Entry*> KnownHosts::Data::matching(const std::string& name) {
@@ -94,16 +131,8 @@ std::vector<const Entry*> KnownHosts::Data::matching(const std::string& name) {
       return out;
     }
   }
-  std::vector<std::size_t> indexes;
-  base::HmacSha1 hmac;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry& entry = entries[i];
-    const bool match =
-        entry.hashed ? base::as_bytes(hmac(entry.names, name)) == entry.hash : names_match(entry.names, name);
-    if (!match) continue;
-    out.push_back(&entry);
-    indexes.push_back(i);
-  }
+  std::vector<std::size_t> indexes = search(name);
+  for (const std::size_t index : indexes) out.push_back(&entries[index]);
   const std::lock_guard lock(mutex);
   if (remembered.size() >= max_remembered) remembered.clear();
   remembered.emplace(name, std::move(indexes));

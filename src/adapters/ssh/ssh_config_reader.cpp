@@ -56,6 +56,16 @@ std::optional<std::string> slurp(const std::string& path, Ownership ownership, c
   return read_all_of(fd.get(), path, max_file_bytes);
 }
 
+std::vector<std::string> glob_of(const std::string& pattern) {
+  glob_t found{};
+  const int status = ::glob(pattern.c_str(), 0, nullptr, &found);
+  std::vector<std::string> out;
+  for (std::size_t i = 0; status == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+  ::globfree(&found);
+  if (status != 0 && status != GLOB_NOMATCH) throw bad(fmt::format("cannot look for {}", pattern));
+  return out;
+}
+
 class Reader {
  public:
   Reader(Settings& settings, Pass& pass) : settings_(settings), pass_(pass) {}
@@ -71,8 +81,12 @@ class Reader {
  private:
   bool read(const std::string& path, Ownership ownership, int depth, bool& active, Exec counts) {
     if (depth > max_depth) throw bad(fmt::format("{}: files include each other without end", path));
-    const auto content = slurp(path, ownership, *pass_.sources);
-    if (!content) return false;
+    ConfigFiles once;
+    ConfigFiles& files = pass_.sources->files != nullptr ? *pass_.sources->files : once;
+    // What was read as anybody's file has not been checked.
+    const std::string key = ownership == Ownership::checked ? path : path + " (unchecked)";
+    const std::string* content = files.content(key, [&] { return slurp(path, ownership, *pass_.sources); });
+    if (content == nullptr) return false;
     total_ += content->size();
     if (total_ > max_total_bytes)
       throw bad(fmt::format("{}: the files included are larger than {} bytes", path, max_total_bytes));
@@ -166,13 +180,8 @@ class Reader {
           slash == std::string::npos ? "/etc/ssh" : sources.system_file.substr(0, slash);
       full = fmt::format("{}/{}", from_user_ ? sources.home + "/.ssh" : system_directory, pattern);
     }
-    glob_t found{};
-    const int status = ::glob(full.c_str(), 0, nullptr, &found);
-    std::vector<std::string> out;
-    for (std::size_t i = 0; status == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
-    ::globfree(&found);
-    if (status != 0 && status != GLOB_NOMATCH) throw bad(fmt::format("cannot look for {}", full));
-    return out;
+    if (sources.files == nullptr) return glob_of(full);
+    return sources.files->paths(full, [&] { return glob_of(full); });
   }
 
   static bool known(std::string_view keyword) {

@@ -17,23 +17,58 @@ void AppendQueue::learn(std::string_view run_id, std::uint64_t last_seq) {
   last_seq_.emplace(run_id, last_seq);
 }
 
-std::uint64_t AppendQueue::append(std::string_view run_id, JournalEntry entry) {
-  std::unique_lock lock(mutex_);
+std::uint64_t AppendQueue::next_seq(std::string_view run_id) {
   const auto last = last_seq_.find(run_id);
   if (last == last_seq_.end()) {
     throw base::Error(base::ErrorCode::not_found, "no run " + std::string(run_id));
   }
-  entry.seq = ++last->second;
+  return ++last->second;
+}
+
+std::uint64_t AppendQueue::append(std::string_view run_id, JournalEntry entry) {
+  std::unique_lock lock(mutex_);
+  entry.seq = next_seq(run_id);
   PendingEntry own{std::string(run_id), std::move(entry)};
   waiting_.push_back(&own);
   while (!own.done) {
-    writing_ ? changed_.wait(lock) : write_batch(lock);
+    if (writing_) {
+      changed_.wait(lock);
+    } else {
+      write_batch(lock);
+    }
   }
   if (own.error) std::rethrow_exception(own.error);
   return own.entry.seq;
 }
 
-void AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) {
+std::uint64_t AppendQueue::enqueue(std::string_view run_id, JournalEntry entry) {
+  std::unique_lock lock(mutex_);
+  if (own_.size() >= max_unwritten) flush(lock);
+  entry.seq = next_seq(run_id);
+  auto pending = std::make_unique<PendingEntry>(PendingEntry{std::string(run_id), std::move(entry), false});
+  waiting_.push_back(pending.get());
+  const std::uint64_t seq = pending->entry.seq;
+  const PendingEntry* key = pending.get();
+  own_.emplace(key, std::move(pending));
+  return seq;
+}
+
+void AppendQueue::flush() {
+  std::unique_lock lock(mutex_);
+  flush(lock);
+}
+
+void AppendQueue::flush(std::unique_lock<std::mutex>& lock) {
+  while (writing_ || !waiting_.empty()) {
+    if (writing_) {
+      changed_.wait(lock);
+    } else if (const auto error = write_batch(lock)) {
+      std::rethrow_exception(error);
+    }
+  }
+}
+
+std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) {
   const std::size_t count = std::min(waiting_.size(), max_batch);
   const std::vector<PendingEntry*> batch(waiting_.begin(),
                                          waiting_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -48,11 +83,24 @@ void AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) {
   }
   lock.lock();
   writing_ = false;
-  for (PendingEntry* entry : batch) {
-    entry->error = error;
-    entry->done = true;
-  }
+  settle(batch, error);
   changed_.notify_all();
+  return error;
+}
+
+void AppendQueue::settle(std::span<PendingEntry* const> batch, const std::exception_ptr& error) {
+  std::vector<PendingEntry*> again;
+  for (PendingEntry* entry : batch) {
+    if (entry->waited_for) {
+      entry->error = error;
+      entry->done = true;
+    } else if (error) {
+      again.push_back(entry);
+    } else {
+      own_.erase(entry);
+    }
+  }
+  waiting_.insert(waiting_.begin(), again.begin(), again.end());
 }
 
 }  // namespace staithe::store

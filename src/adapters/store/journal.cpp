@@ -50,6 +50,16 @@ void Store::Core::write_entries(std::span<PendingEntry* const> entries) {
 }
 
 std::uint64_t Store::append(std::string_view run_id, JournalEntry entry) {
+  prepare(run_id, entry);
+  return core_->appends.append(run_id, std::move(entry));
+}
+
+std::uint64_t Store::enqueue(std::string_view run_id, JournalEntry entry) {
+  prepare(run_id, entry);
+  return core_->appends.enqueue(run_id, std::move(entry));
+}
+
+void Store::prepare(std::string_view run_id, JournalEntry& entry) {
   check_text("journal entry's host", entry.host);
   check_text("journal entry's action", entry.action_id);
   check_text("journal entry's kind", entry.kind);
@@ -68,11 +78,11 @@ std::uint64_t Store::append(std::string_view run_id, JournalEntry entry) {
     }
     core_->appends.learn(run_id, static_cast<std::uint64_t>(to_number(rows.rows.at(0).at(0))));
   }
-  return core_->appends.append(run_id, std::move(entry));
 }
 
 std::vector<JournalEntry> Store::journal(std::string_view run_id, std::uint64_t after, std::size_t limit) {
   check_text("run", run_id);
+  core_->appends.flush();
   const Rows rows = core_->run(Work::single, [&](Session& session) {
     return session.exec(
         "SELECT seq, time, host, action_id, kind, body FROM staithe_journal "

@@ -105,6 +105,7 @@ void Store::end_run(std::string_view run_id, std::string_view outcome, int exit_
   check_text("run", run_id);
   check_text("outcome", outcome);
   check_text("summary", summary_json, max_document_bytes);
+  core_->appends.flush();
   const std::string ended = to_value(now());
   const Rows rows = core_->run(Work::single, [&](Session& session) {
     return session.exec(

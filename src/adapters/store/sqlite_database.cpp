@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <system_error>
 
@@ -27,6 +29,28 @@ struct FinalizeStatement {
 };
 using Handle = std::unique_ptr<sqlite3, CloseDatabase>;
 using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+/// Statements are compiled once. The text of a group commit differs with its size, so there is a limit.
+constexpr std::size_t max_kept_statements = 32;
+
+/// "$7" is a name to SQLite, numbered as it first appears and searched for at each use; "?7" is a number.
+std::string numbered(std::string_view sql) {
+  std::string text(sql);
+  std::replace(text.begin(), text.end(), '$', '?');
+  return text;
+}
+
+/// Ends the use of a kept statement: it holds its locks until it is reset.
+struct Reset {
+  sqlite3_stmt* statement;
+  explicit Reset(sqlite3_stmt* used) : statement(used) {}
+  Reset(const Reset&) = delete;
+  Reset& operator=(const Reset&) = delete;
+  ~Reset() {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+  }
+};
 
 /// The directory with mode 0700 and, so that nobody commits the state by accident, a .gitignore in it.
 void make_directory(const std::filesystem::path& directory) {
@@ -81,6 +105,7 @@ class SqliteDatabase final : public Database {
     try {
       configure(scope);
     } catch (...) {
+      statements_.clear();
       handle_.reset();
       throw;
     }
@@ -88,16 +113,17 @@ class SqliteDatabase final : public Database {
 
   Rows exec(std::string_view sql, std::span<const Value> params, const Scope& scope) override {
     const Use use(*this, scope);
-    const Statement statement = prepared(sql, scope);
-    bind(statement.get(), params, scope);
+    sqlite3_stmt* const statement = prepared(sql, scope);
+    const Reset reset(statement);
+    bind(statement, params, scope);
     Rows result;
     int code = SQLITE_ROW;
-    while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
       Row& row = result.rows.emplace_back();
-      const int width = sqlite3_column_count(statement.get());
+      const int width = sqlite3_column_count(statement);
       for (int c = 0; c < width; ++c) {
-        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), c));
-        const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement.get(), c));
+        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, c));
+        const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, c));
         text == nullptr ? row.emplace_back() : row.emplace_back(std::string(text, size));
       }
     }
@@ -165,22 +191,24 @@ class SqliteDatabase final : public Database {
     exec("PRAGMA synchronous = FULL", {}, scope);  // without it a power loss could take acknowledged entries
   }
 
-  Statement prepared(std::string_view sql, const Scope& scope) {
+  sqlite3_stmt* prepared(std::string_view sql, const Scope& scope) {
+    const auto kept = statements_.find(sql);
+    if (kept != statements_.end()) return kept->second.get();
+    const std::string text = numbered(sql);
     sqlite3_stmt* raw = nullptr;
-    const int code =
-        sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
+    const int code = sqlite3_prepare_v3(handle_.get(), text.data(), static_cast<int>(text.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     Statement statement(raw);
     if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
-    return statement;
+    if (statements_.size() >= max_kept_statements) statements_.clear();
+    return statements_.emplace(std::string(sql), std::move(statement)).first->second.get();
   }
 
   void bind(sqlite3_stmt* statement, std::span<const Value> params, const Scope& scope) {
     for (std::size_t i = 0; i < params.size(); ++i) {
       if (!params[i]) continue;  // unbound is NULL
-      // "$7" is a name to SQLite, and names are numbered as they first appear.
-      const int index = sqlite3_bind_parameter_index(statement, ("$" + std::to_string(i + 1)).c_str());
-      const int code = sqlite3_bind_text64(statement, index, params[i]->data(), params[i]->size(),
-                                           SQLITE_STATIC, SQLITE_UTF8);
+      const int code = sqlite3_bind_text64(statement, static_cast<int>(i) + 1, params[i]->data(),
+                                           params[i]->size(), SQLITE_STATIC, SQLITE_UTF8);
       if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
     }
   }
@@ -236,6 +264,7 @@ class SqliteDatabase final : public Database {
   std::string file_;  ///< absolute: a later connection must find the same file from another directory
   const Scope* scope_ = nullptr;
   Handle handle_;
+  std::map<std::string, Statement, std::less<>> statements_;  ///< by their text; gone before the handle
 };
 
 }  // namespace

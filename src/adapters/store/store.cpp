@@ -31,7 +31,14 @@ Store::Core::Core(const OpenDatabase& open, const Settings& wanted)
 }
 
 Store::Store(std::unique_ptr<Core> core) : core_(std::move(core)) {}
-Store::~Store() = default;
+Store::~Store() {
+  try {
+    if (core_) core_->appends.flush();
+  } catch (...) {
+    // What was only enqueued may be lost, as its callers know; there is nobody to tell.
+    return;
+  }
+}
 
 std::unique_ptr<Store> Store::open_sqlite(const std::string& path, const Settings& settings) {
   return std::make_unique<Store>(std::make_unique<Core>([path] { return sqlite_database(path); }, settings));

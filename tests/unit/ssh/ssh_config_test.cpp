@@ -70,6 +70,19 @@ TEST_CASE("the user's file comes before the system's", "[ssh][config]") {
   CHECK(all.identity_files == std::vector<std::string>{directory / "a", directory / "a", directory / "b"});
 }
 
+TEST_CASE("files are read once for many destinations when they are kept", "[ssh][config]") {
+  const TempDirectory directory;
+  directory.write(".ssh/more", "User first\n");
+  auto from = sources(directory, "Include more\n");
+  ssh::ConfigFiles files;
+  from.files = &files;
+  CHECK(ssh::resolve(from, "web1").user == "first");
+  directory.write(".ssh/more", "User second\n");
+  CHECK(ssh::resolve(from, "web2").user == "first");
+  from.files = nullptr;
+  CHECK(ssh::resolve(from, "web2").user == "second");
+}
+
 TEST_CASE("relative includes start in the directory of their kind", "[ssh][config]") {
   const TempDirectory directory;
   directory.write(".ssh/conf.d/10-a", "Port 1\n");

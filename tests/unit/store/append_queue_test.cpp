@@ -61,3 +61,43 @@ TEST_CASE("a write that fails fails for all who shared it, and only for them") {
   CHECK(queue.append("run", {}) == 9);
   CHECK_THROWS_AS(queue.append("other", {}), base::Error);
 }
+
+TEST_CASE("what nobody waits for is written with the next entry, in order") {
+  std::vector<std::string> written;
+  bool full = false;
+  store::AppendQueue queue([&](std::span<store::PendingEntry* const> entries) {
+    if (full) throw base::Error(base::ErrorCode::io, "no space is left");
+    for (const auto* pending : entries) written.push_back(pending->entry.action_id);
+  });
+  queue.learn("run", 0);
+  const auto entry = [](const char* action) {
+    store::JournalEntry made;
+    made.action_id = action;
+    return made;
+  };
+
+  CHECK(queue.enqueue("run", entry("a")) == 1);
+  CHECK(written.empty());
+  CHECK(queue.append("run", entry("b")) == 2);
+  CHECK(written == std::vector<std::string>{"a", "b"});
+
+  SECTION("flush writes what is left") {
+    queue.enqueue("run", entry("c"));
+    queue.flush();
+    queue.flush();
+    CHECK(written == std::vector<std::string>{"a", "b", "c"});
+  }
+  SECTION("what could not be written stays in line, and who waits is told") {
+    full = true;
+    queue.enqueue("run", entry("c"));
+    CHECK_THROWS_AS(queue.append("run", entry("lost")), base::Error);
+    CHECK_THROWS_AS(queue.flush(), base::Error);
+    full = false;
+    queue.append("run", entry("d"));
+    CHECK(written == std::vector<std::string>{"a", "b", "c", "d"});
+  }
+  SECTION("the line has an end") {
+    for (std::size_t i = 0; i <= store::AppendQueue::max_unwritten; ++i) queue.enqueue("run", entry("x"));
+    CHECK(written.size() == 2 + store::AppendQueue::max_unwritten);
+  }
+}
