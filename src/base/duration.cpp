@@ -81,6 +81,7 @@ std::string to_text(Duration duration) {
 
 std::string elapsed_text(Duration duration) {
   const long long ms = duration.count();
+  if (ms < 1000) return fmt::format("{}ms", ms);
   if (ms < 60'000) return fmt::format("{}.{}s", ms / 1000, ms % 1000 / 100);
   const long long seconds = ms / 1000;
   if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);

@@ -70,20 +70,29 @@ const playbook::Service* service_of(App& app, Loaded& loaded) {
   return service;
 }
 
+std::vector<const playbook::Service*> services_meant(App& app, Loaded& loaded) {
+  if (const auto* only = service_of(app, loaded); only != nullptr) return {only};
+  std::vector<const playbook::Service*> services;
+  for (const auto& service : loaded.project.services) services.push_back(&service);
+  return services;
+}
+
+std::vector<playbook::Site> sites_of_service(App& app, Loaded& loaded, const playbook::Service& service,
+                                             const std::vector<std::string>& hosts) {
+  const auto serves = playbook::hosts_of(loaded.env(), service);
+  std::vector<std::string> running;
+  for (const auto& host : hosts)
+    if (std::find(serves.begin(), serves.end(), host) != serves.end()) running.push_back(host);
+  auto sites =
+      playbook::sites_of(loaded.project, service, nullptr, request_of(app), running, loaded.diagnostics);
+  stop_on_errors(app, loaded.diagnostics);
+  return sites;
+}
+
 std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::vector<std::string>& hosts) {
   const auto* service = service_of(app, loaded);
-  const auto& environment = loaded.env();
-  std::vector<std::string> running;
-  if (service != nullptr) {
-    const auto serves = playbook::hosts_of(environment, *service);
-    for (const auto& host : hosts)
-      if (std::find(serves.begin(), serves.end(), host) != serves.end()) running.push_back(host);
-  }
   std::vector<playbook::Site> known;
-  if (service != nullptr)
-    known =
-        playbook::sites_of(loaded.project, *service, nullptr, request_of(app), running, loaded.diagnostics);
-  stop_on_errors(app, loaded.diagnostics);
+  if (service != nullptr) known = sites_of_service(app, loaded, *service, hosts);
   std::vector<playbook::Site> sites;
   for (const auto& host : hosts) {
     const auto found =

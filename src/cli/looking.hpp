@@ -28,7 +28,14 @@ std::vector<world::HostWish> wishes_of(const std::vector<playbook::Site>& sites)
 /// The service of the command line, or the only one; null when there are none or several.
 const playbook::Service* service_of(App& app, Loaded& loaded);
 
-/// Its sites on the hosts that run it; of the other hosts nothing but the name is known.
+/// The service of the command line, else all that there are.
+std::vector<const playbook::Service*> services_meant(App& app, Loaded& loaded);
+
+/// The sites of one service on those of the hosts that run it.
+std::vector<playbook::Site> sites_of_service(App& app, Loaded& loaded, const playbook::Service& service,
+                                             const std::vector<std::string>& hosts);
+
+/// The sites of service_of() on the hosts that run it; of the other hosts nothing but the name is known.
 std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::vector<std::string>& hosts);
 
 /// The state, or null when nothing was ever kept: looking makes no file.

@@ -164,11 +164,7 @@ class RunOfPlan {
       hosts += " " + finding.host;
     }
     if (hosts.empty()) return exit_done;
-    app_.say(
-        fmt::format("Host keys are never accepted unseen; nothing was changed.\n"
-                    "  next  staithe hostkeys scan{}    compare the fingerprints with the hosts' own\n"
-                    "        staithe hostkeys pin{}     then write them down",
-                    hosts, hosts));
+    app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(hosts));
     return exit_refused;
   }
 
@@ -226,6 +222,13 @@ class RunOfPlan {
 };
 
 }  // namespace
+
+std::string hostkeys_hint(const std::string& hosts) {
+  return fmt::format(
+      "\n  next  staithe hostkeys scan{0}    compare the fingerprints with the hosts' own\n"
+      "        staithe hostkeys pin{0}     then write them down",
+      hosts);
+}
 
 bool only_prints(const App& app) {
   return app.args().has("dry-run") || app.args().command->name == "plan";

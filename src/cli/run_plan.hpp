@@ -32,6 +32,9 @@ struct RunRequest {
 /// journalled, performed and reported. With --dry-run the plan is printed instead.
 int run_plan(App& app, const RunRequest& request);
 
+/// The lines to add where host keys are not trusted; `hosts` are names, a blank in front of each.
+std::string hostkeys_hint(const std::string& hosts);
+
 /// Whether run_plan prints only; the one place that reads the option. For commands that do something more
 /// once a run has ended.
 bool only_prints(const App& app);

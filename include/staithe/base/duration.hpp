@@ -16,7 +16,7 @@ std::optional<Duration> parse_duration(std::string_view text);
 /// The shortest exact text that parse_duration reads back: "1m30s", "250ms", "0s".
 std::string to_text(Duration duration);
 
-/// For people: one decimal below a minute ("12.3s"), whole seconds above ("2m05s").
+/// For people: "85ms" below a second, one decimal below a minute ("12.3s"), whole seconds above ("2m05s").
 std::string elapsed_text(Duration duration);
 
 }  // namespace staithe::base

@@ -41,9 +41,13 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
   stop_on_errors(app, loaded.diagnostics);
   const auto survey = world::look(plan, wishes_of(sites), world::Look::hosts, person_of(app),
                                   base::Scope::lasting(look_patience, &app.stops().soft));
-  std::string trouble;
-  for (const auto& host : survey.hosts)
-    if (!host.trouble.empty()) trouble += fmt::format("\n  {}", host.trouble);
+  std::string trouble, distrusted;
+  for (const auto& host : survey.hosts) {
+    if (host.trouble.empty()) continue;
+    trouble += fmt::format("\n  {}", host.trouble);
+    if (host.code == base::ErrorCode::host_key) distrusted += " " + host.host;
+  }
+  if (!distrusted.empty()) trouble += hostkeys_hint(distrusted);
   if (!trouble.empty())
     throw base::Error(base::ErrorCode::failed, "not every host can say which releases it holds:" + trouble +
                                                    "\n--limit leaves hosts out");

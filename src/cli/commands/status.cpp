@@ -17,6 +17,9 @@ using nlohmann::json;
 
 constexpr base::Duration look_patience{60'000};
 
+/// Ids of releases, each with the hosts that run it.
+using Versions = std::map<std::string, std::vector<std::string>>;
+
 /// Everything that status tells, gathered before a line of it is printed.
 struct Picture {
   world::Survey survey;
@@ -25,7 +28,13 @@ struct Picture {
   std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
-  std::map<std::string, std::vector<std::string>> versions;
+  std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
+  std::map<std::string, Versions> versions;  ///< by service
+
+  bool differ() const {
+    return std::any_of(versions.begin(), versions.end(),
+                       [](const auto& service) { return service.second.size() > 1; });
+  }
 
   bool trouble() const {
     for (const auto& host : survey.hosts)
@@ -33,6 +42,14 @@ struct Picture {
     for (const auto& balancer : survey.balancers)
       if (!balancer.trouble.empty()) return true;
     return !survey.notes.empty();
+  }
+
+  /// Hosts whose key is not known, or not the one on record.
+  std::vector<std::string> distrusted() const {
+    std::set<std::string> names;
+    for (const auto& host : survey.hosts)
+      if (!host.trouble.empty() && host.code == base::ErrorCode::host_key) names.insert(host.host);
+    return {names.begin(), names.end()};
   }
 
   bool died() const {
@@ -49,25 +66,48 @@ struct Picture {
     const bool under_way = std::any_of(unfinished.begin(), unfinished.end(),
                                        [](const auto& run) { return run.owner != store::Owner::gone; });
     // While a deploy is under way versions differ as a matter of course.
-    return (versions.size() > 1 && !under_way) || died();
+    return (differ() && !under_way) || died();
   }
 };
+
+/// A host that runs no service (a balancer's) has nothing to say here. One that runs two is asked for each.
+std::vector<world::HostWish> wishes_for(App& app, Loaded& loaded, Picture& picture) {
+  std::vector<world::HostWish> wishes;
+  const auto services = services_meant(app, loaded);
+  for (const auto* service : services) {
+    for (auto& wish : wishes_of(sites_of_service(app, loaded, *service, picture.hosts))) {
+      if (wish.path.empty()) continue;
+      wishes.push_back(std::move(wish));
+      picture.services.push_back(service->name.value);
+    }
+  }
+  if (!services.empty()) return wishes;
+  for (const auto& host : picture.hosts) wishes.push_back({host, "", ""});
+  picture.services.resize(wishes.size());
+  return wishes;
+}
+
+std::vector<world::HostLook> hosts_with(const Picture& picture, const std::string& service) {
+  std::vector<world::HostLook> hosts;
+  for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
+    if (picture.services[i] == service) hosts.push_back(picture.survey.hosts[i]);
+  return hosts;
+}
 
 Picture take_picture(App& app, Loaded& loaded) {
   Picture picture;
   const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
-  const auto* service = service_of(app, loaded);
   picture.hosts = hosts_meant(app, loaded);
-  auto wishes = wishes_of(sites_of_all(app, loaded, picture.hosts));
-  // A host without the service (a balancer's) has nothing to say here.
-  if (service != nullptr) std::erase_if(wishes, [](const auto& wish) { return wish.path.empty(); });
+  const auto wishes = wishes_for(app, loaded, picture);
   picture.survey = world::look(plan, wishes, world::Look::both, person_of(app),
                                base::Scope::lasting(look_patience, &app.stops().soft));
   for (const auto& balancer : picture.survey.balancers)
     for (const auto& server : balancer.servers)
       if (!server.host.empty() && haproxy::own_state(server.state.admin) != haproxy::Own::ready)
         picture.out.insert(server.host);
-  picture.versions = world::versions(picture.survey.hosts);
+  for (const auto& service : picture.services)
+    if (picture.versions.count(service) == 0)
+      picture.versions[service] = world::versions(hosts_with(picture, service));
   if (const auto store = open_store_if_there(app, loaded)) {
     picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
     picture.unfinished = store->unfinished(loaded.environment);
@@ -134,10 +174,9 @@ std::string running_text(const world::HostLook& host) {
   return same ? "runs it" : "RUNS " + host.running;
 }
 
-void print_hosts(App& app, const Picture& picture) {
-  if (picture.survey.hosts.empty()) return;
+void print_releases(App& app, const Picture& picture, const std::string& service) {
   std::vector<std::vector<std::string>> rows;
-  for (const auto& host : picture.survey.hosts) {
+  for (const auto& host : hosts_with(picture, service)) {
     if (!host.trouble.empty()) {
       rows.push_back({host.host, "CANNOT BE LOOKED AT: " + host.trouble});
       continue;
@@ -146,11 +185,12 @@ void print_hosts(App& app, const Picture& picture) {
     const auto good = live == nullptr ? "" : live->good ? "good" : "never proved good";
     rows.push_back({host.host, host.current.empty() ? "no release" : host.current, good, running_text(host)});
   }
-  app.print("Releases\n" + aligned(rows, 2));
-  if (picture.versions.size() > 1) {
+  const auto& versions = picture.versions.at(service);
+  app.print((picture.versions.size() > 1 ? "Releases of " + service : "Releases") + "\n" + aligned(rows, 2));
+  if (versions.size() > 1) {
     app.print("  VERSIONS DIFFER:");
     const char* separator = " ";
-    for (const auto& [id, hosts] : picture.versions) {
+    for (const auto& [id, hosts] : versions) {
       app.print(fmt::format("{}{} on {}", separator, id, base::fold_names(hosts)));
       separator = "; ";
     }
@@ -195,14 +235,19 @@ json balancer_json(const world::BalancerLook& balancer) {
           {"servers", servers}};
 }
 
-json host_json(const world::HostLook& host, const Picture& picture) {
+json host_json(const world::HostLook& host, const std::string& service, const Picture& picture) {
   auto releases = json::array();
   for (const auto& release : host.releases)
     releases.push_back({{"id", release.id}, {"sha", release.sha}, {"good", release.good}});
-  json record{{"type", "host"},          {"host", host.host},
-              {"trouble", host.trouble}, {"current", host.current},
-              {"running", host.running}, {"running_trouble", host.running_trouble},
-              {"releases", releases},    {"out", picture.out.count(host.host) > 0}};
+  json record{{"type", "host"},
+              {"host", host.host},
+              {"service", service},
+              {"trouble", host.trouble},
+              {"current", host.current},
+              {"running", host.running},
+              {"running_trouble", host.running_trouble},
+              {"releases", releases},
+              {"out", picture.out.count(host.host) > 0}};
   const auto taken = picture.taken.find(host.host);
   if (taken != picture.taken.end())
     record["taken_out"] = {{"run_id", taken->second.run_id},   {"user", taken->second.user},
@@ -214,7 +259,8 @@ json host_json(const world::HostLook& host, const Picture& picture) {
 void print_json(App& app, const Loaded& loaded, const Picture& picture, int code) {
   Records records(app);
   for (const auto& balancer : picture.survey.balancers) records.write(balancer_json(balancer));
-  for (const auto& host : picture.survey.hosts) records.write(host_json(host, picture));
+  for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
+    records.write(host_json(picture.survey.hosts[i], picture.services[i], picture));
   for (const auto& lock : picture.locks)
     records.write({{"type", "lock"},
                    {"scope", lock.scope},
@@ -230,10 +276,14 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
                    {"user", run.user},
                    {"started", timestamp(run.started)},
                    {"died", run.owner == store::Owner::gone}});
+  Versions all;
+  for (const auto& [service, versions] : picture.versions)
+    for (const auto& [id, hosts] : versions) all[id].insert(all[id].end(), hosts.begin(), hosts.end());
   records.write({{"type", "status"},
                  {"environment", loaded.environment},
                  {"out", picture.out},
-                 {"versions", picture.versions},
+                 {"services", picture.versions},
+                 {"versions", all},
                  {"notes", picture.survey.notes},
                  {"exit_code", code}});
 }
@@ -243,7 +293,10 @@ void print_next(App& app, const Picture& picture) {
   bool left = picture.died();
   for (const auto& [host, taken] : picture.taken) left = left || (!taken.in_hand && !taken.on_purpose);
   if (left) next.push_back({"staithe recover", "put right what a run left"});
-  if (!left && picture.versions.size() > 1 && picture.unfinished.empty()) {
+  if (const auto hosts = picture.distrusted(); !hosts.empty())
+    next.push_back(
+        {"staithe hostkeys scan " + base::join(hosts, " "), "compare their keys with the hosts' own"});
+  if (!left && picture.differ() && picture.unfinished.empty()) {
     next.push_back({"staithe deploy --resume", "bring the others to the new release"});
     next.push_back({"staithe rollback", "or bring all back"});
   }
@@ -266,7 +319,7 @@ int run_status(App& app) {
     return code;
   }
   for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
-  print_hosts(app, picture);
+  for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
   print_state(app, picture);
   print_next(app, picture);
   return code;

@@ -34,7 +34,9 @@ TEST_CASE("the text of a duration is read back as the same") {
 }
 
 TEST_CASE("elapsed time for people") {
-  CHECK(elapsed_text(0ms) == "0.0s");
+  CHECK(elapsed_text(0ms) == "0ms");
+  CHECK(elapsed_text(999ms) == "999ms");
+  CHECK(elapsed_text(1000ms) == "1.0s");
   CHECK(elapsed_text(12'345ms) == "12.3s");
   CHECK(elapsed_text(59'999ms) == "59.9s");
   CHECK(elapsed_text(125s) == "2m05s");

@@ -84,7 +84,7 @@ TEST_CASE("exec: quiet and well is silent on stderr") {
   run.send(RunStarted{"r", "p", "exec", "true", "", "", "", "", 1, {"web1"}});
   run.send(RunFinished{0, "done", "", "", "", {{"web1", HostState::done, ""}}, {}, milliseconds(100)});
   CHECK(play(run, report::Fold::prefixed, -1).err.empty());
-  CHECK(play(run, report::Fold::prefixed).err == "1 of 1 host ok in 0.1s\n");
+  CHECK(play(run, report::Fold::prefixed).err == "1 of 1 host ok in 100ms\n");
 }
 
 TEST_CASE("exec: folded output is bounded, and what is left out is said") {

@@ -23,14 +23,14 @@ std::string lines_of(const Recording& run, int verbosity = 0, report::Color colo
 TEST_CASE("lines: a run that goes well") {
   CHECK(lines_of(success()) ==
         R"(12:04:01 run 20260304-120401-3f9c: deploy web, plan 3f9c0a1be2d4, 9 actions on 3 hosts
-12:04:01 1/1 lock production/web ok 0.0s
+12:04:01 1/1 lock production/web ok 20ms
 12:04:01 stage stage
-12:04:01 web1 1/1 checkout: 9d1f3c2 to /srv/web ok 0.9s
-12:04:02 web2 1/1 checkout: 9d1f3c2 to /srv/web ok 0.9s
-12:04:03 web3 1/1 checkout: 9d1f3c2 to /srv/web ok 0.9s
+12:04:01 web1 1/1 checkout: 9d1f3c2 to /srv/web ok 900ms
+12:04:02 web2 1/1 checkout: 9d1f3c2 to /srv/web ok 900ms
+12:04:03 web3 1/1 checkout: 9d1f3c2 to /srv/web ok 900ms
 12:04:03 stage roll
 12:04:03 batch 1 of 2: web1
-12:04:03 web1 1/2 drain web1 ok 0.1s
+12:04:03 web1 1/2 drain web1 ok 100ms
 12:04:03 web1 attempt 1 of 3 failed: exit status 1: busy
 12:04:10 web1 2/2 reload: systemctl reload web ok 5.3s
 12:04:10 web1 ok (roll) in 5.4s, out of rotation for 5.1s
@@ -47,7 +47,7 @@ TEST_CASE("lines: a failure ends with what is to be done") {
 12:04:13 web1 1/2 drain web1 ok 12.3s
 12:05:02 web1 2/2 reload: systemctl reload web FAILED after 47.0s: exit status 1
          | Job for web.service failed.
-12:05:02 web1 3 activate: the release before TIMED OUT after 0.1s
+12:05:02 web1 3 activate: the release before TIMED OUT after 100ms
 12:05:02 web1 OUT (roll) in 1m01s, out of rotation for 49.0s: exit status 1
 FAILED at web1: systemctl reload web: exit status 1
   OUT        web1   (out of rotation, NOT serving)
@@ -129,4 +129,14 @@ TEST_CASE("lines: many hosts share a heartbeat") {
   sink->on_tick(std::chrono::steady_clock::now() + seconds(31));
   CHECK_THAT(capture.text(),
              ContainsSubstring(" still at work on web[1-9]; longest: web1 1/1 run: true, 31s of 5m\n"));
+}
+
+TEST_CASE("lines: a recovery does not say that hosts are on the release that they were brought back from") {
+  Recording run;
+  auto started = deploy_started();
+  started.kind = "recover";
+  run.send(started);
+  run.send(RunFinished{0, "done", "", "", "", {{"web1", HostState::done, ""}}, {}, milliseconds(640)});
+  const auto text = lines_of(run);
+  CHECK(text.substr(text.find("done:")) == "done: 1 host put right in 640ms\n");
 }

@@ -40,8 +40,8 @@ std::string wrapped(const std::string& text, std::size_t columns) {
 
 const std::string success_screen =
     R"(run 20260304-120401-3f9c: deploy web, plan 3f9c0a1be2d4, 9 actions on 3 hosts
-  ok        lock production/web   0.0s
-  ok        stage   3 hosts   0.0s
+  ok        lock production/web   20ms
+  ok        stage   3 hosts   0ms
 batch 1 of 2: web1
 web1 attempt 1 of 3 failed: exit status 1: busy
   ok        web1   2 actions   5.4s   out of rotation 5.1s
@@ -69,7 +69,7 @@ TEST_CASE("live: a failure scrolls up with its output and ends in the summary") 
         R"(run 20260304-120401-3f9c: deploy web, plan 3f9c0a1be2d4, 9 actions on 3 hosts
 web1 2/2 reload: systemctl reload web FAILED after 47.0s: exit status 1
          | Job for web.service failed.
-web1 3 activate: the release before TIMED OUT after 0.1s
+web1 3 activate: the release before TIMED OUT after 100ms
   OUT       web1   3 actions   1m01s   out of rotation 49.0s   exit status 1
 FAILED at web1: systemctl reload web: exit status 1
   OUT        web1   (out of rotation, NOT serving)
