@@ -110,14 +110,23 @@ inline constexpr std::array<Option, 2> history{{
     {"kind", '\0', Takes::value, "KIND", Completes::nothing, what_group,
      "only these: deploy, rollback, run, drain, restore, recover or exec"},
 }};
-inline constexpr std::array<Option, 3> unlock{{
+inline constexpr Option dry_run{"dry-run",
+                                'n',
+                                Takes::nothing,
+                                "",
+                                Completes::nothing,
+                                what_group,
+                                "say what would be done, and do nothing"};
+inline constexpr std::array<Option, 4> unlock{{
+    dry_run,
     {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history; required"},
     {"force", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "also when the holder is alive; asks for the name of what is locked"},
     {"confirm", '\0', Takes::value, "SCOPE", Completes::nothing, how_group,
      "that name, for scripts: production/web"},
 }};
-inline constexpr std::array<Option, 2> pin{{
+inline constexpr std::array<Option, 3> pin{{
+    dry_run,
     {"replace", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "also keys that differ from those on record"},
     {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},

@@ -63,7 +63,55 @@ class ByHand(harness.SystemTest):
             self.assertIn(f"I am {host}", result.out)
         self.assertNotIn("I am web3", result.out)
         self.assertIn("web3", result.err)
+        self.assertRegex(result.err, r"3 of 4 hosts ok in ([1-9]\d*ms|\d+\.\ds)")
         self.nothing_left()
+
+    def test_files_that_can_be_better_are_said_and_plans_are_made(self):
+        old = self.sandbox.edited("  production:\n", "  production:\n    secrets: {token: env TOKEN}\n", "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        playbook = self.playbook({"reloaded": "run: echo done | payctl --token $(secret.token)"})
+        for command in ("validate", "plan"):
+            result = self.sandbox.staithe(command, playbook, "-e", "production")
+            self.assertEqual(result.code, 0, str(result))
+            self.assertIn("warning: 'secret.token' would be an argument of a program", result.err, str(result))
+            self.assertIn("playbooks/test.yml:", result.err)
+            self.assertIn("help: use 'env:'", result.err)
+
+    def test_status_tells_of_every_service(self):
+        other = "services:\n  ledger:\n    path: " + self.sandbox.path("hosts/$(host)/ledger") + "\n    hosts: web1\n"
+        old = self.sandbox.edited("services:\n", other, "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        result = self.sandbox.staithe("status", "-e", "production")
+        self.assertIn("Releases of ledger\n  web1  no release", result.out, str(result))
+        self.assertIn("Releases of payments\n  web1  ", result.out, str(result))
+        self.assertNotIn("Note:", result.out)
+        shown, status = self.last_record("status")
+        self.assertEqual(set(status["services"]), {"ledger", "payments"}, str(shown))
+
+    def test_keys_that_are_not_known_are_no_dead_end(self):
+        known = self.sandbox.read("ssh", "known_hosts")
+        self.addCleanup(self.sandbox.write, known, "ssh", "known_hosts")
+        self.sandbox.write("".join(line for line in known.splitlines(True) if "127.0.1.2]" not in line), "ssh", "known_hosts")
+        result = self.sandbox.staithe("rollback", "-e", "production", "--yes")
+        self.ended(result, 4, "staithe hostkeys scan web2", "nothing was changed")
+        self.assertIn("staithe hostkeys scan web2", self.sandbox.staithe("status", "-e", "production").out)
+        before = self.sandbox.read("ssh", "known_hosts")
+        dry = self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--dry-run")
+        self.ended(dry, 0, "would be written to", "nothing was written")
+        self.assertEqual(self.sandbox.read("ssh", "known_hosts"), before)
+        self.ended(self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--yes"), 0)
+        self.assertNotEqual(self.sandbox.read("ssh", "known_hosts"), before)
+
+    def test_unlock_says_what_it_would_take_away(self):
+        hold = self.hold("healthy")
+        run = self.sandbox.begin_deploy("v2", "--limit", "web1", playbook=self.playbook({"healthy": hold.step}))
+        hold.reached(run)
+        words = ("unlock", "-e", "production", "--reason", "test", "--force", "--dry-run")
+        result = self.sandbox.staithe(*words)
+        self.assertEqual((result.code, result.out[:32]), (0, "would unlock production/payments"), str(result))
+        self.assertEqual(len(self.sandbox.locks()), 1)
+        hold.let_go()
+        self.ended(run.wait(), 0)
 
     def test_history_has_every_run_with_its_end(self):
         self.ended(self.sandbox.deploy("v2", "--limit", "web4"), 0)

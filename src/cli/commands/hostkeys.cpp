@@ -140,6 +140,10 @@ int run_hostkeys_pin(App& app) {
   }
   if (scanned.any_changed() && !app.args().has("replace")) return refuse_replacement(app, scanned);
   const auto file = world::pin_file(scanned.plan);
+  if (only_prints(app)) {
+    app.say(fmt::format("these keys would be written to {}; nothing was written", file));
+    return exit_done;
+  }
   if (!app.args().has("yes")) {
     if (!app.may_prompt())
       return app.fail(exit_refused, "--yes is needed when not running interactively; nothing was written");

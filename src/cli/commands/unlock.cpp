@@ -60,10 +60,14 @@ int run_unlock(App& app) {
       return app.fail(exit_refused, fmt::format("the holder is alive; nothing was changed\n  {}\n"
                                                 "  next  wait for it, or end it; --force takes the lock away",
                                                 text_of(lock)));
-    if (!confirmed(app, lock))
+    if (!only_prints(app) && !confirmed(app, lock))
       return app.fail(exit_refused, fmt::format("not confirmed; nothing was changed\n"
                                                 "  next  the same with --confirm {}",
                                                 lock.scope));
+  }
+  if (only_prints(app)) {
+    app.print(fmt::format("would unlock {}\n", text_of(lock)));
+    return exit_done;
   }
   const auto had = store->steal(lock.scope, app.args().value("reason"), store::this_process());
   if (!had) return app.fail(exit_refused, lock.scope + " is not locked any more");
