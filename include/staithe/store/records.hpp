@@ -110,6 +110,22 @@ struct Release {
   std::string run_id;
 };
 
+/// What one run found of one check.
+struct CheckRecord {
+  std::string environment;
+  std::string suite;
+  std::string key;      ///< the check, the same in every run
+  std::string text_id;  ///< of what it asked and expected
+  std::string run_id;
+  std::string release;  ///< what was judged; "" when nobody knew
+  std::string verdict;
+  bool flaky = false;  ///< it passed, but not at once
+  std::uint32_t attempts = 1;
+  std::uint64_t duration_ms = 0;
+  Time time{};
+  std::string detail;
+};
+
 struct HistoryFilter {
   std::string environment;  ///< empty: any, here and below
   std::string service;

@@ -98,6 +98,10 @@ class Store {
   std::vector<Run> unfinished(std::string_view environment = {}, std::string_view service = {});
   std::vector<Run> history(const HistoryFilter& filter = {}, std::size_t limit = 50);
   std::optional<Run> run(std::string_view id);
+  /// Removes the oldest ended runs of an environment, with their journals, so that `keep` ended ones stay; at
+  /// most 100 in one call, whose number is returned. A run without an end is never touched. What locks did,
+  /// releases and checks stay.
+  std::size_t prune(std::string_view environment, std::size_t keep);
 
   // Releases of a service in an environment.
   /// Adds the release, or overwrites the one of this id.
@@ -105,6 +109,13 @@ class Store {
   /// Newest first.
   std::vector<Release> releases(std::string_view environment, std::string_view service,
                                 std::size_t limit = 100);
+
+  // What checks found.
+  /// All or none. Details over 1 KiB are cut.
+  void record_checks(const std::vector<CheckRecord>& records);
+  /// Of one suite, newest first, at most `each` of every check.
+  std::vector<CheckRecord> check_history(std::string_view environment, std::string_view suite,
+                                         std::size_t each = 200);
 
  private:
   void prepare(std::string_view run_id, JournalEntry& entry);

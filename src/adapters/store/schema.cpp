@@ -34,6 +34,14 @@ const std::vector<Migration>& all() {
                ref TEXT NOT NULL, state TEXT NOT NULL, time BIGINT NOT NULL, run_id TEXT NOT NULL,
                PRIMARY KEY (environment, service, id)))",
       },
+      {
+          R"(CREATE TABLE staithe_checks (
+               environment TEXT NOT NULL, suite TEXT NOT NULL, check_key TEXT NOT NULL, run_id TEXT NOT NULL,
+               text_id TEXT NOT NULL, release_id TEXT NOT NULL, verdict TEXT NOT NULL, flaky INTEGER NOT NULL,
+               attempts INTEGER NOT NULL, duration_ms BIGINT NOT NULL, time BIGINT NOT NULL, detail TEXT NOT NULL,
+               PRIMARY KEY (environment, suite, check_key, run_id)))",
+          "CREATE INDEX staithe_checks_by_time ON staithe_checks (environment, suite, check_key, time)",
+      },
   };
   return list;
 }

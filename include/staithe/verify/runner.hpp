@@ -1,0 +1,34 @@
+#pragma once
+#include "staithe/base/redact.hpp"
+#include "staithe/verify/probes.hpp"
+#include "staithe/verify/result.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace staithe::store {
+class Store;
+}
+
+namespace staithe::verify {
+
+struct Options {
+  std::string run_id;
+  std::size_t suites_at_once = 8;
+  const base::Cancel* soft = nullptr;  ///< no further check; what was made is cleaned up
+  const base::Cancel* hard = nullptr;  ///< cleaning up ends too
+  double least_coverage = 0.5;         ///< below that, a run that did not fail is inconclusive
+};
+
+/// Runs a plan: suites as their graph allows, a thread for each in hand; every text that leaves is redacted.
+/// `history` may be null. Blocks until everything is cleaned up.
+RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
+              const base::Redactor& redactor, const std::vector<Listener*>& listeners);
+
+/// A new id: "20261120t104106-3fa9c2", letters, digits and '-'; it says when the run began.
+std::string new_run_id(Time now);
+/// When the run of that id began; zero when the text is no such id.
+Time began(std::string_view run_id);
+
+}  // namespace staithe::verify

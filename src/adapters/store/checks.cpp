@@ -1,0 +1,77 @@
+#include "convert.hpp"
+#include "core.hpp"
+
+#include "staithe/base/text.hpp"
+
+namespace staithe::store {
+namespace {
+
+constexpr std::size_t longest_detail = 1024;
+
+CheckRecord record_of(const Row& row) {
+  CheckRecord record;
+  record.environment = to_text(row.at(0));
+  record.suite = to_text(row.at(1));
+  record.key = to_text(row.at(2));
+  record.run_id = to_text(row.at(3));
+  record.text_id = to_text(row.at(4));
+  record.release = to_text(row.at(5));
+  record.verdict = to_text(row.at(6));
+  record.flaky = to_number(row.at(7)) != 0;
+  record.attempts = static_cast<std::uint32_t>(to_number(row.at(8)));
+  record.duration_ms = static_cast<std::uint64_t>(to_number(row.at(9)));
+  record.time = to_time(row.at(10));
+  record.detail = to_text(row.at(11));
+  return record;
+}
+
+/// What the tables can hold of a text that strangers wrote.
+std::string kept(const std::string& text) {
+  std::string clean = base::printable(text);
+  if (clean.size() <= longest_detail) return clean;
+  std::size_t end = longest_detail;
+  while (end > 0 && (static_cast<unsigned char>(clean[end]) & 0xC0U) == 0x80U) --end;
+  return clean.substr(0, end);
+}
+
+}  // namespace
+
+void Store::record_checks(const std::vector<CheckRecord>& records) {
+  for (const auto& one : records)
+    for (const std::string* text : {&one.environment, &one.suite, &one.key, &one.run_id, &one.release})
+      check_text("check", *text);
+  core_->run(Work::transaction, [&](Session& session) {
+    for (const auto& one : records)
+      session.exec(
+          "INSERT INTO staithe_checks (environment, suite, check_key, run_id, text_id, release_id, verdict, "
+          "flaky, "
+          "attempts, duration_ms, time, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+          "ON CONFLICT (environment, suite, check_key, run_id) DO UPDATE SET verdict = excluded.verdict, "
+          "flaky = excluded.flaky, attempts = excluded.attempts, duration_ms = excluded.duration_ms, "
+          "detail = excluded.detail",
+          {one.environment, one.suite, one.key, one.run_id, one.text_id, one.release, one.verdict,
+           one.flaky ? "1" : "0", std::to_string(one.attempts), std::to_string(one.duration_ms),
+           to_value(one.time), kept(one.detail)});
+  });
+}
+
+std::vector<CheckRecord> Store::check_history(std::string_view environment, std::string_view suite,
+                                              std::size_t each) {
+  check_text("environment", environment);
+  check_text("suite", suite);
+  const Rows rows = core_->run(Work::single, [&](Session& session) {
+    return session.exec(
+        "SELECT environment, suite, check_key, run_id, text_id, release_id, verdict, flaky, attempts, "
+        "duration_ms, "
+        "time, detail FROM (SELECT *, row_number() OVER (PARTITION BY check_key ORDER BY time DESC, run_id "
+        "DESC) AS nth "
+        "FROM staithe_checks WHERE environment = $1 AND suite = $2) AS numbered WHERE nth <= " +
+            std::to_string(each) + " ORDER BY time DESC, run_id DESC",
+        {std::string(environment), std::string(suite)});
+  });
+  std::vector<CheckRecord> records;
+  for (const Row& row : rows.rows) records.push_back(record_of(row));
+  return records;
+}
+
+}  // namespace staithe::store

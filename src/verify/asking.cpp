@@ -1,0 +1,229 @@
+#include "asking.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/checks/expectation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace staithe::verify {
+namespace {
+
+using checks::Judged;
+using checks::Reply;
+using checks::Value;
+using Clock = std::chrono::steady_clock;
+
+double seconds_now() {
+  return static_cast<double>(store::now().time_since_epoch().count()) / 1000;
+}
+
+base::Duration since(Clock::time_point begun) {
+  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
+}
+
+/// The nearest-rank percentile of sorted values.
+double percentile(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+bool is_summary(const std::string& subject) {
+  return subject == "success" || subject == "p50" || subject == "p95" || subject == "p99";
+}
+
+class Asking {
+ public:
+  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope)
+      : check_(check), captures_(captures), probes_(probes), scope_(scope) {}
+
+  Asked run() {
+    asked_.attempt.started = store::now();
+    const auto begun = Clock::now();
+    try {
+      request_ = filled(check_.request, captures_);
+      expect_ = filled(check_.expect, captures_);
+      if (!check_.until.empty())
+        poll();
+      else if (check_.sample > 1)
+        sample();
+      else
+        once();
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) asked_.cancelled = true;
+      unjudged(error.what());
+    }
+    asked_.attempt.duration = since(begun);
+    return std::move(asked_);
+  }
+
+ private:
+  Reply perform() {
+    auto reply = probes_.perform(request_, scope_.at_most(check_.timeout));
+    if (reply.facts.find("time") == reply.facts.end())
+      reply.facts.emplace("time", Value::milliseconds(static_cast<double>(reply.duration.count())));
+    return reply;
+  }
+
+  void unjudged(std::string why) {
+    asked_.attempt.unjudged = true;
+    asked_.attempt.held = false;
+    asked_.attempt.reason = std::move(why);
+  }
+
+  /// False when there is nothing to judge.
+  bool take(Reply reply) {
+    asked_.reply = std::move(reply);
+    asked_.attempt.note = asked_.reply.note;
+    using Failure = Reply::Failure;
+    switch (asked_.reply.failure) {
+      case Failure::none:
+        return true;
+      case Failure::cancelled:
+        asked_.cancelled = true;
+        [[fallthrough]];
+      case Failure::ours:
+        unjudged(asked_.reply.reason);
+        return false;
+      case Failure::unreachable:
+        asked_.attempt.note = asked_.attempt.reason = asked_.reply.reason;
+        asked_.attempt.judged = {
+            {Judged::Outcome::differs, "answer", "any", asked_.reply.reason, "", check_.position, false}};
+        return false;
+    }
+    return false;
+  }
+
+  void judge() {
+    auto& attempt = asked_.attempt;
+    attempt.judged = judge_all(expect_, asked_.reply);
+    attempt.held = all_held(attempt.judged);
+    for (const auto& one : attempt.judged)
+      if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);
+    if (attempt.held) warn();
+  }
+
+  void warn() {
+    asked_.warnings = judge_all(filled(check_.warn, captures_), asked_.reply);
+    for (auto& one : asked_.warnings) one.warns = true;
+  }
+
+  void once() {
+    if (take(perform())) judge();
+  }
+
+  /// A reply that does not come counts as "not yet": what is waited for may be starting.
+  void poll() {
+    const auto until = filled(check_.until, captures_);
+    const auto give_up = filled(check_.give_up_if, captures_);
+    const auto begun = Clock::now();
+    const auto whole = scope_.at_most(check_.within);
+    for (std::uint32_t polls = 1;; ++polls) {
+      asked_.attempt.reason.clear();
+      asked_.attempt.unjudged = false;
+      const bool answered = take(perform());
+      if (asked_.cancelled || asked_.attempt.unjudged) return;
+      asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(since(begun).count()));
+      asked_.reply.facts["polls"] = Value::count(polls);
+      if (answered) {
+        auto judged = judge_all(until, asked_.reply);
+        if (all_held(judged)) {
+          asked_.attempt.note += fmt::format(", poll {}", polls);
+          return conclude(std::move(judged));
+        }
+        asked_.attempt.judged = std::move(judged);
+        if (!give_up.empty() && all_held(judge_all(give_up, asked_.reply))) {
+          asked_.attempt.reason = fmt::format("gave up after {} polls: it will never hold", polls);
+          return;
+        }
+      }
+      if (whole.left() <= check_.every || base::sleep_for(check_.every, whole) != base::Woke::ready) break;
+    }
+    if (scope_.cancelled()) {
+      asked_.cancelled = true;
+      return unjudged("stopped while waiting");
+    }
+    asked_.attempt.reason = fmt::format("not within {}", base::to_text(check_.within));
+  }
+
+  void conclude(std::vector<Judged> until) {
+    judge();
+    asked_.attempt.judged.insert(asked_.attempt.judged.begin(), until.begin(), until.end());
+    if (check_.expect.empty()) asked_.attempt.held = true;
+    if (asked_.attempt.held && asked_.warnings.empty()) warn();
+  }
+
+  /// `status: 200` is asked of each sample, `success` and the percentiles of all.
+  void sample() {
+    std::vector<checks::Expectation> each, all;
+    for (const auto& one : expect_) (is_summary(one.subject) ? all : each).push_back(one);
+    std::vector<double> times;
+    std::vector<Judged> worst;
+    std::uint32_t good = 0;
+    for (std::uint32_t i = 0; i < check_.sample; ++i) {
+      const bool answered = take(perform());
+      if (asked_.cancelled || asked_.attempt.unjudged) return;
+      const auto judged = answered ? judge_all(each, asked_.reply) : asked_.attempt.judged;
+      times.push_back(static_cast<double>(asked_.reply.duration.count()));
+      if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
+        times.back() = exact->second.number;
+      const bool held = answered && all_held(judged);
+      good += held ? 1 : 0;
+      if (!held || worst.empty()) worst = judged;
+    }
+    std::sort(times.begin(), times.end());
+    asked_.samples = check_.sample;
+    asked_.samples_good = good;
+    asked_.reply.failure = Reply::Failure::none;
+    auto& facts = asked_.reply.facts;
+    facts["success"] = Value::count(good);
+    facts["p50"] = Value::milliseconds(percentile(times, 0.50));
+    facts["p95"] = Value::milliseconds(percentile(times, 0.95));
+    facts["p99"] = Value::milliseconds(percentile(times, 0.99));
+    asked_.attempt.note = fmt::format("{} of {} good, p95 {}", good, check_.sample, facts["p95"].shown());
+    asked_.attempt.reason.clear();
+    const bool success_said =
+        std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
+    auto judged = judge_all(all, asked_.reply);
+    asked_.attempt.held = all_held(judged) || all.empty();
+    if (!success_said) {
+      // Without a word about it every sample must be good; the worst one is shown.
+      asked_.attempt.held = asked_.attempt.held && good == check_.sample;
+      judged.insert(judged.begin(), worst.begin(), worst.end());
+    }
+    asked_.attempt.judged = std::move(judged);
+    for (const auto& one : asked_.attempt.judged)
+      if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);
+    if (asked_.attempt.held) warn();
+  }
+
+  const checks::Check& check_;
+  const Captures& captures_;
+  Probes& probes_;
+  const base::Scope& scope_;
+  checks::Request request_;
+  std::vector<checks::Expectation> expect_;
+  Asked asked_;
+};
+
+}  // namespace
+
+std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply) {
+  const checks::Judge judge(reply, seconds_now());
+  std::vector<Judged> judged;
+  for (const auto& one : expectations) judged.push_back(judge.judge(one));
+  return judged;
+}
+
+bool all_held(const std::vector<Judged>& judged) {
+  return std::all_of(judged.begin(), judged.end(),
+                     [](const Judged& one) { return one.outcome == Judged::Outcome::held; });
+}
+
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope) {
+  return Asking(check, captures, probes, scope).run();
+}
+
+}  // namespace staithe::verify

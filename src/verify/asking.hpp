@@ -1,0 +1,26 @@
+#pragma once
+#include "fill.hpp"
+
+#include "staithe/verify/probes.hpp"
+#include "staithe/verify/result.hpp"
+
+namespace staithe::verify {
+
+/// One attempt at a check: a request, polls until something holds, or many samples; and what was judged.
+struct Asked {
+  Attempt attempt;
+  checks::Reply reply;  ///< the last one
+  std::vector<checks::Judged> warnings;
+  std::uint32_t samples = 1, samples_good = 1;
+  bool cancelled = false;
+};
+
+/// Throws nothing but std::bad_alloc. `scope` is the suite's; the check's own timeout holds inside of it.
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope);
+
+/// Judges `expectations`, which are filled, against a reply.
+std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,
+                                      const checks::Reply& reply);
+bool all_held(const std::vector<checks::Judged>& judged);
+
+}  // namespace staithe::verify

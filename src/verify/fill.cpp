@@ -1,0 +1,149 @@
+#include "fill.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+namespace staithe::verify {
+namespace {
+
+using plan::Text;
+using Escape = std::string (*)(const Captured&);
+
+const Captured& find(const Captures& captures, const std::string& name) {
+  const auto found = captures.find(name);
+  if (found == captures.end())
+    throw base::Error(base::ErrorCode::not_found, fmt::format("nothing was saved as '{}'", name));
+  return found->second;
+}
+
+template <class Fill>
+Text with(const Text& text, Fill fill) {
+  Text made;
+  for (const auto& piece : text.pieces()) {
+    if (const auto* capture = std::get_if<plan::CaptureRef>(&piece))
+      made.append(std::string_view(fill(capture->name)));
+    else if (const auto* literal = std::get_if<std::string>(&piece))
+      made.append(std::string_view(*literal));
+    else
+      made.append(std::get<plan::SecretRef>(piece));
+  }
+  return made;
+}
+
+std::string percent(std::string_view text, std::string_view allowed) {
+  std::string encoded;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || allowed.find(c) != std::string_view::npos)
+      encoded += c;
+    else
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+/// The inside of a JSON string.
+std::string inside(const std::string& json) {
+  const bool is_string = json.size() >= 2 && json.front() == '"';
+  return is_string ? json.substr(1, json.size() - 2) : json;
+}
+
+/// Whether a hole stands inside quotes is told by the literals before it.
+Text json_filled(const Text& text, const Captures& captures) {
+  Text made;
+  bool in_string = false;
+  for (const auto& piece : text.pieces()) {
+    if (const auto* literal = std::get_if<std::string>(&piece)) {
+      for (std::size_t i = 0; i < literal->size(); ++i) {
+        if ((*literal)[i] == '\\')
+          ++i;
+        else if ((*literal)[i] == '"')
+          in_string = !in_string;
+      }
+      made.append(std::string_view(*literal));
+    } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
+      made.append(*secret);
+    } else {
+      const auto& value = find(captures, std::get<plan::CaptureRef>(piece).name);
+      made.append(std::string_view(in_string ? inside(Captured::of_text(value.text).json) : value.json));
+    }
+  }
+  return made;
+}
+
+void fill(checks::Matcher& matcher, const Captures& captures) {
+  for (auto& operand : matcher.operands) operand = filled(operand, captures);
+  for (auto& inner : matcher.inner) fill(inner, captures);
+}
+
+}  // namespace
+
+Captured Captured::of_text(std::string text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      json += '\\', json += c;
+    else if (static_cast<unsigned char>(c) < 0x20)
+      json += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      json += c;
+  }
+  return {std::move(text), json + "\""};
+}
+
+Captured Captured::of(const checks::Value& value) {
+  using Kind = checks::Value::Kind;
+  if (value.kind == Kind::text || !value.items.empty()) return of_text(value.text);
+  return {value.text, value.text};
+}
+
+std::string missing(const std::set<std::string>& needs, const Captures& captures) {
+  for (const auto& name : needs)
+    if (captures.find(name) == captures.end()) return name;
+  return {};
+}
+
+Text filled(const Text& text, const Captures& captures) {
+  return with(text, [&](const std::string& name) { return find(captures, name).text; });
+}
+
+checks::Request filled(const checks::Request& request, const Captures& captures) {
+  checks::Request made = request;
+  if (auto* http = std::get_if<checks::HttpRequest>(&made)) {
+    const auto raw = [&](const std::string& name) { return find(captures, name).text; };
+    http->url = with(http->url, [&](const std::string& name) {
+      return percent(find(captures, name).text, "-._~:/?#[]@!$&'()*+,;=%");
+    });
+    for (auto& header : http->headers) header.second = with(header.second, raw);
+    http->credentials = with(http->credentials, raw);
+    if (http->encoding == checks::HttpRequest::Encoding::json)
+      http->body = json_filled(http->body, captures);
+    else if (http->encoding == checks::HttpRequest::Encoding::form)
+      http->body = with(http->body,
+                        [&](const std::string& name) { return percent(find(captures, name).text, "-._~"); });
+    else
+      http->body = with(http->body, raw);
+    return made;
+  }
+  for (auto* text : checks::texts_of(made)) *text = filled(*text, captures);
+  return made;
+}
+
+std::vector<checks::Expectation> filled(const std::vector<checks::Expectation>& expectations,
+                                        const Captures& captures) {
+  auto made = expectations;
+  for (auto& one : made) {
+    fill(one.matcher, captures);
+    // What is wanted reads as it was meant for this run.
+    for (const auto& [name, value] : captures) {
+      const std::string hole = "<" + name + ": known at run time>";
+      for (std::size_t at = 0; (at = one.wanted.find(hole, at)) != std::string::npos; at += value.text.size())
+        one.wanted.replace(at, hole.size(), value.text);
+    }
+  }
+  return made;
+}
+
+}  // namespace staithe::verify

@@ -1,0 +1,33 @@
+#pragma once
+#include "staithe/checks/suite.hpp"
+#include "staithe/store/store.hpp"
+#include "staithe/verify/result.hpp"
+
+#include <map>
+#include <string>
+
+namespace staithe::verify {
+
+/// What is known of earlier runs of a plan's checks.
+class PastOfChecks {
+ public:
+  PastOfChecks() = default;
+  /// Reads at most the window of each suite. `trouble` says why nothing could be read.
+  PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble);
+
+  Past of(const checks::Check& check) const;
+
+ private:
+  std::map<std::string, Past> by_key_;
+};
+
+/// Flips and runs of one check's records, newest first, of one text: fail, then pass, on the same release.
+Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id);
+
+/// Writes down what this run found. Throws base::Error.
+void remember(store::Store& store, const RunResult& run);
+
+/// Checks whose flips reach their suite's limit, in words.
+std::vector<std::string> proposals(const RunResult& run);
+
+}  // namespace staithe::verify

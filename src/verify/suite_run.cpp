@@ -1,0 +1,355 @@
+#include "suite_run.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::verify {
+namespace {
+
+using checks::Judged;
+using checks::Part;
+
+constexpr std::size_t first_attempts = 3, last_attempts = 7;
+
+bool is_tidying(Part part) {
+  return part == Part::cleanup || part == Part::undo || part == Part::sweep;
+}
+
+void keep(std::vector<Attempt>& attempts, Attempt attempt) {
+  if (attempts.size() >= first_attempts + last_attempts) attempts.erase(attempts.begin() + first_attempts);
+  attempts.push_back(std::move(attempt));
+}
+
+}  // namespace
+
+SuiteRun::SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values,
+                   Probes& probes, const PastOfChecks& past, const base::Redactor& redactor,
+                   Reporting reporting)
+    : suite_(suite),
+      options_(options),
+      probes_(probes),
+      past_(past),
+      redactor_(redactor),
+      reporting_(std::move(reporting)),
+      started_(started),
+      scope_(base::Scope::lasting(suite.budget, options.soft)),
+      put_right_scope_(scope_),
+      values_(std::move(values)) {
+  for (const auto* part : {&suite.setup, &suite.steps})
+    for (const auto& check : *part)
+      for (const auto& saved : check.save) savers_[saved.name] = check.step;
+}
+
+void SuiteRun::run() {
+  for (const auto& [name, text] : suite_.use) {
+    try {
+      values_[name] = Captured::of_text(filled(text, values_).shown());
+    } catch (const base::Error&) {
+      // What needs it is blocked, and says so.
+    }
+  }
+  part(suite_.setup);
+  part(suite_.steps);
+  if (scope_.cancelled()) reporting_.interrupted();
+  put_right();
+}
+
+Captures SuiteRun::exported() const {
+  Captures exported;
+  for (const auto& name : suite_.exports)
+    if (const auto found = values_.find(name); found != values_.end())
+      exported[suite_.name + "." + name] = found->second;
+  return exported;
+}
+
+void SuiteRun::part(const std::vector<checks::Check>& checks) {
+  for (const auto& check : checks) one(check);
+}
+
+std::string SuiteRun::why_not(const checks::Check& check) const {
+  if (scope_.cancelled()) return "stopped before it was begun";
+  if (scope_.expired())
+    return fmt::format("the suite's budget of {} is used up", base::to_text(suite_.budget));
+  if (const auto value = missing(check.needs, values_); !value.empty()) {
+    const auto saver = savers_.find(value);
+    if (saver == savers_.end()) return fmt::format("blocked: '{}' is not known", value);
+    const auto failed = failed_.find(saver->second);
+    return fmt::format("blocked: needs '{}', which {}", saver->second,
+                       failed == failed_.end() ? "did not save '" + value + "'" : failed->second);
+  }
+  if (!stopped_by_.empty() && stopped_by_step_ != check.step)
+    return fmt::format("blocked: '{}' failed before it", stopped_by_);
+  return {};
+}
+
+CheckResult SuiteRun::begin(const checks::Check& check, const Captures& values) const {
+  CheckResult result;
+  result.check = &check;
+  result.suite = suite_.name;
+  result.started = store::now();
+  result.declared = declared(check);
+  result.past = past_.of(check);
+  result.quarantined =
+      check.quarantine &&
+      static_cast<double>(result.started.time_since_epoch().count()) / 1000 < check.quarantine->until_time;
+  result.blocking = !result.quarantined && !is_tidying(check.part) && check.severity >= suite_.severity;
+  try {
+    const auto request = filled(check.request, values);
+    result.title = title_of(request);
+    result.curl = curl_line(request);
+  } catch (const base::Error&) {
+    result.title = title_of(check.request);
+  }
+  return result;
+}
+
+void SuiteRun::one(const checks::Check& check) {
+  auto result = begin(check, values_);
+  if (auto reason = why_not(check); !reason.empty()) {
+    const bool cut = scope_.cancelled() || scope_.expired();
+    result.verdict = cut ? Verdict::aborted : Verdict::skipped;
+    result.reason = std::move(reason);
+    failed_.emplace(check.step, cut ? "was not run" : "was skipped");
+    return finish(std::move(result));
+  }
+  reporting_.started(check);
+  const auto begun = std::chrono::steady_clock::now();
+  Asked last;
+  attempt(check, values_, scope_, result, last);
+  conclude(check, scope_, last, result);
+  if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
+      result.verdict == Verdict::tolerated)
+    save(check, last.reply, result);
+  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+  const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
+                   result.verdict == Verdict::aborted;
+  if (bad) {
+    failed_[check.step] = result.verdict == Verdict::fail ? "failed" : "could not be judged";
+    if (!check.go_on && !result.quarantined && stopped_by_.empty()) {
+      stopped_by_ = check.name;
+      stopped_by_step_ = check.step;
+    }
+  } else {
+    // Queued with what is known now: a later step of the same name may save anew.
+    for (const auto& undo : check.undo) undos_.push_back({&undo, values_});
+  }
+  finish(std::move(result));
+}
+
+void SuiteRun::attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
+                       CheckResult& result, Asked& last) {
+  const std::uint32_t most = 1 + check.retries;
+  for (std::uint32_t number = 1;; ++number) {
+    last = ask(check, values, probes_, scope);
+    result.attempts_made = number;
+    const bool held = last.attempt.held;
+    const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
+    keep(result.attempts, last.attempt);
+    if (held || last.cancelled || number >= most || (ours && last.reply.facts.empty())) break;
+    if (base::sleep_for(check.retry_after, scope) != base::Woke::ready) break;
+  }
+  result.flaky = last.attempt.held && result.attempts_made > 1;
+  result.samples = last.samples;
+  result.samples_good = last.samples_good;
+}
+
+void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, Asked& last,
+                        CheckResult& result) {
+  auto& attempt = last.attempt;
+  result.judged = attempt.judged;
+  result.judged.insert(result.judged.end(), last.warnings.begin(), last.warnings.end());
+  result.evaluated = std::min(
+      result.declared, static_cast<std::size_t>(std::count_if(
+                           result.judged.begin(), result.judged.end(),
+                           [](const Judged& one) { return one.outcome != Judged::Outcome::unjudged; })));
+  if (check.asks_nothing()) result.evaluated = result.declared;
+  result.reason = attempt.reason;
+  if (last.cancelled || (scope.cancelled() && !attempt.held)) {
+    result.verdict = Verdict::aborted;
+    result.reason = "stopped";
+  } else if (scope.expired() && !attempt.held) {
+    result.verdict = Verdict::aborted;
+    result.reason = fmt::format("the budget of {} is used up", base::to_text(suite_.budget));
+  } else if (attempt.unjudged) {
+    result.verdict = Verdict::error;
+  } else if (!attempt.held) {
+    result.verdict = Verdict::fail;
+    result.evaluated = result.declared;
+    tolerate(check, last, result);
+  } else if (result.judged.empty() && !check.asks_nothing()) {
+    result.verdict = Verdict::error;
+    result.reason = "nothing was judged";
+  } else {
+    const auto broken = [](const Judged& one) { return one.warns && one.outcome != Judged::Outcome::held; };
+    const auto first = std::find_if(result.judged.begin(), result.judged.end(), broken);
+    result.verdict = first == result.judged.end() ? Verdict::pass : Verdict::degraded;
+    if (first != result.judged.end())
+      result.reason = fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
+  }
+}
+
+void SuiteRun::save(const checks::Check& check, const checks::Reply& reply, CheckResult& result) {
+  const checks::Judge judge(reply, 0);
+  for (const auto& saved : check.save) {
+    const auto selected = judge.select(saved.subject);
+    if (!selected.why.empty() || selected.values.empty() ||
+        selected.values.front().kind == checks::Value::Kind::absent) {
+      // What comes after would be blocked without a word about why.
+      result.verdict = Verdict::fail;
+      result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject,
+                                  selected.why.empty() ? "is absent" : selected.why);
+      result.judged.push_back(
+          {Judged::Outcome::differs, saved.subject, "a value to save", "absent", "", check.position, false});
+      return;
+    }
+    values_[saved.name] = Captured::of(selected.values.front());
+  }
+}
+
+void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
+  for (const auto& tolerance : check.tolerate) {
+    std::string against;
+    const auto found = evidence(tolerance, last, against);
+    if (found.empty()) {
+      result.reason =
+          fmt::format("not tolerated, {} is not known to be down: {}", tolerance.neighbour, against);
+      continue;
+    }
+    const auto relaxed = judge_all(filled(tolerance.expect, values_), last.reply);
+    if (!all_held(relaxed)) {
+      result.reason =
+          fmt::format("{} is down ({}), but less did not hold either", tolerance.neighbour, found);
+      result.judged.insert(result.judged.end(), relaxed.begin(), relaxed.end());
+      continue;
+    }
+    result.tolerated = tolerance.neighbour;
+    result.evaluated = std::min(result.declared, relaxed.size());
+    result.reason = fmt::format("{} is down ({}); {} of {} expectations judged", tolerance.neighbour, found,
+                                result.evaluated, result.declared);
+    const auto neighbour = std::find_if(suite_.neighbours.begin(), suite_.neighbours.end(),
+                                        [&](const auto& one) { return one.name == tolerance.neighbour; });
+    const auto since = result.past.tolerated_since;
+    const auto lasted = since == Time{} ? base::Duration{0} : result.started - since;
+    const auto patience = neighbour == suite_.neighbours.end() ? base::Duration{0} : neighbour->patience;
+    result.verdict = lasted > 3 * patience ? Verdict::fail
+                     : lasted > patience   ? Verdict::degraded
+                                           : Verdict::tolerated;
+    if (lasted > patience)
+      result.reason += fmt::format("; for {} already, patience is {}", base::elapsed_text(lasted),
+                                   base::to_text(patience));
+    return;
+  }
+}
+
+std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against) {
+  const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
+  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply)) {
+    if (judged.outcome == Judged::Outcome::held) return judged.subject + " " + judged.wanted;
+    add(fmt::format("{} is {}", judged.subject, judged.got));
+  }
+  if (!tolerance.probe) return {};
+  for (const auto& neighbour : suite_.neighbours) {
+    if (neighbour.name != tolerance.neighbour || !neighbour.probe) continue;
+    const auto& probed = probe_neighbour(neighbour);
+    if (!probed.held) return "probe: " + (probed.reason.empty() ? probed.note : probed.reason);
+    add("its probe: " + probed.note);
+  }
+  return {};
+}
+
+const Attempt& SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
+  const auto known = neighbours_.find(neighbour.name);
+  if (known != neighbours_.end()) return known->second;
+  return neighbours_.emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, scope_).attempt)
+      .first->second;
+}
+
+void SuiteRun::put_right() {
+  put_right_scope_ = base::Scope::lasting(suite_.cleanup_budget, options_.hard);
+  for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) tidy(*undo->check, undo->values);
+  for (const auto& check : suite_.cleanup) tidy(check, values_);
+  if (suite_.sweep && !scope_.cancelled()) sweep();
+}
+
+/// Every step is tried. One whose values were never saved has nothing to remove.
+void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
+  if (!missing(check.needs, values).empty()) return;
+  auto result = begin(check, values);
+  reporting_.started(check);
+  const auto begun = std::chrono::steady_clock::now();
+  Asked last;
+  attempt(check, values, put_right_scope_, result, last);
+  conclude(check, put_right_scope_, last, result);
+  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+  finish(std::move(result));
+}
+
+void SuiteRun::sweep() {
+  auto result = begin(suite_.sweep->list, values_);
+  Asked last;
+  attempt(suite_.sweep->list, values_, put_right_scope_, result, last);
+  conclude(suite_.sweep->list, put_right_scope_, last, result);
+  std::size_t removed = 0, kept = 0;
+  if (result.verdict == Verdict::pass) {
+    const checks::Judge judge(last.reply, 0);
+    auto selected = judge.select("json.*");
+    if (selected.values.size() == 1 && selected.values.front().kind == checks::Value::Kind::list)
+      selected = judge.select("json.*.*");  // {"runs": [...]}
+    for (const auto& item : selected.values) {
+      if (put_right_scope_.cancelled() || put_right_scope_.expired()) break;
+      (sweep_item(item, put_right_scope_) ? removed : kept) += 1;
+    }
+    result.attempts.back().note += fmt::format("; {} removed, {} left alone", removed, kept);
+  }
+  finish(std::move(result));
+}
+
+/// Only what says how old it is, and is old enough. Ours of this run was cleaned up already.
+bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
+  checks::Reply holder;
+  holder.body = item.kind == checks::Value::Kind::object ? item.text : "{}";
+  const checks::Judge fields(holder, 0);
+  const auto field = [&](const char* name) {
+    const auto found = fields.select(std::string("json.") + name);
+    return found.values.empty() ? checks::Value{} : found.values.front();
+  };
+  const auto id = item.kind == checks::Value::Kind::object ? field("id") : item;
+  if (id.text.empty() || id.text == options_.run_id) return false;
+  auto born = static_cast<double>(began(id.text).time_since_epoch().count()) / 1000;
+  for (const char* name : {"started", "started_at", "created", "created_at"})
+    if (const auto date = field(name); born <= 0 && date.kind != checks::Value::Kind::absent)
+      born = checks::parse_date(date.text).value_or(0);
+  const double age = static_cast<double>(started_.time_since_epoch().count()) / 1000 - born;
+  if (born <= 0 || age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) return false;
+  Captures values = values_;
+  const auto selected = fields.select("json.*");
+  for (const char* name : {"id", "name", "started", "started_at", "created", "created_at", "key"})
+    if (const auto value = field(name); value.kind != checks::Value::Kind::absent)
+      values[std::string("item.") + name] = Captured::of(value);
+  values["item.id"] = Captured::of(id);
+  return ask(suite_.sweep->each, values, probes_, scope).attempt.held;
+}
+
+void SuiteRun::finish(CheckResult result) {
+  const auto clean = [this](std::string& text) { text = redactor_.clean(text); };
+  const auto clean_all = [&](std::vector<Judged>& judged) {
+    for (auto& one : judged) {
+      clean(one.got);
+      clean(one.why);
+      clean(one.wanted);
+    }
+  };
+  for (auto* text : {&result.reason, &result.title, &result.curl}) clean(*text);
+  clean_all(result.judged);
+  for (auto& attempt : result.attempts) {
+    clean(attempt.note);
+    clean(attempt.reason);
+    clean_all(attempt.judged);
+  }
+  reporting_.finished(std::move(result));
+}
+
+}  // namespace staithe::verify

@@ -1,0 +1,72 @@
+#pragma once
+#include "asking.hpp"
+#include "past.hpp"
+
+#include "staithe/base/redact.hpp"
+#include "staithe/verify/runner.hpp"
+
+#include <functional>
+#include <set>
+
+namespace staithe::verify {
+
+/// What a suite's run tells while it goes on.
+struct Reporting {
+  std::function<void(const checks::Check&)> started;
+  std::function<void(CheckResult)> finished;
+  std::function<void()> interrupted;
+};
+
+/// One suite from its setup to its sweep, in one thread.
+class SuiteRun {
+ public:
+  SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values, Probes& probes,
+           const PastOfChecks& past, const base::Redactor& redactor, Reporting reporting);
+
+  /// Blocks until everything is cleaned up.
+  void run();
+  /// After run(): what the suite exports, under "suite.name".
+  Captures exported() const;
+
+ private:
+  struct Undo {
+    const checks::Check* check;
+    Captures values;
+  };
+
+  void part(const std::vector<checks::Check>& checks);
+  void one(const checks::Check& check);
+  void put_right();
+  void tidy(const checks::Check& check, const Captures& values);
+  void sweep();
+  bool sweep_item(const checks::Value& item, const base::Scope& scope);
+  std::string why_not(const checks::Check& check) const;
+  CheckResult begin(const checks::Check& check, const Captures& values) const;
+  void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
+               CheckResult& result, Asked& last);
+  void conclude(const checks::Check& check, const base::Scope& scope, Asked& last, CheckResult& result);
+  void tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
+  std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against);
+  const Attempt& probe_neighbour(const checks::Neighbour& neighbour);
+  void save(const checks::Check& check, const checks::Reply& reply, CheckResult& result);
+  void finish(CheckResult result);
+
+  const checks::Suite& suite_;
+  const Options& options_;
+  Probes& probes_;
+  const PastOfChecks& past_;
+  const base::Redactor& redactor_;
+  Reporting reporting_;
+  Time started_;
+  base::Scope scope_;
+  base::Scope put_right_scope_;
+  Captures values_;
+  std::vector<Undo> undos_;
+  std::string stopped_by_;                     ///< name of the failed check after which nothing more is begun
+  std::string stopped_by_step_;                ///< its step: the other hosts of the same step are still asked
+  std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
+  std::map<std::string, std::string> failed_;  ///< step to what became of it
+  std::map<std::string, Attempt> neighbours_;
+};
+
+}  // namespace staithe::verify
