@@ -1,7 +1,9 @@
 #pragma once
 #include "staithe/base/duration.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -169,7 +171,9 @@ struct RehearsalReport {
   std::optional<DownReport> down;
   std::vector<std::string> disagreements;  ///< between what was expected from the words and what was seen
   std::vector<std::string> differences;    ///< settings that are not production's
-  std::vector<std::string> remarks;        ///< what could not be looked at, and why
+  std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
+  std::map<std::string, double> production_rows;
+  std::vector<std::string> remarks;  ///< what could not be looked at, and why
   Micros total{0};
   std::uint64_t wal_bytes = 0, temp_bytes = 0;
 };

@@ -1,0 +1,60 @@
+#pragma once
+#include "query_plans.hpp"
+#include "schema_text.hpp"
+
+#include "staithe/pg/session.hpp"
+#include "staithe/stage/clone.hpp"
+#include "staithe/stage/rehearse.hpp"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace staithe::stage {
+
+/// What is looked at on the clone before and after the migration, beside the migration itself.
+class After {
+ public:
+  After(const RehearsalPlan& plan, const RehearsalRun& run, const Clone& clone, RehearsalReport& report,
+        const base::Scope& scope);
+
+  void before();
+  /// Plans, assertions, checks, invalid indexes, side effects, estimates; then the down scripts, after which
+  /// the clone is what it was.
+  void after(const std::vector<std::string>& tables);
+  /// Runs the plan's command with DATABASE_URL in its environment; one statement in the report.
+  PassReport run_command(pg::Session& session);
+
+ private:
+  bool failed() const;
+  void compare_plans(pg::Session& session);
+  void assertions(pg::Session& session);
+  void checks();
+  void invalid_indexes(pg::Session& session);
+  void side_effects(pg::Session& session);
+  void down(const std::vector<std::string>& tables);
+  CheckReport run_program(const std::string& command);
+
+  const RehearsalPlan& plan_;
+  const RehearsalRun& run_;
+  const Clone& clone_;
+  RehearsalReport& report_;
+  base::Scope scope_;
+  std::vector<QueryPlan> plans_before_;
+  std::vector<std::string> schema_before_;
+  std::set<std::string> invalid_before_;
+};
+
+/// What production says of itself, asked read-only: settings that differ from the clone's cluster, rows of
+/// tables for the estimates.
+struct SourceFacts {
+  std::vector<std::string> differences;
+  std::map<std::string, double> rows;
+  std::vector<Query> statements;     ///< the top ones of pg_stat_statements
+  std::vector<std::uint64_t> calls;  ///< of each
+  std::vector<std::string> remarks;
+};
+SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
+                       const base::Scope& scope);
+
+}  // namespace staithe::stage

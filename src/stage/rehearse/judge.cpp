@@ -1,0 +1,314 @@
+#include "judge.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+constexpr Micros noticeable{50'000};
+constexpr std::uint64_t many_rows = 10'000;
+constexpr Micros long_update{1'000'000};
+
+class Judge {
+ public:
+  Judge(const RehearsalPlan& plan, const std::vector<Expectation>& expected, RehearsalReport& report)
+      : plan_(plan), expected_(expected), report_(report) {}
+
+  AdvicePlans run() {
+    for (std::size_t f = 0; f < plan_.files.size(); ++f)
+      for (std::size_t s = 0; s < plan_.files[f].statements.size(); ++s) {
+        const std::size_t index = report_index(plan_.files, f, s);
+        if (index < report_.statements.size()) statement(index, parsed(plan_.files[f].statements[s]));
+      }
+    if (plan_.files.empty() && !report_.statements.empty()) statement(0, SqlStatement{});
+    for (const auto& file : plan_.files) expected_time(file);
+    totals();
+    plans_and_checks();
+    invalid_indexes();
+    down();
+    return std::move(advice_);
+  }
+
+ private:
+  Micros budget() const { return std::chrono::duration_cast<Micros>(plan_.settings.budgets.blocking); }
+
+  Finding& add(Severity severity, std::string code, const StatementReport* where, std::string object,
+               std::string text) {
+    Finding finding;
+    finding.severity = severity;
+    finding.code = std::move(code);
+    if (where != nullptr) {
+      finding.file = where->file;
+      finding.line = where->line;
+    }
+    finding.object = std::move(object);
+    finding.text = std::move(text);
+    finding.gate = severity == Severity::error;
+    report_.findings.push_back(std::move(finding));
+    return report_.findings.back();
+  }
+
+  void statement(std::size_t index, const SqlStatement& sql) {
+    const auto& one = report_.statements[index];
+    const std::size_t first = report_.findings.size();
+    if (one.failure) failed(one);
+    locks(one);
+    stalls(one);
+    rewrites(one);
+    big_update(one);
+    expectations(one);
+    attach(index, first, sql);
+  }
+
+  void failed(const StatementReport& one) {
+    const auto& failure = *one.failure;
+    if (!failure.violation) {
+      add(Severity::error, "fails", &one, "",
+          failure.message + (failure.detail.empty() ? "" : ": " + failure.detail))
+          .advice = failure.hint;
+      return;
+    }
+    const auto& violation = *failure.violation;
+    std::string kind = violation.kind;
+    std::replace(kind.begin(), kind.end(), ' ', '-');
+    std::string text =
+        fmt::format("{}: {} of {} rows violate it", failure.message, violation.violating, violation.total);
+    if (!violation.sample_keys.empty())
+      text +=
+          fmt::format(", {} from {} to {}", violation.key_columns, violation.first_key, violation.last_key);
+    if (!violation.newest_violating.empty())
+      text += violation.newest_violating == violation.newest_row
+                  ? fmt::format("; the newest row ({} {}) is one of them: the application still writes them",
+                                violation.time_column, violation.newest_row)
+                  : fmt::format("; the newest of them is of {}, the newest row of {}",
+                                violation.newest_violating, violation.newest_row);
+    auto& finding = add(Severity::error, "fails-" + kind, &one, violation.table, std::move(text));
+    if (!violation.backfill_set.empty())
+      finding.advice = fmt::format("the backfill that is missing: SET {} WHERE {} ({}; judge it yourself)",
+                                   violation.backfill_set, violation.backfill_where, violation.backfill_why);
+  }
+
+  void locks(const StatementReport& one) {
+    // The locks are sorted, those that keep out most first; one finding for each statement says enough.
+    for (const auto& lock : one.locks) {
+      if (lock.is_new || static_cast<int>(lock.blocks) < static_cast<int>(Blocks::writers)) continue;
+      if (lock.held <= budget()) continue;
+      add(Severity::error, lock.blocks == Blocks::everybody ? "blocks-readers" : "blocks-writers", &one,
+          lock.object,
+          fmt::format("{} on {} is held for {}: {} wait that long (allowed: {})", lock.mode, lock.object,
+                      micros_text(lock.held), name_of(lock.blocks), micros_text(budget())));
+      return;
+    }
+  }
+
+  void stalls(const StatementReport& one) {
+    const Micros worst = std::max(one.worst_read_stall, one.worst_write_stall);
+    if (worst > budget())
+      add(Severity::error, "stall", &one, "",
+          fmt::format("under load a {} waited {} (allowed: {})",
+                      one.worst_read_stall >= one.worst_write_stall ? "reader" : "writer", micros_text(worst),
+                      micros_text(budget())));
+    if (one.open_measured && one.open_stall > budget())
+      add(Severity::warning, "lock-queue", &one, "",
+          fmt::format(
+              "with one reader's transaction open, it waited {} for its lock and everybody else waited {} "
+              "behind it",
+              micros_text(one.open_wait), micros_text(one.open_stall)))
+          .advice = "a short lock_timeout with retries: '-- staithe: lock-timeout 200ms'";
+  }
+
+  void rewrites(const StatementReport& one) {
+    const auto& limit = plan_.settings.budgets.rewrite_rows;
+    for (const auto& deed : one.deeds) {
+      if (deed.kind != Deed::Kind::rewrite) continue;
+      const bool over = limit && deed.rows > *limit;
+      add(over ? Severity::error : Severity::warning, "rewrite", &one, deed.object,
+          fmt::format("{} ({} rows) is written anew, with all its indexes{}", deed.object, deed.rows,
+                      over ? fmt::format(" (allowed: tables of {} rows)", *limit) : std::string()));
+    }
+  }
+
+  void big_update(const StatementReport& one) {
+    for (const auto& touched : one.touched) {
+      const std::uint64_t changed = touched.updated + touched.deleted;
+      if (changed < many_rows || one.took < long_update) continue;
+      add(Severity::warning, "one-big-statement", &one, touched.table,
+          fmt::format("{} rows of {} in one statement: each stays locked for up to {}", changed,
+                      touched.table, micros_text(one.took)))
+          .advice = fmt::format("in batches, each its own transaction; {}% of the updates were HOT",
+                                touched.updated > 0 ? touched.hot * 100 / touched.updated : 0);
+      return;
+    }
+  }
+
+  /// What was only expected is worth a note: this copy may be smaller than production.
+  void expectations(const StatementReport& one) {
+    for (const auto& expectation : expected_) {
+      if (report_of(plan_.files, expectation.file, expectation.statement, report_.statements) != &one)
+        continue;
+      const bool seen = std::any_of(one.locks.begin(), one.locks.end(), [&](const LockSpan& lock) {
+        return !lock.is_new && static_cast<int>(lock.blocks) >= static_cast<int>(expectation.blocks);
+      });
+      const bool about_names = expectation.code == "old-code-breaks";
+      if (!about_names && expectation.blocks != Blocks::nobody && !seen && !one.failure) continue;
+      if (expectation.blocks == Blocks::nobody) continue;
+      add(about_names ? Severity::warning : Severity::note, expectation.code, &one, expectation.table,
+          expectation.text);
+    }
+  }
+
+  /// One way out for a statement, with its weightiest finding.
+  void attach(std::size_t index, std::size_t first, const SqlStatement& sql) {
+    if (report_.findings.size() == first || sql.tokens.empty()) return;
+    auto plan = advise(sql, report_.statements[index]);
+    if (!plan) return;
+    auto& finding = *std::min_element(report_.findings.begin() + static_cast<std::ptrdiff_t>(first),
+                                      report_.findings.end(), [](const Finding& a, const Finding& b) {
+                                        return static_cast<int>(a.severity) < static_cast<int>(b.severity);
+                                      });
+    if (!finding.advice.empty()) finding.advice += "; ";
+    finding.advice += plan->text;
+    Advice advice;
+    advice.code = plan->code;
+    for (const auto& step : plan->steps) {
+      if (!step.backfill) {
+        advice.sql.push_back(step.sql + ";");
+        continue;
+      }
+      advice.sql.push_back("-- " + step.sql);
+      for (const auto& line : statements_of(*step.backfill)) advice.sql.push_back(line + ";");
+    }
+    if (!plan->complete)
+      advice.detail = "the rest needs a person's decision, so that only this part can be tried";
+    finding.instead = std::move(advice);
+    advice_.emplace(index, std::move(*plan));
+  }
+
+  void expected_time(const MigrationFile& file) {
+    if (!file.expected) return;
+    Micros took{0};
+    const StatementReport* last = nullptr;
+    for (const auto& one : report_.statements) {
+      if (one.file != file.path) continue;
+      took += one.took;
+      last = &one;
+    }
+    if (last != nullptr && took > *file.expected)
+      add(Severity::error, "longer-than-expected", nullptr, file.path,
+          fmt::format("{} took {}, its header expects {}", file.path, micros_text(took),
+                      base::to_text(*file.expected)));
+  }
+
+  void totals() {
+    const auto& budgets = plan_.settings.budgets;
+    if (budgets.total && report_.total > *budgets.total)
+      add(Severity::error, "total-time", nullptr, "",
+          fmt::format("all takes {} (allowed: {})", micros_text(report_.total),
+                      base::to_text(*budgets.total)));
+    if (budgets.wal_bytes && report_.wal_bytes > *budgets.wal_bytes)
+      add(Severity::error, "wal", nullptr, "",
+          fmt::format("{} of WAL are written (allowed: {})", base::bytes_text(report_.wal_bytes),
+                      base::bytes_text(*budgets.wal_bytes)));
+  }
+
+  void plans_and_checks() {
+    for (const auto& change : report_.plans) {
+      if (change.kind == PlanChange::Kind::broken)
+        add(Severity::error, "breaks-statement", nullptr, "",
+            fmt::format("a statement that the release before sends no longer works ({} calls): {}: {}",
+                        change.calls, change.error, change.query));
+      if (change.kind == PlanChange::Kind::worse)
+        add(Severity::warning, "plan-worse", nullptr, "",
+            fmt::format("{:.3g} times the cost ({} calls), {} instead of {}: {}",
+                        change.cost_after / std::max(change.cost_before, 1e-9), change.calls,
+                        change.shape_after, change.shape_before, change.query));
+    }
+    for (const auto& check : report_.checks)
+      if (!check.passed)
+        add(Severity::error, "check-fails", nullptr, check.name, check.name + ": " + check.detail);
+    for (const auto& pass : report_.passes)
+      if (pass.name == "under load" && pass.load_errors > 0)
+        for (const auto& stall : pass.stalls)
+          if (!stall.error.empty()) {
+            add(Severity::warning, "workload-errors", nullptr, "",
+                fmt::format("{} of {} statements of the workload failed, '{}' with: {}", pass.load_errors,
+                            pass.load_runs, stall.load, stall.error));
+            break;
+          }
+  }
+
+  void invalid_indexes() {
+    for (const auto& name : report_.left_invalid)
+      add(Severity::error, "invalid-index", nullptr, name,
+          "the index " + name + " is left behind invalid: it costs writers and serves nobody")
+          .advice = "DROP INDEX CONCURRENTLY " + name + ", then build it again";
+  }
+
+  void down() {
+    if (!report_.down || report_.down->passed) return;
+    const auto& down = *report_.down;
+    std::string text = down.error.empty() ? "the down scripts do not bring back what was: "
+                                          : "the down scripts fail: " + down.error;
+    std::vector<std::string> differences = down.schema_difference;
+    for (const auto& table : down.data_difference) differences.push_back("rows of " + table);
+    add(down.error.empty() ? Severity::warning : Severity::error, "down", nullptr, "",
+        text + base::join(differences, ", "));
+  }
+
+  const RehearsalPlan& plan_;
+  const std::vector<Expectation>& expected_;
+  RehearsalReport& report_;
+  AdvicePlans advice_;
+};
+
+}  // namespace
+
+std::string micros_text(Micros micros) {
+  const auto count = micros.count();
+  if (count < 1'000) return fmt::format("{} us", count);
+  if (count < 10'000) return fmt::format("{:.1f} ms", static_cast<double>(count) / 1e3);
+  if (count < 1'000'000) return fmt::format("{} ms", count / 1'000);
+  if (count < 60'000'000) return fmt::format("{:.1f} s", static_cast<double>(count) / 1e6);
+  return fmt::format("{} m {:02} s", count / 60'000'000, count / 1'000'000 % 60);
+}
+
+AdvicePlans judge(const RehearsalPlan& plan, const std::vector<Expectation>& expected,
+                  RehearsalReport& report) {
+  return Judge(plan, expected, report).run();
+}
+
+void conclude(RehearsalReport& report) {
+  std::stable_sort(report.findings.begin(), report.findings.end(), [](const Finding& a, const Finding& b) {
+    return static_cast<int>(a.severity) < static_cast<int>(b.severity);
+  });
+  report.passed =
+      std::none_of(report.findings.begin(), report.findings.end(), [](const Finding& f) { return f.gate; });
+  const auto failed = std::find_if(report.statements.begin(), report.statements.end(),
+                                   [](const StatementReport& one) { return one.failure.has_value(); });
+  if (failed != report.statements.end()) {
+    report.verdict = fmt::format("would fail at {}:{}", failed->file, failed->line);
+    return;
+  }
+  Micros blocked{0};
+  Blocks whom = Blocks::nobody;
+  for (const auto& one : report.statements)
+    for (const auto& lock : one.locks)
+      if (!lock.is_new && static_cast<int>(lock.blocks) >= static_cast<int>(Blocks::writers) &&
+          lock.held > blocked) {
+        blocked = lock.held;
+        whom = lock.blocks;
+      }
+  if (blocked > noticeable)
+    report.verdict = fmt::format("would block {} for {}", name_of(whom), micros_text(blocked));
+  else
+    report.verdict =
+        "safe: nobody is kept out for more than " + micros_text(std::max(blocked, Micros{1'000}));
+  if (!report.passed && blocked <= noticeable)
+    report.verdict = "refused by a check: " + report.findings.front().text;
+}
+
+}  // namespace staithe::stage

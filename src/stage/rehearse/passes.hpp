@@ -1,0 +1,34 @@
+#pragma once
+#include "advice.hpp"
+#include "emitter.hpp"
+#include "judge.hpp"
+#include "migration_run.hpp"
+#include "workload.hpp"
+
+#include "staithe/stage/clone.hpp"
+#include "staithe/stage/rehearsal.hpp"
+#include "staithe/stage/rehearsal_report.hpp"
+
+#include <string>
+#include <vector>
+
+namespace staithe::stage {
+
+/// Runs the files on a clone with a workload beside them, and writes the stalls into `report`.
+void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::vector<Load>& loads,
+                    RehearsalReport& report, const base::Scope& scope);
+
+/// Runs the files with a reader's transaction open before each statement that needs a strong lock on
+/// something that was there before, and measures how long others queue behind it.
+void run_with_open_transaction(const RehearsalPlan& plan, const Clone& clone, RehearsalReport& report,
+                               const base::Scope& scope);
+
+/// Runs the migration with what is advised in place of what it replaces, under the workload, and writes into
+/// the findings how that went.
+void try_advice(const Clone& clone, const std::vector<Load>& loads, const AdvicePlans& advice,
+                RehearsalReport& report, const base::Scope& scope);
+
+/// Tables (SQL names) that were there before and that the statements locked or touched.
+std::vector<std::string> touched_tables(const std::vector<StatementReport>& statements);
+
+}  // namespace staithe::stage

@@ -1,0 +1,286 @@
+#include "staithe/stage/rehearse.hpp"
+
+#include "after.hpp"
+#include "emitter.hpp"
+#include "judge.hpp"
+#include "lint.hpp"
+#include "passes.hpp"
+#include "violations.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/stage/snapshots.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace staithe::stage {
+namespace {
+
+using base::Scope;
+using std::chrono::duration_cast;
+using std::chrono::steady_clock;
+
+/// A rehearsal that was killed leaves its clones; nobody is connected to them then.
+constexpr std::chrono::hours stale_after{1};
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+class Rehearsal {
+ public:
+  Rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink, const Scope& scope)
+      : plan_(plan), run_(run), emit_(sink, run.run_id), scope_(scope), expected_(lint(plan.files)) {}
+
+  RehearsalReport run() {
+    const auto began = steady_clock::now();
+    begin();
+    try {
+      passes();
+    } catch (const base::Error& error) {
+      const bool stopped = error.code() == base::ErrorCode::cancelled;
+      finish(stopped ? 130 : 1, stopped ? "interrupted" : "failed", error.what(), began);
+      throw;
+    }
+    conclude(report_);
+    report_.took = duration_cast<base::Duration>(steady_clock::now() - began);
+    finish(report_.passed ? 0 : 1, report_.passed ? "done" : "failed", report_.passed ? "" : report_.verdict,
+           began);
+    return std::move(report_);
+  }
+
+ private:
+  void begin() {
+    report_.plan_id = id_of(plan_);
+    report_.run_id = run_.run_id;
+    report_.migration_hash = migration_hash(plan_);
+    report_.snapshot = plan_.snapshot;
+    report_.snapshot_taken_at = plan_.snapshot_taken_at;
+    report_.snapshot_origin = plan_.snapshot_origin;
+    report_.snapshot_lsn = plan_.snapshot_lsn;
+    report_.masked = plan_.masked;
+    report_.started = now_text();
+    event::RunStarted started;
+    started.run_id = run_.run_id;
+    started.plan_id = report_.plan_id;
+    started.kind = "rehearse";
+    started.title = "rehearse on " + plan_.snapshot;
+    started.environment = plan_.environment;
+    emit_(started);
+  }
+
+  void finish(int code, const std::string& verdict, const std::string& failure, SteadyTime began) {
+    event::RunFinished finished;
+    finished.exit_code = code;
+    finished.verdict = verdict;
+    finished.failure = failure;
+    finished.duration = duration_cast<base::Duration>(steady_clock::now() - began);
+    emit_(finished);
+  }
+
+  /// One line for the person, begun and ended.
+  template <class Work>
+  void step(const std::string& kind, const std::string& title, Work work) {
+    event::ActionStarted started;
+    started.action_id = kind;
+    started.kind = started.step = kind;
+    started.title = title;
+    emit_(started);
+    const auto began = steady_clock::now();
+    event::ActionFinished ended;
+    ended.action_id = ended.kind = ended.step = kind;
+    ended.title = title;
+    const auto close = [&](event::Outcome outcome) {
+      ended.outcome = outcome;
+      ended.duration = duration_cast<base::Duration>(steady_clock::now() - began);
+      emit_(ended);
+    };
+    try {
+      ended.detail = work();
+    } catch (const base::Error& error) {
+      ended.detail = error.what();
+      close(error.code() == base::ErrorCode::cancelled ? event::Outcome::cancelled : event::Outcome::failed);
+      throw;
+    }
+    close(event::Outcome::ok);
+  }
+
+  Clone clone(const std::string& why) {
+    const auto name =
+        fmt::format("{}_{}_{}", plan_.clone_prefix, base::sha256_hex(run_.run_id).substr(0, 8), ++clones_);
+    std::optional<Clone> made;
+    step("clone", "clone " + plan_.snapshot + " " + why, [&] {
+      made.emplace(run_.cluster_url, plan_.snapshot, name, run_.run_id, scope_);
+      return name + " in " + micros_text(made->took());
+    });
+    return std::move(*made);
+  }
+
+  void passes() {
+    {
+      auto cluster = connect_cluster(run_.cluster_url, {}, scope_);
+      drop_stale_clones(cluster, stale_after, scope_);
+    }
+    measure();
+    const bool failed = std::any_of(report_.statements.begin(), report_.statements.end(),
+                                    [](const auto& statement) { return statement.failure.has_value(); });
+    if (!failed && !plan_.files.empty()) {
+      if (plan_.passes.load) under_load();
+      if (plan_.passes.open_transaction) open_transaction();
+    }
+    const auto advice = judge(plan_, expected_, report_);
+    if (plan_.passes.advice && !advice.empty() && worth_trying()) {
+      const auto copy = clone("for what is advised");
+      choose_loads(copy);
+      step("advice", "try what is advised instead", [&] {
+        try_advice(copy, loads_, advice, report_, scope_);
+        return std::string();
+      });
+    }
+  }
+
+  bool worth_trying() const {
+    return std::any_of(report_.findings.begin(), report_.findings.end(), [](const Finding& finding) {
+      return finding.instead && finding.severity != Severity::note;
+    });
+  }
+
+  void measure() {
+    auto copy = clone("to measure");
+    if (plan_.keep_clone) copy.keep();
+    report_.clone_took = copy.took();
+    After after(plan_, run_, copy, report_, scope_);
+    step("before", "look at the snapshot", [&] {
+      after.before();
+      return std::string();
+    });
+    if (plan_.files.empty())
+      measure_command(copy, after);
+    else
+      measure_files(copy);
+    for (const auto& statement : report_.statements) {
+      report_.total += statement.took;
+      report_.wal_bytes += statement.wal_bytes;
+      report_.temp_bytes += statement.temp_bytes;
+    }
+    const auto tables = touched_tables(report_.statements);
+    step("after", "look at what became of it", [&] {
+      after.after(tables);
+      return std::string();
+    });
+    tables_ = tables;
+  }
+
+  void measure_files(const Clone& copy) {
+    MigrationHooks hooks;
+    hooks.before = [this](std::size_t, const StatementReport& statement) {
+      event::ActionStarted started;
+      started.action_id = started.kind = started.step = "statement";
+      started.title = title_of(statement);
+      emit_(started);
+    };
+    hooks.after = [this](std::size_t, const StatementReport& statement) {
+      event::ActionFinished ended;
+      ended.action_id = ended.kind = ended.step = "statement";
+      ended.title = title_of(statement);
+      ended.outcome = statement.failure ? event::Outcome::failed : event::Outcome::ok;
+      if (statement.failure) ended.detail = statement.failure->message;
+      ended.duration = duration_cast<base::Duration>(statement.took);
+      emit_(ended);
+    };
+    hooks.diagnose = [this](pg::Session& session, StatementReport& statement, const pg::Refusal& refusal) {
+      diag::Diagnostics ignored;
+      const auto parsed_sql = split_sql(statement.text, "", ignored);
+      if (parsed_sql.statements.empty()) return;
+      std::string why_not;
+      statement.failure->violation =
+          find_violation(session, parsed_sql.statements.front(), refusal, why_not, scope_);
+      if (!why_not.empty())
+        report_.remarks.push_back("the violating rows could not be asked for: " + why_not);
+    };
+    MigrationRun run(copy.url(), Measure::everything, hooks, scope_);
+    report_.server_version = version_text(run.session());
+    report_.clone_bytes = run.first_state().size_bytes;
+    PassReport pass;
+    pass.name = "measure";
+    pass.passed = run.run(plan_.files);
+    run.finish();
+    if (!run.problem().empty())
+      report_.remarks.push_back("locks were sampled only in part: " + run.problem());
+    report_.statements = std::move(run.statements());
+    for (const auto& statement : report_.statements) pass.took += statement.took;
+    report_.passes.push_back(std::move(pass));
+  }
+
+  void measure_command(const Clone& copy, After& after) {
+    step("command", plan_.command, [&] {
+      pg::Session session(copy.url(), {"staithe rehearsal", std::chrono::seconds(10)}, scope_);
+      report_.server_version = version_text(session);
+      auto pass = after.run_command(session);
+      report_.passes.push_back(std::move(pass));
+      return std::string();
+    });
+  }
+
+  std::string version_text(pg::Session& session) const {
+    return session.run("SHOW server_version", scope_).rows.at(0)[0].value_or("");
+  }
+
+  static std::string title_of(const StatementReport& statement) {
+    std::string line = statement.text.substr(0, statement.text.find('\n'));
+    if (line.size() < statement.text.size()) line += " …";
+    return fmt::format("{}:{} {}", statement.file, statement.line, line);
+  }
+
+  /// On a clone that the migration has not altered: what it makes is not there for today's readers.
+  void choose_loads(const Clone& copy) {
+    if (!loads_.empty()) return;
+    loads_ = plan_.settings.workload;
+    if (!loads_.empty()) return;
+    pg::Session session(copy.url(), {"staithe workload", std::chrono::seconds(10)}, scope_);
+    loads_ = automatic_loads(session, tables_, scope_);
+  }
+
+  void under_load() {
+    const auto copy = clone("for the load");
+    choose_loads(copy);
+    step("load", "again under load", [&] {
+      run_under_load(plan_, copy, loads_, report_, scope_);
+      return std::string();
+    });
+  }
+
+  void open_transaction() {
+    const auto copy = clone("for an open transaction");
+    step("open", "again with a reader's transaction open", [&] {
+      run_with_open_transaction(plan_, copy, report_, scope_);
+      return std::string();
+    });
+  }
+
+  const RehearsalPlan& plan_;
+  const RehearsalRun& run_;
+  Emitter emit_;
+  Scope scope_;
+  std::vector<Expectation> expected_;
+  RehearsalReport report_;
+  std::vector<Load> loads_;
+  std::vector<std::string> tables_;  ///< that the migration touched
+  int clones_ = 0;
+};
+
+}  // namespace
+
+RehearsalReport run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
+                              const Scope& scope) {
+  return Rehearsal(plan, run, sink, scope).run();
+}
+
+}  // namespace staithe::stage

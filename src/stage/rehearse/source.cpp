@@ -1,0 +1,107 @@
+#include "after.hpp"
+#include "catalog.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <map>
+
+namespace staithe::stage {
+namespace {
+
+using base::Scope;
+
+/// Those that change how long a migration takes, what it locks, or which plans are chosen.
+constexpr const char* settings_sql =
+    "SELECT name, setting || coalesce(unit, '') FROM pg_settings WHERE name IN ('wal_level', "
+    "'maintenance_work_mem', "
+    "'work_mem', 'shared_buffers', 'max_parallel_maintenance_workers', 'max_parallel_workers_per_gather', "
+    "'max_wal_size', 'checkpoint_timeout', 'fsync', 'synchronous_commit', 'full_page_writes', "
+    "'wal_compression', "
+    "'random_page_cost', 'effective_cache_size', 'jit', 'default_statistics_target', 'lock_timeout', "
+    "'statement_timeout', 'deadlock_timeout', 'autovacuum', 'data_checksums', 'server_version', "
+    "'lc_collate', "
+    "'synchronous_standby_names', 'max_standby_streaming_delay') ORDER BY name";
+
+std::map<std::string, std::string> settings(pg::Session& session, const Scope& scope) {
+  std::map<std::string, std::string> out;
+  for (const auto& row : session.run(settings_sql, scope).rows)
+    out[row[0].value_or("")] = row[1].value_or("");
+  return out;
+}
+
+/// Read only whatever the role may do, and never in anybody's way.
+pg::Session open_read_only(const std::string& url, const Scope& scope) {
+  pg::Session session(url, {"staithe rehearsal looks", std::chrono::seconds(10)}, scope);
+  session.run(
+      "SET default_transaction_read_only = on; SET lock_timeout = '500ms'; SET statement_timeout = '20s'",
+      scope);
+  return session;
+}
+
+void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts, const Scope& scope) {
+  if (count == 0) return;
+  try {
+    // The extension lives in whatever schema it was put.
+    const auto where = source.run(
+        "SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE "
+        "extname = "
+        "'pg_stat_statements'",
+        scope);
+    if (where.rows.empty()) {
+      facts.remarks.push_back(
+          "production has no pg_stat_statements: its statements were not planned on the new schema");
+      return;
+    }
+    const auto rows = source.run(
+        fmt::format(
+            "SELECT query, calls FROM {}.pg_stat_statements s WHERE dbid = (SELECT oid FROM pg_database "
+            "WHERE "
+            "datname = current_database()) AND query ~* '^\\s*(select|insert|update|delete|with)' ORDER BY "
+            "total_exec_time DESC LIMIT {}",
+            where.rows[0][0].value_or(""), count),
+        scope);
+    for (const auto& row : rows.rows) {
+      facts.statements.push_back({"", row[0].value_or("")});
+      facts.calls.push_back(number_of(row[1]));
+    }
+  } catch (const pg::StatementError& error) {
+    facts.remarks.push_back("production's statements could not be read: " + error.refusal().message);
+  }
+}
+
+}  // namespace
+
+SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
+                       const Scope& scope) {
+  SourceFacts facts;
+  try {
+    auto source = open_read_only(source_url, scope);
+    const auto theirs = settings(source, scope), ours = settings(clone, scope);
+    for (const auto& [name, value] : theirs)
+      if (const auto found = ours.find(name); found != ours.end() && found->second != value)
+        facts.differences.push_back(
+            fmt::format("{} is {} in production, {} here", name, value, found->second));
+    const auto rows = source.run(
+        "SELECT format('%I.%I', nspname, relname), reltuples::bigint FROM pg_class c JOIN pg_namespace n ON "
+        "n.oid = "
+        "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
+        "'information_schema'",
+        scope);
+    for (const auto& row : rows.rows)
+      facts.rows[row[0].value_or("")] = static_cast<double>(number_of(row[1]));
+    ask_statements(source, top_statements, facts, scope);
+    const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication", scope);
+    if (const auto count = number_of(standbys.rows.at(0)[0]); count > 0)
+      facts.differences.push_back(
+          fmt::format("production has {} standby{}: strong locks are replayed there and cancel readers after "
+                      "max_standby_streaming_delay",
+                      count, count == 1 ? "" : "s"));
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    facts.remarks.push_back("production was not asked: " + std::string(error.what()));
+  }
+  return facts;
+}
+
+}  // namespace staithe::stage
