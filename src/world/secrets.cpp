@@ -1,4 +1,4 @@
-#include "secrets.hpp"
+#include "staithe/world/secrets.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/proc/run.hpp"

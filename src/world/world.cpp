@@ -6,7 +6,7 @@
 #include "output.hpp"
 #include "probes.hpp"
 #include "rotations.hpp"
-#include "secrets.hpp"
+#include "staithe/world/secrets.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/http/client.hpp"

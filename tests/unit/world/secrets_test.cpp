@@ -1,4 +1,4 @@
-#include "secrets.hpp"
+#include "staithe/world/secrets.hpp"
 
 #include "catch.hpp"
 #include "output.hpp"
