@@ -62,12 +62,15 @@ struct Sinks::SideFile {
   report::Output output;
 };
 
-Sinks::Sinks(App& app, const plan::Plan& plan) : app_(app) {
+Sinks::Sinks(App& app, const plan::Plan& plan) : Sinks(app, plan.kind, plan::to_json(plan)) {}
+
+Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json)
+    : app_(app), kind_(kind), plan_json_(plan_json) {
   if (app.json())
-    reporters_.push_back({"stdout", report::make_jsonl(app.out(), version, plan::to_json(plan))});
+    reporters_.push_back({"stdout", report::make_jsonl(app.out(), version, plan_json_)});
   else
-    add_for_person(plan);
-  for (const auto& request : app.args().all("report")) add_report(request, plan);
+    add_for_person();
+  for (const auto& request : app.args().all("report")) add_report(request);
   if (app.args().has("log-file")) reporters_.push_back({app.args().value("log-file"), make_log_sink()});
   std::vector<report::Sink*> listeners;
   for (const auto& reporter : reporters_) listeners.push_back(reporter.sink.get());
@@ -82,9 +85,9 @@ Sinks::~Sinks() {
       app_.say(fmt::format("staithe: {}: not all was written: {}", reporter.name, problem));
 }
 
-void Sinks::add_for_person(const plan::Plan& plan) {
+void Sinks::add_for_person() {
   const int verbosity = app_.quiet() ? -1 : app_.verbosity();
-  if (plan.kind == "exec") {
+  if (kind_ == "exec") {
     const auto fold = app_.args().has("fold") ? report::Fold::folded : report::Fold::prefixed;
     const auto color = color_of(app_.out_color() && app_.err_color());
     reporters_.push_back({"stdout", report::make_exec(app_.out(), app_.err(), fold, color, verbosity)});
@@ -98,7 +101,7 @@ void Sinks::add_for_person(const plan::Plan& plan) {
     reporters_.push_back({"stderr", report::make_lines(app_.err(), {verbosity, color, heartbeat})});
 }
 
-void Sinks::add_report(const std::string& request, const plan::Plan& plan) {
+void Sinks::add_report(const std::string& request) {
   const auto equals = request.find('=');
   const auto kind = request.substr(0, equals);
   const auto path = equals == std::string::npos ? std::string() : request.substr(equals + 1);
@@ -107,7 +110,7 @@ void Sinks::add_report(const std::string& request, const plan::Plan& plan) {
   if (kind == "junit")
     reporters_.push_back({path, report::make_junit(path)});
   else if (kind == "jsonl")
-    reporters_.push_back({path, report::make_jsonl(side_file(path), version, plan::to_json(plan))});
+    reporters_.push_back({path, report::make_jsonl(side_file(path), version, plan_json_)});
   else if (kind == "lines")
     reporters_.push_back(
         {path, report::make_lines(side_file(path), {app_.verbosity(), report::Color::off, heartbeat})});

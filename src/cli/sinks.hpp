@@ -16,6 +16,8 @@ namespace staithe::cli {
 class Sinks {
  public:
   Sinks(App& app, const plan::Plan& plan);
+  /// For a run whose plan is another kind of document.
+  Sinks(App& app, const std::string& kind, const std::string& plan_json);
   ~Sinks();
   Sinks(const Sinks&) = delete;
   Sinks& operator=(const Sinks&) = delete;
@@ -30,11 +32,12 @@ class Sinks {
   };
   struct SideFile;
 
-  void add_for_person(const plan::Plan& plan);
-  void add_report(const std::string& request, const plan::Plan& plan);
+  void add_for_person();
+  void add_report(const std::string& request);
   report::Output& side_file(const std::string& path);
 
   App& app_;
+  std::string kind_, plan_json_;
   std::vector<std::unique_ptr<SideFile>> files_;
   std::vector<Reporter> reporters_;
   std::unique_ptr<report::Pump> pump_;
