@@ -3,16 +3,20 @@
 namespace staithe::playbook {
 namespace {
 
-std::optional<Database> read_database(yaml::Mapping& map, std::string_view key) {
-  auto fields = map.mapping(key);
-  if (!fields) return std::nullopt;
+/// "env URL", or {url: env URL}.
+std::optional<Database> read_database(const yaml::Reader& value) {
+  if (value.node().kind == yaml::Kind::scalar) {
+    auto secret = read_secret(value, value.node().text);
+    return secret ? std::optional(Database{std::move(*secret), value.node().position}) : std::nullopt;
+  }
+  yaml::Mapping fields(value);
   std::optional<Database> database;
-  if (const auto url = fields->value("url", yaml::Need::required)) {
+  if (const auto url = fields.value("url", yaml::Need::required)) {
     const auto text = url->text();
     auto secret = text ? read_secret(*url, *text) : std::nullopt;
     if (secret) database = Database{std::move(*secret), url->node().position};
   }
-  fields->finish();
+  fields.finish();
   return database;
 }
 
@@ -29,39 +33,46 @@ void read_limits(yaml::Mapping& map, SnapshotDefaults& snapshot) {
   limits->finish();
 }
 
-void read_snapshot(yaml::Mapping& map, const std::string& directory, SnapshotDefaults& snapshot) {
+void read_snapshot(const yaml::Reader& value, const std::string& directory, SnapshotDefaults& snapshot) {
   constexpr std::int64_t most_kept = 100;
   constexpr std::int64_t most_jobs = 32;
-  auto fields = map.mapping("snapshot");
-  if (!fields) return;
-  if (const auto masks = fields->text("masks")) snapshot.masks = resolve_path(directory, masks->value);
-  if (const auto key = fields->value("mask_key")) {
+  yaml::Mapping fields(value);
+  if (const auto masks = fields.text("masks")) snapshot.masks = resolve_path(directory, masks->value);
+  if (const auto key = fields.value("mask_key")) {
     if (const auto text = key->text()) snapshot.mask_key = read_secret(*key, *text);
   }
-  if (const auto flag = fields->boolean("require_masks")) snapshot.require_masks = flag->value;
-  if (const auto flag = fields->boolean("keep_live")) snapshot.keep_live = flag->value;
-  if (const auto flag = fields->boolean("keep_grants")) snapshot.keep_grants = flag->value;
-  if (const auto keep = fields->integer("keep", 1, most_kept))
+  if (const auto flag = fields.boolean("require_masks")) snapshot.require_masks = flag->value;
+  if (const auto flag = fields.boolean("keep_live")) snapshot.keep_live = flag->value;
+  if (const auto flag = fields.boolean("keep_grants")) snapshot.keep_grants = flag->value;
+  if (const auto keep = fields.integer("keep", 1, most_kept))
     snapshot.keep = static_cast<std::uint32_t>(keep->value);
-  if (const auto jobs = fields->integer("jobs", 1, most_jobs))
+  if (const auto jobs = fields.integer("jobs", 1, most_jobs))
     snapshot.jobs = static_cast<std::uint32_t>(jobs->value);
-  if (const auto owner = fields->text("owner")) snapshot.owner = owner->value;
-  for (const auto& table : fields->texts("leave_out")) snapshot.leave_out.push_back(table.value);
-  read_limits(*fields, snapshot);
-  fields->finish();
+  if (const auto owner = fields.text("owner")) snapshot.owner = owner->value;
+  for (const auto& table : fields.texts("leave_out")) snapshot.leave_out.push_back(table.value);
+  read_limits(fields, snapshot);
+  fields.finish();
 }
 
 }  // namespace
 
 std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& directory) {
-  auto fields = map.mapping("databases");
-  if (!fields) return std::nullopt;
+  if (!map.has("databases")) return std::nullopt;
   Databases databases;
-  databases.position = fields->position();
-  databases.source = read_database(*fields, "source");
-  databases.target = read_database(*fields, "target");
-  read_snapshot(*fields, directory, databases.snapshot);
-  fields->finish();
+  for (const auto& member : map.map("databases")) {
+    databases.position = member.key.position;
+    if (member.key.value == "snapshot") {
+      read_snapshot(member.value, directory, databases.snapshot);
+      continue;
+    }
+    auto database = read_database(member.value);
+    if (!database) continue;
+    databases.named.emplace_back(member.key.value, database->url);
+    if (member.key.value == "source")
+      databases.source = std::move(*database);
+    else if (member.key.value == "target")
+      databases.target = std::move(*database);
+  }
   return databases;
 }
 

@@ -41,6 +41,7 @@ struct Databases {
   std::optional<Database> source;
   std::optional<Database> target;
   SnapshotDefaults snapshot;
+  std::vector<std::pair<std::string, plan::SecretRef>> named;  ///< all, those two and others, for checks
   diag::Position position;
 };
 
