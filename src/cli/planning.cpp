@@ -119,7 +119,7 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted,
                event::RunFinished* finished_to) {
   print_warnings(app, loaded.diagnostics);
-  RunRequest request{plan, std::move(adopted), {}, {}, {}};
+  RunRequest request{plan, std::move(adopted), {}, {}, {}, loaded.env().state.keep_runs};
   request.advise = [&app, &plan, finished_to](const event::RunFinished& finished) {
     if (finished_to != nullptr) *finished_to = finished;
     return advice(app, plan, finished);

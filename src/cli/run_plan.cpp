@@ -21,16 +21,6 @@ namespace {
 constexpr base::Duration connect_patience{60'000};
 constexpr std::size_t connects_at_once = 32;
 
-/// "20261120-204512-3f9c": sorts by time, unique enough for one project.
-std::string new_run_id() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::random_device random;
-  return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);
-}
-
 int print_plan(App& app, const plan::Plan& plan) {
   if (app.json()) {
     auto document = nlohmann::json::parse(plan::to_json(plan));
@@ -209,6 +199,7 @@ class RunOfPlan {
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
                       summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      store_->prune(plan_.environment, request_.keep_runs);
     } catch (const base::Error& error) {
       app_.say(fmt::format("staithe: the end of run {} is not in the history: {}", run_id_, error.what()));
     }
@@ -223,6 +214,15 @@ class RunOfPlan {
 
 }  // namespace
 
+std::string new_run_id() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::random_device random;
+  return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);
+}
+
 std::string hostkeys_hint(const std::string& hosts) {
   return fmt::format(
       "\n  next  staithe hostkeys scan{0}    compare the fingerprints with the hosts' own\n"
@@ -234,16 +234,18 @@ bool only_prints(const App& app) {
   return app.args().has("dry-run") || app.args().command->name == "plan";
 }
 
+int refuse_other_plan(App& app, const std::string& id) {
+  const auto expected = app.args().value("expect-plan", id);
+  if (expected == id) return exit_done;
+  return app.fail(exit_refused,
+                  fmt::format("the plan is {}, not {} as expected; nothing was changed\n"
+                              "  next  the same command with --dry-run shows the plan as it is now",
+                              id, expected));
+}
+
 int run_plan(App& app, const RunRequest& request) {
-  if (app.args().has("expect-plan")) {
-    const auto expected = app.args().value("expect-plan");
-    const auto id = plan::id_of(request.plan);
-    if (expected != id)
-      return app.fail(exit_refused,
-                      fmt::format("the plan is {}, not {} as expected; nothing was changed\n"
-                                  "  next  the same command with --dry-run shows the plan as it is now",
-                                  id, expected));
-  }
+  if (const int refused = refuse_other_plan(app, plan::id_of(request.plan)); refused != exit_done)
+    return refused;
   if (only_prints(app)) return print_plan(app, request.plan);
   return RunOfPlan(app, request).run();
 }

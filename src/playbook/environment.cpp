@@ -79,8 +79,13 @@ void read_ssh(yaml::Mapping& map, const std::string& directory, Environment& env
   fields->finish();
 }
 
+/// What is put right after a run, and what is on record of a drain, is looked for in that many runs.
+constexpr std::int64_t fewest_runs = 200;
+
 /// "sqlite PATH" or "postgres SECRET".
 void read_state(yaml::Mapping& map, const std::string& directory, Environment& environment) {
+  if (const auto keep = map.integer("keep_runs", fewest_runs, 1'000'000))
+    environment.state.keep_runs = static_cast<std::uint32_t>(keep->value);
   const auto text = map.text("state");
   if (!text) return;
   const std::size_t blank = text->value.find(' ');

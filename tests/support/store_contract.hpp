@@ -135,6 +135,29 @@ inline void check_runs(const OpenStore& open) {
     filter.outcome = "done";
     CHECK(store->history(filter).empty());
   }
+  SECTION("the oldest ended runs go with their journals, those without an end stay") {
+    for (int i = 2; i <= 7; ++i) {
+      auto run = sample_run("run-" + std::to_string(i));
+      run.started = store::now() + std::chrono::minutes(i);
+      if (i == 6) run.environment = "staging";
+      store->begin_run(run);
+      store->append(run.id, {0, {}, "web1", "a", "intent", "{}"});
+      if (i != 3) store->end_run(run.id, "done", 0, "{}");
+    }
+    // Ended in production: 2, 4, 5, 7. Run 1 and run 3 have no end.
+    CHECK(store->prune("production", 4) == 0);
+    CHECK(store->prune("production", 2) == 2);
+    for (const auto* gone : {"run-2", "run-4"}) {
+      CHECK_FALSE(store->run(gone));
+      CHECK(store->journal(gone).empty());
+    }
+    for (const auto* kept : {"run-1", "run-3", "run-5", "run-6", "run-7"}) CHECK(store->run(kept));
+    CHECK(store->journal("run-3").size() == 1);
+    CHECK(store->journal("run-7").size() == 1);
+    CHECK(store->prune("production", 2) == 0);
+    CHECK(store->prune("production", 0) == 2);
+    CHECK(store->unfinished("production").size() == 2);
+  }
   SECTION("text that a backend would not keep is refused by both") {
     for (const std::string& bad :
          {std::string("nul\0", 4), std::string("\xff"), std::string("\xc0\x80"), std::string("\xed\xa0\x80"),

@@ -75,8 +75,9 @@ struct Group {
 struct StateStore {
   enum class Kind { sqlite, postgres };
   Kind kind = Kind::sqlite;
-  std::string path;     ///< of the SQLite file; "" for .staithe/ beside staithe.yml
-  plan::SecretRef url;  ///< of the PostgreSQL database
+  std::string path;                ///< of the SQLite file; "" for .staithe/ beside staithe.yml
+  plan::SecretRef url;             ///< of the PostgreSQL database
+  std::uint32_t keep_runs = 1000;  ///< ended runs of the environment that stay in the history
 };
 
 struct Environment {

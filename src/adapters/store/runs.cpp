@@ -6,6 +6,8 @@ namespace staithe::store {
 namespace {
 
 constexpr std::size_t max_document_bytes = 16 << 20;
+/// Runs that one call removes: the first after years must not hold the state for long.
+constexpr std::size_t most_pruned = 100;
 
 const std::string run_columns =
     "id, kind, environment, service, title, plan_id, user_name, release_id, sha, started, ended, outcome, "
@@ -152,6 +154,23 @@ std::optional<Run> Store::run(std::string_view id) {
   });
   if (rows.rows.empty()) return std::nullopt;
   return run_of(rows.rows.front());
+}
+
+std::size_t Store::prune(std::string_view environment, std::size_t keep) {
+  check_text("environment", environment);
+  return core_->run(Work::transaction, [&](Session& session) {
+    const Rows old = session.exec(
+        "SELECT id FROM staithe_runs WHERE environment = $1 AND ended IS NOT NULL "
+        "ORDER BY started DESC, id DESC LIMIT " +
+            std::to_string(most_pruned) + " OFFSET " + std::to_string(keep),
+        {std::string(environment)});
+    for (const Row& row : old.rows) {
+      const std::string id = to_text(row.at(0));
+      session.exec("DELETE FROM staithe_journal WHERE run_id = $1", {id});
+      session.exec("DELETE FROM staithe_runs WHERE id = $1 AND ended IS NOT NULL", {id});
+    }
+    return old.rows.size();
+  });
 }
 
 void Store::record_release(const Release& release) {
