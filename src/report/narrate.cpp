@@ -73,9 +73,9 @@ std::string seconds_text(base::Duration duration) {
 }
 
 std::string announce(const event::RunStarted& started) {
-  return fmt::format("run {}: {}, plan {}, {} on {}", started.run_id, one_line(started.title),
-                     started.plan_id, count_text(started.actions, "action"),
-                     count_text(started.hosts.size(), "host"));
+  return fmt::format("run {}: {}, plan {}, {}{}", started.run_id, one_line(started.title), started.plan_id,
+                     count_text(started.actions, "action"),
+                     started.hosts.empty() ? "" : " on " + count_text(started.hosts.size(), "host"));
 }
 
 std::string batch_text(const event::BatchStarted& batch) {

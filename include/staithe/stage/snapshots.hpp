@@ -22,6 +22,8 @@ struct Origin {
   bool operator==(const Origin&) const = default;
 };
 
+using Instant = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
+
 /// What is written down about one snapshot.
 struct Marker {
   enum class State {
@@ -32,7 +34,7 @@ struct Marker {
   State state = State::building;
   Origin origin;
   std::string lsn;  ///< of the source when the snapshot was taken
-  std::chrono::system_clock::time_point taken_at;
+  Instant taken_at;
   std::vector<std::string> masked;   ///< columns whose values were altered: "schema.table.column"
   std::vector<std::string> partial;  ///< tables that came without some or all of their rows
   std::uint64_t rows = 0;
@@ -63,8 +65,7 @@ Snapshot find_snapshot(pg::Session& session, const std::string& name, const base
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 
-/// A session on the target's cluster in a database that is there: the one of `url`, else "postgres", else
-/// "template1".
+/// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1".
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope);
 
 }  // namespace staithe::stage

@@ -114,7 +114,9 @@ class Pipe {
     const bool is_source = &side == &from_;
     side.reader.feed({in_.data(), got},
                      {[&](std::string_view piece) {
-                        if (is_source) out_ += piece;
+                        if (!is_source) return;
+                        out_ += piece;
+                        bytes_ += piece.size();
                       },
                       [&side](char type, std::string_view body) { side.take(type, body); }});
     return got;
@@ -125,7 +127,6 @@ class Pipe {
     source_idle_ = got == 0;
     fail_on_refusal();
     if (got > 0) {
-      bytes_ += got;
       tell(false);
       return;
     }

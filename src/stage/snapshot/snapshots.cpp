@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 namespace staithe::stage {
 namespace {
@@ -56,6 +56,15 @@ Snapshot snapshot_of(const pg::Row& row, Marker marker) {
                   there.empty() ? "staithe stage snapshot takes one" : "there is " + there));
 }
 
+/// Whether another database of the cluster may let us in where this one did not.
+bool is_about_database(const base::Error& error) {
+  const std::string_view text = error.what();
+  return error.code() == base::ErrorCode::not_found ||
+         text.find("permission denied for database") != std::string_view::npos ||
+         text.find("not currently accepting connections") != std::string_view::npos ||
+         text.find("no pg_hba.conf entry") != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string to_comment(const Marker& marker) {
@@ -79,7 +88,7 @@ std::optional<Marker> from_comment(std::string_view comment) {
     marker.state = document.at("state") == "complete" ? Marker::State::complete : Marker::State::building;
     const auto taken = instant_from(document.at("taken_at").get<std::string>());
     if (!taken) return std::nullopt;
-    marker.taken_at = *taken;
+    marker.taken_at = std::chrono::time_point_cast<Instant::duration>(*taken);
     fields([&](const char* key, auto& value) { document.at(key).get_to(value); }, marker);
     origin_fields([&](const char* key, auto& value) { document.at("origin").at(key).get_to(value); },
                   marker.origin);
@@ -131,15 +140,17 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
 }
 
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope) {
-  std::array<std::string, 3> databases{pg::database_of(url), "postgres", "template1"};
-  for (std::size_t i = 0;; ++i) {
+  // A session in the snapshot's own database would keep it from being renamed or cloned.
+  std::optional<base::Error> first;
+  for (const char* database : {"postgres", "template1"}) {
     try {
-      return pg::Session(i == 0 ? std::string(url) : pg::with_database(url, databases[i]), options, scope);
+      return pg::Session(pg::with_database(url, database), options, scope);
     } catch (const base::Error& error) {
-      // Only a database that is not there, or is closed, is a reason to knock elsewhere.
-      if (error.code() != base::ErrorCode::not_found || i + 1 == databases.size()) throw;
+      if (!is_about_database(error)) throw;
+      if (!first) first = error;
     }
   }
+  throw *first;
 }
 
 }  // namespace staithe::stage

@@ -1,0 +1,117 @@
+#pragma once
+#include "staithe/pg/session.hpp"
+#include "staithe/stage/snapshots.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+/// What the catalogue of a source says, read in one read-only transaction.
+namespace staithe::stage {
+
+using Oid = std::uint32_t;
+
+struct Column {
+  std::string name;
+  std::string type;       ///< as format_type has it: "character varying(20)"
+  std::string base_type;  ///< below domains, qualified when it is no built-in: "public.citext"
+  char category = 'U';    ///< pg_type.typcategory of it
+  bool is_generated = false;
+  bool not_null = false;
+  bool is_unique = false;  ///< by itself a key or a unique index
+};
+
+struct Table {
+  Oid oid = 0;
+  std::string schema, name;
+  std::vector<Column> columns;
+  std::vector<std::string> primary_key;
+  std::uint64_t bytes = 0;   ///< with TOAST, without indexes
+  std::uint64_t rows = 0;    ///< estimate
+  bool text_only = false;    ///< a column's binary form means something else in another database
+  bool hidden_rows = false;  ///< row security would hide rows from this role
+  bool is_unlogged = false;
+  bool readable = true;
+  std::string condition;  ///< of a configuration table of an extension: "WHERE …" or ""
+  std::string extension;  ///< whose configuration table it is, "" for none
+  std::string full_name() const { return schema + "." + name; }
+  /// Quoted and qualified.
+  std::string sql() const { return pg::quoted_name(schema) + "." + pg::quoted_name(name); }
+};
+
+struct Index {
+  Oid oid = 0;
+  Oid table = 0;
+  Oid constraint = 0;  ///< 0 for none
+  std::string name;
+  std::string definition;
+  char constraint_type = ' ';  ///< 'p', 'u', 'x'
+  std::uint64_t bytes = 0;
+};
+
+struct ForeignKey {
+  Oid oid = 0;
+  std::string name;
+  Oid table = 0, parent = 0;
+  std::vector<std::string> columns, parent_columns;
+  bool is_valid = true;
+};
+
+struct Sequence {
+  Oid oid = 0;
+  std::string schema, name;
+  std::string owner;  ///< "schema.table.column", "" for none
+  std::string sql() const { return pg::quoted_name(schema) + "." + pg::quoted_name(name); }
+};
+
+struct MaterializedView {
+  Oid oid = 0;
+  std::string schema, name;
+  bool is_populated = true;
+  std::string sql() const { return pg::quoted_name(schema) + "." + pg::quoted_name(name); }
+};
+
+/// Something that acts on the world, fires by itself or holds a secret.
+struct LiveThing {
+  std::string kind;  ///< "subscription", "foreign server", "queue-like table", …
+  std::string name;
+  std::string detail;
+};
+
+struct Catalogue {
+  Origin origin;
+  int version = 0;  ///< 150014
+  bool in_recovery = false;
+  bool hot_standby_feedback = false;
+  std::string encoding, collate, ctype, icu_locale;
+  char locale_provider = 'c';
+  std::uint64_t database_bytes = 0;
+  std::uint64_t large_objects = 0;
+  std::string search_path;        ///< of the role that reads
+  std::vector<Table> tables;      ///< in dependency-free order: by name
+  std::vector<Index> indexes;     ///< of tables
+  std::vector<Oid> view_indexes;  ///< of materialized views
+  std::vector<ForeignKey> foreign_keys;
+  std::vector<Sequence> sequences;
+  std::vector<MaterializedView> views;  ///< materialized ones, each after those it reads
+  std::vector<LiveThing> live;
+  std::vector<std::pair<std::string, std::string>> settings;    ///< ALTER DATABASE … SET
+  std::vector<std::pair<std::string, std::string>> extensions;  ///< name and version
+  std::vector<std::string> foreign_tables;
+
+  const Table* find(Oid oid) const;
+};
+
+/// Blocks for some statements' time. Throws base::Error.
+Catalogue read_catalogue(pg::Session& source, const base::Scope& scope);
+
+/// The order in which the materialized views of a database can be refreshed: each after those that it reads,
+/// also through plain views.
+std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope& scope);
+
+/// The tables that a snapshot copies, by OID with their storage: what must be the same before the plan and
+/// once everything is locked.
+std::map<Oid, std::string> tables_now(pg::Session& source, const base::Scope& scope);
+
+}  // namespace staithe::stage

@@ -1,0 +1,82 @@
+#include "dump.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/pg/programs.hpp"
+#include "staithe/proc/run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+constexpr std::size_t largest_schema = 1024UL * 1024 * 1024;
+
+/// The first line that says an error; of a program's many words the one that matters.
+std::string complaint(const std::string& said) {
+  std::string last;
+  for (const auto& line : base::split(said, '\n')) {
+    if (line.find("error:") != std::string::npos) return line;
+    if (!base::trim(line).empty()) last = line;
+  }
+  return last;
+}
+
+std::string run_program(proc::Command command, const char* name, const base::Scope& scope) {
+  command.keep_bytes = largest_schema;
+  auto exit = proc::run(command, scope);
+  if (!exit.ok())
+    throw base::Error(base::ErrorCode::failed,
+                      fmt::format("{}: {}: {}", name, exit.text(), complaint(exit.err)));
+  if (exit.out_bytes != exit.out.size())
+    throw base::Error(base::ErrorCode::invalid, fmt::format("{} printed more than a gigabyte", name));
+  return std::move(exit.out);
+}
+
+std::string dump(const std::string& url, const std::string& exported, const SnapshotPlan& plan,
+                 const std::string& application, const base::Scope& scope) {
+  proc::Command command;
+  command.argv = {pg::find_program("pg_dump", plan.source.version / 10000),
+                  "-Fc",
+                  "--schema-only",
+                  "--no-password",
+                  "--no-subscriptions",
+                  "--snapshot=" + exported,
+                  fmt::format("--lock-wait-timeout={}", plan.settings.lock_wait.count())};
+  if (!plan.settings.keep_grants) command.argv.emplace_back("--no-privileges");
+  command.environment = pg::program_environment(url);
+  command.environment.emplace_back("PGAPPNAME", application);
+  command.environment.emplace_back("PGOPTIONS", "-c default_transaction_read_only=on");
+  return run_program(std::move(command), "pg_dump", scope);
+}
+
+std::string script_of(const std::string& archive, const char* section, int major, const base::Scope& scope) {
+  proc::Command command;
+  // --verbose is what puts the OIDs into the script.
+  command.argv = {pg::find_program("pg_restore", major), "--verbose", "--no-owner", "--no-tablespaces",
+                  fmt::format("--section={}", section),  "--file=-"};
+  command.input = archive;
+  return run_program(std::move(command), "pg_restore", scope);
+}
+
+}  // namespace
+
+Schema dump_schema(const std::string& url, const std::string& exported, const SnapshotPlan& plan,
+                   const std::string& application, const base::Scope& scope) {
+  const int major = plan.source.version / 10000;
+  const auto archive = dump(url, exported, plan, application, scope);
+  Schema schema;
+  std::string preamble;
+  schema.before = split_script(script_of(archive, "pre-data", major, scope), preamble);
+  schema.after = split_script(script_of(archive, "post-data", major, scope), preamble);
+  if (schema.before.empty() && !plan.tables.empty())
+    throw base::Error(base::ErrorCode::protocol, "pg_restore's script cannot be understood");
+  std::string all;
+  for (const auto& entry : schema.before) all += entry.sql;
+  schema.digest = base::sha256_hex(all);
+  return schema;
+}
+
+}  // namespace staithe::stage

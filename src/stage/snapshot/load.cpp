@@ -1,0 +1,269 @@
+#include "load.hpp"
+
+#include "sample.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/pg/copy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace staithe::stage {
+namespace {
+
+/// A thousand small tables are told by their phase; one that fails speaks for itself.
+Talk talk_of(std::uint64_t bytes) {
+  constexpr std::uint64_t worth_a_line = 8UL * 1024 * 1024;
+  return bytes >= worth_a_line ? Talk::always : Talk::of_failure;
+}
+
+}  // namespace
+
+pg::Session Context::source() const {
+  auto options = source_options();
+  options.application_name = application;
+  pg::Session session(run.source_url, options, scope);
+  guard_source(session, plan.settings, scope);
+  return session;
+}
+
+pg::Session Context::target() const {
+  pg::Session session(pg::with_database(run.target_url, database), target_options(), scope);
+  session.run(
+      "SET default_transaction_read_only = off; SET search_path = ''; SET row_security = off;"
+      "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0;"
+      "SET synchronous_commit = off; SET check_function_bodies = off; SET client_min_messages = error;"
+      "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET TimeZone = "
+      "'UTC';"
+      "SET bytea_output = hex; SET xmloption = content; SET maintenance_work_mem = '256MB';",
+      scope);
+  session.query("SELECT pg_catalog.set_config('client_encoding', $1, false)",
+                std::vector<pg::Value>{plan.source.encoding}, scope);
+  if (!plan.settings.owner.empty()) session.run("SET ROLE " + pg::quoted_name(plan.settings.owner), scope);
+  if (session.server_version() >= 140000) session.run("SET client_connection_check_interval = '1s'", scope);
+  return session;
+}
+
+Loader::Loader(Context& context, std::vector<Entry>& after) : context_(context) {
+  for (const auto& table : context_.plan.tables) {
+    total_bytes_ += table.bytes;
+    if (table.copy_out.empty()) continue;
+    tables_.push_back(&table);
+  }
+  copying_ = tables_.size();
+  of_table_ = plan_builds(context_.plan, after);
+  for (const auto& [table, builds] : of_table_) unbuilt_ += builds.size();
+}
+
+void Loader::run(const std::function<void()>& copied) {
+  copied_ = copied;
+  began_ = std::chrono::steady_clock::now();
+  phase_ = std::make_unique<Telling>(context_.teller, "", "copy", fmt::format("{} tables", tables_.size()), 3,
+                                     8, context_.scope.left());
+  job_scope_ = {context_.scope.deadline, &halt_};
+  // Tables that come empty get what belongs to them all the same.
+  for (const auto& table : context_.plan.tables)
+    if (table.copy_out.empty()) table_done(table.oid);
+  if (copying_ == 0) copied_();
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 1; i <= context_.plan.settings.jobs; ++i)
+    threads.emplace_back([this, i] { work(i); });
+  // What stops the run from outside stops the jobs, which also stop each other.
+  while (!halt_.requested()) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, std::chrono::milliseconds(100),
+                         [this] { return copying_ == 0 && unbuilt_ == 0; }))
+        break;
+    }
+    if (context_.scope.cancelled() || context_.scope.expired()) halt_.request();
+  }
+  wake_.notify_all();
+  for (auto& thread : threads) thread.join();
+  if (error_) std::rethrow_exception(error_);
+  context_.scope.check("the snapshot");
+  if (phase_) phase_->end(event::Outcome::ok);
+}
+
+void Loader::work(std::uint32_t number) {
+  Job job;
+  job.host = fmt::format("job-{}", number);
+  try {
+    while (step(job)) {
+    }
+  } catch (...) {
+    fail(std::current_exception());
+  }
+  event::HostFinished finished;
+  finished.host = job.host;
+  finished.stage = "copy";
+  finished.state = halt_.requested() ? event::HostState::failed : event::HostState::done;
+  finished.actions = job.actions;
+  finished.duration =
+      std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - job.began);
+  context_.teller.tell(finished);
+}
+
+/// One thing done; false when nothing is left.
+bool Loader::step(Job& job) {
+  const TableCopy* table = nullptr;
+  std::optional<Build> to_build;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] {
+      return halt_.requested() || !tables_.empty() || !builds_.empty() || (copying_ == 0 && unbuilt_ == 0);
+    });
+    if (halt_.requested()) return false;
+    if (!tables_.empty()) {
+      table = tables_.front();
+      tables_.pop_front();
+    } else if (!builds_.empty()) {
+      const auto largest = std::max_element(builds_.begin(), builds_.end(),
+                                            [](const Build& a, const Build& b) { return a.bytes < b.bytes; });
+      to_build = std::move(*largest);
+      builds_.erase(largest);
+    } else {
+      return false;
+    }
+  }
+  ++job.actions;
+  if (table != nullptr)
+    copy_table(job, *table);
+  else
+    build(job, *to_build);
+  return true;
+}
+
+void Loader::connect_source(Job& job) {
+  job.source = std::make_unique<pg::Session>(context_.source());
+  if (!context_.run.mask_key.empty())
+    job.source->query("SELECT pg_catalog.set_config('staithe.mask_key', $1, false)",
+                      std::vector<pg::Value>{context_.run.mask_key}, job_scope_);
+  job.source->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", job_scope_);
+  job.source->run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), job_scope_);
+}
+
+pg::Session& Loader::target_of(Job& job) {
+  if (!job.target) job.target = std::make_unique<pg::Session>(context_.target());
+  return *job.target;
+}
+
+void Loader::copy_table(Job& job, const TableCopy& table) {
+  Telling telling(context_.teller, job.host, "copy", table.name, job.actions, 0, context_.scope.left(),
+                  talk_of(table.bytes));
+  try {
+    if (!job.source) connect_source(job);
+    auto& target = target_of(job);
+    target.run("BEGIN; TRUNCATE " + table.target, job_scope_);
+    std::uint64_t done = 0;
+    const auto progress = [&](std::uint64_t bytes) {
+      done += bytes;
+      count_bytes(bytes);
+      telling.progress(done, table.bytes, "bytes", base::bytes_text(done));
+      while (context_.throttled &&
+             base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
+      }
+    };
+    const auto copied = pg::copy(*job.source, table.copy_out, target, table.copy_in, progress, job_scope_);
+    verify_sample(job, table, copied.rows);
+    target.run("COMMIT", job_scope_);
+    telling.end(event::Outcome::ok, fmt::format("{} rows, {}", copied.rows, base::bytes_text(copied.bytes)));
+    {
+      const std::lock_guard lock(mutex_);
+      rows_ += copied.rows;
+    }
+    table_done(table.oid);
+    copied_one();
+    const std::lock_guard lock(mutex_);
+    // A session that reads nothing more would only hold back production's vacuum.
+    if (tables_.empty()) job.source.reset();
+  } catch (const base::Error& error) {
+    telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
+    throw error.within(table.name);
+  }
+}
+
+void Loader::verify_sample(Job& job, const TableCopy& table, std::uint64_t rows) {
+  const auto* facts = context_.plan.source.find(table.oid);
+  if (facts == nullptr || rows == 0) return;
+  compare_sample(*job.source, *job.target, *facts, table, job_scope_);
+}
+
+void Loader::build(Job& job, const Build& build) {
+  Telling telling(context_.teller, job.host, build.step(), build.title, job.actions, 0, context_.scope.left(),
+                  talk_of(build.bytes));
+  try {
+    target_of(job).run(build.sql, job_scope_);
+    telling.end(event::Outcome::ok);
+  } catch (const base::Error& error) {
+    telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
+    throw error.within(build.title);
+  }
+  const std::lock_guard lock(mutex_);
+  --unbuilt_;
+  auto& left = of_table_[build.table];
+  std::erase_if(left, [&](const Build& one) { return one.title == build.title && one.stage == build.stage; });
+  release_next(build.table);
+  wake_.notify_all();
+}
+
+void Loader::table_done(Oid table) {
+  const std::lock_guard lock(mutex_);
+  release_next(table);
+  wake_.notify_all();
+}
+
+/// Puts what can be built now of a table into the queue: all its indexes, once these are there its
+/// constraints one by one (each locks the table), then its statistics.
+void Loader::release_next(Oid table) {
+  auto& left = of_table_[table];
+  if (left.empty()) return;
+  const auto stage = left.front().stage;
+  for (auto& build : left) {
+    if (build.stage != stage) break;
+    if (build.is_queued) {
+      if (stage != Build::Stage::index) return;
+      continue;
+    }
+    build.is_queued = true;
+    builds_.push_back(build);
+    if (stage != Build::Stage::index) return;
+  }
+}
+
+void Loader::copied_one() {
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    last = --copying_ == 0;
+  }
+  if (!last) return;
+  const auto spent = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began_);
+  phase_->end(event::Outcome::ok, rate_text(bytes_, 0, spent));
+  copied_();
+  phase_ = std::make_unique<Telling>(context_.teller, "", "index", "indexes and statistics", 4, 8,
+                                     context_.scope.left());
+  wake_.notify_all();
+}
+
+void Loader::fail(std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  if (!error_ && !halt_.requested()) error_ = std::move(error);
+  halt_.request();
+  wake_.notify_all();
+}
+
+void Loader::count_bytes(std::uint64_t bytes) {
+  bytes_ += bytes;
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  if (now - told_ < std::chrono::milliseconds(200)) return;
+  told_ = now;
+  const auto spent = std::chrono::duration_cast<base::Duration>(now - began_);
+  phase_->progress(bytes_, total_bytes_, "bytes", rate_text(bytes_, total_bytes_, spent));
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,89 @@
+#pragma once
+#include "builds.hpp"
+#include "dump.hpp"
+#include "teller.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace staithe::stage {
+
+/// What all parts of a run share.
+struct Context {
+  const SnapshotPlan& plan;
+  const SnapshotRun& run;
+  Teller& teller;
+  base::Scope scope;        ///< ends with the run, or when it is stopped from inside or outside
+  std::string application;  ///< the name of our sessions on the source
+  std::string database;     ///< that is being built
+  std::string exported;     ///< the snapshot's name on the source
+  std::atomic<bool> throttled{false};
+
+  pg::Session source() const;
+  /// On the database that is being built.
+  pg::Session target() const;
+};
+
+/// Copies rows and builds what belongs to each table once they are there, with as many threads as the plan
+/// has jobs; rows first, then the largest thing that waits.
+class Loader {
+ public:
+  /// `after` are the dump's entries; those that the loader takes care of are removed from it.
+  Loader(Context& context, std::vector<Entry>& after);
+
+  /// Blocks. `copied` is called once, when the last row is there: nothing more is read from the source.
+  /// Throws what the first job that failed threw.
+  void run(const std::function<void()>& copied);
+
+  std::uint64_t rows() const { return rows_; }
+
+ private:
+  struct Job {
+    std::string host;
+    std::unique_ptr<pg::Session> source, target;
+    std::uint64_t actions = 0;
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+  };
+
+  void work(std::uint32_t number);
+  bool step(Job& job);
+  void copy_table(Job& job, const TableCopy& table);
+  void verify_sample(Job& job, const TableCopy& table, std::uint64_t rows);
+  void build(Job& job, const Build& build);
+  void table_done(Oid table);
+  void release_next(Oid table);
+  void copied_one();
+  void fail(std::exception_ptr error);
+  void count_bytes(std::uint64_t bytes);
+  pg::Session& target_of(Job& job);
+  void connect_source(Job& job);
+
+  Context& context_;
+  std::function<void()> copied_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<const TableCopy*> tables_;
+  std::size_t copying_ = 0;  ///< tables not yet copied, those in hand included
+  std::vector<Build> builds_;
+  std::size_t unbuilt_ = 0;                     ///< builds not yet done, those not yet possible included
+  std::map<Oid, std::vector<Build>> of_table_;  ///< not yet done
+  std::exception_ptr error_;
+  std::uint64_t rows_ = 0;
+
+  std::unique_ptr<Telling> phase_;
+  std::chrono::steady_clock::time_point began_, told_;
+  std::atomic<std::uint64_t> bytes_{0};
+  std::uint64_t total_bytes_ = 0;
+  base::Cancel halt_;
+  base::Scope job_scope_{};
+};
+
+}  // namespace staithe::stage

@@ -1,0 +1,313 @@
+#include "finish.hpp"
+#include "target_database.hpp"
+#include "watch.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+constexpr std::uint64_t phases = 8;
+
+/// The steps of one run, in order. What they leave on the source ends with their sessions.
+class Runner {
+ public:
+  Runner(const SnapshotPlan& plan, const SnapshotRun& run, Teller& teller, base::Cancel& stop)
+      : plan_(plan),
+        stop_(stop),
+        context_{plan,
+                 run,
+                 teller,
+                 base::Scope::lasting(run.limit, &stop),
+                 "staithe snapshot " + run.run_id,
+                 plan.target.database.substr(0, 40) + "_building_" + run.run_id.substr(run.run_id.size() - 4),
+                 {}} {}
+
+  void run() {
+    cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), context_.scope));
+    take_build_lock();
+    lock_source();
+    build();
+    phase(6, "harmless", "what acts by itself is switched off", [&] {
+      auto target = context_.target();
+      make_harmless(context_, target);
+      return std::string();
+    });
+    phase(7, "verify", "indexes, constraints, sequences", [&] {
+      auto target = context_.target();
+      verify(context_, target, lost_);
+      return std::string();
+    });
+    swap();
+  }
+
+  const std::string& database() const { return context_.database; }
+  bool has_database() const { return has_database_; }
+  bool is_done() const { return is_done_; }
+  std::string watch_says() const { return watch_ ? watch_->why() : std::string(); }
+  const std::string& failed_phase() const { return phase_; }
+
+  void clean_up() noexcept {
+    if (watch_) watch_->finish();
+    holder_.reset();
+    if (!has_database_ || is_done_) return;
+    try {
+      const auto scope = base::Scope::lasting(std::chrono::seconds(20));
+      if (!cluster_ || !cluster_->usable())
+        cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), scope));
+      Snapshot unfinished;
+      unfinished.database = context_.database;
+      drop_snapshot(*cluster_, unfinished, true, scope);
+      has_database_ = false;
+    } catch (const std::exception&) {
+      // Said at the end: the database is named there with the command that drops it.
+    }
+  }
+
+ private:
+  template <class F>
+  void phase(std::uint64_t number, const char* step, const std::string& title, F work) {
+    phase_ = step;
+    Telling telling(context_.teller, "", step, title, number, phases, context_.scope.left());
+    try {
+      telling.end(event::Outcome::ok, work());
+    } catch (const base::Error& error) {
+      telling.end(
+          error.code() == base::ErrorCode::cancelled ? event::Outcome::cancelled : event::Outcome::failed,
+          error.what());
+      throw;
+    }
+  }
+
+  void take_build_lock() {
+    const auto answer = cluster_->query("SELECT pg_catalog.pg_try_advisory_lock($1)",
+                                        std::vector<pg::Value>{std::to_string(build_lock)}, context_.scope);
+    if (answer.rows[0][0] != "t")
+      throw base::Error(base::ErrorCode::conflict,
+                        fmt::format("another snapshot is being built in {}", cluster_->where()));
+  }
+
+  /// Locks first, then the snapshot: a table that is truncated in between would read as empty.
+  void lock_source() {
+    phase(1, "lock",
+          fmt::format("{} tables of {}, then the snapshot", plan_.source.tables.size(),
+                      plan_.source.origin.where),
+          [&] {
+            holder_.emplace(context_.source());
+            holder_->run("SELECT pg_catalog.pg_advisory_lock_shared(" + std::to_string(source_lock) + ")",
+                         context_.scope);
+            for (int attempt = 1;; ++attempt)
+              if (try_lock(attempt)) break;
+            const auto answer = holder_->run(
+                "SELECT pg_catalog.pg_export_snapshot(), CASE WHEN pg_catalog.pg_is_in_recovery() THEN"
+                " pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END::text",
+                context_.scope);
+            context_.exported = answer.rows[0][0].value_or("");
+            lsn_ = answer.rows[0][1].value_or("");
+            taken_at_ = std::chrono::time_point_cast<Instant::duration>(std::chrono::system_clock::now());
+            compare_tables();
+            watch_.emplace(context_, stop_);
+            return "at " + lsn_;
+          });
+  }
+
+  bool try_lock(int attempt) {
+    constexpr int attempts = 5;
+    holder_->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", context_.scope);
+    std::string tables;
+    for (const auto& table : plan_.source.tables)
+      tables += (tables.empty() ? "" : ", ") + ("ONLY " + table.sql());
+    try {
+      if (!tables.empty()) holder_->run("LOCK TABLE " + tables + " IN ACCESS SHARE MODE", context_.scope);
+      return true;
+    } catch (const pg::SqlError& error) {
+      holder_->run("ROLLBACK", context_.scope);
+      if (error.sqlstate() != "55P03" || attempt >= attempts) throw;
+      context_.teller.tell(event::Retried{"", "run/1", "a table is locked by somebody else",
+                                          static_cast<std::uint32_t>(attempt), attempts});
+      base::sleep_for(std::chrono::seconds(attempt), context_.scope);
+      return false;
+    }
+  }
+
+  void compare_tables() {
+    const auto now = tables_now(*holder_, context_.scope);
+    std::map<Oid, std::string> then;
+    for (const auto& table : plan_.source.tables) then.emplace(table.oid, table.full_name());
+    for (const auto& [oid, name] : now)
+      if (then.count(oid) == 0 || then[oid] != name)
+        throw base::Error(base::ErrorCode::conflict,
+                          fmt::format("{} was made or renamed after the plan: run it again", name));
+    for (const auto& [oid, name] : then)
+      if (now.count(oid) == 0)
+        throw base::Error(base::ErrorCode::conflict,
+                          fmt::format("{} was dropped after the plan: run it again", name));
+  }
+
+  void build() {
+    Schema schema;
+    phase(2, "schema", "pg_dump, then a database for it", [&] {
+      schema = dump_schema(context_.run.source_url, context_.exported, plan_, context_.application,
+                           context_.scope);
+      create_database(context_, *cluster_, marker(Marker::State::building));
+      has_database_ = true;
+      auto target = context_.target();
+      create_objects(context_, target, schema.before, lost_);
+      return fmt::format("{} objects", schema.before.size());
+    });
+    phase_ = "copy";
+    read_counters();
+    Loader loader(context_, schema.after);
+    loader.run([this] { release_source(); });
+    rows_ = loader.rows();
+    phase(5, "constraints", "foreign keys, views, triggers, grants", [&] {
+      auto target = context_.target();
+      set_sequences(context_, target, counters_);
+      const auto orphans = is_subset() ? delete_orphans(context_, target) : 0;
+      create_rest(context_, target, std::move(schema.after), lost_);
+      return orphans > 0 ? fmt::format("{} rows whose parents stayed behind were dropped", orphans)
+                         : std::string();
+    });
+  }
+
+  bool is_subset() const {
+    return std::any_of(plan_.tables.begin(), plan_.tables.end(),
+                       [](const TableCopy& one) { return one.filtered; });
+  }
+
+  void read_counters() {
+    counters_ = read_sequences(context_, *holder_);
+    if (plan_.source.large_objects == 0) return;
+    auto source = context_.source();
+    source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", context_.scope);
+    source.run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), context_.scope);
+    auto target = context_.target();
+    copy_large_objects(context_, source, target);
+  }
+
+  /// The last row is there: production's vacuum is free again.
+  void release_source() {
+    watch_->finish();
+    const auto held =
+        std::chrono::duration_cast<base::Duration>(std::chrono::system_clock::now() - taken_at_);
+    holder_.reset();
+    context_.teller.message(
+        event::Level::info,
+        fmt::format("the source is released; its snapshot was held for {}", base::elapsed_text(held)));
+  }
+
+  void swap() {
+    phase(8, "swap", "rename to " + plan_.target.database, [&] {
+      auto done = marker(Marker::State::complete);
+      const auto aside = swap_in(context_, *cluster_, done);
+      is_done_ = true;
+      const auto dropped = drop_old(context_, *cluster_);
+      std::string text = fmt::format("{} rows", rows_);
+      const bool gone = std::find(dropped.begin(), dropped.end(), aside) != dropped.end();
+      if (!aside.empty() && !gone) text += fmt::format("; the one before is {} now", aside);
+      for (const auto& old : dropped)
+        text += fmt::format("; {} was dropped", old == aside ? "the one before" : old);
+      return text;
+    });
+  }
+
+  Marker marker(Marker::State state) const {
+    Marker marker;
+    marker.name = plan_.target.database;
+    marker.state = state;
+    marker.origin = plan_.source.origin;
+    marker.lsn = lsn_;
+    marker.taken_at = taken_at_;
+    for (const auto& table : plan_.tables) {
+      for (const auto& [column, mask] : table.masks) marker.masked.push_back(table.name + "." + column);
+      if (table.filtered) marker.partial.push_back(table.name);
+    }
+    std::sort(marker.masked.begin(), marker.masked.end());
+    std::sort(marker.partial.begin(), marker.partial.end());
+    marker.rows = rows_;
+    marker.plan_id = id_of(plan_);
+    marker.run_id = context_.run.run_id;
+    return marker;
+  }
+
+  const SnapshotPlan& plan_;
+  base::Cancel& stop_;
+  Context context_;
+  std::optional<pg::Session> cluster_, holder_;
+  std::optional<Watch> watch_;
+  std::string lsn_, phase_;
+  Instant taken_at_;
+  Counters counters_;
+  Lost lost_;
+  std::uint64_t rows_ = 0;
+  bool has_database_ = false, is_done_ = false;
+};
+
+/// Passes a stop from outside on to one that the run itself may request too.
+class Relay {
+ public:
+  Relay(const base::Cancel& from, base::Cancel& to)
+      : thread_([this, &from, &to] {
+          const auto woke =
+              base::wait_for(done_.fd(), POLLIN, base::Scope::lasting(std::chrono::hours(48), &from));
+          if (woke == base::Woke::cancelled) to.request();
+        }) {}
+  ~Relay() {
+    done_.request();
+    thread_.join();
+  }
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+ private:
+  base::Cancel done_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
+                                const base::Cancel& stop, int interrupted_exit_code) {
+  const auto began = std::chrono::steady_clock::now();
+  Teller teller(run.run_id, sink);
+  event::RunStarted started;
+  started.run_id = run.run_id;
+  started.plan_id = id_of(plan);
+  started.kind = "snapshot";
+  started.title = fmt::format("snapshot {} of {}", plan.target.database, plan.source.origin.where);
+  started.actions = phases;
+  teller.tell(started);
+  base::Cancel halt;
+  event::RunFinished finished;
+  {
+    const Relay relay(stop, halt);
+    Runner runner(plan, run, teller, halt);
+    try {
+      runner.run();
+      finished.verdict = "done";
+    } catch (const base::Error& error) {
+      runner.clean_up();
+      const auto why = runner.watch_says();
+      finished.failed_action = runner.failed_phase();
+      finished.failure = why.empty() ? error.what() : why;
+      finished.exit_code = stop.requested() ? interrupted_exit_code : 1;
+      finished.verdict = stop.requested() ? "interrupted" : "failed";
+      finished.next.push_back(
+          fmt::format("staithe stage snapshot    try again; {} is as it was", plan.target.database));
+      if (runner.has_database() && !runner.is_done())
+        finished.next.push_back(fmt::format(
+            "staithe stage drop {}    an unfinished database that nobody uses", runner.database()));
+    }
+  }
+  finished.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
+  teller.tell(finished);
+  return finished;
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,92 @@
+#include "staithe/base/error.hpp"
+#include "staithe/stage/snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+/// A comment that says so marks a database as production: COMMENT ON DATABASE shop IS 'production'.
+constexpr const char* production_databases =
+    "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND"
+    " pg_catalog.shobj_description(oid, 'pg_database') ~* '^\\s*(staithe: *)?production\\M' ORDER BY 1";
+
+constexpr const char* user_relations =
+    "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' LIMIT 1";
+
+bool is_empty(std::string_view url, const std::string& database, const base::Scope& scope) {
+  pg::Session session(pg::with_database(url, database), target_options(), scope);
+  return session.run(user_relations, scope).rows.empty();
+}
+
+}  // namespace
+
+pg::Options source_options() {
+  pg::Options options;
+  options.application_name = "staithe snapshot";
+  return options;
+}
+
+pg::Options target_options() {
+  pg::Options options;
+  options.application_name = "staithe stage";
+  return options;
+}
+
+void guard_source(pg::Session& session, const SnapshotSettings& settings, const base::Scope& scope) {
+  std::string sql =
+      "SET default_transaction_read_only = on; SET search_path = ''; SET row_security = off;"
+      "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET DateStyle = 'ISO, YMD';"
+      "SET IntervalStyle = postgres; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET bytea_output = "
+      "hex;"
+      "SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;"
+      "SET client_min_messages = warning;";
+  sql += fmt::format("SET lock_timeout = '{}ms';", settings.lock_wait.count());
+  if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
+  if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
+  session.run(sql, scope);
+  // Whatever the two defaults are, both ends speak the source's encoding: nothing is converted on the way.
+  session.run(
+      "SELECT pg_catalog.set_config('client_encoding', pg_catalog.current_setting('server_encoding'), false)",
+      scope);
+  if (session.server_version() < 140000) return;
+  try {
+    session.run("SET client_connection_check_interval = '1s'", scope);
+  } catch (const pg::SqlError&) {
+    // Only servers on Linux have it; elsewhere a session that was cut is noticed at its next row.
+  }
+}
+
+TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, const base::Scope& scope) {
+  auto session = connect_cluster(url, target_options(), scope);
+  TargetFacts facts;
+  facts.where = pg::display_url(url);
+  facts.system_identifier = system_identifier(session, scope);
+  facts.version = session.server_version();
+  facts.database = settings.name.empty() ? pg::database_of(url) : settings.name;
+  if (facts.database.empty())
+    throw base::Error(base::ErrorCode::invalid, "the target's URL names no database; --name does");
+  for (const auto& row : session.run(production_databases, scope).rows)
+    facts.production.push_back(row[0].value_or(""));
+  for (const auto& row : session.run("SELECT name FROM pg_catalog.pg_available_extensions", scope).rows)
+    facts.extensions.push_back(row[0].value_or(""));
+  for (const auto& snapshot : list_snapshots(session, scope)) {
+    if (snapshot.marker.state == Marker::State::building) facts.unfinished.push_back(snapshot.database);
+    if (snapshot.database == facts.database) facts.is_snapshot = true;
+  }
+  const std::vector<pg::Value> name{facts.database};
+  const auto answer = session.query(
+      "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid"
+      " AND a.pid <> pg_catalog.pg_backend_pid()) FROM pg_catalog.pg_database d WHERE d.datname = $1",
+      name, scope);
+  facts.exists = !answer.rows.empty();
+  if (!facts.exists) return facts;
+  facts.sessions = static_cast<std::uint32_t>(std::stoul(answer.rows[0][0].value_or("0")));
+  facts.is_empty = facts.is_snapshot ? false : is_empty(url, facts.database, scope);
+  return facts;
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,142 @@
+#include "target_database.hpp"
+
+#include "instant.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+/// Lists: quoting the whole would make one name of it.
+bool is_list(const std::string& setting) {
+  return setting == "search_path" || setting == "temp_tablespaces" || setting == "local_preload_libraries" ||
+         setting == "session_preload_libraries";
+}
+
+std::string create_statement(const Context& context) {
+  const auto& source = context.plan.source;
+  std::string sql = fmt::format("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+                                pg::quoted_name(context.database), pg::quoted_literal(source.encoding),
+                                pg::quoted_literal(source.collate), pg::quoted_literal(source.ctype));
+  if (source.locale_provider == 'i')
+    sql += fmt::format(" LOCALE_PROVIDER icu ICU_LOCALE {}", pg::quoted_literal(source.icu_locale));
+  if (source.locale_provider == 'b')
+    sql += fmt::format(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", pg::quoted_literal(source.icu_locale));
+  if (!context.plan.settings.owner.empty()) sql += " OWNER " + pg::quoted_name(context.plan.settings.owner);
+  return sql;
+}
+
+void end_sessions(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
+  cluster.query(
+      "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
+      " WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()",
+      std::vector<pg::Value>{database}, scope);
+}
+
+bool exists(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
+  return !cluster
+              .query("SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
+                     std::vector<pg::Value>{database}, scope)
+              .rows.empty();
+}
+
+/// "shop_20261120_205501" for the one that steps aside.
+std::string aside_name(const std::string& name, std::chrono::system_clock::time_point time) {
+  std::string stamp = instant_text(time);
+  std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
+  std::replace(stamp.begin(), stamp.end(), 'T', '_');
+  constexpr std::size_t longest = 63;
+  return name.substr(0, longest - stamp.size() - 1) + "_" + stamp;
+}
+
+}  // namespace
+
+void create_database(Context& context, pg::Session& cluster, const Marker& marker) {
+  cluster.run(create_statement(context), context.scope);
+  write_marker(cluster, context.database, marker, context.scope);
+  const auto name = pg::quoted_name(context.database);
+  cluster.run(fmt::format("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", name), context.scope);
+  for (const auto& [setting, value] : context.plan.source.settings) {
+    try {
+      cluster.run(fmt::format("ALTER DATABASE {} SET {} = {}", name, pg::quoted_name(setting),
+                              is_list(setting) ? value : pg::quoted_literal(value)),
+                  context.scope);
+    } catch (const pg::SqlError& error) {
+      context.teller.message(
+          event::Level::warning,
+          fmt::format("the setting {} of the database is not carried: {}", setting, error.what()));
+    }
+  }
+}
+
+void write_marker(pg::Session& cluster, const std::string& database, const Marker& marker,
+                  const base::Scope& scope) {
+  cluster.run(fmt::format("COMMENT ON DATABASE {} IS {}", pg::quoted_name(database),
+                          pg::quoted_literal(to_comment(marker))),
+              scope);
+}
+
+std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker) {
+  const auto& name = context.plan.target.database;
+  std::string aside;
+  if (exists(cluster, name, context.scope)) {
+    std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
+    for (const auto& snapshot : list_snapshots(cluster, context.scope))
+      if (snapshot.database == name) taken = snapshot.marker.taken_at;
+    aside = aside_name(name, taken);
+    if (context.plan.settings.replace) end_sessions(cluster, name, context.scope);
+  }
+  cluster.run("BEGIN", context.scope);
+  try {
+    if (!aside.empty())
+      cluster.run(
+          fmt::format("ALTER DATABASE {} RENAME TO {}", pg::quoted_name(name), pg::quoted_name(aside)),
+          context.scope);
+    cluster.run(fmt::format("ALTER DATABASE {} RENAME TO {}", pg::quoted_name(context.database),
+                            pg::quoted_name(name)),
+                context.scope);
+    write_marker(cluster, name, marker, context.scope);
+    cluster.run(fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", pg::quoted_name(name)),
+                context.scope);
+    cluster.run("COMMIT", context.scope);
+  } catch (const base::Error&) {
+    if (cluster.usable() && cluster.in_transaction())
+      cluster.run("ROLLBACK", base::Scope::lasting(std::chrono::seconds(5)));
+    throw;
+  }
+  context.database = name;
+  return aside;
+}
+
+std::vector<std::string> drop_old(Context& context, pg::Session& cluster) {
+  std::vector<std::string> dropped;
+  std::uint32_t kept = 0;
+  for (const auto& snapshot : list_snapshots(cluster, context.scope)) {
+    const auto& marker = snapshot.marker;
+    if (marker.state != Marker::State::complete || marker.name != context.plan.target.database) continue;
+    if (++kept <= context.plan.settings.keep) continue;
+    try {
+      drop_snapshot(cluster, snapshot, false, context.scope);
+      dropped.push_back(snapshot.database);
+    } catch (const base::Error& error) {
+      context.teller.message(event::Level::warning,
+                             fmt::format("the old snapshot {} stays: {}", snapshot.database, error.what()));
+    }
+  }
+  return dropped;
+}
+
+void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconnect,
+                   const base::Scope& scope) {
+  if (snapshot.sessions > 0 && !disconnect)
+    throw base::Error(base::ErrorCode::conflict,
+                      fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
+  if (disconnect) end_sessions(session, snapshot.database, scope);
+  session.run("DROP DATABASE " + pg::quoted_name(snapshot.database), scope);
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,25 @@
+#pragma once
+#include "load.hpp"
+
+namespace staithe::stage {
+
+/// The advisory lock of a cluster that one snapshot at a time holds, and on the source the shared one that
+/// says "a snapshot is being read": whoever wants to alter tables there can look for it.
+inline constexpr long long build_lock = 0x7374'6169'7468'65;   // "staithe"
+inline constexpr long long source_lock = 0x7374'6169'7472'64;  // "staitrd"
+
+/// Makes the empty database that the snapshot is built in, with the source's encoding, locale and settings,
+/// marked as under construction and closed to everybody but its owner.
+void create_database(Context& context, pg::Session& cluster, const Marker& marker);
+
+void write_marker(pg::Session& cluster, const std::string& database, const Marker& marker,
+                  const base::Scope& scope);
+
+/// In one transaction: what has the snapshot's name now gets one of its own, and the new one gets the name.
+/// Returns the name that the old one got, "" for none.
+std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker);
+
+/// Complete snapshots of that name beyond `keep`, oldest first, are dropped; returns their databases.
+std::vector<std::string> drop_old(Context& context, pg::Session& cluster);
+
+}  // namespace staithe::stage

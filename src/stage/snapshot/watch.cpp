@@ -1,0 +1,114 @@
+#include "watch.hpp"
+
+#include "staithe/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+constexpr base::Duration look_every{1'000};
+constexpr base::Duration look_patience{10'000};
+
+/// Who waits for a lock that a session of ours holds; pg_dump's sessions are ours too, by their name.
+constexpr const char* waiters =
+    "WITH ours AS (SELECT pg_catalog.array_agg(pid) AS pids FROM pg_catalog.pg_stat_activity"
+    "  WHERE application_name = $1)"
+    " SELECT a.pid, coalesce(a.usename, ''), pg_catalog.left(coalesce(a.query, ''), 80)"
+    " FROM pg_catalog.pg_stat_activity a, ours WHERE a.wait_event_type = 'Lock'"
+    " AND a.application_name IS DISTINCT FROM $1 AND pg_catalog.pg_blocking_pids(a.pid) && ours.pids";
+
+constexpr const char* primary_lag =
+    "SELECT coalesce(pg_catalog.max(extract(epoch FROM replay_lag)) * 1000, 0)::bigint"
+    " FROM pg_catalog.pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'";
+/// A standby that has replayed all that it received does not lag, however long nothing has come.
+constexpr const char* standby_lag =
+    "SELECT CASE WHEN pg_catalog.pg_last_wal_receive_lsn() IS NULL OR pg_catalog.pg_last_wal_receive_lsn() ="
+    " pg_catalog.pg_last_wal_replay_lsn() THEN 0 ELSE extract(epoch FROM pg_catalog.now() -"
+    " pg_catalog.pg_last_xact_replay_timestamp()) * 1000 END::bigint";
+
+}  // namespace
+
+Watch::Watch(Context& context, base::Cancel& give_way)
+    : context_(context), give_way_(give_way), thread_([this] { work(); }) {}
+
+Watch::~Watch() {
+  finish();
+}
+
+void Watch::finish() noexcept {
+  if (!thread_.joinable()) return;
+  done_.request();
+  thread_.join();
+  context_.throttled = false;
+}
+
+std::string Watch::why() const {
+  const std::lock_guard lock(mutex_);
+  return why_;
+}
+
+void Watch::yield(std::string why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (why_.empty()) why_ = std::move(why);
+  }
+  give_way_.request();
+}
+
+void Watch::work() noexcept {
+  try {
+    auto session = context_.source();
+    while (!done_.requested()) {
+      look(session);
+      base::sleep_for(look_every, base::Scope{context_.scope.deadline, &done_});
+    }
+  } catch (const std::exception& error) {
+    // Unwatched, a copy may do harm: it ends.
+    if (!done_.requested()) yield(fmt::format("the source cannot be watched any more: {}", error.what()));
+  }
+}
+
+void Watch::look(pg::Session& session) {
+  const auto held = std::chrono::steady_clock::now() - began_;
+  if (held > context_.plan.settings.longest_snapshot)
+    return yield(fmt::format("the source's snapshot was held for {}, which is the limit",
+                             base::to_text(context_.plan.settings.longest_snapshot)));
+  look_for_waiters(session);
+  look_at_replicas(session);
+}
+
+void Watch::look_for_waiters(pg::Session& session) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto answer = session.query(waiters, std::vector<pg::Value>{context_.application},
+                                    base::Scope::lasting(look_patience, &done_));
+  std::map<std::string, std::chrono::steady_clock::time_point> still;
+  for (const auto& row : answer.rows) {
+    const auto pid = row[0].value_or("");
+    const auto since = waiting_.count(pid) > 0 ? waiting_[pid] : now;
+    still[pid] = since;
+    if (now - since >= context_.plan.settings.blocked)
+      yield(fmt::format("gave way: process {} of {} on the source waited for a lock of ours for {}: {}", pid,
+                        row[1].value_or(""),
+                        base::to_text(std::chrono::duration_cast<std::chrono::seconds>(now - since)),
+                        row[2].value_or("")));
+  }
+  waiting_ = std::move(still);
+}
+
+void Watch::look_at_replicas(pg::Session& session) {
+  const auto answer = session.run(context_.plan.source.in_recovery ? standby_lag : primary_lag,
+                                  base::Scope::lasting(look_patience, &done_));
+  const auto& value = answer.rows.at(0).at(0);
+  const base::Duration lag(value ? std::stoll(*value) : 0);
+  const bool behind = lag > context_.plan.settings.replication_lag;
+  if (behind == context_.throttled) return;
+  context_.throttled = behind;
+  context_.teller.message(behind ? event::Level::warning : event::Level::info,
+                          behind ? fmt::format("replication lags by {}: the copy pauses", base::to_text(lag))
+                                 : "replication has caught up: the copy goes on");
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,42 @@
+#pragma once
+#include "load.hpp"
+
+#include <map>
+#include <string>
+#include <thread>
+
+namespace staithe::stage {
+
+/// Looks at the source every second while a run reads it: gives way when somebody waits for our locks, pauses
+/// the copy when replicas fall behind, ends the run when its snapshot has been held for too long.
+class Watch {
+ public:
+  /// `give_way` is requested with the reason in why().
+  Watch(Context& context, base::Cancel& give_way);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  /// Nothing is held on the source any more.
+  void finish() noexcept;
+  /// Why the run has to end; "" when nothing is the matter.
+  std::string why() const;
+
+ private:
+  void work() noexcept;
+  void look(pg::Session& session);
+  void look_for_waiters(pg::Session& session);
+  void look_at_replicas(pg::Session& session);
+  void yield(std::string why);
+
+  Context& context_;
+  base::Cancel& give_way_;
+  base::Cancel done_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::map<std::string, std::chrono::steady_clock::time_point> waiting_;  ///< since when
+  mutable std::mutex mutex_;
+  std::string why_;
+  std::thread thread_;
+};
+
+}  // namespace staithe::stage
