@@ -39,6 +39,11 @@ constexpr std::array<Example, 2> scan_examples{{
     {"staithe hostkeys scan", "every host"},
     {"staithe hostkeys scan 'web[1-4]'", "these"},
 }};
+constexpr std::array<Example, 3> snapshot_examples{{
+    {"staithe stage snapshot -e staging -n", "print tables, sizes, masks and what would be left out"},
+    {"staithe stage snapshot -e staging", "copy production into staging"},
+    {"staithe stage snapshot -e staging --require-masks --name golden", "in Jenkins"},
+}};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
     {"staithe help drain", "the command and the step"},
@@ -66,7 +71,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 21> table{{
+const std::array<Command, 24> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -155,6 +160,27 @@ const std::array<Command, 21> table{{
      {},
      {},
      run_hostkeys_verify},
+    {"stage snapshot",
+     "Staging",
+     "Copy production's PostgreSQL into staging: consistent, masked, whole or not at all.",
+     "",
+     Completes::nothing,
+     "Reads databases.source of the environment, whatever its role may do, and builds a database beside the one in "
+     "use, verifies it and gives it the name. A run that fails leaves the old one in use.",
+     snapshot_examples,
+     options::snapshot,
+     run_stage_snapshot},
+    {"stage list", "Staging", "List the snapshots in staging: age, size, origin.", "", Completes::nothing, "", {}, {},
+     run_stage_list},
+    {"stage drop",
+     "Staging",
+     "Drop snapshots, or what a run that died has left.",
+     "[SNAPSHOT...]",
+     Completes::nothing,
+     "",
+     {},
+     options::drop_snapshot,
+     run_stage_drop},
     {"validate",
      "Files",
      "Report every mistake in the files.",

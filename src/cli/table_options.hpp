@@ -132,6 +132,79 @@ inline constexpr std::array<Option, 3> pin{{
     {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},
 }};
 
+inline constexpr Option expect_plan{"expect-plan",
+                                    '\0',
+                                    Takes::value,
+                                    "ID",
+                                    Completes::nothing,
+                                    what_group,
+                                    "refuse unless the plan has this id"};
+inline constexpr Option replace_database{
+    "replace",
+    '\0',
+    Takes::nothing,
+    "",
+    Completes::nothing,
+    what_group,
+    "put it in the place of a database that is no snapshot or is in use; "
+    "its sessions are ended"};
+inline constexpr Option yes{"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"};
+inline constexpr Option masks{"masks",
+                              '\0',
+                              Takes::value,
+                              "FILE",
+                              Completes::file,
+                              what_group,
+                              "what becomes of each column (default: staithe.yml's)"};
+inline constexpr std::array<Option, 9> snapshot{{
+    dry_run,
+    expect_plan,
+    {"name", '\0', Takes::value, "NAME", Completes::nothing, what_group,
+     "of the snapshot and its database (default: the database of the target's URL)"},
+    masks,
+    {"require-masks", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "fail when a column that looks personal has no rule"},
+    {"keep-live", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "take queues and secrets along that no rule speaks of"},
+    replace_database,
+    {"jobs", 'j', Takes::value, "N", Completes::nothing, how_group,
+     "tables at a time (default: staithe.yml's, 2)"},
+    yes,
+}};
+inline constexpr std::array<Option, 15> rehearse{{
+    dry_run,
+    expect_plan,
+    {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
+     "the snapshot to clone (default: the newest)"},
+    {"command", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
+     "a migration command instead of files; DATABASE_URL in its environment is the clone"},
+    {"with", '\0', Takes::value, "FILE", Completes::file, what_group,
+     "budgets, workload, queries, assertions and checks, as staithe-stage(1) says"},
+    {"blocking", '\0', Takes::value, "TIME", Completes::nothing, what_group,
+     "the longest that readers or writers may be kept out (default: the file's, 1s)"},
+    {"html", '\0', Takes::value, "FILE", Completes::file, what_group, "also write the report as a page to FILE"},
+    {"offline", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "do not ask production for its settings and statements"},
+    {"no-load", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the pass under load out"},
+    {"no-open-transaction", '\0', Takes::nothing, "", Completes::nothing, how_group,
+     "leave the pass with an open transaction out"},
+    {"no-advice", '\0', Takes::nothing, "", Completes::nothing, how_group, "do not try what is advised"},
+    {"open-transaction", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "how long that transaction stays open (default: 2s)"},
+    {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group,
+     "leave the clone of the first pass for a look"},
+    {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 8h)"},
+    yes,
+}};
+inline constexpr std::array<Option, 4> drop_snapshot{{
+    dry_run,
+    {"confirm", '\0', Takes::value, "NAME", Completes::nothing, how_group, "the name again, for scripts"},
+    {"disconnect", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "end the sessions that are open in it"},
+    {"unfinished", '\0', Takes::nothing, "", Completes::nothing, what_group,
+     "every database that a run which died was building"},
+}};
+
 #undef STAITHE_RUN_OPTIONS
 
 }  // namespace staithe::cli::options

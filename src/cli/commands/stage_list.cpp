@@ -1,0 +1,137 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+#include "run_plan.hpp"
+#include "stage.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/stage/snapshot.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::cli {
+namespace {
+
+constexpr base::Duration patience{5 * 60'000};
+
+base::Scope scope_of(App& app) {
+  return base::Scope::lasting(patience, &app.stops().soft);
+}
+
+const char* state_of(const stage::Snapshot& snapshot) {
+  return snapshot.marker.state == stage::Marker::State::complete ? "complete" : "unfinished";
+}
+
+/// "3h", "12d": how old, in its largest unit.
+std::string age_of(const stage::Snapshot& snapshot) {
+  const auto age = std::chrono::system_clock::now() - snapshot.marker.taken_at;
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
+  if (hours >= 48) return fmt::format("{}d", hours / 24);
+  if (hours >= 1) return fmt::format("{}h", hours);
+  return fmt::format("{}m", std::chrono::duration_cast<std::chrono::minutes>(age).count());
+}
+
+nlohmann::json record_of(const stage::Snapshot& snapshot) {
+  const auto& marker = snapshot.marker;
+  return {{"type", "snapshot"},
+          {"database", snapshot.database},
+          {"name", marker.name},
+          {"state", state_of(snapshot)},
+          {"taken_at", timestamp(marker.taken_at)},
+          {"size_bytes", snapshot.size_bytes},
+          {"sessions", snapshot.sessions},
+          {"rows", marker.rows},
+          {"lsn", marker.lsn},
+          {"origin",
+           {{"where", marker.origin.where},
+            {"database", marker.origin.database},
+            {"system", marker.origin.system_identifier},
+            {"server", marker.origin.server_version}}},
+          {"masked", marker.masked},
+          {"partial", marker.partial},
+          {"plan", marker.plan_id},
+          {"run", marker.run_id}};
+}
+
+void print_table(App& app, const std::vector<stage::Snapshot>& snapshots) {
+  std::vector<std::vector<std::string>> rows{{"SNAPSHOT", "STATE", "AGE", "SIZE", "ROWS", "MASKED", "FROM"}};
+  for (const auto& one : snapshots)
+    rows.push_back({one.database, state_of(one), age_of(one), base::bytes_text(one.size_bytes),
+                    std::to_string(one.marker.rows), fmt::format("{} columns", one.marker.masked.size()),
+                    one.marker.origin.where});
+  app.print(aligned(rows));
+}
+
+/// The ones that the command line means.
+std::vector<stage::Snapshot> meant(App& app, std::vector<stage::Snapshot> all) {
+  std::vector<stage::Snapshot> chosen;
+  for (const auto& name : app.args().positionals) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.database == name; });
+    if (found == all.end())
+      throw base::Error(
+          base::ErrorCode::not_found,
+          fmt::format("no snapshot '{}'\n  next  staithe stage list    shows what there is", name));
+    chosen.push_back(*found);
+  }
+  if (app.args().has("unfinished"))
+    for (auto& one : all)
+      if (one.marker.state == stage::Marker::State::building) chosen.push_back(std::move(one));
+  return chosen;
+}
+
+/// What a run has completed goes only with its name said again.
+bool confirmed(App& app, const stage::Snapshot& snapshot) {
+  if (snapshot.marker.state == stage::Marker::State::building) return true;
+  if (app.args().has("confirm")) return app.args().value("confirm") == snapshot.database;
+  if (!app.may_prompt()) return false;
+  const auto typed = ask_line(
+      fmt::format("Type {} to drop it, {}: ", snapshot.database, base::bytes_text(snapshot.size_bytes)),
+      &app.stops().soft);
+  return typed && *typed == snapshot.database;
+}
+
+}  // namespace
+
+int run_stage_list(App& app) {
+  auto loaded = load(app);
+  const auto url = url_value(app, target_of(loaded).url);
+  auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
+  const auto snapshots = stage::list_snapshots(session, scope_of(app));
+  if (app.json()) {
+    Records records(app);
+    for (const auto& one : snapshots) records.write(record_of(one));
+    return exit_done;
+  }
+  if (snapshots.empty())
+    app.say(fmt::format("no snapshot in {}", session.where()));
+  else
+    print_table(app, snapshots);
+  return exit_done;
+}
+
+int run_stage_drop(App& app) {
+  if (app.args().positionals.empty() && !app.args().has("unfinished"))
+    throw UsageError("stage drop needs the name of a snapshot, or --unfinished");
+  auto loaded = load(app);
+  const auto url = url_value(app, target_of(loaded).url);
+  auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
+  for (const auto& snapshot : meant(app, stage::list_snapshots(session, scope_of(app)))) {
+    if (only_prints(app)) {
+      app.print(fmt::format("would drop {} ({}, {})\n", snapshot.database, state_of(snapshot),
+                            base::bytes_text(snapshot.size_bytes)));
+      continue;
+    }
+    if (!confirmed(app, snapshot))
+      return app.fail(exit_refused,
+                      fmt::format("not confirmed; {} was not dropped\n  next  the same with --confirm {}",
+                                  snapshot.database, snapshot.database));
+    stage::drop_snapshot(session, snapshot, app.args().has("disconnect"), scope_of(app));
+    app.print(fmt::format("dropped {}\n", snapshot.database));
+  }
+  return exit_done;
+}
+
+}  // namespace staithe::cli

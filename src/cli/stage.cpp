@@ -1,0 +1,95 @@
+#include "stage.hpp"
+
+#include "exit_codes.hpp"
+#include "run_plan.hpp"
+#include "sinks.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/pg/programs.hpp"
+#include "staithe/world/secrets.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::cli {
+namespace {
+
+constexpr base::Duration secret_patience{60'000};
+
+[[noreturn]] void missing(const Loaded& loaded, const std::string& what) {
+  throw FilesWrong(
+      fmt::format("{}: environment '{}' has no {}\n"
+                  "  next  under environments.{}:\n"
+                  "          databases:\n"
+                  "            source: {{url: env PRODUCTION_READONLY_URL}}\n"
+                  "            target: {{url: env STAGING_URL}}",
+                  loaded.project.path, loaded.environment, what, loaded.environment));
+}
+
+void print_plan(App& app, const StagePlan& plan) {
+  if (!app.json()) return app.print(plan.text);
+  auto document = nlohmann::json::parse(plan.json);
+  document["id"] = plan.id;
+  app.print(document.dump(2) + "\n");
+}
+
+int confirm(App& app, const std::string& question) {
+  if (question.empty() || app.args().has("yes")) return exit_done;
+  if (!app.may_prompt())
+    return app.fail(exit_refused, "--yes is needed when not running interactively; nothing was changed");
+  const auto answer = ask_line(question + " [y/N] ", &app.stops().soft);
+  if (answer && (*answer == "y" || *answer == "yes")) return exit_done;
+  return app.fail(exit_refused, "not confirmed; nothing was changed");
+}
+
+}  // namespace
+
+const playbook::Databases& databases_of(const Loaded& loaded) {
+  const auto& databases = loaded.env().databases;
+  if (!databases) missing(loaded, "databases");
+  return *databases;
+}
+
+const playbook::Database& source_of(const Loaded& loaded) {
+  const auto& databases = databases_of(loaded);
+  if (!databases.source) missing(loaded, "databases.source");
+  return *databases.source;
+}
+
+const playbook::Database& target_of(const Loaded& loaded) {
+  const auto& databases = databases_of(loaded);
+  if (!databases.target) missing(loaded, "databases.target");
+  return *databases.target;
+}
+
+std::string secret_value(App& app, const plan::SecretRef& secret) {
+  return world::Secrets(app.redactor())
+      .value(secret, base::Scope::lasting(secret_patience, &app.stops().soft));
+}
+
+std::string url_value(App& app, const plan::SecretRef& secret) {
+  // A URL without a password is no secret, and what is shown of one that has a password is not either.
+  base::Redactor nobody;
+  auto url = world::Secrets(nobody).value(secret, base::Scope::lasting(secret_patience, &app.stops().soft));
+  const auto secrets = pg::secrets_of(url);
+  for (const auto& one : secrets) app.redactor().add(one);
+  if (!secrets.empty()) app.redactor().add(url);
+  return url;
+}
+
+int run_stage_plan(App& app, const StagePlan& plan,
+                   const std::function<void(const event::RunFinished&)>& after) {
+  if (const int refused = refuse_other_plan(app, plan.id); refused != exit_done) return refused;
+  if (only_prints(app)) {
+    print_plan(app, plan);
+    return exit_done;
+  }
+  if (const int refused = confirm(app, plan.question); refused != exit_done) return refused;
+  auto sinks = std::make_unique<Sinks>(app, plan.kind, plan.json);
+  const auto finished = plan.run(new_run_id(), sinks->pump());
+  sinks.reset();
+  if (after) after(finished);
+  return finished.exit_code;
+}
+
+}  // namespace staithe::cli

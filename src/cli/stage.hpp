@@ -1,0 +1,40 @@
+#pragma once
+#include "project.hpp"
+
+#include "staithe/event/event.hpp"
+#include "staithe/plan/text.hpp"
+
+#include <functional>
+#include <string>
+
+/// What the commands on databases share.
+namespace staithe::cli {
+
+/// `databases:` of the chosen environment; throws FilesWrong when there is none.
+const playbook::Databases& databases_of(const Loaded& loaded);
+/// One of its two databases; throws FilesWrong when it is not written down.
+const playbook::Database& source_of(const Loaded& loaded);
+const playbook::Database& target_of(const Loaded& loaded);
+
+/// The value of a secret; the redactor knows it from then on.
+std::string secret_value(App& app, const plan::SecretRef& secret);
+/// The same for a PostgreSQL URL, of which only the password is secret.
+std::string url_value(App& app, const plan::SecretRef& secret);
+
+/// A plan that is ready to run, of whatever kind.
+struct StagePlan {
+  std::string kind;  ///< "snapshot"
+  std::string id;
+  std::string json;  ///< on one line
+  std::string text;
+  std::string question;  ///< asked before anything is changed, "" for none
+  /// Performs it and tells `sink`; returns how it ended.
+  std::function<event::RunFinished(const std::string& run_id, event::EventSink& sink)> run;
+};
+
+/// From a plan to an exit code, as run_plan does for playbooks: --expect-plan, --dry-run, the question, then
+/// the run with its reporters. `after`, when there is one, is told the end before the exit code is given.
+int run_stage_plan(App& app, const StagePlan& plan,
+                   const std::function<void(const event::RunFinished&)>& after = {});
+
+}  // namespace staithe::cli
