@@ -178,6 +178,11 @@ struct RehearsalReport {
   std::uint64_t wal_bytes = 0, temp_bytes = 0;
 };
 
+/// "820 us", "9.4 ms", "340 ms", "1.2 s", "2 m 05 s".
+std::string micros_text(Micros micros);
+/// SQL on one line, at most `most` bytes.
+std::string short_sql(const std::string& sql, std::size_t most);
+
 /// Canonical JSON of all of it.
 std::string to_json(const RehearsalReport& report);
 

@@ -235,7 +235,7 @@ class Run {
   void finish() {
     if (!spec_.not_null.empty()) complete_not_null();
     const auto left =
-        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) some", walk_.table,
+        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) staithe_some", walk_.table,
                                  spec_.where),
                      scope_);
     result_.left = left.rows.at(0)[0] == "0" ? 0 : 1;

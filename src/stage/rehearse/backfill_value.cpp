@@ -53,7 +53,7 @@ bool from_dependency(pg::Session& session, const std::string& column, Violation&
         fmt::format(
             "SELECT count(*), count(*) FILTER (WHERE low = high), sum(n) FROM (SELECT count(*) AS n, "
             "min({0}::text) AS low, max({0}::text) AS high FROM (SELECT {0}, {1} FROM {2} WHERE {0} IS NOT "
-            "NULL AND {1} IS NOT NULL LIMIT {3}) some GROUP BY {1}) g",
+            "NULL AND {1} IS NOT NULL LIMIT {3}) staithe_some GROUP BY {1}) g",
             quoted, other, violation.table, dependency_rows),
         scope);
     const auto& row = groups.rows.at(0);

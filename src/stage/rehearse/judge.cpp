@@ -267,15 +267,6 @@ class Judge {
 
 }  // namespace
 
-std::string micros_text(Micros micros) {
-  const auto count = micros.count();
-  if (count < 1'000) return fmt::format("{} us", count);
-  if (count < 10'000) return fmt::format("{:.1f} ms", static_cast<double>(count) / 1e3);
-  if (count < 1'000'000) return fmt::format("{} ms", count / 1'000);
-  if (count < 60'000'000) return fmt::format("{:.1f} s", static_cast<double>(count) / 1e6);
-  return fmt::format("{} m {:02} s", count / 60'000'000, count / 1'000'000 % 60);
-}
-
 AdvicePlans judge(const RehearsalPlan& plan, const std::vector<Expectation>& expected,
                   RehearsalReport& report) {
   return Judge(plan, expected, report).run();

@@ -20,7 +20,4 @@ AdvicePlans judge(const RehearsalPlan& plan, const std::vector<Expectation>& exp
 /// The verdict in one line, and whether it passed. After judge, and after the advice was tried.
 void conclude(RehearsalReport& report);
 
-/// "1.2 s", "340 ms", "2 m 05 s".
-std::string micros_text(Micros micros);
-
 }  // namespace staithe::stage

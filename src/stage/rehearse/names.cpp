@@ -1,6 +1,8 @@
 #include "staithe/stage/rehearsal.hpp"
 #include "staithe/stage/rehearsal_report.hpp"
 
+#include <fmt/format.h>
+
 namespace staithe::stage {
 
 const char* name_of(Severity severity) noexcept {
@@ -69,6 +71,30 @@ const char* name_of(Transactions transactions) noexcept {
       break;
   }
   return "own";
+}
+
+std::string micros_text(Micros micros) {
+  const auto count = micros.count();
+  if (count < 1'000) return fmt::format("{} us", count);
+  if (count < 10'000) return fmt::format("{:.1f} ms", static_cast<double>(count) / 1e3);
+  if (count < 1'000'000) return fmt::format("{} ms", count / 1'000);
+  if (count < 60'000'000) return fmt::format("{:.1f} s", static_cast<double>(count) / 1e6);
+  return fmt::format("{} m {:02} s", count / 60'000'000, count / 1'000'000 % 60);
+}
+
+std::string short_sql(const std::string& sql, std::size_t most) {
+  std::string line;
+  for (const char c : sql) {
+    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (!space)
+      line += c;
+    else if (!line.empty() && line.back() != ' ')
+      line += ' ';
+  }
+  if (line.size() <= most) return line;
+  std::size_t end = most - 1;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) --end;
+  return line.substr(0, end) + "…";
 }
 
 }  // namespace staithe::stage

@@ -1,5 +1,6 @@
 #include "staithe/base/text.hpp"
 #include "staithe/stage/rehearsal.hpp"
+#include "staithe/stage/rehearsal_report.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -62,21 +63,6 @@ json settings_json(const RehearsalSettings& settings) {
           {"production_rows", settings.production_rows}};
 }
 
-std::string elided(const std::string& sql) {
-  std::string line;
-  for (const char c : sql) {
-    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-    if (!space)
-      line += c;
-    else if (!line.empty() && line.back() != ' ')
-      line += ' ';
-  }
-  if (base::code_points(line) <= shown_statement) return line;
-  std::size_t end = shown_statement - 1;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) --end;
-  return line.substr(0, end) + "…";
-}
-
 std::string file_text(const MigrationFile& file) {
   std::string how = "one transaction";
   if (file.transactions == Transactions::each) how = "each statement by itself";
@@ -85,7 +71,7 @@ std::string file_text(const MigrationFile& file) {
   if (file.expected) how += ", expected within " + base::to_text(*file.expected);
   std::string out = fmt::format("  {}  ({}; sha256 {})\n", file.path, how, file.sha256.substr(0, id_digits));
   for (const auto& statement : file.statements)
-    out += fmt::format("    {:>4}  {}\n", statement.line, elided(statement.text));
+    out += fmt::format("    {:>4}  {}\n", statement.line, short_sql(statement.text, shown_statement));
   if (!file.down_path.empty())
     out += fmt::format("    and back by {}, {} statement{}\n", file.down_path, file.down.size(),
                        file.down.size() == 1 ? "" : "s");
@@ -172,11 +158,12 @@ std::string render(const RehearsalPlan& plan) {
   if (!settings.workload.empty()) {
     out += "\nWorkload:\n";
     for (const auto& load : settings.workload)
-      out += fmt::format("  {}, every {}: {}\n", load.name, base::to_text(load.every), elided(load.sql));
+      out += fmt::format("  {}, every {}: {}\n", load.name, base::to_text(load.every),
+                         short_sql(load.sql, shown_statement));
   }
   if (!settings.assertions.empty() || !settings.checks.empty()) out += "\nAfterwards:\n";
   for (const auto& assertion : settings.assertions)
-    out += fmt::format("  assert {}: {}\n", assertion.name, elided(assertion.sql));
+    out += fmt::format("  assert {}: {}\n", assertion.name, short_sql(assertion.sql, shown_statement));
   for (const auto& check : settings.checks) out += "  run    " + check + "\n";
   out += "\n" + budgets_text(settings.budgets);
   return out + "\nplan " + id_of(plan) + "\n";

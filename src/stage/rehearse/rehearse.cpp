@@ -50,6 +50,7 @@ class Rehearsal {
       throw;
     }
     conclude(report_);
+    tell_findings();
     report_.took = duration_cast<base::Duration>(steady_clock::now() - began);
     finish(report_.passed ? 0 : 1, report_.passed ? "done" : "failed", report_.passed ? "" : report_.verdict,
            began);
@@ -83,6 +84,28 @@ class Rehearsal {
     finished.failure = failure;
     finished.duration = duration_cast<base::Duration>(steady_clock::now() - began);
     emit_(finished);
+  }
+
+  /// Reasons to fail are actions of their own, so that every reporter shows them as failed.
+  void tell_findings() {
+    for (const auto& finding : report_.findings) {
+      if (!finding.gate) {
+        if (finding.severity == Severity::warning)
+          emit_(event::Message{event::Level::warning, "", finding.text});
+        continue;
+      }
+      event::ActionStarted started;
+      started.action_id = started.kind = started.step = "finding";
+      started.title =
+          finding.code + (finding.file.empty() ? "" : fmt::format(" {}:{}", finding.file, finding.line));
+      emit_(started);
+      event::ActionFinished ended;
+      ended.action_id = ended.kind = ended.step = "finding";
+      ended.title = started.title;
+      ended.outcome = event::Outcome::failed;
+      ended.detail = finding.text;
+      emit_(ended);
+    }
   }
 
   /// One line for the person, begun and ended.

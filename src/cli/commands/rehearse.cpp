@@ -1,0 +1,133 @@
+#include "staithe/stage/rehearse.hpp"
+
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+#include "stage.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/report/rehearsal.hpp"
+#include "staithe/stage/snapshots.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace staithe::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr base::Duration resolve_patience{60'000};
+constexpr base::Duration default_timeout{8 * 3'600'000};
+
+/// The files of the command line in their order, with the down scripts beside them.
+stage::MigrationSources sources_of(const App& app) {
+  stage::MigrationSources sources;
+  for (const auto& path : app.args().positionals) {
+    const auto down = stage::down_path_of(path);
+    if (down.empty()) continue;  // a shell's pattern names the down scripts too
+    sources.up.push_back({path, read_text(path)});
+    std::error_code ignored;
+    if (fs::exists(down, ignored)) sources.down[path] = {down, read_text(down)};
+  }
+  return sources;
+}
+
+stage::RehearsalSettings settings_of(App& app, diag::Diagnostics& diagnostics) {
+  stage::RehearsalSettings settings;
+  if (const auto path = app.args().value("with"); !path.empty())
+    settings = stage::read_rehearsal_settings(path, read_text(path), diagnostics);
+  settings.budgets.blocking = app.duration("blocking", settings.budgets.blocking);
+  settings.open_transaction = app.duration("open-transaction", settings.open_transaction);
+  return settings;
+}
+
+/// What of a snapshot stands in the plan; refused when the clones would be made beside production.
+int resolve_snapshot(App& app, const std::string& target_url, stage::RehearsalPlan& plan) {
+  const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
+  auto cluster = stage::connect_cluster(target_url, {}, scope);
+  const auto snapshot = stage::find_snapshot(cluster, app.args().value("source"), scope);
+  const auto& marker = snapshot.marker;
+  if (marker.origin.system_identifier == stage::system_identifier(cluster, scope))
+    return app.fail(
+        exit_refused,
+        fmt::format("{} is in production's own cluster: a rehearsal there would take production's disk "
+                    "and processors; nothing was changed\n"
+                    "  next  take the snapshot into another cluster: databases.target",
+                    snapshot.database));
+  plan.snapshot = snapshot.database;
+  plan.snapshot_taken_at = timestamp(std::chrono::time_point_cast<store::Time::duration>(marker.taken_at));
+  plan.snapshot_origin = marker.origin.where;
+  plan.snapshot_lsn = marker.lsn;
+  plan.masked = marker.masked;
+  return exit_done;
+}
+
+stage::RehearsalPlan plan_of(App& app, Loaded& loaded) {
+  stage::RehearsalPlan plan;
+  plan.project = loaded.project.name.value;
+  plan.environment = loaded.environment;
+  plan.command = app.args().value("command");
+  plan.files = stage::read_migrations(sources_of(app), loaded.diagnostics);
+  plan.settings = settings_of(app, loaded.diagnostics);
+  stop_on_errors(app, loaded.diagnostics);
+  plan.passes.load = !app.args().has("no-load");
+  plan.passes.open_transaction = !app.args().has("no-open-transaction");
+  plan.passes.advice = !app.args().has("no-advice");
+  plan.keep_clone = app.args().has("keep-clone");
+  return plan;
+}
+
+std::string source_url(App& app, const Loaded& loaded) {
+  const auto& databases = databases_of(loaded);
+  if (!databases.source || app.args().has("offline")) return {};
+  return secret_value(app, databases.source->url);
+}
+
+void print_report(App& app, stage::RehearsalReport& report) {
+  if (const auto path = app.args().value("html"); !path.empty())
+    report::write_rehearsal(path, app.redactor().clean(report::rehearsal_html(report)));
+  if (app.json())
+    app.print(app.redactor().clean(stage::to_json(report)) + "\n");
+  else
+    app.print(app.redactor().clean(
+        report::rehearsal_text(report, app.out_color() ? report::Color::on : report::Color::off)));
+}
+
+}  // namespace
+
+int run_stage_rehearse(App& app) {
+  const bool has_command = app.args().has("command");
+  if (app.args().positionals.empty() == !has_command)
+    throw UsageError("stage rehearse takes files of SQL, or --command and none");
+  auto loaded = load(app);
+  if (loaded.env().is_protected)
+    return app.fail(exit_refused, "environment '" + loaded.environment +
+                                      "' is protected: rehearsals are made elsewhere; nothing was changed\n"
+                                      "  next  -e with the environment that has the snapshots");
+  auto plan = plan_of(app, loaded);
+  stage::RehearsalRun run;
+  run.cluster_url = secret_value(app, target_of(loaded).url);
+  if (const int refused = resolve_snapshot(app, run.cluster_url, plan); refused != exit_done) return refused;
+  run.source_url = source_url(app, loaded);
+  run.directory = loaded.project.directory;
+  run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
+  StagePlan staged;
+  staged.kind = "rehearse";
+  staged.id = stage::id_of(plan);
+  staged.json = stage::to_json(plan);
+  staged.text = stage::render(plan);
+  stage::RehearsalReport report;
+  staged.run = [&](const std::string& run_id, event::EventSink& sink) {
+    run.run_id = run_id;
+    const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+    report = stage::run_rehearsal(plan, run, sink, scope);
+    event::RunFinished finished;
+    finished.exit_code = report.passed ? exit_done : exit_failed;
+    return finished;
+  };
+  return run_stage_plan(app, staged, [&](const event::RunFinished&) { print_report(app, report); });
+}
+
+}  // namespace staithe::cli
