@@ -17,6 +17,8 @@ constexpr base::Duration keeper_patience{5'000};
 /// Persistent visitors never leave a drained server by themselves: no use waiting long for them.
 constexpr base::Duration persistent_patience{10'000};
 constexpr base::Duration after_closing{10'000};
+/// Servers get other addresses with a reload, which takes longer than this.
+constexpr base::Duration guarded_lasts{1'000};
 
 std::vector<haproxy::ServerRef> to_refs(const std::vector<plan::ServerRef>& names) {
   std::vector<haproxy::ServerRef> refs;
@@ -58,11 +60,23 @@ Rotations::HostRotation& Rotations::of(const std::string& host) {
   return *entry;
 }
 
+Rotations::Looks Rotations::look_at_all(const base::Scope& scope) {
+  Looks looks;
+  for (const auto& balancer : plan_.balancers)
+    looks.emplace(balancer.name, sockets_.at(balancer.name)->snapshot({}, scope));
+  return looks;
+}
+
 std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host, const base::Scope& scope) {
-  const auto& target = plan_.hosts.at(host);
   std::vector<haproxy::View> views;
   for (const auto& balancer : plan_.balancers)
     views.push_back({balancer.name, sockets_.at(balancer.name)->servers(scope)});
+  return seats(host, views);
+}
+
+std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host,
+                                                      const std::vector<haproxy::View>& views) {
+  const auto& target = plan_.hosts.at(host);
   const haproxy::Wanted wanted{
       host, to_refs(target.servers.names), {target.servers.address}, target.servers.port};
   std::vector<haproxy::Rotation::Seat> seats;
@@ -114,15 +128,15 @@ exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::P
 }
 
 std::string Rotations::shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
-                                        const base::Scope& scope) {
+                                        const Looks& looks, const std::vector<haproxy::View>& views) {
   std::map<std::string, std::vector<haproxy::ServerRef>> refs;
   for (const auto& name : hosts)
-    for (const auto& seat : seats(name, scope))
+    for (const auto& seat : seats(name, views))
       refs[seat.socket->name()].insert(refs[seat.socket->name()].end(), seat.refs.begin(), seat.refs.end());
   std::string text;
   for (const auto& [balancer, gone] : refs) {
-    const auto all = sockets_.at(balancer)->snapshot({}, scope);
-    for (const auto& shortage : haproxy::shortages(all, gone, {minimum.value, minimum.percent}))
+    for (const auto& shortage :
+         haproxy::shortages(looks.at(balancer), gone, {minimum.value, minimum.percent}))
       text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", balancer, shortage.text());
   }
   return text;
@@ -133,10 +147,17 @@ exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Per
     const auto view = reservations_.look(effect.host);
     auto gone = view.gone;
     gone.insert(effect.host);
-    const auto shortage = shortage_without(gone, effect.min_available, performance.scope);
+    const auto looks = look_at_all(performance.scope);
+    std::vector<haproxy::View> views;
+    for (const auto& [balancer, look] : looks) views.push_back({balancer, look.states});
+    const auto shortage = shortage_without(gone, effect.min_available, looks, views);
     if (shortage.empty()) {
-      if (reservations_.reserve(effect.host, view)) return done();
-      continue;
+      if (!reservations_.reserve(effect.host, view)) continue;
+      auto& entry = of(effect.host);
+      const std::lock_guard lock(entry.mutex);
+      entry.guarded = seats(effect.host, views);
+      entry.guarded_at = std::chrono::steady_clock::now();
+      return done();
     }
     // Only hosts that this very run has in hand will come back by themselves.
     if (!view.others_in_hand) return not_done(event::Outcome::refused, shortage);
@@ -156,7 +177,10 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
     entry.rotation->quiesce(performance.scope);
     return;
   }
-  auto rotation = fresh(host, performance.scope);
+  auto known = std::exchange(entry.guarded, std::nullopt);
+  const bool still = known && std::chrono::steady_clock::now() - entry.guarded_at < guarded_lasts;
+  auto rotation =
+      still ? std::make_unique<haproxy::Rotation>(std::move(*known)) : fresh(host, performance.scope);
   // Durable before the first command: recovery gives back what stands here.
   performance.note(found_key, haproxy::to_text(rotation->find(performance.scope)));
   entry.rotation = std::move(rotation);
@@ -279,7 +303,8 @@ void Rotations::keep() {
       const std::unique_lock lock(entry->mutex, std::try_to_lock);
       const bool out = lock.owns_lock() && entry->rotation &&
                        entry->rotation->phase() != haproxy::Phase::found &&
-                       entry->rotation->phase() != haproxy::Phase::restoring;
+                       entry->rotation->phase() != haproxy::Phase::restoring &&
+                       !entry->rotation->verified_within(keeper_interval);
       if (!out) continue;
       try {
         entry->rotation->reassert(until_stopped.at_most(keeper_patience));

@@ -2,6 +2,7 @@
 #include "outcome.hpp"
 #include "reservations.hpp"
 
+#include "staithe/haproxy/match.hpp"
 #include "staithe/haproxy/rotation.hpp"
 #include "staithe/plan/plan.hpp"
 
@@ -9,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -41,10 +43,17 @@ class Rotations {
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
+    /// What the guard found to be the host's servers, for the drain that follows it at once.
+    std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
+    base::SteadyTime guarded_at{};
     std::string trouble;  // what the keeper met
   };
 
   HostRotation& of(const std::string& host);
+  using Looks = std::map<std::string, haproxy::Snapshot>;  // of all backends, by balancer
+  Looks look_at_all(const base::Scope& scope);
+  std::vector<haproxy::Rotation::Seat> seats(const std::string& host,
+                                             const std::vector<haproxy::View>& views);
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> fresh(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
@@ -54,7 +63,7 @@ class Rotations {
   exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,
                                 exec::Performance& performance);
   std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
-                               const base::Scope& scope);
+                               const Looks& looks, const std::vector<haproxy::View>& views);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
   void keep();
   void start_keeper();

@@ -106,8 +106,7 @@ BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, cons
     haproxy::Overview overview;
     overview.balancer = balancer.name;
     overview.level = look.level = socket.level(scope);
-    overview.all = socket.snapshot({}, scope);
-    overview.tables = socket.tables(scope);
+    overview.all = socket.snapshot({}, scope, haproxy::Socket::Tables::ask);
     overview.master = socket.has_master();
     if (overview.master) overview.workers = socket.workers(scope);
     look.info = overview.all.info;

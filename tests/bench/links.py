@@ -2,7 +2,8 @@
 
 The kernel's netem is not everywhere, so a relay in front of each sshd of the sandbox holds every byte back for
 half of the round trip, each way. It sees when the two sides take turns: what the client sends after it was sent
-something begins a new round trip. A step is charged with those that begin while it runs.
+something begins a new round trip, and the next answer ends it. A step is charged with those that begin and end
+while it runs: what nobody answers (SSH's window adjustments) nobody waits for.
 """
 import asyncio
 import collections
@@ -51,15 +52,17 @@ class Relay:
     async def relay(self, name, address, reader, writer):
         self.connections[name].append(time.time())
         far_reader, far_writer = await asyncio.open_connection(address, self.port)
-        state = {"answered": True}
+        state = {"asked": None}
 
         def from_client():
-            if state["answered"]:
-                self.turns[name].append(time.time())
-            state["answered"] = False
+            if state["asked"] is None:
+                state["asked"] = time.time()
 
         def to_client():
-            state["answered"] = True
+            # What comes sooner was on its way already: it answers something before.
+            if state["asked"] is not None and time.time() - state["asked"] >= 0.98 * ROUND_TRIP:
+                self.turns[name].append(time.time())
+                state["asked"] = None
 
         await asyncio.gather(self.pass_on(reader, far_writer, from_client, None),
                              self.pass_on(far_reader, writer, None, to_client), return_exceptions=True)
@@ -121,7 +124,9 @@ def charge(relay, started, finished):
         names += BALANCERS
     if any(begin <= at <= end for name in names for at in relay.connections[name]):
         return None
-    return max((sum(begin <= at <= end for at in relay.turns[name]) for name in names), default=0)
+    # One that ends sooner than it takes began before the step did.
+    first = begin + 0.9 * ROUND_TRIP
+    return max((sum(first <= at <= end for at in relay.turns[name]) for name in names), default=0)
 
 
 def actions_of(output):

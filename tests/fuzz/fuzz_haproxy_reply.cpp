@@ -54,7 +54,7 @@ void read_dump(Snapshot& snapshot, std::string_view text) {
 void read_everything(std::string_view text) {
   Overview overview;
   attempt([&] { overview.all.info = parse_info(text); });
-  attempt([&] { overview.tables = parse_tables(text); });
+  attempt([&] { overview.all.tables = parse_tables(text); });
   attempt([&] { overview.workers = parse_workers(text); });
   attempt([&] { overview.level = parse_level(text); });
   attempt([&] {

@@ -20,7 +20,6 @@ struct Overview {
   std::string balancer;
   std::string level;  ///< "" when unknown
   Snapshot all;       ///< every backend
-  std::vector<StickTable> tables;
   std::vector<Worker> workers;
   bool master = false;  ///< a master socket is declared
 };

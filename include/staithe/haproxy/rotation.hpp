@@ -101,6 +101,8 @@ class Rotation {
   /// called now and then while the app is down. Throws Error{conflict} as the waits do. Returns the notes
   /// that this look left (they stay for take_notes too).
   std::vector<std::string> reassert(const base::Scope& scope);
+  /// Whether every balancer that is still with us was found in the phase's state within the last `age`.
+  bool verified_within(base::Duration age) const noexcept;
 
   Phase phase() const noexcept { return phase_; }
   /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known
@@ -124,6 +126,7 @@ class Rotation {
     Info process;
     bool reloaded = false;  ///< the state found may not be HAProxy's any more
     std::string lost;       ///< why it was left behind
+    base::SteadyTime verified{};
   };
 
   void require_found() const;
@@ -136,7 +139,8 @@ class Rotation {
   void apply(Place& place, Phase phase, const base::Scope& scope);
   void settle_agents(Place& place, const base::Scope& scope);
   Snapshot look(Place& place, const base::Scope& scope);
-  Snapshot look_patiently(Place& place, const base::Scope& scope);
+  Snapshot look_patiently(Place& place, const base::Scope& scope,
+                          Socket::Tables tables = Socket::Tables::leave);
   void notice_reload(Place& place, const Snapshot& snapshot, const base::Scope& scope);
   void verify(Place& place, const Snapshot& snapshot);
   void add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,

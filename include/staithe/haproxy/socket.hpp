@@ -39,10 +39,11 @@ class Socket {
   std::vector<ServerState> servers(const base::Scope& scope, std::string_view backend = {});
   /// Server and backend rows of all backends, or of one.
   std::vector<ServerStat> stats(const base::Scope& scope, std::string_view backend = {});
-  std::vector<StickTable> tables(const base::Scope& scope);
   /// Process, states and counters of these backends (none: of all) in one exchange. A backend that does not
   /// exist is left out.
-  Snapshot snapshot(std::span<const std::string> backends, const base::Scope& scope);
+  enum class Tables { leave, ask };
+  Snapshot snapshot(std::span<const std::string> backends, const base::Scope& scope,
+                    Tables tables = Tables::leave);
 
   /// A change of state: anything but silence is an error, and nobody knows then whether it was done.
   void command(const std::string& line, const base::Scope& scope);

@@ -118,6 +118,7 @@ struct Snapshot {
   Info info;
   std::vector<ServerState> states;
   std::vector<ServerStat> stats;
+  std::vector<StickTable> tables;  ///< when they were asked for
 
   const ServerState* state(const ServerRef& ref) const noexcept;
   const ServerStat* stat(const ServerRef& ref) const noexcept;

@@ -15,7 +15,7 @@ using Severity = Finding::Severity;
 class Risks {
  public:
   explicit Risks(const Overview& overview) : overview_(overview) {
-    for (const auto& table : overview.tables) tables_.insert(table.name);
+    for (const auto& table : overview.all.tables) tables_.insert(table.name);
     for (const auto& stat : overview.all.stats) {
       if (stat.is_backend) backends_[stat.ref.backend].row = &stat;
       if (!stat.is_backend) backends_[stat.ref.backend].stats.emplace(stat.ref.server, &stat);

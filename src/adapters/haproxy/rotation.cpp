@@ -36,6 +36,8 @@ bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, co
   return false;
 }
 
+constexpr base::Duration fresh_look{300};
+
 std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
   auto set = detail::bit(own_state(found.admin));
   if (own_state(found.admin) == Own::maint) return set;
@@ -104,7 +106,7 @@ const Found& Rotation::find(const Scope& scope) {
     throw Error(ErrorCode::invalid, "what was found before a drain is found only once");
   found_ = {};
   for (auto& place : places_) {
-    const auto snapshot = look_patiently(place, scope);
+    const auto snapshot = look_patiently(place, scope, Socket::Tables::ask);
     place.process = snapshot.info;
     place.entries.clear();
     FoundBalancer balancer{place.name, snapshot.info.pid, snapshot.info.started, {}};
@@ -125,7 +127,7 @@ const Found& Rotation::find(const Scope& scope) {
       place.entries.push_back({server, detail::bit(own_state(server.admin)), false});
       balancer.servers.push_back(std::move(server));
     }
-    for (const auto& table : patiently(scope, [&] { return place.socket->tables(scope); }))
+    for (const auto& table : snapshot.tables)
       if (std::find(place.backends.begin(), place.backends.end(), table.name) != place.backends.end())
         persistent_ = true;
     found_.balancers.push_back(std::move(balancer));
@@ -273,7 +275,9 @@ void Rotation::prove(const Scope& scope) {
     if (place.socket == nullptr) continue;
     try {
       // Looking first puts maintenance back where a reload has forgotten it, and refuses what is not ours.
-      if (phase_ != Phase::proving) verify(place, look(place, scope));
+      // What was seen a moment ago, by whoever watches meanwhile, is as good: the commands take longer.
+      const bool seen = place.lost.empty() && std::chrono::steady_clock::now() - place.verified < fresh_look;
+      if (phase_ != Phase::proving && !seen) verify(place, look(place, scope));
       place.lost.clear();
       any = true;
     } catch (const Error& error) {

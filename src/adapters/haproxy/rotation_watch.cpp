@@ -40,9 +40,9 @@ bool balancer_lost(const Error& error, const Scope& scope) {
 
 }  // namespace detail
 
-Snapshot Rotation::look_patiently(Place& place, const Scope& scope) {
+Snapshot Rotation::look_patiently(Place& place, const Scope& scope, Socket::Tables tables) {
   return patiently(scope, [&] {
-    auto snapshot = place.socket->snapshot(place.backends, scope);
+    auto snapshot = place.socket->snapshot(place.backends, scope, tables);
     // A process on its way out answers, but is not the one that visitors reach.
     if (snapshot.info.stopping)
       throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
@@ -110,6 +110,14 @@ void Rotation::verify(Place& place, const Snapshot& snapshot) {
                   detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
                       " by somebody else; it had been set to " + std::string(name_of(target(entry, phase_))));
   }
+  place.verified = std::chrono::steady_clock::now();
+}
+
+bool Rotation::verified_within(base::Duration age) const noexcept {
+  const auto since = std::chrono::steady_clock::now() - age;
+  return std::all_of(places_.begin(), places_.end(), [&](const Place& place) {
+    return place.socket == nullptr || !place.lost.empty() || place.verified > since;
+  });
 }
 
 void Rotation::add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,

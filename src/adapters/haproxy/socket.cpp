@@ -168,15 +168,13 @@ std::vector<ServerStat> Socket::shadowed_stats(std::string_view backend, const S
   return rows;
 }
 
-std::vector<StickTable> Socket::tables(const Scope& scope) {
-  const auto text = ask("show table", scope);
-  return named(name_, [&] { return parse_tables(text); });
-}
-
-Snapshot Socket::snapshot(std::span<const std::string> backends, const Scope& scope) {
+Snapshot Socket::snapshot(std::span<const std::string> backends, const Scope& scope, Tables tables) {
   Snapshot snapshot;
   const auto read = [&](std::span<const std::string> wanted) {
     std::vector<std::string> lines{"show info"};
+    const bool with_tables = std::exchange(tables, Tables::leave) == Tables::ask;
+    if (with_tables) lines.emplace_back("show table");
+    const std::size_t first = lines.size();
     for (const auto& backend : wanted) {
       lines.push_back(scoped("show servers state", backend));
       lines.push_back(show_stat(backend));
@@ -186,13 +184,14 @@ Snapshot Socket::snapshot(std::span<const std::string> backends, const Scope& sc
     if (snapshot.info.pid != 0 && !info.same_process(snapshot.info))
       throw Error(ErrorCode::io, name_ + ": HAProxy was reloaded while it answered");
     snapshot.info = info;
+    if (with_tables) snapshot.tables = named(name_, [&] { return parse_tables(parts[1]); });
     for (std::size_t at = 0; at < wanted.size(); ++at) {
-      const auto& states = parts[1 + 2 * at];
+      const auto& states = parts[first + 2 * at];
       const auto missing = error_in(states);
       if (missing && missing->code() == ErrorCode::not_found) continue;
       auto rows = named(name_, [&] {
         for (auto& state : parse_servers(states)) snapshot.states.push_back(std::move(state));
-        return parse_stats(parts[2 + 2 * at]);
+        return parse_stats(parts[first + 1 + 2 * at]);
       });
       if (rows.empty() && !wanted[at].empty()) rows = shadowed_stats(wanted[at], scope);
       std::move(rows.begin(), rows.end(), std::back_inserter(snapshot.stats));

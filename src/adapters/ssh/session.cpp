@@ -41,6 +41,7 @@ class SessionImpl::TextFeed final : public Feed {
 
 std::unique_ptr<Channel> SessionImpl::open_channel(Channel::Receive receive, const base::Scope& scope) {
   const auto began = Clock::now();
+  retired_.clear();
   for (;;) {
     scope.check("opening a channel");
     if (broken_ || !link().connected()) throw Error(ErrorCode::io, "connection lost: " + link().reason());
@@ -146,7 +147,7 @@ Exit SessionImpl::perform(const std::string& text, Feed& feed, const Command& li
   const auto began = Clock::now();
   Capture out(limits.keep_bytes), err(limits.keep_bytes);
   base::SteadyTime last_output = began;
-  const auto channel = open_channel(
+  auto channel = open_channel(
       [&](Stream stream, std::string_view bytes) {
         last_output = Clock::now();
         (stream == Stream::out ? out : err).add(bytes);
@@ -177,6 +178,8 @@ Exit SessionImpl::perform(const std::string& text, Feed& feed, const Command& li
   exit.err_bytes = err.total();
   exit.out_truncated = out.truncated();
   exit.err_truncated = err.truncated();
+  channel->set_receiver(nullptr);
+  if (channel->closed()) retired_.push_back(std::move(channel));
   return exit;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace staithe::ssh {
 
@@ -58,6 +59,10 @@ class SessionImpl final : public Session {
                const base::Scope& scope);
 
   std::unique_ptr<RemoteStream> open_streamlocal(const std::string& path, const base::Scope& scope);
+  int drive_open(Channel& channel, const std::string& path, const base::Scope& scope);
+  /// The stream that was asked for ahead, if it is for this path, young and whole.
+  std::unique_ptr<Channel> take_ahead(const std::string& path, const base::Scope& scope);
+  void ask_ahead(const std::string& path);
   std::unique_ptr<RemoteStream> open_bridge(Rung rung, const std::string& path, const base::Scope& scope);
   void look_at(const std::string& path, const base::Scope& scope);
 
@@ -66,6 +71,19 @@ class SessionImpl final : public Session {
   std::optional<Rung> rung_;
   std::unique_ptr<Channel> spare_;  // being opened or open, for the next command
   bool spares_denied_ = false;      // the server has no second channel for us
+
+  /// A stream to a unix socket that is being opened, or open, for the next who wants one: that saves the
+  /// round trip of opening where exchanges follow each other, each on a connection of its own.
+  struct Ahead {
+    std::string path;
+    std::unique_ptr<Channel> channel;
+    base::SteadyTime asked;
+  };
+  std::optional<Ahead> ahead_;
+
+  /// Channels that the other side is done with. They are closed together with the next request: a close of
+  /// its own would be a packet, and its answer another, that nobody waits for but that cost as much.
+  std::vector<std::unique_ptr<Channel>> retired_;
 };
 
 }  // namespace staithe::ssh

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 
 namespace staithe::ssh {
 namespace {
@@ -15,8 +16,15 @@ using base::ErrorCode;
 /// Bytes through an open channel. Standard error, if any, waits in libssh and explains an early end.
 class ChannelStream final : public RemoteStream {
  public:
-  ChannelStream(Link& link, std::unique_ptr<Channel> channel, std::string_view means)
-      : link_(link), channel_(std::move(channel)), means_(means) {}
+  /// Once it has come to its end, the channel goes to `retired`.
+  ChannelStream(Link& link, std::unique_ptr<Channel> channel, std::string_view means,
+                std::vector<std::unique_ptr<Channel>>& retired)
+      : link_(link), channel_(std::move(channel)), means_(means), retired_(retired) {}
+  ChannelStream(const ChannelStream&) = delete;
+  ChannelStream& operator=(const ChannelStream&) = delete;
+  ~ChannelStream() override {
+    if (channel_->ended()) retired_.push_back(std::move(channel_));
+  }
 
   std::size_t read(std::span<char> into, const base::Scope& scope) override {
     for (;;) {
@@ -57,6 +65,7 @@ class ChannelStream final : public RemoteStream {
   Link& link_;
   std::unique_ptr<Channel> channel_;
   std::string_view means_;
+  std::vector<std::unique_ptr<Channel>>& retired_;
 };
 
 /// Says first whether there is a socket to connect to, with the user's own rights.
@@ -100,6 +109,9 @@ std::string socat_escaped(std::string_view path) {
   }
   return text;
 }
+
+/// A connection that waits longer may be talking to a process that is on its way out, or be given up there.
+constexpr base::Duration ahead_lasts{1'000};
 
 /// OpenSSH's reason code 1: the server's configuration forbids it.
 bool is_prohibited(const std::string& reason) {
@@ -152,25 +164,53 @@ std::unique_ptr<RemoteStream> SessionImpl::open_unix(const std::string& path, co
 std::unique_ptr<RemoteStream> SessionImpl::open_streamlocal(const std::string& path,
                                                             const base::Scope& scope) {
   if (broken_ || !link().connected()) throw Error(ErrorCode::io, "connection lost: " + link().reason());
-  auto channel = std::make_unique<Channel>(link());
-  int result = SSH_ERROR;
-  try {
-    const auto step = [&] {
-      const int code = channel->open_unix(path);
-      link().quick_ack();
-      return code;
-    };
-    result = link().drive(step, SSH_AGAIN, scope, "opening the socket");
-  } catch (const Error&) {
-    broken_ = true;
-    throw;
+  retired_.clear();
+  auto channel = take_ahead(path, scope);
+  int result = SSH_OK;
+  if (channel == nullptr) {
+    channel = std::make_unique<Channel>(link());
+    result = drive_open(*channel, path, scope);
   }
-  if (result == SSH_OK) return std::make_unique<ChannelStream>(link(), std::move(channel), "streamlocal");
+  if (result == SSH_OK) {
+    ask_ahead(path);
+    return std::make_unique<ChannelStream>(link(), std::move(channel), "streamlocal", retired_);
+  }
   const std::string reason = link().reason();
   channel.reset();
   if (!link().connected()) throw Error(ErrorCode::io, "connection lost: " + reason);
   if (is_refused(reason)) look_at(path, scope);
   return nullptr;  // prohibited, unknown to the server, or libssh 0.10 does not know OpenSSH 10
+}
+
+int SessionImpl::drive_open(Channel& channel, const std::string& path, const base::Scope& scope) {
+  const auto step = [&] {
+    const int code = channel.open_unix(path);
+    link().quick_ack();
+    return code;
+  };
+  try {
+    return link().drive(step, SSH_AGAIN, scope, "opening the socket");
+  } catch (const Error&) {
+    broken_ = true;
+    throw;
+  }
+}
+
+std::unique_ptr<Channel> SessionImpl::take_ahead(const std::string& path, const base::Scope& scope) {
+  if (!ahead_) return nullptr;
+  Ahead ahead = std::move(*ahead_);
+  ahead_.reset();
+  // To its end even when it is not wanted: libssh does not forget a channel that is being opened.
+  const bool open = drive_open(*ahead.channel, ahead.path, scope) == SSH_OK;
+  // What the other end has closed says so by now: the answer to its close would have come with this look.
+  const bool whole = open && link().alive() && !ahead.channel->ended();
+  const bool young = std::chrono::steady_clock::now() - ahead.asked < ahead_lasts;
+  return whole && young && ahead.path == path ? std::move(ahead.channel) : nullptr;
+}
+
+void SessionImpl::ask_ahead(const std::string& path) {
+  Ahead ahead{path, std::make_unique<Channel>(link()), std::chrono::steady_clock::now()};
+  if (ahead.channel->open_unix(path) != SSH_ERROR) ahead_ = std::move(ahead);
 }
 
 /// Throws when the reason is to be found at the path itself.
@@ -193,7 +233,8 @@ std::unique_ptr<RemoteStream> SessionImpl::open_bridge(Rung rung, const std::str
   auto channel = open_channel(nullptr, scope);
   const auto step = [&] { return channel->request_exec(text); };
   if (link().drive(step, SSH_AGAIN, scope, "starting the bridge") != SSH_OK) return nullptr;
-  auto stream = std::make_unique<ChannelStream>(link(), std::move(channel), socat ? "socat" : "perl");
+  auto stream =
+      std::make_unique<ChannelStream>(link(), std::move(channel), socat ? "socat" : "perl", retired_);
   const std::string word = read_word(*stream, scope);
   if (word == "ready") return stream;
   if (word == "unavailable") return nullptr;
@@ -216,7 +257,8 @@ std::unique_ptr<RemoteStream> SessionImpl::open_tcp(const std::string& host, std
     broken_ = true;
     throw;
   }
-  if (result == SSH_OK) return std::make_unique<ChannelStream>(link(), std::move(channel), "direct-tcpip");
+  if (result == SSH_OK)
+    return std::make_unique<ChannelStream>(link(), std::move(channel), "direct-tcpip", retired_);
   const auto code = is_prohibited(link().reason()) ? ErrorCode::permission : ErrorCode::connect;
   throw link().failure(code, fmt::format("{} port {}", base::printable(host), port));
 }

@@ -25,8 +25,8 @@ Exit run(Session& session, const std::string& script) {
 }
 
 /// Echoes each line in capitals, like a small admin socket; ends when the peer does.
-Process capitals(const std::string& path) {
-  Process process({"socat", "UNIX-LISTEN:" + path + ",fork", "SYSTEM:tr a-z A-Z,nofork"});
+Process capitals(const std::string& path, const std::string& command = "tr a-z A-Z") {
+  Process process({"socat", "UNIX-LISTEN:" + path + ",fork", "SYSTEM:" + command + ",nofork"});
   // The path is there a moment before somebody listens.
   REQUIRE(eventually([&] {
     return std::system(("socat -u /dev/null UNIX-CONNECT:" + path + " 2>/dev/null").c_str()) == 0;
@@ -217,4 +217,41 @@ TEST_CASE("a bastion that refuses is named, with its own error") {
   endpoint.jumps = {strict.endpoint()};
   error = caught([&] { engine.connect(endpoint, within(10'000)); });
   CHECK(error.code == ErrorCode::permission);
+}
+
+TEST_CASE("a stream that was opened ahead is used while it is young and whole") {
+  const Server server;
+  Engine engine(accept_all());
+  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const Directory directory;
+  const std::string path = directory / "socket";
+  const auto ask = [&] {
+    const auto stream = session->open_unix(path, within(10'000));
+    stream->write("hello\n", within(10'000));
+    stream->finish_writing(within(10'000));
+    return read_all(*stream);
+  };
+  SECTION("exchanges that follow each other save the round trip of opening") {
+    const Process listener = capitals(path);
+    CHECK(ask() == "HELLO\n");
+    const auto before = session->traffic().round_trips;
+    constexpr std::uint64_t exchanges = 20;
+    for (std::uint64_t i = 0; i < exchanges; ++i) CHECK(ask() == "HELLO\n");
+    // The question, and perhaps the end of input; opening would be one more.
+    CHECK(session->traffic().round_trips - before <= 2 * exchanges);
+  }
+  SECTION("after a second the socket's new owner answers") {
+    auto first = std::make_unique<Process>(capitals(path));
+    CHECK(ask() == "HELLO\n");
+    const Process second = capitals(directory / "next", "sed s/hello/second/");
+    REQUIRE(::rename((directory / "next").c_str(), path.c_str()) == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    CHECK(ask() == "second\n");
+  }
+  SECTION("one that the other side has closed meanwhile is not used") {
+    const Process listener = capitals(path, "timeout 0.2 tr a-z A-Z");
+    CHECK(ask() == "HELLO\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    CHECK(ask() == "HELLO\n");
+  }
 }

@@ -262,7 +262,7 @@ TEST_CASE("risks name what makes a rollout dangerous") {
   overview.level = "operator";
   overview.all.info.version = "2.6.12";
   overview.workers = {{1, true, 1}};
-  overview.tables = {{"adm", "ip", 3}};
+  overview.all.tables = {{"adm", "ip", 3}};
   overview.all.states = {server("api/web1"), server("api/web2"), server("adm/x")};
   overview.all.states[0].check = 0;
   overview.all.states[1].admin = admin_bit::forced_maint;

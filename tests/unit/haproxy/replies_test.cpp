@@ -188,7 +188,7 @@ TEST_CASE("dumps that a HAProxy could not have written are refused") {
 
 TEST_CASE("show stat") {
   const auto stats = parse_stats(split_replies(recorded("stat"), 1).front());
-  Snapshot snapshot{{}, {}, stats};
+  Snapshot snapshot{{}, {}, stats, {}};
   const auto* tracker = snapshot.stat({"ck", "s2"});
   REQUIRE(tracker != nullptr);
   CHECK(tracker->tracked == ServerRef{"web", "s2"});
