@@ -10,6 +10,7 @@ enum ExitCode : int {
   exit_files = 3,
   exit_refused = 4,
   exit_needs_person = 5,
+  exit_degraded = 6,  ///< of checks, with --fail-on: for "unstable" in Jenkins
   exit_bug = 70,
   exit_interrupted = 130,
   exit_terminated = 143,

@@ -51,6 +51,12 @@ constexpr std::array<Example, 2> help_examples{{
 constexpr std::array<Example, 1> completion_examples{
     {{"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"}}};
 
+constexpr std::array<Example, 3> check_examples{{
+    {"staithe check payments-smoke --critical", "after a deploy"},
+    {"staithe check --dry-run", "every request, and what is expected of it"},
+    {"staithe check --report junit=checks.xml --fail-on degraded", "in Jenkins; 6 means unstable"},
+}};
+
 constexpr std::array<Variable, 16> variables{{
     {"STAITHE_FILE", "file", "the project file, as --file"},
     {"STAITHE_ENVIRONMENT", "environment", "the environment, as --environment"},
@@ -71,7 +77,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 24> table{{
+const std::array<Command, 25> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -92,6 +98,10 @@ const std::array<Command, 24> table{{
     {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, options::run, run_run},
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
      exec_examples, options::exec, run_exec},
+    {"check", "Looking", "Ask the running system what suites of checks ask.", "[SUITE|FILE...]", Completes::file,
+     "A suite is checks/SUITE.yml beside staithe.yml; without one, all that are there. Ends with 1 when a check as "
+     "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
+     check_examples, options::check, run_check},
     {"status",
      "Looking",
      "Show balancers, servers, releases, locks, and what is out of rotation.",

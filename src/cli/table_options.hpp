@@ -204,6 +204,19 @@ inline constexpr std::array<Option, 4> drop_snapshot{{
     {"unfinished", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "every database that a run which died was building"},
 }};
+inline constexpr std::array<Option, 9> check{{
+    {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print what would be asked and stop"},
+    {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group, "refuse unless the plan has this id"},
+    {"critical", '\0', Takes::nothing, "", Completes::nothing, what_group, "only critical checks"},
+    {"tag", '\0', Takes::values, "TAG", Completes::nothing, what_group, "only checks with this tag (repeatable)"},
+    {"only", '\0', Takes::values, "CHECK", Completes::nothing, what_group,
+     "only the check or step of this name, and what it needs (repeatable)"},
+    {"target", '\0', Takes::value, "URL", Completes::nothing, what_group, "instead of what the suites name"},
+    {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group, "set a variable (repeatable)"},
+    {"fail-on", '\0', Takes::value, "VERDICT", Completes::nothing, how_group,
+     "also end with 6 when the verdict is degraded, or tolerated (default: fail)"},
+    {"no-history", '\0', Takes::nothing, "", Completes::nothing, how_group, "neither read nor keep what was found"},
+}};
 
 #undef STAITHE_RUN_OPTIONS
 

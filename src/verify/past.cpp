@@ -5,6 +5,21 @@
 #include <fmt/format.h>
 
 namespace staithe::verify {
+namespace {
+
+constexpr std::size_t most_points = 40;
+
+std::vector<CheckResult::Point> points_of(const std::vector<store::CheckRecord>& records) {
+  std::vector<CheckResult::Point> points;
+  for (const auto& record : records) {
+    CheckResult::Point point{Verdict::pass, static_cast<double>(record.duration_ms)};
+    if (checks::parse_verdict(record.verdict, point.verdict)) points.push_back(point);
+    if (points.size() >= most_points) break;
+  }
+  return points;
+}
+
+}  // namespace
 
 PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble) {
   try {
@@ -13,7 +28,10 @@ PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, s
       for (auto& record : store.check_history(plan.environment, suite.name, suite.flaky.window))
         records[record.key].push_back(std::move(record));
       for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
-        for (const auto& check : *part) by_key_[check.key] = past_of(records[check.key], check.text_id);
+        for (const auto& check : *part) {
+          by_key_[check.key] = past_of(records[check.key], check.text_id);
+          recent_[check.key] = points_of(records[check.key]);
+        }
     }
   } catch (const base::Error& error) {
     trouble = error.what();
@@ -24,6 +42,12 @@ PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, s
 Past PastOfChecks::of(const checks::Check& check) const {
   const auto found = by_key_.find(check.key);
   return found == by_key_.end() ? Past{} : found->second;
+}
+
+const std::vector<CheckResult::Point>& PastOfChecks::recent(const checks::Check& check) const {
+  static const std::vector<CheckResult::Point> none;
+  const auto found = recent_.find(check.key);
+  return found == recent_.end() ? none : found->second;
 }
 
 Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id) {

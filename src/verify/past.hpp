@@ -16,9 +16,11 @@ class PastOfChecks {
   PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble);
 
   Past of(const checks::Check& check) const;
+  const std::vector<CheckResult::Point>& recent(const checks::Check& check) const;
 
  private:
   std::map<std::string, Past> by_key_;
+  std::map<std::string, std::vector<CheckResult::Point>> recent_;
 };
 
 /// Flips and runs of one check's records, newest first, of one text: fail, then pass, on the same release.

@@ -92,6 +92,7 @@ CheckResult SuiteRun::begin(const checks::Check& check, const Captures& values) 
   result.started = store::now();
   result.declared = declared(check);
   result.past = past_.of(check);
+  result.recent = past_.recent(check);
   result.quarantined =
       check.quarantine &&
       static_cast<double>(result.started.time_since_epoch().count()) / 1000 < check.quarantine->until_time;
@@ -148,7 +149,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
     const bool held = last.attempt.held;
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
     keep(result.attempts, last.attempt);
-    if (held || last.cancelled || number >= most || (ours && last.reply.facts.empty())) break;
+    if (held || last.cancelled || number >= most || (ours)) break;
     if (base::sleep_for(check.retry_after, scope) != base::Woke::ready) break;
   }
   result.flaky = last.attempt.held && result.attempts_made > 1;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ struct Header {
 };
 
 enum class Proxy { none, from_environment };
+/// `any`: HTTP/2 where the server offers it by TLS.
+enum class Version { http1, any };
 
 struct Request {
   std::string method = "GET";
@@ -32,8 +35,10 @@ struct Request {
   /// while name, Host header and certificate check stay. Empty HOST, PORT: any; empty TO_…: unchanged. IPv6
   /// in brackets.
   std::vector<std::string> connect_to;
-  std::string ca_file;        ///< PEM bundle instead of the system's. Verification cannot be turned off.
-  Proxy proxy = Proxy::none;  ///< a probe must not go through a proxy; a webhook may have to
+  std::string ca_file;  ///< PEM bundle instead of the system's. Verification cannot be turned off.
+  std::string client_certificate, client_key;  ///< PEM files, our own
+  Proxy proxy = Proxy::none;                   ///< a probe must not go through a proxy; a webhook may have to
+  Version version = Version::http1;
 };
 
 struct Reply {
@@ -44,6 +49,8 @@ struct Reply {
   int redirects = 0;
   std::string peer;  ///< "127.0.0.1:8080", whom we really spoke to
   base::Duration duration{0};
+  double milliseconds = 0;  ///< the same, finer
+  std::string version;      ///< "1.1", "2"
 
   bool ok() const noexcept { return status >= 200 && status < 300; }
   /// Value of the first header with that name in any case, or nullptr.
@@ -59,6 +66,48 @@ struct Reply {
 /// port only: user info, path and query of a URL may be secret.
 Reply send(const Request& request, const base::Scope& scope);
 Reply get(const std::string& url, const base::Scope& scope);
+
+/// Many requests in a row: connections are kept and used again, and certificates of authorities are read
+/// once. As send() otherwise, and cheaper by far. For one thread at a time; probes that must not meet an old
+/// connection take a session of their own.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  Reply send(const Request& request, const base::Scope& scope);
+
+ private:
+  struct Handles;
+  std::unique_ptr<Handles> handles_;
+};
+
+/// What a server's certificate says, and whether it can be trusted for its name.
+struct Certificate {
+  bool trusted = false;
+  std::string why;  ///< in words, when it is not: "expired", "it is for other names"
+  std::string subject, issuer;
+  std::vector<std::string> names;
+  std::string not_before, not_after;  ///< as OpenSSL prints them: "Nov 20 10:00:00 2026 GMT"
+  std::string peer;
+  base::Duration duration{0};  ///< of the handshake that was judged
+};
+struct CertificateRequest {
+  std::string host;
+  std::uint16_t port = 443;
+  std::string server_name;  ///< "" for the host
+  std::string connect_to;   ///< HOST:PORT to connect to instead; "" for none
+  std::string ca_file;      ///< PEM bundle instead of the system's
+  base::Duration timeout{10'000};
+};
+/// A handshake as strict as send()'s, and when that fails one that trusts nothing, to say why. Throws Error
+/// with resolve, connect, timeout, cancelled, protocol (no TLS there), invalid.
+Certificate certificate_of(const CertificateRequest& request, const base::Scope& scope);
+
+/// The addresses of a name, as this machine's resolver has them. Throws Error{resolve, timeout, cancelled}.
+std::vector<std::string> addresses_of(const std::string& name, const base::Scope& scope);
 
 /// Connects to host:port by TCP, trying all its addresses at once, and hangs up. Returns the address that
 /// answered

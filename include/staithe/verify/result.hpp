@@ -49,6 +49,12 @@ struct CheckResult {
   std::string title;  ///< the request as it was sent, without secrets
   std::string curl;   ///< to ask again by hand; "" for what is no HTTP
   Past past;
+  /// Earlier runs, newest first: for pictures.
+  struct Point {
+    Verdict verdict = Verdict::pass;
+    double milliseconds = 0;
+  };
+  std::vector<Point> recent;
 
   /// As severe as its suite, and no mere tidying: its failure is the suite's.
   bool blocking = false;

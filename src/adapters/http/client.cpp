@@ -1,5 +1,7 @@
 #include "staithe/http/client.hpp"
 
+#include "curl_handles.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -59,82 +61,22 @@ void check(const Request& request) {
       refuse("'" + base::printable(rule) + "' is not HOST:PORT:TO_HOST:TO_PORT");
 }
 
-/// Once for the process, on first use; never undone, because other threads may be inside.
-void initialise() {
-  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (code != CURLE_OK) throw Error(ErrorCode::unavailable, "libcurl cannot be used");
-}
-
-/// An append-only curl_slist.
-class List {
- public:
-  List() = default;
-  List(const List&) = delete;
-  List& operator=(const List&) = delete;
-  ~List() { ::curl_slist_free_all(head_); }
-  void add(const std::string& text) {
-    curl_slist* longer = ::curl_slist_append(head_, text.c_str());
-    if (longer == nullptr) throw std::bad_alloc();
-    head_ = longer;
-  }
-  curl_slist* get() const noexcept { return head_; }
-
- private:
-  curl_slist* head_ = nullptr;
-};
-
-ErrorCode code_of(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-      return ErrorCode::resolve;
-    case CURLE_COULDNT_CONNECT:
-      return ErrorCode::connect;
-    case CURLE_OPERATION_TIMEDOUT:
-      return ErrorCode::timeout;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ISSUER_ERROR:
-      return ErrorCode::auth;
-    case CURLE_SSL_CACERT_BADFILE:
-      return ErrorCode::not_found;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return ErrorCode::invalid;
-    case CURLE_SSL_CONNECT_ERROR:  // the peer speaks something else
-    case CURLE_GOT_NOTHING:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_TOO_MANY_REDIRECTS:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_WRITE_ERROR:
-      return ErrorCode::protocol;
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-      return ErrorCode::io;
-    default:
-      return ErrorCode::failed;
-  }
-}
-
 /// One request in hand. libcurl keeps pointers into it.
 class Exchange {
  public:
-  Exchange(const Request& request, const base::Scope& scope)
-      : request_(request), multi_(::curl_multi_init()), easy_(::curl_easy_init()) {
-    if (!multi_ || !easy_) throw std::bad_alloc();
+  Exchange(const Request& request, const base::Scope& scope, CURLM* multi, CURL* easy)
+      : request_(request), multi_(multi), easy_(easy) {
+    ::curl_easy_reset(easy_);
     set_target(scope);
     set_message();
     set_limits();
   }
 
   Reply perform(const base::Scope& scope) {
-    if (::curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) fail("libcurl takes no request");
-    const Attached attached{multi_.get(), easy_.get()};
+    if (::curl_multi_add_handle(multi_, easy_) != CURLM_OK) fail("libcurl takes no request");
+    const Attached attached{multi_, easy_};
     for (int running = 1; running > 0;) {
-      check_multi(::curl_multi_perform(multi_.get(), &running));
+      check_multi(::curl_multi_perform(multi_, &running));
       if (running == 0) break;
       if (scope.cancelled()) throw Error(ErrorCode::cancelled, place() + ": stopped");
       if (scope.expired()) throw Error(ErrorCode::timeout, place() + ": no reply in time");
@@ -145,12 +87,6 @@ class Exchange {
   }
 
  private:
-  struct FreeMulti {
-    void operator()(CURLM* multi) const noexcept { ::curl_multi_cleanup(multi); }
-  };
-  struct FreeEasy {
-    void operator()(CURL* easy) const noexcept { ::curl_easy_cleanup(easy); }
-  };
   struct Attached {
     CURLM* multi;
     CURL* easy;
@@ -159,7 +95,7 @@ class Exchange {
 
   template <typename Value>
   void set(CURLoption option, Value value) {
-    if (const CURLcode code = ::curl_easy_setopt(easy_.get(), option, value); code != CURLE_OK)
+    if (const CURLcode code = ::curl_easy_setopt(easy_, option, value); code != CURLE_OK)
       fail(fmt::format("option {}: {}", static_cast<int>(option), ::curl_easy_strerror(code)));
   }
 
@@ -176,9 +112,10 @@ class Exchange {
     set(CURLOPT_CONNECTTIMEOUT_MS,
         static_cast<long>(std::max(request_.connect_timeout, Duration{1}).count()));
     if (request_.proxy == Proxy::none) set(CURLOPT_PROXY, "");
-    if (!request_.ca_file.empty()) {
-      set(CURLOPT_CAINFO, request_.ca_file.c_str());
-      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    if (secure || request_.follow_redirects > 0) trust_authorities(easy_, request_.ca_file);
+    if (!request_.client_certificate.empty()) {
+      set(CURLOPT_SSLCERT, request_.client_certificate.c_str());
+      set(CURLOPT_SSLKEY, request_.client_key.c_str());
     }
     for (const auto& rule : request_.connect_to) connect_to_.add(rule);
     if (connect_to_.get() != nullptr) set(CURLOPT_CONNECT_TO, connect_to_.get());
@@ -215,7 +152,8 @@ class Exchange {
     set(CURLOPT_NOSIGNAL, 1L);
     // Without this, giving up waits for the resolver's thread.
     set(CURLOPT_QUICK_EXIT, 1L);
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_HTTP_VERSION, request_.version == Version::any ? static_cast<long>(CURL_HTTP_VERSION_2TLS)
+                                                               : static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_WRITEFUNCTION, &on_body);
     set(CURLOPT_WRITEDATA, static_cast<void*>(this));
     set(CURLOPT_HEADERFUNCTION, &on_header);
@@ -226,13 +164,13 @@ class Exchange {
     curl_waitfd stop{};
     if (scope.cancel != nullptr) stop = {scope.cancel->fd(), CURL_WAIT_POLLIN, 0};
     const auto rest = std::clamp(scope.left(), Duration{1}, Duration{1'000});
-    check_multi(::curl_multi_poll(multi_.get(), &stop, scope.cancel != nullptr ? 1 : 0,
+    check_multi(::curl_multi_poll(multi_, &stop, scope.cancel != nullptr ? 1 : 0,
                                   static_cast<int>(rest.count()), nullptr));
   }
 
   void finish() {
     int left = 0;
-    const CURLMsg* message = ::curl_multi_info_read(multi_.get(), &left);
+    const CURLMsg* message = ::curl_multi_info_read(multi_, &left);
     if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
     const CURLcode code = message->data.result;
     if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
@@ -241,16 +179,19 @@ class Exchange {
       throw Error(code_of(code), place() + ": " + base::printable(detail));
     }
     long number = 0;
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &number);
+    ::curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);
     reply_.status = static_cast<int>(number);
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_COUNT, &number);
+    ::curl_easy_getinfo(easy_, CURLINFO_REDIRECT_COUNT, &number);
     reply_.redirects = static_cast<int>(number);
     curl_off_t microseconds = 0;
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
+    ::curl_easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
     reply_.duration = Duration{microseconds / 1000};
+    reply_.milliseconds = static_cast<double>(microseconds) / 1000;
+    ::curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &number);
+    reply_.version = number == CURL_HTTP_VERSION_1_0 ? "1.0" : number == CURL_HTTP_VERSION_2_0 ? "2" : "1.1";
     const char* address = nullptr;
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &number);
+    ::curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
+    ::curl_easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &number);
     const std::string_view ip = address != nullptr ? address : "";
     const bool bracketed = ip.find(':') != std::string_view::npos;
     reply_.peer = bracketed ? fmt::format("[{}]:{}", ip, number) : fmt::format("{}:{}", ip, number);
@@ -307,8 +248,8 @@ class Exchange {
   std::array<char, CURL_ERROR_SIZE> error_{};
   std::size_t header_bytes_ = 0;
   bool too_many_headers_ = false;
-  std::unique_ptr<CURLM, FreeMulti> multi_;
-  std::unique_ptr<CURL, FreeEasy> easy_;
+  CURLM* multi_;
+  CURL* easy_;
 };
 
 }  // namespace
@@ -332,11 +273,24 @@ std::string origin_of(std::string_view url) {
   return scheme + "://" + base::printable(authority);
 }
 
-Reply send(const Request& request, const base::Scope& scope) {
+struct Session::Handles {
+  Multi multi = new_multi();
+  Easy easy = new_easy();
+};
+
+Session::Session() : handles_((initialise(), std::make_unique<Handles>())) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+Reply Session::send(const Request& request, const base::Scope& scope) {
   check(request);
   scope.check("an HTTP request");
-  initialise();
-  return Exchange(request, scope).perform(scope);
+  return Exchange(request, scope, handles_->multi.get(), handles_->easy.get()).perform(scope);
+}
+
+Reply send(const Request& request, const base::Scope& scope) {
+  return Session().send(request, scope);
 }
 
 Reply get(const std::string& url, const base::Scope& scope) {

@@ -106,4 +106,16 @@ std::string tcp_connects(const std::string& host, std::uint16_t port, const base
   return attempts.connected();
 }
 
+std::vector<std::string> addresses_of(const std::string& name, const base::Scope& scope) {
+  std::vector<std::string> addresses;
+  for (const auto& address : resolve_names(name, 80, scope)) {
+    // Without the port that had to be said.
+    std::string text = address.text();
+    text.resize(text.rfind(':'));
+    if (text.starts_with('[')) text = text.substr(1, text.size() - 2);
+    addresses.push_back(std::move(text));
+  }
+  return addresses;
+}
+
 }  // namespace staithe::http

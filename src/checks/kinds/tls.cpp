@@ -7,9 +7,9 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 11> subjects{"trusted",    "names",   "days_left", "not_after",
-                                                    "not_before", "subject", "issuer",    "protocol",
-                                                    "time",       "why",     "address"};
+constexpr std::array<std::string_view, 10> subjects{"trusted",    "names",   "days_left", "not_after",
+                                                    "not_before", "subject", "issuer",    "time",
+                                                    "why",        "address"};
 
 std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
   TlsRequest request;
@@ -46,7 +46,7 @@ server_name     the name that is asked for and compared, when it is not the host
 connect_to      HOST:PORT to connect to instead
 ca              a PEM file instead of the system's certificates
 Expectations: trusted (chain, dates and name, wildcards included), why (in words, when it is not), names,
-days_left, not_after, not_before, subject, issuer, protocol, address, time.)",
+days_left, not_after, not_before, subject, issuer, address, time.)",
     subjects,
     "trusted",
     parse};

@@ -12,6 +12,7 @@ int run_exec(App& app);
 int run_drain(App& app);
 int run_restore(App& app);
 int run_validate(App& app);
+int run_check(App& app);
 int run_status(App& app);
 int run_history(App& app);
 int run_doctor(App& app);

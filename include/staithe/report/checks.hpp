@@ -1,0 +1,45 @@
+#pragma once
+#include "staithe/report/output.hpp"
+#include "staithe/report/sinks.hpp"
+#include "staithe/verify/result.hpp"
+
+#include <memory>
+#include <string>
+
+/// Who listens to a run of checks. An Output must outlive the listener that writes to it.
+namespace staithe::report {
+
+/// Lines for a person or a CI log: one for every check that is done, the failures again at the end with all
+/// that is known of them, and what the verdict is worth.
+struct CheckTextOptions {
+  int verbosity = 0;  ///< 1: what was judged of checks that passed too; -1: only what is not well
+  Color color = Color::off;
+  std::chrono::seconds heartbeat{10};
+};
+std::unique_ptr<verify::Listener> make_check_text(Output& output, CheckTextOptions options);
+
+/// JSON Lines, as staithe-events(7) describes them.
+std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version);
+
+/// Annotations of GitHub's log, at most ten of a kind, the worst first; and a table for the summary of the
+/// job when `summary_path` names its file.
+std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path);
+
+enum class CheckFile { junit, tap, html };
+/// A file, written under a temporary name and renamed: at the end, and before anything is cleaned up when the
+/// run is stopped. Throws base::Error when it cannot be written now.
+std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path);
+
+/// The texts of those files.
+std::string check_junit(const verify::RunResult& run);
+std::string check_tap(const verify::RunResult& run);
+std::string check_html(const verify::RunResult& run);
+
+/// What a check that is not well has to say, a line each, without indentation.
+std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
+/// "staithe check FILE --only 'NAME'".
+std::string check_again(const verify::SuiteResult& suite, const verify::CheckResult& check);
+/// The three plain statements about what the verdict is worth.
+std::vector<std::string> check_worth(const verify::RunResult& run);
+
+}  // namespace staithe::report

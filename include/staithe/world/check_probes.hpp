@@ -1,0 +1,26 @@
+#pragma once
+#include "staithe/base/redact.hpp"
+#include "staithe/plan/plan.hpp"
+#include "staithe/verify/probes.hpp"
+#include "staithe/world/world.hpp"
+
+#include <memory>
+
+namespace staithe::world {
+
+/// Asks what checks ask: HTTP, TLS, TCP, DNS, SQL, commands here and on hosts, balancers. Hosts and balancers
+/// are those of `plan`, which may have none and must outlive it, as must `redactor`. Connections are kept
+/// while it lives; thread safe. Bodies over 4 MiB are cut, output of commands over 256 KiB.
+class CheckProbes final : public verify::Probes {
+ public:
+  CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person);
+  ~CheckProbes() override;
+
+  checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;
+
+ private:
+  class Asker;
+  std::unique_ptr<Asker> asker_;
+};
+
+}  // namespace staithe::world

@@ -1,0 +1,85 @@
+#include "curl_handles.hpp"
+
+#include <sys/stat.h>
+
+namespace staithe::http {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+/// Where Debian keeps the authorities by hash.
+constexpr const char* authorities = "/etc/ssl/certs";
+
+bool has_authorities() {
+  struct stat found {};
+  return ::stat(authorities, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+}  // namespace
+
+void initialise() {
+  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (code != CURLE_OK) throw Error(ErrorCode::unavailable, "libcurl cannot be used");
+}
+
+Multi new_multi() {
+  Multi multi(::curl_multi_init());
+  if (!multi) throw std::bad_alloc();
+  return multi;
+}
+
+Easy new_easy() {
+  Easy easy(::curl_easy_init());
+  if (!easy) throw std::bad_alloc();
+  return easy;
+}
+
+void trust_authorities(CURL* easy, const std::string& ca_file) {
+  const char* const none = nullptr;
+  if (!ca_file.empty()) {
+    ::curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_CAPATH, none);
+  } else if (has_authorities()) {
+    ::curl_easy_setopt(easy, CURLOPT_CAINFO, none);
+    ::curl_easy_setopt(easy, CURLOPT_CAPATH, authorities);
+  }
+}
+
+ErrorCode code_of(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return ErrorCode::resolve;
+    case CURLE_COULDNT_CONNECT:
+      return ErrorCode::connect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrorCode::timeout;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+      return ErrorCode::auth;
+    case CURLE_SSL_CACERT_BADFILE:
+      return ErrorCode::not_found;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return ErrorCode::invalid;
+    case CURLE_SSL_CONNECT_ERROR:  // the peer speaks something else
+    case CURLE_GOT_NOTHING:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_WRITE_ERROR:
+      return ErrorCode::protocol;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      return ErrorCode::io;
+    default:
+      return ErrorCode::failed;
+  }
+}
+
+}  // namespace staithe::http

@@ -1,0 +1,110 @@
+#include "check_context.hpp"
+
+#include "looking.hpp"
+#include "planning.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/playbook/sites.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::cli {
+namespace {
+
+using Host = checks::Context::Host;
+
+/// Variables whose text is what it says.
+void add_plain(const playbook::VariableEntries& entries, std::map<std::string, std::string>& values) {
+  for (const auto& entry : entries)
+    if (entry.is_literal || entry.value.value.find("$(") == std::string::npos)
+      values[entry.name.value] = entry.value.value;
+}
+
+Host host_of(const LoadedSuites& loaded, const playbook::Host& host) {
+  Host made{host.name.value, {}};
+  add_plain(host.vars, made.values);
+  const auto found = loaded.survey.hosts.find(host.name.value);
+  const std::string address = found != loaded.survey.hosts.end() && !found->second.address.empty()
+                                  ? found->second.address
+                                  : host.name.value;
+  made.values["name"] = host.name.value;
+  made.values["address"] = address;
+  made.values["in_url"] = address.find(':') == std::string::npos ? address : "[" + address + "]";
+  made.values["user"] = host.user;
+  return made;
+}
+
+void add_groups(const LoadedSuites& loaded, checks::Context& context) {
+  const auto& environment = loaded.project->env();
+  for (const auto& host : environment.hosts) {
+    auto made = host_of(loaded, host);
+    // Variables of a group hold for its hosts, whose own win.
+    for (const auto& group : environment.groups)
+      if (environment.is_member(host, group.name.value)) {
+        std::map<std::string, std::string> shared;
+        add_plain(group.vars, shared);
+        made.values.insert(shared.begin(), shared.end());
+      }
+    for (const auto& group : environment.group_names())
+      if (environment.is_member(host, group)) context.groups[group].push_back(made);
+    context.groups["all"].push_back(made);
+  }
+  for (const auto& service : loaded.project->project.services) {
+    if (context.groups.count(service.name.value) > 0) continue;
+    const auto names = playbook::hosts_of(environment, service);
+    for (const auto& host : environment.hosts)
+      if (std::find(names.begin(), names.end(), host.name.value) != names.end())
+        context.groups[service.name.value].push_back(host_of(loaded, host));
+  }
+}
+
+void add_databases(const LoadedSuites& loaded, checks::Context& context) {
+  const auto& databases = loaded.project->env().databases;
+  if (!databases) return;
+  for (const auto& [name, url] : databases->named) context.databases[name] = url;
+}
+
+/// The newest release that was proved good, when nobody says what is to be judged.
+std::string last_good_release(App& app, const LoadedSuites& loaded) {
+  const auto& services = loaded.project->project.services;
+  const auto wanted = app.args().value("service");
+  const auto* service =
+      services.size() == 1 ? &services.front() : loaded.project->project.find_service(wanted);
+  if (service == nullptr) return {};
+  try {
+    const auto store = open_store_if_there(app, *loaded.project);
+    if (!store) return {};
+    for (const auto& release : store->releases(loaded.project->environment, service->name.value))
+      if (release.state == store::ReleaseState::good) return release.sha.empty() ? release.id : release.sha;
+  } catch (const base::Error&) {
+    // Nothing is known then, which a suite that needs it is told.
+  }
+  return {};
+}
+
+}  // namespace
+
+checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release) {
+  checks::Context context;
+  if (loaded.project) {
+    const auto& project = loaded.project->project;
+    add_plain(project.vars, context.values);
+    add_plain(loaded.project->env().vars, context.values);
+    context.environment = loaded.project->environment;
+    context.values["environment"] = context.environment;
+    context.values["project"] = project.name.value;
+    add_groups(loaded, context);
+    add_databases(loaded, context);
+    const auto judged = release.empty() ? last_good_release(app, loaded) : release;
+    if (!judged.empty()) context.values["deploy.release"] = judged;
+  }
+  if (app.args().command->name == "check") {
+    for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
+    context.target = app.args().value("target");
+  }
+  return context;
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,10 @@
+#pragma once
+#include "checking.hpp"
+
+namespace staithe::cli {
+
+/// What the texts of suites may name: the environment, its hosts and groups, variables, what is deployed.
+/// `release`: what a deploy is about to judge; "" for the newest one that was good.
+checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release);
+
+}  // namespace staithe::cli

@@ -1,0 +1,73 @@
+#include "check_sinks.hpp"
+
+#include "version.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/unique_fd.hpp"
+#include "staithe/report/checks.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace staithe::cli {
+
+struct CheckSinks::SideFile {
+  explicit SideFile(int descriptor) : fd(descriptor), output(descriptor) {}
+  base::UniqueFd fd;
+  report::Output output;
+};
+
+CheckSinks::CheckSinks(App& app) : app_(app) {
+  if (app.json()) {
+    listeners_.push_back(report::make_check_jsonl(app.out(), version));
+  } else {
+    const auto color = app.out_color() ? report::Color::on : report::Color::off;
+    listeners_.push_back(report::make_check_text(app.out(), {app.quiet() ? -1 : app.verbosity(), color}));
+  }
+  for (const auto& request : app.args().all("report")) add_report(request);
+}
+
+CheckSinks::~CheckSinks() = default;
+
+void CheckSinks::add_report(const std::string& request) {
+  const auto equals = request.find('=');
+  const auto kind = request.substr(0, equals);
+  const auto path = equals == std::string::npos ? std::string() : request.substr(equals + 1);
+  if (kind == "github") {
+    const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
+    const std::string where = !path.empty() ? path : summary != nullptr ? summary : "";
+    listeners_.push_back(report::make_check_github(app_.out(), where));
+    return;
+  }
+  if (path.empty())
+    throw UsageError(fmt::format("--report takes NAME=FILE, such as junit=checks.xml, not '{}'", request));
+  if (kind == "junit") {
+    listeners_.push_back(report::make_check_file(report::CheckFile::junit, path));
+  } else if (kind == "tap") {
+    listeners_.push_back(report::make_check_file(report::CheckFile::tap, path));
+  } else if (kind == "html") {
+    listeners_.push_back(report::make_check_file(report::CheckFile::html, path));
+  } else if (kind == "jsonl" || kind == "lines") {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) throw base::system_error(base::ErrorCode::io, path, errno);
+    files_.push_back(std::make_unique<SideFile>(fd));
+    auto& output = files_.back()->output;
+    listeners_.push_back(kind == "jsonl"
+                             ? report::make_check_jsonl(output, version)
+                             : report::make_check_text(output, {app_.verbosity(), report::Color::off}));
+  } else {
+    throw UsageError(
+        fmt::format("--report knows junit, tap, html, jsonl, lines and github here, not '{}'", kind));
+  }
+}
+
+std::vector<verify::Listener*> CheckSinks::listeners() const {
+  std::vector<verify::Listener*> all;
+  for (const auto& one : listeners_) all.push_back(one.get());
+  return all;
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,31 @@
+#pragma once
+#include "app.hpp"
+
+#include "staithe/verify/result.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace staithe::cli {
+
+/// The reporters of a run of checks, chosen by the command line and the streams. Throws UsageError or
+/// base::Error, before anything is run, for a --report that cannot be written.
+class CheckSinks {
+ public:
+  explicit CheckSinks(App& app);
+  ~CheckSinks();
+
+  std::vector<verify::Listener*> listeners() const;
+
+ private:
+  struct SideFile;
+
+  void add_report(const std::string& request);
+
+  App& app_;
+  std::vector<std::unique_ptr<SideFile>> files_;
+  std::vector<std::unique_ptr<verify::Listener>> listeners_;
+};
+
+}  // namespace staithe::cli

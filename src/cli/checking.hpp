@@ -1,0 +1,35 @@
+#pragma once
+#include "app.hpp"
+#include "project.hpp"
+
+#include "staithe/checks/filter.hpp"
+#include "staithe/checks/suite.hpp"
+#include "staithe/plan/plan.hpp"
+#include "staithe/verify/result.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What commands share that run checks.
+namespace staithe::cli {
+
+/// The suites of a run, and what they may ask.
+struct LoadedSuites {
+  std::optional<Loaded> project;  ///< none: there is no staithe.yml, and suites say everything themselves
+  plan::Plan survey;              ///< hosts and balancers
+  diag::Diagnostics diagnostics;
+  checks::SuitePlan plan;
+};
+
+/// Reads suites by name (checks/NAME.yml beside staithe.yml) or as files; all of that directory when none is
+/// named. Throws FilesWrong once the findings are printed.
+LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release);
+
+/// Runs what was loaded and reports it as the command line says.
+verify::RunResult run_suites(App& app, LoadedSuites& loaded);
+
+/// The exit code of a run; `fail_on` is what --fail-on says.
+int check_exit(App& app, const verify::RunResult& run, const std::string& fail_on);
+
+}  // namespace staithe::cli

@@ -1,0 +1,48 @@
+#include "checking.hpp"
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "run_plan.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::cli {
+namespace {
+
+checks::Filter filter_of(const App& app) {
+  checks::Filter filter;
+  filter.critical = app.args().has("critical");
+  filter.tags = app.args().all("tag");
+  filter.only = app.args().all("only");
+  return filter;
+}
+
+std::string fail_on_of(const App& app) {
+  const auto word = app.args().value("fail-on", "fail");
+  if (word != "fail" && word != "degraded" && word != "tolerated")
+    throw UsageError(fmt::format("--fail-on is fail, degraded or tolerated, not '{}'", word));
+  return word;
+}
+
+}  // namespace
+
+int run_check(App& app) {
+  const auto fail_on = fail_on_of(app);
+  auto loaded = load_suites(app, app.args().positionals, "");
+  const auto unknown = checks::select(loaded.plan, filter_of(app));
+  if (!unknown.empty())
+    throw UsageError(fmt::format("no check is called '{}'", base::join(unknown, "' or '")));
+  if (loaded.plan.suites.empty())
+    throw UsageError("nothing is left of what was named: no check has such a tag or severity");
+  if (app.args().has("expect-plan") && app.args().value("expect-plan") != checks::id_of(loaded.plan))
+    return app.fail(exit_refused, fmt::format("the plan is {}, not {} as expected; nothing was run",
+                                              checks::id_of(loaded.plan), app.args().value("expect-plan")));
+  if (only_prints(app)) {
+    app.print(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
+    return exit_done;
+  }
+  return check_exit(app, run_suites(app, loaded), fail_on);
+}
+
+}  // namespace staithe::cli

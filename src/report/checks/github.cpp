@@ -1,0 +1,104 @@
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/report/checks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace staithe::report {
+namespace {
+
+using verify::CheckResult;
+using verify::Verdict;
+
+// GitHub shows no more of a kind for one step.
+constexpr std::size_t most = 10;
+
+std::string escaped(std::string_view text, bool property) {
+  std::string out;
+  for (const char c : base::printable(text)) {
+    if (c == '%')
+      out += "%25";
+    else if (c == '\r')
+      out += "%0D";
+    else if (c == '\n')
+      out += "%0A";
+    else if (property && c == ':')
+      out += "%3A";
+    else if (property && c == ',')
+      out += "%2C";
+    else
+      out += c;
+  }
+  return out;
+}
+
+class CheckGithub final : public verify::Listener {
+ public:
+  CheckGithub(Output& output, std::string summary) : output_(output), summary_(std::move(summary)) {}
+
+  void run_finished(const verify::RunResult& run) noexcept override {
+    try {
+      annotate(run, "error", {Verdict::fail, Verdict::error, Verdict::aborted});
+      annotate(run, "warning", {Verdict::degraded, Verdict::tolerated});
+      if (!summary_.empty()) summarise(run);
+    } catch (const std::exception& error) {
+      output_.write(
+          fmt::format("::warning::the summary was not written: {}\n", escaped(error.what(), false)));
+    }
+  }
+
+ private:
+  void annotate(const verify::RunResult& run, const char* kind, std::vector<Verdict> verdicts) {
+    std::vector<std::pair<const verify::SuiteResult*, const CheckResult*>> found;
+    for (const auto verdict : verdicts)
+      for (const auto& suite : run.suites)
+        for (const auto& one : suite.checks)
+          if (one.verdict == verdict) found.emplace_back(&suite, &one);
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+      return a.second->check->severity > b.second->check->severity;
+    });
+    const std::size_t shown = found.size() > most ? most - 1 : found.size();
+    for (std::size_t i = 0; i < shown; ++i) {
+      const auto& one = *found[i].second;
+      output_.write(fmt::format(
+          "::{} file={},line={},title={}::{}\n", kind, escaped(one.check->position.file, true),
+          one.check->position.line,
+          escaped(fmt::format("{}: {}", name_of(one.verdict), one.check->name), true),
+          escaped(base::join(check_details(one, check_again(*found[i].first, one)), "\n"), false)));
+    }
+    if (found.size() > shown) output_.write(fmt::format("::{}::and {} more\n", kind, found.size() - shown));
+  }
+
+  void summarise(const verify::RunResult& run) const {
+    std::ofstream file(summary_, std::ios::app);
+    file << "### Checks: " << name_of(run.verdict)
+         << "\n\n| suite | check | verdict | ms | |\n|---|---|---|---|---|\n";
+    for (const auto& suite : run.suites)
+      for (const auto& one : suite.checks) {
+        std::string reason = base::printable(one.reason);
+        for (auto& c : reason)
+          if (c == '|' || c == '\n') c = ' ';
+        std::string name = one.check->name;
+        std::replace(name.begin(), name.end(), '|', ' ');
+        file << fmt::format("| {} | {} | {} | {} | {} |\n", suite.suite->name, name, name_of(one.verdict),
+                            one.duration.count(), reason);
+      }
+    file << "\n";
+    for (const auto& line : check_worth(run)) file << "- " << line << "\n";
+    if (!file) throw base::Error(base::ErrorCode::io, summary_ + ": not all was written");
+  }
+
+  Output& output_;
+  std::string summary_;
+};
+
+}  // namespace
+
+std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path) {
+  return std::make_unique<CheckGithub>(output, std::move(summary_path));
+}
+
+}  // namespace staithe::report

@@ -1,0 +1,119 @@
+#include "staithe/report/checks.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <ctime>
+
+namespace staithe::report {
+namespace {
+
+using nlohmann::json;
+using verify::CheckResult;
+
+std::string iso(verify::Time time) {
+  const auto milliseconds = time.time_since_epoch().count();
+  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds % 1000);
+}
+
+json json_of(const checks::Judged& judged) {
+  using Outcome = checks::Judged::Outcome;
+  json record{{"subject", judged.subject},
+              {"wanted", judged.wanted},
+              {"got", judged.got},
+              {"outcome", judged.outcome == Outcome::held      ? "held"
+                          : judged.outcome == Outcome::differs ? "differs"
+                                                               : "unjudged"}};
+  if (!judged.why.empty()) record["why"] = judged.why;
+  if (judged.warns) record["warns"] = true;
+  return record;
+}
+
+json json_of(const CheckResult& one) {
+  json record{{"type", "check"},
+              {"suite", one.suite},
+              {"name", one.check->name},
+              {"key", one.check->key},
+              {"part", name_of(one.check->part)},
+              {"severity", name_of(one.check->severity)},
+              {"verdict", name_of(one.verdict)},
+              {"file", one.check->position.file},
+              {"line", one.check->position.line},
+              {"request", one.title},
+              {"started", iso(one.started)},
+              {"duration_ms", one.duration.count()},
+              {"attempts", one.attempts_made}};
+  if (one.flaky) record["flaky"] = true;
+  if (one.quarantined) record["quarantined"] = true;
+  if (!one.reason.empty()) record["reason"] = one.reason;
+  if (!one.tolerated.empty()) record["tolerated"] = one.tolerated;
+  if (one.samples > 1) record["samples"] = {{"asked", one.samples}, {"good", one.samples_good}};
+  auto judged = json::array();
+  for (const auto& expectation : one.judged) judged.push_back(json_of(expectation));
+  record["judged"] = judged;
+  if (!one.attempts.empty()) record["note"] = one.attempts.back().note;
+  if (!one.curl.empty()) record["curl"] = one.curl;
+  return record;
+}
+
+class CheckJsonl final : public verify::Listener {
+ public:
+  CheckJsonl(Output& output, std::string version) : output_(output) {
+    write({{"type", "staithe"}, {"version", std::move(version)}, {"schema", 1}});
+  }
+
+  void run_started(const verify::RunResult& run, const checks::SuitePlan& /*plan*/) noexcept override {
+    write({{"type", "checks_started"},
+           {"run_id", run.run_id},
+           {"plan_id", run.plan_id},
+           {"release", run.release},
+           {"environment", run.environment},
+           {"time", iso(run.started)}});
+  }
+  void check_finished(const verify::SuiteResult& /*suite*/, const CheckResult& one) noexcept override {
+    write(json_of(one));
+  }
+  void suite_finished(const verify::SuiteResult& suite) noexcept override {
+    write({{"type", "suite"},
+           {"name", suite.suite->name},
+           {"verdict", name_of(suite.verdict)},
+           {"reason", suite.reason},
+           {"duration_ms", suite.duration.count()},
+           {"coverage", suite.confidence.coverage},
+           {"confidence", suite.confidence.points}});
+  }
+  void run_finished(const verify::RunResult& run) noexcept override {
+    auto lost = json::array();
+    for (const auto& one : run.confidence.lost)
+      lost.push_back({{"points", one.points}, {"check", one.name}, {"cause", one.cause}});
+    write({{"type", "checks_finished"},
+           {"run_id", run.run_id},
+           {"verdict", name_of(run.verdict)},
+           {"interrupted", run.interrupted},
+           {"inconclusive", run.inconclusive},
+           {"duration_ms", run.duration.count()},
+           {"coverage", run.confidence.coverage},
+           {"confidence", run.confidence.points},
+           {"lost", lost},
+           {"history_trouble", run.history_trouble}});
+  }
+
+ private:
+  void write(const json& record) noexcept {
+    output_.write(record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  }
+
+  Output& output_;
+};
+
+}  // namespace
+
+std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version) {
+  return std::make_unique<CheckJsonl>(output, std::move(version));
+}
+
+}  // namespace staithe::report

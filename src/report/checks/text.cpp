@@ -1,0 +1,161 @@
+#include "staithe/base/text.hpp"
+
+#include "staithe/report/checks.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::report {
+namespace {
+
+using verify::CheckResult;
+using verify::Verdict;
+
+std::string_view word_of(const CheckResult& one) {
+  switch (one.verdict) {
+    case Verdict::pass:
+      return one.flaky ? "ok~" : "ok";
+    case Verdict::skipped:
+      return "skip";
+    case Verdict::tolerated:
+      return "tol";
+    case Verdict::degraded:
+      return "warn";
+    case Verdict::aborted:
+      return "ABRT";
+    case Verdict::error:
+      return "ERR";
+    case Verdict::fail:
+      return "FAIL";
+  }
+  return "";
+}
+
+std::string_view color_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return "32";
+    case Verdict::skipped:
+      return "2";
+    case Verdict::tolerated:
+    case Verdict::degraded:
+      return "33";
+    case Verdict::aborted:
+    case Verdict::error:
+      return "35";
+    case Verdict::fail:
+      return "1;31";
+  }
+  return "0";
+}
+
+class CheckText final : public verify::Listener {
+ public:
+  CheckText(Output& output, CheckTextOptions options) : output_(output), options_(options) {}
+
+  void run_started(const verify::RunResult& run, const checks::SuitePlan& plan) noexcept override {
+    several_ = plan.suites.size() > 1;
+    begun_ = said_ = std::chrono::steady_clock::now();
+    if (options_.verbosity < 0) return;
+    write(fmt::format("Checks {}{}{}   plan {}\n", run.run_id,
+                      run.release.empty() ? "" : "   release " + run.release,
+                      run.environment.empty() ? "" : "   " + run.environment, run.plan_id));
+    if (!run.history_trouble.empty()) write("History: " + run.history_trouble + "\n");
+  }
+
+  void check_started(const checks::Suite& /*suite*/, const checks::Check& check) noexcept override {
+    waiting_ = check.name;
+  }
+
+  void check_finished(const verify::SuiteResult& suite, const CheckResult& one) noexcept override {
+    waiting_.clear();
+    const bool well = one.verdict == Verdict::pass && !one.flaky;
+    if (options_.verbosity < 0 && well) return;
+    const auto elapsed =
+        std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun_);
+    auto word = fmt::format("{:<4}", word_of(one));
+    if (options_.color == Color::on) word = fmt::format("\033[{}m{}\033[0m", color_of(one.verdict), word);
+    std::string line =
+        fmt::format("{:>7}  {}  {}{}{}", base::elapsed_text(elapsed), word,
+                    several_ ? suite.suite->name + ": " : "", one.check->name,
+                    one.verdict == Verdict::skipped ? "" : fmt::format("   {} ms", one.duration.count()));
+    if (one.quarantined) line += "   (in quarantine)";
+    if (const auto more = more_of(one); !more.empty()) line += "   " + more;
+    write(base::printable(line) + "\n");
+    if (options_.verbosity > 0 && one.verdict == Verdict::pass)
+      for (const auto& judged : one.judged)
+        write(base::printable(
+                  fmt::format("               {} {} ({})", judged.subject, judged.got, judged.wanted)) +
+              "\n");
+  }
+
+  void tick() noexcept override {
+    const auto now = std::chrono::steady_clock::now();
+    if (waiting_.empty() || options_.verbosity < 0 || now - said_ < options_.heartbeat) return;
+    const auto elapsed = std::chrono::duration_cast<base::Duration>(now - begun_);
+    write(fmt::format("{:>7}  ...   waiting for '{}'\n", base::elapsed_text(elapsed),
+                      base::printable(waiting_)));
+  }
+
+  void message(const std::string& text) noexcept override { write(text + "\n"); }
+
+  void run_finished(const verify::RunResult& run) noexcept override {
+    std::string text;
+    for (const auto& suite : run.suites)
+      for (const auto& one : suite.checks) {
+        const bool tell = one.verdict == Verdict::fail || one.verdict == Verdict::error ||
+                          one.verdict == Verdict::degraded ||
+                          (one.verdict == Verdict::aborted && one.attempts_made > 0);
+        if (!tell) continue;
+        text += fmt::format("\n{}  {}: {}   {}\n", word_of(one), suite.suite->name, one.check->name,
+                            name_of(one.check->severity));
+        for (const auto& line : check_details(one, check_again(suite, one)))
+          text += "      " + base::printable(line) + "\n";
+      }
+    text += "\n";
+    for (const auto& suite : run.suites) {
+      if (!several_ && options_.verbosity < 0 && run.verdict == Verdict::pass) break;
+      text += fmt::format("{:<10} {}{}\n", name_of(suite.verdict), suite.suite->name,
+                          suite.reason.empty() ? "" : "   " + suite.reason);
+    }
+    for (const auto& line : check_worth(run)) text += base::printable(line) + "\n";
+    for (const auto& line : run.proposals) text += "quarantine    " + base::printable(line) + "\n";
+    if (!run.history_trouble.empty()) text += "history       not kept: " + run.history_trouble + "\n";
+    if (!run.inconclusive.empty()) text += "inconclusive  " + base::printable(run.inconclusive) + "\n";
+    auto verdict = std::string(name_of(run.verdict));
+    if (options_.color == Color::on)
+      verdict = fmt::format("\033[{}m{}\033[0m", color_of(run.verdict), verdict);
+    text += fmt::format("{}: {} in {}\n", verdict, counts_text(run), base::elapsed_text(run.duration));
+    write(text);
+  }
+
+ private:
+  static std::string more_of(const CheckResult& one) {
+    if (one.verdict == Verdict::fail || one.verdict == Verdict::error) {
+      for (const auto& judged : one.judged)
+        if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns)
+          return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+      return one.reason;
+    }
+    if (one.flaky) return fmt::format("passed on attempt {}", one.attempts_made);
+    return one.reason;
+  }
+
+  void write(const std::string& text) noexcept {
+    said_ = std::chrono::steady_clock::now();
+    output_.write(text);
+  }
+
+  Output& output_;
+  CheckTextOptions options_;
+  bool several_ = false;
+  std::string waiting_;
+  std::chrono::steady_clock::time_point begun_{}, said_{};
+};
+
+}  // namespace
+
+std::unique_ptr<verify::Listener> make_check_text(Output& output, CheckTextOptions options) {
+  return std::make_unique<CheckText>(output, options);
+}
+
+}  // namespace staithe::report

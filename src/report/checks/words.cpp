@@ -1,0 +1,112 @@
+#include "staithe/base/text.hpp"
+#include "staithe/report/checks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::report {
+namespace {
+
+using checks::Judged;
+using verify::CheckResult;
+using verify::Verdict;
+
+constexpr std::size_t most_lost = 8;
+
+bool failed(const CheckResult& one) {
+  return one.verdict == Verdict::fail;
+}
+
+std::string history_of(const CheckResult& one) {
+  if (!one.past.known || one.past.runs == 0) return "no history of this check as it is now";
+  const auto rate = checks::flake_rate(one.past.flips, one.past.runs);
+  std::string text = fmt::format("{} flips in the last {} runs", one.past.flips, one.past.runs);
+  if (failed(one))
+    text += fmt::format("; chance that this is noise {:.1f} %",
+                        100 * (1 - checks::chance_real(std::max(one.attempts_made, 1U), rate.upper90)));
+  return text;
+}
+
+std::uint32_t fewest_samples(const verify::RunResult& run) {
+  std::uint32_t fewest = 0;
+  for (const auto& suite : run.suites)
+    for (const auto& one : suite.checks)
+      if (one.blocking && one.verdict != Verdict::skipped)
+        fewest = fewest == 0 ? one.samples : std::min(fewest, one.samples);
+  return fewest;
+}
+
+}  // namespace
+
+std::string check_again(const verify::SuiteResult& suite, const CheckResult& check) {
+  return fmt::format("staithe check {} --only {}", base::shell_quote(suite.suite->file),
+                     base::shell_quote(check.check->name));
+}
+
+std::vector<std::string> check_details(const CheckResult& one, const std::string& run_again) {
+  std::vector<std::string> lines;
+  const auto& at = one.check->position;
+  const std::string note = one.attempts.empty() ? "" : one.attempts.back().note;
+  lines.push_back(fmt::format("{}:{}  {}{}", at.file, at.line, one.title, note.empty() ? "" : " -> " + note));
+  if (!one.reason.empty()) lines.push_back(one.reason);
+  std::size_t width = 0;
+  for (const auto& judged : one.judged) width = std::max(width, judged.subject.size());
+  for (const auto& judged : one.judged) {
+    if (judged.outcome == Judged::Outcome::held) continue;
+    lines.push_back(
+        judged.outcome == Judged::Outcome::unjudged
+            ? fmt::format("{:<{}}  cannot be judged: {}", judged.subject, width, judged.why)
+            : fmt::format("{:<{}}  wanted {}   got {}", judged.subject, width, judged.wanted, judged.got));
+  }
+  if (one.attempts_made > 1) {
+    std::uint32_t number = 1;
+    for (const auto& attempt : one.attempts)
+      lines.push_back(fmt::format("attempt {} of {}  {}", number++, one.attempts_made,
+                                  attempt.reason.empty() ? attempt.note : attempt.reason));
+  }
+  lines.push_back("history  " + history_of(one));
+  if (!one.check->tags.empty() && one.quarantined)
+    lines.push_back("in quarantine until " + one.check->quarantine->until + ": " +
+                    one.check->quarantine->reason);
+  if (!run_again.empty()) lines.push_back("again    " + run_again);
+  if (!one.curl.empty()) lines.push_back("curl     " + one.curl);
+  for (auto& line : lines) std::replace(line.begin(), line.end(), '\n', ' ');
+  return lines;
+}
+
+std::vector<std::string> check_worth(const verify::RunResult& run) {
+  std::vector<std::string> lines;
+  lines.push_back(
+      fmt::format("coverage      {:.0f} % of what is declared was judged", 100 * run.confidence.coverage));
+  const auto samples = fewest_samples(run);
+  if (samples > 0)
+    lines.push_back(
+        fmt::format("would notice  a fault in {:.0f} % or more of requests (95 %): {} {} of each check",
+                    100 * checks::would_notice(samples), samples, samples == 1 ? "request" : "requests"));
+  if (run.verdict == Verdict::fail) {
+    for (const auto& suite : run.suites)
+      for (const auto& one : suite.checks) {
+        if (!failed(one) || !one.blocking) continue;
+        const auto rate = checks::flake_rate(one.past.flips, one.past.runs).upper90;
+        lines.push_back(fmt::format(
+            "trust         '{}' is a real fault: {:.1f} % ({})", one.check->name,
+            100 * checks::chance_real(std::max(one.attempts_made, 1U), rate),
+            one.past.runs == 0 ? "no history; 5 % of deploys are assumed to break it" : "from its history"));
+      }
+    return lines;
+  }
+  lines.push_back(fmt::format("trust         {:.1f} of 100", run.confidence.points));
+  double rest = 0;
+  for (std::size_t i = 0; i < run.confidence.lost.size(); ++i) {
+    const auto& lost = run.confidence.lost[i];
+    if (i >= most_lost || lost.points < 0.05)
+      rest += lost.points;
+    else
+      lines.push_back(fmt::format("              -{:.1f}  '{}' {}", lost.points, lost.name, lost.cause));
+  }
+  if (rest >= 0.05) lines.push_back(fmt::format("              -{:.1f}  others", rest));
+  return lines;
+}
+
+}  // namespace staithe::report

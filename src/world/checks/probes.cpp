@@ -1,0 +1,407 @@
+#include "balancer_dial.hpp"
+#include "checks/sql.hpp"
+#include "hosts.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/checks/expectation.hpp"
+#include "staithe/haproxy/socket.hpp"
+#include "staithe/http/client.hpp"
+#include "staithe/proc/run.hpp"
+#include "staithe/world/check_probes.hpp"
+#include "staithe/world/secrets.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <ctime>
+
+namespace staithe::world {
+namespace {
+
+using checks::Reply;
+using checks::Value;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t largest_body = 4 * 1024 * 1024;
+constexpr std::size_t largest_output = 256 * 1024;
+
+base::Duration since(Clock::time_point begun) {
+  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  return text;
+}
+
+std::string json_inside(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      escaped += '\\', escaped += c;
+    else if (static_cast<unsigned char>(c) < 0x20)
+      escaped += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      escaped += c;
+  }
+  return escaped;
+}
+
+std::string percent(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+        std::string_view("-._~").find(c) != std::string_view::npos)
+      escaped += c;
+    else
+      escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return escaped;
+}
+
+Value days_left(const std::string& not_after) {
+  const auto end = checks::parse_date(not_after);
+  if (!end) return {};
+  return Value::of_number(std::floor((*end - static_cast<double>(std::time(nullptr))) / 86'400));
+}
+
+/// Whose fault it is that there is no answer.
+Reply::Failure failure_of(base::ErrorCode code) {
+  using base::ErrorCode;
+  switch (code) {
+    case ErrorCode::cancelled:
+      return Reply::Failure::cancelled;
+    case ErrorCode::timeout:
+    case ErrorCode::connect:
+    case ErrorCode::auth:  // their certificate is not good
+    case ErrorCode::protocol:
+    case ErrorCode::io:
+    case ErrorCode::failed:
+      return Reply::Failure::unreachable;
+    default:
+      return Reply::Failure::ours;
+  }
+}
+
+}  // namespace
+
+class CheckProbes::Asker {
+ public:
+  Asker(const plan::Plan& plan, base::Redactor& redactor, Person person)
+      : plan_(plan), redactor_(redactor), secrets_(redactor), person_(std::move(person)) {}
+
+  Reply perform(const checks::Request& request, const base::Scope& scope) {
+    const auto begun = Clock::now();
+    Reply reply;
+    try {
+      reply = std::visit([&](const auto& one) { return ask(one, scope); }, request);
+    } catch (const base::Error& error) {
+      reply.failure = failure_of(error.code());
+      if (std::holds_alternative<checks::RunRequest>(request) && error.code() == base::ErrorCode::auth)
+        reply.failure = Reply::Failure::ours;
+      if (std::holds_alternative<checks::SqlRequest>(request) && error.code() != base::ErrorCode::connect &&
+          error.code() != base::ErrorCode::timeout && error.code() != base::ErrorCode::cancelled)
+        reply.failure = Reply::Failure::ours;
+      reply.reason = redactor_.clean(error.what());
+      reply.duration = since(begun);
+    }
+    return reply;
+  }
+
+ private:
+  /// A session that nobody else uses now.
+  class Borrowed {
+   public:
+    explicit Borrowed(Asker& owner) : owner_(owner) {
+      const std::lock_guard lock(owner.mutex_);
+      if (owner.sessions_.empty()) return;
+      session_ = std::move(owner.sessions_.back());
+      owner.sessions_.pop_back();
+    }
+    ~Borrowed() {
+      const std::lock_guard lock(owner_.mutex_);
+      owner_.sessions_.push_back(std::move(session_));
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    http::Session& operator*() {
+      if (!session_) session_ = std::make_unique<http::Session>();
+      return *session_;
+    }
+
+   private:
+    Asker& owner_;
+    std::unique_ptr<http::Session> session_;
+  };
+
+  std::string fill(const plan::Text& text, const base::Scope& scope) {
+    return secrets_.fill(text, {}, scope);
+  }
+
+  std::string body_of(const checks::HttpRequest& request, const base::Scope& scope) {
+    using Encoding = checks::HttpRequest::Encoding;
+    if (request.encoding == Encoding::raw) return fill(request.body, scope);
+    std::string body;
+    for (const auto& piece : request.body.pieces()) {
+      const auto* secret = std::get_if<plan::SecretRef>(&piece);
+      if (const auto* literal = std::get_if<std::string>(&piece)) body += *literal;
+      if (secret == nullptr) continue;
+      const auto value = secrets_.value(*secret, scope);
+      body += request.encoding == Encoding::json ? json_inside(value) : percent(value);
+    }
+    return body;
+  }
+
+  Reply ask(const checks::HttpRequest& request, const base::Scope& scope) {
+    http::Request sent;
+    sent.method = request.method;
+    sent.url = fill(request.url, scope);
+    if (sent.url.starts_with('/')) sent.url = request.target + sent.url;
+    for (const auto& [name, value] : request.headers) sent.headers.push_back({name, fill(value, scope)});
+    using Auth = checks::HttpRequest::Auth;
+    if (request.auth != Auth::none) {
+      const auto credentials = fill(request.credentials, scope);
+      const auto encoded =
+          base::base64(credentials.find(':') == std::string::npos ? credentials + ":" : credentials);
+      if (request.auth == Auth::basic) redactor_.add(encoded);
+      sent.headers.push_back(
+          {"Authorization", request.auth == Auth::basic ? "Basic " + encoded : "Bearer " + credentials});
+    }
+    sent.body = body_of(request, scope);
+    sent.timeout = scope.left();
+    sent.connect_timeout = scope.left();
+    sent.max_body_bytes = largest_body;
+    sent.follow_redirects = request.follow_redirects;
+    if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
+    sent.ca_file = request.ca_file;
+    sent.client_certificate = request.client_certificate;
+    sent.client_key = request.client_key;
+    sent.version = http::Version::any;
+    Borrowed session(*this);
+    auto answer = (*session).send(sent, scope);
+    return reply_of(std::move(answer));
+  }
+
+  static Reply reply_of(http::Reply answer) {
+    Reply reply;
+    auto& facts = reply.facts;
+    facts["status"] = Value::count(static_cast<std::uint64_t>(answer.status));
+    facts["time"] = Value::milliseconds(answer.milliseconds);
+    facts["size"] = Value::bytes(answer.body.size());
+    facts["http"] = Value::of_number(checks::parse_number(answer.version).value_or(0));
+    facts["http"].text = answer.version;
+    facts["redirects"] = Value::count(static_cast<std::uint64_t>(answer.redirects));
+    for (const auto& [name, value] : answer.headers) {
+      auto& fact = facts["header." + lower(name)];
+      fact = Value::of(fact.kind == Value::Kind::absent ? value : fact.text + ", " + value);
+    }
+    if (const auto* type = answer.header("Content-Type")) reply.content_type = *type;
+    reply.note = fmt::format("{} in {} ms from {}", answer.status, answer.duration.count(), answer.peer);
+    reply.body = std::move(answer.body);
+    reply.body_cut = answer.body_cut;
+    reply.duration = answer.duration;
+    return reply;
+  }
+
+  Reply ask(const checks::TlsRequest& request, const base::Scope& scope) {
+    http::CertificateRequest wanted;
+    wanted.host = fill(request.host, scope);
+    wanted.port = request.port;
+    wanted.server_name = request.server_name;
+    wanted.connect_to = request.connect_to;
+    wanted.ca_file = request.ca_file;
+    wanted.timeout = scope.left();
+    const auto certificate = http::certificate_of(wanted, scope);
+    Reply reply;
+    auto& facts = reply.facts;
+    facts["trusted"] = Value::of(certificate.trusted);
+    facts["names"] = Value::list(certificate.names);
+    facts["subject"] = Value::of(certificate.subject);
+    facts["issuer"] = Value::of(certificate.issuer);
+    facts["not_before"] = Value::of(certificate.not_before);
+    facts["not_after"] = Value::of(certificate.not_after);
+    facts["days_left"] = days_left(certificate.not_after);
+    facts["address"] = Value::of(certificate.peer);
+    if (!certificate.why.empty()) facts["why"] = Value::of(certificate.why);
+    reply.duration = certificate.duration;
+    const auto left = facts["days_left"].number;
+    const auto when =
+        left < 0 ? fmt::format("expired {:.0f} days ago", -left) : fmt::format("{:.0f} days left", left);
+    reply.note = fmt::format("{}; {}; for {}", certificate.trusted ? "trusted" : certificate.why, when,
+                             base::join(certificate.names, ", "));
+    return reply;
+  }
+
+  Reply ask(const checks::TcpRequest& request, const base::Scope& scope) {
+    Reply reply;
+    const auto begun = Clock::now();
+    try {
+      const auto address = http::tcp_connects(fill(request.host, scope), request.port, scope);
+      reply.facts["connected"] = Value::of(true);
+      reply.facts["address"] = Value::of(address);
+      reply.note = "connected to " + address;
+    } catch (const base::Error& error) {
+      if (error.code() != base::ErrorCode::connect && error.code() != base::ErrorCode::timeout) throw;
+      reply.facts["connected"] = Value::of(false);
+      reply.note = error.what();
+    }
+    reply.duration = since(begun);
+    return reply;
+  }
+
+  Reply ask(const checks::DnsRequest& request, const base::Scope& scope) {
+    Reply reply;
+    const auto begun = Clock::now();
+    try {
+      auto addresses = http::addresses_of(fill(request.name, scope), scope);
+      reply.note = base::join(addresses, ", ");
+      reply.facts["addresses"] = Value::list(std::move(addresses));
+      reply.facts["resolves"] = Value::of(true);
+    } catch (const base::Error& error) {
+      if (error.code() != base::ErrorCode::resolve) throw;
+      reply.facts["addresses"] = Value::list({});
+      reply.facts["resolves"] = Value::of(false);
+      reply.note = error.what();
+    }
+    reply.duration = since(begun);
+    return reply;
+  }
+
+  Reply ask(const checks::SqlRequest& request, const base::Scope& scope) {
+    return ask_sql(request, secrets_, scope);
+  }
+  Reply ask(const checks::CompareRequest& request, const base::Scope& scope) {
+    return ask_compare(request, secrets_, scope);
+  }
+
+  Reply ask(const checks::RunRequest& request, const base::Scope& scope) {
+    Reply reply;
+    const auto begun = Clock::now();
+    const auto inputs = secrets_.fill(request.inputs, {}, scope);
+    int status = 0;
+    std::string signal, out, err;
+    if (request.host.empty()) {
+      proc::Command command;
+      command.script = request.command;
+      command.environment = inputs;
+      command.keep_bytes = largest_output;
+      auto exit = proc::run(command, scope);
+      status = exit.status;
+      if (exit.signal != 0) signal = proc::signal_name(exit.signal);
+      out = std::move(exit.out);
+      err = std::move(exit.err);
+    } else {
+      if (plan_.hosts.count(request.host) == 0)
+        throw base::Error(base::ErrorCode::not_found, "the inventory has no host '" + request.host + "'");
+      ssh::Command command;
+      command.script = request.command;
+      command.inputs = inputs;
+      command.keep_bytes = largest_output;
+      auto exit = hosts().run(request.host, command, {}, scope);
+      status = exit.status;
+      if (!exit.signal.empty()) signal = "SIG" + exit.signal;
+      out = std::move(exit.out);
+      err = std::move(exit.err);
+    }
+    reply.duration = since(begun);
+    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value{};
+    if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
+    reply.facts["out"] = Value::of(std::string(base::trim(out)));
+    reply.facts["err"] = Value::of(std::string(base::trim(err)));
+    reply.note = signal.empty() ? fmt::format("exit status {}", status) : "killed by " + signal;
+    const auto lines = base::split(base::trim(base::printable(err)), '\n');
+    if (status != 0 && !lines.empty()) reply.note += ": " + lines.back();
+    reply.body = std::move(out);
+    return reply;
+  }
+
+  Reply ask(const checks::HaproxyRequest& request, const base::Scope& scope) {
+    Reply reply;
+    const auto begun = Clock::now();
+    double up = 0, draining = 0, maint = 0, down = 0, servers = 0, queued = 0, sessions = 0;
+    std::size_t asked = 0;
+    for (const auto& balancer : plan_.balancers) {
+      const auto& only = request.balancers;
+      if (!only.empty() && std::find(only.begin(), only.end(), balancer.name) == only.end()) continue;
+      haproxy::Socket socket(balancer.name, dial_balancer(hosts(), balancer, SocketKind::admin));
+      const std::vector<std::string> backends{request.backend};
+      const auto seen = socket.snapshot(backends, scope);
+      double usable = 0, drained = 0, in_maint = 0, dead = 0, all = 0;
+      for (const auto& server : seen.states) {
+        ++all;
+        if (server.in_maint())
+          ++in_maint;
+        else if (server.in_drain())
+          ++drained;
+        else if (server.usable())
+          ++usable;
+        else
+          ++dead;
+      }
+      if (all == 0)
+        throw base::Error(base::ErrorCode::not_found,
+                          fmt::format("balancer {} has no backend '{}'", balancer.name, request.backend));
+      for (const auto& row : seen.stats)
+        if (row.is_backend) {
+          queued = std::max(queued, static_cast<double>(row.queued));
+          sessions += static_cast<double>(row.sessions);
+        }
+      up = asked == 0 ? usable : std::min(up, usable);
+      draining = std::max(draining, drained);
+      maint = std::max(maint, in_maint);
+      down = std::max(down, dead);
+      servers = std::max(servers, all);
+      ++asked;
+    }
+    if (asked == 0)
+      throw base::Error(base::ErrorCode::not_found, "no balancer is declared that could be asked");
+    const std::pair<const char*, double> numbers[] = {
+        {"up", up},           {"draining", draining}, {"maint", maint},      {"down", down},
+        {"servers", servers}, {"queued", queued},     {"sessions", sessions}};
+    for (const auto& [name, number] : numbers) reply.facts[name] = Value::of_number(number);
+    reply.facts["balancers"] = Value::count(asked);
+    reply.duration = since(begun);
+    reply.note = fmt::format("{} of {} up, {} draining, {} in maintenance, {} down", up, servers, draining,
+                             maint, down);
+    return reply;
+  }
+
+  Reply ask(const checks::PauseRequest& request, const base::Scope& scope) {
+    const auto begun = Clock::now();
+    if (base::sleep_for(request.duration, scope) == base::Woke::cancelled) scope.check("a pause");
+    Reply reply;
+    reply.duration = since(begun);
+    reply.note = "waited " + base::to_text(request.duration);
+    return reply;
+  }
+
+  /// Made when first needed: suites without hosts need no known_hosts.
+  Hosts& hosts() {
+    const std::lock_guard lock(hosts_mutex_);
+    if (!hosts_) hosts_ = std::make_unique<Hosts>(plan_, person_);
+    return *hosts_;
+  }
+
+  const plan::Plan& plan_;
+  base::Redactor& redactor_;
+  Secrets secrets_;
+  Person person_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<http::Session>> sessions_;
+  std::mutex hosts_mutex_;
+  std::unique_ptr<Hosts> hosts_;
+};
+
+CheckProbes::CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person)
+    : asker_(std::make_unique<Asker>(plan, redactor, std::move(person))) {}
+CheckProbes::~CheckProbes() = default;
+
+Reply CheckProbes::perform(const checks::Request& request, const base::Scope& scope) {
+  return asker_->perform(request, scope);
+}
+
+}  // namespace staithe::world

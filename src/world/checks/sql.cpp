@@ -1,0 +1,154 @@
+#include "checks/sql.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/pg/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace staithe::world {
+namespace {
+
+using checks::Value;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t most_rows = 1'000'000, shown_rows = 1'000;
+
+base::Duration since(Clock::time_point begun) {
+  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
+}
+
+Value value_of(const pg::Value& cell) {
+  if (cell) return Value::of(*cell);
+  Value value;
+  value.kind = Value::Kind::null;
+  value.text = "null";
+  return value;
+}
+
+/// A connection on which nothing can be written, whatever the query says.
+class ReadOnly {
+ public:
+  ReadOnly(const checks::SqlRequest& request, Secrets& secrets, const base::Scope& scope)
+      : request_(request), connection_(secrets.value(request.url, scope), {"staithe check"}, scope) {
+    connection_.exec("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", scope);
+    connection_.exec(
+        fmt::format("SET statement_timeout = {}", std::max<std::int64_t>(scope.left().count(), 1)), scope);
+    for (const auto& argument : request.arguments) arguments_.emplace_back(secrets.fill(argument, {}, scope));
+  }
+
+  pg::Result ask(const base::Scope& scope) {
+    connection_.begin(scope);
+    auto result = connection_.exec(request_.query, arguments_, scope);
+    connection_.rollback();
+    if (result.rows.size() > most_rows)
+      throw base::Error(base::ErrorCode::invalid,
+                        fmt::format("the query gives more than {} rows", most_rows));
+    return result;
+  }
+
+ private:
+  const checks::SqlRequest& request_;
+  pg::Connection connection_;
+  std::vector<pg::Value> arguments_;
+};
+
+using Keyed = std::map<std::string, const pg::Row*>;
+
+Keyed by_key(const pg::Result& result, const std::string& key, const std::string& where) {
+  const auto column = std::find(result.columns.begin(), result.columns.end(), key);
+  if (column == result.columns.end())
+    throw base::Error(base::ErrorCode::invalid,
+                      fmt::format("the query on {} has no column '{}'", where, key));
+  const auto index = static_cast<std::size_t>(column - result.columns.begin());
+  Keyed rows;
+  for (const auto& row : result.rows)
+    if (!rows.emplace(row[index].value_or(""), &row).second)
+      throw base::Error(base::ErrorCode::invalid, fmt::format("the query on {} gives the key '{}' twice",
+                                                              where, row[index].value_or("")));
+  return rows;
+}
+
+struct Difference {
+  std::size_t missing = 0, different = 0, extra = 0;
+  std::string example;
+};
+
+Difference compare(const Keyed& left, const Keyed& right) {
+  Difference found;
+  for (const auto& [key, row] : left) {
+    const auto other = right.find(key);
+    if (other == right.end()) {
+      ++found.missing;
+    } else if (*other->second != *row) {
+      ++found.different;
+    } else {
+      continue;
+    }
+    if (found.example.empty()) found.example = key;
+  }
+  for (const auto& [key, row] : right) found.extra += left.count(key) == 0 ? 1 : 0;
+  return found;
+}
+
+}  // namespace
+
+checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const base::Scope& scope) {
+  checks::Reply reply;
+  ReadOnly database(request, secrets, scope);
+  const auto begun = Clock::now();
+  const auto result = database.ask(scope);
+  reply.duration = since(begun);
+  auto& facts = reply.facts;
+  facts["rows"] = Value::count(result.rows.size());
+  facts["columns"] = Value::list(result.columns);
+  for (std::size_t row = 0; row < std::min(result.rows.size(), shown_rows); ++row)
+    for (std::size_t column = 0; column < result.columns.size(); ++column) {
+      const auto value = value_of(result.rows[row][column]);
+      facts[fmt::format("row.{}.{}", row, column)] = value;
+      facts[fmt::format("row.{}.{}", row, result.columns[column])] = value;
+    }
+  for (std::size_t column = 0; column < result.columns.size(); ++column) {
+    std::vector<std::string> texts;
+    for (std::size_t row = 0; row < std::min(result.rows.size(), shown_rows); ++row)
+      texts.push_back(result.rows[row][column].value_or("null"));
+    facts["column." + result.columns[column]] = Value::list(std::move(texts));
+  }
+  reply.note = fmt::format("{} rows in {} ms", result.rows.size(), reply.duration.count());
+  return reply;
+}
+
+checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secrets, const base::Scope& scope) {
+  checks::Reply reply;
+  ReadOnly left(request.left, secrets, scope);
+  ReadOnly right(request.right, secrets, scope);
+  const auto begun = Clock::now();
+  const auto wanted = left.ask(scope);
+  const auto keyed = by_key(wanted, request.key, request.left.connection);
+  const auto allowed = scope.at_most(request.allowance);
+  Difference found;
+  pg::Result there;
+  for (base::Duration pause{200};; pause = std::min<base::Duration>(pause * 2, base::Duration{2'000})) {
+    there = right.ask(scope);
+    found = compare(keyed, by_key(there, request.key, request.right.connection));
+    if (found.missing + found.different == 0 || allowed.expired()) break;
+    if (base::sleep_for(std::min(pause, std::max(allowed.left(), base::Duration{1})), scope) !=
+        base::Woke::ready)
+      scope.check("the right side");
+  }
+  reply.duration = since(begun);
+  auto& facts = reply.facts;
+  facts["missing"] = Value::count(found.missing);
+  facts["different"] = Value::count(found.different);
+  facts["extra"] = Value::count(found.extra);
+  facts["left"] = Value::count(wanted.rows.size());
+  facts["right"] = Value::count(there.rows.size());
+  facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  reply.note = fmt::format("{} rows left, {} right", wanted.rows.size(), there.rows.size());
+  if (!found.example.empty()) reply.note += fmt::format("; e.g. {} '{}'", request.key, found.example);
+  return reply;
+}
+
+}  // namespace staithe::world
