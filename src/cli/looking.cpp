@@ -35,9 +35,8 @@ world::Person person_of(App& app) {
 }
 
 plan::Plan survey_plan(App& app, Loaded& loaded, const std::string& selection) {
-  return require_plan(
-      app, loaded,
-      playbook::make_survey_plan(loaded.project, request_of(app), selection, loaded.diagnostics));
+  auto plan = playbook::make_survey_plan(loaded.project, request_of(app), selection, loaded.diagnostics);
+  return playbook::located(require_plan(app, loaded, std::move(plan)), loaded.project.directory);
 }
 
 std::vector<std::string> hosts_meant(App& app, Loaded& loaded) {

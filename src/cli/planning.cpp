@@ -8,8 +8,12 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace staithe::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr base::Duration resolve_patience{60'000};
 
@@ -50,6 +54,7 @@ std::string same_place(const App& app) {
 std::vector<std::string> advice(const App& app, const plan::Plan& plan, const event::RunFinished& finished) {
   std::vector<std::string> next;
   const auto place = same_place(app);
+  const auto& words = app.args().positionals;
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
     const auto names = base::fold_names(out);
@@ -61,7 +66,7 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const ev
   const auto done = hosts_in(finished, event::HostState::done);
   if (plan.kind == "deploy" && !done.empty() && done.size() < finished.hosts.size())
     next.push_back(fmt::format("staithe deploy{}{} --resume    go on with the hosts that are left", place,
-                               plan.source.empty() ? "" : " " + base::shell_quote(plan.source)));
+                               words.empty() ? "" : " " + base::shell_quote(words.front())));
   if (plan.kind == "deploy" && !done.empty() && finished.exit_code != 0)
     next.push_back(fmt::format("staithe rollback{}    bring every host to the release before", place));
   return next;
@@ -113,13 +118,17 @@ playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& 
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan) {
   stop_on_errors(app, loaded.diagnostics);
   if (!plan) throw FilesWrong();
+  // As every path of a plan: from the directory of staithe.yml, wherever the person stands.
+  if (!plan->source.empty())
+    plan->source = fs::proximate(plan->source, fs::current_path() / loaded.project.directory).string();
   return std::move(*plan);
 }
 
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted,
                event::RunFinished* finished_to) {
   print_warnings(app, loaded.diagnostics);
-  RunRequest request{plan, std::move(adopted), {}, {}, {}, loaded.env().state.keep_runs};
+  RunRequest request{
+      plan, std::move(adopted), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
   request.advise = [&app, &plan, finished_to](const event::RunFinished& finished) {
     if (finished_to != nullptr) *finished_to = finished;
     return advice(app, plan, finished);

@@ -4,6 +4,7 @@
 #include "sinks.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/survey.hpp"
@@ -47,13 +48,17 @@ std::vector<std::string> drained_by(const plan::Plan& plan) {
 class RunOfPlan {
  public:
   RunOfPlan(App& app, const RunRequest& request)
-      : app_(app), request_(request), plan_(request.plan), run_id_(new_run_id()) {}
+      : app_(app),
+        request_(request),
+        plan_(request.plan),
+        located_(playbook::located(request.plan, request.directory)),
+        run_id_(new_run_id()) {}
 
   int run() {
     if (const int refused = confirm(); refused != exit_done) return refused;
     store_ = request_.open_store();
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
-    world::World world(plan_, store_.get(), app_.redactor(), settings());
+    world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.adopted) world.adopt(adopted.host, adopted.found);
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
@@ -124,6 +129,7 @@ class RunOfPlan {
   world::Settings settings() {
     world::Settings settings;
     settings.run_id = run_id_;
+    settings.directory = request_.directory;
     settings.ref = plan_.ref;
     settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
     settings.stop = &app_.stops().soft;
@@ -208,6 +214,7 @@ class RunOfPlan {
   App& app_;
   const RunRequest& request_;
   const plan::Plan& plan_;
+  const plan::Plan located_;  ///< the same with paths as they are from here
   std::string run_id_;
   std::unique_ptr<store::Store> store_;
 };

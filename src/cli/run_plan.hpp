@@ -26,6 +26,7 @@ struct RunRequest {
   std::function<std::vector<std::string>(const event::RunFinished&)> advise;
   std::string question;  ///< asked before anything is changed; "" for none
   std::function<std::unique_ptr<store::Store>()> open_store;
+  std::string directory;         ///< of staithe.yml: what the plan's relative paths start from
   std::size_t keep_runs = 1000;  ///< ended runs that stay in the history
 };
 

@@ -52,12 +52,12 @@ void read_balancers(yaml::Mapping& map, Environment& environment) {
   }
 }
 
-void read_ssh(yaml::Mapping& map, const std::string& directory, Environment& environment) {
+void read_ssh(yaml::Mapping& map, Environment& environment) {
   auto fields = map.mapping("ssh");
   if (!fields) return;
   plan::SshSettings& ssh = environment.ssh;
-  if (auto file = fields->text("known_hosts")) ssh.known_hosts = resolve_path(directory, file->value);
-  if (auto file = fields->text("config")) ssh.config = resolve_path(directory, file->value);
+  if (auto file = fields->text("known_hosts")) ssh.known_hosts = file->value;
+  if (auto file = fields->text("config")) ssh.config = file->value;
   if (auto timeout = fields->duration("connect_timeout")) {
     if (timeout->value < base::Duration(10))
       fields->error_at("connect_timeout", "no connection is made in that time");
@@ -74,7 +74,6 @@ void read_ssh(yaml::Mapping& map, const std::string& directory, Environment& env
     if (jump && host.jump.empty() && jump->value != host.name.value) host.jump = jump->value;
     if (port && host.port == 0) host.port = static_cast<std::uint16_t>(port->value);
     if (identity && host.identity_files.empty()) host.identity_files = {identity->value};
-    for (std::string& file : host.identity_files) file = resolve_path(directory, file);
   }
   fields->finish();
 }
@@ -148,7 +147,7 @@ Environment read_environment(const yaml::Member& member, const std::string& dire
   if (auto hosts = map.value("hosts")) environment.hosts = read_hosts(*hosts, member.key.value);
   environment.groups = read_groups(map);
   read_balancers(map, environment);
-  read_ssh(map, directory, environment);
+  read_ssh(map, environment);
   read_state(map, directory, environment);
   read_notify(map, environment, member.value.diagnostics());
   environment.inventory = map.texts("inventory");

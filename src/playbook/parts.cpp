@@ -66,6 +66,14 @@ void add_address(plan::Servers& servers, const Service& service, const Host& hos
 
 }  // namespace
 
+plan::Plan located(plan::Plan plan, const std::string& directory) {
+  plan.ssh.known_hosts = resolve_path(directory, plan.ssh.known_hosts);
+  plan.ssh.config = resolve_path(directory, plan.ssh.config);
+  for (auto& [name, host] : plan.hosts)
+    for (std::string& file : host.identity_files) file = resolve_path(directory, file);
+  return plan;
+}
+
 plan::Plan begin_plan(const Project& project, const Environment& environment, const Service* service) {
   plan::Plan plan;
   plan.project = project.name.value;

@@ -12,10 +12,11 @@ class Upload final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     plan::UploadFile effect = to_.effect(at);
-    effect.source = at.local_path(from_);
+    effect.source = at.plain(from_);
+    const std::string path = at.local_path(from_);
     if (at.failed()) return;
     std::string why;
-    const auto digest = at.site().files->sha256(effect.source, why);
+    const auto digest = at.site().files->sha256(path, why);
     if (!digest) return at.error(from_, why);
     effect.source_sha256 = *digest;
     const std::string title = effect.source + " to " + effect.path;

@@ -6,11 +6,11 @@
 #include "output.hpp"
 #include "probes.hpp"
 #include "rotations.hpp"
-#include "staithe/world/secrets.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/http/client.hpp"
 #include "staithe/proc/run.hpp"
+#include "staithe/world/secrets.hpp"
 
 #include <fmt/format.h>
 
@@ -148,7 +148,8 @@ class World::Performer {
     if (effect.source.empty()) {
       bytes = secrets_.fill(effect.content, performance.captures, performance.scope);
     } else {
-      bytes = read_file(effect.source);
+      const bool is_free = effect.source.front() == '/' || settings_.directory.empty();
+      bytes = read_file(is_free ? effect.source : settings_.directory + "/" + effect.source);
       if (base::sha256_hex(bytes) != effect.source_sha256)
         return not_done(event::Outcome::refused, effect.source + " changed since the plan was made");
     }

@@ -128,6 +128,30 @@ class DryRun(WithTaps):
         done = self.sandbox.deploy("v3", "--expect-plan", plan["id"])
         self.ended(done, 0)
 
+    def test_the_id_does_not_depend_on_where_the_person_stands(self):
+        """And a run from elsewhere finds its keys and its files."""
+        self.sandbox.write("motd\n", "playbooks", "motd")
+        target = self.sandbox.path("run", "motd-$(host)")
+        playbook = self.playbook(stage=[f"upload: {{from: playbooks/motd, to: {target}}}"])
+        here = self.sandbox.path()
+        words = ("-e", "production", "--var", "ref=v2", "--limit", "web1")
+        link = here.rstrip("/") + "-link"
+        os.symlink(here, link)
+        self.addCleanup(os.unlink, link)
+        ids = set()
+        for directory, path in ((here, playbook), (self.sandbox.path("playbooks"), "test.yml"), (link, playbook),
+                                ("/", os.path.join(here, playbook)), (here, os.path.join(here, playbook))):
+            place = ("-C", directory) if directory != "/" else ("-C", "/", "-f", os.path.join(here, "staithe.yml"))
+            result = self.sandbox.staithe("plan", path, *place, *words)
+            self.assertEqual(result.code, 0, str(result))
+            ids.add(result.out.split()[-1])
+        self.assertEqual(len(ids), 1, ids)
+        result = self.sandbox.staithe("deploy", "test.yml", "-C", self.sandbox.path("playbooks"), *words, "--yes",
+                                      "--expect-plan", ids.pop())
+        self.ended(result, 0, "done: 1 host")
+        self.assertEqual(self.sandbox.read("run", "motd-web1"), "motd\n")
+        self.nothing_left()
+
     def test_protected_environment_needs_a_yes(self):
         before = self.sandbox.versions()
         result = self.sandbox.staithe("deploy", "playbooks/deploy.yml", "-e", "production", "--var", "ref=v2")

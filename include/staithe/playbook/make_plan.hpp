@@ -80,6 +80,11 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
 std::optional<plan::Plan> make_survey_plan(const Project& project, const Request& request,
                                            const std::string& selection, diag::Diagnostics& diagnostics);
 
+/// The plan with its files of keys and settings as they are found from the working directory. A plan names
+/// them as staithe.yml does, from `directory`, which is that file's: its id must not depend on where it was
+/// made.
+plan::Plan located(plan::Plan plan, const std::string& directory);
+
 /// Everything that `staithe validate` reports beyond what loading found: for each environment (or the one of
 /// the request) the playbook is planned with a made-up commit.
 void validate(const Project& project, const Playbook* playbook, const Request& request,

@@ -25,6 +25,7 @@ struct Settings {
   base::Duration lock_wait{0};         ///< how long to wait for another run's lock
   const base::Cancel* stop = nullptr;  ///< soft stop: ends the wait for a lock
   Person person;
+  std::string directory;  ///< what relative paths of files to upload start from; "" for the working directory
 };
 
 struct ConnectFinding {

@@ -70,7 +70,8 @@ int run_rollback(App& app) {
   const auto request = request_of(app);
   // Which hosts are meant does not depend on the release, so that any will do to ask them.
   const playbook::Refs any{"", std::string(40, '0'), ""};
-  const auto survey_plan = plan_for(app, loaded, playbook, request, any);
+  const auto survey_plan =
+      playbook::located(plan_for(app, loaded, playbook, request, any), loaded.project.directory);
   const auto hosts = ask_hosts(app, loaded, playbook, request, survey_plan);
   const auto target =
       world::rollback_target(hosts, app.args().value("to"), bad_releases(app, loaded, survey_plan));
