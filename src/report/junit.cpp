@@ -1,3 +1,4 @@
+#include "columns.hpp"
 #include "narrate.hpp"
 #include "side_file.hpp"
 #include "xml.hpp"
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <map>
 
@@ -24,6 +26,7 @@ using Time = std::chrono::system_clock::time_point;
 
 constexpr auto rewrite_every = std::chrono::seconds(5);
 constexpr std::size_t most_lines = 200;
+constexpr unsigned most_of_title = 100;
 constexpr std::size_t most_of_failed = 32U << 10U;
 constexpr std::size_t most_of_passed = 900;
 
@@ -95,6 +98,20 @@ std::string mark_of(const std::string& action_id) {
   for (const std::string_view mark : {"undo", "repair", "revert"})
     if (part.compare(0, mark.size(), mark) == 0) return fmt::format(" ({})", mark);
   return {};
+}
+
+/// Steps that a playbook may well have several of: a number alone would name another one when one is put in
+/// between, so they are known by what they do.
+bool needs_title(std::string_view step) {
+  constexpr std::array<std::string_view, 8> steps{"run",  "local", "upload", "template",
+                                                  "wait", "check", "notify", "confirm"};
+  return std::find(steps.begin(), steps.end(), step) != steps.end();
+}
+
+void replace_all(std::string& text, const std::string& from, std::string_view to) {
+  if (from.empty()) return;
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
 }
 
 std::string case_xml(const Case& one) {
@@ -192,11 +209,21 @@ class JUnit final : public Sink {
     return suites_.back();
   }
 
-  /// "drain: wait", and "drain: wait #2" for the next of that name in the lane.
+  /// The title without what differs from run to run.
+  std::string lasting_title(const std::string& title) const {
+    auto text = one_line(title);
+    replace_all(text, started_.sha, "COMMIT");
+    replace_all(text, started_.release, "RELEASE");
+    replace_all(text, started_.run_id, "RUN");
+    return elide_middle(text, most_of_title);
+  }
+
+  /// "run: make install", "drain: wait", and "drain: wait #2" for the next of that name in the lane.
   std::string name_of(const std::string& class_name, const event::ActionStarted& started) {
     const bool plain = started.kind == started.step || started.kind == "ssh" || started.step.empty();
     auto name =
         plain ? (started.step.empty() ? started.kind : started.step) : started.step + ": " + started.kind;
+    if (needs_title(started.step)) name += ": " + lasting_title(started.title);
     name += mark_of(started.action_id);
     const int nth = ++uses_[class_name + "\n" + name];
     return nth == 1 ? name : fmt::format("{} #{}", name, nth);

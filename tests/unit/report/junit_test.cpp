@@ -176,3 +176,32 @@ TEST_CASE("junit: something that is no regular file gets the report once, at the
   CHECK(text.find("<?xml") == 0);
   CHECK(text.substr(text.size() - 14) == "</testsuites>\n");
 }
+
+TEST_CASE("junit: a step that is put in between does not change the names of the others") {
+  const auto names = [](const std::vector<std::string>& titles, const std::string& release) {
+    Recording run;
+    auto started = deploy_started();
+    started.release = release;
+    started.sha = release + std::string(28, '0');
+    run.send(started);
+    for (std::size_t i = 0; i < titles.size(); ++i) {
+      auto title = titles[i];
+      if (const auto at = title.find('@'); at != std::string::npos) title.replace(at, 1, release);
+      run.act("web1", "roll/web1/" + std::to_string(i + 1), "ssh", "run", title, i + 1, titles.size(),
+              milliseconds(5));
+    }
+    const auto text = junit_of(run);
+    std::vector<std::string> found;
+    for (std::size_t at = 0; (at = text.find("\" name=\"run", at)) != std::string::npos; ++at) {
+      const auto from = at + 8;
+      found.push_back(text.substr(from, text.find('"', from) - from));
+    }
+    std::erase(found, "run");  // the run as a whole
+    return found;
+  };
+  CHECK(names({"make -C /srv/@ install", "bin/warm"}, "9d1f3c2ab4e5") ==
+        std::vector<std::string>{"run: make -C /srv/RELEASE install", "run: bin/warm"});
+  CHECK(names({"make -C /srv/@ install", "bin/check", "bin/warm"}, "210f75087b37") ==
+        std::vector<std::string>{"run: make -C /srv/RELEASE install", "run: bin/check", "run: bin/warm"});
+  CHECK(names({"true", "true"}, "210f75087b37") == std::vector<std::string>{"run: true", "run: true #2"});
+}

@@ -1,0 +1,107 @@
+"""State in PostgreSQL instead of a file, and a terminal that goes away."""
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import harness
+
+
+def postgres_program(name):
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
+    return shutil.which(name) or (found[-1] if found else None)
+
+
+class PostgresServer:
+    """A server of its own on loopback, gone with the test."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="staithe-pg-")
+        data, sockets = os.path.join(self.directory, "data"), self.directory
+        # PostgreSQL refuses to run as root.
+        self.drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+        if self.drop:
+            shutil.chown(self.directory, "nobody", "nogroup")
+        with contextlib.closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"postgres://staithe@127.0.0.1:{self.port}/postgres"
+        subprocess.run([*self.drop, postgres_program("initdb"), "-D", data, "-U", "staithe", "-A", "trust", "-N"],
+                       stdout=subprocess.DEVNULL, check=True, cwd=self.directory)
+        self.process = subprocess.Popen(
+            [*self.drop, postgres_program("postgres"), "-D", data, "-p", str(self.port), "-k", sockets, "-h", "127.0.0.1"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        assert harness.await_true(self.answers, 20, 0.05), "PostgreSQL does not come up"
+
+    def answers(self):
+        return subprocess.run([postgres_program("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port)],
+                              stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+    def rows(self, sql):
+        said = subprocess.run([postgres_program("psql"), "-qAtX", "-d", self.url, "-c", sql], stdout=subprocess.PIPE,
+                              text=True, check=True).stdout
+        return said.split("\n")[:-1]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class OtherState(harness.SystemTest):
+    def test_state_in_postgresql(self):
+        """Deploys, a kill, a recovery and the history, with nothing kept beside staithe.yml."""
+        if not postgres_program("initdb") or not postgres_program("psql"):
+            self.skipTest("no PostgreSQL")
+        server = PostgresServer()
+        self.addCleanup(server.stop)
+        old = self.sandbox.edited("  production:\n", "  production:\n    state: postgres env STATE_URL\n", "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        env = {"STATE_URL": server.url}
+        words = ("-e", "production", "--limit", "web1", "--yes")
+        local = self.sandbox.rows("SELECT count(*) FROM staithe_runs") if self.state_is_there() else None
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        run = self.sandbox.begin("deploy", playbook, *words, "--var", "ref=v2", env=env)
+        hold.reached(run)
+        self.assertEqual(server.rows("SELECT scope FROM staithe_locks"), ["production/payments"])
+        second = self.sandbox.staithe("deploy", *words, "--var", "ref=v3", env=env)
+        self.ended(second, 4, f"pid {run.pid}")
+        run.signal(signal.SIGKILL)
+        run.wait(10)
+        hold.let_go()
+        self.ended(self.sandbox.staithe("recover", *words[:2], "--yes", env=env), 0, "put right")
+        self.assertEqual(self.sandbox.await_serving(), {})
+        self.ended(self.sandbox.staithe("deploy", *words, "--var", "ref=v3", env=env), 0, "done: 1 host")
+        self.assertEqual(server.rows("SELECT count(*) FROM staithe_runs WHERE ended IS NULL"), ["0"])
+        self.assertEqual(server.rows("SELECT count(*) FROM staithe_locks"), ["0"])
+        history = self.sandbox.staithe("history", "-e", "production", env=env)
+        self.assertIn("deploy", history.out, str(history))
+        self.assertNotIn(server.url, history.text)
+        if local is not None:
+            self.assertEqual(self.sandbox.rows("SELECT count(*) FROM staithe_runs"), local)
+
+    def state_is_there(self):
+        return os.path.exists(self.sandbox.path(".staithe", "state.db"))
+
+    def test_terminal_goes_away(self):
+        """SIGHUP is a wish to stop like the others: the host in hand is put back or finished."""
+        before = self.sandbox.versions()
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", "--limit", "web1,web2",
+                                        playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGHUP)
+        result = run.wait(30)
+        self.assertEqual(result.code, 143, str(result))
+        self.assertIn("interrupted", result.err)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+
+if __name__ == "__main__":
+    harness.main()
