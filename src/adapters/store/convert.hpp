@@ -3,6 +3,7 @@
 
 #include "staithe/store/records.hpp"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,26 @@ Time to_time(const Value& value);
 std::string to_value(Time time);
 /// Text as it is, NULL as empty.
 std::string to_text(const Value& value);
+
+/// The columns of a row, one after the other.
+class Columns {
+ public:
+  explicit Columns(const Row& row) : row_(row) {}
+
+  const Value& value() { return row_.at(next_++); }
+  std::string text() { return to_text(value()); }
+  long long number() { return to_number(value()); }
+  Time time() { return to_time(value()); }
+  /// Into each of them, in this order.
+  template <class... Texts>
+  void texts(Texts&... to) {
+    ((to = text()), ...);
+  }
+
+ private:
+  const Row& row_;
+  std::size_t next_ = 0;
+};
 
 /// Refuses with base::Error{invalid}, naming `what`, text that not both backends keep as it is: NUL bytes,
 /// invalid UTF-8, more than `limit` bytes.

@@ -79,15 +79,13 @@ std::string select_locks(const Session& session) {
 
 LockInfo lock_of(const Row& row) {
   LockInfo info;
-  info.scope = to_text(row.at(0));
-  info.holder = to_text(row.at(1));
-  info.reason = to_text(row.at(2));
-  info.run_id = to_text(row.at(3));
-  info.token = to_text(row.at(4));
-  info.taken = to_time(row.at(5));
-  info.heartbeat = to_time(row.at(6));
-  info.owner = owner_of(to_text(row.at(7)));
-  const bool silent = (to_time(row.at(9)) - info.heartbeat).count() > to_number(row.at(8));
+  Columns columns(row);
+  columns.texts(info.scope, info.holder, info.reason, info.run_id, info.token);
+  info.taken = columns.time();
+  info.heartbeat = columns.time();
+  info.owner = owner_of(columns.text());
+  const auto lease_ms = columns.number();
+  const bool silent = (columns.time() - info.heartbeat).count() > lease_ms;
   // An owner that lives on this machine keeps its lock even when it is stopped or cut off: it may wake up.
   info.abandoned = info.owner == Owner::gone || (info.owner == Owner::unknown && silent);
   return info;

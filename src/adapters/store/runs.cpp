@@ -15,22 +15,17 @@ const std::string run_columns =
 
 Run run_of(const Row& row) {
   Run run;
-  run.id = to_text(row.at(0));
-  run.kind = to_text(row.at(1));
-  run.environment = to_text(row.at(2));
-  run.service = to_text(row.at(3));
-  run.title = to_text(row.at(4));
-  run.plan_id = to_text(row.at(5));
-  run.user = to_text(row.at(6));
-  run.release = to_text(row.at(7));
-  run.sha = to_text(row.at(8));
-  run.started = to_time(row.at(9));
-  if (row.at(10)) run.ended = to_time(row.at(10));
-  run.outcome = to_text(row.at(11));
-  if (row.at(12)) run.exit_code = static_cast<int>(to_number(row.at(12)));
-  run.summary_json = to_text(row.at(13));
-  if (!run.ended) run.owner = owner_of(to_text(row.at(14)));
-  if (row.size() > 15) run.plan_json = to_text(row.at(15));
+  Columns columns(row);
+  columns.texts(run.id, run.kind, run.environment, run.service, run.title, run.plan_id, run.user, run.release,
+                run.sha);
+  run.started = columns.time();
+  if (const auto& ended = columns.value()) run.ended = to_time(ended);
+  run.outcome = columns.text();
+  if (const auto& code = columns.value()) run.exit_code = static_cast<int>(to_number(code));
+  run.summary_json = columns.text();
+  const auto process = columns.text();
+  if (!run.ended) run.owner = owner_of(process);
+  if (row.size() > 15) run.plan_json = columns.text();
   return run;
 }
 
