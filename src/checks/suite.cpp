@@ -372,13 +372,14 @@ std::size_t declared(const Check& check) {
 
 std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
                                 diag::Diagnostics& diagnostics) {
+  const auto before = diagnostics.count(diag::Severity::error);
   const auto root = yaml::parse(text, file, diagnostics);
   if (!root) return std::nullopt;
   diag::Diagnostics own;
   own.sources().add(file, text);
   auto suite = SuiteReader(file, *root, context, own).read();
   for (const auto& finding : own.sorted()) diagnostics.add(finding);
-  if (own.has_errors()) return std::nullopt;
+  if (diagnostics.count(diag::Severity::error) > before) return std::nullopt;
   return suite;
 }
 

@@ -57,7 +57,7 @@ Past past_of(const std::vector<store::CheckRecord>& records, const std::string& 
   const store::CheckRecord* later = nullptr;
   for (const auto& record : records) {
     if (record.text_id != text_id) break;  // the check was another one before
-    if (record.verdict == "tolerated" && still_tolerated)
+    if (!record.excused_by.empty() && still_tolerated)
       past.tolerated_since = record.time;
     else if (record.verdict != "skipped")
       still_tolerated = false;
@@ -93,6 +93,7 @@ void remember(store::Store& store, const RunResult& run) {
       record.duration_ms = static_cast<std::uint64_t>(one.duration.count());
       record.time = one.started;
       record.detail = one.reason;
+      record.excused_by = one.tolerated;
       records.push_back(std::move(record));
     }
   store.record_checks(records);

@@ -124,6 +124,7 @@ struct CheckRecord {
   std::uint64_t duration_ms = 0;
   Time time{};
   std::string detail;
+  std::string excused_by;  ///< the neighbour whose absence was in evidence
 };
 
 struct HistoryFilter {

@@ -3,10 +3,13 @@
 
 #include "staithe/base/text.hpp"
 
+#include <set>
+
 namespace staithe::store {
 namespace {
 
 constexpr std::size_t longest_detail = 1024;
+constexpr std::chrono::hours kept_for{24 * 100};
 
 CheckRecord record_of(const Row& row) {
   CheckRecord record;
@@ -22,6 +25,7 @@ CheckRecord record_of(const Row& row) {
   record.duration_ms = static_cast<std::uint64_t>(to_number(row.at(9)));
   record.time = to_time(row.at(10));
   record.detail = to_text(row.at(11));
+  record.excused_by = to_text(row.at(12));
   return record;
 }
 
@@ -45,13 +49,21 @@ void Store::record_checks(const std::vector<CheckRecord>& records) {
       session.exec(
           "INSERT INTO staithe_checks (environment, suite, check_key, run_id, text_id, release_id, verdict, "
           "flaky, "
-          "attempts, duration_ms, time, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+          "attempts, duration_ms, time, detail, excused_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+          "$11, "
+          "$12, $13) "
           "ON CONFLICT (environment, suite, check_key, run_id) DO UPDATE SET verdict = excluded.verdict, "
           "flaky = excluded.flaky, attempts = excluded.attempts, duration_ms = excluded.duration_ms, "
           "detail = excluded.detail",
           {one.environment, one.suite, one.key, one.run_id, one.text_id, one.release, one.verdict,
            one.flaky ? "1" : "0", std::to_string(one.attempts), std::to_string(one.duration_ms),
-           to_value(one.time), kept(one.detail)});
+           to_value(one.time), kept(one.detail), one.excused_by});
+    std::set<std::pair<std::string, std::string>> suites;
+    for (const auto& one : records) suites.emplace(one.environment, one.suite);
+    const auto oldest = to_value(now() - kept_for);
+    for (const auto& [environment, suite] : suites)
+      session.exec("DELETE FROM staithe_checks WHERE environment = $1 AND suite = $2 AND time < $3",
+                   {environment, suite, oldest});
   });
 }
 
@@ -63,7 +75,8 @@ std::vector<CheckRecord> Store::check_history(std::string_view environment, std:
     return session.exec(
         "SELECT environment, suite, check_key, run_id, text_id, release_id, verdict, flaky, attempts, "
         "duration_ms, "
-        "time, detail FROM (SELECT *, row_number() OVER (PARTITION BY check_key ORDER BY time DESC, run_id "
+        "time, detail, excused_by FROM (SELECT *, row_number() OVER (PARTITION BY check_key ORDER BY time "
+        "DESC, run_id "
         "DESC) AS nth "
         "FROM staithe_checks WHERE environment = $1 AND suite = $2) AS numbered WHERE nth <= " +
             std::to_string(each) + " ORDER BY time DESC, run_id DESC",

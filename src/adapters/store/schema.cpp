@@ -39,7 +39,7 @@ const std::vector<Migration>& all() {
                environment TEXT NOT NULL, suite TEXT NOT NULL, check_key TEXT NOT NULL, run_id TEXT NOT NULL,
                text_id TEXT NOT NULL, release_id TEXT NOT NULL, verdict TEXT NOT NULL, flaky INTEGER NOT NULL,
                attempts INTEGER NOT NULL, duration_ms BIGINT NOT NULL, time BIGINT NOT NULL, detail TEXT NOT NULL,
-               PRIMARY KEY (environment, suite, check_key, run_id)))",
+               excused_by TEXT NOT NULL, PRIMARY KEY (environment, suite, check_key, run_id)))",
           "CREATE INDEX staithe_checks_by_time ON staithe_checks (environment, suite, check_key, time)",
       },
   };

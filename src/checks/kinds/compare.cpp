@@ -38,8 +38,8 @@ std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
 const Kind compare_kind{
     "compare",
     "compare two databases",
-    "compare:\n  left: {sql: ledger_readonly, query: select id, amount from journal}\n"
-    "  right: {sql: analytics_readonly, query: select id, amount from journal}\n  key: id\n"
+    "compare:\n  left: {sql: ledger_readonly, query: \"select id, amount from journal\"}\n"
+    "  right: {sql: analytics_readonly, query: \"select id, amount from journal\"}\n  key: id\n"
     "  ignore_newer_than: 15s\nexpect: {missing: 0, different: 0}",
     R"(Two queries, row by row. The left side is asked once; what the right side lacks or has otherwise may still
 come until ignore_newer_than has passed, which is the same as not looking at rows newer than that.

@@ -49,7 +49,9 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
   const auto& at = one.check->position;
   const std::string note = one.attempts.empty() ? "" : one.attempts.back().note;
   lines.push_back(fmt::format("{}:{}  {}{}", at.file, at.line, one.title, note.empty() ? "" : " -> " + note));
-  if (!one.reason.empty()) lines.push_back(one.reason);
+  // Of what is degraded the line below says the same.
+  if (!one.reason.empty() && (one.verdict != Verdict::degraded || !one.tolerated.empty()))
+    lines.push_back(one.reason);
   std::size_t width = 0;
   for (const auto& judged : one.judged) width = std::max(width, judged.subject.size());
   for (const auto& judged : one.judged) {

@@ -1,0 +1,237 @@
+#include "staithe/checks/suite.hpp"
+
+#include "catch.hpp"
+#include "kinds.hpp"
+
+#include "staithe/checks/filter.hpp"
+
+using namespace staithe::checks;
+namespace diag = staithe::diag;
+
+namespace {
+
+Context context() {
+  Context made;
+  made.values["environment"] = "production";
+  made.values["deploy.release"] = "4f1c2aa";
+  made.groups["app"] = {{"web1", {{"address", "10.0.0.1"}, {"name", "web1"}}},
+                        {"web2", {{"address", "10.0.0.2"}, {"name", "web2"}}}};
+  made.groups["nobody"] = {};
+  made.databases["ledger"] = {staithe::plan::SecretRef::Source::env, "LEDGER"};
+  made.read_file = [](const std::string& path, std::string& why) -> std::optional<std::string> {
+    if (path == "cases.csv")
+      return "name,miles,decision\nnear,2,approve\n\"far, away\",3800,\"at least 1\"\n";
+    why = "no such file";
+    return std::nullopt;
+  };
+  return made;
+}
+
+struct Loaded {
+  explicit Loaded(const std::string& text) : suite(load_suite("s.yml", text, context(), diagnostics)) {}
+  /// "line message", and the help.
+  std::string first() const {
+    const auto all = diagnostics.sorted();
+    return all.empty() ? ""
+                       : std::to_string(all.front().position.line) + " " + all.front().message + " | " +
+                             all.front().help;
+  }
+  diag::Diagnostics diagnostics;
+  std::optional<Suite> suite;
+};
+
+std::string with_step(const std::string& step) {
+  return "suite: s\ntarget: http://127.0.0.1\nsteps:\n  - " + step + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("suites: every kind has help, a manual and an example that loads") {
+  for (const auto& kind : kinds()) {
+    CAPTURE(kind.name);
+    CHECK_FALSE(kind.summary.empty());
+    CHECK_FALSE(kind.manual.empty());
+    std::string text = "suite: s\ntarget: http://127.0.0.1\nsteps:\n";
+    const char* lead = "  - ";
+    std::string example(kind.example);
+    for (std::size_t at = 0; (at = example.find("ledger_readonly", at)) != std::string::npos;)
+      example.replace(at, 15, "ledger");
+    for (std::size_t at = 0; (at = example.find("analytics_readonly", at)) != std::string::npos;)
+      example.replace(at, 18, "ledger");
+    std::size_t begin = 0;
+    while (begin < example.size()) {
+      const auto end = std::min(example.find('\n', begin), example.size());
+      text += lead + example.substr(begin, end - begin) + "\n";
+      lead = "    ";
+      begin = end + 1;
+    }
+    const Loaded loaded(text);
+    CAPTURE(text, loaded.first());
+    CHECK(loaded.suite.has_value());
+  }
+}
+
+TEST_CASE("suites: hosts and cases make checks of their own, with keys that stay") {
+  const Loaded loaded(R"(suite: s
+target: http://api
+cases: cases.csv
+steps:
+  - name: $(case.name)
+    get: /v?m=$(case.miles)
+    expect: {json.d: $(case.decision)}
+  - name: version
+    each: host in $(hosts.app)
+    get: http://$(host.address):5000/version
+    expect: {json.release: $(deploy.release)}
+  - get: /count
+    expect: {json.n: $(hosts.app.count)}
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  std::vector<std::string> keys;
+  for (const auto& check : loaded.suite->steps) keys.push_back(check.key);
+  CHECK(keys == std::vector<std::string>{"s/near", "s/far, away", "s/version [web1]", "s/version [web2]",
+                                         "s/GET http://api/count"});
+  // A cell may be a phrase: analysts own the expectations.
+  CHECK(loaded.suite->steps[1].expect[0].matcher.word == Matcher::Word::at_least);
+  CHECK(title_of(loaded.suite->steps[2].request) == "GET http://10.0.0.1:5000/version");
+  CHECK(loaded.suite->steps[4].expect[0].wanted == "2");
+}
+
+TEST_CASE("suites: mistakes are found before anything is asked, with the next action") {
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {with_step("get: /x"), "expects nothing"},
+      {with_step("gte: /x\n    expect: 200"), "did you mean 'get'?"},
+      {with_step("get: /x\n    expct: 200\n    expect: 200"), "unknown key 'expct'"},
+      {with_step("get: /x\n    get: /y\n    expect: 200"), "get"},
+      {with_step("get: /x\n    expect: {stats: 200}"), "did you mean 'status'?"},
+      {with_step("get: /x\n    expect: {time: at most 3}"), "no unit of time"},
+      {with_step("get: /x\n    expect: {json.a: '> 5', json.b: \"x\"}\n    warn: {json.c: at least lots}"),
+       "no number, time or size"},
+      {with_step("get: /x\n    expect: {json..a: 1}"), "is no path"},
+      {with_step("get: /x\n    expect: {\"json $[\": 1}"), "is no path"},
+      {with_step("get: /x\n    expect: {status: []}"), "can never hold"},
+      {with_step("get: $(card)/x\n    expect: 200\n  - post: /c\n    name: later\n    expect: 200\n    save: "
+                 "{card: json.id}"),
+       "used before it is saved | 'later' saves it"},
+      {with_step("get: /$(enviroment)\n    expect: 200"), "did you mean 'environment'?"},
+      {with_step("get: /$(deploy.sha)\n    expect: 200"), "known in a deploy only"},
+      {with_step("get: /$(x\n    expect: 200"), "has no ')'"},
+      {with_step("get: x\n    expect: 200"), "neither a URL nor a path"},
+      {"suite: s\nsteps:\n  - get: /x\n    expect: 200\n", "a path needs a target"},
+      {with_step("post: /x\n    retry: 1\n    expect: 200"), "not repeated"},
+      {with_step("post: /x\n    sample: 5\n    expect: 200"), "only what is safe"},
+      {with_step("get: /x\n    until: {status: 200}"), "for how long"},
+      {with_step("get: /x\n    expect: 200\n    for: 3s"), "belong to 'until'"},
+      {with_step("get: /x\n    json: {a: 1}\n    body: b\n    expect: 200"), "one of json, form and body"},
+      {with_step("sql: ledgr\n    query: select 1\n    expect: {rows: 1}"), "did you mean 'ledger'?"},
+      {with_step("sql: ledger\n    query: select $(environment)\n    expect: {rows: 1}"),
+       "takes its values from 'args'"},
+      {with_step("run: echo $(run.id)\n    expect: 0"), "cannot stand in a command"},
+      {with_step("each: host in $(hosts.ap)\n    get: http://$(host.address)/\n    expect: 200"),
+       "did you mean 'app'?"},
+      {with_step("each: host in $(hosts.nobody)\n    get: http://$(host.address)/\n    expect: 200"),
+       "has no hosts"},
+      {with_step("name: a\n    get: /x\n    expect: 200\n  - name: a\n    get: /y\n    expect: 200"),
+       "two checks are called 'a'"},
+      {"suite: s\ntarget: http://h\nsecrets: {k: hunter2}\nsteps:\n  - get: /\n    expect: 200\n",
+       "a secret is named, never written"},
+      {"suite: s\ntarget: http://h\nsecrets: {k: env K}\nsteps:\n  - get: /\n    expect: {body: contains "
+       "$(k)}\n",
+       "cannot be compared"},
+      {"suite: s\ntarget: http://h\ncases: none.csv\nsteps:\n  - get: /$(case.x)\n    expect: 200\n",
+       "no such file"},
+      {"suite: s\ntarget: http://h\nexport: [x]\nsteps:\n  - get: /\n    expect: 200\n", "no step saves 'x'"},
+      {with_step("get: /x\n    expect: 200\n    tolerate: {geo: {evidence: [probe], expect: 200}}"),
+       "no neighbour"},
+      {with_step("get: /x\n    expect: 200\n    quarantine: {owner: a, reason: b}"), "until"}};
+  for (const auto& [text, expected] : table) {
+    const Loaded loaded(text);
+    CAPTURE(text);
+    CHECK_FALSE(loaded.suite.has_value());
+    CHECK_THAT(loaded.first(), ContainsSubstring(expected));
+  }
+}
+
+TEST_CASE("suites: the plan prints every request without a secret, and its id is that of its text") {
+  const Loaded loaded(R"(suite: s
+target: http://api
+secrets: {key: env API_KEY}
+defaults: {auth: basic $(key), headers: {x-mark: staithe}}
+steps:
+  - post: /cards
+    json: {number: "4111", note: "run $(run.id).", token: $(key)}
+    expect: 201
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  SuitePlan plan{"r1", "production", {*loaded.suite}};
+  const auto text = render(plan);
+  CHECK_THAT(text, ContainsSubstring("basic <secret env API_KEY>"));
+  CHECK_THAT(text, ContainsSubstring("\"number\":\"4111\""));
+  CHECK_THAT(text, ContainsSubstring("x-mark: staithe"));
+  CHECK_THAT(text, ContainsSubstring("Plan id " + id_of(plan)));
+  const auto id = id_of(plan);
+  plan.release = "r2";
+  CHECK(id_of(plan) != id);
+}
+
+TEST_CASE("suites: a part of a suite takes along what it needs") {
+  const Loaded loaded(R"(suite: s
+severity: minor
+target: http://api
+steps:
+  - name: make
+    post: /a
+    expect: 201
+    save: {id: json.id}
+  - name: other
+    get: /b
+    expect: 200
+  - name: look
+    severity: critical
+    tags: [smoke]
+    get: /a/$(id)
+    expect: 200
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  const auto names = [&](const Filter& filter) {
+    SuitePlan plan{"", "", {*loaded.suite}};
+    select(plan, filter);
+    std::string text;
+    for (const auto& suite : plan.suites)
+      for (const auto& check : suite.steps) text += check.name + " ";
+    return text;
+  };
+  CHECK(names({true, {}, {}}) == "make look ");
+  CHECK(names({false, {"smoke"}, {}}) == "make look ");
+  CHECK(names({false, {}, {"other"}}) == "other ");
+  CHECK(names({false, {"none"}, {}}).empty());
+  SuitePlan plan{"", "", {*loaded.suite}};
+  CHECK(select(plan, {false, {}, {"no such"}}) == std::vector<std::string>{"no such"});
+}
+
+TEST_CASE("suites: mistakes between suites") {
+  const auto text = [](const std::string& name, const std::string& more) {
+    return "suite: " + name + "\ntarget: http://h\n" + more +
+           "steps:\n  - get: /\n    expect: 200\n    save: {id: json.id}\n";
+  };
+  const auto together = [](const std::vector<std::string>& texts) {
+    diag::Diagnostics diagnostics;
+    std::vector<Suite> suites;
+    for (const auto& one : texts)
+      if (auto suite = load_suite("s.yml", one, context(), diagnostics)) suites.push_back(*suite);
+    check_together(suites, diagnostics);
+    std::string all;
+    for (const auto& finding : diagnostics.sorted()) all += finding.message + "\n";
+    return all;
+  };
+  CHECK(together({text("a", ""), text("b", "depends_on: [a]\n")}).empty());
+  CHECK_THAT(together({text("a", ""), text("a", "")}), ContainsSubstring("called 'a' too"));
+  CHECK_THAT(together({text("a", "depends_on: [b]\n"), text("b", "depends_on: [a]\n")}),
+             ContainsSubstring("depends on itself"));
+  CHECK_THAT(together({text("b", "depends_on: [a]\n")}), ContainsSubstring("not among those that run"));
+  CHECK_THAT(together({text("a", ""), text("b", "depends_on: [a]\nuse: {x: $(a.id)}\n")}),
+             ContainsSubstring("does not export 'id'"));
+}

@@ -1,0 +1,477 @@
+#include "catch.hpp"
+#include "past.hpp"
+
+#include "staithe/verify/runner.hpp"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+using namespace staithe;
+using checks::Reply;
+using checks::Value;
+using checks::Verdict;
+
+namespace {
+
+/// Answers as a test says, and remembers what was asked.
+class Fake final : public verify::Probes {
+ public:
+  using Answer = std::function<std::pair<int, std::string>(const std::string& title)>;
+  explicit Fake(Answer answer) : answer_(std::move(answer)) {}
+
+  Reply perform(const checks::Request& request, const base::Scope& scope) override {
+    const auto title = title_of(request);
+    std::string body;
+    if (const auto* http = std::get_if<checks::HttpRequest>(&request)) body = http->body.shown();
+    {
+      const std::lock_guard lock(mutex_);
+      asked.push_back(body.empty() ? title : title + " " + body);
+    }
+    Reply reply;
+    const auto [status, text] = answer_(title);
+    if (scope.cancelled()) {
+      reply.failure = Reply::Failure::cancelled;
+      return reply;
+    }
+    if (status < 0) {
+      reply.failure = status == -1 ? Reply::Failure::unreachable : Reply::Failure::ours;
+      reply.reason = text;
+      return reply;
+    }
+    reply.facts["status"] = Value::count(static_cast<std::uint64_t>(status));
+    reply.body = text;
+    reply.note = std::to_string(status);
+    return reply;
+  }
+
+  std::vector<std::string> asked;
+
+ private:
+  Answer answer_;
+  std::mutex mutex_;
+};
+
+struct Ran {
+  checks::SuitePlan plan;
+  verify::RunResult result;
+
+  Ran(const std::vector<std::string>& texts, Fake& fake, store::Store* history = nullptr,
+      const base::Cancel* soft = nullptr) {
+    diag::Diagnostics diagnostics;
+    checks::Context context;
+    context.values["deploy.release"] = "r1";
+    for (const auto& text : texts) {
+      auto suite = load_suite("s.yml", text, context, diagnostics);
+      for (const auto& finding : diagnostics.sorted()) UNSCOPED_INFO(finding.message << " " << finding.help);
+      REQUIRE(suite);
+      plan.suites.push_back(std::move(*suite));
+    }
+    plan.release = "r1";
+    base::Redactor redactor;
+    verify::Options options;
+    options.run_id = verify::new_run_id(store::now());
+    options.soft = soft;
+    result = verify::run(plan, options, fake, history, redactor, {});
+  }
+
+  const verify::CheckResult& of(const std::string& name) const {
+    for (const auto& suite : result.suites)
+      for (const auto& one : suite.checks)
+        if (one.check->name == name) return one;
+    FAIL("no check " << name);
+    throw 0;
+  }
+  std::string verdicts() const {
+    std::string text;
+    for (const auto& suite : result.suites)
+      for (const auto& one : suite.checks)
+        text += (text.empty() ? "" : " ") + one.check->name + "=" + std::string(name_of(one.verdict));
+    return text;
+  }
+};
+
+std::string head(const std::string& more = "") {
+  return "suite: s\nseverity: critical\ntarget: http://h\n" + more;
+}
+
+}  // namespace
+
+TEST_CASE("flow: saved values reach URLs, bodies and expectations; undo and cleanup run in their order") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "POST http://h/a") return {201, R"({"id":17,"path":"/x y","name":"a \"b\""})"};
+    return {200, R"({"n":17,"s":"17"})"};
+  });
+  const Ran ran({head(R"(setup:
+  - name: first
+    get: /setup
+    expect: 200
+steps:
+  - name: make
+    post: /a
+    json: {}
+    expect: 201
+    save: {id: json.id, path: json.path, name: json.name}
+    undo: {delete: /a/$(id)}
+  - name: use
+    post: $(path)
+    json: {n: $(id), s: "no. $(id).", t: $(name)}
+    expect: {json.n: $(id), json.s: $(id)}
+    undo: {delete: /b}
+cleanup:
+  - name: all gone
+    get: /left
+    expect: 200
+)")},
+                fake);
+  CHECK(ran.result.verdict == Verdict::pass);
+  CHECK(fake.asked == std::vector<std::string>{"GET http://h/setup", "POST http://h/a {}",
+                                               R"(POST http://h/x%20y {"n":17,"s":"no. 17.","t":"a \"b\""})",
+                                               "DELETE http://h/b", "DELETE http://h/a/17",
+                                               "GET http://h/left"});
+}
+
+TEST_CASE(
+    "flow: a failure blocks what comes after by name; what was made is undone, what was not is left alone") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "POST http://h/b") return {500, "{}"};
+    return {201, R"({"id":1})"};
+  });
+  const Ran ran({head(R"(steps:
+  - name: a
+    post: /a
+    expect: 201
+    save: {a: json.id}
+    undo: {delete: /a/$(a), expect: 201}
+  - name: b
+    post: /b
+    expect: 201
+    save: {b: json.id}
+    undo: {delete: /b/$(b), expect: 201}
+  - name: c
+    get: /c/$(b)
+    expect: 201
+  - name: d
+    get: /d
+    expect: 201
+cleanup:
+  - name: b away
+    delete: /b/$(b)
+    expect: 201
+  - name: all away
+    delete: /all
+    expect: 500
+)")},
+                fake);
+  CHECK(ran.verdicts() == "a=pass b=fail c=skipped d=skipped undo: a=pass all away=fail");
+  CHECK(ran.of("c").reason == "blocked: needs 'b', which failed");
+  CHECK(ran.of("d").reason == "blocked: 'b' failed before it");
+  CHECK(ran.result.verdict == Verdict::fail);
+}
+
+TEST_CASE("flow: on_fail, severities and what colours only") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    return {title == "GET http://h/p" ? 500 : 200, "{}"};
+  });
+  const Ran ran({head(R"(steps:
+  - name: preview
+    severity: minor
+    on_fail: continue
+    get: /p
+    expect: 200
+  - name: rest
+    get: /r
+    expect: 200
+)")},
+                fake);
+  CHECK(ran.verdicts() == "preview=fail rest=pass");
+  CHECK(ran.result.verdict == Verdict::degraded);
+  CHECK(ran.result.inconclusive.empty());
+}
+
+TEST_CASE("flow: retries are recorded, polling is not a retry, giving up is early") {
+  int flaky = 0, polls = 0;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://h/flaky") return {++flaky < 2 ? 500 : 200, "{}"};
+    if (title == "GET http://h/poll") return {200, ++polls < 4 ? R"({"s":"pending"})" : R"({"s":"done"})"};
+    if (title == "GET http://h/never") return {200, R"({"s":"failed"})"};
+    return {500, "{}"};
+  });
+  const Ran ran({head(R"(defaults: {on_fail: continue}
+steps:
+  - name: flaky
+    get: /flaky
+    retry: 2 after 10ms
+    expect: 200
+  - name: poll
+    get: /poll
+    until: {json.s: done}
+    every: 10ms
+    for: 5s
+    expect: {polls: 4}
+  - name: gives up
+    get: /never
+    until: {json.s: done}
+    give_up_if: {json.s: failed}
+    every: 10ms
+    for: 30s
+  - name: too long
+    get: /other
+    until: {status: 200}
+    every: 20ms
+    for: 100ms
+  - name: not repeated
+    post: /other
+    expect: 200
+)")},
+                fake);
+  CHECK(ran.verdicts() == "flaky=pass poll=pass gives up=fail too long=fail not repeated=fail");
+  CHECK(ran.of("flaky").flaky);
+  CHECK(ran.of("flaky").attempts_made == 2);
+  CHECK_FALSE(ran.of("poll").flaky);
+  CHECK_THAT(ran.of("gives up").reason, ContainsSubstring("gave up after 1 polls"));
+  CHECK(ran.of("too long").reason == "not within 100ms");
+  CHECK(ran.of("not repeated").attempts_made == 1);
+}
+
+TEST_CASE("flow: samples") {
+  int asked = 0;
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+    return {++asked % 10 == 0 ? 500 : 200, "{}"};
+  });
+  const Ran ran({head(R"(defaults: {on_fail: continue}
+steps:
+  - name: enough
+    get: /h
+    sample: 20
+    expect: {status: 200, success: at least 18 of 20, p95: at most 5s}
+  - name: too few
+    get: /h
+    sample: 20
+    expect: {status: 200, success: at least 19 of 20}
+  - name: every one
+    get: /h
+    sample: 20
+    expect: 200
+)")},
+                fake);
+  CHECK(ran.verdicts() == "enough=pass too few=fail every one=fail");
+  CHECK(ran.of("enough").samples_good == 18);
+}
+
+TEST_CASE("flow: what could not be judged is an error and makes a run inconclusive, never a pass") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://h/dns") return {-2, "Could not resolve host"};
+    return {-1, "connection refused"};
+  });
+  const Ran ours({head("steps:\n  - name: x\n    get: /dns\n    expect: 200\n")}, fake);
+  CHECK(ours.verdicts() == "x=error");
+  CHECK_THAT(ours.result.inconclusive, ContainsSubstring("Could not resolve host"));
+  const Ran theirs({head("steps:\n  - name: x\n    get: /down\n    expect: 200\n")}, fake);
+  CHECK(theirs.verdicts() == "x=fail");
+  CHECK(theirs.result.inconclusive.empty());
+}
+
+namespace {
+
+const std::string tolerant = head(R"(neighbours:
+  geo: {probe: {get: "http://geo/health", expect: 200}, patience: 1h}
+steps:
+  - name: decide
+    get: /d
+    expect: {json.miles: 2, json.ok: true}
+    tolerate:
+      geo:
+        evidence: [{json.fallbacks: contains geo}, probe]
+        expect: {json.miles: at least 100}
+)");
+
+}  // namespace
+
+TEST_CASE("flow: tolerated only with evidence and a relaxed expectation that holds") {
+  const auto verdict = [](const std::string& body, int geo) {
+    Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+      if (title == "GET http://geo/health") return {geo, "{}"};
+      return {200, body};
+    });
+    const Ran ran({tolerant}, fake);
+    return std::string(name_of(ran.of("decide").verdict)) + ": " + ran.of("decide").reason;
+  };
+  CHECK_THAT(verdict(R"({"miles":500,"fallbacks":["geo"]})", 200),
+             ContainsSubstring("tolerated: geo is down (json.fallbacks"));
+  CHECK_THAT(verdict(R"({"miles":500,"fallbacks":[]})", -1),
+             ContainsSubstring("tolerated: geo is down (probe"));
+  CHECK_THAT(verdict(R"({"miles":500,"fallbacks":[]})", 200),
+             ContainsSubstring("fail: not tolerated, geo is not known to be down"));
+  CHECK_THAT(verdict(R"({"miles":5,"fallbacks":["geo"]})", 200), ContainsSubstring("fail: geo is down"));
+}
+
+TEST_CASE(
+    "flow: suites wait for those they need, blocked ones name the culprit, values are exported on purpose") {
+  bool broken = false;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    return {broken && title == "POST http://h/user" ? 500 : 200, R"({"id":"u1"})"};
+  });
+  const std::string signup =
+      "suite: signup\ntarget: http://h\nexport: [user]\nsteps:\n  - name: up\n    post: /user\n    expect: "
+      "200\n    save: {user: json.id}\n";
+  const std::string invoices =
+      "suite: invoices\ntarget: http://h\ndepends_on: [signup]\nuse: {who: $(signup.user)}\nsteps:\n  - "
+      "name: in\n    get: /i/$(who)\n    expect: 200\n";
+  const Ran good({invoices, signup}, fake);
+  CHECK(good.result.verdict == Verdict::pass);
+  CHECK(fake.asked.back() == "GET http://h/i/u1");
+  broken = true;
+  const Ran bad({invoices, signup}, fake);
+  CHECK(bad.of("in").verdict == Verdict::skipped);
+  CHECK(bad.of("in").reason == "blocked: needs suite 'signup', which ended with fail");
+}
+
+TEST_CASE("flow: a stop cuts the run short, and what was made is still put back") {
+  base::Cancel soft;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://h/long") soft.request();
+    return {200, "{}"};
+  });
+  const Ran ran({head(R"(steps:
+  - name: made
+    post: /m
+    expect: 200
+    undo: {delete: /m, expect: 200}
+  - name: long
+    get: /long
+    expect: 200
+  - name: after
+    get: /after
+    expect: 200
+cleanup:
+  - name: tidy
+    delete: /all
+    expect: 200
+)")},
+                fake, nullptr, &soft);
+  CHECK(ran.result.interrupted);
+  CHECK(ran.verdicts() == "made=pass long=aborted after=aborted undo: made=pass tidy=pass");
+}
+
+TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title != "DELETE http://h/all") std::this_thread::sleep_for(std::chrono::milliseconds(80));
+    return {500, "{}"};
+  });
+  const Ran ran({head(R"(budget: 200ms
+steps:
+  - name: waits
+    get: /w
+    until: {status: 200}
+    every: 10ms
+    for: 1h
+  - name: next
+    get: /n
+    expect: 200
+cleanup:
+  - name: tidy
+    delete: /all
+    expect: 500
+)")},
+                fake);
+  CHECK(ran.verdicts() == "waits=aborted next=aborted tidy=pass");
+}
+
+TEST_CASE("flow: quarantine needs a day, and ends on it") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {500, "{}"}; });
+  const auto text = [](const std::string& until) {
+    return head(
+        "steps:\n  - name: q\n    get: /q\n    expect: 200\n    quarantine: {owner: ann, reason: known, "
+        "until: " +
+        until + "}\n");
+  };
+  const Ran now({text("2999-01-01")}, fake);
+  CHECK(now.of("q").verdict == Verdict::fail);
+  CHECK(now.result.verdict == Verdict::pass);
+  CHECK_THAT(now.result.inconclusive, ContainsSubstring("in quarantine"));
+  const Ran over({text("2020-01-01")}, fake);
+  CHECK(over.result.verdict == Verdict::fail);
+}
+
+TEST_CASE("flow: the sweep removes what says how old it is, is old enough, and is not ours") {
+  std::string list =
+      R"({"runs":[{"id":"20200101t000000-aaaaaa"},{"id":"x","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
+    {"id":"z","created_at":"2999-01-01T00:00:00Z"},"20200101t000000-bbbbbb"]})";
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    return {title.rfind("GET http://h/runs", 0) == 0 ? 200 : 204, list};
+  });
+  const Ran ran({head(R"(steps:
+  - get: /runs/1
+    expect: 200
+sweep:
+  older_than: 1h
+  list: /runs
+  each: {delete: /runs/$(item.id)}
+)")},
+                fake);
+  std::vector<std::string> removed;
+  for (const auto& one : fake.asked)
+    if (one.rfind("DELETE", 0) == 0) removed.push_back(one.substr(21));
+  CHECK(removed == std::vector<std::string>{"20200101t000000-aaaaaa", "x", "20200101t000000-bbbbbb"});
+}
+
+TEST_CASE("history: flips are counted on one release and one text, and failures of our own are none") {
+  const auto record = [](const char* verdict, const char* release = "r1", const char* text = "t",
+                         bool flaky = false) {
+    store::CheckRecord one;
+    one.verdict = verdict;
+    one.release = release;
+    one.text_id = text;
+    one.flaky = flaky;
+    return one;
+  };
+  using Records = std::vector<store::CheckRecord>;  // newest first
+  CHECK(verify::past_of(Records{record("pass"), record("fail"), record("pass")}, "t").flips == 1);
+  CHECK(verify::past_of(Records{record("pass"), record("fail")}, "t").runs == 2);
+  CHECK(verify::past_of(Records{record("pass", "r2"), record("fail", "r1")}, "t").flips == 0);
+  CHECK(verify::past_of(Records{record("fail"), record("pass")}, "t").flips == 0);
+  CHECK(verify::past_of(Records{record("pass"), record("error"), record("fail")}, "t").flips == 1);
+  CHECK(verify::past_of(Records{record("pass"), record("error")}, "t").runs == 1);
+  CHECK(verify::past_of(Records{record("pass", "r1", "t", true)}, "t").flips == 1);
+  const auto changed = verify::past_of(
+      Records{record("pass"), record("pass", "r1", "before"), record("fail", "r1", "before")}, "t");
+  CHECK(changed.runs == 1);
+  CHECK(changed.flips == 0);
+}
+
+TEST_CASE("history: it is kept, read again, and patience with a neighbour runs out") {
+  char name[] = "/tmp/staithe-verify-XXXXXX";
+  REQUIRE(::mkdtemp(name) != nullptr);
+  {
+    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
+    Fake fake([](const std::string&) -> std::pair<int, std::string> {
+      return {200, R"({"miles":500,"fallbacks":["geo"]})"};
+    });
+    CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == Verdict::tolerated);
+    auto records = store->check_history("", "s");
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].verdict == "tolerated");
+    CHECK(records[0].release == "r1");
+    // As if it had been so for a while already.
+    for (const auto& [hours, verdict] : {std::pair{2, Verdict::degraded}, std::pair{4, Verdict::fail}}) {
+      records[0].run_id = "earlier-" + std::to_string(hours);
+      records[0].time = store::now() - std::chrono::hours(hours);
+      store->record_checks(records);
+      CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == verdict);
+      // A fail ends the row of tolerated runs: start it anew.
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(name, ignored);
+}
+
+TEST_CASE("runs: an id says when the run began") {
+  const auto now = store::now();
+  const auto id = verify::new_run_id(now);
+  CHECK(std::chrono::abs(now - verify::began(id)) < std::chrono::seconds(2));
+  CHECK(verify::began("something") == store::Time{});
+}
