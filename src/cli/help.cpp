@@ -119,6 +119,7 @@ std::string help_for(const Command& command) {
 }
 
 std::string group_summary(std::string_view noun) {
+  if (noun == "stage") return "Copy production's PostgreSQL into staging, and rehearse migrations there.";
   return noun == "hostkeys" ? "Show, write down and check host keys." : "";
 }
 

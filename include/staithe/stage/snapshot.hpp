@@ -5,6 +5,7 @@
 #include "staithe/stage/masks.hpp"
 #include "staithe/stage/snapshots.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -108,10 +109,11 @@ struct SnapshotRun {
   std::chrono::milliseconds limit{24 * 3'600'000};
 };
 
-/// Performs the plan. Blocks; `jobs` threads and one that watches the source. Never throws for a failure of
-/// the world. On failure the target has what it had, and perhaps an unfinished database that nobody uses.
+/// Performs the plan. `interrupted_exit_code` is that of a run that `stop` ended. Blocks; `jobs` threads and
+/// one that watches the source. Never throws for a failure of the world. On failure the target has what it
+/// had, and perhaps an unfinished database that nobody uses.
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
-                                const base::Cancel& stop, int interrupted_exit_code);
+                                const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code);
 
 /// Drops a snapshot or an unfinished one; base::Error conflict when somebody is connected to it and
 /// `disconnect` is false.

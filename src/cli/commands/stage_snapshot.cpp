@@ -72,6 +72,27 @@ struct Resolved {
   std::vector<stage::Suspect> suspects;
 };
 
+/// Sizes and definitions need a moment's lock too. False: a table is locked, and it is worth another try.
+bool look(pg::Session& source, Resolved& resolved, const stage::Masks& masks, bool look_for_suspects,
+          int attempt, const base::Scope& scope) {
+  constexpr int attempts = 4;
+  source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", scope);
+  try {
+    resolved.catalogue = stage::read_catalogue(source, scope);
+    if (look_for_suspects) resolved.suspects = stage::find_suspects(source, resolved.catalogue, masks, scope);
+  } catch (const pg::SqlError& error) {
+    if (error.sqlstate() != "55P03") throw;
+    source.run("ROLLBACK", scope);
+    if (attempt < attempts) return false;
+    throw base::Error(base::ErrorCode::conflict,
+                      std::string(error.what()) +
+                          ": a table is locked by somebody else\n"
+                          "  next  look for long transactions in pg_stat_activity there");
+  }
+  source.run("COMMIT", scope);
+  return true;
+}
+
 /// The one look at both servers that a plan is made from; it says so.
 Resolved resolve(App& app, const stage::SnapshotSettings& settings, const stage::Masks& masks,
                  bool look_for_suspects, const std::string& source_url, const std::string& target_url) {
@@ -81,10 +102,10 @@ Resolved resolve(App& app, const stage::SnapshotSettings& settings, const stage:
   if (!app.quiet() && !app.json())
     app.say(fmt::format("Reading the catalogue of {}, read only", source.where()));
   stage::guard_source(source, settings, scope);
-  source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", scope);
-  resolved.catalogue = stage::read_catalogue(source, scope);
-  if (look_for_suspects) resolved.suspects = stage::find_suspects(source, resolved.catalogue, masks, scope);
-  source.run("COMMIT", scope);
+  for (int attempt = 1; !look(source, resolved, masks, look_for_suspects, attempt, scope); ++attempt) {
+    if (!app.quiet() && !app.json()) app.say("A table is locked by somebody else; trying again");
+    base::sleep_for(std::chrono::seconds(attempt), scope);
+  }
   resolved.target = stage::read_target(target_url, settings, scope);
   return resolved;
 }

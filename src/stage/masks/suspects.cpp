@@ -75,6 +75,14 @@ bool is_boring(const Column& column) {
   return column.is_generated || column.category == 'B' || column.category == 'E';
 }
 
+/// What "name" stands for in such a table is a person's.
+bool is_about_people(const Table& table) {
+  static const std::regex people(
+      "(^|_)(users?|customers?|people|persons?|contacts?|clients?|patients?|employees?|"
+      "members?|guests?|leads?|subscribers?|recipients?|accounts?)($|_)");
+  return std::regex_search(table.name, people);
+}
+
 std::optional<Suspect> by_name_or_type(const Table& table, const Column& column) {
   std::string lower = column.name;
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -82,6 +90,9 @@ std::optional<Suspect> by_name_or_type(const Table& table, const Column& column)
   for (const auto& one : names)
     if (std::regex_search(lower, std::regex(one.pattern)))
       return Suspect{table.full_name(), column.name, column.type, "its name", fitting(column, one.mask)};
+  if (lower == "name" && is_about_people(table))
+    return Suspect{table.full_name(), column.name, column.type, "its name",
+                   fitting(column, Mask::Kind::hash)};
   if (column.category == 'I' || column.base_type.starts_with("macaddr"))
     return Suspect{table.full_name(), column.name, column.type, "its type",
                    fitting(column, Mask::Kind::hash)};

@@ -30,6 +30,12 @@ pg::Session Context::source() const {
   return session;
 }
 
+void Context::lock_tables(pg::Session& source) const {
+  std::string tables;
+  for (const auto& table : plan.source.tables) tables += (tables.empty() ? "ONLY " : ", ONLY ") + table.sql();
+  if (!tables.empty()) source.run("LOCK TABLE " + tables + " IN ACCESS SHARE MODE", scope);
+}
+
 pg::Session Context::target() const {
   pg::Session session(pg::with_database(run.target_url, database), target_options(), scope);
   session.run(
@@ -144,6 +150,8 @@ void Loader::connect_source(Job& job) {
                       std::vector<pg::Value>{context_.run.mask_key}, job_scope_);
   job.source->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", job_scope_);
   job.source->run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), job_scope_);
+  // Now: an ALTER that comes to wait for the other sessions would keep this one waiting too.
+  context_.lock_tables(*job.source);
 }
 
 pg::Session& Loader::target_of(Job& job) {

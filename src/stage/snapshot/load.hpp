@@ -28,6 +28,8 @@ struct Context {
   std::atomic<bool> throttled{false};
 
   pg::Session source() const;
+  /// In the open transaction of `source`: ACCESS SHARE on every table that is copied.
+  void lock_tables(pg::Session& source) const;
   /// On the database that is being built.
   pg::Session target() const;
 };

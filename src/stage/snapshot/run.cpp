@@ -50,6 +50,8 @@ class Runner {
   const std::string& database() const { return context_.database; }
   bool has_database() const { return has_database_; }
   bool is_done() const { return is_done_; }
+  /// Whether there ever was a database of this run.
+  bool has_changed() const { return has_changed_; }
   std::string watch_says() const { return watch_ ? watch_->why() : std::string(); }
   const std::string& failed_phase() const { return phase_; }
 
@@ -120,11 +122,8 @@ class Runner {
   bool try_lock(int attempt) {
     constexpr int attempts = 5;
     holder_->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", context_.scope);
-    std::string tables;
-    for (const auto& table : plan_.source.tables)
-      tables += (tables.empty() ? "" : ", ") + ("ONLY " + table.sql());
     try {
-      if (!tables.empty()) holder_->run("LOCK TABLE " + tables + " IN ACCESS SHARE MODE", context_.scope);
+      context_.lock_tables(*holder_);
       return true;
     } catch (const pg::SqlError& error) {
       holder_->run("ROLLBACK", context_.scope);
@@ -155,8 +154,8 @@ class Runner {
     phase(2, "schema", "pg_dump, then a database for it", [&] {
       schema = dump_schema(context_.run.source_url, context_.exported, plan_, context_.application,
                            context_.scope);
+      has_database_ = has_changed_ = true;
       create_database(context_, *cluster_, marker(Marker::State::building));
-      has_database_ = true;
       auto target = context_.target();
       create_objects(context_, target, schema.before, lost_);
       return fmt::format("{} objects", schema.before.size());
@@ -241,12 +240,12 @@ class Runner {
   Context context_;
   std::optional<pg::Session> cluster_, holder_;
   std::optional<Watch> watch_;
-  std::string lsn_, phase_;
+  std::string lsn_, phase_ = "lock";
   Instant taken_at_;
   Counters counters_;
   Lost lost_;
   std::uint64_t rows_ = 0;
-  bool has_database_ = false, is_done_ = false;
+  bool has_database_ = false, has_changed_ = false, is_done_ = false;
 };
 
 /// Passes a stop from outside on to one that the run itself may request too.
@@ -273,7 +272,7 @@ class Relay {
 }  // namespace
 
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
-                                const base::Cancel& stop, int interrupted_exit_code) {
+                                const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code) {
   const auto began = std::chrono::steady_clock::now();
   Teller teller(run.run_id, sink);
   event::RunStarted started;
@@ -296,10 +295,11 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       const auto why = runner.watch_says();
       finished.failed_action = runner.failed_phase();
       finished.failure = why.empty() ? error.what() : why;
-      finished.exit_code = stop.requested() ? interrupted_exit_code : 1;
-      finished.verdict = stop.requested() ? "interrupted" : "failed";
+      finished.exit_code = stop.requested() ? interrupted_exit_code.load() : runner.has_changed() ? 1 : 4;
+      finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
       finished.next.push_back(
-          fmt::format("staithe stage snapshot    try again; {} is as it was", plan.target.database));
+          fmt::format("staithe stage snapshot    try again{}",
+                      plan.target.exists ? "; " + plan.target.database + " is as it was" : ""));
       if (runner.has_database() && !runner.is_done())
         finished.next.push_back(fmt::format(
             "staithe stage drop {}    an unfinished database that nobody uses", runner.database()));

@@ -136,7 +136,7 @@ void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconne
     throw base::Error(base::ErrorCode::conflict,
                       fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
   if (disconnect) end_sessions(session, snapshot.database, scope);
-  session.run("DROP DATABASE " + pg::quoted_name(snapshot.database), scope);
+  session.run("DROP DATABASE IF EXISTS " + pg::quoted_name(snapshot.database), scope);
 }
 
 }  // namespace staithe::stage

@@ -1,0 +1,204 @@
+"""Two PostgreSQL clusters, "production" and "staging", and staithe between them."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+STAITHE = os.environ.get("STAITHE", str(HERE.parents[1] / "build/dev/staithe"))
+SERVERS = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+BIN = SERVERS[-1] if SERVERS else None
+PASSWORD = "s3cret-w0rd/%"
+
+
+def demote():
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+
+
+def own(path):
+    if os.geteuid() == 0:
+        shutil.chown(path, "postgres")
+
+
+class Cluster:
+    def __init__(self, directory, name, settings=(), base=None):
+        self.directory, self.name, self.settings = directory, name, list(settings)
+        self.data, self.log = directory / name, directory / f"{name}.log"
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        if base is None:
+            (directory / "password").write_text(PASSWORD)
+            subprocess.run([BIN / "initdb", "-D", self.data, "-U", "admin", "-E", "UTF8", "--locale=C.UTF-8", "-N",
+                            "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={directory}/password"],
+                           check=True, stdout=subprocess.DEVNULL, preexec_fn=demote)
+        else:
+            subprocess.run([BIN / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-h", base.directory, "-p",
+                            str(base.port), "-U", "admin"], check=True, preexec_fn=demote)
+        self.process = None
+        self.start()
+
+    def start(self):
+        settings = [word for setting in self.settings for word in ("-c", setting)]
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [BIN / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.directory, "-c", "fsync=off", "-c",
+                 "listen_addresses=127.0.0.1", "-c", "log_line_prefix=%a|%d|", *settings],
+                stdout=log, stderr=subprocess.STDOUT, preexec_fn=demote)
+        for _ in range(600):
+            ready = subprocess.run([BIN / "pg_isready", "-q", "-h", self.directory, "-p", str(self.port)], check=False)
+            if ready.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise RuntimeError("PostgreSQL did not start: " + self.log.read_text()[-2000:])
+
+    def stop(self, how=signal.SIGINT):
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+    def url(self, database, user="admin", password=PASSWORD):
+        word = ":" + password.replace("%", "%25").replace("/", "%2F") if password else ""
+        return f"postgres://{user}{word}@127.0.0.1:{self.port}/{database}"
+
+    def psql(self, database, *words, check=True):
+        done = subprocess.run([BIN / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.directory, "-p", str(self.port),
+                               "-U", "admin", "-d", database, *words], capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def sql(self, statement, database="postgres"):
+        return self.psql(database, "-c", statement)
+
+    def session(self, database, *statements):
+        """A psql that keeps its session open; its stdin takes more."""
+        process = subprocess.Popen([BIN / "psql", "-XAtq", "-h", self.directory, "-p", str(self.port), "-U", "admin", "-d",
+                                    database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for statement in statements:
+            process.stdin.write(statement + ";\n")
+        process.stdin.flush()
+        return process
+
+    def databases(self):
+        return self.sql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n")
+
+    def schema(self, database):
+        text = subprocess.run([BIN / "pg_dump", "-s", "-O", "-x", "-h", self.directory, "-p", str(self.port), "-U", "admin",
+                               database], check=True, capture_output=True, text=True).stdout
+        return [line for line in text.split("\n") if not line.startswith(("\\restrict", "\\unrestrict"))]
+
+    def ours(self):
+        """Sessions and locks that a snapshot holds."""
+        return self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'staithe%'")
+
+
+class Ended:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def __str__(self):
+        return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+class StageTest(unittest.TestCase):
+    """One pair of clusters for all tests of a file; a fresh production database `shop` for each."""
+
+    source_settings = ("log_statement=all", "wal_level=logical")
+    target_settings = ()
+    longMessage = True
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="staithe-stage-"))
+        own(cls.directory)
+        cls.source = Cluster(cls.directory, "production", cls.source_settings)
+        cls.target = Cluster(cls.directory, "staging", cls.target_settings)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.source.stop(signal.SIGQUIT)
+        cls.target.stop(signal.SIGQUIT)
+        shutil.rmtree(cls.directory, ignore_errors=True)
+
+    def setUp(self):
+        for cluster in (self.source, self.target):
+            for database in cluster.databases():
+                if database != "postgres":
+                    cluster.sql(f'DROP DATABASE "{database}" WITH (FORCE)')
+        self.source.sql("CREATE DATABASE shop")
+        self.env = {"SOURCE": self.source.url("shop"), "TARGET": self.target.url("staging"), "MASK_KEY": "a long key"}
+        self.project()
+
+    def project(self, snapshot="", masks=None):
+        if masks is not None:
+            (self.directory / "masks.yml").write_text("masks: 1\ntables:\n" + masks)
+            snapshot = "masks: masks.yml, mask_key: env MASK_KEY" + (", " + snapshot if snapshot else "")
+        (self.directory / "staithe.yml").write_text(
+            "staithe: 1\nproject: shop\nenvironments:\n  staging:\n    databases:\n      source: {url: env SOURCE}\n"
+            f"      target: {{url: env TARGET}}\n      snapshot: {{{snapshot}}}\n")
+
+    def start(self, *words):
+        return subprocess.Popen([STAITHE, *words], cwd=self.directory, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def staithe(self, *words, limit=120):
+        process = self.start(*words)
+        try:
+            out, err = process.communicate(timeout=limit)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        self.assertNotIn(PASSWORD, out + err)
+        return Ended(process.returncode, out, err)
+
+    def ok(self, *words):
+        ended = self.staithe(*words)
+        self.assertEqual(ended.code, 0, str(ended))
+        return ended
+
+    def refused(self, code, *texts, words=("stage", "snapshot")):
+        ended = self.staithe(*words)
+        self.assertEqual(ended.code, code, str(ended))
+        for text in texts:
+            self.assertIn(text, ended.err, str(ended))
+        return ended
+
+    def every_kind(self):
+        self.source.psql("shop", "-f", HERE / "every_kind.sql")
+        self.source.sql("ALTER DATABASE shop SET search_path = app, public")
+
+    def slow_table(self, rows=3000, seconds=0.002):
+        """A table whose copy takes its time, by its mask."""
+        self.source.sql(f"CREATE TABLE slow AS SELECT i AS id, 'value ' || i AS v FROM generate_series(1, {rows}) i", "shop")
+        return ("  public.slow:\n    columns:\n"
+                f"      v: {{sql: \"CASE WHEN pg_catalog.pg_sleep({seconds}) IS NULL THEN v ELSE v END\"}}\n")
+
+    def nothing_left_on_source(self, seconds=8):
+        deadline = time.monotonic() + seconds
+        while self.source.ours() != "0" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(self.source.ours(), "0", "a session is left on production")
+
+    @staticmethod
+    def events(text):
+        return [json.loads(line) for line in text.split("\n") if line.startswith("{")]
+
+
+def main():
+    if BIN is None:
+        sys.exit("no PostgreSQL server is installed")
+    unittest.main(verbosity=2)

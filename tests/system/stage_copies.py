@@ -1,0 +1,197 @@
+"""What arrives in staging is what production has, masked as declared, and nothing is written to production."""
+import re
+import subprocess
+
+import databases
+
+PLANTED = "Zyxw-planted-7731"
+TABLES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE relkind IN ('r', 'm') AND relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"""
+
+
+class Copies(databases.StageTest):
+    def checksums(self, cluster, database):
+        found = {}
+        for table in cluster.sql(TABLES, database).split("\n"):
+            found[table] = cluster.sql(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table} t", database)
+        return found
+
+    def same(self, query):
+        self.assertEqual(self.target.sql(query, "staging"), self.source.sql(query, "shop"), query)
+
+    def test_every_kind_of_object_arrives_identical(self):
+        self.every_kind()
+        self.target.sql("DO $$ BEGIN CREATE ROLE app_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        self.ok("stage", "snapshot")
+        expected = self.source.schema("shop")
+        # What acts by itself is switched off, and nothing else differs.
+        switched_off = {"ALTER TABLE app.orders DISABLE TRIGGER notify_orders;", "ALTER EVENT TRIGGER et DISABLE;"}
+        found = [line for line in self.target.schema("staging") if line not in switched_off]
+        self.assertEqual([line for line in found if line], [line for line in expected if line])
+        self.assertEqual(self.checksums(self.target, "staging"), self.checksums(self.source, "shop"))
+        self.same("SELECT last_value, is_called FROM app.standalone")
+        self.same("SELECT last_value, is_called FROM app.orders_id_seq")
+        self.same("SELECT string_agg(oid || ':' || md5(lo_get(oid)), ',' ORDER BY oid) FROM pg_largeobject_metadata")
+        self.same("SELECT relname, relispopulated FROM pg_class WHERE relkind = 'm' ORDER BY 1")
+        self.same("SHOW search_path")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM pg_stats WHERE schemaname = 'app' AND tablename = 'orders'", "staging"),
+                         self.source.sql("SELECT count(*) FROM pg_stats WHERE schemaname = 'app' AND tablename = 'orders'", "shop"))
+        self.assertEqual(self.target.sql("INSERT INTO app.users (email, name) VALUES ('a@b', 'n') RETURNING id", "staging"), "20001")
+
+    def test_production_sees_nothing_but_reads(self):
+        self.every_kind()
+        self.target.sql("DO $$ BEGIN CREATE ROLE app_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        size = self.source.log.stat().st_size
+        written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+        before = self.source.sql(written, "shop")
+        self.project(masks="  app.users:\n    where: id < 100\n    columns: {email: fake_email}\n")
+        self.ok("stage", "suggest-masks")
+        self.ok("stage", "snapshot", "--require-masks", "--masks", self.masks_for_everything())
+        self.nothing_left_on_source()
+        statements = []
+        with open(self.source.log, encoding="utf-8", errors="replace") as log:
+            log.seek(size)
+            for line in log:
+                match = re.match(r"(staithe[^|]*|pg_dump[^|]*)\|shop\|LOG:  (?:statement|execute [^:]*): *(.*)", line)
+                if match:
+                    statements.append(match.group(2))
+        self.assertGreater(len(statements), 50)
+        reads = re.compile(r"(SELECT|WITH|SHOW|SET|BEGIN|COMMIT|ROLLBACK|LOCK TABLE .* ACCESS SHARE|PREPARE|EXECUTE|DECLARE|FETCH|CLOSE|"
+                           r"COPY .* TO STDOUT|SET TRANSACTION|START TRANSACTION)", re.I | re.S)
+        for statement in statements:
+            self.assertRegex(statement, reads)
+            self.assertNotRegex(statement, r"(?i)^(with|select)\b.*\b(insert into|update \w+ set|delete from)\b")
+        self.assertEqual(self.source.sql(written, "shop"), before)
+
+    def masks_for_everything(self):
+        (self.directory / "all.yml").write_text(
+            "masks: 1\ntables:\n  app.users:\n    where: id < 100\n    columns: {email: fake_email, name: hash, phone: keep, born: keep, "
+            "country: keep}\n  app.weird:\n    columns: {ip: keep}\n  app.tree: {columns: {label: keep}}\n")
+        return "all.yml"
+
+    def test_a_planted_value_is_found_nowhere(self):
+        self.source.psql("shop", "-c", f"""CREATE TABLE people (id int PRIMARY KEY, email text UNIQUE, name text, phone text, notes text);
+            INSERT INTO people SELECT i, '{PLANTED}-' || i || '@x.example', '{PLANTED}', '{PLANTED}' || i, '{PLANTED}' FROM generate_series(1, 2000) i;
+            CREATE TABLE links (email text REFERENCES people (email)); INSERT INTO links SELECT email FROM people""")
+        self.project(masks="""  public.people:
+    columns: {email: hash, name: {constant: Somebody}, phone: {partial: {last: 2}}, notes: null}
+  public.links: {columns: {email: hash}}
+""")
+        ended = self.ok("stage", "snapshot", "--require-masks", "--report", "junit=report.xml", "--log-file", "log.txt", "-v")
+        self.target.sql("CHECKPOINT")
+        self.assertEqual(self.target.sql("SELECT count(DISTINCT email), min(name), count(notes) FROM people", "staging"), "2000|Somebody|0")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM links JOIN people USING (email)", "staging"), "2000")
+        self.assertNotIn(PLANTED, ended.out + ended.err)
+        for place in (self.target.data, self.target.log, self.directory / "report.xml", self.directory / "log.txt"):
+            found = subprocess.run(["grep", "-rlaF", PLANTED, place], capture_output=True, text=True, check=False)
+            self.assertEqual(found.stdout, "", "the value is in staging")
+        first = self.target.sql("SELECT md5(string_agg(email, ',' ORDER BY id)) FROM people", "staging")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT md5(string_agg(email, ',' ORDER BY id)) FROM people", "staging"), first, "not deterministic")
+        self.env["MASK_KEY"] = "another key"
+        self.ok("stage", "snapshot")
+        self.assertNotEqual(self.target.sql("SELECT md5(string_agg(email, ',' ORDER BY id)) FROM people", "staging"), first, "not keyed")
+
+    def test_columns_that_look_personal_need_a_rule(self):
+        self.source.psql("shop", "-c", """CREATE TABLE t (id int, e_mail text, misc text, plain text, password_hash text);
+            INSERT INTO t SELECT i, 'x', 'who' || i || '@corp.example', 'word', 'h' FROM generate_series(1, 300) i""")
+        ended = self.refused(3, "public.t.e_mail", "public.t.misc", "look like e-mail addresses", "public.t.password_hash",
+                             words=("stage", "snapshot", "--require-masks"))
+        self.assertNotIn("public.t.plain", ended.err)
+        text = self.ok("stage", "suggest-masks").out
+        self.assertIn("misc: fake_email", text)
+        (self.directory / "suggested.yml").write_text(text)
+        self.project("mask_key: env MASK_KEY")
+        self.ok("stage", "snapshot", "--require-masks", "--masks", "suggested.yml", "-n")
+
+    def test_mistakes_in_masks_have_a_place(self):
+        self.source.sql("CREATE TABLE people (id int PRIMARY KEY, email text UNIQUE NOT NULL, born date)", "shop")
+        self.project(masks="""  public.people:
+    columns:
+      emial: hash
+      email: null
+      born: fake_email
+      id: {constant: 1}
+  public.peple: {rows: none}
+""")
+        self.refused(3, "masks.yml:5:7", "did you mean 'email'?", "'email' is NOT NULL", "'born' is no text", "is unique, which this mask",
+                     "masks.yml:9:3", "did you mean 'public.people'?")
+
+    def test_a_subset_keeps_its_foreign_keys(self):
+        self.every_kind()
+        self.project(masks="  app.users:\n    where: id % 10 = 0\n    limit: 500\n  app.tree: {where: id <> 3}\n")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM app.users", "staging"), "500")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM app.orders o LEFT JOIN app.users u ON u.id = o.user_id WHERE u.id IS NULL", "staging"), "0")
+        self.assertEqual(self.target.sql("SELECT bool_and(convalidated) FROM pg_constraint", "staging"), "t")
+        # 3 is the parent of 6 and 7, and so on: the whole branch goes.
+        self.assertEqual(self.target.sql("SELECT count(*) FROM app.tree WHERE id IN (3, 6, 7, 12, 15)", "staging"), "0")
+        self.assertIn("app.users", self.ok("stage", "list", "--json").out)
+
+    def test_live_things_need_a_word(self):
+        self.source.psql("shop", "-c", "CREATE TABLE jobs (id int); INSERT INTO jobs VALUES (1); CREATE TABLE hooks (url text, webhook_secret text)")
+        self.refused(3, "queue-like table public.jobs", "secret-like column public.hooks.webhook_secret")
+        self.project(masks="  public.jobs: {rows: none}\n  public.hooks: {columns: {webhook_secret: hash}}\n")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM jobs", "staging"), "0")
+
+    def test_foreign_servers_reach_nothing(self):
+        self.source.psql("shop", "-c", """CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'prod2');
+            CREATE USER MAPPING FOR admin SERVER far OPTIONS (user 'u', password 'hunter2-pw'); CREATE FOREIGN TABLE ft (id int) SERVER far""")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM pg_user_mappings", "staging"), "0")
+        self.assertEqual(self.target.sql("SELECT coalesce(array_to_string(srvoptions, ','), '') FROM pg_foreign_server", "staging"), "")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM pg_foreign_table", "staging"), "1")
+
+    def test_other_encodings(self):
+        self.source.sql("DROP DATABASE shop")
+        self.source.sql("CREATE DATABASE shop TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'")
+        self.source.sql("CREATE TABLE t AS SELECT 'Grüße' AS v", "shop")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT v FROM t", "staging"), "Grüße")
+        self.assertEqual(self.target.sql("SHOW server_encoding", "staging"), "LATIN1")
+
+    def test_huge_rows_need_little_memory(self):
+        self.source.sql("CREATE TABLE big AS SELECT 1 AS id, convert_to(repeat(md5('x'), 4000000), 'UTF8') AS b", "shop")
+        process = self.start("stage", "snapshot")
+        peak = 0
+        while process.poll() is None:
+            try:
+                with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+                    peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith("VmHWM")])
+            except OSError:
+                break
+        process.communicate()
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(self.target.sql("SELECT length(b) FROM big", "staging"), "128000000")
+        self.assertGreater(peak, 1000)
+        self.assertLess(peak, 100 * 1024, "kB at the peak")
+
+    def test_a_plan_says_what_it_will_do_and_does_nothing(self):
+        self.every_kind()
+        ended = self.ok("stage", "snapshot", "--dry-run")
+        plan = re.search(r"Plan ([0-9a-f]{12})", ended.out).group(1)
+        self.assertEqual(self.target.databases(), ["postgres"])
+        self.assertIn("app.orders", ended.out)
+        self.source.sql("INSERT INTO app.tree VALUES (1000, NULL, 'x')", "shop")
+        self.ok("stage", "snapshot", "--expect-plan", plan)
+        self.source.sql("CREATE TABLE app.more (id int)", "shop")
+        self.refused(4, "the plan is", words=("stage", "snapshot", "--expect-plan", plan))
+
+    def test_snapshots_have_names_and_are_kept_and_dropped(self):
+        self.source.sql("CREATE TABLE t AS SELECT generate_series(1, 10) AS id", "shop")
+        self.project("keep: 2")
+        for _ in range(3):
+            self.ok("stage", "snapshot")
+        self.ok("stage", "snapshot", "--name", "golden")
+        listed = [event["database"] for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"]
+        self.assertEqual(len([name for name in listed if name.startswith("staging")]), 2, listed)
+        self.assertIn("golden", listed)
+        self.refused(4, "not confirmed", words=("stage", "drop", "golden"))
+        self.ok("stage", "drop", "golden", "--confirm", "golden")
+        self.assertNotIn("golden", self.target.databases())
+        self.refused(4, "no snapshot 'golden'", words=("stage", "drop", "golden"))
+
+
+if __name__ == "__main__":
+    databases.main()

@@ -1,0 +1,200 @@
+"""Things break while a snapshot is taken: staging keeps what it had, production keeps nothing of ours."""
+import os
+import signal
+import time
+
+import databases
+
+
+class Faults(databases.StageTest):
+    def first(self):
+        """A snapshot that is in use, which every fault has to leave alone."""
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 1000) i", "shop")
+        self.ok("stage", "snapshot")
+        return self.target.sql("SELECT oid FROM pg_database WHERE datname = 'staging'")
+
+    def still(self, oid):
+        self.assertEqual(self.target.sql("SELECT oid FROM pg_database WHERE datname = 'staging'"), oid, "the old one is gone")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
+
+    def slow(self, **how):
+        self.project(masks=self.slow_table(**how), snapshot="limits: {lock_wait: 500ms, blocked: 1s}")
+
+    def until(self, process, step, seconds=30):
+        """Reads events until the step has begun."""
+        deadline = time.monotonic() + seconds
+        for line in process.stdout:
+            if f'"step":"{step}"' in line or time.monotonic() > deadline:
+                return
+        self.fail(f"the run ended before {step}: {process.stderr.read()}")
+
+    def end(self, process, code, *texts):
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, code, out + err)
+        for text in texts:
+            self.assertIn(text, out + err)
+
+    def test_killed_at_every_step(self):
+        oid = self.first()
+        self.slow(rows=1000, seconds=0.001)
+        for step in ("lock", "schema", "copy", "index", "constraints", "harmless", "verify", "swap"):
+            with self.subTest(step):
+                process = self.start("stage", "snapshot", "--json")
+                self.until(process, step)
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                self.nothing_left_on_source()
+                # The last step may have been done before the signal came.
+                if step != "swap":
+                    self.still(oid)
+                self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
+                self.ok("stage", "drop", "--unfinished")
+                self.assertEqual([name for name in self.target.databases() if "building" in name], [])
+        self.ok("stage", "snapshot")
+
+    def test_stopped_softly(self):
+        oid = self.first()
+        self.slow()
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        self.end(process, 143, "interrupted")
+        self.still(oid)
+        self.nothing_left_on_source()
+        self.assertEqual([name for name in self.target.databases() if "building" in name], [])
+
+    def test_somebody_waits_for_our_lock(self):
+        oid = self.first()
+        self.slow(rows=20000)
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        began = time.monotonic()
+        self.source.sql("ALTER TABLE slow ADD COLUMN more int", "shop")
+        self.assertLess(time.monotonic() - began, 6, "the ALTER had to wait for too long")
+        self.end(process, 1, "gave way", "ALTER TABLE slow")
+        self.still(oid)
+        self.nothing_left_on_source()
+
+    def test_a_table_that_is_locked(self):
+        self.first()
+        self.slow(rows=10)
+        holder = self.source.session("shop", "BEGIN", "LOCK TABLE slow IN ACCESS EXCLUSIVE MODE", "SELECT 'locked'")
+        holder.stdout.readline()
+        self.refused(4, "a table is locked by somebody else", "lock timeout")
+        holder.communicate("ROLLBACK;\n")
+        self.nothing_left_on_source()
+        holder = self.source.session("shop", "BEGIN", "LOCK TABLE slow IN ACCESS EXCLUSIVE MODE", "SELECT 'locked'")
+        holder.stdout.readline()
+        process = self.start("stage", "snapshot")
+        time.sleep(1.5)
+        holder.communicate("ROLLBACK;\n")
+        self.end(process, 0)
+
+    def test_a_session_of_ours_is_cut(self):
+        oid = self.first()
+        self.slow()
+        for cluster, where in ((self.source, "application_name LIKE 'staithe snapshot%'"), (self.target, "datname LIKE '%building%'")):
+            process = self.start("stage", "snapshot", "--json")
+            self.until(process, "copy")
+            time.sleep(0.3)
+            cluster.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {where} AND state = 'active' AND query LIKE 'COPY%'")
+            self.end(process, 1, "next")
+            self.still(oid)
+            self.nothing_left_on_source()
+            self.assertEqual([name for name in self.target.databases() if "building" in name], [])
+
+    def test_a_server_dies(self):
+        oid = self.first()
+        self.slow()
+        for cluster in (self.source, self.target):
+            process = self.start("stage", "snapshot", "--json")
+            self.until(process, "copy")
+            time.sleep(0.3)
+            cluster.stop(signal.SIGQUIT)
+            self.end(process, 1, "next")
+            cluster.start()
+            self.still(oid)
+            self.ok("stage", "drop", "--unfinished")
+        self.ok("stage", "snapshot")
+
+    def test_two_at_once(self):
+        self.first()
+        self.slow()
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        self.refused(4, "another snapshot is being built")
+        self.end(process, 0)
+
+    def test_rights_and_passwords(self):
+        self.first()
+        self.source.psql("postgres", "-c", "DROP ROLE IF EXISTS reader", "-c", "CREATE ROLE reader LOGIN PASSWORD 'pw'")
+        reader = self.source.url("shop", "reader", "pw")
+        self.env["SOURCE"] = reader
+        self.refused(4, "no right to read public.t", "pg_read_all_data")
+        self.source.sql("GRANT pg_read_all_data TO reader")
+        self.ok("stage", "snapshot")
+        self.source.sql("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "shop")
+        self.refused(4, "row security would hide rows of public.t", "BYPASSRLS")
+        self.source.sql("ALTER TABLE t DISABLE ROW LEVEL SECURITY", "shop")
+        self.env["SOURCE"] = self.source.url("shop", "reader", "wrong")
+        self.refused(4, "authentication failed")
+        self.env["SOURCE"] = reader
+        self.source.sql("SELECT lo_from_bytea(0, 'x')", "shop")
+        self.refused(1, "permission denied for large object")
+        self.nothing_left_on_source()
+
+    def test_wrong_targets(self):
+        self.first()
+        self.env["TARGET"] = self.source.url("elsewhere")
+        self.refused(4, "are the same cluster")
+        self.env["TARGET"] = self.target.url("other")
+        self.target.sql("CREATE DATABASE other")
+        self.ok("stage", "snapshot")
+        self.env["TARGET"] = self.target.url("mine")
+        self.target.sql("CREATE DATABASE mine")
+        self.target.sql("CREATE TABLE precious (id int)", "mine")
+        self.refused(4, "is not empty, and no snapshot", "--replace")
+        self.refused(4, "--yes is needed", words=("stage", "snapshot", "--replace"))
+        self.ok("stage", "snapshot", "--replace", "--yes")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM precious", [name for name in self.target.databases() if name.startswith("mine_")][0]), "0")
+        holder = self.target.session("mine", "SELECT 1")
+        holder.stdout.readline()
+        self.refused(4, "sessions are open in mine")
+        holder.communicate("")
+        self.target.sql("CREATE DATABASE live")
+        self.target.sql("COMMENT ON DATABASE live IS 'production'")
+        self.refused(4, "is marked as production")
+        self.target.sql("COMMENT ON DATABASE live IS NULL")
+
+    def test_names_with_the_schema_of_a_failing_load(self):
+        """A mask that breaks a constraint: the run says which, and leaves nothing."""
+        oid = self.first()
+        self.source.sql("CREATE TABLE people (id int PRIMARY KEY, mail text CHECK (mail LIKE '%@%')); INSERT INTO people VALUES (1, 'a@b')", "shop")
+        self.project(masks="  public.people: {columns: {mail: {constant: nothing}}}\n")
+        self.refused(1, "people", "people_mail_check")
+        self.still(oid)
+        self.nothing_left_on_source()
+        self.project(masks="  public.people: {columns: {mail: {sql: no_such_function(mail)}}}\n")
+        self.refused(1, "no_such_function")
+        self.still(oid)
+
+    def test_a_standby_is_the_source(self):
+        self.first()
+        self.source.sql("CREATE UNLOGGED TABLE scratch AS SELECT 1 AS id", "shop")
+        standby = databases.Cluster(self.directory, f"standby-{os.getpid()}", ("hot_standby=on",), base=self.source)
+        try:
+            self.env["SOURCE"] = standby.url("shop")
+            ended = self.ok("stage", "snapshot", "-n")
+            self.assertIn("a standby", ended.out)
+            self.ok("stage", "snapshot")
+            self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
+            self.assertEqual(self.target.sql("SELECT count(*) FROM scratch", "staging"), "0")
+            self.env["TARGET"] = self.source.url("elsewhere")
+            self.refused(4, "are the same cluster")
+        finally:
+            standby.stop(signal.SIGQUIT)
+
+
+if __name__ == "__main__":
+    databases.main()
