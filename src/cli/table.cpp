@@ -39,6 +39,8 @@ constexpr std::array<Example, 2> scan_examples{{
     {"staithe hostkeys scan", "every host"},
     {"staithe hostkeys scan 'web[1-4]'", "these"},
 }};
+constexpr std::array<Example, 1> suggest_examples{
+    {{"staithe stage suggest-masks -e staging > masks.yml", "then read every line of it"}}};
 constexpr std::array<Example, 3> snapshot_examples{{
     {"staithe stage snapshot -e staging -n", "print tables, sizes, masks and what would be left out"},
     {"staithe stage snapshot -e staging", "copy production into staging"},
@@ -77,7 +79,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 25> table{{
+const std::array<Command, 26> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -191,6 +193,16 @@ const std::array<Command, 25> table{{
      {},
      options::drop_snapshot,
      run_stage_drop},
+    {"stage suggest-masks",
+     "Staging",
+     "Print a first file of masks, by names, types and a sample.",
+     "",
+     Completes::nothing,
+     "Looks at databases.source: what columns are called, their types, and on the server what share of a sample looks "
+     "like addresses, numbers or keys. No value leaves it. Columns with a rule are left out.",
+     suggest_examples,
+     options::suggest_masks,
+     run_stage_suggest_masks},
     {"validate",
      "Files",
      "Report every mistake in the files.",
