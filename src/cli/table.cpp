@@ -46,6 +46,11 @@ constexpr std::array<Example, 3> snapshot_examples{{
     {"staithe stage snapshot -e staging", "copy production into staging"},
     {"staithe stage snapshot -e staging --require-masks --name golden", "in Jenkins"},
 }};
+constexpr std::array<Example, 3> rehearse_examples{{
+    {"staithe stage rehearse -e staging migrations/*.sql", "all passes, the report on stdout"},
+    {"staithe stage rehearse -e staging 042.sql --html rehearsal.html", "with a timeline to look at"},
+    {"staithe stage rehearse -e staging --command 'alembic upgrade head'", "whatever migrates"},
+}};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
     {"staithe help drain", "the command and the step"},
@@ -79,7 +84,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 26> table{{
+const std::array<Command, 27> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -182,6 +187,17 @@ const std::array<Command, 26> table{{
      snapshot_examples,
      options::snapshot,
      run_stage_snapshot},
+    {"stage rehearse",
+     "Staging",
+     "Run migrations on a clone of a snapshot and say what they would do to production.",
+     "[FILE...]",
+     Completes::file,
+     "Each pass has a clone of its own: one measures locks, rewrites, rows and sizes, one runs under load, one beside "
+     "an open transaction, one tries what is advised instead. Ends with 1 when a statement fails or a budget is "
+     "broken. Nothing is written to the snapshot, and production is only asked for its settings and statements.",
+     rehearse_examples,
+     options::rehearse,
+     run_stage_rehearse},
     {"stage list", "Staging", "List the snapshots in staging: age, size, origin.", "", Completes::nothing, "", {}, {},
      run_stage_list},
     {"stage drop",

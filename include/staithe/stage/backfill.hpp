@@ -40,6 +40,9 @@ std::string to_json(const BackfillPlan& plan);
 std::string id_of(const BackfillPlan& plan);
 std::string render(const BackfillPlan& plan);
 
+/// The name of the constraint that the safe sequence adds and drops.
+std::string not_null_check(const std::string& column);
+
 /// Every statement in order, with "…" for the ends of a batch.
 std::vector<std::string> statements_of(const BackfillSpec& spec);
 

@@ -1,6 +1,7 @@
 #include "staithe/base/text.hpp"
 
 #include "side_file.hpp"
+#include "timeline.hpp"
 
 #include "staithe/report/rehearsal.hpp"
 
@@ -37,8 +38,8 @@ std::string severity_text(Severity severity, const Paint& paint) {
 std::string trial_text(const Advice& advice) {
   if (advice.verdict == Advice::Verdict::untested) return {};
   std::string out = advice.verdict == Advice::Verdict::passed
-                        ? "tried on another clone: works, " + stage::micros_text(advice.took) +
-                              ", worst stall under load " + stage::micros_text(advice.worst_stall)
+                        ? "tried on another clone: works, " + stage::micros_text(advice.took) + ", " +
+                              stall_text(advice.worst_stall)
                         : "tried on another clone: FAILS";
   if (!advice.detail.empty()) out += "; " + advice.detail;
   return out;

@@ -36,9 +36,15 @@ std::string id_of(const BackfillPlan& plan) {
   return base::sha256_hex(to_json(plan)).substr(0, 12);
 }
 
+std::string not_null_check(const std::string& column) {
+  std::string bare = column;
+  if (bare.size() > 1 && bare.front() == '"') bare = bare.substr(1, bare.size() - 2);
+  return bare + "_not_null_staithe";
+}
+
 std::vector<std::string> statements_of(const BackfillSpec& spec) {
   std::vector<std::string> out;
-  const std::string check = "\"…_not_null_staithe\"";
+  const std::string check = pg::quoted_name(not_null_check(spec.not_null));
   if (!spec.not_null.empty())
     out.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", spec.table,
                               check, spec.not_null));

@@ -101,7 +101,7 @@ class Run {
       throw Error(ErrorCode::conflict, "a backfill of " + walk_.table + " is under way already");
   }
 
-  std::string constraint() const { return pg::quoted_name(bare_column() + "_not_null_staithe"); }
+  std::string constraint() const { return pg::quoted_name(not_null_check(spec_.not_null)); }
   std::string bare_column() const {
     std::string name = spec_.not_null;
     if (name.size() > 1 && name.front() == '"') name = name.substr(1, name.size() - 2);
@@ -109,7 +109,7 @@ class Run {
   }
   /// "t" when the column is NOT NULL; then whether the constraint is there, and whether it is valid.
   pg::Row not_null_state() {
-    const pg::Value values[] = {walk_.table, bare_column(), bare_column() + "_not_null_staithe"};
+    const pg::Value values[] = {walk_.table, bare_column(), not_null_check(spec_.not_null)};
     const auto found = session_.query(
         "SELECT a.attnotnull, c.oid IS NOT NULL, coalesce(c.convalidated, false) FROM pg_attribute a LEFT "
         "JOIN "
@@ -235,8 +235,8 @@ class Run {
   void finish() {
     if (!spec_.not_null.empty()) complete_not_null();
     const auto left =
-        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) staithe_some", walk_.table,
-                                 spec_.where),
+        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) staithe_some",
+                                 walk_.table, spec_.where),
                      scope_);
     result_.left = left.rows.at(0)[0] == "0" ? 0 : 1;
     checkpoints_.close(session_, spec_, scope_);

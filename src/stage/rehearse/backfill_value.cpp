@@ -60,6 +60,14 @@ bool from_dependency(pg::Session& session, const std::string& column, Violation&
     const auto all = number_of(row[0]), single = number_of(row[1]), rows = number_of(row[2]);
     // With few rows to a group, being single means nothing.
     if (all < 2 || single < all || rows < all * 3) continue;
+    const auto uncovered = session.run(
+        fmt::format(
+            "SELECT count(*) FROM {2} staithe_row WHERE {0} IS NULL AND NOT EXISTS (SELECT 1 FROM (SELECT "
+            "DISTINCT "
+            "{1} FROM {2} WHERE {0} IS NOT NULL) staithe_known WHERE staithe_known.{1} = staithe_row.{1})",
+            quoted, other, violation.table),
+        scope);
+    if (number_of(uncovered.rows.at(0)[0]) > 0) continue;
     violation.backfill_set = fmt::format(
         "{0} = (SELECT staithe_known.{0} FROM {2} staithe_known WHERE staithe_known.{1} = {2}.{1} AND "
         "staithe_known.{0} IS NOT NULL LIMIT 1)",

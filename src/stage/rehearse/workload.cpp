@@ -20,6 +20,8 @@ using std::chrono::steady_clock;
 
 constexpr Micros worth_keeping{10'000};
 constexpr std::size_t most_samples = 50'000;
+constexpr std::size_t most_texts = 20;
+constexpr std::chrono::hours longest{12};
 constexpr std::size_t most_params = 1000;
 constexpr std::size_t most_tables = 3;
 constexpr base::Duration reconnect_pause{200};
@@ -126,22 +128,35 @@ Workload::~Workload() {
   finish();
 }
 
+/// Even to prepare a statement waits for the lock of its table, which is a stall like any other.
+std::unique_ptr<pg::Session> Workload::open(std::size_t index) {
+  const Scope until_done = Scope::lasting(longest, &done_);
+  auto session = std::make_unique<pg::Session>(
+      url_, pg::Options{"staithe workload", std::chrono::seconds(10)}, until_done);
+  const auto began = steady_clock::now();
+  try {
+    session->prepare("load", loads_[index].load.sql, until_done);
+  } catch (const base::Error&) {
+    if (done_.requested()) keep(index, began, {});
+    throw;
+  }
+  keep(index, began, {});
+  return session;
+}
+
 void Workload::run(std::size_t index, const Scope& scope) {
   const ReadyLoad& ready = loads_[index];
   std::unique_ptr<pg::Session> session;
   for (std::size_t turn = 0; !done_.requested() && !scope.cancelled() && !scope.expired(); ++turn) {
     base::Duration pause = ready.load.every;
     try {
-      if (!session || !session->usable()) {
-        session = std::make_unique<pg::Session>(
-            url_, pg::Options{"staithe workload", std::chrono::seconds(10)}, scope);
-        session->prepare("load", ready.load.sql, scope);
-      }
+      if (!session || !session->usable()) session = open(index);
       run_once(*session, ready, turn, index);
     } catch (const std::exception& error) {
+      if (done_.requested()) return;
       const std::lock_guard lock(mutex_);
       ++errors_;
-      if (error_texts_.size() < 20) error_texts_.emplace(error.what(), ready.load.name);
+      if (error_texts_.size() < most_texts) error_texts_.emplace(error.what(), ready.load.name);
       session.reset();
       pause = reconnect_pause;
     }
@@ -149,30 +164,33 @@ void Workload::run(std::size_t index, const Scope& scope) {
   }
 }
 
+void Workload::keep(std::size_t index, SteadyTime began, std::string error) {
+  const auto lasted = duration_cast<Micros>(steady_clock::now() - began);
+  const std::lock_guard lock(mutex_);
+  if (!error.empty()) {
+    ++errors_;
+    if (error_texts_.size() < most_texts) error_texts_.emplace(error, loads_[index].load.name);
+  }
+  if ((lasted >= worth_keeping || !error.empty()) && samples_.size() < most_samples)
+    samples_.push_back({index, began, lasted, std::move(error)});
+}
+
 void Workload::run_once(pg::Session& session, const ReadyLoad& ready, std::size_t turn, std::size_t index) {
-  LoadSample sample;
-  sample.load = index;
-  sample.began = steady_clock::now();
+  const auto began = steady_clock::now();
+  std::string refused;
   try {
     const std::span<const pg::Value> params =
         ready.params.empty() ? std::span<const pg::Value>() : ready.params[turn % ready.params.size()];
-    // Longer than any migration may take: a stall is measured to its end.
-    session.exec_prepared("load", params, Scope::lasting(std::chrono::hours(1), &done_), pg::Rows::drop);
+    // Longer than any migration may take: a stall is measured to its end, or to the end of the pass.
+    session.exec_prepared("load", params, Scope::lasting(longest, &done_), pg::Rows::drop);
   } catch (const pg::StatementError& error) {
-    sample.error = error.refusal().message;
+    refused = error.refusal().message;
   } catch (const base::Error&) {
-    if (done_.requested()) return;
-    throw;
+    if (!done_.requested()) throw;
   }
-  sample.lasted = duration_cast<Micros>(steady_clock::now() - sample.began);
+  keep(index, began, std::move(refused));
   const std::lock_guard lock(mutex_);
   ++runs_;
-  if (!sample.error.empty()) {
-    ++errors_;
-    if (error_texts_.size() < 20) error_texts_.emplace(sample.error, ready.load.name);
-  }
-  if ((sample.lasted >= worth_keeping || !sample.error.empty()) && samples_.size() < most_samples)
-    samples_.push_back(std::move(sample));
 }
 
 std::vector<LoadSample> Workload::finish() {

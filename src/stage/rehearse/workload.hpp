@@ -54,6 +54,8 @@ class Workload {
 
  private:
   void run(std::size_t index, const base::Scope& scope);
+  std::unique_ptr<pg::Session> open(std::size_t index);
+  void keep(std::size_t index, SteadyTime began, std::string error);
   void run_once(pg::Session& session, const ReadyLoad& ready, std::size_t turn, std::size_t index);
 
   std::string url_;
