@@ -95,6 +95,7 @@ struct Catalogue {
   std::vector<ForeignKey> foreign_keys;
   std::vector<Sequence> sequences;
   std::vector<MaterializedView> views;  ///< materialized ones, each after those it reads
+  std::vector<std::string> unchecked;   ///< constraints that are NOT VALID: "name on schema.table"
   std::vector<LiveThing> live;
   std::vector<std::pair<std::string, std::string>> settings;    ///< ALTER DATABASE … SET
   std::vector<std::pair<std::string, std::string>> extensions;  ///< name and version
@@ -109,6 +110,9 @@ Catalogue read_catalogue(pg::Session& source, const base::Scope& scope);
 /// The order in which the materialized views of a database can be refreshed: each after those that it reads,
 /// also through plain views.
 std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope& scope);
+
+/// The constraints of a database that are NOT VALID: "name on schema.table", by name.
+std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope& scope);
 
 /// The tables that a snapshot copies, by OID with their storage: what must be the same before the plan and
 /// once everything is locked.

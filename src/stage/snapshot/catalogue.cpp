@@ -121,6 +121,13 @@ std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope
   return views;
 }
 
+std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope& scope) {
+  std::vector<std::string> constraints;
+  for (const auto& row : session.run(sql::unchecked_constraints, scope).rows)
+    constraints.push_back(text(row, 0));
+  return constraints;
+}
+
 std::map<Oid, std::string> tables_now(pg::Session& source, const base::Scope& scope) {
   std::map<Oid, std::string> tables;
   for (const auto& row : source.run(sql::table_names, scope).rows)
@@ -136,6 +143,7 @@ Catalogue read_catalogue(pg::Session& source, const base::Scope& scope) {
   for (const auto& row : source.run(sql::sequences, scope).rows)
     catalogue.sequences.push_back({oid(row, 0), text(row, 1), text(row, 2), text(row, 3)});
   catalogue.views = read_views(source, scope);
+  catalogue.unchecked = read_unchecked(source, scope);
   for (const auto& row : source.run(sql::live_things, scope).rows)
     catalogue.live.push_back({text(row, 0), text(row, 1), text(row, 2)});
   for (const auto& row : source.run(sql::foreign_tables, scope).rows)

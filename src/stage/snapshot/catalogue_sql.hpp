@@ -102,6 +102,12 @@ inline constexpr const char* foreign_keys =
     "   AND a.attnum = k.num), con.convalidated"
     " FROM pg_catalog.pg_constraint con WHERE con.contype = 'f' ORDER BY 1";
 
+/// What was never checked against the rows that were there. Asked of both ends.
+inline constexpr const char* unchecked_constraints =
+    "SELECT pg_catalog.format('%s on %s.%s', con.conname, n.nspname, c.relname)"
+    " FROM pg_catalog.pg_constraint con JOIN pg_catalog.pg_class c ON c.oid = con.conrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT con.convalidated ORDER BY 1";
+
 inline constexpr const char* sequences =
     "SELECT c.oid, n.nspname, c.relname, coalesce((SELECT pg_catalog.format('%s.%s.%s', tn.nspname, "
     "t.relname,"

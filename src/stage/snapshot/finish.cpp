@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::stage {
 namespace {
 
@@ -103,44 +105,46 @@ void make_harmless(Context& context, pg::Session& target) {
                                                            answer.rows[0][0].value_or("")));
 }
 
-void verify(Context& context, pg::Session& target, const Lost& lost) {
-  const auto bad = target.run(
-      "SELECT 'index ' || indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index WHERE NOT indisvalid"
-      " UNION ALL SELECT 'constraint ' || conname FROM pg_catalog.pg_constraint WHERE NOT convalidated",
+namespace {
+
+void verify_sequence(Context& context, pg::Session& target, const Sequence& sequence) {
+  const auto dot = sequence.owner.rfind('.');
+  const auto& tables = context.plan.source.tables;
+  const auto table = std::find_if(tables.begin(), tables.end(), [&](const Table& one) {
+    return one.full_name() == sequence.owner.substr(0, dot);
+  });
+  if (dot == std::string::npos || table == tables.end()) return;
+  const auto answer = target.run(
+      fmt::format("SELECT coalesce(pg_catalog.max({0}) <= (SELECT last_value FROM {1}), true) OR"
+                  " (SELECT seqincrement < 0 OR seqcycle FROM pg_catalog.pg_sequence WHERE seqrelid ="
+                  " {2}::pg_catalog.regclass) FROM {3}",
+                  pg::quoted_name(sequence.owner.substr(dot + 1)), sequence.sql(),
+                  schema_and_name(sequence.schema, sequence.name), table->sql()),
       context.scope);
-  const auto& facts = context.plan.source;
-  std::size_t invalid_there = 0;
-  for (const auto& key : facts.foreign_keys) invalid_there += key.is_valid ? 0 : 1;
-  for (const auto& row : bad.rows) {
-    const bool index = row[0].value_or("").starts_with("index");
-    if (index)
-      throw base::Error(base::ErrorCode::conflict, row[0].value_or("") + " is not valid in the copy");
+  if (answer.rows[0][0] == "t") return;
+  context.teller.message(
+      event::Level::warning,
+      fmt::format("the sequence {}.{} is behind {}: in the source it is too, unless the column is "
+                  "masked",
+                  sequence.schema, sequence.name, sequence.owner));
+}
+
+}  // namespace
+
+void verify(Context& context, pg::Session& target) {
+  const auto bad =
+      target.run("SELECT indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index WHERE NOT indisvalid",
+                 context.scope);
+  if (!bad.rows.empty())
+    throw base::Error(base::ErrorCode::conflict,
+                      fmt::format("the index {} is not valid in the copy", bad.rows[0][0].value_or("")));
+  for (const auto& constraint : read_unchecked(target, context.scope)) {
+    const auto& there = context.plan.source.unchecked;
+    if (std::find(there.begin(), there.end(), constraint) == there.end())
+      throw base::Error(base::ErrorCode::conflict,
+                        fmt::format("the constraint {} is not valid in the copy", constraint));
   }
-  for (const auto& sequence : facts.sequences) {
-    if (sequence.owner.empty()) continue;
-    const auto dot = sequence.owner.rfind('.');
-    const auto* table = [&]() -> const Table* {
-      for (const auto& one : facts.tables)
-        if (one.full_name() == sequence.owner.substr(0, dot)) return &one;
-      return nullptr;
-    }();
-    if (table == nullptr) continue;
-    const auto column = pg::quoted_name(sequence.owner.substr(dot + 1));
-    const auto answer = target.run(
-        fmt::format("SELECT coalesce(pg_catalog.max({0}) <= (SELECT last_value FROM {1}), true) OR"
-                    " (SELECT seqincrement < 0 OR seqcycle FROM pg_catalog.pg_sequence WHERE seqrelid ="
-                    " {2}::pg_catalog.regclass) FROM {3}",
-                    column, sequence.sql(), schema_and_name(sequence.schema, sequence.name), table->sql()),
-        context.scope);
-    if (answer.rows[0][0] != "t")
-      context.teller.message(
-          event::Level::warning,
-          fmt::format("the sequence {}.{} is behind {}: in the source it is too, unless the column "
-                      "is masked",
-                      sequence.schema, sequence.name, sequence.owner));
-  }
-  (void)lost;
-  (void)invalid_there;
+  for (const auto& sequence : context.plan.source.sequences) verify_sequence(context, target, sequence);
 }
 
 }  // namespace staithe::stage

@@ -36,8 +36,8 @@ std::uint64_t delete_orphans(Context& context, pg::Session& target);
 /// base::Error{conflict} when there is.
 void make_harmless(Context& context, pg::Session& target);
 
-/// Indexes and constraints as valid as in the source, sequences ahead of their columns. Throws
-/// base::Error{conflict}.
-void verify(Context& context, pg::Session& target, const Lost& lost);
+/// Indexes and constraints as valid as in the source: base::Error{conflict} when not. A sequence that is
+/// behind its column is warned of.
+void verify(Context& context, pg::Session& target);
 
 }  // namespace staithe::stage

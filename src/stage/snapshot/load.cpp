@@ -204,7 +204,12 @@ void Loader::build(Job& job, const Build& build) {
   Telling telling(context_.teller, job.host, build.step(), build.title, job.actions, 0, context_.scope.left(),
                   talk_of(build.bytes));
   try {
-    target_of(job).run(build.sql, job_scope_);
+    auto& target = target_of(job);
+    // While every job has something to build, helpers of one build only take the others' processors away.
+    target.run(
+        is_crowded() ? "SET max_parallel_maintenance_workers = 0" : "RESET max_parallel_maintenance_workers",
+        job_scope_);
+    target.run(build.sql, job_scope_);
     telling.end(event::Outcome::ok);
   } catch (const base::Error& error) {
     telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
@@ -216,6 +221,11 @@ void Loader::build(Job& job, const Build& build) {
   std::erase_if(left, [&](const Build& one) { return one.title == build.title && one.stage == build.stage; });
   release_next(build.table);
   wake_.notify_all();
+}
+
+bool Loader::is_crowded() {
+  const std::lock_guard lock(mutex_);
+  return copying_ > 0 || builds_.size() + 1 >= context_.plan.settings.jobs;
 }
 
 void Loader::table_done(Oid table) {

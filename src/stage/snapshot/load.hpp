@@ -60,6 +60,7 @@ class Loader {
   void copy_table(Job& job, const TableCopy& table);
   void verify_sample(Job& job, const TableCopy& table, std::uint64_t rows);
   void build(Job& job, const Build& build);
+  bool is_crowded();
   void table_done(Oid table);
   void release_next(Oid table);
   void copied_one();

@@ -41,7 +41,7 @@ class Runner {
     });
     phase(7, "verify", "indexes, constraints, sequences", [&] {
       auto target = context_.target();
-      verify(context_, target, lost_);
+      verify(context_, target);
       return std::string();
     });
     swap();
