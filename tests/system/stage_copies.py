@@ -170,7 +170,7 @@ class Copies(databases.StageTest):
     def test_a_plan_says_what_it_will_do_and_does_nothing(self):
         self.every_kind()
         ended = self.ok("stage", "snapshot", "--dry-run")
-        plan = re.search(r"Plan ([0-9a-f]{12})", ended.out).group(1)
+        plan = re.search(r"Plan id ([0-9a-f]{12})", ended.out).group(1)
         self.assertEqual(self.target.databases(), ["postgres"])
         self.assertIn("app.orders", ended.out)
         self.source.sql("INSERT INTO app.tree VALUES (1000, NULL, 'x')", "shop")

@@ -146,7 +146,7 @@ std::string render(const SnapshotPlan& plan, bool full) {
   list_text("Not as in the source", plan.differences, text);
   text += fmt::format("\nBuilt under another name, verified, then renamed to {}; kept: {}\n",
                       plan.target.database, count(settings.keep, "snapshot"));
-  return text + fmt::format("\nPlan {}\n", id_of(plan));
+  return text + fmt::format("\nPlan id {}\n", id_of(plan));
 }
 
 }  // namespace staithe::stage
