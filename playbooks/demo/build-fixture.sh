@@ -91,6 +91,7 @@ write_repository() (
     echo broken-install >VERSION
     printf 'install:\n\t@echo "cc: error: ledger.c: No such file or directory" >&2; exit 1\n' >Makefile
     commit broken-install 'Build the ledger'
+    faulty wrong-charges 'Charge in cents' 'broken = charges'
     git checkout -q main
     git clone -q --bare . "$dir/git/payments.git"
     git --git-dir="$dir/git/payments.git" for-each-ref --format='%(refname:short) %(objectname)' refs/tags >"$dir/git/tags"

@@ -1,5 +1,7 @@
 #include "kinds.hpp"
 
+#include "staithe/checks/help.hpp"
+
 #include <array>
 #include <charconv>
 
@@ -17,6 +19,12 @@ const Kind* find_kind(std::string_view name) {
   for (const auto& kind : kinds())
     if (kind.name == name) return &kind;
   return nullptr;
+}
+
+std::vector<KindHelp> kind_help() {
+  std::vector<KindHelp> help;
+  for (const auto& kind : kinds()) help.push_back({kind.name, kind.summary, kind.example, kind.manual});
+  return help;
 }
 
 std::optional<Address> split_address(std::string_view text) {

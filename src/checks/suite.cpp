@@ -82,9 +82,9 @@ class SuiteReader {
   }
 
   void names() {
-    for (const auto& [name, value] : context_.values) names_.set(name, value);
     for (const auto& [group, hosts] : context_.groups)
       names_.set("hosts." + group + ".count", std::to_string(hosts.size()));
+    for (const auto& [name, value] : context_.values) names_.set(name, value);
     for (const char* name : {"run.id", "run.started"}) names_.declare(name);
     for (const auto& name : suite_.depends_on) names_.declare_prefix(name + ".");
     for (const auto& member : map_.map("secrets"))

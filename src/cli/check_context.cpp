@@ -4,6 +4,7 @@
 #include "planning.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/playbook/selection.hpp"
 #include "staithe/playbook/sites.hpp"
 
 #include <fmt/format.h>
@@ -36,9 +37,31 @@ Host host_of(const LoadedSuites& loaded, const playbook::Host& host) {
   return made;
 }
 
-void add_groups(const LoadedSuites& loaded, checks::Context& context) {
+/// The hosts of --limit; all without. How many a group has is told of the whole group.
+std::vector<std::string> wanted_hosts(App& app, LoadedSuites& loaded) {
+  if (app.args().command->name != "check" || !app.args().has("limit")) {
+    std::vector<std::string> all;
+    for (const auto& host : loaded.project->env().hosts) all.push_back(host.name.value);
+    return all;
+  }
+  const playbook::Text limit{app.args().value("limit"), {}, 1, ""};
+  auto chosen = playbook::select(loaded.project->env(), limit, loaded.project->diagnostics, "--limit");
+  stop_on_errors(app, loaded.project->diagnostics);
+  return *chosen;
+}
+
+void add_groups(App& app, LoadedSuites& loaded, checks::Context& context) {
   const auto& environment = loaded.project->env();
+  const auto wanted = wanted_hosts(app, loaded);
+  const auto is_wanted = [&](const std::string& name) {
+    return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  };
+  std::map<std::string, std::size_t> counts;
   for (const auto& host : environment.hosts) {
+    for (const auto& group : environment.group_names())
+      counts[group] += environment.is_member(host, group) ? 1 : 0;
+    ++counts["all"];
+    if (!is_wanted(host.name.value)) continue;
     auto made = host_of(loaded, host);
     // Variables of a group hold for its hosts, whose own win.
     for (const auto& group : environment.groups)
@@ -52,11 +75,16 @@ void add_groups(const LoadedSuites& loaded, checks::Context& context) {
     context.groups["all"].push_back(made);
   }
   for (const auto& service : loaded.project->project.services) {
-    if (context.groups.count(service.name.value) > 0) continue;
+    if (counts.count(service.name.value) > 0) continue;
     const auto names = playbook::hosts_of(environment, service);
+    counts[service.name.value] = names.size();
     for (const auto& host : environment.hosts)
-      if (std::find(names.begin(), names.end(), host.name.value) != names.end())
+      if (is_wanted(host.name.value) && std::find(names.begin(), names.end(), host.name.value) != names.end())
         context.groups[service.name.value].push_back(host_of(loaded, host));
+  }
+  for (const auto& [group, count] : counts) {
+    context.groups[group];  // known, though a limit may leave nobody in it
+    context.values["hosts." + group + ".count"] = std::to_string(count);
   }
 }
 
@@ -95,7 +123,7 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     context.environment = loaded.project->environment;
     context.values["environment"] = context.environment;
     context.values["project"] = project.name.value;
-    add_groups(loaded, context);
+    add_groups(app, loaded, context);
     add_databases(loaded, context);
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;

@@ -26,6 +26,10 @@ struct LoadedSuites {
 /// named. Throws FilesWrong once the findings are printed.
 LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release);
 
+/// The suites that steps of a plan run: read now, so that a mistake in one is found before anything is
+/// changed. Throws FilesWrong.
+void read_suites_of(App& app, const plan::Plan& plan);
+
 /// Runs what was loaded and reports it as the command line says.
 verify::RunResult run_suites(App& app, LoadedSuites& loaded);
 

@@ -5,6 +5,7 @@
 #include "table.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/checks/help.hpp"
 #include "staithe/steps/step.hpp"
 
 #include <fmt/format.h>
@@ -181,8 +182,17 @@ std::string step_section(const steps::Kind& kind) {
   return text + ".Ed\n";
 }
 
+std::string check_section(const checks::KindHelp& kind) {
+  std::string text =
+      fmt::format(".Ss {}\n{}\n.Pp\n", kind.name, escaped(sentence(std::string(kind.summary))));
+  text += PlainText().render(kind.manual);
+  text += ".Bd -literal -offset indent\n";
+  for (const auto& line : base::split(base::trim(kind.example), '\n')) text += escaped(line) + '\n';
+  return text + ".Ed\n";
+}
+
 std::vector<std::string> part_names() {
-  std::vector<std::string> names{"commands", "global", "environment", "steps"};
+  std::vector<std::string> names{"commands", "global", "environment", "steps", "checks"};
   for (const auto& command : commands()) {
     if (command.family.empty()) continue;
     names.push_back(fmt::format("synopsis {}", command.name));
@@ -201,6 +211,11 @@ std::optional<std::string> manual_part(std::string_view part) {
   if (part == "steps") {
     std::string text;
     for (const auto& kind : steps::kinds()) text += step_section(kind);
+    return text;
+  }
+  if (part == "checks") {
+    std::string text;
+    for (const auto& kind : checks::kind_help()) text += check_section(kind);
     return text;
   }
   const auto space = part.find(' ');

@@ -25,6 +25,8 @@ constexpr std::string_view exit_codes =
     5  failed, and needs a person: a host is left out of rotation, releases are
        mixed, or something could not be put back. The last lines say what, and
        the command to run next
+    6  of check, with --fail-on: nothing failed, but the verdict is degraded, or
+       tolerated
    70  a bug in staithe
   130  interrupted by Ctrl-C, after putting things back
   143  ended by SIGTERM, after putting things back

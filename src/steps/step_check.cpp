@@ -1,6 +1,8 @@
 #include "kinds.hpp"
 #include "probe_fields.hpp"
 
+#include "staithe/base/text.hpp"
+
 namespace staithe::steps {
 namespace {
 
@@ -26,12 +28,49 @@ class Check final : public Step {
   base::Duration within_ = std::chrono::seconds(10);
 };
 
-std::unique_ptr<Step> parse_check(Fields& fields) {
-  if (fields.has("suite")) {
-    fields.map().error_at("suite", "check suites are not available in this version",
-                          "use 'check: {http: URL, expect: 200}' or 'check: {command: …}'");
-    return nullptr;
+/// A suite of checks, judged by this same program in a process of its own: it has its own budget, cleans up
+/// after itself whatever becomes of the deploy, and keeps its own history.
+class SuiteCheck final : public Step {
+ public:
+  explicit SuiteCheck(Fields& fields) {
+    if (auto suite = fields.text("suite")) suite_ = *suite;
+    if (auto critical = fields.map().boolean("critical")) critical_ = critical->value;
+    tags_ = fields.map().texts("tags");
+    if (auto fail_on = fields.map().choice("fail_on", {"fail", "degraded", "tolerated"}))
+      fail_on_ = fail_on->value;
   }
+
+  bool needs_host() const override { return false; }
+
+  void lower(Lowering& at, Lowered& out) const override {
+    const std::string suite = at.plain(suite_);
+    if (at.failed()) return;
+    std::string script = "exec \"$STAITHE\" check \"$STAITHE_SUITE\" --no-input --color never";
+    if (critical_) script += " --critical";
+    for (const auto& tag : tags_) script += " --tag " + base::shell_quote(tag.value);
+    if (!fail_on_.empty()) script += " --fail-on " + fail_on_;
+    const auto* sha = at.site().variables == nullptr ? nullptr : at.site().variables->find("sha");
+    if (sha != nullptr && sha->kind == Variable::Kind::literal && !sha->text.empty())
+      script += " --var deploy.release=" + base::shell_quote(sha->text);
+    // Under 'each' the other hosts may still run the release before: they are not asked. Elsewhere the hosts
+    // of the run are meant, which the command line may have limited.
+    const auto& host = at.site().host;
+    script += host.empty() ? " --limit \"${STAITHE_HOSTS:-all}\"" : " --limit " + base::shell_quote(host);
+    plan::RunLocal effect{script, {{"STAITHE_SUITE", plan::Text(suite)}}, ""};
+    const std::string title =
+        "check suite " + suite + (critical_ ? ", critical checks" : "") + (host.empty() ? "" : " on " + host);
+    out.actions.push_back(at.action(std::move(effect), title, std::chrono::minutes(10)));
+  }
+
+ private:
+  Template suite_;
+  bool critical_ = false;
+  std::vector<Template> tags_;
+  std::string fail_on_;
+};
+
+std::unique_ptr<Step> parse_check(Fields& fields) {
+  if (fields.has("suite")) return std::make_unique<SuiteCheck>(fields);
   return std::make_unique<Check>(fields);
 }
 
@@ -42,12 +81,21 @@ const Kind check_kind{
     "asks once and fails when the answer is wrong",
     R"yaml(- check: {http: "https://www.example.com/health", contains: ok}
 - check: {command: bin/smoke-test, retry: {times: 2, every: 5s}}
+- check: {suite: payments-smoke, critical: true}
 )yaml",
     R"(The same questions as 'wait', asked once; with 'retry', as often as it says. Under 'each', put it behind
 'restore' to judge the host with real traffic on it.
 
 http, tcp, command, file    as for 'wait'
-within                      the time for the answer, 10s unless said otherwise)",
+within                      the time for the answer, 10s unless said otherwise
+
+suite       a suite of checks, checks/NAME.yml beside staithe.yml or a file; see staithe-suite(5). It is run as by
+            'staithe check' with $(deploy.release) set to the commit; under 'each' for this host only. A check
+            that fails and is as severe as its suite fails the step.
+critical    only the critical checks
+tags        only checks with one of these tags
+fail_on     degraded or tolerated: that fails the step too
+timeout     10m unless said otherwise)",
     "",
     Kind::Role::plain,
     every_place,

@@ -11,6 +11,9 @@ hash, written by the deploy), VERSION, and app.conf (warmup_ms, work_ms, broken,
     GET /big?kb=64         a body of that size
     GET /status?code=500   that status
     GET /endless           a body that never ends
+    POST /charges          {"amount": 100}: 201 and the charge, as JSON
+    GET /charges/ID        the charge, settled
+    POST /charges/ID/refund, DELETE /charges/ID
 
 SIGTERM ends it gracefully: it stops listening, answers what it has, closes idle connections.
 Its successor is started before that (a file `booted` says when it has loaded) and takes the port as soon
@@ -18,6 +21,7 @@ as it is free, so that almost no connection is refused during a reload.
 """
 import asyncio
 import errno
+import json
 import os
 import signal
 import sys
@@ -27,7 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 GRACE_SECONDS = 5.0
 TAKE_OVER_SECONDS = 20.0
 MAX_HEAD_BYTES = 16 * 1024
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
+REASONS = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 def read_line(path, default):
@@ -73,6 +77,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.transport = None
         self.buffer = b""
+        self.body = b""
         self.busy = False
         self.keep = True
         self.head_only = False
@@ -111,7 +116,7 @@ class Connection(asyncio.Protocol):
         length = int(headers.get("content-length", "0") or "0")
         if len(rest) < length:
             return
-        self.buffer = rest[length:]
+        self.body, self.buffer = rest[:length], rest[length:]
         self.busy = True
         parts = lines[0].split(" ")
         if len(parts) != 3:
@@ -121,9 +126,9 @@ class Connection(asyncio.Protocol):
         wish = headers.get("connection", "").lower()
         self.keep = wish != "close" if parts[2] == "HTTP/1.1" else wish == "keep-alive"
         self.head_only = parts[0] == "HEAD"
-        self.dispatch(parts[1])
+        self.dispatch(parts[0], parts[1])
 
-    def dispatch(self, target):
+    def dispatch(self, method, target):
         url = urlsplit(target)
         path = url.path[len("/admin"):] or "/" if url.path.startswith("/admin") else url.path
         query = parse_qs(url.query)
@@ -148,8 +153,32 @@ class Connection(asyncio.Protocol):
         elif path == "/endless":
             self.write_head(200, "Transfer-Encoding: chunked")
             self.stream()
+        elif path == "/charges" or path.startswith("/charges/"):
+            self.charges(method, path.split("/")[2:])
         else:
             self.answer(404, "no such page\n")
+
+    def charges(self, method, parts):
+        """Every host answers for every charge: its id says all that there is to know of it."""
+        if method == "POST" and not parts:
+            try:
+                amount = int(json.loads(self.body)["amount"])
+            except (ValueError, KeyError, TypeError):
+                self.answer(400, "no amount\n")
+                return
+            charged = amount * 100 if self.app.settings["broken"] == "charges" else amount
+            self.answer_json(201, {"id": f"c{charged}", "amount": charged, "state": "pending"})
+        elif parts and parts[0].startswith("c") and parts[0][1:].isdigit():
+            if method == "DELETE":
+                self.answer(204, "")
+            else:
+                state = "refunded" if parts[1:] == ["refund"] else "settled"
+                self.answer_json(200, {"id": parts[0], "amount": int(parts[0][1:]), "state": state})
+        else:
+            self.answer(404, "no such charge\n")
+
+    def answer_json(self, code, document):
+        self.answer(code, json.dumps(document) + "\n", "application/json")
 
     def write_head(self, code, framing):
         self.transport.write(
@@ -160,12 +189,12 @@ class Connection(asyncio.Protocol):
             ).encode()
         )
 
-    def answer(self, code, text):
+    def answer(self, code, text, kind="text/plain"):
         if self.transport.is_closing():
             return
         self.keep = self.keep and not self.app.stopping
         body = text.encode()
-        self.write_head(code, f"Content-Length: {len(body)}\r\nContent-Type: text/plain")
+        self.write_head(code, f"Content-Length: {len(body)}\r\nContent-Type: {kind}")
         if not self.head_only:
             self.transport.write(body)
         self.busy = False

@@ -1,3 +1,4 @@
+#include "checking.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "planning.hpp"
@@ -86,6 +87,7 @@ plan::Plan plan_of(App& app, Loaded& loaded) {
 int run_deploy(App& app) {
   auto loaded = load(app);
   const auto plan = plan_of(app, loaded);
+  read_suites_of(app, plan);
   return run_loaded(app, loaded, plan);
 }
 
