@@ -51,6 +51,13 @@ constexpr std::array<Example, 3> rehearse_examples{{
     {"staithe stage rehearse -e staging 042.sql --html rehearsal.html", "with a timeline to look at"},
     {"staithe stage rehearse -e staging --command 'alembic upgrade head'", "whatever migrates"},
 }};
+constexpr std::array<Example, 1> stage_backfill_examples{{
+    {"staithe stage backfill -e staging app.users --set \"country = 'DE'\" --not-null country", "on a clone"},
+}};
+constexpr std::array<Example, 2> backfill_examples{{
+    {"staithe backfill -e production app.users --set \"country = 'DE'\" --not-null country", "asks for the name"},
+    {"staithe backfill -e production app.users --tell pause", "to the one that is under way"},
+}};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
     {"staithe help drain", "the command and the step"},
@@ -84,7 +91,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 27> table{{
+const std::array<Command, 29> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -198,6 +205,17 @@ const std::array<Command, 27> table{{
      rehearse_examples,
      options::rehearse,
      run_stage_rehearse},
+    {"stage backfill", "Staging", "Rehearse a backfill on a clone of a snapshot.", "TABLE", Completes::nothing,
+     "What staithe backfill would do, done to a clone that is dropped afterwards: how long it takes, whether every "
+     "row can be filled.",
+     stage_backfill_examples, options::stage_backfill, run_stage_backfill},
+    {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.", "TABLE",
+     Completes::nothing,
+     "Writes to databases.target of the environment, once the database's name is confirmed. Each batch is a "
+     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same command "
+     "goes on where a run that was stopped or killed had come to. It rests while replication lags or sessions wait "
+     "for locks.",
+     backfill_examples, options::backfill, run_backfill},
     {"stage list", "Staging", "List the snapshots in staging: age, size, origin.", "", Completes::nothing, "", {}, {},
      run_stage_list},
     {"stage drop",

@@ -171,6 +171,45 @@ inline constexpr std::array<Option, 9> snapshot{{
      "tables at a time (default: staithe.yml's, 2)"},
     yes,
 }};
+#define STAITHE_BACKFILL_OPTIONS                                                                         \
+  dry_run, expect_plan,                                                                                  \
+      {"set", '\0', Takes::value, "SQL", Completes::nothing, what_group,                                 \
+       "what becomes of the rows: \"country = 'DE'\""},                                                  \
+      {"where", '\0', Takes::value, "SQL", Completes::nothing, what_group,                               \
+       "which rows (default with --not-null: where it is NULL)"},                                        \
+      {"not-null", '\0', Takes::value, "COLUMN", Completes::nothing, what_group,                         \
+       "make this column NOT NULL around it, without keeping anybody out"},                              \
+      {"batch-time", '\0', Takes::value, "TIME", Completes::nothing, how_group,                          \
+       "what a batch should take; its size follows (default: 200ms)"},                                   \
+      {"lock-timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group,                        \
+       "the longest that a statement may wait for a lock; it is tried again (default: 500ms)"},          \
+      {"max-lag", '\0', Takes::value, "TIME", Completes::nothing, how_group,                             \
+       "rest while replication is further behind (default: 10s)"},                                       \
+      {"max-waiting", '\0', Takes::value, "N", Completes::nothing, how_group,                            \
+       "rest while more sessions wait for locks (default: 5)"},                                          \
+      {"max-active", '\0', Takes::value, "N", Completes::nothing, how_group,                             \
+       "rest while more sessions are active (default: never)"},                                          \
+      {"rest", '\0', Takes::value, "PERCENT", Completes::nothing, how_group,                             \
+       "rest after each batch, in percent of what it took (default: 0)"},                                \
+      {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"}, \
+  {                                                                                                      \
+    "timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)" \
+  }
+
+inline constexpr std::array<Option, 15> backfill{{
+    STAITHE_BACKFILL_OPTIONS,
+    {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
+     "the database's name, for scripts; else it is asked for"},
+    {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
+     "pause, go or abort: to the one that is under way"},
+}};
+inline constexpr std::array<Option, 15> stage_backfill{{
+    STAITHE_BACKFILL_OPTIONS,
+    {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
+     "the snapshot to clone (default: the newest)"},
+    {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
+}};
+#undef STAITHE_BACKFILL_OPTIONS
 inline constexpr std::array<Option, 15> rehearse{{
     dry_run,
     expect_plan,
@@ -204,6 +243,10 @@ inline constexpr std::array<Option, 4> drop_snapshot{{
     {"unfinished", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "every database that a run which died was building"},
 }};
+inline constexpr std::array<Option, 1> suggest_masks{{
+    {"all", '\0', Takes::nothing, "", Completes::nothing, what_group, "also columns that have a rule"},
+}};
+
 inline constexpr std::array<Option, 9> check{{
     {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print what would be asked and stop"},
     {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group, "refuse unless the plan has this id"},

@@ -23,6 +23,8 @@ int run_hostkeys_verify(App& app);
 int run_stage_snapshot(App& app);
 int run_stage_list(App& app);
 int run_stage_rehearse(App& app);
+int run_stage_backfill(App& app);
+int run_backfill(App& app);
 int run_stage_drop(App& app);
 int run_stage_suggest_masks(App& app);
 int run_help(App& app);
