@@ -22,10 +22,17 @@ namespace {
 constexpr base::Duration connect_patience{60'000};
 constexpr std::size_t connects_at_once = 32;
 
-int print_plan(App& app, const plan::Plan& plan) {
+/// A plan as it is stored and reported, and its id: written once, for a large plan takes its time.
+struct Written {
+  explicit Written(const plan::Plan& plan) : json(plan::to_json(plan)), id(plan::id_of_json(json)) {}
+  std::string json;
+  std::string id;
+};
+
+int print_plan(App& app, const plan::Plan& plan, const Written& written) {
   if (app.json()) {
-    auto document = nlohmann::json::parse(plan::to_json(plan));
-    document["id"] = plan::id_of(plan);
+    auto document = nlohmann::json::parse(written.json);
+    document["id"] = written.id;
     app.print(document.dump(2) + "\n");
     return exit_done;
   }
@@ -47,10 +54,11 @@ std::vector<std::string> drained_by(const plan::Plan& plan) {
 /// One run under way: wiring, in the order in which the parts are needed.
 class RunOfPlan {
  public:
-  RunOfPlan(App& app, const RunRequest& request)
+  RunOfPlan(App& app, const RunRequest& request, const Written& written)
       : app_(app),
         request_(request),
         plan_(request.plan),
+        written_(written),
         located_(playbook::located(request.plan, request.directory)),
         run_id_(new_run_id()) {}
 
@@ -166,11 +174,11 @@ class RunOfPlan {
 
   int perform(world::World& world) {
     // First, because a report that cannot be written refuses the run: it is not begun then.
-    auto sinks = std::make_unique<Sinks>(app_, plan_);
+    auto sinks = std::make_unique<Sinks>(app_, plan_.kind, written_.json);
     app_.begin_run();
     begin_run();
     world::StoreJournal journal(*store_, run_id_, app_.redactor());
-    const exec::RunOptions options{run_id_, request_.advise};
+    const exec::RunOptions options{run_id_, request_.advise, written_.id};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
     sinks.reset();
     end_run(result);
@@ -184,8 +192,8 @@ class RunOfPlan {
     run.environment = plan_.environment;
     run.service = plan_.service;
     run.title = plan_.title;
-    run.plan_id = plan::id_of(plan_);
-    run.plan_json = plan::to_json(plan_);
+    run.plan_id = written_.id;
+    run.plan_json = written_.json;
     run.user = store::this_process();
     run.release = plan_.release;
     run.sha = plan_.sha;
@@ -214,6 +222,7 @@ class RunOfPlan {
   App& app_;
   const RunRequest& request_;
   const plan::Plan& plan_;
+  const Written& written_;
   const plan::Plan located_;  ///< the same with paths as they are from here
   std::string run_id_;
   std::unique_ptr<store::Store> store_;
@@ -251,10 +260,10 @@ int refuse_other_plan(App& app, const std::string& id) {
 }
 
 int run_plan(App& app, const RunRequest& request) {
-  if (const int refused = refuse_other_plan(app, plan::id_of(request.plan)); refused != exit_done)
-    return refused;
-  if (only_prints(app)) return print_plan(app, request.plan);
-  return RunOfPlan(app, request).run();
+  const Written written(request.plan);
+  if (const int refused = refuse_other_plan(app, written.id); refused != exit_done) return refused;
+  if (only_prints(app)) return print_plan(app, request.plan, written);
+  return RunOfPlan(app, request, written).run();
 }
 
 }  // namespace staithe::cli

@@ -62,8 +62,6 @@ struct Sinks::SideFile {
   report::Output output;
 };
 
-Sinks::Sinks(App& app, const plan::Plan& plan) : Sinks(app, plan.kind, plan::to_json(plan)) {}
-
 Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json)
     : app_(app), kind_(kind), plan_json_(plan_json) {
   if (app.json())

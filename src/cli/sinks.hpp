@@ -1,7 +1,6 @@
 #pragma once
 #include "app.hpp"
 
-#include "staithe/plan/plan.hpp"
 #include "staithe/report/sinks.hpp"
 
 #include <memory>
@@ -15,7 +14,6 @@ namespace staithe::cli {
 /// --report that cannot be written.
 class Sinks {
  public:
-  Sinks(App& app, const plan::Plan& plan);
   /// For a run whose plan is another kind of document.
   Sinks(App& app, const std::string& kind, const std::string& plan_json);
   ~Sinks();

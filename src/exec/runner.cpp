@@ -34,7 +34,7 @@ class Run {
  private:
   void announce() {
     event::RunStarted started{options_.run_id,
-                              plan::id_of(plan_),
+                              options_.plan_id,
                               plan_.kind,
                               plan_.title,
                               plan_.environment,

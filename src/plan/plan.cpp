@@ -7,7 +7,11 @@
 namespace staithe::plan {
 
 std::string id_of(const Plan& plan) {
-  return base::sha256_hex(to_json(plan)).substr(0, 12);
+  return id_of_json(to_json(plan));
+}
+
+std::string id_of_json(std::string_view plan_json) {
+  return base::sha256_hex(plan_json).substr(0, 12);
 }
 
 std::vector<std::string> target_hosts(const Plan& plan) {

@@ -28,7 +28,8 @@ struct RunResult {
 struct RunOptions {
   std::string run_id;  ///< marks every event
   /// Commands that the person may run next, made from how the run ended.
-  std::function<std::vector<std::string>(const event::RunFinished&)> advise;
+  std::function<std::vector<std::string>(const event::RunFinished&)> advise{};
+  std::string plan_id{};  ///< for the first event
 };
 
 /// Runs a plan: stages in order, lanes by their stage's shape, brackets given back on every path. Blocks;

@@ -3,6 +3,7 @@
 #include "staithe/base/error.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <vector>
 
 namespace staithe::store {
@@ -69,11 +70,18 @@ void AppendQueue::flush(std::unique_lock<std::mutex>& lock) {
 }
 
 std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) {
+  writing_ = true;
+  if (shared_) {
+    lock.unlock();
+    std::this_thread::sleep_for(gathers_for);
+    lock.lock();
+  }
   const std::size_t count = std::min(waiting_.size(), max_batch);
   const std::vector<PendingEntry*> batch(waiting_.begin(),
                                          waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-  writing_ = true;
+  shared_ =
+      std::count_if(batch.begin(), batch.end(), [](const auto* entry) { return entry->waited_for; }) > 1;
   lock.unlock();
   std::exception_ptr error;
   try {

@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/store/records.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -25,7 +26,8 @@ struct PendingEntry {
 
 /// Group commit: threads that append while a write is under way share the next one, so the cost of reaching
 /// the disk is paid once for all of them. One of the waiting threads does the writing. What nobody waits for
-/// is written with the next entry that somebody does wait for.
+/// is written with the next entry that somebody does wait for. While several threads append, whoever writes
+/// waits a moment for the others first: reaching the disk costs more processor time than all else together.
 class AppendQueue {
  public:
   /// Makes the entries durable, all or none, or throws.
@@ -33,6 +35,7 @@ class AppendQueue {
   static constexpr std::size_t max_batch = 200;
   /// So many entries that nobody waits for are written by whoever adds the next one.
   static constexpr std::size_t max_unwritten = 100;
+  static constexpr std::chrono::milliseconds gathers_for{1};
 
   explicit AppendQueue(Write write) : write_(std::move(write)) {}
 
@@ -58,6 +61,7 @@ class AppendQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool writing_ = false;
+  bool shared_ = false;  ///< the last write was for several threads
   std::deque<PendingEntry*> waiting_;
   std::map<const PendingEntry*, std::unique_ptr<PendingEntry>> own_;  ///< those that nobody waits for
   std::map<std::string, std::uint64_t, std::less<>> last_seq_;
