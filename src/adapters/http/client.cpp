@@ -176,7 +176,9 @@ class Exchange {
     if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
     if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
       const std::string detail = error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(code);
-      throw Error(code_of(code), place() + ": " + base::printable(detail));
+      // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
+      const bool no_http = code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string::npos;
+      throw Error(no_http ? ErrorCode::protocol : code_of(code), place() + ": " + base::printable(detail));
     }
     long number = 0;
     ::curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);

@@ -79,7 +79,8 @@ class Nginx {
     const std::string request = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     const std::string script =
         "exec 2>/dev/null; cd " + root_ + " && : > index.txt && echo 01 > serial && " + request +
-        " -x509 -subj /CN=app.test -addext subjectAltName=DNS:app.test -days 2 -keyout key -out cert && " +
+        " -x509 -subj /CN=app.test -addext subjectAltName=DNS:app.test,DNS:*.wild.test -days 2 -keyout key "
+        "-out cert && " +
         request +
         " -subj /CN=old.test -addext subjectAltName=DNS:old.test -keyout oldkey -out old.csr && openssl ca "
         "-batch -selfsign"
@@ -143,4 +144,60 @@ TEST_CASE("An https request is not led to http") {
   CHECK(staithe::http::send(request, Scope::lasting(10s)).status == 302);
   request.follow_redirects = 3;
   CHECK(refused(request).code() == ErrorCode::invalid);
+}
+
+TEST_CASE("tls: what a certificate says, and in words why it is not trusted") {
+  const Nginx nginx;
+  const auto look = [&](const std::string& name, std::uint16_t port, const std::string& authority) {
+    staithe::http::CertificateRequest request;
+    request.host = "127.0.0.1";
+    request.port = port;
+    request.server_name = name;
+    request.ca_file = authority;
+    return staithe::http::certificate_of(request, Scope::lasting(10s));
+  };
+  const auto good = look("app.test", nginx.tls, nginx.file("cert"));
+  CHECK(good.trusted);
+  CHECK(good.why.empty());
+  CHECK(good.names == std::vector<std::string>{"app.test", "*.wild.test"});
+  CHECK(good.peer == "127.0.0.1:" + std::to_string(nginx.tls));
+  CHECK(good.not_after.find("GMT") != std::string::npos);
+  CHECK(look("a.wild.test", nginx.tls, nginx.file("cert")).trusted);
+
+  // A wildcard stands for one label only.
+  const auto deeper = look("b.a.wild.test", nginx.tls, nginx.file("cert"));
+  CHECK_FALSE(deeper.trusted);
+  CHECK(deeper.why == "it is for other names than b.a.wild.test");
+  CHECK(deeper.names.size() == 2);
+  const auto stranger = look("app.test", nginx.tls, "");
+  CHECK_FALSE(stranger.trusted);
+  CHECK(stranger.why == "signed by itself");
+  const auto old = look("old.test", nginx.expired, nginx.file("oldcert"));
+  CHECK_FALSE(old.trusted);
+  CHECK(old.why == "expired");
+  CHECK(old.not_after.find("2020") != std::string::npos);
+
+  try {
+    look("app.test", nginx.plain, "");
+    FAIL("no TLS is spoken there");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::protocol);
+  }
+}
+
+TEST_CASE("tls: a session keeps connections, and each request has its own answer and its own failure") {
+  const Nginx nginx;
+  staithe::http::Session session;
+  Request request;
+  request.url = "https://app.test:" + std::to_string(nginx.tls) + "/";
+  request.connect_to = {"::127.0.0.1:" + std::to_string(nginx.tls)};
+  request.ca_file = nginx.file("cert");
+  request.version = staithe::http::Version::any;
+  for (int i = 0; i < 3; ++i) CHECK(session.send(request, Scope::lasting(10s)).body == "tls app.test");
+  Request bad = request;
+  bad.ca_file.clear();
+  CHECK_THROWS_AS(session.send(bad, Scope::lasting(10s)), Error);
+  bad.method = "NO SUCH";
+  CHECK_THROWS_AS(session.send(bad, Scope::lasting(10s)), Error);
+  CHECK(session.send(request, Scope::lasting(10s)).status == 200);
 }

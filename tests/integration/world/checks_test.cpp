@@ -1,0 +1,223 @@
+#include "catch.hpp"
+#include "support/postgres.hpp"
+#include "unit/http/server.hpp"
+
+#include "staithe/checks/judge.hpp"
+#include "staithe/world/check_probes.hpp"
+
+#include <cstdlib>
+
+/// The questions of checks, put to real servers: good answers, hostile ones, and none.
+using namespace staithe;
+using checks::Reply;
+using Failure = checks::Reply::Failure;
+
+namespace {
+
+struct Asking {
+  plan::Plan nothing;
+  base::Redactor redactor;
+  world::CheckProbes probes{nothing, redactor, {}};
+
+  Reply operator()(const checks::Request& request, base::Duration patience = std::chrono::seconds(5)) {
+    return probes.perform(request, base::Scope::lasting(patience));
+  }
+  Reply get(const std::string& url, base::Duration patience = std::chrono::seconds(5)) {
+    checks::HttpRequest request;
+    request.url = checks::Text(url);
+    return (*this)(request, patience);
+  }
+};
+
+std::string http(const std::string& body, const std::string& more = "Content-Type: application/json\r\n") {
+  return "HTTP/1.1 200 OK\r\n" + more + "Content-Length: " + std::to_string(body.size()) +
+         "\r\nConnection: close\r\n\r\n" + body;
+}
+
+std::string judged(const Reply& reply, const std::string& subject, const std::string& phrase) {
+  std::string why, help;
+  const auto matcher = checks::parse_matcher(checks::Text(phrase), checks::Matcher::Form::plain, why, help);
+  const auto result = checks::Judge(reply, 0).judge({subject, *matcher, phrase, {}});
+  return result.outcome == checks::Judged::Outcome::held ? "held" : "differs: " + result.got;
+}
+
+}  // namespace
+
+TEST_CASE("checks ask: what a good answer tells") {
+  Server server([](const std::string&) {
+    return http(R"({"a":[1,2]})", "Content-Type: application/json\r\nX-Two: a\r\nX-Two: b\r\n");
+  });
+  Asking asking;
+  const auto reply = asking.get(server.url("/x"));
+  REQUIRE(reply.failure == Failure::none);
+  CHECK(judged(reply, "status", "200") == "held");
+  CHECK(judged(reply, "http", "at least 1.1") == "held");
+  CHECK(judged(reply, "header.x-two", "a, b") == "held");
+  CHECK(judged(reply, "size", "11") == "held");
+  CHECK(judged(reply, "json.a.1", "2") == "held");
+  CHECK(judged(reply, "time", "at most 4s") == "held");
+  CHECK_THAT(reply.note, ContainsSubstring("from 127.0.0.1:"));
+}
+
+TEST_CASE("checks ask: hostile answers end in a verdict, soon and in bounded memory") {
+  const std::string big(20 * 1024 * 1024, 'x');
+  Server server([&](const std::string& request) -> std::string {
+    if (request.find("/big") != std::string::npos) return http(big);
+    if (request.find("/html") != std::string::npos)
+      return http("<html>down</html>", "Content-Type: text/html\r\n");
+    if (request.find("/bytes") != std::string::npos) return http("{\"a\":\"\xff\xfe\"}");
+    if (request.find("/loop") != std::string::npos)
+      return "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if (request.find("/short") != std::string::npos)
+      return "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+    if (request.find("/noise") != std::string::npos) return "SSH-2.0-OpenSSH_9.2\r\n";
+    return {};  // accepts, and says nothing
+  });
+  Asking asking;
+  const auto cut = asking.get(server.url("/big"));
+  CHECK(cut.body_cut);
+  CHECK(cut.body.size() <= 4U * 1024 * 1024);
+  CHECK(judged(cut, "json.a", "1") == "differs: the body is larger than what is read of it");
+  CHECK_THAT(judged(asking.get(server.url("/html")), "json.a", "1"),
+             ContainsSubstring("the body is no JSON (text/html)"));
+  CHECK_THAT(judged(asking.get(server.url("/bytes")), "json.a", "x"),
+             ContainsSubstring("the body is no JSON"));
+
+  checks::HttpRequest loop;
+  loop.url = checks::Text(server.url("/loop"));
+  loop.follow_redirects = 5;
+  const auto redirected = asking(loop);
+  CHECK(redirected.failure == Failure::unreachable);
+  CHECK_THAT(redirected.reason, ContainsSubstring("redirects"));
+  CHECK(asking.get(server.url("/short")).failure == Failure::unreachable);
+  CHECK(asking.get(server.url("/noise")).failure == Failure::unreachable);
+
+  const auto begun = std::chrono::steady_clock::now();
+  const auto silent = asking.get(server.url("/silent"), std::chrono::milliseconds(200));
+  CHECK(silent.failure == Failure::unreachable);
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(3));
+}
+
+TEST_CASE("checks ask: whose fault it is that there is no answer") {
+  Asking asking;
+  std::uint16_t port = 0;
+  {
+    const Server gone([](const std::string&) { return std::string(); });
+    port = gone.port();
+  }
+  const auto url = "http://127.0.0.1:" + std::to_string(port) + "/";
+  CHECK(asking.get(url).failure == Failure::unreachable);
+  CHECK(asking.get("http://no-such-host.invalid/").failure == Failure::ours);
+  checks::HttpRequest secret;
+  secret.url = checks::Text(url);
+  secret.auth = checks::HttpRequest::Auth::bearer;
+  secret.credentials.append(plan::SecretRef{plan::SecretRef::Source::env, "STAITHE_NO_SUCH_VARIABLE"});
+  CHECK(asking(secret).failure == Failure::ours);
+
+  const auto refused = asking(checks::TcpRequest{checks::Text("127.0.0.1"), port});
+  CHECK(refused.failure == Failure::none);
+  CHECK(judged(refused, "connected", "false") == "held");
+  CHECK(judged(asking(checks::DnsRequest{checks::Text("no-such-host.invalid")}), "resolves", "false") ==
+        "held");
+  CHECK(judged(asking(checks::DnsRequest{checks::Text("localhost")}), "addresses", "contains 127.0.0.1") ==
+        "held");
+}
+
+TEST_CASE(
+    "checks ask: secrets are sent where they belong, encoded as it needs there, and redacted from then on") {
+  std::string seen;
+  Server server([&](const std::string& request) {
+    seen = request;
+    return http("{}");
+  });
+  ::setenv("STAITHE_TEST_SECRET", "a\"b&c d", 1);
+  const plan::SecretRef ref{plan::SecretRef::Source::env, "STAITHE_TEST_SECRET"};
+  Asking asking;
+  checks::HttpRequest request;
+  request.method = "POST";
+  request.url = checks::Text(server.url("/"));
+  request.auth = checks::HttpRequest::Auth::basic;
+  request.credentials.append(ref);
+  request.body = checks::Text("{\"k\":\"");
+  request.body.append(ref);
+  request.body.append("\"}");
+  request.encoding = checks::HttpRequest::Encoding::json;
+  CHECK(asking(request).failure == Failure::none);
+  CHECK_THAT(seen, ContainsSubstring(R"({"k":"a\"b&c d"})"));
+  CHECK_THAT(seen, ContainsSubstring("Authorization: Basic YSJiJmMgZDo="));
+  CHECK(asking.redactor.clean("got a\"b&c d and YSJiJmMgZDo=") == "got *** and ***");
+  request.encoding = checks::HttpRequest::Encoding::form;
+  CHECK(asking(request).failure == Failure::none);
+  CHECK_THAT(seen, ContainsSubstring("a%22b%26c%20d"));
+}
+
+TEST_CASE("checks ask: commands of this machine, and how they end") {
+  Asking asking;
+  const auto run = [&](const std::string& command, base::Duration patience = std::chrono::seconds(5)) {
+    return asking(checks::RunRequest{"", command, {{"VALUE", checks::Text("it's 1")}}}, patience);
+  };
+  CHECK(judged(run("exit 3"), "exit", "3") == "held");
+  CHECK(judged(run("printf '{\"v\":\"%s\"}' \"$VALUE\""), "json.v", "it's 1") == "held");
+  CHECK(judged(run("echo broken >&2; exit 1"), "err", "broken") == "held");
+  CHECK(judged(run("kill -9 $$"), "signal", "SIGKILL") == "held");
+  CHECK(run("sleep 30", std::chrono::milliseconds(200)).failure == Failure::unreachable);
+  CHECK(asking(checks::RunRequest{"web9", "true", {}}).failure == Failure::ours);
+}
+
+TEST_CASE("checks ask: databases are read, and nothing else") {
+  staithe::test::Postgres server;
+  server.sql("CREATE TABLE journal (id int primary key, amount numeric, note text)");
+  server.sql("INSERT INTO journal VALUES (1, -144.00, 'a'), (2, 10, NULL)");
+  server.sql("CREATE TABLE copy AS SELECT * FROM journal");
+  ::setenv("STAITHE_TEST_DATABASE", server.url().c_str(), 1);
+  const plan::SecretRef url{plan::SecretRef::Source::env, "STAITHE_TEST_DATABASE"};
+  Asking asking;
+  const auto ask = [&](const std::string& query, std::vector<checks::Text> arguments = {},
+                       base::Duration patience = std::chrono::seconds(10)) {
+    return asking(checks::SqlRequest{"ledger", url, query, std::move(arguments)}, patience);
+  };
+  const auto reply = ask("SELECT amount, note FROM journal WHERE id <= $1 ORDER BY id", {checks::Text("2")});
+  REQUIRE(reply.failure == Failure::none);
+  CHECK(judged(reply, "rows", "2") == "held");
+  CHECK(judged(reply, "row.0.0", "-144.00 within 0.005") == "held");
+  CHECK(judged(reply, "row.1.note", "null") == "held");
+  CHECK(judged(reply, "column.amount", "contains 10") == "held");
+
+  for (const char* query :
+       {"INSERT INTO journal VALUES (3, 1, 'x')", "COMMIT; INSERT INTO journal VALUES (4, 1, 'x')",
+        "WITH gone AS (DELETE FROM journal RETURNING 1) SELECT * FROM gone", "SELECT nothing"}) {
+    CAPTURE(query);
+    const auto refused = ask(query);
+    CHECK(refused.failure == Failure::ours);
+    CHECK(refused.reason.find(staithe::test::Postgres::superuser_password()) == std::string::npos);
+  }
+  CHECK(server.sql("SELECT count(*) FROM journal") == "2");
+  const auto begun = std::chrono::steady_clock::now();
+  CHECK(ask("SELECT pg_sleep(30)", {}, std::chrono::milliseconds(700)).failure != Failure::none);
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+
+  checks::CompareRequest compare;
+  compare.left = {"ledger", url, "SELECT id, amount FROM journal", {}};
+  compare.right = {"ledger", url, "SELECT id, amount FROM copy", {}};
+  compare.key = "id";
+  CHECK(judged(asking(compare), "missing", "0") == "held");
+  server.sql("INSERT INTO journal VALUES (3, 5, 'new')");
+  server.sql("UPDATE copy SET amount = 11 WHERE id = 2");
+  server.sql("INSERT INTO copy VALUES (9, 9, 'extra')");
+  const auto different = asking(compare);
+  CHECK(judged(different, "missing", "1") == "held");
+  CHECK(judged(different, "different", "1") == "held");
+  CHECK(judged(different, "extra", "1") == "held");
+  CHECK_THAT(different.note, ContainsSubstring("e.g. id"));
+  // What comes within the allowance is a lag, not a difference.
+  compare.allowance = std::chrono::seconds(8);
+  std::thread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    server.sql("UPDATE copy SET amount = 10 WHERE id = 2");
+    server.sql("INSERT INTO copy VALUES (3, 5, 'new')");
+  });
+  const auto lagging = asking(compare, std::chrono::seconds(20));
+  late.join();
+  CHECK(judged(lagging, "missing", "0") == "held");
+  CHECK(judged(lagging, "lag", "500ms to 8s") == "held");
+}
