@@ -1,0 +1,157 @@
+/// What words alone show of a statement, and what follows from it.
+#include "facts.hpp"
+
+#include "advice.hpp"
+#include "catch.hpp"
+#include "lint.hpp"
+
+using namespace staithe;
+using stage::Act;
+
+namespace {
+
+stage::SqlStatement one(const std::string& sql) {
+  diag::Diagnostics ignored;
+  auto file = stage::split_sql(sql, "", ignored);
+  REQUIRE(file.statements.size() == 1);
+  return file.statements.front();
+}
+
+std::vector<std::string> advised(const std::string& sql) {
+  const auto plan = stage::advise(one(sql), {});
+  std::vector<std::string> out;
+  if (plan)
+    for (const auto& step : plan->steps) out.push_back(step.sql);
+  return out;
+}
+
+std::vector<stage::MigrationFile> files(const std::string& text, diag::Diagnostics& diagnostics) {
+  return stage::read_migrations({{{"1.sql", text}}, {}}, diagnostics);
+}
+
+std::vector<std::string> codes(const std::string& text) {
+  diag::Diagnostics diagnostics;
+  std::vector<std::string> out;
+  for (const auto& expectation : stage::lint(files(text, diagnostics))) out.push_back(expectation.code);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("ALTER TABLE is taken apart") {
+  const auto facts = stage::facts_of(
+      one("ALTER TABLE IF EXISTS ONLY app.\"Users\" ALTER COLUMN a SET NOT NULL, ADD COLUMN b "
+          "numeric(10,2) DEFAULT random() NOT NULL, ADD CONSTRAINT c CHECK (a > (1)) NOT VALID"));
+  REQUIRE(facts.size() == 3);
+  CHECK(facts[0].act == Act::set_not_null);
+  CHECK(facts[0].table == "app.\"Users\"");
+  CHECK(facts[0].column == "a");
+  CHECK(facts[1].act == Act::add_column);
+  CHECK(facts[1].volatile_default);
+  CHECK(facts[1].not_null);
+  CHECK(facts[2].act == Act::add_check);
+  CHECK(facts[2].name == "c");
+  CHECK(facts[2].rest == "(a > (1))");
+  CHECK(facts[2].not_valid);
+}
+
+TEST_CASE("what the server refuses in a transaction is known") {
+  CHECK(stage::may_run_in_transaction(one("CREATE INDEX a ON b (c)")));
+  CHECK_FALSE(stage::may_run_in_transaction(one("CREATE UNIQUE INDEX CONCURRENTLY a ON b (c)")));
+  CHECK_FALSE(stage::may_run_in_transaction(one("DROP INDEX CONCURRENTLY a")));
+  CHECK_FALSE(stage::may_run_in_transaction(one("REINDEX TABLE CONCURRENTLY a")));
+  CHECK_FALSE(stage::may_run_in_transaction(one("VACUUM a")));
+  CHECK_FALSE(stage::may_run_in_transaction(one("ALTER SYSTEM SET work_mem = 1")));
+  CHECK(stage::may_run_in_transaction(one("ALTER TABLE a DETACH PARTITION b")));
+}
+
+TEST_CASE("lint finds what is risky, and only on tables that were there before") {
+  CHECK(codes("CREATE INDEX i ON t (a)") == std::vector<std::string>{"create-index-blocks-writers"});
+  CHECK(codes("CREATE TABLE t (a int); CREATE INDEX i ON t (a)").empty());
+  CHECK(codes("ALTER TABLE t ADD CHECK (a > 1) NOT VALID").empty());
+  CHECK(codes("ALTER TABLE t ADD COLUMN a int DEFAULT 1").empty());
+  CHECK(codes("ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid()") ==
+        std::vector<std::string>{"volatile-default-rewrites"});
+}
+
+TEST_CASE("advice is SQL that can be run") {
+  CHECK(advised("CREATE UNIQUE INDEX i ON t (a)") ==
+        std::vector<std::string>{"CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)"});
+  CHECK(advised("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (b)") ==
+        std::vector<std::string>{"ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (b) NOT VALID",
+                                 "ALTER TABLE t VALIDATE CONSTRAINT c"});
+  CHECK(advised("ALTER TABLE s.t ADD CHECK (a > 1)") ==
+        std::vector<std::string>{"ALTER TABLE s.t ADD CONSTRAINT \"t_check\" CHECK (a > 1) NOT VALID",
+                                 "ALTER TABLE s.t VALIDATE CONSTRAINT \"t_check\""});
+  CHECK(advised("ALTER TABLE t ADD CONSTRAINT k UNIQUE (a, b)") ==
+        std::vector<std::string>{"CREATE UNIQUE INDEX CONCURRENTLY k ON t (a, b)",
+                                 "ALTER TABLE t ADD CONSTRAINT k UNIQUE USING INDEX k"});
+  CHECK(advised("ALTER TABLE t ADD COLUMN x int, ALTER COLUMN a SET NOT NULL").front() ==
+        "ALTER TABLE t ADD COLUMN x int");
+  CHECK(advised("UPDATE t SET a = 1 FROM u WHERE t.b = u.b").empty());
+  CHECK(advised("UPDATE t AS x SET a = 1").empty());
+  CHECK(advised("SELECT 1").empty());
+}
+
+TEST_CASE("an UPDATE becomes a backfill of the same rows") {
+  const auto plan =
+      stage::advise(one("UPDATE app.t SET a = (SELECT 1 WHERE true), b = 2 WHERE c IS NULL AND d > 1"), {});
+  REQUIRE(plan);
+  REQUIRE(plan->steps.size() == 1);
+  REQUIRE(plan->steps[0].backfill);
+  CHECK(plan->steps[0].backfill->set == "a = (SELECT 1 WHERE true), b = 2");
+  CHECK(plan->steps[0].backfill->where == "c IS NULL AND d > 1");
+}
+
+TEST_CASE("headers are read strictly") {
+  diag::Diagnostics diagnostics;
+  const auto read =
+      files("-- staithe: lock-timeout 2s\n-- staithe: no-transaction\n-- staithe: expect 10s\nSELECT 1",
+            diagnostics);
+  CHECK_FALSE(diagnostics.has_errors());
+  CHECK(read[0].lock_timeout == base::Duration{2000});
+  CHECK(read[0].expected == base::Duration{10'000});
+  CHECK(read[0].transactions == stage::Transactions::each);
+
+  diag::Diagnostics wrong;
+  files("-- staithe: lock-timout 2s\n-- staithe: expect soon\nCREATE INDEX CONCURRENTLY i ON t (a)", wrong);
+  const auto found = wrong.sorted();
+  REQUIRE(found.size() == 3);
+  CHECK_THAT(found[0].help, ContainsSubstring("did you mean 'lock-timeout'?"));
+  CHECK(found[1].position.line == 2);
+  CHECK_THAT(found[2].message, ContainsSubstring("inside a transaction"));
+}
+
+TEST_CASE("files with their own BEGIN keep it, and down scripts are paired") {
+  diag::Diagnostics diagnostics;
+  CHECK(files("BEGIN; SELECT 1; COMMIT;", diagnostics)[0].transactions == stage::Transactions::own);
+  CHECK(stage::down_path_of("m/1.up.sql") == "m/1.down.sql");
+  CHECK(stage::down_path_of("m/1.sql") == "m/1.down.sql");
+  CHECK(stage::down_path_of("m/1.down.sql").empty());
+}
+
+TEST_CASE("the settings file is read strictly") {
+  diag::Diagnostics diagnostics;
+  const auto settings = stage::read_rehearsal_settings(
+      "r.yml",
+      "budgets: {blocking: 200ms, total: 5m, rewrite_rows: 1000}\n"
+      "workload:\n  - {name: read, sql: 'SELECT 1 WHERE 1 = $1', params: 'SELECT 1', every: 1ms}\n"
+      "assertions:\n  - {name: none, sql: SELECT true}\n",
+      diagnostics);
+  CHECK_FALSE(diagnostics.has_errors());
+  CHECK(settings.budgets.blocking == base::Duration{200});
+  CHECK(settings.budgets.rewrite_rows == 1000U);
+  CHECK(settings.workload.size() == 1);
+
+  diag::Diagnostics wrong;
+  stage::read_rehearsal_settings("r.yml", "budget: {}\nworkload:\n  - {name: x, sql: 'SELECT 1; SELECT 2'}\n",
+                                 wrong);
+  CHECK(wrong.count(diag::Severity::error) == 2);
+}
+
+TEST_CASE("the conflict table of locks") {
+  CHECK(stage::blocked_by("AccessExclusiveLock") == stage::Blocks::everybody);
+  CHECK(stage::blocked_by("ShareRowExclusiveLock") == stage::Blocks::writers);
+  CHECK(stage::blocked_by("ShareUpdateExclusiveLock") == stage::Blocks::ddl);
+  CHECK(stage::blocked_by("RowExclusiveLock") == stage::Blocks::nobody);
+}
