@@ -67,8 +67,8 @@ constexpr std::array<Example, 1> completion_examples{
 
 constexpr std::array<Example, 3> check_examples{{
     {"staithe check payments-smoke --critical", "after a deploy"},
-    {"staithe check --dry-run", "every request, and what is expected of it"},
-    {"staithe check --report junit=checks.xml --fail-on degraded", "in Jenkins; 6 means unstable"},
+    {"staithe check -n", "every request, and what is expected"},
+    {"staithe check --fail-on degraded", "6 means unstable, for Jenkins"},
 }};
 
 constexpr std::array<Variable, 16> variables{{
