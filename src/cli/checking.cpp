@@ -139,7 +139,8 @@ verify::RunResult run_suites(App& app, LoadedSuites& loaded) {
   const auto history = open_history(app, loaded, trouble);
   CheckSinks sinks(app);
   if (!trouble.empty()) app.say("staithe: no history: " + app.redactor().clean(trouble));
-  world::CheckProbes probes(loaded.survey, app.redactor(), person_of(app));
+  world::CheckProbes probes(loaded.survey, app.redactor(), person_of(app),
+                            loaded.project ? loaded.project->project.directory : std::string());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
   options.soft = &app.stops().soft;

@@ -28,8 +28,8 @@ const Kind local_kind{
     R"yaml(- local: make test
 - local: {command: git describe --tags $(sha), capture: description}
 )yaml",
-    R"(As 'run', on the machine that runs staithe. A dry run does not run it either. Under 'stage' and 'each' it
-runs once for each host.
+    R"(As 'run', on the machine that runs staithe, in the directory of staithe.yml. A dry run does not run it
+either. Under 'stage' and 'each' it runs once for each host.
 
 command, directory, env, capture    as for 'run'
 timeout                             5m unless said otherwise)",

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -31,9 +32,10 @@ std::string from_file(const std::string& path) {
   return without_newline(std::move(text));
 }
 
-std::string from_command(const std::string& script, const base::Scope& scope) {
+std::string from_command(const std::string& script, const std::string& directory, const base::Scope& scope) {
   proc::Command command;
   command.script = script;
+  command.directory = directory;
   command.keep_bytes = longest_secret;
   const auto exit = proc::run(command, scope);
   // Its output is the secret: the message may show neither stream.
@@ -64,9 +66,9 @@ std::string Secrets::look_up(const plan::SecretRef& ref, const base::Scope& scop
       return value;
     }
     case plan::SecretRef::Source::file:
-      return from_file(ref.name);
+      return from_file(std::filesystem::path(directory_) / ref.name);
     case plan::SecretRef::Source::command:
-      return from_command(ref.name, scope);
+      return from_command(ref.name, directory_, scope);
   }
   return {};
 }

@@ -57,7 +57,7 @@ class World::Performer {
         store_(store),
         redactor_(redactor),
         settings_(std::move(settings)),
-        secrets_(redactor),
+        secrets_(redactor, settings_.directory),
         hosts_(plan, settings_.person),
         locks_(store, settings_),
         rotations_(plan, [this](const plan::Balancer& balancer, SocketKind kind) {
@@ -115,6 +115,7 @@ class World::Performer {
   exec::EffectResult act(const plan::RunLocal& effect, exec::Performance& performance) {
     proc::Command command;
     command.script = effect.script;
+    command.directory = settings_.directory;
     command.environment = secrets_.fill(effect.inputs, performance.captures, performance.scope);
     LineOutput output(redactor_, performance.output, tail_lines);
     const auto exit = proc::run(

@@ -132,7 +132,8 @@ class DryRun(WithTaps):
         """And a run from elsewhere finds its keys and its files."""
         self.sandbox.write("motd\n", "playbooks", "motd")
         target = self.sandbox.path("run", "motd-$(host)")
-        playbook = self.playbook(stage=[f"upload: {{from: playbooks/motd, to: {target}}}"])
+        playbook = self.playbook(stage=[f"upload: {{from: playbooks/motd, to: {target}}}",
+                                        "local: cp playbooks/motd run/motd-here"])
         here = self.sandbox.path()
         words = ("-e", "production", "--var", "ref=v2", "--limit", "web1")
         link = here.rstrip("/") + "-link"
@@ -150,6 +151,7 @@ class DryRun(WithTaps):
                                       "--expect-plan", ids.pop())
         self.ended(result, 0, "done: 1 host")
         self.assertEqual(self.sandbox.read("run", "motd-web1"), "motd\n")
+        self.assertEqual(self.sandbox.read("run", "motd-here"), "motd\n")
         self.nothing_left()
 
     def test_protected_environment_needs_a_yes(self):

@@ -13,7 +13,8 @@ namespace staithe::world {
 /// while it lives; thread safe. Bodies over 4 MiB are cut, output of commands over 256 KiB.
 class CheckProbes final : public verify::Probes {
  public:
-  CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person);
+  /// `directory`: where the secrets' files start and their commands run; "" is the working directory.
+  CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory = {});
   ~CheckProbes() override;
 
   checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;

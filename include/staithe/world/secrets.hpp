@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace staithe::world {
 
@@ -14,7 +15,9 @@ using Captures = std::map<std::string, std::string>;
 /// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe.
 class Secrets {
  public:
-  explicit Secrets(base::Redactor& redactor) : redactor_(redactor) {}
+  /// Relative files start from `directory`, and commands run there; "" is the working directory.
+  explicit Secrets(base::Redactor& redactor, std::string directory = {})
+      : redactor_(redactor), directory_(std::move(directory)) {}
 
   /// Throws base::Error{not_found} for a variable or file that is not there, and what the command threw.
   std::string value(const plan::SecretRef& ref, const base::Scope& scope);
@@ -30,6 +33,7 @@ class Secrets {
   std::string look_up(const plan::SecretRef& ref, const base::Scope& scope) const;
 
   base::Redactor& redactor_;
+  std::string directory_;
   std::mutex mutex_;
   std::map<std::string, std::string> known_;
 };

@@ -25,7 +25,7 @@ struct Settings {
   base::Duration lock_wait{0};         ///< how long to wait for another run's lock
   const base::Cancel* stop = nullptr;  ///< soft stop: ends the wait for a lock
   Person person;
-  std::string directory;  ///< what relative paths of files to upload start from; "" for the working directory
+  std::string directory;  ///< where local commands run and relative files start; "" for the working directory
 };
 
 struct ConnectFinding {

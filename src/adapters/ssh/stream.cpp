@@ -244,6 +244,7 @@ std::unique_ptr<RemoteStream> SessionImpl::open_bridge(Rung rung, const std::str
 std::unique_ptr<RemoteStream> SessionImpl::open_tcp(const std::string& host, std::uint16_t port,
                                                     const base::Scope& scope) {
   if (broken_ || !link().connected()) throw Error(ErrorCode::io, "connection lost: " + link().reason());
+  retired_.clear();
   auto channel = std::make_unique<Channel>(link());
   int result = SSH_ERROR;
   try {

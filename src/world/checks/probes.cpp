@@ -91,8 +91,11 @@ Reply::Failure failure_of(base::ErrorCode code) {
 
 class CheckProbes::Asker {
  public:
-  Asker(const plan::Plan& plan, base::Redactor& redactor, Person person)
-      : plan_(plan), redactor_(redactor), secrets_(redactor), person_(std::move(person)) {}
+  Asker(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory)
+      : plan_(plan),
+        redactor_(redactor),
+        secrets_(redactor, std::move(directory)),
+        person_(std::move(person)) {}
 
   Reply perform(const checks::Request& request, const base::Scope& scope) {
     const auto begun = Clock::now();
@@ -396,8 +399,9 @@ class CheckProbes::Asker {
   std::unique_ptr<Hosts> hosts_;
 };
 
-CheckProbes::CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person)
-    : asker_(std::make_unique<Asker>(plan, redactor, std::move(person))) {}
+CheckProbes::CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person,
+                         std::string directory)
+    : asker_(std::make_unique<Asker>(plan, redactor, std::move(person), std::move(directory))) {}
 CheckProbes::~CheckProbes() = default;
 
 Reply CheckProbes::perform(const checks::Request& request, const base::Scope& scope) {

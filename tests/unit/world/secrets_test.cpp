@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -39,6 +40,18 @@ TEST_CASE("a secret comes from the environment, a file or a command, and the red
   // Resolved once: the file is gone, the value is known.
   CHECK(secrets.value({SecretRef::Source::file, file}, soon) == "from-the-file");
   CHECK(secrets.value({SecretRef::Source::command, "printf 'from a command\\n'"}, soon) == "from a command");
+}
+
+TEST_CASE("relative files and commands of secrets start from the directory that is given") {
+  base::Redactor redactor;
+  const std::string directory = "/tmp/staithe-secrets-" + std::to_string(::getpid());
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/token") << "from-the-project\n";
+  world::Secrets secrets(redactor, directory);
+  CHECK(secrets.value({SecretRef::Source::file, "token"}, soon) == "from-the-project");
+  CHECK(secrets.value({SecretRef::Source::file, directory + "/token"}, soon) == "from-the-project");
+  CHECK(secrets.value({SecretRef::Source::command, "cat token"}, soon) == "from-the-project");
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("a secret that is not there is an error that shows nothing but its name") {
