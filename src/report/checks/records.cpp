@@ -63,7 +63,7 @@ json json_of(const CheckResult& one) {
 class CheckJsonl final : public verify::Listener {
  public:
   CheckJsonl(Output& output, std::string version) : output_(output) {
-    write({{"type", "staithe"}, {"version", std::move(version)}, {"schema", 1}});
+    write({{"type", "version"}, {"tool", "staithe"}, {"version", std::move(version)}, {"schema", "1.0"}});
   }
 
   void run_started(const verify::RunResult& run, const checks::SuitePlan& /*plan*/) noexcept override {

@@ -5,6 +5,10 @@
 
 #include "staithe/checks/filter.hpp"
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 using namespace staithe::checks;
 namespace diag = staithe::diag;
 
@@ -234,4 +238,37 @@ TEST_CASE("suites: mistakes between suites") {
   CHECK_THAT(together({text("b", "depends_on: [a]\n")}), ContainsSubstring("not among those that run"));
   CHECK_THAT(together({text("a", ""), text("b", "depends_on: [a]\nuse: {x: $(a.id)}\n")}),
              ContainsSubstring("does not export 'id'"));
+}
+
+TEST_CASE("suites: the examples load as they stand") {
+  namespace fs = std::filesystem;
+  const fs::path root = STAITHE_SOURCE_DIR;
+  std::size_t count = 0;
+  for (const auto& directory : {root / "tests/unit/checks/data", root / "playbooks/checks"})
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      if (entry.path().extension() != ".yml") continue;
+      CAPTURE(entry.path().string());
+      const auto read = [](const fs::path& path) {
+        std::ifstream file(path, std::ios::binary);
+        std::ostringstream text;
+        text << file.rdbuf();
+        return std::move(text).str();
+      };
+      auto made = context();
+      for (auto& host : made.groups["app"]) host.values["port"] = "5000";
+      for (const char* name : {"ledger_readonly", "decisions_readonly", "analytics_readonly"})
+        made.databases[name] = {staithe::plan::SecretRef::Source::env, "URL"};
+      made.read_file = [&](const std::string& path, std::string&) {
+        return std::optional(read(directory / path));
+      };
+      diag::Diagnostics diagnostics;
+      const auto suite = load_suite(entry.path().string(), read(entry.path()), made, diagnostics);
+      for (const auto& finding : diagnostics.sorted())
+        UNSCOPED_INFO(finding.position.line << " " << finding.message);
+      REQUIRE(suite.has_value());
+      CHECK(suite->steps.size() > 3);
+      CHECK_FALSE(render(SuitePlan{"", "", {*suite}}).empty());
+      ++count;
+    }
+  CHECK(count == 4);
 }
