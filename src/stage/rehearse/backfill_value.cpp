@@ -51,7 +51,8 @@ bool from_dependency(pg::Session& session, const std::string& column, Violation&
   for (const auto& other : candidates(session, column, violation, scope)) {
     const auto groups = session.run(
         fmt::format(
-            "SELECT count(*), count(*) FILTER (WHERE low = high), sum(n) FROM (SELECT count(*) AS n, "
+            "SELECT count(*), count(*) FILTER (WHERE low = high), sum(n), min(low) = max(high) FROM (SELECT "
+            "count(*) AS n, "
             "min({0}::text) AS low, max({0}::text) AS high FROM (SELECT {0}, {1} FROM {2} WHERE {0} IS NOT "
             "NULL AND {1} IS NOT NULL LIMIT {3}) staithe_some GROUP BY {1}) g",
             quoted, other, violation.table, dependency_rows),
@@ -59,6 +60,7 @@ bool from_dependency(pg::Session& session, const std::string& column, Violation&
     const auto& row = groups.rows.at(0);
     const auto all = number_of(row[0]), single = number_of(row[1]), rows = number_of(row[2]);
     // With few rows to a group, being single means nothing.
+    if (row[3] == "t") return false;  // one value everywhere needs no other column to determine it
     if (all < 2 || single < all || rows < all * 3) continue;
     const auto uncovered = session.run(
         fmt::format(

@@ -153,9 +153,7 @@ class Judge {
     for (const auto& expectation : expected_) {
       if (report_of(plan_.files, expectation.file, expectation.statement, report_.statements) != &one)
         continue;
-      const bool seen = std::any_of(one.locks.begin(), one.locks.end(), [&](const LockSpan& lock) {
-        return !lock.is_new && static_cast<int>(lock.blocks) >= static_cast<int>(expectation.blocks);
-      });
+      const bool seen = blocked_during(report_.statements, one, expectation.blocks);
       const bool about_names = expectation.code == "old-code-breaks";
       if (!about_names && expectation.blocks != Blocks::nobody && !seen && !one.failure) continue;
       if (expectation.blocks == Blocks::nobody) continue;

@@ -96,12 +96,6 @@ bool made_here(const std::set<std::string>& made, const std::string& table) {
   return dot != std::string::npos && made.contains(table.substr(dot + 1));
 }
 
-bool blocks_as_expected(const StatementReport& report, Blocks blocks) {
-  return std::any_of(report.locks.begin(), report.locks.end(), [&](const LockSpan& lock) {
-    return !lock.is_new && static_cast<int>(lock.blocks) >= static_cast<int>(blocks);
-  });
-}
-
 bool did(const StatementReport& report, Deed::Kind kind) {
   return std::any_of(report.deeds.begin(), report.deeds.end(),
                      [&](const Deed& deed) { return deed.kind == kind; });
@@ -143,6 +137,16 @@ const StatementReport* report_of(const std::vector<MigrationFile>& files, std::s
   return index < statements.size() ? &statements[index] : nullptr;
 }
 
+bool blocked_during(const std::vector<StatementReport>& statements, const StatementReport& one,
+                    Blocks blocks) {
+  for (const auto& other : statements)
+    for (const auto& lock : other.locks)
+      if (!lock.is_new && static_cast<int>(lock.blocks) >= static_cast<int>(blocks) &&
+          lock.from <= one.began + one.took && lock.from + lock.held >= one.began)
+        return true;
+  return false;
+}
+
 std::vector<std::string> disagreements(const std::vector<MigrationFile>& files,
                                        const std::vector<Expectation>& expected,
                                        const std::vector<StatementReport>& statements) {
@@ -157,7 +161,7 @@ std::vector<std::string> disagreements(const std::vector<MigrationFile>& files,
       out.push_back(fmt::format(
           "{}the words let expect a {} ({}); the server did none{}", place, name_of(*one.deed), one.code,
           did(*report, Deed::Kind::scan_skipped) ? ": a constraint that holds already proves it" : ""));
-    if (one.blocks != Blocks::nobody && !blocks_as_expected(*report, one.blocks))
+    if (one.blocks != Blocks::nobody && !blocked_during(statements, *report, one.blocks))
       out.push_back(
           fmt::format("{}the words let expect that {} wait ({}); no such lock was seen on anything that "
                       "was there before",

@@ -34,6 +34,11 @@ const StatementReport* report_of(const std::vector<MigrationFile>& files, std::s
                                  std::size_t statement, const std::vector<StatementReport>& statements);
 std::size_t report_index(const std::vector<MigrationFile>& files, std::size_t file, std::size_t statement);
 
+/// Whether a lock that keeps `blocks` out, on something that was there before, was held while `one` ran:
+/// taken by it, or by an earlier statement of its transaction.
+bool blocked_during(const std::vector<StatementReport>& statements, const StatementReport& one,
+                    Blocks blocks);
+
 SqlStatement parsed(const PlannedStatement& statement);
 
 }  // namespace staithe::stage

@@ -1,0 +1,246 @@
+/// Rehearsals on a real server: what is found must be what the server did.
+#include "catch.hpp"
+#include "support/postgres.hpp"
+
+#include "staithe/stage/clone.hpp"
+#include "staithe/stage/rehearse.hpp"
+#include "staithe/stage/snapshots.hpp"
+
+#include <algorithm>
+
+using namespace staithe;
+using base::Scope;
+
+namespace {
+
+constexpr const char* schema =
+    "CREATE SCHEMA app; CREATE TABLE app.users (id bigserial PRIMARY KEY, tenant int NOT NULL, email text, "
+    "country text, "
+    "created_at timestamptz DEFAULT now()); INSERT INTO app.users (tenant, email, country) SELECT g % 10, "
+    "'u' || g % 4999, "
+    "CASE WHEN g % 5 = 0 THEN NULL ELSE 'DE' END FROM generate_series(1, 5000) g; CREATE TABLE app.orders "
+    "(id bigserial "
+    "PRIMARY KEY, user_id bigint, total numeric); INSERT INTO app.orders (user_id, total) SELECT g, g FROM "
+    "generate_series(1, 5010) g; CREATE TABLE app.filled (id int PRIMARY KEY, a int, b text); INSERT INTO "
+    "app.filled SELECT "
+    "g, g, g FROM generate_series(1, 1000) g; UPDATE app.filled SET b = 'x' WHERE id = 7; ANALYZE";
+
+test::Postgres& server() {
+  static test::Postgres instance;
+  static const bool made = [] {
+    instance.sql("CREATE DATABASE golden");
+    instance.sql(schema, "golden");
+    return true;
+  }();
+  (void)made;
+  return instance;
+}
+
+Scope soon() {
+  return Scope::lasting(std::chrono::seconds(120));
+}
+
+struct Deaf final : event::EventSink {
+  void on_event(const event::Event&) noexcept override {}
+};
+
+stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings settings = {},
+                                stage::Passes passes = {false, false, false}, const std::string& down = {}) {
+  diag::Diagnostics diagnostics;
+  stage::MigrationSources sources{{{"1.sql", sql}}, {}};
+  if (!down.empty()) sources.down["1.sql"] = {"1.down.sql", down};
+  stage::RehearsalPlan plan;
+  plan.snapshot = "golden";
+  plan.files = stage::read_migrations(sources, diagnostics);
+  REQUIRE_FALSE(diagnostics.has_errors());
+  plan.settings = std::move(settings);
+  plan.settings.open_transaction = base::Duration{600};
+  plan.passes = passes;
+  Deaf deaf;
+  static int number = 0;
+  auto report = stage::run_rehearsal(plan, {server().url(), {}, "run" + std::to_string(++number), {}, {}},
+                                     deaf, soon());
+  pg::Session cluster(server().url(), {}, soon());
+  CHECK(stage::list_clones(cluster, soon()).empty());
+  return report;
+}
+
+bool has(const stage::RehearsalReport& report, const std::string& code) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const auto& f) { return f.code == code; });
+}
+const stage::Finding& finding(const stage::RehearsalReport& report, const std::string& code) {
+  for (const auto& one : report.findings)
+    if (one.code == code) return one;
+  FAIL("no finding " << code);
+  return report.findings.front();
+}
+bool did(const stage::StatementReport& statement, stage::Deed::Kind kind) {
+  return std::any_of(statement.deeds.begin(), statement.deeds.end(),
+                     [&](const auto& d) { return d.kind == kind; });
+}
+bool locked(const stage::StatementReport& statement, const std::string& object, const std::string& mode) {
+  return std::any_of(statement.locks.begin(), statement.locks.end(),
+                     [&](const auto& l) { return l.object == object && l.mode == mode; });
+}
+
+}  // namespace
+
+TEST_CASE("SET NOT NULL over NULLs: count, keys, and the backfill that is missing") {
+  const auto report = rehearse("ALTER TABLE app.users ALTER country SET NOT NULL", {}, {false, false, true});
+  CHECK_FALSE(report.passed);
+  REQUIRE(report.statements.size() == 1);
+  REQUIRE(report.statements[0].failure);
+  REQUIRE(report.statements[0].failure->violation);
+  const auto& violation = *report.statements[0].failure->violation;
+  CHECK(violation.violating == 1000);
+  CHECK(violation.total == 5000);
+  CHECK(violation.first_key == "5");
+  CHECK(violation.last_key == "5000");
+  CHECK(violation.histogram.size() == 10);
+  CHECK(violation.backfill_set == "\"country\" = 'DE'");
+  const auto& advice = finding(report, "fails-not-null").instead;
+  REQUIRE(advice);
+  CHECK(advice->verdict == stage::Advice::Verdict::passed);
+}
+
+TEST_CASE("other constraints: the rows in their way") {
+  const auto violation = [](const std::string& sql) {
+    const auto report = rehearse(sql);
+    REQUIRE_FALSE(report.passed);
+    REQUIRE(report.statements.back().failure);
+    INFO(report.statements.back().failure->message);
+    REQUIRE(report.statements.back().failure->violation);
+    return *report.statements.back().failure->violation;
+  };
+  const auto check = violation("ALTER TABLE app.orders ADD CHECK (total < 5000)");
+  CHECK(check.kind == "check");
+  CHECK(check.violating == 11);
+  const auto foreign = violation("ALTER TABLE app.orders ADD FOREIGN KEY (user_id) REFERENCES app.users");
+  CHECK(foreign.kind == "foreign key");
+  CHECK(foreign.violating == 10);
+  CHECK(foreign.first_key == "5001");
+  const auto unique = violation("CREATE UNIQUE INDEX ON app.users (email)");
+  CHECK(unique.kind == "unique");
+  CHECK(unique.violating == 1);
+  const auto type = violation("ALTER TABLE app.filled ALTER b TYPE int USING b::int");
+  CHECK(type.kind == "type");
+  CHECK(type.violating == 1);
+  CHECK(type.first_key == "7");
+}
+
+TEST_CASE("what the server did: rewrite, scan, scan skipped, index build") {
+  const auto report = rehearse(
+      "-- staithe: no-transaction\nALTER TABLE app.filled ADD COLUMN token uuid DEFAULT gen_random_uuid();"
+      "ALTER TABLE app.filled ALTER a SET NOT NULL;"
+      "ALTER TABLE app.filled ADD CONSTRAINT b_there CHECK (b IS NOT NULL) NOT VALID;"
+      "ALTER TABLE app.filled VALIDATE CONSTRAINT b_there;"
+      "ALTER TABLE app.filled ALTER b SET NOT NULL;"
+      "CREATE INDEX filled_b ON app.filled (b);"
+      "CREATE TABLE app.fresh (id int); ALTER TABLE app.fresh ADD CHECK (id > 0)");
+  INFO(stage::to_json(report));
+  REQUIRE(report.statements.size() == 8);
+  CHECK(did(report.statements[0], stage::Deed::Kind::rewrite));
+  CHECK(has(report, "rewrite"));
+  CHECK(did(report.statements[1], stage::Deed::Kind::scan));
+  CHECK(did(report.statements[4], stage::Deed::Kind::scan_skipped));
+  CHECK_FALSE(did(report.statements[4], stage::Deed::Kind::scan));
+  CHECK(did(report.statements[5], stage::Deed::Kind::index_build));
+  CHECK(locked(report.statements[0], "app.filled", "AccessExclusiveLock"));
+  CHECK(locked(report.statements[5], "app.filled", "ShareLock"));
+  CHECK(report.statements[0].wal_bytes > 10'000);
+  CHECK(std::any_of(report.disagreements.begin(), report.disagreements.end(), [](const std::string& text) {
+    return text.find("already proves it") != std::string::npos;
+  }));
+  for (const auto& lock : report.statements[7].locks)
+    if (lock.object == "app.fresh") CHECK(lock.is_new);
+
+  // In one transaction a lock belongs to who took it first, and lasts to the end.
+  const auto together =
+      rehearse("LOCK TABLE app.filled; ALTER TABLE app.filled ALTER a SET NOT NULL; SELECT pg_sleep(0.2)");
+  REQUIRE_FALSE(together.statements[0].locks.empty());
+  CHECK(together.statements[0].locks[0].held > std::chrono::milliseconds(200));
+  CHECK(together.disagreements.empty());
+}
+
+TEST_CASE("CONCURRENTLY is traced, and what it leaves behind when it fails") {
+  const auto good =
+      rehearse("-- staithe: no-transaction\nCREATE INDEX CONCURRENTLY users_tenant ON app.users (tenant)");
+  CHECK(good.passed);
+  CHECK(locked(good.statements[0], "app.users", "ShareUpdateExclusiveLock"));
+  const auto bad =
+      rehearse("-- staithe: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY e ON app.users (email)");
+  CHECK_FALSE(bad.passed);
+  CHECK(has(bad, "invalid-index"));
+}
+
+TEST_CASE("budgets are the gate") {
+  stage::RehearsalSettings settings;
+  settings.budgets.rewrite_rows = 100;
+  const auto rewrite = rehearse("ALTER TABLE app.filled ALTER a TYPE bigint", settings);
+  CHECK_FALSE(rewrite.passed);
+  CHECK(finding(rewrite, "rewrite").gate);
+  settings.budgets.rewrite_rows = 100'000;
+  CHECK(rehearse("ALTER TABLE app.filled ALTER a TYPE bigint", settings).passed);
+  settings = {};
+  settings.budgets.blocking = base::Duration{100};
+  const auto slow = rehearse("LOCK TABLE app.users; SELECT pg_sleep(0.4)", settings);
+  CHECK_FALSE(slow.passed);
+  CHECK(has(slow, "blocks-readers"));
+}
+
+TEST_CASE("under load and with an open transaction, stalls are measured") {
+  const auto report =
+      rehearse("ALTER TABLE app.users ADD COLUMN x int; SELECT pg_sleep(0.5)", {}, {true, true, false});
+  INFO(stage::to_json(report));
+  REQUIRE(report.passes.size() == 3);
+  CHECK(report.passes[1].load_runs > 0);
+  stage::Micros worst{0};
+  for (const auto& one : report.statements) worst = std::max(worst, one.worst_read_stall);
+  CHECK(worst > std::chrono::milliseconds(300));
+  CHECK(report.statements[0].open_measured);
+  CHECK(report.statements[0].open_stall > std::chrono::milliseconds(400));
+
+  const auto polite = rehearse("-- staithe: lock-timeout 100ms\nALTER TABLE app.users ADD COLUMN x int", {},
+                               {false, true, false});
+  CHECK(polite.statements[0].open_stall < std::chrono::milliseconds(400));
+}
+
+TEST_CASE("plans, assertions, and a way back that is none") {
+  stage::RehearsalSettings settings;
+  settings.queries = {{"by country", "SELECT id FROM app.users WHERE country = $1"}};
+  settings.assertions = {{"all there", "SELECT count(*) = 5000 FROM app.users"},
+                         {"wrong", "SELECT count(*) = 1 FROM app.users"}};
+  const auto report = rehearse(
+      "ALTER TABLE app.users RENAME country TO land; UPDATE app.users SET land = 'FR'", settings,
+      {false, false, false}, "ALTER TABLE app.users RENAME land TO country; CREATE TABLE app.rest ()");
+  CHECK_FALSE(report.passed);
+  CHECK(has(report, "breaks-statement"));
+  REQUIRE(report.checks.size() == 2);
+  CHECK(report.checks[0].passed);
+  CHECK_FALSE(report.checks[1].passed);
+  REQUIRE(report.down);
+  CHECK_FALSE(report.down->passed);
+  CHECK(report.down->schema_difference == std::vector<std::string>{"+ table app.rest"});
+  CHECK(report.down->data_difference == std::vector<std::string>{"app.users"});
+}
+
+TEST_CASE("a clone keeps the database's settings, leaves the template alone, and goes with its object") {
+  server().sql("ALTER DATABASE golden SET search_path = app, public");
+  pg::Session cluster(server().url(), {}, soon());
+  {
+    stage::Clone clone(server().url(), "golden", "copy", "r", soon());
+    CHECK(server().sql("SHOW search_path", "copy") == "app, public");
+    CHECK(stage::list_clones(cluster, soon()).size() == 1);
+    CHECK(stage::drop_stale_clones(cluster, std::chrono::hours(1), soon()).empty());
+    server().sql("DROP TABLE app.users", "copy");
+  }
+  CHECK(stage::list_clones(cluster, soon()).empty());
+  CHECK(server().sql("SELECT count(*) FROM app.users", "golden") == "5000");
+  server().sql("ALTER DATABASE golden RESET search_path");
+  pg::Session busy(server().url("golden"), {}, soon());
+  const auto clone = [] {
+    stage::Clone never(server().url(), "golden", "copy", "r", Scope::lasting(std::chrono::seconds(3)));
+  };
+  CHECK_THROWS_AS(clone(), base::Error);
+}
