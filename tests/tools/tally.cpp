@@ -16,7 +16,7 @@ std::string number(double value) {
   return text.data();
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -90,7 +90,7 @@ std::string Tally::json(Clock::time_point now) const {
                     ",\"failed\":" + std::to_string(failures()) + ",\"retried\":" + std::to_string(retried_) +
                     ",\"failed_by\":{";
   for (std::size_t i = 0; i < failed_.size(); ++i) {
-    out += (i == 0 ? "" : ",") + quoted(failure_names.at(i)) + ":" + std::to_string(failed_.at(i));
+    out += (i == 0 ? "" : ",") + json_text(failure_names.at(i)) + ":" + std::to_string(failed_.at(i));
   }
   out += "},\"seconds\":" + number(seconds(now)) + ",\"p50_ms\":" + number(percentile_ms(0.5)) +
          ",\"p99_ms\":" + number(percentile_ms(0.99)) +
@@ -98,7 +98,7 @@ std::string Tally::json(Clock::time_point now) const {
   for (const auto& [key, all] : {std::pair{"versions", &versions_}, std::pair{"hosts", &hosts_}}) {
     out += ",\"" + std::string(key) + "\":[";
     for (const auto& [name, seen] : *all) {
-      out += (out.back() == '[' ? "" : ",") + ("{\"name\":" + quoted(name)) +
+      out += (out.back() == '[' ? "" : ",") + ("{\"name\":" + json_text(name)) +
              ",\"count\":" + std::to_string(seen.count) + ",\"first_s\":" + number(seen.first_s) +
              ",\"last_s\":" + number(seen.last_s) + "}";
     }
@@ -106,7 +106,7 @@ std::string Tally::json(Clock::time_point now) const {
   }
   out += ",\"failures\":[";
   for (const auto& example : examples_) {
-    out += (out.back() == '[' ? "" : ",") + quoted(example);
+    out += (out.back() == '[' ? "" : ",") + json_text(example);
   }
   return out + "]}";
 }

@@ -27,7 +27,7 @@ std::string directive(std::string_view text) {
 }
 
 /// A YAML scalar in double quotes.
-std::string quoted(std::string_view text) {
+std::string yaml_text(std::string_view text) {
   std::string escaped = "\"";
   for (const char c : base::printable(text)) {
     if (c == '"' || c == '\\') escaped += '\\';
@@ -46,7 +46,7 @@ std::string diagnostics(const verify::SuiteResult& suite, const CheckResult& one
   text += fmt::format("  verdict: {}\n  severity: {}\n  duration_ms: {}\n", name_of(one.verdict),
                       name_of(one.check->severity), one.duration.count());
   text += "  details:\n";
-  for (const auto& line : check_details(one, check_again(suite, one))) text += "    - " + quoted(line) + "\n";
+  for (const auto& line : check_details(one, check_again(suite, one))) text += "    - " + yaml_text(line) + "\n";
   return text + "  ...\n";
 }
 
