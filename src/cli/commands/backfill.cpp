@@ -177,7 +177,6 @@ event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Plac
       teller.end(event::Outcome::refused, error.what(), took(), finished);
       return finished;
     }
-    // The NOT VALID check stays: it keeps new NULLs out until somebody goes on.
     if (!place.again.empty()) finished.next.push_back(place.again + "  go on from where it stopped");
     teller.end(stopped ? event::Outcome::cancelled : event::Outcome::failed, error.what(), took(), finished);
   }

@@ -166,6 +166,7 @@ bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope
   checkpoint.seen = place.value("seen", std::uint64_t{0});
   checkpoint.batches = place.value("batches", std::uint64_t{0});
   checkpoint.size = place.value("size", checkpoint.size);
+  checkpoint.pass = place.value("pass", checkpoint.pass);
   return checkpoint.batches > 0;
 }
 
@@ -173,7 +174,7 @@ void Checkpoints::save(pg::Session& session, const Checkpoint& checkpoint, const
   const nlohmann::json place{{"key", checkpoint.last_key},      {"page", checkpoint.last_page},
                              {"end_page", checkpoint.end_page}, {"updated", checkpoint.updated},
                              {"seen", checkpoint.seen},         {"batches", checkpoint.batches},
-                             {"size", checkpoint.size}};
+                             {"size", checkpoint.size},         {"pass", checkpoint.pass}};
   const pg::Value values[] = {id_, place.dump()};
   session.query("UPDATE " + table_ + " SET place = $2::jsonb, saved = now() WHERE id = $1", values, scope);
 }

@@ -26,7 +26,7 @@ struct Checkpoint {
   std::uint64_t end_page = 0;  ///< pages when it began: updated rows move behind, and need no second visit
   std::uint64_t updated = 0, seen = 0, batches = 0;
   std::uint64_t size = 0;  ///< of the next batch
-  std::string wish = "go";
+  std::uint64_t pass = 1;  ///< 2: rows that came in while the first was under way, behind the check
 };
 
 /// The table that holds the checkpoints, in the schema of the filled one.

@@ -45,12 +45,13 @@ std::string not_null_check(const std::string& column) {
 std::vector<std::string> statements_of(const BackfillSpec& spec) {
   std::vector<std::string> out;
   const std::string check = pg::quoted_name(not_null_check(spec.not_null));
-  if (!spec.not_null.empty())
-    out.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", spec.table,
-                              check, spec.not_null));
-  out.push_back(
-      fmt::format("UPDATE {} SET {} WHERE ({}) AND key > … AND key <= …", spec.table, spec.set, spec.where));
+  const std::string update =
+      fmt::format("UPDATE {} SET {} WHERE ({}) AND key > … AND key <= …", spec.table, spec.set, spec.where);
+  out.push_back(update);
   if (spec.not_null.empty()) return out;
+  out.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", spec.table,
+                            check, spec.not_null));
+  out.push_back(update);  // for what came in meanwhile
   out.push_back(fmt::format("ALTER TABLE {} VALIDATE CONSTRAINT {}", spec.table, check));
   out.push_back(fmt::format("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", spec.table, spec.not_null));
   out.push_back(fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", spec.table, check));

@@ -77,12 +77,13 @@ class Run {
   BackfillResult run() {
     const auto began = steady_clock::now();
     take_turn();
-    if (!spec_.not_null.empty()) prepare_not_null();
+    if (!spec_.not_null.empty()) (void)not_null_state();  // there is such a column
     Checkpoint checkpoint;
     checkpoint.size = walk_.keys.empty() ? first_pages : spec_.first_batch;
     checkpoint.end_page = walk_.pages;
     result_.resumed = checkpoints_.open(session_, checkpoint, scope_);
-    const bool done = fill(checkpoint);
+    bool done = checkpoint.pass == 2 || fill(checkpoint);
+    if (done && !spec_.not_null.empty()) done = fill_behind_check(checkpoint);
     result_.updated = checkpoint.updated;
     result_.seen = checkpoint.seen;
     result_.batches = checkpoint.batches;
@@ -129,7 +130,22 @@ class Run {
     result_.lock_retries += run_with_lock_retries(session_, sql, spec_.lock_timeout, spec_.attempts, scope_);
   }
 
-  /// Before the first row is filled: from now on no new NULL comes in.
+  /// With the check there from the start, no new NULL would come in, but every UPDATE of an old row that is
+  /// not filled yet would fail, whatever it sets. So the old rows come first, then the check, and then the
+  /// few that came in between.
+  bool fill_behind_check(Checkpoint& checkpoint) {
+    if (checkpoint.pass == 1) {
+      prepare_not_null();
+      checkpoint.pass = 2;
+      checkpoint.seen = 0;
+      checkpoint.last_key.clear();
+      checkpoint.last_page = 0;
+      checkpoint.end_page = look_at_table(session_, spec_.table, scope_).pages;
+      checkpoints_.save(session_, checkpoint, scope_);
+    }
+    return fill(checkpoint);
+  }
+
   void prepare_not_null() {
     const auto state = not_null_state();
     if (state[0] == "t" || state[1] == "t") return;

@@ -43,8 +43,9 @@ AdvicePlan not_null(const Fact& fact, const StatementReport& report) {
   const auto* violation = report.failure && report.failure->violation ? &*report.failure->violation : nullptr;
   if (violation != nullptr && !violation->backfill_set.empty()) {
     plan.text =
-        "add the check NOT VALID so that no new NULL comes in, fill the old rows in batches, validate, and "
-        "only then set NOT NULL: no step keeps anybody out for long";
+        "fill the old rows in batches, add the check NOT VALID so that no new NULL comes in, fill what came "
+        "in "
+        "meanwhile, validate, and only then set NOT NULL: no step keeps anybody out for long";
     BackfillSpec spec;
     spec.table = fact.table;
     spec.set = violation->backfill_set;
