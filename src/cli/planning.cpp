@@ -51,10 +51,10 @@ std::string same_place(const App& app) {
   return text;
 }
 
-std::vector<std::string> advice(const App& app, const plan::Plan& plan, const event::RunFinished& finished) {
+std::vector<std::string> advice(const App& app, const plan::Plan& plan, const std::string& directory,
+                                const event::RunFinished& finished) {
   std::vector<std::string> next;
   const auto place = same_place(app);
-  const auto& words = app.args().positionals;
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
     const auto names = base::fold_names(out);
@@ -65,14 +65,25 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const ev
   const auto untouched = hosts_in(finished, event::HostState::untouched);
   const auto done = hosts_in(finished, event::HostState::done);
   if (plan.kind == "deploy" && !done.empty() && done.size() < finished.hosts.size())
-    next.push_back(fmt::format("staithe deploy{}{} --resume    go on with the hosts that are left", place,
-                               words.empty() ? "" : " " + base::shell_quote(words.front())));
+    next.push_back(resume_command(app, plan, directory) + "    go on with the hosts that are left");
   if (plan.kind == "deploy" && !done.empty() && finished.exit_code != 0)
     next.push_back(fmt::format("staithe rollback{}    bring every host to the release before", place));
   return next;
 }
 
 }  // namespace
+
+std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory) {
+  if (plan.kind == "rollback")
+    return fmt::format("staithe rollback{} --to {}", same_place(app), plan.release);
+  std::string text = "staithe deploy" + same_place(app);
+  if (!plan.source.empty())
+    text += " " + base::shell_quote((fs::path(directory) / plan.source).lexically_normal().string());
+  for (const auto& one : app.args().all("var"))
+    if (!one.starts_with("ref=")) text += " --var " + base::shell_quote(one);
+  if (!plan.sha.empty()) text += " --var ref=" + plan.sha;
+  return text + " --resume";
+}
 
 playbook::Request request_of(App& app) {
   playbook::Request request;
@@ -129,9 +140,9 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Ado
   print_warnings(app, loaded.diagnostics);
   RunRequest request{
       plan, std::move(adopted), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
-  request.advise = [&app, &plan, finished_to](const event::RunFinished& finished) {
+  request.advise = [&app, &plan, &loaded, finished_to](const event::RunFinished& finished) {
     if (finished_to != nullptr) *finished_to = finished;
-    return advice(app, plan, finished);
+    return advice(app, plan, loaded.project.directory, finished);
   };
   if (plan.is_protected)
     request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,

@@ -19,6 +19,10 @@ playbook::Playbook load_playbook_of(App& app, Loaded& loaded);
 playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                             const playbook::Request& request);
 
+/// What is typed to bring the hosts that are left to the release of `plan`: the same playbook, and the same
+/// commit wherever its branch is by then. `directory` is that of staithe.yml.
+std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory);
+
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 

@@ -53,7 +53,7 @@ class ReleaseIsBad(harness.SystemTest):
         before = self.sandbox.versions(["web2"])
         result = self.sandbox.deploy("v3", *BOTH, playbook=playbook)
         self.ended(result, 5, "FAILED at web2", "no ledger on web2", "changed web1", "reverted web2",
-                   "staithe rollback", "exit 5")
+                   f"--var ref={self.sandbox.sha['v3']} --resume", "staithe rollback", "exit 5")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
         self.assertEqual(self.sandbox.versions(["web2"]), before)

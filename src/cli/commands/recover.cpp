@@ -129,7 +129,8 @@ std::vector<std::string> by_hand(const std::vector<world::HostLeft>& left) {
 }
 
 /// Versions that differ and hosts without a way back are said and need a person.
-int conclude(App& app, const std::vector<world::HostLeft>& left, const event::RunFinished& finished) {
+int conclude(App& app, const std::vector<world::HostLeft>& left, const event::RunFinished& finished,
+             const std::string& resume) {
   if (const auto hosts = by_hand(left); !hosts.empty()) {
     app.say(
         fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
@@ -143,9 +144,9 @@ int conclude(App& app, const std::vector<world::HostLeft>& left, const event::Ru
   if (on_new == 0 || on_new == left.size()) return exit_done;
   app.say(
       fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
-                  "  next  staithe deploy --resume    bring the others to it\n"
-                  "        staithe rollback           or bring all back",
-                  on_new, left.size()));
+                  "  next  {}    bring the others to it\n"
+                  "        staithe rollback    or bring all back",
+                  on_new, left.size(), resume));
   return exit_needs_person;
 }
 
@@ -192,7 +193,7 @@ int run_recover(App& app) {
   // Old releases that could not be removed stand in nobody's way.
   const bool only_untidy = ran == exit_failed && !mends(recovery);
   if (only_prints(app) || (ran != exit_done && !only_untidy)) return ran;
-  const int code = conclude(app, left, finished);
+  const int code = conclude(app, left, finished, resume_command(app, plan, loaded.project.directory));
   const bool person = !by_hand(left).empty();
   end_run(app, *store, run->id, person ? "needs a person" : "recovered", code, summary_after(left, finished));
   end_dead_recoveries(app, *store, dead);
