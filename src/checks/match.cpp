@@ -16,7 +16,7 @@ namespace {
 using Word = Matcher::Word;
 using Kind = Value::Kind;
 
-constexpr Match yes{Match::Is::yes, {}};
+const Match yes{Match::Is::yes, {}};
 const Match no{Match::Is::no, {}};
 Match unknown(std::string why) {
   return {Match::Is::unknown, std::move(why)};

@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 
 namespace staithe::cli {
 
@@ -27,6 +28,8 @@ CheckSinks::CheckSinks(App& app) : app_(app) {
     const auto color = app.out_color() ? report::Color::on : report::Color::off;
     listeners_.push_back(report::make_check_text(app.out(), {app.quiet() ? -1 : app.verbosity(), color}));
   }
+  const char* actions = std::getenv("GITHUB_ACTIONS");
+  if (actions != nullptr && std::string_view(actions) == "true" && !app.json()) add_report("github");
   for (const auto& request : app.args().all("report")) add_report(request);
 }
 

@@ -93,9 +93,18 @@ CheckResult SuiteRun::begin(const checks::Check& check, const Captures& values) 
   result.declared = declared(check);
   result.past = past_.of(check);
   result.recent = past_.recent(check);
-  result.quarantined =
-      check.quarantine &&
-      static_cast<double>(result.started.time_since_epoch().count()) / 1000 < check.quarantine->until_time;
+  const auto now = static_cast<double>(result.started.time_since_epoch().count()) / 1000;
+  const auto& limits = suite_.flaky;
+  if (check.quarantine && now < check.quarantine->until_time) {
+    result.quarantine = fmt::format("until {}, {}: {}", check.quarantine->until, check.quarantine->owner,
+                                    check.quarantine->reason);
+  } else if (limits.quarantine == checks::Flaky::Action::automatic &&
+             check.severity != checks::Severity::critical && result.past.flips >= limits.suspect) {
+    // It comes back by itself: when the flips leave the window, or the check becomes another one.
+    result.quarantine =
+        fmt::format("{} flips in {} runs on unchanged releases", result.past.flips, result.past.runs);
+  }
+  result.quarantined = !result.quarantine.empty();
   result.blocking = !result.quarantined && !is_tidying(check.part) && check.severity >= suite_.severity;
   try {
     const auto request = filled(check.request, values);

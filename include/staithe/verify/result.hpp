@@ -37,6 +37,7 @@ struct CheckResult {
   Verdict verdict = Verdict::skipped;
   bool flaky = false;        ///< passed, but not at once
   bool quarantined = false;  ///< judged and recorded, not counted
+  std::string quarantine;    ///< until when, or for what, and why
   std::string reason;        ///< of skipped, tolerated, error, aborted, degraded
   std::string tolerated;     ///< the neighbour
   Time started{};

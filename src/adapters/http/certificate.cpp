@@ -63,8 +63,7 @@ void read_leaf(CURL* easy, Certificate& certificate) {
 
 class Shaking {
  public:
-  Shaking(const CertificateRequest& request, Trust trust)
-      : request_(request), multi_(new_multi()), easy_(new_easy()) {
+  Shaking(const CertificateRequest& request, Trust trust) : multi_(new_multi()), easy_(new_easy()) {
     name_ = request.server_name.empty() ? request.host : request.server_name;
     url_ = fmt::format("https://{}:{}/", bracketed(name_), request.port);
     const auto where = request.connect_to.empty()
@@ -123,7 +122,6 @@ class Shaking {
   }
 
  private:
-  const CertificateRequest& request_;
   std::string name_, url_;
   List connect_to_;
   std::array<char, CURL_ERROR_SIZE> error_{};

@@ -68,9 +68,7 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
                                   attempt.reason.empty() ? attempt.note : attempt.reason));
   }
   lines.push_back("history  " + history_of(one));
-  if (!one.check->tags.empty() && one.quarantined)
-    lines.push_back("in quarantine until " + one.check->quarantine->until + ": " +
-                    one.check->quarantine->reason);
+  if (one.quarantined) lines.push_back("in quarantine " + one.quarantine);
   if (!run_again.empty()) lines.push_back("again    " + run_again);
   if (!one.curl.empty()) lines.push_back("curl     " + one.curl);
   for (auto& line : lines) std::replace(line.begin(), line.end(), '\n', ' ');

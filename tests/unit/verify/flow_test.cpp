@@ -397,6 +397,32 @@ TEST_CASE("flow: quarantine needs a day, and ends on it") {
   CHECK(over.result.verdict == Verdict::fail);
 }
 
+TEST_CASE("flow: a check that is not critical goes to quarantine by itself where its suite says so") {
+  char name[] = "/tmp/staithe-verify-XXXXXX";
+  REQUIRE(::mkdtemp(name) != nullptr);
+  {
+    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
+    int asked = 0;
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+      return {++asked % 2 == 1 ? 500 : 200, "{}"};
+    });
+    const std::string text =
+        "suite: s\nseverity: major\ntarget: http://h\nflaky: {suspect: 2 flips, quarantine: auto}\nsteps:\n"
+        "  - name: q\n    get: /q\n    retry: 1 after 1ms\n    expect: 200\n";
+    for (int run = 0; run < 2; ++run) {
+      const Ran ran({text}, fake, store.get());
+      CHECK(ran.of("q").flaky);
+      CHECK_FALSE(ran.of("q").quarantined);
+      CHECK(ran.result.proposals.size() == (run == 0 ? 0U : 1U));
+    }
+    const Ran third({text}, fake, store.get());
+    CHECK(third.of("q").quarantined);
+    CHECK_THAT(third.of("q").quarantine, ContainsSubstring("2 flips in 2 runs"));
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(name, ignored);
+}
+
 TEST_CASE("flow: the sweep removes what says how old it is, is old enough, and is not ours") {
   std::string list =
       R"({"runs":[{"id":"20200101t000000-aaaaaa"},{"id":"x","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
