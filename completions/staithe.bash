@@ -21,36 +21,60 @@ _staithe() {
             -f | --file | -e | --environment | -C | --chdir)
                 if ((i + 1 < COMP_CWORD)); then where+=("$word" "${COMP_WORDS[i + 1]}"); fi
                 ((i++)) ;;
-            --color|--confirm|--expect-plan|--hosts|-H|--kind|--last|--limit|--lock-wait|--log-file|--max-failures|--min-available|--parallel|--reason|--report|--service|--timeout|--to|--var|--var-file|--within) ((i++)) ;;
+            --batch-time|--blocking|--color|--command|--confirm|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=$word
-                elif [[ $command =~ ^(hostkeys)$ ]]; then command+=" $word"; fi ;;
+                elif [[ $command =~ ^(hostkeys|stage)$ ]]; then command+=" $word"; fi ;;
         esac
     done
     case $prev in
+        --batch-time) :; return ;;
+        --blocking) :; return ;;
         --chdir | -C) _staithe_files -d; return ;;
         --color) _staithe_words "auto always never"; return ;;
+        --command) :; return ;;
         --confirm) :; return ;;
         --environment | -e) _staithe_ask environments; return ;;
         --expect-plan) :; return ;;
+        --fail-on) :; return ;;
         --file | -f) _staithe_files; return ;;
         --hosts | -H) _staithe_ask hosts; return ;;
+        --html) _staithe_files; return ;;
+        --jobs | -j) :; return ;;
         --kind) :; return ;;
         --last) :; return ;;
         --limit) _staithe_ask hosts; return ;;
+        --lock-timeout) :; return ;;
         --lock-wait) :; return ;;
         --log-file) _staithe_files; return ;;
+        --masks) _staithe_files; return ;;
+        --max-active) :; return ;;
         --max-failures) :; return ;;
+        --max-lag) :; return ;;
+        --max-waiting) :; return ;;
         --min-available) :; return ;;
+        --name) :; return ;;
+        --not-null) :; return ;;
+        --only) :; return ;;
+        --open-transaction) :; return ;;
         --parallel) :; return ;;
+        --pause-file) _staithe_files; return ;;
         --reason) :; return ;;
         --report) _staithe_files; return ;;
+        --rest) :; return ;;
         --service) _staithe_ask services; return ;;
+        --set) :; return ;;
+        --source) :; return ;;
+        --tag) :; return ;;
+        --target) :; return ;;
+        --tell) :; return ;;
         --timeout) :; return ;;
         --to) :; return ;;
         --var) :; return ;;
         --var-file) _staithe_files; return ;;
+        --where) :; return ;;
+        --with) _staithe_files; return ;;
         --within) :; return ;;
     esac
     if [[ $cur == -* ]]; then
@@ -60,6 +84,7 @@ _staithe() {
             'rollback') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --to --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'run') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'exec') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --hosts -H --timeout --fold --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'check') _staithe_words "--dry-run -n --expect-plan --critical --tag --only --target --var --fail-on --no-history --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'status') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'history') _staithe_words "--last --kind --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'doctor') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
@@ -70,6 +95,13 @@ _staithe() {
             'hostkeys scan') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys pin') _staithe_words "--dry-run -n --replace --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys verify') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage snapshot') _staithe_words "--dry-run -n --expect-plan --name --masks --require-masks --keep-live --replace --jobs -j --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage rehearse') _staithe_words "--dry-run -n --expect-plan --source --command --with --blocking --html --offline --no-load --no-open-transaction --no-advice --open-transaction --keep-clone --timeout --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage backfill') _staithe_words "--dry-run -n --expect-plan --set --where --not-null --batch-time --lock-timeout --max-lag --max-waiting --max-active --rest --pause-file --timeout --source --keep-clone --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage list') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage drop') _staithe_words "--dry-run -n --confirm --disconnect --unfinished --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage suggest-masks') _staithe_words "--all --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'backfill') _staithe_words "--dry-run -n --expect-plan --set --where --not-null --batch-time --lock-timeout --max-lag --max-waiting --max-active --rest --pause-file --timeout --confirm --tell --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'validate') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'help') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'version') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
@@ -79,13 +111,15 @@ _staithe() {
         return
     fi
     case $command in
-        '') _staithe_words "deploy plan rollback run exec status history doctor drain restore recover unlock hostkeys validate help version completion" ;;
+        '') _staithe_words "deploy plan rollback run exec check status history doctor drain restore recover unlock hostkeys stage backfill validate help version completion" ;;
         hostkeys) _staithe_words "scan pin verify" ;;
+        stage) _staithe_words "snapshot rehearse backfill list drop suggest-masks" ;;
         'deploy') _staithe_ask playbooks ;;
         'plan') _staithe_ask playbooks ;;
         'rollback') _staithe_ask playbooks ;;
         'run') _staithe_ask playbooks ;;
         'exec') : ;;
+        'check') _staithe_files ;;
         'status') _staithe_ask hosts ;;
         'history') _staithe_ask runs ;;
         'doctor') _staithe_ask hosts ;;
@@ -96,8 +130,15 @@ _staithe() {
         'hostkeys scan') _staithe_ask hosts ;;
         'hostkeys pin') _staithe_ask hosts ;;
         'hostkeys verify') _staithe_ask hosts ;;
+        'stage snapshot') : ;;
+        'stage rehearse') _staithe_files ;;
+        'stage backfill') : ;;
+        'stage list') : ;;
+        'stage drop') : ;;
+        'stage suggest-masks') : ;;
+        'backfill') : ;;
         'validate') _staithe_ask playbooks ;;
-        'help') _staithe_words "activate check checkout completion confirm deploy doctor drain environment exec exit-codes help history hostkeys local notify plan recover reload restore rollback run status steps template unlock upload validate version wait" ;;
+        'help') _staithe_words "activate backfill check checkout completion confirm deploy doctor drain environment exec exit-codes help history hostkeys local notify plan recover reload restore rollback run stage status steps template unlock upload validate version wait" ;;
         'version') : ;;
         'completion') _staithe_words "bash zsh fish" ;;
     esac

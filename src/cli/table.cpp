@@ -42,7 +42,7 @@ constexpr std::array<Example, 2> scan_examples{{
 constexpr std::array<Example, 1> suggest_examples{
     {{"staithe stage suggest-masks -e staging > masks.yml", "then read every line of it"}}};
 constexpr std::array<Example, 3> snapshot_examples{{
-    {"staithe stage snapshot -e staging -n", "print tables, sizes, masks and what would be left out"},
+    {"staithe stage snapshot -e staging -n", "print tables, sizes, masks"},
     {"staithe stage snapshot -e staging", "copy production into staging"},
     {"staithe stage snapshot -e staging --require-masks --name golden", "in Jenkins"},
 }};
@@ -52,11 +52,11 @@ constexpr std::array<Example, 3> rehearse_examples{{
     {"staithe stage rehearse -e staging --command 'alembic upgrade head'", "whatever migrates"},
 }};
 constexpr std::array<Example, 1> stage_backfill_examples{{
-    {"staithe stage backfill -e staging app.users --set \"country = 'DE'\" --not-null country", "on a clone"},
+    {"staithe stage backfill users --set \"land = 'DE'\" --not-null land", "on a clone"},
 }};
 constexpr std::array<Example, 2> backfill_examples{{
-    {"staithe backfill -e production app.users --set \"country = 'DE'\" --not-null country", "asks for the name"},
-    {"staithe backfill -e production app.users --tell pause", "to the one that is under way"},
+    {"staithe backfill users --set \"land = 'DE'\" --not-null land", "asks for the name"},
+    {"staithe backfill users --tell pause", "to the one that is under way"},
 }};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
@@ -67,7 +67,7 @@ constexpr std::array<Example, 1> completion_examples{
 
 constexpr std::array<Example, 3> check_examples{{
     {"staithe check payments-smoke --critical", "after a deploy"},
-    {"staithe check -n", "every request, and what is expected"},
+    {"staithe check -n", "every request that it makes"},
     {"staithe check --fail-on degraded", "6 means unstable, for Jenkins"},
 }};
 
@@ -186,7 +186,7 @@ const std::array<Command, 29> table{{
      run_hostkeys_verify},
     {"stage snapshot",
      "Staging",
-     "Copy production's PostgreSQL into staging: consistent, masked, whole or not at all.",
+     "Copy production's PostgreSQL into staging: masked, whole or not at all.",
      "",
      Completes::nothing,
      "Reads databases.source of the environment, whatever its role may do, and builds a database beside the one in "
@@ -196,7 +196,7 @@ const std::array<Command, 29> table{{
      run_stage_snapshot},
     {"stage rehearse",
      "Staging",
-     "Run migrations on a clone of a snapshot and say what they would do to production.",
+     "Run migrations on a clone of a snapshot and say what production would see.",
      "[FILE...]",
      Completes::file,
      "Each pass has a clone of its own: one measures locks, rewrites, rows and sizes, one runs under load, one beside "
@@ -209,13 +209,6 @@ const std::array<Command, 29> table{{
      "What staithe backfill would do, done to a clone that is dropped afterwards: how long it takes, whether every "
      "row can be filled.",
      stage_backfill_examples, options::stage_backfill, run_stage_backfill},
-    {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.", "TABLE",
-     Completes::nothing,
-     "Writes to databases.target of the environment, once the database's name is confirmed. Each batch is a "
-     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same command "
-     "goes on where a run that was stopped or killed had come to. It rests while replication lags or sessions wait "
-     "for locks.",
-     backfill_examples, options::backfill, run_backfill},
     {"stage list", "Staging", "List the snapshots in staging: age, size, origin.", "", Completes::nothing, "", {}, {},
      run_stage_list},
     {"stage drop",
@@ -237,6 +230,13 @@ const std::array<Command, 29> table{{
      suggest_examples,
      options::suggest_masks,
      run_stage_suggest_masks},
+    {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.", "TABLE",
+     Completes::nothing,
+     "Writes to databases.target of the environment, once the database's name is confirmed. Each batch is a "
+     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same command "
+     "goes on where a run that was stopped or killed had come to. It rests while replication lags or sessions wait "
+     "for locks.",
+     backfill_examples, options::backfill, run_backfill},
     {"validate",
      "Files",
      "Report every mistake in the files.",
