@@ -47,7 +47,14 @@ std::vector<std::string> all_suites(const LoadedSuites& loaded) {
 /// A name of a suite is a file in checks/; anything with a dot or a slash is a file as it is.
 std::string file_of(const LoadedSuites& loaded, const std::string& name) {
   if (name.find('/') != std::string::npos || name.find('.') != std::string::npos) return name;
-  return (suites_directory(loaded) / (name + ".yml")).lexically_normal().string();
+  auto file = (suites_directory(loaded) / (name + ".yml")).lexically_normal().string();
+  if (fs::exists(file)) return file;
+  std::vector<std::string> known;
+  for (const auto& other : all_suites(loaded)) known.push_back(fs::path(other).stem().string());
+  const auto near = base::nearest(name, known);
+  throw FilesWrong(
+      fmt::format("there is no suite '{}': {} is not there; {}", name, file,
+                  near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(known, ", ")));
 }
 
 std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded, std::string& trouble) {
