@@ -32,6 +32,9 @@ class ChannelStream final : public RemoteStream {
       if (count > 0 || into.empty()) return count;
       if (channel_->ended()) return end_of_stream();
       if (!link_.connected()) throw Error(ErrorCode::io, "connection lost: " + link_.reason());
+      // The answer may stand behind a small packet that came first, such as the word on the stream that was
+      // asked for ahead: until that is acknowledged, the server's Nagle keeps it.
+      link_.quick_ack();
       link_.turn(scope, "the answer");
     }
   }
