@@ -132,7 +132,8 @@ CheckReport After::run_program(const std::string& command) {
   std::string output = exit.err.empty() ? exit.out : exit.err;
   if (output.size() > shown_output) output = "…" + output.substr(output.size() - shown_output);
   if (!exit.ok())
-    check.detail = base::printable(run_.redact ? run_.redact(exit.text() + ": " + output) : exit.text());
+    check.detail =
+        base::trim(base::printable(run_.redact ? run_.redact(exit.text() + ": " + output) : exit.text()));
   return check;
 }
 

@@ -95,12 +95,16 @@ class Rehearsal {
         continue;
       }
       event::ActionStarted started;
-      started.action_id = started.kind = started.step = "finding";
+      started.step = "finding";
       started.title =
           finding.code + (finding.file.empty() ? "" : fmt::format(" {}:{}", finding.file, finding.line));
+      started.action_id = started.kind =
+          finding.code +
+          fmt::format(" {}:{}", finding.file.substr(finding.file.rfind('/') + 1), finding.line);
       emit_(started);
       event::ActionFinished ended;
-      ended.action_id = ended.kind = ended.step = "finding";
+      ended.action_id = ended.kind = started.kind;
+      ended.step = "finding";
       ended.title = started.title;
       ended.outcome = event::Outcome::failed;
       ended.detail = finding.text;
@@ -203,15 +207,17 @@ class Rehearsal {
 
   void measure_files(const Clone& copy) {
     MigrationHooks hooks;
-    hooks.before = [this](std::size_t, const StatementReport& statement) {
+    hooks.before = [this](std::size_t index, const StatementReport& statement) {
       event::ActionStarted started;
-      started.action_id = started.kind = started.step = "statement";
+      started.action_id = started.kind = id_of_statement(index, statement);
+      started.step = "statement";
       started.title = title_of(statement);
       emit_(started);
     };
-    hooks.after = [this](std::size_t, const StatementReport& statement) {
+    hooks.after = [this](std::size_t index, const StatementReport& statement) {
       event::ActionFinished ended;
-      ended.action_id = ended.kind = ended.step = "statement";
+      ended.action_id = ended.kind = id_of_statement(index, statement);
+      ended.step = "statement";
       ended.title = title_of(statement);
       ended.outcome = statement.failure ? event::Outcome::failed : event::Outcome::ok;
       if (statement.failure) ended.detail = statement.failure->message;
@@ -254,6 +260,12 @@ class Rehearsal {
 
   std::string version_text(pg::Session& session) const {
     return session.run("SHOW server_version", scope_).rows.at(0)[0].value_or("");
+  }
+
+  /// Without a '/': reporters take what stands behind the last one for the name.
+  static std::string id_of_statement(std::size_t index, const StatementReport& statement) {
+    return fmt::format("{}:{} #{}", statement.file.substr(statement.file.rfind('/') + 1), statement.line,
+                       index + 1);
   }
 
   static std::string title_of(const StatementReport& statement) {

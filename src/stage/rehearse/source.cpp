@@ -13,7 +13,7 @@ using base::Scope;
 
 /// Those that change how long a migration takes, what it locks, or which plans are chosen.
 constexpr const char* settings_sql =
-    "SELECT name, setting || coalesce(unit, '') FROM pg_settings WHERE name IN ('wal_level', "
+    "SELECT name, reset_val || coalesce(unit, '') FROM pg_settings WHERE name IN ('wal_level', "
     "'maintenance_work_mem', "
     "'work_mem', 'shared_buffers', 'max_parallel_maintenance_workers', 'max_parallel_workers_per_gather', "
     "'max_wal_size', 'checkpoint_timeout', 'fsync', 'synchronous_commit', 'full_page_writes', "
