@@ -49,7 +49,8 @@ class Teller {
  public:
   Teller(event::EventSink& sink, std::string run_id) : sink_(sink), run_id_(std::move(run_id)) {}
 
-  void begin(const std::string& plan_id, const std::string& title, const std::string& environment) {
+  void begin(const std::string& plan_id, const std::string& title, const std::string& environment,
+             base::Duration timeout) {
     event::RunStarted started;
     started.run_id = run_id_;
     started.plan_id = plan_id;
@@ -61,6 +62,8 @@ class Teller {
     event::ActionStarted action;
     action.action_id = action.kind = action.step = "backfill";
     action.title = title;
+    action.index = action.of = 1;
+    action.timeout = timeout;
     emit(std::move(action));
   }
 
@@ -83,6 +86,7 @@ class Teller {
     event::ActionFinished action;
     action.action_id = action.kind = action.step = "backfill";
     action.title = action_;
+    action.index = action.of = 1;
     action.outcome = outcome;
     action.detail = detail;
     action.duration = took;
@@ -149,13 +153,14 @@ bool is_refusal(const base::Error& error) {
 event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Place& place,
                            const std::string& run_id, event::EventSink& sink) {
   Teller teller(sink, run_id);
-  teller.begin(stage::id_of(plan), "backfill " + plan.spec.table, plan.environment);
+  const auto timeout = app.duration("timeout", default_timeout);
+  teller.begin(stage::id_of(plan), "backfill " + plan.spec.table, plan.environment, timeout);
   event::RunFinished finished;
   const auto began = std::chrono::steady_clock::now();
   const auto took = [&] {
     return std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
   };
-  const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+  const auto scope = base::Scope::lasting(timeout, &app.stops().soft);
   try {
     const auto result = stage::run_backfill(
         place.url, plan.spec, [&](const stage::BackfillProgress& now) { teller.progress(now); }, scope);

@@ -101,6 +101,8 @@ class Rehearsal {
       started.action_id = started.kind =
           finding.code +
           fmt::format(" {}:{}", finding.file.substr(finding.file.rfind('/') + 1), finding.line);
+      started.index = ++actions_;
+      started.timeout = scope_.left();
       emit_(started);
       event::ActionFinished ended;
       ended.action_id = ended.kind = started.kind;
@@ -108,6 +110,7 @@ class Rehearsal {
       ended.title = started.title;
       ended.outcome = event::Outcome::failed;
       ended.detail = finding.text;
+      ended.index = actions_;
       emit_(ended);
     }
   }
@@ -119,6 +122,8 @@ class Rehearsal {
     started.action_id = kind;
     started.kind = started.step = kind;
     started.title = title;
+    started.index = ++actions_;
+    started.timeout = scope_.left();
     emit_(started);
     const auto began = steady_clock::now();
     event::ActionFinished ended;
@@ -127,6 +132,7 @@ class Rehearsal {
     const auto close = [&](event::Outcome outcome) {
       ended.outcome = outcome;
       ended.duration = duration_cast<base::Duration>(steady_clock::now() - began);
+      ended.index = actions_;
       emit_(ended);
     };
     try {
@@ -212,6 +218,8 @@ class Rehearsal {
       started.action_id = started.kind = id_of_statement(index, statement);
       started.step = "statement";
       started.title = title_of(statement);
+      started.index = ++actions_;
+      started.timeout = scope_.left();
       emit_(started);
     };
     hooks.after = [this](std::size_t index, const StatementReport& statement) {
@@ -222,6 +230,7 @@ class Rehearsal {
       ended.outcome = statement.failure ? event::Outcome::failed : event::Outcome::ok;
       if (statement.failure) ended.detail = statement.failure->message;
       ended.duration = duration_cast<base::Duration>(statement.took);
+      ended.index = actions_;
       emit_(ended);
     };
     hooks.diagnose = [this](pg::Session& session, StatementReport& statement, const pg::Refusal& refusal) {
@@ -309,6 +318,7 @@ class Rehearsal {
   std::vector<Load> loads_;
   std::vector<std::string> tables_;  ///< that the migration touched
   int clones_ = 0;
+  std::uint64_t actions_ = 0;
 };
 
 }  // namespace
