@@ -43,14 +43,6 @@ std::vector<std::string> hosts_in(const event::RunFinished& finished, event::Hos
   return hosts;
 }
 
-/// "-f FILE -e ENVIRONMENT" where the person had said so, in front of what is suggested.
-std::string same_place(const App& app) {
-  std::string text;
-  if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
-  if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
-  return text;
-}
-
 std::vector<std::string> advice(const App& app, const plan::Plan& plan, const std::string& directory,
                                 const event::RunFinished& finished) {
   std::vector<std::string> next;
@@ -72,6 +64,13 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const st
 }
 
 }  // namespace
+
+std::string same_place(const App& app) {
+  std::string text;
+  if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
+  if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
+  return text;
+}
 
 std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory) {
   if (plan.kind == "rollback")

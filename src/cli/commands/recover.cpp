@@ -145,8 +145,8 @@ int conclude(App& app, const std::vector<world::HostLeft>& left, const event::Ru
   app.say(
       fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
                   "  next  {}    bring the others to it\n"
-                  "        staithe rollback    or bring all back",
-                  on_new, left.size(), resume));
+                  "        staithe rollback{}    or bring all back",
+                  on_new, left.size(), resume, same_place(app)));
   return exit_needs_person;
 }
 

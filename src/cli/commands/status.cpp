@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "planning.hpp"
 
 #include "staithe/base/text.hpp"
 
@@ -28,6 +29,7 @@ struct Picture {
   std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
+  std::string resume;  ///< what goes on with the newest deploy, for when hosts differ; empty: none is known
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
   std::map<std::string, Versions> versions;  ///< by service
 
@@ -94,6 +96,22 @@ std::vector<world::HostLook> hosts_with(const Picture& picture, const std::strin
   return hosts;
 }
 
+/// With its own playbook and commit: the built-in playbook, or a branch as it is now, could bring something
+/// else to the hosts that are left.
+std::string resume_of_newest(App& app, store::Store& store, const Loaded& loaded) {
+  std::optional<store::Run> newest;
+  for (const char* kind : {"deploy", "rollback"}) {
+    store::HistoryFilter filter;
+    filter.environment = loaded.environment;
+    filter.service = app.args().value("service");
+    filter.kind = kind;
+    for (auto& run : store.history(filter, 1))
+      if (!newest || run.started > newest->started) newest = std::move(run);
+  }
+  const auto run = newest ? store.run(newest->id) : std::nullopt;
+  return run ? resume_command(app, plan::from_json(run->plan_json), loaded.project.directory) : std::string();
+}
+
 Picture take_picture(App& app, Loaded& loaded) {
   Picture picture;
   const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
@@ -111,6 +129,7 @@ Picture take_picture(App& app, Loaded& loaded) {
   if (const auto store = open_store_if_there(app, loaded)) {
     picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
     picture.unfinished = store->unfinished(loaded.environment);
+    if (picture.differ()) picture.resume = resume_of_newest(app, *store, loaded);
     for (auto& lock : store->locks())
       if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
         picture.locks.push_back(std::move(lock));
@@ -297,8 +316,8 @@ void print_next(App& app, const Picture& picture) {
     next.push_back(
         {"staithe hostkeys scan " + base::join(hosts, " "), "compare their keys with the hosts' own"});
   if (!left && picture.differ() && picture.unfinished.empty()) {
-    next.push_back({"staithe deploy --resume", "bring the others to the new release"});
-    next.push_back({"staithe rollback", "or bring all back"});
+    if (!picture.resume.empty()) next.push_back({picture.resume, "bring the others to the new release"});
+    next.push_back({"staithe rollback" + same_place(app), "or bring all back"});
   }
   if (!picture.out.empty())
     next.push_back({"staithe restore " +
