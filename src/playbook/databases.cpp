@@ -3,6 +3,11 @@
 namespace staithe::playbook {
 namespace {
 
+/// A file is named as seen from staithe.yml; who resolves the secret is somewhere else.
+void place(plan::SecretRef& secret, const std::string& directory) {
+  if (secret.source == plan::SecretRef::Source::file) secret.name = resolve_path(directory, secret.name);
+}
+
 /// "env URL", or {url: env URL}.
 std::optional<Database> read_database(const yaml::Reader& value) {
   if (value.node().kind == yaml::Kind::scalar) {
@@ -40,6 +45,7 @@ void read_snapshot(const yaml::Reader& value, const std::string& directory, Snap
   if (const auto masks = fields.text("masks")) snapshot.masks = resolve_path(directory, masks->value);
   if (const auto key = fields.value("mask_key")) {
     if (const auto text = key->text()) snapshot.mask_key = read_secret(*key, *text);
+    if (snapshot.mask_key) place(*snapshot.mask_key, directory);
   }
   if (const auto flag = fields.boolean("require_masks")) snapshot.require_masks = flag->value;
   if (const auto flag = fields.boolean("keep_live")) snapshot.keep_live = flag->value;
@@ -68,6 +74,7 @@ std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& d
     auto database = read_database(member.value);
     if (!database) continue;
     databases.named.emplace_back(member.key.value, database->url);
+    place(database->url, directory);
     if (member.key.value == "source")
       databases.source = std::move(*database);
     else if (member.key.value == "target")

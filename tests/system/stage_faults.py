@@ -69,6 +69,7 @@ class Faults(databases.StageTest):
         self.slow(rows=20000)
         process = self.start("stage", "snapshot", "--json")
         self.until(process, "copy")
+        time.sleep(1)  # all sessions of the copy have their locks
         began = time.monotonic()
         self.source.sql("ALTER TABLE slow ADD COLUMN more int", "shop")
         self.assertLess(time.monotonic() - began, 6, "the ALTER had to wait for too long")

@@ -39,7 +39,8 @@ struct TableCopy {
   std::string copy_out, copy_in;  ///< the two COPY statements; both "" for a table that comes empty
   std::string target;             ///< quoted
   bool binary = true;
-  bool filtered = false;                                   ///< not all rows are taken
+  bool is_small = true;   ///< goes by itself, with all that belongs to it at once
+  bool filtered = false;  ///< not all rows are taken
   std::vector<std::pair<std::string, std::string>> masks;  ///< column and mask, those that alter something
 };
 

@@ -151,7 +151,12 @@ void Loader::connect_source(Job& job) {
   job.source->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", job_scope_);
   job.source->run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), job_scope_);
   // Now: an ALTER that comes to wait for the other sessions would keep this one waiting too.
-  context_.lock_tables(*job.source);
+  try {
+    context_.lock_tables(*job.source);
+  } catch (const pg::SqlError& error) {
+    if (error.sqlstate() != "55P03") throw;
+    throw error.within("gave way: somebody on the source waits to alter what is being read");
+  }
 }
 
 pg::Session& Loader::target_of(Job& job) {
@@ -165,7 +170,7 @@ void Loader::copy_table(Job& job, const TableCopy& table) {
   try {
     if (!job.source) connect_source(job);
     auto& target = target_of(job);
-    target.run("BEGIN; TRUNCATE " + table.target, job_scope_);
+    target.run(table.is_small ? "BEGIN" : "BEGIN; TRUNCATE " + table.target, job_scope_);
     std::uint64_t done = 0;
     const auto progress = [&](std::uint64_t bytes) {
       done += bytes;

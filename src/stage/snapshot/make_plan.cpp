@@ -10,6 +10,8 @@
 namespace staithe::stage {
 namespace {
 
+constexpr std::uint64_t small_bytes = 4UL * 1024 * 1024;
+
 class Planner {
  public:
   Planner(SnapshotPlan& plan, const Masks& masks, diag::Diagnostics& diagnostics)
@@ -86,7 +88,10 @@ class Planner {
     const std::string format = copy.binary ? "(FORMAT binary" : "(FORMAT text";
     const std::string list = columns.empty() ? "" : fmt::format(" ({})", columns);
     // FREEZE needs a table that this transaction has truncated; then wal_level=minimal writes no WAL either.
-    copy.copy_in = fmt::format("COPY {}{} FROM STDIN {}, FREEZE)", table.sql(), list, format);
+    // The old file's end makes the COMMIT wait for the disk, which a thousand small tables would feel.
+    copy.is_small = table.bytes < small_bytes;
+    copy.copy_in =
+        fmt::format("COPY {}{} FROM STDIN {}{})", table.sql(), list, format, copy.is_small ? "" : ", FREEZE");
     const bool plain = copy.masks.empty() && condition.empty() && table.condition.empty();
     if (plain) {
       copy.copy_out = fmt::format("COPY {}{} TO STDOUT {})", table.sql(), list, format);

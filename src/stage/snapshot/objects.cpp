@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <mutex>
 #include <set>
+#include <thread>
 
 namespace staithe::stage {
 namespace {
@@ -79,6 +82,50 @@ void make_some(Context& context, pg::Session& target, std::vector<Entry>& from, 
   from = std::move(left);
 }
 
+/// One key; two that lock the same tables in another order may meet, and the one that is thrown out comes
+/// again.
+void make_foreign_key(Context& context, pg::Session& target, const Entry& entry, const base::Scope& scope) {
+  constexpr int attempts = 10;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      target.run(entry.sql, scope);
+      return;
+    } catch (const pg::SqlError& error) {
+      if (error.sqlstate() != "40P01" || attempt == attempts) throw error.within(title_of(entry));
+      context.teller.message(event::Level::info, title_of(entry) + ": again, after a deadlock");
+    }
+  }
+}
+
+/// Each scans its table: as many at a time as there are jobs, in the order of the dump.
+void make_foreign_keys(Context& context, std::vector<Entry>& after) {
+  std::vector<Entry> keys;
+  std::erase_if(after, [&](Entry& entry) {
+    if (entry.type != "FK CONSTRAINT") return false;
+    keys.push_back(std::move(entry));
+    return true;
+  });
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    try {
+      auto target = context.target();
+      for (std::size_t i = next++; i < keys.size(); i = next++)
+        make_foreign_key(context, target, keys[i], context.scope);
+    } catch (...) {
+      next = keys.size();
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  const auto jobs = std::min<std::size_t>(context.plan.settings.jobs, keys.size());
+  for (std::size_t i = 0; i < jobs; ++i) threads.emplace_back(work);
+  for (auto& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
 void refresh_views(Context& context, pg::Session& target) {
   // Asked of the target: its own dependencies are what a refresh follows.
   for (const auto& view : read_views(target, context.scope)) {
@@ -124,7 +171,7 @@ void create_rest(Context& context, pg::Session& target, std::vector<Entry> after
   refresh_views(context, target);
   make_some(context, target, after, lost, is("INDEX"));
   make_some(context, target, after, lost, is("INDEX ATTACH"));
-  make_some(context, target, after, lost, is("FK CONSTRAINT"));
+  make_foreign_keys(context, after);
   make_some(context, target, after, lost, [](const Entry& entry) { return entry.type != "EVENT TRIGGER"; });
   make_some(context, target, after, lost, [](const Entry& /*entry*/) { return true; });
 }
