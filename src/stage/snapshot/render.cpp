@@ -17,7 +17,7 @@ json table_json(const TableCopy& table) {
   for (const auto& [column, mask] : table.masks) masks[column] = mask;
   return {{"table", table.name},
           {"copy_out", table.copy_out},
-          {"copy_in", table.copy_in},
+          {"target", table.target},
           {"masks", masks},
           {"filtered", table.filtered}};
 }
@@ -109,7 +109,7 @@ std::string to_json(const SnapshotPlan& plan) {
   auto document = what_is_done(plan);
   auto& estimates = document["estimates"] = json::object();
   for (const auto& table : plan.tables)
-    estimates[table.name] = {{"bytes", table.bytes}, {"rows", table.rows}};
+    estimates[table.name] = {{"bytes", table.bytes}, {"rows", table.rows}, {"copy_in", table.copy_in}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
