@@ -206,7 +206,7 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
     case Word::one_of: {
       Match all = no;
       for (const auto& inner : matcher.inner) {
-        const auto one = match(inner, value, typing, now);
+        auto one = match(inner, value, typing, now);
         if (one.is == Match::Is::yes) return one;
         if (one.is == Match::Is::unknown) all = one;
       }
@@ -236,7 +236,7 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
     case Word::count:
       return size_matches(matcher, value, typing, now);
     case Word::negation: {
-      const auto inner = match(matcher.inner[0], value, typing, now);
+      auto inner = match(matcher.inner[0], value, typing, now);
       if (inner.is == Match::Is::unknown) return inner;
       return when(inner.is == Match::Is::no);
     }

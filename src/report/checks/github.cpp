@@ -51,7 +51,7 @@ class CheckGithub final : public verify::Listener {
   }
 
  private:
-  void annotate(const verify::RunResult& run, const char* kind, std::vector<Verdict> verdicts) {
+  void annotate(const verify::RunResult& run, const char* kind, const std::vector<Verdict>& verdicts) {
     std::vector<std::pair<const verify::SuiteResult*, const CheckResult*>> found;
     for (const auto verdict : verdicts)
       for (const auto& suite : run.suites)
