@@ -112,8 +112,10 @@ const std::array<Command, 29> table{{
     {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, options::run, run_run},
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
      exec_examples, options::exec, run_exec},
-    {"check", "Looking", "Ask the running system what suites of checks ask.", "[SUITE|FILE...]", Completes::file,
-     "A suite is checks/SUITE.yml beside staithe.yml; without one, all that are there. Ends with 1 when a check as "
+    {"check", "Looking", "Ask the running system what suites of checks ask.", "[SUITE|FILE...]",
+     Completes::file,
+     "A suite is checks/SUITE.yml beside staithe.yml; without one, all that are there. Ends with 1 when a "
+     "check as "
      "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
      check_examples, options::check, run_check},
     {"status",
@@ -184,32 +186,36 @@ const std::array<Command, 29> table{{
      {},
      {},
      run_hostkeys_verify},
-    {"stage snapshot",
-     "Staging",
-     "Copy production's PostgreSQL into staging: masked, whole or not at all.",
-     "",
-     Completes::nothing,
-     "Reads databases.source of the environment, whatever its role may do, and builds a database beside the one in "
+    {"stage snapshot", "Staging", "Copy production's PostgreSQL into staging: masked, whole or not at all.",
+     "", Completes::nothing,
+     "Reads databases.source of the environment, whatever its role may do, and builds a database beside the "
+     "one in "
      "use, verifies it and gives it the name. A run that fails leaves the old one in use.",
-     snapshot_examples,
-     options::snapshot,
-     run_stage_snapshot},
-    {"stage rehearse",
-     "Staging",
-     "Run migrations on a clone of a snapshot and say what production would see.",
-     "[FILE...]",
+     snapshot_examples, options::snapshot, run_stage_snapshot},
+    {"stage rehearse", "Staging",
+     "Run migrations on a clone of a snapshot and say what production would see.", "[FILE...]",
      Completes::file,
-     "Each pass has a clone of its own: one measures locks, rewrites, rows and sizes, one runs under load, one beside "
-     "an open transaction, one tries what is advised instead. Ends with 1 when a statement fails or a budget is "
-     "broken. Nothing is written to the snapshot, and production is only asked for its settings and statements.",
-     rehearse_examples,
-     options::rehearse,
-     run_stage_rehearse},
-    {"stage backfill", "Staging", "Rehearse a backfill on a clone of a snapshot.", "TABLE", Completes::nothing,
-     "What staithe backfill would do, done to a clone that is dropped afterwards: how long it takes, whether every "
+     "Each pass has a clone of its own: one measures locks, rewrites, rows and sizes, one runs under load, "
+     "one beside "
+     "an open transaction, one tries what is advised instead. Ends with 1 when a statement fails or a budget "
+     "is "
+     "broken. Nothing is written to the snapshot, and production is only asked for its settings and "
+     "statements.",
+     rehearse_examples, options::rehearse, run_stage_rehearse},
+    {"stage backfill", "Staging", "Rehearse a backfill on a clone of a snapshot.", "TABLE",
+     Completes::nothing,
+     "What staithe backfill would do, done to a clone that is dropped afterwards: how long it takes, whether "
+     "every "
      "row can be filled.",
      stage_backfill_examples, options::stage_backfill, run_stage_backfill},
-    {"stage list", "Staging", "List the snapshots in staging: age, size, origin.", "", Completes::nothing, "", {}, {},
+    {"stage list",
+     "Staging",
+     "List the snapshots in staging: age, size, origin.",
+     "",
+     Completes::nothing,
+     "",
+     {},
+     {},
      run_stage_list},
     {"stage drop",
      "Staging",
@@ -220,21 +226,19 @@ const std::array<Command, 29> table{{
      {},
      options::drop_snapshot,
      run_stage_drop},
-    {"stage suggest-masks",
-     "Staging",
-     "Print a first file of masks, by names, types and a sample.",
-     "",
+    {"stage suggest-masks", "Staging", "Print a first file of masks, by names, types and a sample.", "",
      Completes::nothing,
-     "Looks at databases.source: what columns are called, their types, and on the server what share of a sample looks "
+     "Looks at databases.source: what columns are called, their types, and on the server what share of a "
+     "sample looks "
      "like addresses, numbers or keys. No value leaves it. Columns with a rule are left out.",
-     suggest_examples,
-     options::suggest_masks,
-     run_stage_suggest_masks},
-    {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.", "TABLE",
-     Completes::nothing,
+     suggest_examples, options::suggest_masks, run_stage_suggest_masks},
+    {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.",
+     "TABLE", Completes::nothing,
      "Writes to databases.target of the environment, once the database's name is confirmed. Each batch is a "
-     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same command "
-     "goes on where a run that was stopped or killed had come to. It rests while replication lags or sessions wait "
+     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same "
+     "command "
+     "goes on where a run that was stopped or killed had come to. It rests while replication lags or "
+     "sessions wait "
      "for locks.",
      backfill_examples, options::backfill, run_backfill},
     {"validate",

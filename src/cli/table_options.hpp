@@ -171,29 +171,73 @@ inline constexpr std::array<Option, 9> snapshot{{
      "tables at a time (default: staithe.yml's, 2)"},
     yes,
 }};
-#define STAITHE_BACKFILL_OPTIONS                                                                         \
-  dry_run, expect_plan,                                                                                  \
-      {"set", '\0', Takes::value, "SQL", Completes::nothing, what_group,                                 \
-       "what becomes of the rows: \"country = 'DE'\""},                                                  \
-      {"where", '\0', Takes::value, "SQL", Completes::nothing, what_group,                               \
-       "which rows (default with --not-null: where it is NULL)"},                                        \
-      {"not-null", '\0', Takes::value, "COLUMN", Completes::nothing, what_group,                         \
-       "make this column NOT NULL around it, without keeping anybody out"},                              \
-      {"batch-time", '\0', Takes::value, "TIME", Completes::nothing, how_group,                          \
-       "what a batch should take; its size follows (default: 200ms)"},                                   \
-      {"lock-timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group,                        \
-       "the longest that a statement may wait for a lock; it is tried again (default: 500ms)"},          \
-      {"max-lag", '\0', Takes::value, "TIME", Completes::nothing, how_group,                             \
-       "rest while replication is further behind (default: 10s)"},                                       \
-      {"max-waiting", '\0', Takes::value, "N", Completes::nothing, how_group,                            \
-       "rest while more sessions wait for locks (default: 5)"},                                          \
-      {"max-active", '\0', Takes::value, "N", Completes::nothing, how_group,                             \
-       "rest while more sessions are active (default: never)"},                                          \
-      {"rest", '\0', Takes::value, "PERCENT", Completes::nothing, how_group,                             \
-       "rest after each batch, in percent of what it took (default: 0)"},                                \
-      {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"}, \
-  {                                                                                                      \
-    "timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)" \
+#define STAITHE_BACKFILL_OPTIONS                                                                            \
+  dry_run, expect_plan,                                                                                     \
+      {"set",                                                                                               \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "SQL",                                                                                               \
+       Completes::nothing,                                                                                  \
+       what_group,                                                                                          \
+       "what becomes of the rows: \"country = 'DE'\""},                                                     \
+      {"where",                                                                                             \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "SQL",                                                                                               \
+       Completes::nothing,                                                                                  \
+       what_group,                                                                                          \
+       "which rows (default with --not-null: where it is NULL)"},                                           \
+      {"not-null",                                                                                          \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "COLUMN",                                                                                            \
+       Completes::nothing,                                                                                  \
+       what_group,                                                                                          \
+       "make this column NOT NULL around it, without keeping anybody out"},                                 \
+      {"batch-time",                                                                                        \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "TIME",                                                                                              \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "what a batch should take; its size follows (default: 200ms)"},                                      \
+      {"lock-timeout",                                                                                      \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "TIME",                                                                                              \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "the longest that a statement may wait for a lock; it is tried again (default: 500ms)"},             \
+      {"max-lag",                                                                                           \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "TIME",                                                                                              \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "rest while replication is further behind (default: 10s)"},                                          \
+      {"max-waiting",                                                                                       \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "N",                                                                                                 \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "rest while more sessions wait for locks (default: 5)"},                                             \
+      {"max-active",                                                                                        \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "N",                                                                                                 \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "rest while more sessions are active (default: never)"},                                             \
+      {"rest",                                                                                              \
+       '\0',                                                                                                \
+       Takes::value,                                                                                        \
+       "PERCENT",                                                                                           \
+       Completes::nothing,                                                                                  \
+       how_group,                                                                                           \
+       "rest after each batch, in percent of what it took (default: 0)"},                                   \
+      {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"}, { \
+    "timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"    \
   }
 
 inline constexpr std::array<Option, 15> backfill{{
@@ -221,7 +265,8 @@ inline constexpr std::array<Option, 15> rehearse{{
      "budgets, workload, queries, assertions and checks, as staithe-stage(1) says"},
     {"blocking", '\0', Takes::value, "TIME", Completes::nothing, what_group,
      "the longest that readers or writers may be kept out (default: the file's, 1s)"},
-    {"html", '\0', Takes::value, "FILE", Completes::file, what_group, "also write the report as a page to FILE"},
+    {"html", '\0', Takes::value, "FILE", Completes::file, what_group,
+     "also write the report as a page to FILE"},
     {"offline", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "do not ask production for its settings and statements"},
     {"no-load", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the pass under load out"},
@@ -248,17 +293,21 @@ inline constexpr std::array<Option, 1> suggest_masks{{
 }};
 
 inline constexpr std::array<Option, 9> check{{
-    {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print what would be asked and stop"},
-    {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group, "refuse unless the plan has this id"},
+    {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group,
+     "print what would be asked and stop"},
+    {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group,
+     "refuse unless the plan has this id"},
     {"critical", '\0', Takes::nothing, "", Completes::nothing, what_group, "only critical checks"},
-    {"tag", '\0', Takes::values, "TAG", Completes::nothing, what_group, "only checks with this tag (repeatable)"},
+    {"tag", '\0', Takes::values, "TAG", Completes::nothing, what_group,
+     "only checks with this tag (repeatable)"},
     {"only", '\0', Takes::values, "CHECK", Completes::nothing, what_group,
      "only the check or step of this name, and what it needs (repeatable)"},
     {"target", '\0', Takes::value, "URL", Completes::nothing, what_group, "instead of what the suites name"},
     {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group, "set a variable (repeatable)"},
     {"fail-on", '\0', Takes::value, "VERDICT", Completes::nothing, how_group,
      "also end with 6 when the verdict is degraded, or tolerated (default: fail)"},
-    {"no-history", '\0', Takes::nothing, "", Completes::nothing, how_group, "neither read nor keep what was found"},
+    {"no-history", '\0', Takes::nothing, "", Completes::nothing, how_group,
+     "neither read nor keep what was found"},
 }};
 
 #undef STAITHE_RUN_OPTIONS

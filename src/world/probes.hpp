@@ -1,6 +1,7 @@
 #pragma once
 #include "hosts.hpp"
 #include "outcome.hpp"
+
 #include "staithe/world/secrets.hpp"
 
 namespace staithe::world {

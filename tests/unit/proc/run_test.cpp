@@ -288,10 +288,10 @@ TEST_CASE("Programs of other threads do not hold a pipe of ours") {
 }
 
 TEST_CASE("Nothing is left open after many runs") {
-  const auto open_files = [] { return quickly(sh("ls /proc/$PPID/fd | wc -l")).out; };
-  const std::string before = open_files();
+  const auto open_files = [] { return std::stoi(quickly(sh("ls /proc/$PPID/fd | wc -l")).out); };
+  const int before = open_files();
   for (int round = 0; round < 20; ++round) quickly(words({"true"}));
-  CHECK(open_files() == before);
+  CHECK(open_files() <= before);  // what a test before this one had open may be closed meanwhile
 }
 
 TEST_CASE("A program is found where it would be run") {
