@@ -34,6 +34,7 @@ class Live final : public Sink {
       : output_(output), options_(std::move(options)), paint_(options_.color) {}
 
   void on_event(const event::Event& event) noexcept override {
+    happened_ = event.time;
     std::visit([this](const auto& payload) { show(payload); }, event.payload);
   }
 
@@ -64,7 +65,8 @@ class Live final : public Sink {
 
   void show(const event::RunStarted& started) {
     started_ = started;
-    began_ = stage_began_ = Clock::now();
+    began_ = Clock::now();
+    stage_began_ = happened_;
     running_ = true;
     for (const auto& host : started.hosts) name_width_ = std::max(name_width_, columns_of(host));
     line("", announce(started));
@@ -73,7 +75,7 @@ class Live final : public Sink {
     end_stage();
     stage_ = stage.stage;
     stage_lanes_ = stage.hosts;
-    stage_began_ = Clock::now();
+    stage_began_ = happened_;
   }
   void show(const event::BatchStarted& batch) {
     rolling_ = true;
@@ -129,10 +131,11 @@ class Live final : public Sink {
 
   /// A stage whose hosts all did the same is one line; a rolling one has told each host.
   void end_stage() {
+    const auto took = std::max(happened_ - stage_began_, std::chrono::system_clock::duration::zero());
     if (!rolling_ && done_ > 0)
       output_.write(fmt::format("  {} {}   {}   {}\n", padded(paint_.good("ok"), 9), stage_,
                                 count_text(done_, "host"),
-                                base::elapsed_text(between(stage_began_, Clock::now()))));
+                                base::elapsed_text(std::chrono::duration_cast<base::Duration>(took))));
     rolling_ = false;
     done_ = ended_ = stage_lanes_ = 0;
     stage_.clear();
@@ -215,9 +218,10 @@ class Live final : public Sink {
   std::uint64_t ended_ = 0;  ///< and all that ended
   bool rolling_ = false;
   bool running_ = false;
-  Clock::time_point began_, stage_began_;
-  std::vector<Hand> hands_;      ///< in the order in which they began
-  std::set<std::string> begun_;  ///< hosts of the stage
+  Clock::time_point began_;
+  std::chrono::system_clock::time_point happened_, stage_began_;  ///< as the events say
+  std::vector<Hand> hands_;                                       ///< in the order in which they began
+  std::set<std::string> begun_;                                   ///< hosts of the stage
   unsigned name_width_ = 4;
   std::size_t ticks_ = 0;
 };
