@@ -41,7 +41,7 @@ std::string wrapped(const std::string& text, std::size_t columns) {
 const std::string success_screen =
     R"(run 20260304-120401-3f9c: deploy web, plan 3f9c0a1be2d4, 9 actions on 3 hosts
   ok        lock production/web   20ms
-  ok        stage   3 hosts   0ms
+  ok        stage   3 hosts   2.7s
 batch 1 of 2: web1
 web1 attempt 1 of 3 failed: exit status 1: busy
   ok        web1   2 actions   5.4s   out of rotation 5.1s
