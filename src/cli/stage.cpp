@@ -62,15 +62,16 @@ const playbook::Database& target_of(const Loaded& loaded) {
   return *databases.target;
 }
 
-std::string secret_value(App& app, const plan::SecretRef& secret) {
-  return world::Secrets(app.redactor())
+std::string secret_value(App& app, const Loaded& loaded, const plan::SecretRef& secret) {
+  return world::Secrets(app.redactor(), loaded.project.directory)
       .value(secret, base::Scope::lasting(secret_patience, &app.stops().soft));
 }
 
-std::string url_value(App& app, const plan::SecretRef& secret) {
+std::string url_value(App& app, const Loaded& loaded, const plan::SecretRef& secret) {
   // A URL without a password is no secret, and what is shown of one that has a password is not either.
   base::Redactor nobody;
-  auto url = world::Secrets(nobody).value(secret, base::Scope::lasting(secret_patience, &app.stops().soft));
+  auto url = world::Secrets(nobody, loaded.project.directory)
+                 .value(secret, base::Scope::lasting(secret_patience, &app.stops().soft));
   const auto secrets = pg::secrets_of(url);
   for (const auto& one : secrets) app.redactor().add(one);
   if (!secrets.empty()) app.redactor().add(url);

@@ -16,10 +16,10 @@ const playbook::Databases& databases_of(const Loaded& loaded);
 const playbook::Database& source_of(const Loaded& loaded);
 const playbook::Database& target_of(const Loaded& loaded);
 
-/// The value of a secret; the redactor knows it from then on.
-std::string secret_value(App& app, const plan::SecretRef& secret);
+/// The value of a secret, looked up from where staithe.yml is; the redactor knows it from then on.
+std::string secret_value(App& app, const Loaded& loaded, const plan::SecretRef& secret);
 /// The same for a PostgreSQL URL, of which only the password is secret.
-std::string url_value(App& app, const plan::SecretRef& secret);
+std::string url_value(App& app, const Loaded& loaded, const plan::SecretRef& secret);
 
 /// A plan that is ready to run, of whatever kind.
 struct StagePlan {

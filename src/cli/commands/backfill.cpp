@@ -240,7 +240,7 @@ int confirm_database(App& app, const std::string& database, const std::string& w
 
 int run_backfill(App& app) {
   auto loaded = load(app);
-  const auto url = secret_value(app, target_of(loaded).url);
+  const auto url = secret_value(app, loaded, target_of(loaded).url);
   if (app.args().has("tell")) return tell(app, url);
   stage::BackfillPlan plan;
   plan.spec = spec_of(app);
@@ -269,7 +269,7 @@ int run_stage_backfill(App& app) {
                         "' is protected: staithe backfill is the command for it; nothing was changed");
   stage::BackfillPlan plan;
   plan.spec = spec_of(app);
-  const auto cluster_url = secret_value(app, target_of(loaded).url);
+  const auto cluster_url = secret_value(app, loaded, target_of(loaded).url);
   const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
   {
     auto cluster = stage::connect_cluster(cluster_url, {}, scope);

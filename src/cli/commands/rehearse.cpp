@@ -82,7 +82,7 @@ stage::RehearsalPlan plan_of(App& app, Loaded& loaded) {
 std::string source_url(App& app, const Loaded& loaded) {
   const auto& databases = databases_of(loaded);
   if (!databases.source || app.args().has("offline")) return {};
-  return secret_value(app, databases.source->url);
+  return secret_value(app, loaded, databases.source->url);
 }
 
 void print_report(App& app, stage::RehearsalReport& report) {
@@ -108,7 +108,7 @@ int run_stage_rehearse(App& app) {
                                       "  next  -e with the environment that has the snapshots");
   auto plan = plan_of(app, loaded);
   stage::RehearsalRun run;
-  run.cluster_url = secret_value(app, target_of(loaded).url);
+  run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
   if (const int refused = resolve_snapshot(app, run.cluster_url, plan); refused != exit_done) return refused;
   run.source_url = source_url(app, loaded);
   run.directory = loaded.project.directory;

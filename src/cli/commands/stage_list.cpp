@@ -97,7 +97,7 @@ bool confirmed(App& app, const stage::Snapshot& snapshot) {
 
 int run_stage_list(App& app) {
   auto loaded = load(app);
-  const auto url = url_value(app, target_of(loaded).url);
+  const auto url = url_value(app, loaded, target_of(loaded).url);
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
   const auto snapshots = stage::list_snapshots(session, scope_of(app));
   if (app.json()) {
@@ -116,7 +116,7 @@ int run_stage_drop(App& app) {
   if (app.args().positionals.empty() && !app.args().has("unfinished"))
     throw UsageError("stage drop needs the name of a snapshot, or --unfinished");
   auto loaded = load(app);
-  const auto url = url_value(app, target_of(loaded).url);
+  const auto url = url_value(app, loaded, target_of(loaded).url);
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
   for (const auto& snapshot : meant(app, stage::list_snapshots(session, scope_of(app)))) {
     if (only_prints(app)) {

@@ -26,7 +26,7 @@ int run_stage_suggest_masks(App& app) {
     throw UsageError("stage suggest-masks takes no word; it prints the file");
   auto loaded = load(app);
   const auto masks = present(app, loaded, databases_of(loaded).snapshot.masks);
-  const auto url = url_value(app, source_of(loaded).url);
+  const auto url = url_value(app, loaded, source_of(loaded).url);
   const auto scope = base::Scope::lasting(patience, &app.stops().soft);
   pg::Session source(url, stage::source_options(), scope);
   stage::guard_source(source, {}, scope);

@@ -43,13 +43,13 @@ stage::Masks masks_of(App& app, Loaded& loaded, const playbook::SnapshotDefaults
 }
 
 /// The key itself never goes to a server: what does is made from it and serves nothing else.
-std::string key_of(App& app, const playbook::SnapshotDefaults& defaults, bool needed) {
+std::string key_of(App& app, const Loaded& loaded, const playbook::SnapshotDefaults& defaults, bool needed) {
   if (!needed) return {};
   if (!defaults.mask_key)
     throw FilesWrong(
         "the masks need a key\n  next  under databases.snapshot: mask_key: env MASK_KEY, with a long "
         "random value that stays the same");
-  const auto key = base::sha256_hex("staithe masks 1\n" + secret_value(app, *defaults.mask_key));
+  const auto key = base::sha256_hex("staithe masks 1\n" + secret_value(app, loaded, *defaults.mask_key));
   app.redactor().add(key);
   return key;
 }
@@ -135,8 +135,8 @@ int run_stage_snapshot(App& app) {
   const auto& defaults = databases_of(loaded).snapshot;
   const auto settings = settings_of(app, defaults);
   const auto masks = masks_of(app, loaded, defaults);
-  const auto source_url = url_value(app, source_of(loaded).url);
-  const auto target_url = url_value(app, target_of(loaded).url);
+  const auto source_url = url_value(app, loaded, source_of(loaded).url);
+  const auto target_url = url_value(app, loaded, target_of(loaded).url);
   const bool require = defaults.require_masks || app.args().has("require-masks");
   auto resolved = resolve(app, settings, masks, require, source_url, target_url);
   if (const auto refusal = stage::refuse_target(resolved.catalogue, resolved.target, settings))
@@ -155,7 +155,7 @@ int run_stage_snapshot(App& app) {
   if (settings.replace && plan.target.exists)
     staged.question =
         fmt::format("Put the snapshot in the place of {} in {}?", plan.target.database, plan.target.where);
-  const auto key = key_of(app, defaults, plan.needs_key);
+  const auto key = key_of(app, loaded, defaults, plan.needs_key);
   staged.run = [&](const std::string& run_id, event::EventSink& sink) {
     return stage::run_snapshot(plan, {run_id, source_url, target_url, key}, sink, app.stops().soft,
                                app.stops().exit_code);

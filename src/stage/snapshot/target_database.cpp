@@ -44,13 +44,19 @@ bool exists(pg::Session& cluster, const std::string& database, const base::Scope
               .rows.empty();
 }
 
-/// "shop_20261120_205501" for the one that steps aside.
-std::string aside_name(const std::string& name, std::chrono::system_clock::time_point time) {
+/// "shop_20261120_205501" for the one that steps aside, and "shop_20261120_205501_2" when that is taken by
+/// one of the same second.
+std::string aside_name(pg::Session& cluster, const std::string& name,
+                       std::chrono::system_clock::time_point time, const base::Scope& scope) {
   std::string stamp = instant_text(time);
   std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
   std::replace(stamp.begin(), stamp.end(), 'T', '_');
   constexpr std::size_t longest = 63;
-  return name.substr(0, longest - stamp.size() - 1) + "_" + stamp;
+  for (int count = 1;; ++count) {
+    const std::string tail = "_" + stamp + (count == 1 ? "" : "_" + std::to_string(count));
+    std::string aside = name.substr(0, longest - tail.size()) + tail;
+    if (!exists(cluster, aside, scope)) return aside;
+  }
 }
 
 }  // namespace
@@ -87,7 +93,7 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
     std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
     for (const auto& snapshot : list_snapshots(cluster, context.scope))
       if (snapshot.database == name) taken = snapshot.marker.taken_at;
-    aside = aside_name(name, taken);
+    aside = aside_name(cluster, name, taken, context.scope);
     if (context.plan.settings.replace) end_sessions(cluster, name, context.scope);
   }
   cluster.run("BEGIN", context.scope);
