@@ -67,6 +67,7 @@ std::string check_tap(const verify::RunResult& run) {
       text += fmt::format("{} {} - {}", bad ? "not ok" : "ok", number, name);
       if (one.verdict == Verdict::skipped) text += " # SKIP " + directive(one.reason);
       if (one.verdict == Verdict::tolerated) text += " # SKIP tolerated: " + directive(one.reason);
+      // TAP 14's directive for a failure that is known and does not count.
       if (bad && one.quarantined) text += " # TODO quarantined " + directive(one.quarantine);
       text += "\n";
       if (bad) text += diagnostics(suite, one);

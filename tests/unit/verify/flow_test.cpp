@@ -445,30 +445,6 @@ sweep:
   CHECK(removed == std::vector<std::string>{"20200101t000000-aaaaaa", "x", "20200101t000000-bbbbbb"});
 }
 
-TEST_CASE("history: flips are counted on one release and one text, and failures of our own are none") {
-  const auto record = [](const char* verdict, const char* release = "r1", const char* text = "t",
-                         bool flaky = false) {
-    store::CheckRecord one;
-    one.verdict = verdict;
-    one.release = release;
-    one.text_id = text;
-    one.flaky = flaky;
-    return one;
-  };
-  using Records = std::vector<store::CheckRecord>;  // newest first
-  CHECK(verify::past_of(Records{record("pass"), record("fail"), record("pass")}, "t").flips == 1);
-  CHECK(verify::past_of(Records{record("pass"), record("fail")}, "t").runs == 2);
-  CHECK(verify::past_of(Records{record("pass", "r2"), record("fail", "r1")}, "t").flips == 0);
-  CHECK(verify::past_of(Records{record("fail"), record("pass")}, "t").flips == 0);
-  CHECK(verify::past_of(Records{record("pass"), record("error"), record("fail")}, "t").flips == 1);
-  CHECK(verify::past_of(Records{record("pass"), record("error")}, "t").runs == 1);
-  CHECK(verify::past_of(Records{record("pass", "r1", "t", true)}, "t").flips == 1);
-  const auto changed = verify::past_of(
-      Records{record("pass"), record("pass", "r1", "before"), record("fail", "r1", "before")}, "t");
-  CHECK(changed.runs == 1);
-  CHECK(changed.flips == 0);
-}
-
 TEST_CASE("history: it is kept, read again, and patience with a neighbour runs out") {
   char name[] = "/tmp/staithe-verify-XXXXXX";
   REQUIRE(::mkdtemp(name) != nullptr);
@@ -493,11 +469,4 @@ TEST_CASE("history: it is kept, read again, and patience with a neighbour runs o
   }
   std::error_code ignored;
   std::filesystem::remove_all(name, ignored);
-}
-
-TEST_CASE("runs: an id says when the run began") {
-  const auto now = store::now();
-  const auto id = verify::new_run_id(now);
-  CHECK(std::chrono::abs(now - verify::began(id)) < std::chrono::seconds(2));
-  CHECK(verify::began("something") == store::Time{});
 }
