@@ -3,10 +3,6 @@
 
 #include "staithe/verify/runner.hpp"
 
-#include <stdlib.h>
-
-#include <filesystem>
-
 using namespace staithe;
 using checks::Verdict;
 
