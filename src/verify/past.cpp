@@ -9,14 +9,17 @@ namespace {
 
 constexpr std::size_t most_points = 40;
 
-std::vector<CheckResult::Point> points_of(const std::vector<store::CheckRecord>& records) {
+std::vector<CheckResult::Point> points_of(const std::vector<PastRun>& runs) {
   std::vector<CheckResult::Point> points;
-  for (const auto& record : records) {
-    CheckResult::Point point{Verdict::pass, static_cast<double>(record.duration_ms)};
-    if (checks::parse_verdict(record.verdict, point.verdict)) points.push_back(point);
-    if (points.size() >= most_points) break;
-  }
+  for (auto one = runs.rbegin(); one != runs.rend() && points.size() < most_points; ++one)
+    points.push_back({one->verdict, one->milliseconds});
   return points;
+}
+
+template <class Visit>
+void each_check(const checks::Suite& suite, Visit visit) {
+  for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
+    for (const auto& check : *part) visit(check);
 }
 
 }  // namespace
@@ -24,19 +27,23 @@ std::vector<CheckResult::Point> points_of(const std::vector<store::CheckRecord>&
 PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble) {
   try {
     for (const auto& suite : plan.suites) {
-      std::map<std::string, std::vector<store::CheckRecord>> records;
-      for (auto& record : store.check_history(plan.environment, suite.name, suite.flaky.window))
-        records[record.key].push_back(std::move(record));
-      for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
-        for (const auto& check : *part) {
-          by_key_[check.key] = past_of(records[check.key], check.text_id);
-          recent_[check.key] = points_of(records[check.key]);
-        }
+      auto runs = past_runs(store.check_history(plan.environment, suite.name, suite.flaky.window));
+      each_check(suite, [&](const auto& check) { add(check, runs[check.key]); });
     }
   } catch (const base::Error& error) {
     trouble = error.what();
     by_key_.clear();
   }
+}
+
+PastOfChecks::PastOfChecks(const Memory& memory, const checks::SuitePlan& plan) {
+  for (const auto& suite : plan.suites)
+    each_check(suite, [&](const auto& check) { add(check, memory.of(check.key)); });
+}
+
+void PastOfChecks::add(const checks::Check& check, const std::vector<PastRun>& runs) {
+  by_key_[check.key] = past_of(runs, mark_of(check.text_id));
+  recent_[check.key] = points_of(runs);
 }
 
 Past PastOfChecks::of(const checks::Check& check) const {
@@ -50,29 +57,27 @@ const std::vector<CheckResult::Point>& PastOfChecks::recent(const checks::Check&
   return found == recent_.end() ? none : found->second;
 }
 
-Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id) {
-  Past past;
-  past.known = true;
-  bool still_tolerated = true;
-  const store::CheckRecord* later = nullptr;
-  for (const auto& record : records) {
-    if (record.text_id != text_id) break;  // the check was another one before
-    if (!record.excused_by.empty() && still_tolerated)
-      past.tolerated_since = record.time;
-    else if (record.verdict != "skipped")
-      still_tolerated = false;
-    const bool judged = record.verdict == "pass" || record.verdict == "degraded" || record.verdict == "fail";
-    if (!judged) continue;
-    ++past.runs;
-    // Within a run: failed, then passed.
-    if (record.flaky) ++past.flips;
-    // Between runs: failed, and the next one of the same release passed.
-    if (later != nullptr && record.verdict == "fail" && later->verdict != "fail" &&
-        record.release == later->release && !record.release.empty())
-      ++past.flips;
-    later = &record;
+std::map<std::string, std::vector<PastRun>> past_runs(const std::vector<store::CheckRecord>& records) {
+  std::map<std::string, std::vector<PastRun>> runs;
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    PastRun one;
+    // What a newer program wrote and this one cannot read is no run that was judged.
+    if (!checks::parse_verdict(record->verdict, one.verdict)) one.verdict = Verdict::error;
+    one.text = mark_of(record->text_id);
+    one.release = mark_of(record->release);
+    one.time = record->time;
+    one.milliseconds = static_cast<float>(record->duration_ms);
+    one.flaky = record->flaky;
+    one.excused = !record->excused_by.empty();
+    runs[record->key].push_back(one);
   }
-  return past;
+  return runs;
+}
+
+Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id) {
+  std::vector<PastRun> runs;
+  for (auto& [key, of_key] : past_runs(records)) runs.insert(runs.end(), of_key.begin(), of_key.end());
+  return past_of(runs, mark_of(text_id));
 }
 
 void remember(store::Store& store, const RunResult& run) {

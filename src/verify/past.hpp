@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/checks/suite.hpp"
 #include "staithe/store/store.hpp"
+#include "staithe/verify/memory.hpp"
 #include "staithe/verify/result.hpp"
 
 #include <map>
@@ -14,17 +15,23 @@ class PastOfChecks {
   PastOfChecks() = default;
   /// Reads at most the window of each suite. `trouble` says why nothing could be read.
   PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble);
+  PastOfChecks(const Memory& memory, const checks::SuitePlan& plan);
 
   Past of(const checks::Check& check) const;
   const std::vector<CheckResult::Point>& recent(const checks::Check& check) const;
 
  private:
+  void add(const checks::Check& check, const std::vector<PastRun>& runs);
+
   std::map<std::string, Past> by_key_;
   std::map<std::string, std::vector<CheckResult::Point>> recent_;
 };
 
 /// Flips and runs of one check's records, newest first, of one text: fail, then pass, on the same release.
 Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id);
+
+/// Newest first as the store has them, to each check's runs, oldest first.
+std::map<std::string, std::vector<PastRun>> past_runs(const std::vector<store::CheckRecord>& records);
 
 /// Writes down what this run found. Throws base::Error.
 void remember(store::Store& store, const RunResult& run);

@@ -93,10 +93,14 @@ class Run {
   }
 
   RunResult perform() {
-    if (history_ != nullptr) past_ = PastOfChecks(*history_, plan_, run_.history_trouble);
+    if (options_.memory != nullptr)
+      past_ = PastOfChecks(*options_.memory, plan_);
+    else if (history_ != nullptr)
+      past_ = PastOfChecks(*history_, plan_, run_.history_trouble);
     tell([&](Listener& one) { one.run_started(run_, plan_); });
     schedule();
     conclude();
+    if (options_.memory != nullptr) options_.memory->add(run_);
     if (history_ != nullptr) {
       try {
         remember(*history_, run_);

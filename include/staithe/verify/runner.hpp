@@ -13,11 +13,14 @@ class Store;
 
 namespace staithe::verify {
 
+class Memory;
+
 struct Options {
   std::string run_id;
   std::size_t suites_at_once = 8;
   const base::Cancel* soft = nullptr;  ///< no further check; what was made is cleaned up
   const base::Cancel* hard = nullptr;  ///< cleaning up ends too
+  Memory* memory = nullptr;            ///< what is known of earlier runs; null: the history is asked
   double least_coverage = 0.5;         ///< below that, a run that did not fail is inconclusive
 };
 

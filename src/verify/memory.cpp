@@ -1,0 +1,70 @@
+#include "staithe/verify/memory.hpp"
+
+#include "past.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace staithe::verify {
+
+std::uint64_t mark_of(std::string_view text) {
+  return text.empty() ? 0 : std::max<std::uint64_t>(std::hash<std::string_view>{}(text), 1);
+}
+
+Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
+  Past past;
+  past.known = true;
+  bool still_tolerated = true;
+  const PastRun* later = nullptr;
+  for (auto one = runs.rbegin(); one != runs.rend(); ++one) {
+    if (one->text != text) break;  // the check was another one before
+    if (one->excused && still_tolerated)
+      past.tolerated_since = one->time;
+    else if (one->verdict != Verdict::skipped)
+      still_tolerated = false;
+    const bool judged =
+        one->verdict == Verdict::pass || one->verdict == Verdict::degraded || one->verdict == Verdict::fail;
+    if (!judged) continue;
+    ++past.runs;
+    // Within a run: failed, then passed.
+    if (one->flaky) ++past.flips;
+    // Between runs: failed, and the next one of the same release passed.
+    if (later != nullptr && one->verdict == Verdict::fail && later->verdict != Verdict::fail &&
+        one->release == later->release && one->release != 0)
+      ++past.flips;
+    later = &*one;
+  }
+  return past;
+}
+
+void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& suite : plan.suites) {
+    if (suites_[suite.name]) continue;
+    for (auto& [key, runs] : past_runs(store.check_history(plan.environment, suite.name, suite.flaky.window)))
+      runs_[key] = std::move(runs);
+    suites_[suite.name] = true;
+  }
+}
+
+void Memory::add(const RunResult& run) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& suite : run.suites)
+    for (const auto& one : suite.checks) {
+      if (one.check->part == checks::Part::sweep) continue;
+      auto& runs = runs_[one.check->key];
+      runs.push_back({mark_of(one.check->text_id), mark_of(run.release), one.started,
+                      static_cast<float>(one.duration.count()), one.verdict, one.flaky,
+                      !one.tolerated.empty()});
+      const std::size_t window = suite.suite->flaky.window;
+      if (runs.size() > window) runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(window));
+    }
+}
+
+std::vector<PastRun> Memory::of(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = runs_.find(key);
+  return found == runs_.end() ? std::vector<PastRun>{} : found->second;
+}
+
+}  // namespace staithe::verify
