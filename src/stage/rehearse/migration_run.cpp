@@ -19,15 +19,38 @@ void set_if_allowed(pg::Session& session, const std::string& setting, const Scop
   }
 }
 
-bool is_control(const std::string& text) {
+std::string lower(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  return out;
+}
+
+std::string first_word(const std::string& text) {
   std::string word;
   for (const char c : text) {
     if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
-    word += static_cast<char>(c | 0x20);
+    word += c;
   }
+  return lower(word);
+}
+
+bool is_control(const std::string& text) {
+  const std::string word = first_word(text);
   for (const auto* control : {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
     if (word == control) return true;
   return false;
+}
+
+/// A procedure may commit, which the server takes only outside of a transaction block; so may the body of DO.
+bool may_commit_itself(const std::string& text) {
+  const std::string word = first_word(text);
+  return word == "call" || (word == "do" && lower(text).find("commit") != std::string::npos);
+}
+
+/// The server gave up to wait, for a lock or at all.
+bool gave_up(const pg::StatementError& error) {
+  const auto& code = error.refusal().sqlstate;
+  return code == "55P03" || code == "57014";
 }
 
 }  // namespace
@@ -43,6 +66,7 @@ MigrationRun::MigrationRun(const std::string& url, Measure measure, MigrationHoo
     session_.run("SET client_min_messages = debug1", scope);
     first_state_ = state_ = read_state(session_, scope);
     known_ = state_.relations;
+    gate_ = std::make_unique<LockGate>(url, scope);
     observer_ = std::make_unique<LockObserver>(url, session_.backend_pid(), scope);
   }
   zero_ = steady_clock::now();
@@ -89,9 +113,11 @@ StatementReport& MigrationRun::begin_report(const MigrationFile& file, std::uint
 }
 
 bool MigrationRun::perform(const MigrationFile& file, const PlannedStatement& statement, Around around) {
-  if (file.transactions == Transactions::own && session_.in_transaction() && statement.in_transaction &&
-      !is_control(statement.text))
-    around = Around::savepoint;
+  // Alone it would commit at once: with BEGIN and COMMIT around it, it can be asked what it holds.
+  const bool own = file.transactions == Transactions::own && statement.in_transaction;
+  if (own && !is_control(statement.text))
+    around = session_.in_transaction() ? Around::savepoint : Around::transaction;
+  if (around == Around::transaction && may_commit_itself(statement.text)) around = Around::nothing;
   begin_report(file, statement.line, statement.text);
   const std::size_t index = statements_.size() - 1;
   auto& report = statements_.back();
@@ -113,15 +139,18 @@ bool MigrationRun::commit(const MigrationFile& file) {
 
 bool MigrationRun::attempt(std::size_t index, const std::string& text, Around around,
                            StatementReport& report) {
-  for (;;) {
+  for (bool gated = around == Around::nothing && close_gate(text);; gated = false) {
     if (around == Around::transaction) session_.run("BEGIN", scope_);
     if (around == Around::savepoint) session_.run("SAVEPOINT staithe", scope_);
     session_.take_notices();
-    const auto began = steady_clock::now();
+    auto began = steady_clock::now();
     if (report.began == Micros{0}) report.began = since_zero(began);
     try {
       report.rows = session_.run(text, scope_, pg::Rows::drop).affected;
+      if (gated) report.began = since_zero(began = open_gate(began));
     } catch (const pg::StatementError& error) {
+      if (gated) report.began = since_zero(began = open_gate(began));
+      if (gated && gave_up(error)) continue;  // it was the gate that it waited for too long
       report.took += duration_cast<Micros>(steady_clock::now() - began);
       const bool again = hooks_.again && hooks_.again(index, error.refusal());
       refused(error, around, report);
@@ -146,6 +175,23 @@ bool MigrationRun::attempt(std::size_t index, const std::string& text, Around ar
     if (!session_.in_transaction()) measure_after(report);
     return true;
   }
+}
+
+bool MigrationRun::close_gate(const std::string& text) {
+  if (!gate_ || session_.in_transaction() || is_control(text)) return false;
+  diag::Diagnostics ignored;
+  const auto sql = split_sql(text, "", ignored);
+  if (sql.statements.empty()) return false;
+  if (!gate_->close(tables_named_by(session_, sql.statements.front(), scope_))) return false;
+  observer_->watch(gate_.get());
+  return true;
+}
+
+/// The statement's time without what it waited for the gate.
+SteadyTime MigrationRun::open_gate(SteadyTime began) {
+  observer_->watch(nullptr);
+  gate_->open();
+  return std::max(began, gate_->opened());
 }
 
 void MigrationRun::refused(const pg::StatementError& error, Around around, StatementReport& report) {

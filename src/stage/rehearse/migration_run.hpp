@@ -1,5 +1,6 @@
 #pragma once
 #include "catalog.hpp"
+#include "lock_gate.hpp"
 #include "observer.hpp"
 
 #include "staithe/stage/rehearsal.hpp"
@@ -56,6 +57,8 @@ class MigrationRun {
   bool attempt(std::size_t index, const std::string& text, Around around, StatementReport& report);
   void refused(const pg::StatementError& error, Around around, StatementReport& report);
   StatementReport& begin_report(const MigrationFile& file, std::uint32_t line, const std::string& text);
+  bool close_gate(const std::string& text);
+  SteadyTime open_gate(SteadyTime began);
   void measure_inside(StatementReport& report, SteadyTime began);
   void measure_after(StatementReport& report);
   Micros since_zero(SteadyTime when) const;
@@ -66,6 +69,7 @@ class MigrationRun {
   MigrationHooks hooks_;
   base::Scope scope_;
   SteadyTime zero_;
+  std::unique_ptr<LockGate> gate_;  ///< the observer opens it, so it goes after it
   std::unique_ptr<LockObserver> observer_;
   CatalogState first_state_, state_;
   std::map<Oid, Relation> known_;  ///< every relation that was ever seen

@@ -1,5 +1,7 @@
 #include "observer.hpp"
 
+#include "lock_gate.hpp"
+
 #include <poll.h>
 
 #include <algorithm>
@@ -12,6 +14,9 @@ constexpr base::Duration every{2};
 /// A cluster in a checkpoint storm answers late, but it answers.
 constexpr base::Duration answer_patience{30'000};
 
+/// Below are the catalogues, whose locks say nothing to a person.
+constexpr Oid first_user_oid = 16384;
+
 Oid oid_of(const pg::Value& value) {
   Oid oid = 0;
   if (value) std::from_chars(value->data(), value->data() + value->size(), oid);
@@ -22,10 +27,9 @@ Oid oid_of(const pg::Value& value) {
 
 LockObserver::LockObserver(const std::string& url, int pid, const base::Scope& scope)
     : session_(url, {"staithe observer", std::chrono::seconds(10)}, scope), pid_(pid) {
-  // 16384 is the first identifier of what users make; a catalogue's locks say nothing to a person.
   const std::string common =
-      "SELECT relation, mode, granted FROM pg_locks WHERE locktype = 'relation' AND relation >= 16384 AND "
-      "database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND ";
+      "SELECT relation, mode, granted FROM pg_locks WHERE (NOT granted OR locktype = 'relation' AND relation "
+      ">= 16384 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AND ";
   session_.prepare("locks",
                    common + (pid != 0 ? "pid = $1::int"
                                       : "pid <> $1::int AND pid IN (SELECT pid FROM pg_stat_activity WHERE "
@@ -80,7 +84,9 @@ void LockObserver::sample(const pg::Result& rows, SteadyTime now) {
   if (now <= last_release_) return;  // what it shows has been released since
   std::map<Key, bool> present;
   for (const auto& row : rows.rows) {
-    auto& granted = present[{oid_of(row[0]), row[1].value_or("")}];
+    const Oid relation = oid_of(row[0]);
+    if (relation < first_user_oid) continue;  // it waits for something else, such as a transaction
+    auto& granted = present[{relation, row[1].value_or("")}];
     granted = granted || row[2] == "t";
   }
   for (const auto& [key, granted] : present) {
@@ -110,12 +116,39 @@ void LockObserver::run(const base::Scope& scope) {
       const auto rows = session_.exec_prepared("locks", {&pid, 1}, base::Scope::lasting(answer_patience));
       // A lock is known to be held when the sample was taken, which is after it was asked for.
       sample(rows, asked);
-      if (base::wait_for(done_.fd(), POLLIN, scope.at_most(every)) == base::Woke::ready) return;
-      if (scope.cancelled() || scope.expired()) return;
+      const bool waits =
+          std::any_of(rows.rows.begin(), rows.rows.end(), [](const auto& row) { return row[2] == "f"; });
+      if (waits) open_gate();
+      if (base::wait_for(done_.fd(), POLLIN, scope.at_most(every)) == base::Woke::ready) break;
+      if (scope.cancelled() || scope.expired()) break;
     }
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);
     problem_ = error.what();
+  }
+  const std::lock_guard lock(gate_mutex_);
+  over_ = true;
+  if (gate_ != nullptr) gate_->open();
+}
+
+void LockObserver::watch(LockGate* gate) {
+  const std::lock_guard lock(gate_mutex_);
+  gate_ = gate;
+  if (over_ && gate_ != nullptr) gate_->open();
+}
+
+/// What waited for the gate had asked for it, but its time in a queue begins only now.
+void LockObserver::open_gate() {
+  const std::lock_guard gate_lock(gate_mutex_);
+  if (gate_ == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!gate_->open()) return;
+  gate_->note_opened(now);
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, seen] : open_) {
+    if (seen.was_granted) continue;
+    seen.asked = seen.granted = now;
+    seen.was_granted = true;
   }
 }
 

@@ -26,8 +26,11 @@ struct SeenLock {
   bool was_granted = false, is_open = true;
 };
 
+class LockGate;
+
 /// Samples the locks of other sessions from a thread and a session of its own, every 2 ms (a sample takes
-/// about 0.15 ms). What is shorter is caught by note_held, which the session itself calls before it commits.
+/// about 0.15 ms). What is shorter is caught by note_held, which the session
+/// itself calls before it commits, and outside of transactions by a gate.
 class LockObserver {
  public:
   /// Watches the session `pid`; with 0 every session of that database but those called "staithe…".
@@ -43,6 +46,10 @@ class LockObserver {
   /// The transaction has ended.
   void note_released(SteadyTime when);
 
+  /// From now on `gate` is opened when the session is seen to wait, or when nothing can be seen any more;
+  /// null: there is none. The gate is not touched any more when this returns.
+  void watch(LockGate* gate);
+
   /// Ends the sampling. Idempotent.
   std::vector<SeenLock> finish();
   /// Why the sampling ended early; "" when it did not.
@@ -52,6 +59,7 @@ class LockObserver {
   using Key = std::pair<Oid, std::string>;
   void run(const base::Scope& scope);
   void sample(const pg::Result& rows, SteadyTime now);
+  void open_gate();
   SeenLock& lock_of(const Key& key, SteadyTime now);
 
   pg::Session session_;
@@ -63,6 +71,9 @@ class LockObserver {
   std::vector<SeenLock> closed_;
   SteadyTime last_release_{};
   std::string problem_;
+  std::mutex gate_mutex_;  ///< taken before mutex_
+  LockGate* gate_ = nullptr;
+  bool over_ = false;
   std::thread thread_;
 };
 

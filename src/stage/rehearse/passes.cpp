@@ -1,5 +1,7 @@
 #include "passes.hpp"
 
+#include "catalog.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -17,6 +19,9 @@ constexpr std::size_t most_stalls = 400;
 /// For the workload to be in its stride before, and to show what still hangs after.
 constexpr base::Duration settle{300};
 constexpr Micros least_stall{1'000};
+/// How long somebody is waited for who queues behind the statement: a busy machine may take its time.
+constexpr base::Duration queue_patience{10'000};
+constexpr base::Duration look_again{5};
 
 Micros overlap(const LoadSample& sample, SteadyTime begin, SteadyTime end) {
   const auto from = std::max(sample.began, begin);
@@ -94,9 +99,14 @@ class OpenReader {
     }
     Load load{"read " + table, "SELECT FROM " + table + " LIMIT 1", "", base::Duration{5}};
     later_ = std::make_unique<Workload>(url_, std::vector<ReadyLoad>{{load, false, {}}}, scope_);
-    closer_ = std::thread([this] {
-      base::wait_for(over_.fd(), POLLIN, scope_.at_most(open_for_));
+    over_ = std::make_unique<base::Cancel>();
+    closer_ = std::thread([this, table] {
       try {
+        const Scope queueing = scope_.at_most(queue_patience);
+        while (!is_queued_for(table) &&
+               base::wait_for(over_->fd(), POLLIN, queueing.at_most(look_again)) != base::Woke::ready)
+          if (queueing.expired()) break;
+        base::wait_for(over_->fd(), POLLIN, scope_.at_most(open_for_));
         session_->run("COMMIT", Scope::lasting(std::chrono::seconds(10)));
       } catch (const base::Error&) {
         session_.reset();  // its end closes the transaction all the same
@@ -107,14 +117,15 @@ class OpenReader {
 
   /// Lets a statement go that gave up: the reader is over.
   void close() {
-    over_.request();
-    if (closer_.joinable()) closer_.join();
+    if (!closer_.joinable()) return;
+    over_->request();
+    closer_.join();
   }
 
   /// The longest that the later reader waited.
   Micros finish() {
     if (!later_) return Micros{0};
-    if (closer_.joinable()) closer_.join();
+    close();
     Micros worst{0};
     for (const auto& sample : later_->finish()) worst = std::max(worst, sample.lasted);
     later_.reset();
@@ -123,12 +134,22 @@ class OpenReader {
   }
 
  private:
+  /// The statement waits, and somebody behind it: only then it counts how long the reader stays.
+  bool is_queued_for(const std::string& table) {
+    const auto waiting = session_->run(
+        "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database()) AND relation = " +
+            pg::quoted_literal(table) + "::regclass",
+        Scope::lasting(std::chrono::seconds(10)));
+    return number_of(waiting.rows.at(0)[0]) >= 2;
+  }
+
   std::string url_;
   base::Duration open_for_;
   Scope scope_;
   std::unique_ptr<pg::Session> session_;
   std::unique_ptr<Workload> later_;
-  base::Cancel over_;
+  std::unique_ptr<base::Cancel> over_;
   std::thread closer_;
 };
 
