@@ -1,8 +1,12 @@
+#include "request_json.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace staithe::checks {
 namespace {
@@ -20,19 +24,11 @@ json json_of(const Check& check) {
                 {"key", check.key},
                 {"severity", name_of(check.severity)},
                 {"line", check.position.line},
-                {"request", title_of(check.request)},
+                {"title", title_of(check.request)},
+                {"request", json_of(check.request)},
                 {"timeout_ms", check.timeout.count()},
                 {"tags", check.tags},
                 {"expect", json_of(check.expect)}};
-  auto texts = json::array();
-  for (const auto* text : texts_of(check.request)) texts.push_back(text->shown());
-  document["texts"] = texts;
-  if (const auto* http = std::get_if<HttpRequest>(&check.request)) {
-    auto headers = json::array();
-    for (const auto& header : http->headers) headers.push_back(header.first);
-    document["headers"] = headers;
-    if (!http->connect_to.empty()) document["connect_to"] = http->connect_to;
-  }
   if (!check.warn.empty()) document["warn"] = json_of(check.warn);
   if (!check.until.empty())
     document["until"] = {{"expect", json_of(check.until)},
@@ -71,9 +67,11 @@ json json_of(const Suite& suite) {
                 {"budget_ms", suite.budget.count()},
                 {"depends_on", suite.depends_on},
                 {"export", suite.exports},
+                {"cleanup_budget_ms", suite.cleanup_budget.count()},
                 {"setup", json_of(suite.setup)},
                 {"steps", json_of(suite.steps)},
                 {"cleanup", json_of(suite.cleanup)}};
+  for (const auto& [name, text] : suite.use) document["use"][name] = text.shown();
   if (suite.sweep)
     document["sweep"] = {{"older_than_ms", suite.sweep->older_than.count()},
                          {"list", json_of(suite.sweep->list)},
@@ -133,6 +131,15 @@ class Renderer {
     text_ += fmt::format("  {:>3}  {}{}\n", number, check.name, facts(check));
     if (title != check.name) line("ask", base::printable(title));
     if (const auto* http = std::get_if<HttpRequest>(&check.request)) this->http(*http);
+    if (const auto* sql = std::get_if<SqlRequest>(&check.request))
+      for (const auto& argument : sql->arguments) line("with", argument.shown());
+    if (const auto* run = std::get_if<RunRequest>(&check.request))
+      for (const auto& input : run->inputs) line("with", "$" + input.variable + " = " + input.value.shown());
+    if (const auto* compare = std::get_if<CompareRequest>(&check.request)) {
+      sql("left", compare->left);
+      sql("right", compare->right);
+      if (compare->allowance.count() > 0) line("lag", "at most " + base::to_text(compare->allowance));
+    }
     for (const auto& one : check.until) expectation("until", one);
     for (const auto& one : check.give_up_if) expectation("give up", one);
     for (const auto& one : check.expect) expectation("expect", one);
@@ -161,6 +168,13 @@ class Renderer {
     for (const auto& [name, value] : http.headers) line("header", name + ": " + value.shown());
     if (!http.body.empty()) line("body", http.body.shown());
     if (!http.connect_to.empty()) line("connect", http.connect_to);
+    if (!http.client_certificate.empty()) line("as", http.client_certificate);
+    if (http.follow_redirects > 0) line("follow", fmt::format("{} redirects", http.follow_redirects));
+  }
+
+  void sql(const char* side, const SqlRequest& sql) {
+    line(side, fmt::format("{}: {}", sql.connection, base::printable(sql.query)));
+    for (const auto& argument : sql.arguments) line("with", argument.shown());
   }
 
   void expectation(const char* word, const Expectation& one) { line(word, one.subject + ": " + one.wanted); }
@@ -173,6 +187,53 @@ class Renderer {
 };
 
 }  // namespace
+
+namespace {
+
+/// "charge: POST https://…   expect status 201, json.id exists", on one line whatever it asks.
+std::string one_line(const char* part, const Check& check) {
+  const auto title = title_of(check.request);
+  std::string line = part;
+  if (title != check.name) line += check.name + ": ";
+  line += title;
+  if (const auto* http = std::get_if<HttpRequest>(&check.request); http != nullptr && !http->body.empty())
+    line += "   send " + http->body.shown();
+  const auto add = [&](const char* word, const std::vector<Expectation>& expectations) {
+    for (std::size_t i = 0; i < expectations.size(); ++i)
+      line += fmt::format("{}{} {}", i == 0 ? fmt::format("   {} ", word) : ", ", expectations[i].subject,
+                          expectations[i].wanted);
+  };
+  add("until", check.until);
+  add("expect", check.expect);
+  add("warn", check.warn);
+  line = base::printable(line);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+}  // namespace
+
+std::vector<std::string> listing(const SuitePlan& plan) {
+  std::vector<std::string> lines;
+  const auto add = [&](const char* part, const std::vector<Check>& checks) {
+    for (const auto& check : checks) {
+      lines.push_back(one_line(part, check));
+      for (const auto& undo : check.undo) lines.push_back(one_line("", undo));
+    }
+  };
+  for (const auto& suite : plan.suites) {
+    add("setup: ", suite.setup);
+    add("", suite.steps);
+    add("cleanup: ", suite.cleanup);
+    if (suite.sweep) {
+      lines.push_back(one_line("sweep: ", suite.sweep->list));
+      lines.push_back(one_line("sweep each: ", suite.sweep->each));
+    }
+    for (const auto& neighbour : suite.neighbours)
+      if (neighbour.probe) lines.push_back(one_line("when it is to blame: ", *neighbour.probe));
+  }
+  return lines;
+}
 
 std::string to_json(const SuitePlan& plan) {
   auto suites = json::array();

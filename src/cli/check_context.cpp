@@ -38,21 +38,21 @@ Host host_of(const LoadedSuites& loaded, const playbook::Host& host) {
 }
 
 /// The hosts of --limit; all without. How many a group has is told of the whole group.
-std::vector<std::string> wanted_hosts(App& app, LoadedSuites& loaded) {
-  if (app.args().command->name != "check" || !app.args().has("limit")) {
+std::vector<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std::string& wanted) {
+  if (wanted.empty()) {
     std::vector<std::string> all;
     for (const auto& host : loaded.project->env().hosts) all.push_back(host.name.value);
     return all;
   }
-  const playbook::Text limit{app.args().value("limit"), {}, 1, ""};
+  const playbook::Text limit{wanted, {}, 1, ""};
   auto chosen = playbook::select(loaded.project->env(), limit, loaded.project->diagnostics, "--limit");
   stop_on_errors(app, loaded.project->diagnostics);
   return *chosen;
 }
 
-void add_groups(App& app, LoadedSuites& loaded, checks::Context& context) {
+void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks::Context& context) {
   const auto& environment = loaded.project->env();
-  const auto wanted = wanted_hosts(app, loaded);
+  const auto wanted = wanted_hosts(app, loaded, limit);
   const auto is_wanted = [&](const std::string& name) {
     return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
   };
@@ -114,7 +114,8 @@ std::string last_good_release(App& app, const LoadedSuites& loaded) {
 
 }  // namespace
 
-checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release) {
+checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
+                              const std::string& limit) {
   checks::Context context;
   if (loaded.project) {
     const auto& project = loaded.project->project;
@@ -123,7 +124,7 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     context.environment = loaded.project->environment;
     context.values["environment"] = context.environment;
     context.values["project"] = project.name.value;
-    add_groups(app, loaded, context);
+    add_groups(app, loaded, limit, context);
     add_databases(loaded, context);
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;

@@ -5,6 +5,8 @@ namespace staithe::cli {
 
 /// What the texts of suites may name: the environment, its hosts and groups, variables, what is deployed.
 /// `release`: what a deploy is about to judge; "" for the newest one that was good.
-checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release);
+/// `limit`: the hosts that `each` means, as for --limit; "" for all.
+checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
+                              const std::string& limit);
 
 }  // namespace staithe::cli

@@ -14,9 +14,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <set>
 
 namespace staithe::cli {
 namespace {
@@ -69,13 +67,10 @@ std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded,
 
 }  // namespace
 
-LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release) {
-  LoadedSuites loaded;
-  if (has_project(app)) {
-    loaded.project = load(app);
-    loaded.survey = survey_plan(app, *loaded.project, "");
-  }
-  auto context = check_context(app, loaded, release);
+checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
+                              const std::string& release, const std::string& limit) {
+  checks::SuitePlan plan;
+  auto context = check_context(app, loaded, release, limit);
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(file_of(loaded, name));
   if (files.empty()) files = all_suites(loaded);
@@ -90,55 +85,25 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
       }
     };
     if (auto suite = checks::load_suite(file, read_text(file), context, loaded.diagnostics))
-      loaded.plan.suites.push_back(std::move(*suite));
+      plan.suites.push_back(std::move(*suite));
   }
-  if (!loaded.diagnostics.has_errors()) checks::check_together(loaded.plan.suites, loaded.diagnostics);
+  if (!loaded.diagnostics.has_errors()) checks::check_together(plan.suites, loaded.diagnostics);
+  const auto judged = context.values.find("deploy.release");
+  if (judged != context.values.end()) plan.release = judged->second;
+  plan.environment = context.environment;
+  return plan;
+}
+
+LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release) {
+  LoadedSuites loaded;
+  if (has_project(app)) {
+    loaded.project = load(app);
+    loaded.survey = survey_plan(app, *loaded.project, "");
+  }
+  loaded.plan = read_suites(app, loaded, names, release, app.args().value("limit"));
   stop_on_errors(app, loaded.diagnostics);
   if (!loaded.diagnostics.empty()) print_findings(app, loaded.diagnostics);
-  loaded.plan.release = context.values.count("deploy.release") > 0 ? context.values.at("deploy.release") : "";
-  loaded.plan.environment = context.environment;
   return loaded;
-}
-
-namespace {
-
-void collect_suites(const std::vector<plan::Action>& actions, std::set<std::string>& names) {
-  for (const auto& action : actions)
-    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect))
-      for (const auto& input : local->inputs)
-        if (input.variable == "STAITHE_SUITE") names.insert(input.value.shown());
-}
-
-/// Steps run this program again: they find it, and the project that this run is about, in their environment.
-/// No thread that reads the environment exists yet.
-void tell_steps(const App& app, const plan::Plan& plan) {
-  std::error_code none;
-  const auto self = fs::read_symlink("/proc/self/exe", none);
-  ::setenv("STAITHE", none ? "staithe" : self.c_str(), 1);
-  const auto hosts = plan::target_hosts(plan);
-  if (!hosts.empty()) ::setenv("STAITHE_HOSTS", base::join(hosts, ",").c_str(), 1);
-  if (app.args().has("file")) ::setenv("STAITHE_FILE", fs::absolute(app.args().value("file")).c_str(), 1);
-  if (app.args().has("environment"))
-    ::setenv("STAITHE_ENVIRONMENT", app.args().value("environment").c_str(), 1);
-  if (app.args().has("service")) ::setenv("STAITHE_SERVICE", app.args().value("service").c_str(), 1);
-}
-
-}  // namespace
-
-void read_suites_of(App& app, const plan::Plan& plan) {
-  std::set<std::string> names;
-  for (const auto* part : {&plan.open, &plan.close, &plan.notify_failure}) collect_suites(*part, names);
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes)
-      for (const auto& node : lane.nodes) {
-        if (const auto* action = std::get_if<plan::Action>(&node)) collect_suites({*action}, names);
-        if (const auto* bracket = std::get_if<plan::Bracket>(&node))
-          for (const auto* part : {&bracket->acquire, &bracket->body, &bracket->release})
-            collect_suites(*part, names);
-      }
-  if (names.empty()) return;
-  load_suites(app, {names.begin(), names.end()}, plan.sha.empty() ? "unknown" : plan.sha);
-  tell_steps(app, plan);
 }
 
 verify::RunResult run_suites(App& app, LoadedSuites& loaded) {

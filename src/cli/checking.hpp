@@ -26,9 +26,11 @@ struct LoadedSuites {
 /// named. Throws FilesWrong once the findings are printed.
 LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release);
 
-/// The suites that steps of a plan run: read now, so that a mistake in one is found before anything is
-/// changed. Throws FilesWrong.
-void read_suites_of(App& app, const plan::Plan& plan);
+/// The same for a project that was loaded before; findings go to loaded.diagnostics. `release` "" is the
+/// newest good one; `limit` says which hosts `each` means, "" for all. Throws FilesWrong when a file cannot
+/// be read.
+checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
+                              const std::string& release, const std::string& limit);
 
 /// Runs what was loaded and reports it as the command line says.
 verify::RunResult run_suites(App& app, LoadedSuites& loaded);

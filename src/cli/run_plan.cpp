@@ -2,6 +2,7 @@
 
 #include "exit_codes.hpp"
 #include "sinks.hpp"
+#include "suite_steps.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/make_plan.hpp"
@@ -138,6 +139,7 @@ class RunOfPlan {
     world::Settings settings;
     settings.run_id = run_id_;
     settings.directory = request_.directory;
+    settings.check_command = check_command(app_);
     settings.ref = plan_.ref;
     settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
     settings.stop = &app_.stops().soft;

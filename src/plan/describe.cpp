@@ -120,6 +120,17 @@ Description probe_text(const Probe& probe) {
   return description;
 }
 
+/// The requests stand below it: what is asked is as much a part of the plan as a script is.
+Description suite_text(const CheckSuite& check) {
+  Description description{check.suite, check.requests};
+  if (check.critical) description.line += "   critical checks";
+  if (!check.tags.empty()) description.line += "   tagged " + base::join(check.tags, " or ");
+  if (!check.host.empty()) description.line += "   for " + check.host;
+  if (check.fail_on != "fail") description.line += fmt::format("   fails when {} too", check.fail_on);
+  if (!check.suite_plan.empty()) description.line += "   plan " + check.suite_plan;
+  return description;
+}
+
 struct Describe {
   const Plan& plan;
 
@@ -164,6 +175,7 @@ struct Describe {
                         record.host.empty() ? "" : " on " + record.host),
             {}};
   }
+  Description operator()(const CheckSuite& check) const { return suite_text(check); }
 };
 
 }  // namespace

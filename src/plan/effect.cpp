@@ -33,6 +33,8 @@ std::string host_of(const Effect& effect) {
                         [](const Notify&) { return std::string(); },
                         [](const TakeLock&) { return std::string(); },
                         [](const GiveLock&) { return std::string(); },
+                        // It asks from this machine, whichever host it asks.
+                        [](const CheckSuite&) { return std::string(); },
                         [](const auto& on_host) { return on_host.host; },
                     },
                     effect);
@@ -56,6 +58,7 @@ bool changes_the_world(const Effect& effect) {
                         [](const TakeLock&) { return false; },
                         [](const GiveLock&) { return false; },
                         [](const RecordRelease&) { return false; },
+                        [](const CheckSuite&) { return true; },
                     },
                     effect);
 }
@@ -75,6 +78,7 @@ std::string kind_of(const Effect& effect) {
                         [](const TakeLock&) { return "lock"; },
                         [](const GiveLock&) { return "unlock"; },
                         [](const RecordRelease&) { return "record"; },
+                        [](const CheckSuite&) { return "suite"; },
                     },
                     effect);
 }

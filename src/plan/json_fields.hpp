@@ -191,6 +191,17 @@ void fields(A& a, RecordRelease& v) {
   a.field("state", v.state);
 }
 template <class A>
+void fields(A& a, CheckSuite& v) {
+  a.field("suite", v.suite);
+  a.field("host", v.host);
+  a.field("critical", v.critical);
+  a.field("tags", v.tags);
+  a.field("fail_on", v.fail_on);
+  a.field("release", v.release);
+  a.field("suite_plan", v.suite_plan);
+  a.field("requests", v.requests);
+}
+template <class A>
 void fields(A& a, Action& v) {
   a.field("id", v.id);
   a.field("step", v.step);
@@ -297,7 +308,7 @@ struct VariantNames<Effect> {
   static constexpr const char* names[] = {
       "run_remote",     "run_local",       "upload_file",   "change_rotation", "await_rotation",
       "guard_capacity", "survey_rotation", "probe",         "confirm",         "notify",
-      "take_lock",      "give_lock",       "record_release"};
+      "take_lock",      "give_lock",       "record_release", "check_suite"};
 };
 template <>
 struct VariantNames<decltype(Probe::what)> {

@@ -85,7 +85,7 @@ class Renderer {
     std::string model_shape;
     for (const auto& lane : stage.lanes) {
       const std::string lines = lane_lines(lane);
-      const std::string shape = without_host(lines, lane.host);
+      const std::string shape = without_suites(without_host(lines, lane.host), lane);
       if (detail_ == Detail::folded && model != nullptr && shape == model_shape) {
         text_ += fmt::format("  {}  same {} actions as {}{}\n", lane.host, count_actions(lane), model->host,
                              parameters(lane.host));
@@ -162,6 +162,21 @@ class Renderer {
     if (found != plan_.hosts.end() && !found->second.address.empty())
       blotted = blot(blotted, found->second.address, "<address>");
     return blotted;
+  }
+
+  /// Plans of suites are about the host: their ids differ where nothing else does.
+  static std::string without_suites(std::string lines, const Lane& lane) {
+    const auto blot_all = [&](const std::vector<Action>& actions) {
+      for (const auto& action : actions)
+        if (const auto* check = std::get_if<CheckSuite>(&action.effect))
+          lines = blot(lines, check->suite_plan, "<suite>");
+    };
+    for (const auto& node : lane.nodes) {
+      if (const auto* action = std::get_if<Action>(&node)) blot_all({*action});
+      if (const auto* bracket = std::get_if<Bracket>(&node))
+        for (const auto* part : {&bracket->acquire, &bracket->body, &bracket->release}) blot_all(*part);
+    }
+    return lines;
   }
 
   /// Replaces whole words only: "web1" is not a part of "web10".

@@ -1,8 +1,6 @@
 #include "kinds.hpp"
 #include "probe_fields.hpp"
 
-#include "staithe/base/text.hpp"
-
 namespace staithe::steps {
 namespace {
 
@@ -43,22 +41,18 @@ class SuiteCheck final : public Step {
   bool needs_host() const override { return false; }
 
   void lower(Lowering& at, Lowered& out) const override {
-    const std::string suite = at.plain(suite_);
+    plan::CheckSuite effect;
+    effect.suite = at.plain(suite_);
     if (at.failed()) return;
-    std::string script = "exec \"$STAITHE\" check \"$STAITHE_SUITE\" --no-input --color never";
-    if (critical_) script += " --critical";
-    for (const auto& tag : tags_) script += " --tag " + base::shell_quote(tag.value);
-    if (!fail_on_.empty()) script += " --fail-on " + fail_on_;
+    // Under 'each' the other hosts may still run the release before: they are not asked.
+    effect.host = at.site().host;
+    effect.critical = critical_;
+    for (const auto& tag : tags_) effect.tags.push_back(tag.value);
+    effect.fail_on = fail_on_;
     const auto* sha = at.site().variables == nullptr ? nullptr : at.site().variables->find("sha");
-    if (sha != nullptr && sha->kind == Variable::Kind::literal && !sha->text.empty())
-      script += " --var deploy.release=" + base::shell_quote(sha->text);
-    // Under 'each' the other hosts may still run the release before: they are not asked. Elsewhere the hosts
-    // of the run are meant, which the command line may have limited.
-    const auto& host = at.site().host;
-    script += host.empty() ? " --limit \"${STAITHE_HOSTS:-all}\"" : " --limit " + base::shell_quote(host);
-    plan::RunLocal effect{script, {{"STAITHE_SUITE", plan::Text(suite)}}, ""};
-    const std::string title =
-        "check suite " + suite + (critical_ ? ", critical checks" : "") + (host.empty() ? "" : " on " + host);
+    if (sha != nullptr && sha->kind == Variable::Kind::literal) effect.release = sha->text;
+    const std::string title = "check suite " + effect.suite + (critical_ ? ", critical checks" : "") +
+                              (effect.host.empty() ? "" : " on " + effect.host);
     out.actions.push_back(at.action(std::move(effect), title, std::chrono::minutes(10)));
   }
 
@@ -66,7 +60,7 @@ class SuiteCheck final : public Step {
   Template suite_;
   bool critical_ = false;
   std::vector<Template> tags_;
-  std::string fail_on_;
+  std::string fail_on_ = "fail";
 };
 
 std::unique_ptr<Step> parse_check(Fields& fields) {
@@ -91,7 +85,8 @@ within                      the time for the answer, 10s unless said otherwise
 
 suite       a suite of checks, checks/NAME.yml beside staithe.yml or a file; see staithe-suite(5). It is run as by
             'staithe check' with $(deploy.release) set to the commit; under 'each' for this host only. A check
-            that fails and is as severe as its suite fails the step.
+            that fails and is as severe as its suite fails the step. The plan lists what it asks; when the suite's
+            files change after the plan was made, the step fails and nothing is asked.
 critical    only the critical checks
 tags        only checks with one of these tags
 fail_on     degraded or tolerated: that fails the step too

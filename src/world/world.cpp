@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t tail_lines = 20;
 constexpr std::size_t largest_capture = 64 * 1024;
+/// What a suite that is stopped has to undo what it made.
+constexpr base::Duration suite_grace{8'000};
 
 std::string json_string(const std::string& text) {
   std::string quoted = "\"";
@@ -128,6 +130,37 @@ class World::Performer {
     result.output_tail = output.tail();
     if (!exit.ok()) return failed(std::move(result), exit.text());
     return captured(std::move(result), effect.capture, exit.out);
+  }
+
+  /// A process of its own: it has its own budget, and cleans up after itself whatever becomes of the run.
+  exec::EffectResult act(const plan::CheckSuite& effect, exec::Performance& performance) {
+    proc::Command command;
+    command.argv = settings_.check_command;
+    const auto add = [&](const std::string& option, const std::string& value) {
+      if (!value.empty()) command.argv.insert(command.argv.end(), {option, value});
+    };
+    command.argv.insert(command.argv.end(), {effect.suite, "--no-input", "--color", "never"});
+    add("--expect-plan", effect.suite_plan);
+    add("--limit", effect.host.empty() ? base::join(plan::target_hosts(plan_), ",") : effect.host);
+    if (effect.critical) command.argv.emplace_back("--critical");
+    for (const auto& tag : effect.tags) add("--tag", tag);
+    add("--fail-on", effect.fail_on);
+    if (!effect.release.empty()) add("--var", "deploy.release=" + effect.release);
+    command.directory = settings_.directory;
+    command.term_grace = suite_grace;
+    LineOutput output(redactor_, performance.output, tail_lines);
+    const auto exit = proc::run(
+        command,
+        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
+        performance.scope);
+    output.finish();
+    exec::EffectResult result;
+    result.exit_status = exit.status;
+    result.output_tail = output.tail();
+    if (!exit.ok()) return failed(std::move(result), exit.text());
+    // "degraded: 5 pass, 1 degraded in 2s" is worth a line though it stops nothing.
+    if (!result.output_tail.empty()) result.detail = result.output_tail.back();
+    return result;
   }
 
   static exec::EffectResult failed(exec::EffectResult result, std::string detail) {

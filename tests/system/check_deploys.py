@@ -43,6 +43,114 @@ class Wrong(harness.SystemTest):
         self.nothing_held()
 
 
+class Bound(harness.SystemTest):
+    """The plan of a deploy holds what its suites ask."""
+
+    def suite(self, text, name="bound"):
+        self.sandbox.write(text, "checks", f"{name}.yml")
+        path = self.sandbox.path("checks", f"{name}.yml")
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+
+    def bound(self, *steps, severity="critical", check_severity="critical", status=200):
+        """A suite that asks each host's app for a page, and wants `status` of it."""
+        self.suite(f"""suite: bound
+severity: {severity}
+steps:
+  - name: page
+    severity: {check_severity}
+    each: host in $(hosts.app)
+    get: http://$(host.address):$(host.port)/health
+    expect: {status}
+""")
+        lines = ["playbook: judged", "service: payments", "hosts: app", "vars: {ref: main}", *steps]
+        self.sandbox.write("\n".join(lines) + "\n", "playbooks", "bound.yml")
+        return "playbooks/bound.yml"
+
+    def staithe(self, *arguments):
+        return self.sandbox.staithe(*arguments[:1], "-f", "staithe.yml", *arguments[1:])
+
+    def plan_id(self, playbook):
+        result = self.staithe("plan", playbook, *BOTH)
+        self.assertEqual(result.code, 0, str(result))
+        return result.out.split("Plan id ")[1].strip(), result.out
+
+    def test_plan_lists_the_requests_and_changes_with_the_suite(self):
+        playbook = self.bound("before:", "  - check: {suite: bound}", "each:", "  - check: {suite: bound}",
+                              "after:", "  - check: {suite: bound, critical: true}")
+        first, text = self.plan_id(playbook)
+        # Before and after ask both hosts, the host's own step asks that one; like hosts are folded.
+        self.assertEqual(text.count("page [web1]: GET http://"), 3, text)
+        self.assertEqual(text.count("page [web2]: GET http://"), 2, text)
+        self.assertIn("/health   expect status 200", text)
+        self.assertEqual(self.plan_id(playbook)[0], first, "the id of an unchanged suite")
+        self.bound("before:", "  - check: {suite: bound}", "each:", "  - check: {suite: bound}",
+                   "after:", "  - check: {suite: bound, critical: true}", status=204)
+        other, _ = self.plan_id(playbook)
+        self.assertNotEqual(other, first)
+        refused = self.staithe("run", playbook, *BOTH, "--yes", "--expect-plan", first)
+        self.assertEqual(refused.code, 4, str(refused))
+
+    def test_suite_that_changes_under_a_run_is_not_asked(self):
+        playbook = self.bound("each:", f"  - {self.hold('changed').step}", "  - check: {suite: bound}")
+        hold = self.hold("changed")
+        run = self.sandbox.begin("run", "-f", "staithe.yml", playbook, *BOTH, "--yes")
+        hold.reached(run)
+        self.bound("each:", "  - check: {suite: bound}", status=[200, 204])
+        hold.let_go()
+        result = run.wait()
+        self.assertEqual(result.code, 1, str(result))
+        self.assertIn("as expected; nothing was run", result.text)
+        self.nothing_held()
+
+    def test_before_each_and_after_and_what_blocks(self):
+        for place, untouched in (("before", True), ("each", False), ("after", False)):
+            with self.subTest(place):
+                touched = self.sandbox.path("run", f"touched-{place}")
+                steps = {"before": [], "each": [f"run: touch {touched}"], "after": []}
+                steps[place].append("check: {suite: bound}")
+                lines = [line for name, own in steps.items() if own
+                         for line in (f"{name}:", *(f"  - {step}" for step in own))]
+                result = self.staithe("run", self.bound(*lines, status=418), *BOTH, "--yes")
+                # A host that a step altered, and that nothing repairs, is for a person.
+                self.assertEqual(result.code, 5 if place == "each" else 1, str(result))
+                self.assertIn("wanted 418 got 200", " ".join(result.text.split()))
+                self.assertEqual(os.path.exists(touched), not untouched, str(result))
+        for more in ("", ", critical: true"):
+            # A major check of a critical suite colours it; it is not even asked among the critical ones.
+            with self.subTest("what does not block" + more):
+                playbook = self.bound("each:", f"  - check: {{suite: bound{more}}}", check_severity="major", status=418)
+                result = self.staithe("run", playbook, *BOTH, "--yes")
+                if more:
+                    self.assertEqual(result.code, 3, str(result))
+                    self.assertIn("has no check that is critical", result.text)
+                else:
+                    self.assertEqual(result.code, 0, str(result))
+                    self.assertIn("degraded", result.text)
+        playbook = self.bound("after:", "  - check: {suite: bound, fail_on: degraded}", check_severity="major", status=418)
+        self.assertEqual(self.staithe("run", playbook, *BOTH, "--yes").code, 1)
+
+    def test_validate_reads_the_suites_of_a_playbook(self):
+        playbook = self.bound("each:", "  - check: {suite: bound}")
+        good = self.staithe("validate", playbook)
+        self.assertEqual(good.code, 0, str(good))
+        self.suite("suite: bound\nsteps:\n  - get: http://127.0.0.1/\n    expct: 200\n")
+        for arguments in (("validate", playbook), ("plan", playbook, *BOTH)):
+            result = self.staithe(*arguments)
+            self.assertEqual(result.code, 3, str(result))
+            self.assertIn("checks/bound.yml:4:5: error: unknown key 'expct'", result.text)
+        os.unlink(self.sandbox.path("checks", "bound.yml"))
+        missing = self.staithe("validate", playbook)
+        self.assertEqual(missing.code, 3, str(missing))
+        self.assertIn("there is no suite 'bound'", missing.text)
+
+    def test_rollback_runs_the_suites_too(self):
+        self.assertEqual(self.sandbox.deploy("v2", *BOTH, playbook="playbooks/checked.yml").code, 0)
+        result = self.sandbox.staithe("rollback", "-f", "staithe.yml", "playbooks/checked.yml", *BOTH, "--yes")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertIn("check suite charges", result.text)
+        self.nothing_left()
+
+
 class ByHand(harness.SystemTest):
     def check(self, *arguments, **more):
         return self.sandbox.staithe("check", "-f", "staithe.yml", *arguments, **more)

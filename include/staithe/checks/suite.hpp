@@ -149,6 +149,8 @@ std::string id_of(const SuitePlan& plan);
 std::string to_json(const SuitePlan& plan);
 /// Every request, and what is expected of it, for people.
 std::string render(const SuitePlan& plan);
+/// The same, a line for each request.
+std::vector<std::string> listing(const SuitePlan& plan);
 
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);

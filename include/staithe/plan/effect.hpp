@@ -171,8 +171,23 @@ struct RecordRelease {
   bool operator==(const RecordRelease&) const = default;
 };
 
-using Effect = std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, AwaitRotation, GuardCapacity,
-                            SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease>;
+/// Runs a suite of checks, by this same program in a process of its own, which refuses to when the suite is
+/// no longer the one that the plan holds.
+struct CheckSuite {
+  std::string suite;  ///< a name, or a file
+  std::string host;   ///< only this one is asked; "" for all hosts of the run
+  bool critical = false;
+  std::vector<std::string> tags;
+  std::string fail_on;                ///< "fail", "degraded" or "tolerated"
+  std::string release;                ///< the commit that is judged; "" when none is known
+  std::string suite_plan;             ///< id of the suite's own plan
+  std::vector<std::string> requests;  ///< one line each: what is asked, and what is expected
+  bool operator==(const CheckSuite&) const = default;
+};
+
+using Effect =
+    std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, AwaitRotation, GuardCapacity,
+                 SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease, CheckSuite>;
 
 /// The host that the effect acts on or through; "" for this machine.
 std::string host_of(const Effect& effect);
@@ -181,7 +196,7 @@ std::string host_of(const Effect& effect);
 bool changes_the_world(const Effect& effect);
 
 /// The short kind that plans and events show: "ssh", "local", "upload", "haproxy", "wait", "guard", "probe",
-/// "confirm", "notify", "lock", "unlock", "record".
+/// "confirm", "notify", "lock", "unlock", "record", "suite".
 std::string kind_of(const Effect& effect);
 
 }  // namespace staithe::plan

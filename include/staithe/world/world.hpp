@@ -26,6 +26,9 @@ struct Settings {
   const base::Cancel* stop = nullptr;  ///< soft stop: ends the wait for a lock
   Person person;
   std::string directory;  ///< where local commands run and relative files start; "" for the working directory
+  /// How this program runs a suite of checks of the same project: "/usr/bin/staithe check -f …"; the rest of
+  /// the command line follows. Empty: there is no such step.
+  std::vector<std::string> check_command;
 };
 
 struct ConnectFinding {

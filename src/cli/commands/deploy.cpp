@@ -1,7 +1,7 @@
-#include "checking.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "planning.hpp"
+#include "suite_steps.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -86,8 +86,7 @@ plan::Plan plan_of(App& app, Loaded& loaded) {
 
 int run_deploy(App& app) {
   auto loaded = load(app);
-  const auto plan = plan_of(app, loaded);
-  read_suites_of(app, plan);
+  const auto plan = with_suites(app, loaded, plan_of(app, loaded));
   return run_loaded(app, loaded, plan);
 }
 
@@ -95,6 +94,32 @@ int run_run(App& app) {
   if (app.args().positionals.empty()) throw UsageError("run needs a playbook");
   return run_deploy(app);
 }
+
+namespace {
+
+/// The suites that a playbook runs, in every environment that is judged and whose hosts are known.
+void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& playbook) {
+  const bool asked = !loaded.environment.empty();
+  for (const auto& environment : loaded.project.environments) {
+    if (asked && environment.name.value != loaded.environment) continue;
+    if (!asked && !environment.inventory.empty()) continue;  // its programs are not run
+    Loaded one{loaded.project, environment.name.value, {}};
+    auto request = request_of(app);
+    request.environment = environment.name.value;
+    const playbook::Refs any{"", std::string(40, '0'), ""};
+    const auto plan =
+        playbook::make_plan(one.project, playbook, request, any, playbook::disk_files(), one.diagnostics);
+    if (!plan) continue;  // its own mistakes are known
+    one.diagnostics = {};
+    validate_suites(app, one, *plan);
+    for (const auto& finding : one.diagnostics.sorted()) loaded.diagnostics.add(finding);
+    for (const auto& finding : one.diagnostics.sorted())
+      if (const auto& file = finding.position.file; !file.empty())
+        loaded.diagnostics.sources().add(file, read_text(file));
+  }
+}
+
+}  // namespace
 
 int run_validate(App& app) {
   // Without -e every environment is judged, by what the files say of it.
@@ -104,8 +129,9 @@ int run_validate(App& app) {
   std::vector<playbook::Playbook> playbooks;
   for (const auto& path : app.args().positionals) {
     auto playbook = playbook::load_playbook(path, read_text(path), loaded.diagnostics);
-    if (playbook)
-      playbook::validate(loaded.project, &*playbook, request, playbook::disk_files(), loaded.diagnostics);
+    if (!playbook) continue;
+    playbook::validate(loaded.project, &*playbook, request, playbook::disk_files(), loaded.diagnostics);
+    validate_suites_of(app, loaded, *playbook);
   }
   if (app.args().positionals.empty())
     playbook::validate(loaded.project, nullptr, request, playbook::disk_files(), loaded.diagnostics);

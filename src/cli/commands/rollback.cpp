@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "suite_steps.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -82,7 +83,8 @@ int run_rollback(App& app) {
                                 target.refusal));
   if (!app.quiet() && !app.json())
     app.say(fmt::format("Release {} -> {}, back from {}", target.release, target.sha, live_now(hosts)));
-  const auto plan = plan_for(app, loaded, playbook, request, {target.release, target.sha, ""});
+  const auto plan =
+      with_suites(app, loaded, plan_for(app, loaded, playbook, request, {target.release, target.sha, ""}));
   return run_loaded(app, loaded, plan);
 }
 

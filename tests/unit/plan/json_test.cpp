@@ -43,7 +43,15 @@ std::vector<plan::Effect> every_effect() {
       plan::Notify{text_with_holes(), "done"},
       plan::TakeLock{"production/web", "deploy"},
       plan::GiveLock{"production/web"},
-      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", "good"}};
+      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", "good"},
+      plan::CheckSuite{"smoke",
+                       "web1",
+                       true,
+                       {"quick", "all"},
+                       "degraded",
+                       "9d1f3c2ab4e500",
+                       "0123456789ab",
+                       {"up: GET http://10.0.0.1/   expect status 200"}}};
   for (const auto to : {Change::To::drain, Change::To::maint, Change::To::close_sessions, Change::To::prove,
                         Change::To::ready, Change::To::undo})
     effects.emplace_back(Change{"web1", to});

@@ -1,0 +1,133 @@
+#include "suite_steps.hpp"
+
+#include "looking.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+
+namespace staithe::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class Visit>
+void each_suite(plan::Plan& plan, const Visit& visit) {
+  const auto each = [&](std::vector<plan::Action>& actions) {
+    for (auto& action : actions)
+      if (auto* check = std::get_if<plan::CheckSuite>(&action.effect)) visit(action, *check);
+  };
+  const auto each_node = [&](std::vector<plan::Node>& nodes) {
+    for (auto& node : nodes) {
+      if (auto* bracket = std::get_if<plan::Bracket>(&node)) {
+        for (auto* part :
+             {&bracket->acquire, &bracket->undo, &bracket->body, &bracket->repair, &bracket->release})
+          each(*part);
+      } else if (auto* check = std::get_if<plan::CheckSuite>(&std::get<plan::Action>(node).effect)) {
+        visit(std::get<plan::Action>(node), *check);
+      }
+    }
+  };
+  for (auto* part : {&plan.open, &plan.close, &plan.notify_failure}) each(*part);
+  for (auto& stage : plan.stages)
+    for (auto& lane : stage.lanes) {
+      each_node(lane.nodes);
+      each_node(lane.revert);
+    }
+}
+
+/// A file is looked for beside staithe.yml, as all that a playbook names.
+std::string from_here(const LoadedSuites& suites, const std::string& name) {
+  const auto& directory = suites.project->project.directory;
+  const bool is_file = name.find('/') != std::string::npos || name.find('.') != std::string::npos;
+  return is_file && !directory.empty() ? (fs::path(directory) / name).lexically_normal().string() : name;
+}
+
+plan::Plan survey_of(App& app, Loaded& loaded) {
+  auto request = request_of(app);
+  request.environment = loaded.environment;
+  auto plan = playbook::make_survey_plan(loaded.project, request, "", loaded.diagnostics);
+  return playbook::located(require_plan(app, loaded, std::move(plan)), loaded.project.directory);
+}
+
+/// What is left of a suite once the step has said which checks it wants.
+checks::SuitePlan read(App& app, LoadedSuites& suites, const plan::Plan& plan,
+                       const plan::CheckSuite& check) {
+  const auto hosts = plan::target_hosts(plan);
+  auto read = read_suites(app, suites, {from_here(suites, check.suite)}, check.release,
+                          check.host.empty() ? base::join(hosts, ",") : check.host);
+  if (suites.diagnostics.has_errors()) return read;
+  checks::select(read, {check.critical, check.tags, {}});
+  if (read.suites.empty())
+    throw FilesWrong(fmt::format("suite '{}' has no check that is {}{}{}: the step would judge nothing",
+                                 check.suite, check.critical ? "critical" : "",
+                                 check.critical && !check.tags.empty() ? " and " : "",
+                                 check.tags.empty() ? "" : "tagged " + base::join(check.tags, " or ")));
+  return read;
+}
+
+bool has_suites(plan::Plan& plan) {
+  bool any = false;
+  each_suite(plan, [&](const plan::Action&, const plan::CheckSuite&) { any = true; });
+  return any;
+}
+
+}  // namespace
+
+plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
+  if (!has_suites(plan)) return plan;
+  LoadedSuites suites;
+  suites.project = loaded;
+  suites.survey = survey_of(app, *suites.project);
+  each_suite(plan, [&](const plan::Action&, plan::CheckSuite& check) {
+    const auto asked = read(app, suites, plan, check);
+    stop_on_errors(app, suites.diagnostics);
+    check.release = asked.release;
+    check.suite_plan = checks::id_of(asked);
+    check.requests = checks::listing(asked);
+  });
+  print_warnings(app, suites.diagnostics);
+  return plan;
+}
+
+void validate_suites(App& app, Loaded& loaded, const plan::Plan& plan) {
+  auto copy = plan;
+  if (!has_suites(copy)) return;
+  LoadedSuites suites;
+  suites.project = loaded;
+  suites.survey = survey_of(app, *suites.project);
+  std::set<std::string> wrong;
+  each_suite(copy, [&](const plan::Action& action, plan::CheckSuite& check) {
+    if (wrong.count(check.suite) > 0) return;  // its mistakes are known, and there for every host
+    suites.diagnostics = {};
+    try {
+      (void)read(app, suites, plan, check);
+    } catch (const FilesWrong& missing) {
+      loaded.diagnostics.error({plan.source, 0, 0}, fmt::format("{}: {}", action.title, missing.what()));
+    }
+    if (suites.diagnostics.has_errors()) wrong.insert(check.suite);
+    for (const auto& finding : suites.diagnostics.sorted()) {
+      loaded.diagnostics.add(finding);
+      if (fs::exists(finding.position.file))
+        loaded.diagnostics.sources().add(finding.position.file, read_text(finding.position.file));
+    }
+  });
+}
+
+std::vector<std::string> check_command(const App& app) {
+  std::error_code none;
+  const auto self = fs::read_symlink("/proc/self/exe", none);
+  std::vector<std::string> command{none ? "staithe" : self.string(), "check"};
+  for (const char* option : {"file", "environment", "service"}) {
+    if (!app.args().has(option)) continue;
+    const auto& value = app.args().value(option);
+    command.push_back(std::string("--") + option);
+    command.push_back(std::string_view(option) == "file" ? fs::absolute(value).string() : value);
+  }
+  return command;
+}
+
+}  // namespace staithe::cli

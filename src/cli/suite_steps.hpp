@@ -1,0 +1,20 @@
+#pragma once
+#include "checking.hpp"
+
+#include <string>
+#include <vector>
+
+/// Suites of checks that are steps of a plan.
+namespace staithe::cli {
+
+/// The plan with what its suites ask in it: their requests, and the ids of their own plans, so that the id of
+/// the whole changes when one of them does. Throws FilesWrong once the findings are printed.
+plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan);
+
+/// Finds the mistakes in suites that a plan would run; `loaded` has an environment. Adds to its diagnostics.
+void validate_suites(App& app, Loaded& loaded, const plan::Plan& plan);
+
+/// How this program runs a suite of the same project, whatever directory it is started in.
+std::vector<std::string> check_command(const App& app);
+
+}  // namespace staithe::cli
