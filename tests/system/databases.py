@@ -16,7 +16,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 STAITHE = os.environ.get("STAITHE", str(HERE.parents[1] / "build/dev/staithe"))
 SERVERS = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 BIN = SERVERS[-1] if SERVERS else None
+# Other versions' directories of programs, for stage_versions.py: those of Debian's packages, and of STAITHE_POSTGRES (a:b).
+OTHERS = SERVERS[:-1] + [pathlib.Path(path) for path in os.environ.get("STAITHE_POSTGRES", "").split(":") if path]
 PASSWORD = "s3cret-w0rd/%"
+TABLES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE relkind IN ('r', 'm') AND relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"""
+# How the copy of every_kind.sql differs from it: what acts by itself is switched off.
+SWITCHED_OFF = {"ALTER TABLE app.orders DISABLE TRIGGER notify_orders;", "ALTER EVENT TRIGGER et DISABLE;"}
 
 
 def demote():
@@ -32,32 +38,52 @@ def own(path):
 
 
 class Cluster:
-    def __init__(self, directory, name, settings=(), base=None):
-        self.directory, self.name, self.settings = directory, name, list(settings)
+    """`base`: become a standby of it. `programs`: of another version. `room`: bytes that its data may take, WAL apart."""
+
+    def __init__(self, directory, name, settings=(), base=None, programs=None, room=None):
+        self.directory, self.name, self.settings, self.bin = directory, name, list(settings), programs or BIN
+        self.room = room
         self.data, self.log = directory / name, directory / f"{name}.log"
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         if base is None:
             (directory / "password").write_text(PASSWORD)
-            subprocess.run([BIN / "initdb", "-D", self.data, "-U", "admin", "-E", "UTF8", "--locale=C.UTF-8", "-N",
-                            "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={directory}/password"],
+            words = [f"--waldir={self.data}-wal"] if self.mount() else []
+            subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "admin", "-E", "UTF8", "--locale=C.UTF-8", "-N",
+                            "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={directory}/password", *words],
                            check=True, stdout=subprocess.DEVNULL, preexec_fn=demote)
         else:
-            subprocess.run([BIN / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-h", base.directory, "-p",
+            subprocess.run([self.bin / "pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-h", base.directory, "-p",
                             str(base.port), "-U", "admin"], check=True, preexec_fn=demote)
         self.process = None
         self.start()
+
+    def mount(self):
+        """A small disk for the data, where one may be mounted."""
+        if self.room is None:
+            return False
+        user = pwd.getpwnam("postgres")
+        self.data.mkdir()
+        options = f"size={self.room},mode=700,uid={user.pw_uid},gid={user.pw_gid}"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.data], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            self.room = None
+            raise unittest.SkipTest("no small disk can be mounted: " + done.stderr.strip())
+        return True
 
     def start(self):
         settings = [word for setting in self.settings for word in ("-c", setting)]
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [BIN / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.directory, "-c", "fsync=off", "-c",
+                [self.bin / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.directory, "-c", "fsync=off", "-c",
                  "listen_addresses=127.0.0.1", "-c", "log_line_prefix=%a|%d|", *settings],
                 stdout=log, stderr=subprocess.STDOUT, preexec_fn=demote)
-        for _ in range(600):
-            ready = subprocess.run([BIN / "pg_isready", "-q", "-h", self.directory, "-p", str(self.port)], check=False)
+        self.wait_until_up()
+
+    def wait_until_up(self):
+        for _ in range(1200):
+            ready = subprocess.run([self.bin / "pg_isready", "-q", "-h", self.directory, "-p", str(self.port)], check=False)
             if ready.returncode == 0:
                 return
             time.sleep(0.05)
@@ -68,6 +94,11 @@ class Cluster:
             self.process.send_signal(how)
             self.process.wait()
             self.process = None
+
+    def remove(self):
+        self.stop(signal.SIGQUIT)
+        if self.room is not None:
+            subprocess.run(["umount", self.data], check=False)
 
     def url(self, database, user="admin", password=PASSWORD):
         word = ":" + password.replace("%", "%25").replace("/", "%2F") if password else ""
@@ -95,10 +126,24 @@ class Cluster:
     def databases(self):
         return self.sql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n")
 
-    def schema(self, database):
-        text = subprocess.run([BIN / "pg_dump", "-s", "-O", "-x", "-h", self.directory, "-p", str(self.port), "-U", "admin",
+    def schema(self, database, programs=None):
+        text = subprocess.run([(programs or self.bin) / "pg_dump", "-s", "-O", "-x", "-h", self.directory, "-p", str(self.port), "-U", "admin",
                                database], check=True, capture_output=True, text=True).stdout
-        return [line for line in text.split("\n") if not line.startswith(("\\restrict", "\\unrestrict"))]
+        return [line for line in text.split("\n") if line and not line.startswith(("\\restrict", "\\unrestrict", "-- Dumped "))]
+
+    def checksums(self, database):
+        found = {}
+        for table in self.sql(TABLES, database).split("\n"):
+            found[table] = self.sql(f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table} t", database)
+        return found
+
+    def wait(self, condition, database="postgres", seconds=60):
+        """Until a condition in SQL holds."""
+        deadline = time.monotonic() + seconds
+        while self.sql(f"SELECT ({condition})::text", database) != "true":
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name}: never came true: {condition}")
+            time.sleep(0.05)
 
     def ours(self):
         """Sessions and locks that a snapshot holds."""
@@ -180,6 +225,37 @@ class StageTest(unittest.TestCase):
     def every_kind(self):
         self.source.psql("shop", "-f", HERE / "every_kind.sql")
         self.source.sql("ALTER DATABASE shop SET search_path = app, public")
+
+    def until(self, process, step, seconds=60):
+        """Reads events until the step has begun."""
+        deadline = time.monotonic() + seconds
+        for line in process.stdout:
+            if f'"step":"{step}"' in line or time.monotonic() > deadline:
+                return
+        self.fail(f"the run ended before {step}: {process.stderr.read()}")
+
+    def end(self, process, code, *texts):
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, code, out + err)
+        for text in texts:
+            self.assertIn(text, out + err)
+        return Ended(code, out, err)
+
+    def first(self):
+        """A snapshot that is in use, which every fault has to leave alone."""
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 1000) i", "shop")
+        self.ok("stage", "snapshot")
+        return self.target.sql("SELECT oid FROM pg_database WHERE datname = 'staging'")
+
+    def still(self, oid):
+        self.assertEqual(self.target.sql("SELECT oid FROM pg_database WHERE datname = 'staging'"), oid, "the old one is gone")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
+
+    def nothing_half(self):
+        self.assertEqual([name for name in self.target.databases() if "building" in name], [])
+
+    def slow(self, **how):
+        self.project(masks=self.slow_table(**how), snapshot="limits: {lock_wait: 500ms, blocked: 1s}")
 
     def slow_table(self, rows=3000, seconds=0.002):
         """A table whose copy takes its time, by its mask."""

@@ -15,7 +15,7 @@ std::vector<std::pair<std::string, std::string>> program_environment(std::string
 std::vector<std::string> secrets_of(std::string_view url);
 
 /// The path of `name` ("pg_dump") of the lowest major version that is at least `major` (15), where Debian
-/// and the PostgreSQL project install them, else in PATH. Throws base::Error{unavailable}; the text says
+/// and the PostgreSQL project install them. Throws base::Error{unavailable}; the text says
 /// which versions there are.
 std::string find_program(const std::string& name, int major);
 

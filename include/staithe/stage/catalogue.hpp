@@ -84,6 +84,8 @@ struct Catalogue {
   int version = 0;  ///< 150014
   bool in_recovery = false;
   bool hot_standby_feedback = false;
+  std::string
+      standby_delay;  ///< max_standby_streaming_delay: how long replay waits for readers, "-1" for ever
   std::string encoding, collate, ctype, icu_locale;
   char locale_provider = 'c';
   std::uint64_t database_bytes = 0;
@@ -114,8 +116,13 @@ std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope
 /// The constraints of a database that are NOT VALID: "name on schema.table", by name.
 std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope& scope);
 
-/// The tables that a snapshot copies, by OID with their storage: what must be the same before the plan and
-/// once everything is locked.
-std::map<Oid, std::string> tables_now(pg::Session& source, const base::Scope& scope);
+/// A table that a snapshot copies, with its columns and their types, or a sequence: what must be the same
+/// when the plan is made and once everything is locked.
+struct Shape {
+  std::string name, columns;
+  bool operator==(const Shape&) const = default;
+};
+std::map<Oid, Shape> shapes_now(pg::Session& source, const base::Scope& scope);
+std::map<Oid, Shape> shapes_of(const Catalogue& catalogue);
 
 }  // namespace staithe::stage

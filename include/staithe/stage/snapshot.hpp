@@ -89,6 +89,10 @@ void guard_source(pg::Session& session, const SnapshotSettings& settings, const 
 pg::Options source_options();
 pg::Options target_options();
 
+/// pg_dump and pg_restore that are no older than the source are on this machine; base::Error{unavailable}
+/// says which are.
+void require_programs(const Catalogue& source, const base::Scope& scope);
+
 TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, const base::Scope& scope);
 
 /// Why this target must not be written to; "" when it may. `next` is the way out, if there is one.

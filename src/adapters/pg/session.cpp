@@ -280,7 +280,8 @@ class Session::Impl {
     if (PQstatus(connection_.get()) == CONNECTION_BAD || refusal.sqlstate.starts_with("57P")) lost();
     if (refusal.message.empty()) refusal.message = said();
     const std::string text = url_.display + ": " + without_secrets(one_line(refusal.message), url_);
-    throw StatementError(code_of(refusal.sqlstate), text, std::move(refusal));
+    const ErrorCode code = code_of(refusal.sqlstate);  // first: arguments are evaluated in any order
+    throw StatementError(code, text, std::move(refusal));
   }
 
   Url url_;

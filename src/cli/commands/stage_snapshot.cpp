@@ -143,6 +143,7 @@ int run_stage_snapshot(App& app) {
     return app.fail(exit_refused,
                     fmt::format("{}; nothing was changed\n  next  {}", refusal->why, refusal->next));
   refuse_unreadable(resolved.catalogue);
+  stage::require_programs(resolved.catalogue, base::Scope::lasting(resolve_patience, &app.stops().soft));
   require_rules(app, loaded, resolved.suspects, masks.path);
   const auto plan = stage::make_snapshot_plan(std::move(resolved.catalogue), std::move(resolved.target),
                                               masks, settings, loaded.diagnostics);

@@ -42,13 +42,14 @@ void read_database(pg::Session& source, Catalogue& catalogue, const base::Scope&
   catalogue.origin = {text(row, 0), text(row, 1), source.where(), text(row, 2)};
   catalogue.in_recovery = flag(row, 3);
   catalogue.hot_standby_feedback = flag(row, 4);
-  catalogue.encoding = text(row, 5);
-  catalogue.collate = text(row, 6);
-  catalogue.ctype = text(row, 7);
-  catalogue.locale_provider = letter(row, 8);
-  catalogue.icu_locale = text(row, 9);
-  catalogue.database_bytes = number(row, 10);
-  catalogue.large_objects = number(row, 11);
+  catalogue.standby_delay = text(row, 5);
+  catalogue.encoding = text(row, 6);
+  catalogue.collate = text(row, 7);
+  catalogue.ctype = text(row, 8);
+  catalogue.locale_provider = letter(row, 9);
+  catalogue.icu_locale = text(row, 10);
+  catalogue.database_bytes = number(row, 11);
+  catalogue.large_objects = number(row, 12);
   catalogue.version = source.server_version();
   for (const auto& setting : source.run(sql::settings, scope).rows) {
     const auto equals = text(setting, 0).find('=');
@@ -128,11 +129,27 @@ std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope&
   return constraints;
 }
 
-std::map<Oid, std::string> tables_now(pg::Session& source, const base::Scope& scope) {
-  std::map<Oid, std::string> tables;
-  for (const auto& row : source.run(sql::table_names, scope).rows)
-    tables.emplace(oid(row, 0), text(row, 1) + "." + text(row, 2));
-  return tables;
+std::map<Oid, Shape> shapes_now(pg::Session& source, const base::Scope& scope) {
+  std::map<Oid, Shape> shapes;
+  for (const auto& row : source.run(sql::table_shapes, scope).rows)
+    shapes[oid(row, 0)] = {text(row, 1) + "." + text(row, 2), text(row, 3)};
+  for (const auto& row : source.run(sql::sequences, scope).rows)
+    shapes[oid(row, 0)] = {text(row, 1) + "." + text(row, 2), {}};
+  return shapes;
+}
+
+std::map<Oid, Shape> shapes_of(const Catalogue& catalogue) {
+  std::map<Oid, Shape> shapes;
+  for (const auto& table : catalogue.tables) {
+    std::string columns;
+    for (const auto& column : table.columns)
+      columns += (columns.empty() ? "" : ", ") + column.name + " " + column.type +
+                 (column.is_generated ? " generated" : "");
+    shapes[table.oid] = {table.full_name(), std::move(columns)};
+  }
+  for (const auto& sequence : catalogue.sequences)
+    shapes[sequence.oid] = {sequence.schema + "." + sequence.name, {}};
+  return shapes;
 }
 
 Catalogue read_catalogue(pg::Session& source, const base::Scope& scope) {

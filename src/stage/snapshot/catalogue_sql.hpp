@@ -8,6 +8,7 @@ namespace staithe::stage::sql {
   "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()), d.datname,"  \
   " pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(),"     \
   " coalesce(pg_catalog.current_setting('hot_standby_feedback', true), 'off') = 'on'," \
+  " pg_catalog.current_setting('max_standby_streaming_delay'),"                        \
   " pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,"
 #define STAITHE_DATABASE_REST                                              \
   " pg_catalog.pg_database_size(d.oid), (SELECT pg_catalog.count(*) FROM " \
@@ -49,8 +50,12 @@ inline constexpr const char* tables =
     " pg_catalog.has_table_privilege(c.oid, 'SELECT') AND"
     "  pg_catalog.has_schema_privilege(n.oid, 'USAGE')" STAITHE_COPIED_TABLES " ORDER BY 2, 3";
 
-inline constexpr const char* table_names =
-    "SELECT c.oid, n.nspname, c.relname" STAITHE_COPIED_TABLES " ORDER BY 2, 3";
+/// The same tables with their columns in a row: what the plan's statements name must be what is locked.
+inline constexpr const char* table_shapes =
+    "SELECT c.oid, n.nspname, c.relname, coalesce((SELECT pg_catalog.string_agg(a.attname || ' ' ||"
+    " pg_catalog.format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attgenerated <> '' THEN ' generated'"
+    " ELSE '' END, ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+    " AND a.attnum > 0 AND NOT a.attisdropped), '')" STAITHE_COPIED_TABLES " ORDER BY 2, 3";
 
 // The binary form of reg* types, composite types and arrays of types of this database holds OIDs, which mean
 // something else in another database; some types have no binary form at all.
@@ -155,6 +160,9 @@ inline constexpr const char* live_things =
     " UNION ALL SELECT 'event trigger', evtname, evtevent FROM pg_catalog.pg_event_trigger"
     "  WHERE evtenabled <> 'D'"
     " UNION ALL SELECT 'publication', pubname, '' FROM pg_catalog.pg_publication"
+    " UNION ALL SELECT 'subscription', s.subname, '' FROM pg_catalog.pg_subscription s"
+    "  JOIN pg_catalog.pg_database d ON d.oid = s.subdbid"
+    "  WHERE d.datname = pg_catalog.current_database()"
     " UNION ALL SELECT 'extension that reaches out', extname, extversion FROM pg_catalog.pg_extension"
     "  WHERE extname IN ('pg_cron', 'pg_net', 'http', 'dblink', 'postgres_fdw', 'file_fdw', 'plpython3u',"
     "  'plperlu', 'plsh', 'pg_background', 'pgmq', 'timescaledb', 'pg_partman', 'pgagent', 'aws_s3',"
@@ -177,11 +185,6 @@ inline constexpr const char* live_things =
     "  WHERE a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
     "  AND a.attname ~* '(secret|password|passwd|token|api_?key|private_key|credential|otp|salt|webhook)'"
     " ORDER BY 1, 2";
-
-/// Subscriptions of this database; only a superuser may read their connection strings, and nobody needs to.
-inline constexpr const char* subscriptions =
-    "SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid"
-    " WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
 
 #undef STAITHE_DATABASE_COLUMNS
 #undef STAITHE_DATABASE_REST

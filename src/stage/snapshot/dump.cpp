@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace staithe::stage {
 namespace {
@@ -35,10 +36,36 @@ std::string run_program(proc::Command command, const char* name, const base::Sco
   return std::move(exit.out);
 }
 
+/// "pg_dump (PostgreSQL) 17.2 (Debian 17.2-1)"; 0 when there is none or it says something else.
+int major_in_path(const char* name, const base::Scope& scope) {
+  proc::Command command;
+  command.argv = {name, "--version"};
+  try {
+    const auto said = proc::run(command, scope).out;
+    const auto at = said.find(") ");
+    int major = 0;
+    if (at != std::string::npos) std::from_chars(said.data() + at + 2, said.data() + said.size(), major);
+    return major;
+  } catch (const base::Error& error) {
+    if (error.code() != base::ErrorCode::not_found) throw;
+    return 0;
+  }
+}
+
+/// One for PostgreSQL `major`: where packages put it, else what PATH has when it is new enough.
+std::string program(const char* name, int major, const base::Scope& scope) {
+  try {
+    return pg::find_program(name, major);
+  } catch (const base::Error&) {
+    if (major_in_path(name, scope) < major) throw;
+    return name;
+  }
+}
+
 std::string dump(const std::string& url, const std::string& exported, const SnapshotPlan& plan,
                  const std::string& application, const base::Scope& scope) {
   proc::Command command;
-  command.argv = {pg::find_program("pg_dump", plan.source.version / 10000),
+  command.argv = {program("pg_dump", plan.source.version / 10000, scope),
                   "-Fc",
                   "--schema-only",
                   "--no-password",
@@ -48,20 +75,26 @@ std::string dump(const std::string& url, const std::string& exported, const Snap
   if (!plan.settings.keep_grants) command.argv.emplace_back("--no-privileges");
   command.environment = pg::program_environment(url);
   command.environment.emplace_back("PGAPPNAME", application);
-  command.environment.emplace_back("PGOPTIONS", "-c default_transaction_read_only=on");
+  command.environment.emplace_back("PGOPTIONS",
+                                   "-c default_transaction_read_only=on -c tcp_keepalives_idle=10"
+                                   " -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3");
   return run_program(std::move(command), "pg_dump", scope);
 }
 
 std::string script_of(const std::string& archive, const char* section, int major, const base::Scope& scope) {
   proc::Command command;
   // --verbose is what puts the OIDs into the script.
-  command.argv = {pg::find_program("pg_restore", major), "--verbose", "--no-owner", "--no-tablespaces",
-                  fmt::format("--section={}", section),  "--file=-"};
+  command.argv = {program("pg_restore", major, scope),  "--verbose", "--no-owner", "--no-tablespaces",
+                  fmt::format("--section={}", section), "--file=-"};
   command.input = archive;
   return run_program(std::move(command), "pg_restore", scope);
 }
 
 }  // namespace
+
+void require_programs(const Catalogue& source, const base::Scope& scope) {
+  for (const char* name : {"pg_dump", "pg_restore"}) program(name, source.version / 10000, scope);
+}
 
 Schema dump_schema(const std::string& url, const std::string& exported, const SnapshotPlan& plan,
                    const std::string& application, const base::Scope& scope) {

@@ -74,7 +74,6 @@ void set_sequences(Context& context, pg::Session& target, const Counters& counte
 }
 
 std::uint64_t copy_large_objects(Context& context, pg::Session& source, pg::Session& target) {
-  if (context.plan.source.large_objects == 0) return 0;
   target.run("CREATE TEMPORARY TABLE staithe_pieces (loid oid, place bigint, data bytea)", context.scope);
   const auto copied = pg::copy(source, large_objects, target,
                                "COPY pg_temp.staithe_pieces FROM STDIN (FORMAT binary)", {}, context.scope);

@@ -4,7 +4,6 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/pg/copy.hpp"
 
 #include <fmt/format.h>
 
@@ -53,7 +52,15 @@ pg::Session Context::target() const {
   return session;
 }
 
-Loader::Loader(Context& context, std::vector<Entry>& after) : context_(context) {
+void rethrow_within(const base::Error& error, const std::string& context) {
+  const auto* refused = dynamic_cast<const pg::SqlError*>(&error);
+  if (refused != nullptr)
+    throw pg::SqlError(refused->code(), context + ": " + refused->what(), refused->sqlstate());
+  throw error.within(context);
+}
+
+Loader::Loader(Context& context, std::vector<Entry>& after, std::function<bool()> may_resume)
+    : context_(context), may_resume_(std::move(may_resume)) {
   for (const auto& table : context_.plan.tables) {
     total_bytes_ += table.bytes;
     if (table.copy_out.empty()) continue;
@@ -155,7 +162,7 @@ void Loader::connect_source(Job& job) {
     context_.lock_tables(*job.source);
   } catch (const pg::SqlError& error) {
     if (error.sqlstate() != "55P03") throw;
-    throw error.within("gave way: somebody on the source waits to alter what is being read");
+    rethrow_within(error, "gave way: somebody on the source waits to alter what is being read");
   }
 }
 
@@ -168,21 +175,7 @@ void Loader::copy_table(Job& job, const TableCopy& table) {
   Telling telling(context_.teller, job.host, "copy", table.name, job.actions, 0, context_.scope.left(),
                   talk_of(table.bytes));
   try {
-    if (!job.source) connect_source(job);
-    auto& target = target_of(job);
-    target.run(table.is_small ? "BEGIN" : "BEGIN; TRUNCATE " + table.target, job_scope_);
-    std::uint64_t done = 0;
-    const auto progress = [&](std::uint64_t bytes) {
-      done += bytes;
-      count_bytes(bytes);
-      telling.progress(done, table.bytes, "bytes", base::bytes_text(done));
-      while (context_.throttled &&
-             base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
-      }
-    };
-    const auto copied = pg::copy(*job.source, table.copy_out, target, table.copy_in, progress, job_scope_);
-    verify_sample(job, table, copied.rows);
-    target.run("COMMIT", job_scope_);
+    const auto copied = copy_patiently(job, table, telling);
     telling.end(event::Outcome::ok, fmt::format("{} rows, {}", copied.rows, base::bytes_text(copied.bytes)));
     {
       const std::lock_guard lock(mutex_);
@@ -195,8 +188,51 @@ void Loader::copy_table(Job& job, const TableCopy& table) {
     if (tables_.empty()) job.source.reset();
   } catch (const base::Error& error) {
     telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
-    throw error.within(table.name);
+    rethrow_within(error, table.name);
   }
+}
+
+/// A connection that broke is no reason to lose what the other tables have: the snapshot is still there.
+pg::Copied Loader::copy_patiently(Job& job, const TableCopy& table, Telling& telling) {
+  constexpr std::uint32_t attempts = 4;
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    std::uint64_t done = 0;
+    try {
+      return copy_rows(job, table, telling, attempt > 1, done);
+    } catch (const pg::SqlError&) {
+      throw;
+    } catch (const base::Error& error) {
+      using base::ErrorCode;
+      const bool is_cut = error.code() == ErrorCode::io || error.code() == ErrorCode::connect;
+      if (!is_cut || attempt == attempts || halt_.requested() || !may_resume_()) throw;
+      telling.retried(error.what(), attempt, attempts);
+      bytes_ -= done;
+      job.source.reset();
+      job.target.reset();
+      base::sleep_for(std::chrono::seconds(attempt), job_scope_);
+    }
+  }
+}
+
+pg::Copied Loader::copy_rows(Job& job, const TableCopy& table, Telling& telling, bool again,
+                             std::uint64_t& done) {
+  if (!job.source) connect_source(job);
+  auto& target = target_of(job);
+  // A COMMIT that was cut off may hold all the same, so nothing is taken for empty the second time.
+  const bool is_empty = table.is_small && !again;
+  target.run(is_empty ? "BEGIN" : "BEGIN; TRUNCATE " + table.target, job_scope_);
+  const auto progress = [&](std::uint64_t bytes) {
+    done += bytes;
+    count_bytes(bytes);
+    telling.progress(done, table.bytes, "bytes", base::bytes_text(done));
+    while (context_.throttled &&
+           base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
+    }
+  };
+  const auto copied = pg::copy(*job.source, table.copy_out, target, table.copy_in, progress, job_scope_);
+  verify_sample(job, table, copied.rows);
+  target.run("COMMIT", job_scope_);
+  return copied;
 }
 
 void Loader::verify_sample(Job& job, const TableCopy& table, std::uint64_t rows) {
@@ -218,7 +254,7 @@ void Loader::build(Job& job, const Build& build) {
     telling.end(event::Outcome::ok);
   } catch (const base::Error& error) {
     telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
-    throw error.within(build.title);
+    rethrow_within(error, build.title);
   }
   const std::lock_guard lock(mutex_);
   --unbuilt_;

@@ -3,6 +3,8 @@
 #include "dump.hpp"
 #include "teller.hpp"
 
+#include "staithe/pg/copy.hpp"
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -34,12 +36,16 @@ struct Context {
   pg::Session target() const;
 };
 
+/// Throws `error` as one of `context`; a refusal of the server keeps its SQLSTATE.
+[[noreturn]] void rethrow_within(const base::Error& error, const std::string& context);
+
 /// Copies rows and builds what belongs to each table once they are there, with as many threads as the plan
 /// has jobs; rows first, then the largest thing that waits.
 class Loader {
  public:
-  /// `after` are the dump's entries; those that the loader takes care of are removed from it.
-  Loader(Context& context, std::vector<Entry>& after);
+  /// `after` are the dump's entries; those that the loader takes care of are removed from it. `may_resume` is
+  /// asked, from any job, whether a table whose connection broke can be begun again.
+  Loader(Context& context, std::vector<Entry>& after, std::function<bool()> may_resume);
 
   /// Blocks. `copied` is called once, when the last row is there: nothing more is read from the source.
   /// Throws what the first job that failed threw.
@@ -58,6 +64,8 @@ class Loader {
   void work(std::uint32_t number);
   bool step(Job& job);
   void copy_table(Job& job, const TableCopy& table);
+  pg::Copied copy_patiently(Job& job, const TableCopy& table, Telling& telling);
+  pg::Copied copy_rows(Job& job, const TableCopy& table, Telling& telling, bool again, std::uint64_t& done);
   void verify_sample(Job& job, const TableCopy& table, std::uint64_t rows);
   void build(Job& job, const Build& build);
   bool is_crowded();
@@ -70,6 +78,7 @@ class Loader {
   void connect_source(Job& job);
 
   Context& context_;
+  std::function<bool()> may_resume_;
   std::function<void()> copied_;
   std::mutex mutex_;
   std::condition_variable wake_;

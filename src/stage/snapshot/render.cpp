@@ -97,6 +97,17 @@ void tables_text(const SnapshotPlan& plan, bool full, std::string& text) {
   if (plain > 0) text += fmt::format("  and {} more, {}\n", plain, base::bytes_text(plain_bytes));
 }
 
+/// Which of the two it will be: https://www.postgresql.org/docs/current/hot-standby.html
+std::string standby_text(const Catalogue& source) {
+  if (source.hot_standby_feedback)
+    return "  hot_standby_feedback is on: meanwhile the primary's vacuum is held back too\n";
+  if (source.standby_delay == "-1")
+    return "  max_standby_streaming_delay is -1: replay waits for the copy, so the standby may fall behind\n";
+  return fmt::format(
+      "  hot_standby_feedback is off: the standby cancels the copy when replay has waited for it for {}\n",
+      source.standby_delay);
+}
+
 void list_text(const char* title, const std::vector<Difference>& list, std::string& text) {
   if (list.empty()) return;
   text += fmt::format("\n{}\n", title);
@@ -135,6 +146,10 @@ std::string render(const SnapshotPlan& plan, bool full) {
       "replication lag,\n  holds the snapshot for {} at most\n",
       base::to_text(settings.lock_wait), base::to_text(settings.blocked),
       base::to_text(settings.replication_lag), base::to_text(settings.longest_snapshot));
+  if (plan.source.in_recovery) text += standby_text(plan.source);
+  if (!plan.target.unfinished.empty())
+    text += fmt::format("\nLeft by a run that died, and of no use: {}; staithe stage drop --unfinished\n",
+                        fmt::join(plan.target.unfinished, ", "));
   text += fmt::format("\nTables, {} in all, {}, by {}, largest first\n", plan.tables.size(),
                       base::bytes_text(bytes), count(settings.jobs, "job"));
   tables_text(plan, full, text);

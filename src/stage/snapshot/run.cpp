@@ -1,6 +1,7 @@
 #include "finish.hpp"
 #include "target_database.hpp"
 #include "watch.hpp"
+#include "ways_out.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -93,6 +94,15 @@ class Runner {
     if (answer.rows[0][0] != "t")
       throw base::Error(base::ErrorCode::conflict,
                         fmt::format("another snapshot is being built in {}", cluster_->where()));
+    // Nobody else builds now, so these are nobody's. Their rows are of a snapshot that ended with its
+    // session: to go on with them would mix two moments of production.
+    for (const auto& snapshot : list_snapshots(*cluster_, context_.scope))
+      if (snapshot.marker.state == Marker::State::building)
+        context_.teller.message(
+            event::Level::warning,
+            fmt::format("{} ({}) is what a run that died left, and of no use: staithe stage "
+                        "drop --unfinished",
+                        snapshot.database, base::bytes_text(snapshot.size_bytes)));
   }
 
   /// Locks first, then the snapshot: a table that is truncated in between would read as empty.
@@ -113,7 +123,7 @@ class Runner {
             context_.exported = answer.rows[0][0].value_or("");
             lsn_ = answer.rows[0][1].value_or("");
             taken_at_ = std::chrono::time_point_cast<Instant::duration>(std::chrono::system_clock::now());
-            compare_tables();
+            compare_shapes();
             watch_.emplace(context_, stop_);
             return "at " + lsn_;
           });
@@ -127,6 +137,9 @@ class Runner {
       return true;
     } catch (const pg::SqlError& error) {
       holder_->run("ROLLBACK", context_.scope);
+      if (error.code() == base::ErrorCode::not_found)
+        throw base::Error(error.code(), std::string(error.what()) +
+                                            ": a table was dropped or renamed after the plan: run it again");
       if (error.sqlstate() != "55P03" || attempt >= attempts) throw;
       context_.teller.tell(event::Retried{"", "run/1", "a table is locked by somebody else",
                                           static_cast<std::uint32_t>(attempt), attempts});
@@ -135,18 +148,20 @@ class Runner {
     }
   }
 
-  void compare_tables() {
-    const auto now = tables_now(*holder_, context_.scope);
-    std::map<Oid, std::string> then;
-    for (const auto& table : plan_.source.tables) then.emplace(table.oid, table.full_name());
-    for (const auto& [oid, name] : now)
-      if (then.count(oid) == 0 || then[oid] != name)
-        throw base::Error(base::ErrorCode::conflict,
-                          fmt::format("{} was made or renamed after the plan: run it again", name));
-    for (const auto& [oid, name] : then)
-      if (now.count(oid) == 0)
-        throw base::Error(base::ErrorCode::conflict,
-                          fmt::format("{} was dropped after the plan: run it again", name));
+  void compare_shapes() {
+    const auto now = shapes_now(*holder_, context_.scope);
+    const auto then = shapes_of(plan_.source);
+    const auto changed = [](const std::string& name, const char* how) {
+      throw base::Error(base::ErrorCode::conflict,
+                        fmt::format("{} was {} after the plan: run it again", name, how));
+    };
+    for (const auto& [oid, shape] : now) {
+      const auto before = then.find(oid);
+      if (before == then.end() || before->second.name != shape.name) changed(shape.name, "made or renamed");
+      if (before->second.columns != shape.columns) changed(shape.name, "altered");
+    }
+    for (const auto& [oid, shape] : then)
+      if (now.count(oid) == 0) changed(shape.name, "dropped");
   }
 
   void build() {
@@ -162,7 +177,7 @@ class Runner {
     });
     phase_ = "copy";
     read_counters();
-    Loader loader(context_, schema.after);
+    Loader loader(context_, schema.after, [this] { return may_resume(); });
     loader.run([this] { release_source(); });
     rows_ = loader.rows();
     phase(5, "constraints", "foreign keys, views, triggers, grants", [&] {
@@ -182,7 +197,10 @@ class Runner {
 
   void read_counters() {
     counters_ = read_sequences(context_, *holder_);
-    if (plan_.source.large_objects == 0) return;
+    // Asked again: the plan's number may be from before the first one was made.
+    const auto objects =
+        holder_->run("SELECT 1 FROM pg_catalog.pg_largeobject_metadata LIMIT 1", context_.scope);
+    if (objects.rows.empty()) return;
     auto source = context_.source();
     source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", context_.scope);
     source.run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), context_.scope);
@@ -190,12 +208,31 @@ class Runner {
     copy_large_objects(context_, source, target);
   }
 
+  /// Whether a table can be begun again under the same snapshot: the session that holds it on the source is
+  /// there, and so is ours on the target, which ends when that server crashes and takes with it what was
+  /// committed without waiting for the disk.
+  bool may_resume() {
+    const std::lock_guard lock(mutex_);
+    const auto scope = context_.scope.at_most(std::chrono::seconds(10));
+    try {
+      if (!holder_ || !cluster_) return false;
+      holder_->run("SELECT 1", scope);
+      cluster_->run("SELECT 1", scope);
+      return true;
+    } catch (const base::Error&) {
+      return false;
+    }
+  }
+
   /// The last row is there: production's vacuum is free again.
   void release_source() {
     watch_->finish();
     const auto held =
         std::chrono::duration_cast<base::Duration>(std::chrono::system_clock::now() - taken_at_);
-    holder_.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      holder_.reset();
+    }
     context_.teller.message(
         event::Level::info,
         fmt::format("the source is released; its snapshot was held for {}", base::elapsed_text(held)));
@@ -239,6 +276,7 @@ class Runner {
   base::Cancel& stop_;
   Context context_;
   std::optional<pg::Session> cluster_, holder_;
+  std::mutex mutex_;  ///< of both sessions while there are jobs
   std::optional<Watch> watch_;
   std::string lsn_, phase_ = "lock";
   Instant taken_at_;
@@ -297,6 +335,7 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       finished.failure = why.empty() ? error.what() : why;
       finished.exit_code = stop.requested() ? interrupted_exit_code.load() : runner.has_changed() ? 1 : 4;
       finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
+      if (why.empty()) finished.next = ways_out(error, plan);
       finished.next.push_back(
           fmt::format("staithe stage snapshot    try again{}",
                       plan.target.exists ? "; " + plan.target.database + " is as it was" : ""));

@@ -17,6 +17,12 @@ constexpr const char* user_relations =
     "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' LIMIT 1";
 
+/// Both ends notice within some 20 s that the other is gone: the server would hold the locks and the snapshot
+/// of a client that vanished without a word for two hours.
+constexpr const char* keepalives =
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;"
+    "SET tcp_user_timeout = 20000;";
+
 bool is_empty(std::string_view url, const std::string& database, const base::Scope& scope) {
   pg::Session session(pg::with_database(url, database), target_options(), scope);
   return session.run(user_relations, scope).rows.empty();
@@ -44,6 +50,7 @@ void guard_source(pg::Session& session, const SnapshotSettings& settings, const 
       "hex;"
       "SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;"
       "SET client_min_messages = warning;";
+  sql += keepalives;
   sql += fmt::format("SET lock_timeout = '{}ms';", settings.lock_wait.count());
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";

@@ -50,6 +50,11 @@ void Telling::progress(std::uint64_t done, std::uint64_t total, const std::strin
     teller_.tell(event::Progress{started_.host, started_.action_id, std::move(text), done, total, unit});
 }
 
+void Telling::retried(std::string reason, std::uint32_t attempt, std::uint32_t of) noexcept {
+  if (!told_) announce();
+  teller_.tell(event::Retried{started_.host, started_.action_id, std::move(reason), attempt, of});
+}
+
 void Telling::end(event::Outcome outcome, std::string detail) noexcept {
   ended_ = true;
   if (!told_ && outcome != event::Outcome::failed) return;

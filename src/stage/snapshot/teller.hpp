@@ -40,6 +40,7 @@ class Telling {
   ~Telling();
 
   void progress(std::uint64_t done, std::uint64_t total, const std::string& unit, std::string text) noexcept;
+  void retried(std::string reason, std::uint32_t attempt, std::uint32_t of) noexcept;
   void end(event::Outcome outcome, std::string detail = {}) noexcept;
 
  private:

@@ -3,6 +3,8 @@
 #include "catch.hpp"
 #include "support/postgres.hpp"
 
+#include "staithe/base/error.hpp"
+
 #include <cstdlib>
 #include <thread>
 
@@ -141,4 +143,15 @@ TEST_CASE("through TLS too") {
           "t");
   }
   std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("a refusal has the code of its SQLSTATE") {
+  pg::Session session(server().url(), {}, soon());
+  try {
+    session.run("TABLE nowhere", soon());
+    FAIL("no refusal");
+  } catch (const pg::StatementError& error) {
+    CHECK(error.sqlstate() == "42P01");
+    CHECK(error.code() == base::ErrorCode::not_found);
+  }
 }

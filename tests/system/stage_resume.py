@@ -1,0 +1,97 @@
+"""Connections break while rows are copied: the table is begun again under the same snapshot, while that is there."""
+import signal
+
+import databases
+
+COPYING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%' AND query LIKE 'COPY%slow%' AND state = 'active'"
+OURS = "application_name LIKE 'staithe snapshot%'"
+COPIER = "state = 'active' AND query LIKE 'COPY%'"
+
+
+class Resume(databases.StageTest):
+    def begin(self):
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        self.source.wait(COPYING)
+        return process
+
+    def cut(self, cluster, where):
+        ended = cluster.sql(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {where}")
+        self.assertNotEqual(ended, "0", "nothing was cut")
+
+    def test_a_table_is_copied_again_from_the_same_snapshot(self):
+        for cluster, where in ((self.source, f"{OURS} AND {COPIER}"), (self.target, f"datname LIKE '%building%' AND {COPIER}")):
+            with self.subTest(cluster.name):
+                self.source.sql("DROP TABLE IF EXISTS slow", "shop")
+                self.slow(rows=5000, seconds=0.0005)
+                process = self.begin()
+                # What is committed after the snapshot must not come, however late the table is begun again.
+                self.source.sql("INSERT INTO slow VALUES (0, 'late')", "shop")
+                self.cut(cluster, where)
+                ended = self.end(process, 0)
+                retried = [event for event in self.events(ended.out) if event["type"] == "retried"]
+                self.assertEqual(len(retried), 1, ended.out)
+                self.assertIn("onnection", retried[0]["reason"])
+                self.assertEqual(self.target.sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM slow", "staging"), "5000|5000|1|5000")
+                self.nothing_left_on_source()
+                self.nothing_half()
+
+    def test_a_large_table_is_truncated_before_it_is_begun_again(self):
+        """More than what is copied without a TRUNCATE of its own."""
+        self.source.sql("CREATE TABLE slow AS SELECT i AS id, repeat('x', 4000) || i AS v FROM generate_series(1, 2000) i;"
+                        "ALTER TABLE slow ALTER v SET STORAGE PLAIN; UPDATE slow SET v = v", "shop")
+        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.001) IS NULL THEN v ELSE v END\"}}}\n")
+        process = self.begin()
+        self.cut(self.target, f"datname LIKE '%building%' AND {COPIER}")
+        self.end(process, 0)
+        self.assertEqual(self.target.sql("SELECT count(*), count(DISTINCT id) FROM slow", "staging"), "2000|2000")
+
+    def test_not_without_the_session_that_holds_the_snapshot(self):
+        oid = self.first()
+        self.slow(rows=60000)
+        process = self.begin()
+        self.cut(self.source, OURS)
+        self.end(process, 1, "staithe stage snapshot")
+        self.still(oid)
+        self.nothing_left_on_source()
+        self.nothing_half()
+
+    def test_not_after_a_crash_of_the_target(self):
+        """It takes with it what was committed without waiting for the disk, so nothing there can be trusted."""
+        oid = self.first()
+        self.slow(rows=60000)
+        process = self.begin()
+        pid = self.target.sql(f"SELECT pid FROM pg_stat_activity WHERE datname LIKE '%building%' AND {COPIER}")
+        databases.os.kill(int(pid), signal.SIGKILL)
+        ended = self.end(process, 1)
+        self.assertEqual([event for event in self.events(ended.out) if event["type"] == "retried"], [])
+        self.target.wait_until_up()
+        self.still(oid)
+        self.nothing_left_on_source()
+        self.ok("stage", "drop", "--unfinished")
+        self.nothing_half()
+
+    def test_a_run_that_was_killed_is_not_gone_on_with(self):
+        """Its snapshot ended with it. What it left is named, is no obstacle, and goes by stage drop."""
+        oid = self.first()
+        self.slow(rows=60000)
+        process = self.begin()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.nothing_left_on_source()
+        self.still(oid)
+        left = [name for name in self.target.databases() if "building" in name]
+        self.assertEqual(len(left), 1)
+        self.source.sql("DROP TABLE slow", "shop")
+        self.project()
+        planned = self.ok("stage", "snapshot", "--dry-run")
+        self.assertIn(left[0], planned.out)
+        self.assertIn("stage drop --unfinished", planned.out)
+        ended = self.ok("stage", "snapshot")
+        self.assertIn(left[0], ended.out + ended.err)
+        self.ok("stage", "drop", "--unfinished")
+        self.nothing_half()
+
+
+if __name__ == "__main__":
+    databases.main()
