@@ -55,6 +55,28 @@ void add_named_escapes(char c, Spellings& spellings) {
   }
 }
 
+std::string with_each(std::string_view text, char what, std::string_view by) {
+  std::string made;
+  for (const char c : text) {
+    if (c == what)
+      made += by;
+    else
+      made += c;
+  }
+  return made;
+}
+
+/// JSON inside of JSON, a URL inside of a URL's parameter, markup that was escaped by one who did not know.
+void add_escaped_twice(Spellings& spellings) {
+  const auto once = spellings;
+  for (const auto& text : once) {
+    if (text.size() < 2) continue;
+    const auto json = with_each(with_each(text, '\\', "\\\\"), '"', "\\\"");
+    for (const auto& twice : {json, with_each(text, '%', "%25"), with_each(text, '&', "&amp;")})
+      if (twice != text) spellings.push_back(twice);
+  }
+}
+
 Spellings spellings_of_byte(char c) {
   const unsigned value = value_of(c);
   Spellings spellings{{c},
@@ -66,8 +88,12 @@ Spellings spellings_of_byte(char c) {
   if (value < 0x80) {
     spellings.push_back(fmt::format("\\u{:04x}", value));
     spellings.push_back(fmt::format("\\u{:04X}", value));
+    spellings.push_back(fmt::format("&#{};", value));  // whatever a peer's template engine escapes
+    spellings.push_back(fmt::format("&#x{:x};", value));
+    spellings.push_back(fmt::format("&#x{:X};", value));
     add_named_escapes(c, spellings);
   }
+  add_escaped_twice(spellings);
   return spellings;
 }
 
@@ -109,6 +135,10 @@ Spellings spellings_of_code_point(std::string_view bytes) {
     spellings.push_back(fmt::format("\\u{:04x}\\u{:04x}", high, low));
     spellings.push_back(fmt::format("\\u{:04X}\\u{:04X}", high, low));
   }
+  spellings.push_back(fmt::format("&#{};", code));
+  spellings.push_back(fmt::format("&#x{:x};", code));
+  spellings.push_back(fmt::format("&#x{:X};", code));
+  add_escaped_twice(spellings);
   return spellings;
 }
 

@@ -93,7 +93,7 @@ struct Judge::Body {
   pugi::xml_document xml;
   std::string json_trouble, xml_trouble;
 
-  void need_json(const Reply& reply) {
+  void need_json(const Reply& reply, const Clean& clean) {
     if (std::exchange(parsed_json, true)) return;
     const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
     if (reply.body_cut)
@@ -105,8 +105,7 @@ struct Judge::Body {
     else
       document = json::parse(reply.body, nullptr, false);
     if (json_trouble.empty() && document.is_discarded())
-      json_trouble =
-          fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body.substr(0, 60)).shown());
+      json_trouble = fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body).shown(clean));
   }
 
   void need_xml(const Reply& reply) {
@@ -120,7 +119,8 @@ struct Judge::Body {
   }
 };
 
-Judge::Judge(const Reply& reply, double now) : body_(std::make_unique<Body>()), reply_(reply), now_(now) {}
+Judge::Judge(const Reply& reply, double now, Clean clean)
+    : body_(std::make_unique<Body>()), reply_(reply), now_(now), clean_(std::move(clean)) {}
 Judge::~Judge() = default;
 
 Judge::Selected Judge::select(std::string_view text) const {
@@ -152,7 +152,7 @@ Judge::Selected Judge::select(std::string_view text) const {
       selected.definite = selected.values.size() == 1;
       return selected;
     }
-    body_->need_json(reply_);
+    body_->need_json(reply_, clean_);
     if (!body_->json_trouble.empty()) return {{}, true, body_->json_trouble};
     const auto path = path_of(subject);
     for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
@@ -188,12 +188,12 @@ Judged Judge::judge(const Expectation& expectation) const {
   Match result;
   if (selected.definite) {
     const Value value = selected.values.empty() ? Value{} : selected.values.front();
-    judged.got = value.shown();
+    judged.got = value.shown(clean_);
     result = match(expectation.matcher, value, typing, now_);
   } else {
     std::vector<std::string> shown;
     for (std::size_t i = 0; i < selected.values.size() && i < 5; ++i)
-      shown.push_back(selected.values[i].shown());
+      shown.push_back(selected.values[i].shown(clean_));
     judged.got = fmt::format("{} values: {}{}", selected.values.size(), base::join(shown, ", "),
                              selected.values.size() > 5 ? ", …" : "");
     result = match_all(expectation.matcher, selected.values, typing, now_);
@@ -203,6 +203,7 @@ Judged Judge::judge(const Expectation& expectation) const {
     return judged;
   }
   judged.outcome = result.is == Match::Is::yes ? Judged::Outcome::held : Judged::Outcome::differs;
+  if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;
 }

@@ -16,10 +16,10 @@ namespace {
 using Word = Matcher::Word;
 using Kind = Value::Kind;
 
-const Match yes{Match::Is::yes, {}};
-const Match no{Match::Is::no, {}};
+const Match yes{Match::Is::yes, {}, nullptr};
+const Match no{Match::Is::no, {}, nullptr};
 Match unknown(std::string why) {
-  return {Match::Is::unknown, std::move(why)};
+  return {Match::Is::unknown, std::move(why), nullptr};
 }
 Match when(bool condition) {
   return condition ? yes : no;
@@ -265,7 +265,7 @@ Match match_all(const Matcher& matcher, std::span<const Value> values, Typing ty
   }
   for (const auto& value : values)
     if (auto one = match(matcher, value, typing, now); one.is != Match::Is::yes) {
-      if (one.why.empty()) one.why = "not " + value.shown();
+      one.culprit = &value;
       return one;
     }
   return yes;

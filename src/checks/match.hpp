@@ -10,7 +10,8 @@ namespace staithe::checks {
 struct Match {
   enum class Is { yes, no, unknown };
   Is is = Is::no;
-  std::string why;  ///< of `unknown`; of `no` at times a hint
+  std::string why;                 ///< of `unknown`; of `no` at times a hint
+  const Value* culprit = nullptr;  ///< of several values the one that does not match
 };
 
 /// How strictly a plain number means a number: text in JSON that looks like one is none.

@@ -312,6 +312,7 @@ class SuiteReader {
         map->error_at("after", "a number of runs is expected here", "write '2 failed runs in a row'");
     }
     for (const auto& to : map->texts("to")) suite_.alert.to.push_back(to.value);
+    suite_.alert.recovered = !map->has("also_when");
     for (const auto& when : map->texts("also_when")) {
       constexpr std::string_view degraded = "degraded for ";
       const auto span = when.value.rfind(degraded, 0) == 0

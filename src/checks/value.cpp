@@ -16,8 +16,8 @@ std::string number_text(double value) {
   return fmt::format("{:.12g}", value);
 }
 
-std::string cut(std::string text) {
-  text = base::printable(text);
+std::string cut(const std::string& whole, const Clean& clean) {
+  const auto text = base::printable(clean ? clean(whole) : whole);
   if (text.size() <= longest_shown) return text;
   std::size_t end = longest_shown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
@@ -74,7 +74,7 @@ Value Value::list(std::vector<std::string> texts) {
   return value;
 }
 
-std::string Value::shown() const {
+std::string Value::shown(const Clean& clean) const {
   switch (kind) {
     case Kind::absent:
       return "absent";
@@ -85,13 +85,13 @@ std::string Value::shown() const {
         return number < 10'000 ? fmt::format("{} ms", number_text(std::round(number * 10) / 10))
                                : fmt::format("{:.1f} s", number / 1000);
       if (unit == Unit::bytes) return base::bytes_text(static_cast<unsigned long long>(number));
-      return text.empty() ? number_text(number) : text;
+      return text.empty() ? number_text(number) : cut(text, clean);
     case Kind::text:
-      return "\"" + cut(text) + "\"";
+      return "\"" + cut(text, clean) + "\"";
     case Kind::boolean:
     case Kind::list:
     case Kind::object:
-      return cut(text);
+      return cut(text, clean);
   }
   return {};
 }

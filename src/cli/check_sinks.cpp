@@ -47,12 +47,13 @@ void CheckSinks::add_report(const std::string& request) {
   }
   if (path.empty())
     throw UsageError(fmt::format("--report takes NAME=FILE, such as junit=checks.xml, not '{}'", request));
+  const auto tell = [this](const std::string& text) { app_.say("staithe: " + text); };
   if (kind == "junit") {
-    listeners_.push_back(report::make_check_file(report::CheckFile::junit, path));
+    listeners_.push_back(report::make_check_file(report::CheckFile::junit, path, tell));
   } else if (kind == "tap") {
-    listeners_.push_back(report::make_check_file(report::CheckFile::tap, path));
+    listeners_.push_back(report::make_check_file(report::CheckFile::tap, path, tell));
   } else if (kind == "html") {
-    listeners_.push_back(report::make_check_file(report::CheckFile::html, path));
+    listeners_.push_back(report::make_check_file(report::CheckFile::html, path, tell));
   } else if (kind == "jsonl" || kind == "lines") {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) throw base::system_error(base::ErrorCode::io, path, errno);

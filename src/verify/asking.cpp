@@ -36,8 +36,9 @@ bool is_summary(const std::string& subject) {
 
 class Asking {
  public:
-  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope)
-      : check_(check), captures_(captures), probes_(probes), scope_(scope) {}
+  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const base::Redactor& redactor,
+         const base::Scope& scope)
+      : check_(check), captures_(captures), probes_(probes), redactor_(redactor), scope_(scope) {}
 
   Asked run() {
     asked_.attempt.started = store::now();
@@ -98,7 +99,7 @@ class Asking {
 
   void judge() {
     auto& attempt = asked_.attempt;
-    attempt.judged = judge_all(expect_, asked_.reply);
+    attempt.judged = judge_all(expect_, asked_.reply, redactor_);
     attempt.held = all_held(attempt.judged);
     for (const auto& one : attempt.judged)
       if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);
@@ -106,7 +107,7 @@ class Asking {
   }
 
   void warn() {
-    asked_.warnings = judge_all(filled(check_.warn, captures_), asked_.reply);
+    asked_.warnings = judge_all(filled(check_.warn, captures_), asked_.reply, redactor_);
     for (auto& one : asked_.warnings) one.warns = true;
   }
 
@@ -128,13 +129,13 @@ class Asking {
       asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(since(begun).count()));
       asked_.reply.facts["polls"] = Value::count(polls);
       if (answered) {
-        auto judged = judge_all(until, asked_.reply);
+        auto judged = judge_all(until, asked_.reply, redactor_);
         if (all_held(judged)) {
           asked_.attempt.note += fmt::format(", poll {}", polls);
           return conclude(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
-        if (!give_up.empty() && all_held(judge_all(give_up, asked_.reply))) {
+        if (!give_up.empty() && all_held(judge_all(give_up, asked_.reply, redactor_))) {
           asked_.attempt.reason = fmt::format("gave up after {} polls: it will never hold", polls);
           return;
         }
@@ -165,7 +166,7 @@ class Asking {
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
-      const auto judged = answered ? judge_all(each, asked_.reply) : asked_.attempt.judged;
+      const auto judged = answered ? judge_all(each, asked_.reply, redactor_) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
@@ -186,7 +187,7 @@ class Asking {
     asked_.attempt.reason.clear();
     const bool success_said =
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
-    auto judged = judge_all(all, asked_.reply);
+    auto judged = judge_all(all, asked_.reply, redactor_);
     asked_.attempt.held = all_held(judged) || all.empty();
     if (!success_said) {
       // Without a word about it every sample must be good; the worst one is shown.
@@ -202,6 +203,7 @@ class Asking {
   const checks::Check& check_;
   const Captures& captures_;
   Probes& probes_;
+  const base::Redactor& redactor_;
   const base::Scope& scope_;
   checks::Request request_;
   std::vector<checks::Expectation> expect_;
@@ -210,8 +212,10 @@ class Asking {
 
 }  // namespace
 
-std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply) {
-  const checks::Judge judge(reply, seconds_now());
+std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply,
+                              const base::Redactor& redactor) {
+  const checks::Judge judge(reply, seconds_now(),
+                            [&redactor](std::string_view text) { return redactor.clean(text); });
   std::vector<Judged> judged;
   for (const auto& one : expectations) judged.push_back(judge.judge(one));
   return judged;
@@ -222,8 +226,9 @@ bool all_held(const std::vector<Judged>& judged) {
                      [](const Judged& one) { return one.outcome == Judged::Outcome::held; });
 }
 
-Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope) {
-  return Asking(check, captures, probes, scope).run();
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes,
+          const base::Redactor& redactor, const base::Scope& scope) {
+  return Asking(check, captures, probes, redactor, scope).run();
 }
 
 }  // namespace staithe::verify

@@ -1,6 +1,7 @@
 #pragma once
 #include "fill.hpp"
 
+#include "staithe/base/redact.hpp"
 #include "staithe/verify/probes.hpp"
 #include "staithe/verify/result.hpp"
 
@@ -16,11 +17,13 @@ struct Asked {
 };
 
 /// Throws nothing but std::bad_alloc. `scope` is the suite's; the check's own timeout holds inside of it.
-Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const base::Scope& scope);
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes,
+          const base::Redactor& redactor, const base::Scope& scope);
 
-/// Judges `expectations`, which are filled, against a reply.
+/// Judges `expectations`, which are filled, against a reply. What is quoted of it is redacted before it is
+/// cut.
 std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,
-                                      const checks::Reply& reply);
+                                      const checks::Reply& reply, const base::Redactor& redactor);
 bool all_held(const std::vector<checks::Judged>& judged);
 
 }  // namespace staithe::verify

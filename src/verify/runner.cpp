@@ -17,7 +17,11 @@
 namespace staithe::verify {
 namespace {
 
-using checks::Severity;
+using Clock = std::chrono::steady_clock;
+
+base::Duration since(Clock::time_point begun) {
+  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
+}
 
 std::tm utc_of(Time time) {
   const std::time_t clock = static_cast<std::time_t>(
@@ -88,6 +92,7 @@ class Run {
       run_.suites.back().verdict = Verdict::skipped;
     }
     state_.resize(plan.suites.size(), State::waiting);
+    begun_.resize(plan.suites.size(), run_begun_);
     values_["run.id"] = Captured::of_text(run_.run_id);
     values_["run.started"] = Captured::of_text(iso_text(run_.started));
   }
@@ -168,6 +173,7 @@ class Run {
   void block(std::size_t index, const std::string& culprit) {
     auto& result = run_.suites[index];
     result.started = store::now();
+    begun_[index] = Clock::now();
     result.reason = culprit;
     tell([&](Listener& one) { one.suite_started(result); });
     for (const auto* part : {&plan_.suites[index].setup, &plan_.suites[index].steps})
@@ -194,6 +200,7 @@ class Run {
     {
       const std::lock_guard lock(mutex_);
       result.started = store::now();
+      begun_[index] = Clock::now();
       values = values_;
       tell([&](Listener& one) { one.suite_started(result); });
     }
@@ -226,7 +233,8 @@ class Run {
   void end(std::size_t index) {
     auto& result = run_.suites[index];
     if (result.verdict == Verdict::skipped && result.reason.empty()) result.verdict = verdict_of(result);
-    result.duration = store::now() - result.started;
+    // The wall clock may jump; how long something took is the steady one's.
+    result.duration = since(begun_[index]);
     result.finished = true;
     std::vector<checks::Share> shares;
     for (const auto& one : result.checks)
@@ -238,7 +246,7 @@ class Run {
   }
 
   void conclude() {
-    run_.duration = store::now() - run_.started;
+    run_.duration = since(run_begun_);
     run_.interrupted = options_.soft != nullptr && options_.soft->requested();
     std::vector<checks::Share> shares;
     double quarantined = 0, whole = 0;
@@ -283,6 +291,8 @@ class Run {
   std::condition_variable changed_;
   RunResult run_;
   std::vector<State> state_;
+  const Clock::time_point run_begun_ = Clock::now();
+  std::vector<Clock::time_point> begun_;
   std::size_t running_ = 0;
   Captures values_;
 };

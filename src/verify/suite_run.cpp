@@ -153,7 +153,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
                        CheckResult& result, Asked& last) {
   const std::uint32_t most = 1 + check.retries;
   for (std::uint32_t number = 1;; ++number) {
-    last = ask(check, values, probes_, scope);
+    last = ask(check, values, probes_, redactor_, scope);
     result.attempts_made = number;
     const bool held = last.attempt.held;
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
@@ -228,7 +228,7 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
           fmt::format("not tolerated, {} is not known to be down: {}", tolerance.neighbour, against);
       continue;
     }
-    const auto relaxed = judge_all(filled(tolerance.expect, values_), last.reply);
+    const auto relaxed = judge_all(filled(tolerance.expect, values_), last.reply, redactor_);
     if (!all_held(relaxed)) {
       result.reason =
           fmt::format("{} is down ({}), but less did not hold either", tolerance.neighbour, found);
@@ -256,7 +256,7 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
 
 std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
-  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply)) {
+  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
     if (judged.outcome == Judged::Outcome::held) return judged.subject + " " + judged.wanted;
     add(fmt::format("{} is {}", judged.subject, judged.got));
   }
@@ -273,7 +273,8 @@ std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& 
 const Attempt& SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
-  return neighbours_.emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, scope_).attempt)
+  return neighbours_
+      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, redactor_, scope_).attempt)
       .first->second;
 }
 
@@ -340,7 +341,7 @@ bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
     if (const auto value = field(name); value.kind != checks::Value::Kind::absent)
       values[std::string("item.") + name] = Captured::of(value);
   values["item.id"] = Captured::of(id);
-  return ask(suite_.sweep->each, values, probes_, scope).attempt.held;
+  return ask(suite_.sweep->each, values, probes_, redactor_, scope).attempt.held;
 }
 
 void SuiteRun::finish(CheckResult result) {

@@ -24,8 +24,8 @@ struct Judged {
 /// stops at a million steps. What cannot be judged says so and never passes.
 class Judge {
  public:
-  /// `reply` must outlive it. `now`: seconds since 1970, for dates.
-  Judge(const Reply& reply, double now);
+  /// `reply` must outlive it. `now`: seconds since 1970, for dates. `clean` is applied to whatever is quoted.
+  Judge(const Reply& reply, double now, Clean clean = {});
   ~Judge();
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
@@ -45,6 +45,7 @@ class Judge {
   std::unique_ptr<Body> body_;
   const Reply& reply_;
   double now_;
+  Clean clean_;
 };
 
 /// A mistake in a subject's path, known without any reply; "" when there is none.

@@ -1,11 +1,15 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace staithe::checks {
+
+/// Takes secrets out of a text. It must see the whole text: of a secret that was cut in two nothing is found.
+using Clean = std::function<std::string(std::string_view text)>;
 
 /// One thing that a check has found out, or that an expectation compares it with.
 struct Value {
@@ -28,8 +32,8 @@ struct Value {
   static Value list(std::vector<std::string> texts);
 
   bool operator==(const Value&) const = default;
-  /// For people: "absent", "12 ms", "\"text\"", cut to 200 bytes.
-  std::string shown() const;
+  /// For people: "absent", "12 ms", "\"text\"", cleaned, then cut to 200 bytes.
+  std::string shown(const Clean& clean = {}) const;
 };
 
 /// What a probe measured, by name: "status", "days_left".

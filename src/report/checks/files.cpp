@@ -20,7 +20,8 @@ std::string text_of(CheckFile kind, const verify::RunResult& run) {
 
 class CheckFileWriter final : public verify::Listener {
  public:
-  CheckFileWriter(CheckFile kind, std::string path) : kind_(kind), path_(std::move(path)) {
+  CheckFileWriter(CheckFile kind, std::string path, Trouble trouble)
+      : kind_(kind), path_(std::move(path)), trouble_(std::move(trouble)) {
     // Now is the time to hear that it cannot be written. A report that is there is that of another run.
     verify::RunResult nothing;
     nothing.interrupted = true;
@@ -34,19 +35,21 @@ class CheckFileWriter final : public verify::Listener {
   void write(const verify::RunResult& run) noexcept {
     try {
       replace_file(path_, text_of(kind_, run), Sync::yes);
-    } catch (const std::exception&) {
-      // The verdict stands and is told elsewhere; the file of before stays.
+    } catch (const std::exception& error) {
+      // The verdict stands; the file of before, which says that no run ended, stays too.
+      if (trouble_) trouble_(path_ + " could not be written: " + error.what());
     }
   }
 
   CheckFile kind_;
   std::string path_;
+  Trouble trouble_;
 };
 
 }  // namespace
 
-std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path) {
-  return std::make_unique<CheckFileWriter>(kind, path);
+std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path, Trouble trouble) {
+  return std::make_unique<CheckFileWriter>(kind, path, std::move(trouble));
 }
 
 }  // namespace staithe::report

@@ -33,7 +33,7 @@ json json_of(const checks::Judged& judged) {
   return record;
 }
 
-json json_of(const CheckResult& one) {
+json json_of(const CheckResult& one, const std::string& release) {
   json record{{"type", "check"},
               {"suite", one.suite},
               {"name", one.check->name},
@@ -44,6 +44,7 @@ json json_of(const CheckResult& one) {
               {"file", one.check->position.file},
               {"line", one.check->position.line},
               {"request", one.title},
+              {"release", release},
               {"started", iso(one.started)},
               {"duration_ms", one.duration.count()},
               {"attempts", one.attempts_made}};
@@ -52,6 +53,7 @@ json json_of(const CheckResult& one) {
   if (!one.reason.empty()) record["reason"] = one.reason;
   if (!one.tolerated.empty()) record["tolerated"] = one.tolerated;
   if (one.samples > 1) record["samples"] = {{"asked", one.samples}, {"good", one.samples_good}};
+  if (one.past.known) record["history"] = {{"runs", one.past.runs}, {"flips", one.past.flips}};
   auto judged = json::array();
   for (const auto& expectation : one.judged) judged.push_back(json_of(expectation));
   record["judged"] = judged;
@@ -67,6 +69,7 @@ class CheckJsonl final : public verify::Listener {
   }
 
   void run_started(const verify::RunResult& run, const checks::SuitePlan& /*plan*/) noexcept override {
+    release_ = run.release;
     write({{"type", "checks_started"},
            {"run_id", run.run_id},
            {"plan_id", run.plan_id},
@@ -75,7 +78,7 @@ class CheckJsonl final : public verify::Listener {
            {"time", iso(run.started)}});
   }
   void check_finished(const verify::SuiteResult& /*suite*/, const CheckResult& one) noexcept override {
-    write(json_of(one));
+    write(json_of(one, release_));
   }
   void suite_finished(const verify::SuiteResult& suite) noexcept override {
     write({{"type", "suite"},
@@ -108,6 +111,7 @@ class CheckJsonl final : public verify::Listener {
   }
 
   Output& output_;
+  std::string release_;  // what is judged: stands in every result
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -170,51 +171,138 @@ TEST_CASE("check reports: each tells what happened in its own way") {
   for (const auto& line : base::split(base::trim(texts["jsonl"]), '\n')) CHECK(line.front() == '{');
 }
 
+namespace {
+
+std::string formatted(const std::string& text, const char* format) {
+  std::string made;
+  for (const char c : text) {
+    char piece[16];
+    const auto byte = static_cast<unsigned>(static_cast<unsigned char>(c));
+    // NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): formats of this file
+    std::snprintf(piece, sizeof piece, format, byte);
+    made += piece;
+  }
+  return made;
+}
+
+std::string replaced(std::string text, const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::string made;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto pair = std::find_if(pairs.begin(), pairs.end(), [&](const auto& one) {
+      return text.compare(at, one.first.size(), one.first) == 0;
+    });
+    if (pair == pairs.end()) {
+      made += text[at++];
+    } else {
+      made += pair->second;
+      at += pair->first.size();
+    }
+  }
+  return made;
+}
+
+std::string url_alphabet(std::string text) {
+  for (auto& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return text;
+}
+
+/// How peers and libraries write a text, by name.
+std::map<std::string, std::string> encodings(const std::string& secret) {
+  std::map<std::string, std::string> all{
+      {"raw", secret},
+      {"hex", formatted(secret, "%02x")},
+      {"HEX", formatted(secret, "%02X")},
+      {"percent", formatted(secret, "%%%02X")},
+      {"percent, lower", formatted(secret, "%%%02x")},
+      {"form",
+       replaced(secret, {{" ", "+"}, {"\"", "%22"}, {"<", "%3C"}, {">", "%3E"}, {"&", "%26"}, {"%", "%25"}})},
+      {"JSON", replaced(secret, {{"\"", "\\\""}, {"\\", "\\\\"}, {"/", "\\/"}, {"\n", "\\n"}})},
+      {"JSON, all escaped", formatted(secret, "\\u%04x")},
+      {"C", formatted(secret, "\\x%02x")},
+      {"HTML",
+       replaced(secret, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}})},
+      {"XML, decimal", formatted(secret, "&#%u;")},
+      {"XML, hexadecimal", formatted(secret, "&#x%x;")},
+      {"shell", replaced(secret, {{"'", "'\\''"}})},
+      {"SQL", replaced(secret, {{"'", "''"}})}};
+  // Wherever it stands in the encoded bytes: as user:password, as a bearer token in JSON, ...
+  for (const std::string before : {"", "u", "us", "user:"}) {
+    all["base64 after '" + before + "'"] = base::base64(before + secret + "!!");
+    all["base64url after '" + before + "'"] = url_alphabet(base::base64(before + secret + "!!"));
+  }
+  if (std::any_of(secret.begin(), secret.end(), [](char c) { return (c & 0x80) != 0; })) {
+    // Escapes of code points are not those of bytes.
+    all.erase("JSON, all escaped");
+    all.erase("XML, decimal");
+    all.erase("XML, hexadecimal");
+  }
+  return all;
+}
+
+/// What a reader of the report sees: JSON's and markup's own escapes undone.
+std::string read_back(const std::string& text) {
+  return replaced(text, {{"&amp;", "&"},
+                         {"&lt;", "<"},
+                         {"&gt;", ">"},
+                         {"&quot;", "\""},
+                         {"&#39;", "'"},
+                         {"\\\"", "\""},
+                         {"\\\\", "\\"},
+                         {"%25", "%"},
+                         {"%3A", ":"},
+                         {"\\#", "#"}});
+}
+
+}  // namespace
+
 TEST_CASE("check reports: no secret in any of them, in any encoding, wherever a peer puts it") {
-  // Values that are hard to keep out: quotes, markup, something that is UTF-8, something that looks like
-  // base64.
-  for (const std::string secret : {"s3cr3t-key-77", "pa\"ss<w>ord&/%x",
+  // Values that are hard to keep out: quotes, markup, several words, no ASCII, what looks like base64.
+  for (const std::string secret : {"s3cr3t-key-77", "pa\"ss<w>ord&/%x", "it's a 'word'",
                                    "gr\xC3\xBC\xC3\x9F"
                                    "e-von-uns",
-                                   "QUJDREVGR0g="}) {
+                                   "QUJDREVGR0g=", "c:\\temp\\new"}) {
     base::Redactor redactor;
     redactor.add(secret);
-    const auto encoded = base::base64("user:" + secret);
-    std::string percent, hex;
-    for (const char c : secret) {
-      char two[4];
-      std::snprintf(two, sizeof two, "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      percent += two;
-      std::snprintf(two, sizeof two, "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      hex += two;
+    for (const auto& [encoding, text] : encodings(secret)) {
+      Fixed probes([&form = text](const std::string& title) {
+        if (title == "GET http://h/wrong") {
+          const auto quoted = replaced(form, {{"\"", "\\\""}, {"\\", "\\\\"}});
+          auto made = reply(500, R"({"note":")" + quoted + "\"}", "500 " + form);
+          made.facts["status"] = checks::Value::of(form);
+          return made;
+        }
+        if (title == "GET http://h/flaky") {
+          checks::Reply made;
+          made.failure = checks::Reply::Failure::unreachable;
+          made.reason = "refused for " + form;
+          return made;
+        }
+        return reply(200, form, form);
+      });
+      for (const auto& [name, report] : reports(probes, redactor)) {
+        CAPTURE(name, secret, encoding, text);
+        CHECK(report.find(text) == std::string::npos);
+        CHECK(read_back(report).find(text) == std::string::npos);
+        CHECK(read_back(read_back(report)).find(secret) == std::string::npos);
+        CHECK(report.find("***") != std::string::npos);
+      }
     }
-    std::string json_escaped;
-    for (const char c : secret)
-      json_escaped += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
-    const std::string everywhere = secret + " " + encoded + " " + percent + " " + hex;
+  }
+}
+
+TEST_CASE("check reports: a secret at the place where a long text is cut leaves nothing of itself") {
+  const std::string secret = "0123456789abcdefghijklmnop";
+  base::Redactor redactor;
+  redactor.add(secret);
+  for (std::size_t before = 170; before <= 202; before += 2) {
+    const std::string note = std::string(before, '.') + secret + std::string(400, '.');
     Fixed probes([&](const std::string& title) {
-      if (title == "GET http://h/wrong") {
-        auto made =
-            reply(500, R"({"note":")" + json_escaped + " " + percent + " " + encoded + " " + hex + "\"}",
-                  "500 " + everywhere);
-        made.facts["status"] = checks::Value::of(everywhere);
-        return made;
-      }
-      if (title == "GET http://h/flaky") {
-        checks::Reply made;
-        made.failure = checks::Reply::Failure::unreachable;
-        made.reason = "refused for " + everywhere;
-        return made;
-      }
-      return reply(200, everywhere, everywhere);
+      if (title == "GET http://h/wrong") return reply(500, R"({"note":")" + note + "\"}");
+      return reply(200, note);
     });
-    for (const auto& [name, text] : reports(probes, redactor)) {
-      CAPTURE(name, secret);
-      CHECK(text.find(secret) == std::string::npos);
-      CHECK(text.find(encoded) == std::string::npos);
-      CHECK(text.find(percent) == std::string::npos);
-      CHECK(text.find(hex) == std::string::npos);
-      CHECK(text.find("***") != std::string::npos);
+    for (const auto& [name, report] : reports(probes, redactor)) {
+      CAPTURE(name, before);
+      CHECK(report.find(".0123") == std::string::npos);
     }
   }
 }

@@ -1,0 +1,320 @@
+"""Suites of checks asked of servers that misbehave, with clocks that jump and disks that are full: a clear verdict,
+the right exit code, nothing lost, bounded memory."""
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import xml.etree.ElementTree
+
+STAITHE = os.environ.get("STAITHE", "build/dev/staithe")
+MIB = 1024 * 1024
+
+
+class Peer(socketserver.ThreadingTCPServer):
+    """Answers each connection with what `behave(socket, path)` sends."""
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, behave):
+        self.seen = []
+        self.over = threading.Event()
+        peer = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                with contextlib.suppress(OSError):
+                    request = b""
+                    while b"\r\n\r\n" not in request:
+                        more = self.request.recv(65536)
+                        if not more:
+                            return
+                        request += more
+                    path = request.split()[1].decode()
+                    peer.seen.append(path)
+                    behave(self.request, path)
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self):
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+
+def answer(body, kind="application/json", status="200 OK", more=""):
+    body = body if isinstance(body, bytes) else body.encode()
+    return (f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}"
+            "Connection: close\r\n\r\n").encode() + body
+
+
+class Ended:
+    def __init__(self, code, out, err, seconds, peak):
+        self.code, self.out, self.err, self.seconds, self.peak = code, out, err, seconds, peak
+
+    def __str__(self):
+        return f"exit {self.code} after {self.seconds:.1f} s, {self.peak / MIB:.0f} MiB\n{self.out}\n{self.err}"
+
+
+class Faults(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="staithe-faults.")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nenvironments:\n  production:\n    hosts:\n      web1: {}\n")
+
+    def write(self, name, text):
+        path = pathlib.Path(self.directory, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def peer(self, behave):
+        peer = Peer(behave)
+        self.addCleanup(peer.stop)
+        return peer
+
+    def suite(self, url, *steps, head=""):
+        text = f"suite: faults\nseverity: critical\ntarget: {url}\n{head}steps:\n"
+        for number, step in enumerate(steps):
+            text += f"  - name: step {number}\n    on_fail: continue\n" + "".join(f"    {line}\n" for line in step)
+        self.write("checks/faults.yml", text)
+
+    def check(self, *arguments, environment=None, limit=None, out=subprocess.PIPE, cwd=None):
+        def prepare():
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        begun = time.monotonic()
+        process = subprocess.Popen([STAITHE, "check", *arguments], cwd=cwd or self.directory, text=True,
+                                   stdout=out, stderr=subprocess.PIPE, preexec_fn=prepare, errors="surrogateescape",
+                                   env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        texts = ["", ""]
+
+        def read(index, stream):
+            texts[index] = stream.read()
+        readers = [threading.Thread(target=read, args=(index, stream), daemon=True)
+                   for index, stream in enumerate((process.stdout, process.stderr)) if stream]
+        for reader in readers:
+            reader.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        for reader in readers:
+            reader.join(20)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        return Ended(process.returncode, texts[0], texts[1], time.monotonic() - begun, usage.ru_maxrss * 1024)
+
+    def records(self, ended, kind="check"):
+        return [one for one in map(json.loads, ended.out.splitlines()) if one["type"] == kind]
+
+    def test_huge_bodies_cost_no_memory(self):
+        """100 MB with a length, 100 MB in chunks, and one that never ends."""
+        chunk = b"x" * 65536
+
+        def behave(connection, path):
+            if path == "/small":
+                return connection.sendall(answer("{}"))
+            if path == "/sized":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n")
+            else:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            framed = chunk if path == "/sized" else b"10000\r\n" + chunk + b"\r\n"
+            sent = 0
+            while sent < 100 * MIB or path == "/endless":
+                connection.sendall(framed)
+                sent += len(chunk)
+            return None
+
+        peer = self.peer(behave)
+        self.suite(peer.url, ["get: /small", "expect: 200"])
+        small = self.check("faults")
+        self.assertEqual(small.code, 0, str(small))
+        self.suite(peer.url, *([f"get: {path}", "timeout: 20s", "expect: {status: 200, json.a: 1}"]
+                               for path in ("/sized", "/chunked", "/endless")))
+        huge = self.check("faults", "--json", "--report", "junit=checks.xml")
+        self.assertEqual(huge.code, 1, str(huge))
+        self.assertEqual([one["verdict"] for one in self.records(huge)], ["fail"] * 3, str(huge))
+        self.assertIn("the body is larger than what is read of it", huge.out)
+        self.assertLess(huge.peak, small.peak + 32 * MIB, str(huge))
+        self.assertLess(os.path.getsize(os.path.join(self.directory, "checks.xml")), 100_000)
+
+    def test_servers_that_drip_are_left_when_the_time_is_up(self):
+        def behave(connection, path):
+            if path == "/body":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            elif path == "/headers":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not peer.over.wait(0.05):
+                connection.sendall(b"." if path != "/none" else b"")
+
+        peer = self.peer(behave)
+        self.suite(peer.url, *([f"get: {path}", "timeout: 500ms", "expect: 200"] for path in ("/body", "/headers", "/none")))
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 1, str(result))
+        for one in self.records(result):
+            self.assertEqual(one["verdict"], "fail", str(result))
+            self.assertGreaterEqual(one["duration_ms"], 400, str(result))
+        self.assertLess(result.seconds, 30, str(result))
+
+    def test_what_a_body_is_not(self):
+        bodies = {"/html": answer("<html>down for maintenance</html>", "text/html"),
+                  "/bytes": answer(b'{"a":"\xff\xfe\x00"}'),
+                  "/headers": answer("{}", more="X-Odd: \x1b[31mred\x07\r\n"),
+                  "/empty": answer(""), "/cut": answer('{"a":1')[:-3],
+                  "/deep": answer("[" * 100000)}
+        peer = self.peer(lambda connection, path: connection.sendall(bodies[path]))
+        self.suite(peer.url, *([f"get: {path}", "expect: {json.a: fine, header.x-odd: none}"] for path in bodies))
+        result = self.check("faults", "--json", "--report", "junit=checks.xml", "--report", "tap=checks.tap",
+                            "--report", "html=checks.html")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * len(bodies), str(result))
+        for words in ("the body is no JSON (text/html)", "the body is empty", "nested too deeply"):
+            self.assertIn(words, result.out)
+        # Whatever a peer sends, reports are well formed: UTF-8, and nothing that moves a cursor.
+        for name in ("checks.xml", "checks.tap", "checks.html"):
+            text = pathlib.Path(self.directory, name).read_bytes().decode("utf-8")
+            self.assertNotIn("\x1b", text)
+            self.assertNotIn("\x00", text)
+        xml.etree.ElementTree.parse(os.path.join(self.directory, "checks.xml"))
+        lines = self.check("faults")
+        self.assertNotIn("\x1b", lines.out)
+        lines.out.encode("utf-8")
+
+    def test_redirects_without_end(self):
+        def behave(connection, path):
+            number = int(path.strip("/").split("-")[-1] or 0) if "-" in path else 0
+            target = f"/hop-{number + 1}" if path.startswith("/hop") else "/self"
+            connection.sendall(answer("", status="302 Found", more=f"Location: {target}\r\n"))
+
+        peer = self.peer(behave)
+        self.suite(peer.url, ["get: /self", "follow: 5", "expect: 200"], ["get: /hop-0", "follow: 5", "expect: 200"],
+                   ["get: /self", "expect: {status: 302, header.location: /self}"])
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["fail", "fail", "pass"], str(result))
+        self.assertIn("redirects", result.out)
+        self.assertEqual(len(peer.seen), 6 + 6 + 1)
+
+    def test_names_that_do_not_resolve_are_no_verdict_about_the_system(self):
+        self.suite("http://no-such-host.invalid", ["get: /", "expect: 200"], ["tls: no-such-host.invalid", "expect: {trusted: true}"])
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 4, str(result))
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["error", "error"], str(result))
+        self.suite("http://127.0.0.1", ["dns: no-such-host.invalid", "expect: {resolves: true}"])
+        asked = self.check("faults", "--json")
+        self.assertEqual(asked.code, 1, str(asked))
+
+    def shim(self):
+        """A library that makes the wall clock jump; the steady one goes on as it is."""
+        source = self.write("clock.c", r"""
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+static long offset(void) {
+  const char *by = getenv("JUMP"), *when = getenv("JUMP_WHEN");
+  return by && when && access(when, F_OK) == 0 ? atol(by) : 0;
+}
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  int done = (int)syscall(SYS_clock_gettime, clock, now);
+  if (clock == CLOCK_REALTIME) now->tv_sec += offset();
+  return done;
+}
+time_t time(time_t *to) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (to) *to = now.tv_sec;
+  return now.tv_sec;
+}
+int gettimeofday(struct timeval *now, void *zone) {
+  struct timespec exact;
+  (void)zone;
+  clock_gettime(CLOCK_REALTIME, &exact);
+  now->tv_sec = exact.tv_sec;
+  now->tv_usec = exact.tv_nsec / 1000;
+  return 0;
+}
+""")
+        library = os.path.join(self.directory, "clock.so")
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+        return library
+
+    def test_wall_clock_that_jumps(self):
+        """A year on or back in the middle of a run: budgets, timeouts and durations do not notice."""
+        library = self.shim()
+        now = os.path.join(self.directory, "now")
+
+        def behave(connection, path):
+            if path == "/3":
+                pathlib.Path(now).touch()
+            connection.sendall(answer('{"n":1}'))
+
+        peer = self.peer(behave)
+        self.suite(peer.url, *([f"get: /{i}", "expect: {status: 200, time: at most 20s}"] for i in range(6)),
+                   ["get: /late", "until: {json.n: 2}", "every: 50ms", "for: 400ms"], head="budget: 60s\n")
+        plain = self.check("faults", "--json")
+        for jump in (365 * 86400, -365 * 86400):
+            with self.subTest(jump):
+                os.unlink(now)
+                result = self.check("faults", "--json", "--report", "junit=checks.xml",
+                                    environment={"LD_PRELOAD": library, "JUMP": str(jump), "JUMP_WHEN": now})
+                self.assertEqual(result.code, plain.code, str(result))
+                self.assertEqual([one["verdict"] for one in self.records(result)], ["pass"] * 6 + ["fail"], str(result))
+                started = [one["started"] for one in self.records(result)]
+                self.assertNotEqual(started[0][:4], started[-1][:4], "the clock did not jump")
+                finished = self.records(result, "checks_finished")[0]
+                self.assertTrue(300 <= finished["duration_ms"] < 60_000, str(result))
+                tree = xml.etree.ElementTree.parse(os.path.join(self.directory, "checks.xml"))
+                for element in tree.iter():
+                    if element.get("time"):
+                        self.assertTrue(0 <= float(element.get("time")) < 60, element.attrib)
+
+    def test_full_disk_loses_neither_verdict_nor_reports_of_before(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        steps = [[f"get: /{i}", "expect: 200"] for i in range(40)]
+        self.suite(peer.url, *steps)
+        first = self.check("faults", "--report", "junit=checks.xml")
+        self.assertEqual(first.code, 0, str(first))
+        for wanted, expect in ((0, 200), (1, 500)):
+            self.suite(peer.url, *steps, ["get: /last", f"expect: {expect}"])
+            result = self.check("faults", "--report", "junit=checks.xml", "--report", "html=checks.html", limit=4096)
+            self.assertEqual(result.code, wanted, str(result))
+            self.assertIn("history", (result.out + result.err).lower(), str(result))
+            self.assertIn("checks.xml could not be written", result.err)
+            xml.etree.ElementTree.parse(os.path.join(self.directory, "checks.xml"))
+            self.assertEqual([name for name in os.listdir(self.directory) if "tmp" in name], [])
+        # The disk has room again: nothing of before is lost.
+        self.suite(peer.url, *steps)
+        again = self.check("faults", "--json")
+        self.assertEqual(again.code, 0, str(again))
+        self.assertEqual(self.records(again)[0]["history"]["runs"], 1, str(again))
+
+    def test_nobody_reads_what_is_printed(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["get: /", "expect: 500"])
+        with open("/dev/full", "w", encoding="ascii") as full:
+            self.assertEqual(self.check("faults", out=full).code, 1)
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as gone:
+            self.assertEqual(self.check("faults", out=gone).code, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
