@@ -21,7 +21,7 @@ _staithe() {
             -f | --file | -e | --environment | -C | --chdir)
                 if ((i + 1 < COMP_CWORD)); then where+=("$word" "${COMP_WORDS[i + 1]}"); fi
                 ((i++)) ;;
-            --batch-time|--blocking|--color|--command|--confirm|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
+            --batch-time|--blocking|--color|--command|--confirm|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=$word
@@ -36,6 +36,7 @@ _staithe() {
         --command) :; return ;;
         --confirm) :; return ;;
         --environment | -e) _staithe_ask environments; return ;;
+        --every) :; return ;;
         --expect-plan) :; return ;;
         --fail-on) :; return ;;
         --file | -f) _staithe_files; return ;;
@@ -45,6 +46,7 @@ _staithe() {
         --kind) :; return ;;
         --last) :; return ;;
         --limit) _staithe_ask hosts; return ;;
+        --listen) :; return ;;
         --lock-timeout) :; return ;;
         --lock-wait) :; return ;;
         --log-file) _staithe_files; return ;;
@@ -85,6 +87,7 @@ _staithe() {
             'run') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'exec') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --hosts -H --timeout --fold --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'check') _staithe_words "--dry-run -n --expect-plan --critical --tag --only --target --var --fail-on --no-history --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'watch') _staithe_words "--listen --every --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'status') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'history') _staithe_words "--last --kind --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'doctor') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
@@ -111,7 +114,7 @@ _staithe() {
         return
     fi
     case $command in
-        '') _staithe_words "deploy plan rollback run exec check status history doctor drain restore recover unlock hostkeys stage backfill validate help version completion" ;;
+        '') _staithe_words "deploy plan rollback run exec check watch status history doctor drain restore recover unlock hostkeys stage backfill validate help version completion" ;;
         hostkeys) _staithe_words "scan pin verify" ;;
         stage) _staithe_words "snapshot rehearse backfill list drop suggest-masks" ;;
         'deploy') _staithe_ask playbooks ;;
@@ -120,6 +123,7 @@ _staithe() {
         'run') _staithe_ask playbooks ;;
         'exec') : ;;
         'check') _staithe_files ;;
+        'watch') _staithe_files ;;
         'status') _staithe_ask hosts ;;
         'history') _staithe_ask runs ;;
         'doctor') _staithe_ask hosts ;;
@@ -138,7 +142,7 @@ _staithe() {
         'stage suggest-masks') : ;;
         'backfill') : ;;
         'validate') _staithe_ask playbooks ;;
-        'help') _staithe_words "activate backfill check checkout completion confirm deploy doctor drain environment exec exit-codes help history hostkeys local notify plan recover reload restore rollback run stage status steps template unlock upload validate version wait" ;;
+        'help') _staithe_words "activate backfill check checkout completion confirm deploy doctor drain environment exec exit-codes help history hostkeys local notify plan recover rehearsed reload restore rollback run stage status steps template unlock upload validate version wait watch" ;;
         'version') : ;;
         'completion') _staithe_words "bash zsh fish" ;;
     esac

@@ -40,4 +40,15 @@ base::Duration App::duration(std::string_view option, base::Duration otherwise) 
   return *parsed;
 }
 
+void App::on_hang_up(std::function<void()> what) {
+  const std::lock_guard lock(hang_up_mutex_);
+  hang_up_ = std::move(what);
+}
+
+bool App::hang_up() {
+  const std::lock_guard lock(hang_up_mutex_);
+  if (hang_up_) hang_up_();
+  return hang_up_ != nullptr;
+}
+
 }  // namespace staithe::cli

@@ -8,7 +8,9 @@
 #include "staithe/store/store.hpp"
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -29,6 +31,10 @@ class App {
   /// From now on hosts may be in hand: what a signal does is said in those words.
   void begin_run() { in_run_ = true; }
   bool in_run() const { return in_run_; }
+
+  /// From now on SIGHUP means this; null: to stop, as ever. The signal thread calls it.
+  void on_hang_up(std::function<void()> what);
+  bool hang_up();
 
   bool json() const { return args_.has("json"); }
   bool quiet() const { return args_.has("quiet"); }
@@ -57,6 +63,8 @@ class App {
   exec::Stops stops_;
   base::Redactor redactor_;
   std::atomic<bool> in_run_{false};
+  std::mutex hang_up_mutex_;
+  std::function<void()> hang_up_;
 };
 
 /// The command line cannot be meant: exit 2.

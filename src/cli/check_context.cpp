@@ -94,7 +94,8 @@ void add_databases(const LoadedSuites& loaded, checks::Context& context) {
   for (const auto& [name, url] : databases->named) context.databases[name] = url;
 }
 
-/// The newest release that was proved good, when nobody says what is to be judged.
+}  // namespace
+
 std::string last_good_release(App& app, const LoadedSuites& loaded) {
   const auto& services = loaded.project->project.services;
   const auto wanted = app.args().value("service");
@@ -111,8 +112,6 @@ std::string last_good_release(App& app, const LoadedSuites& loaded) {
   }
   return {};
 }
-
-}  // namespace
 
 checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
                               const std::string& limit) {

@@ -9,4 +9,7 @@ namespace staithe::cli {
 checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
                               const std::string& limit);
 
+/// The newest release that was proved good, by its commit; "" when nobody knows.
+std::string last_good_release(App& app, const LoadedSuites& loaded);
+
 }  // namespace staithe::cli

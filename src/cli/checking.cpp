@@ -98,7 +98,7 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
   LoadedSuites loaded;
   if (has_project(app)) {
     loaded.project = load(app);
-    loaded.survey = survey_plan(app, *loaded.project, "");
+    if (!loaded.project->env().hosts.empty()) loaded.survey = survey_plan(app, *loaded.project, "");
   }
   loaded.plan = read_suites(app, loaded, names, release, app.args().value("limit"));
   stop_on_errors(app, loaded.diagnostics);

@@ -85,7 +85,7 @@ void print_warnings(App& app, const diag::Diagnostics& diagnostics) {
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   if (!diagnostics.has_errors()) return;
   print_findings(app, diagnostics);
-  throw FilesWrong();
+  throw FilesWrong::printed(diag::render(diagnostics));
 }
 
 Loaded load_files(App& app) {

@@ -15,10 +15,17 @@ namespace staithe::cli {
 class FilesWrong : public std::exception {
  public:
   explicit FilesWrong(std::string text = {}) : text_(std::move(text)) {}
+  /// `findings`: what was printed.
+  static FilesWrong printed(std::string findings) {
+    FilesWrong wrong;
+    wrong.findings_ = std::move(findings);
+    return wrong;
+  }
   const char* what() const noexcept override { return text_.c_str(); }
+  const std::string& findings() const noexcept { return findings_; }
 
  private:
-  std::string text_;
+  std::string text_, findings_;
 };
 
 /// The project of the working directory, or of --file, with the answers of its inventory programs.

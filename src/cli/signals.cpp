@@ -31,8 +31,8 @@ void block_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
-SignalThread::SignalThread(exec::Stops& stops, Say say)
-    : stops_(stops), say_(std::move(say)), thread_([this] { listen(); }) {}
+SignalThread::SignalThread(exec::Stops& stops, Say say, HangUp hang_up)
+    : stops_(stops), say_(std::move(say)), hang_up_(std::move(hang_up)), thread_([this] { listen(); }) {}
 
 SignalThread::~SignalThread() {
   end_.request();
@@ -50,6 +50,7 @@ void SignalThread::listen() {
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
+    if (number == SIGHUP && hang_up_()) continue;
     // A closing terminal and timeout(1) send two at once: that is one wish.
     const bool same_wish = Clock::now() - last < std::chrono::milliseconds(500);
     last = Clock::now();

@@ -16,7 +16,10 @@ class SignalThread {
  public:
   using Say = std::function<void(int count, int signal)>;
 
-  SignalThread(exec::Stops& stops, Say say);
+  /// Whether somebody took SIGHUP for himself; where nobody does, it asks to stop as the others do.
+  using HangUp = std::function<bool()>;
+
+  SignalThread(exec::Stops& stops, Say say, HangUp hang_up);
   ~SignalThread();
 
  private:
@@ -24,6 +27,7 @@ class SignalThread {
 
   exec::Stops& stops_;
   Say say_;
+  HangUp hang_up_;
   base::Cancel end_;
   std::jthread thread_;
 };

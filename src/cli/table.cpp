@@ -71,6 +71,11 @@ constexpr std::array<Example, 3> check_examples{{
     {"staithe check --fail-on degraded", "6 means unstable, for Jenkins"},
 }};
 
+constexpr std::array<Example, 2> watch_examples{{
+    {"staithe watch", "every suite that has a schedule"},
+    {"staithe watch payments-smoke --every 1m", "this one, each minute"},
+}};
+
 constexpr std::array<Variable, 16> variables{{
     {"STAITHE_FILE", "file", "the project file, as --file"},
     {"STAITHE_ENVIRONMENT", "environment", "the environment, as --environment"},
@@ -91,7 +96,7 @@ constexpr std::array<Variable, 16> variables{{
 }};
 
 // clang-format off: a line for each field is harder to read than this.
-const std::array<Command, 29> table{{
+const std::array<Command, 30> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
      "healthy and restore, host by host.",
@@ -118,6 +123,11 @@ const std::array<Command, 29> table{{
      "check as "
      "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
      check_examples, options::check, run_check},
+    {"watch", "Looking", "Run suites of checks on their schedules, tell how they are, and alert.", "[SUITE|FILE...]",
+     Completes::file,
+     "Runs until it is told to stop. GET /verify answers 200 or 503 with what failed, /metrics is for Prometheus, / for "
+     "a person. SIGHUP reads the files again; when they are wrong the old ones go on.",
+     watch_examples, options::watch, run_watch},
     {"status",
      "Looking",
      "Show balancers, servers, releases, locks, and what is out of rotation.",

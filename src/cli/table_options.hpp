@@ -310,6 +310,13 @@ inline constexpr std::array<Option, 9> check{{
      "neither read nor keep what was found"},
 }};
 
+inline constexpr std::array<Option, 2> watch{{
+    {"listen", '\0', Takes::value, "ADDRESS:PORT", Completes::nothing, how_group,
+     "where /, /verify and /metrics are (default: staithe.yml's, else 127.0.0.1:9797)"},
+    {"every", '\0', Takes::value, "TIME", Completes::nothing, what_group,
+     "how often suites run that have no schedule (default: never)"},
+}};
+
 #undef STAITHE_RUN_OPTIONS
 
 }  // namespace staithe::cli::options

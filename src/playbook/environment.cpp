@@ -154,9 +154,12 @@ Environment read_environment(const yaml::Member& member, const std::string& dire
   environment.vars = read_variables(map);
   environment.secrets = read_secrets(map);
   environment.databases = read_databases(map, directory);
-  map.finish();
+  environment.watch = read_watch(map, environment.notify);
   const bool only_databases = environment.databases.has_value();
-  if (environment.hosts.empty() && environment.inventory.empty() && !only_databases && map.valid()) {
+  const bool only_watched = map.has("watch");
+  map.finish();
+  if (environment.hosts.empty() && environment.inventory.empty() && !only_databases && !only_watched &&
+      map.valid()) {
     map.error("environment '" + member.key.value + "' has no host",
               "name some under 'hosts', or an 'inventory' program");
   }

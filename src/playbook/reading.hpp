@@ -35,6 +35,8 @@ Environment read_environment(const yaml::Member& member, const std::string& dire
 std::vector<Host> read_hosts(const yaml::Reader& value, const std::string& environment);
 /// `databases:` of an environment; nothing when there is none.
 std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& directory);
+/// `watch:` of an environment; where 'notify' goes is added to those who are alerted.
+WatchSettings read_watch(yaml::Mapping& map, const std::vector<plan::SecretRef>& notify);
 ServersSpec read_servers(const yaml::Reader& value);
 
 /// Finds what each host, group and balancer of an environment says of names that are not there.

@@ -80,6 +80,24 @@ struct StateStore {
   std::uint32_t keep_runs = 1000;  ///< ended runs of the environment that stay in the history
 };
 
+/// Where `watch` sends alerts.
+struct AlertTarget {
+  enum class Kind { slack, pagerduty };
+  Text name;
+  Kind kind = Kind::slack;
+  plan::SecretRef secret;  ///< of the webhook, or the routing key
+  std::string url;         ///< of PagerDuty's events, or of who understands them
+};
+
+/// What `watch` does in an environment.
+struct WatchSettings {
+  std::optional<Text> listen;
+  std::optional<plan::SecretRef> token;  ///< what a bearer must show
+  std::vector<AlertTarget> alerts;
+  base::Duration remind{std::chrono::hours(4)};
+  std::uint32_t at_once = 8;  ///< suites
+};
+
 struct Environment {
   Text name;
   bool is_protected = false;
@@ -95,6 +113,7 @@ struct Environment {
   VariableEntries vars;
   std::vector<SecretEntry> secrets;
   std::optional<Databases> databases;  ///< what the staging commands work on
+  WatchSettings watch;
 
   const Host* find_host(std::string_view name) const;
   const Group* find_group(std::string_view name) const;

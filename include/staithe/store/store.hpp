@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,6 +117,20 @@ class Store {
   /// Of one suite, newest first, at most `each` of every check.
   std::vector<CheckRecord> check_history(std::string_view environment, std::string_view suite,
                                          std::size_t each = 200);
+  /// Removes what is older than the newest `each` records of every check of a suite.
+  void prune_checks(std::string_view environment, std::string_view suite, std::size_t each);
+
+  // What a program that runs for long wants to know again after a restart: a text by its name.
+  void keep_note(std::string_view environment, std::string_view name, std::string_view body);
+  std::map<std::string, std::string> notes(std::string_view environment);
+
+  // What was rehearsed.
+  /// Adds it, or overwrites the one of this run. Those of an environment beyond the newest 500 go.
+  void record_rehearsal(const Rehearsal& rehearsal);
+  /// Newest first.
+  std::vector<Rehearsal> rehearsals(std::string_view environment, std::size_t limit = 100);
+  /// The newest of those files in that environment.
+  std::optional<Rehearsal> last_rehearsal(std::string_view environment, std::string_view files_id);
 
  private:
   void prepare(std::string_view run_id, JournalEntry& entry);

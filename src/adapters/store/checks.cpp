@@ -9,6 +9,7 @@ namespace staithe::store {
 namespace {
 
 constexpr std::size_t longest_detail = 1024;
+constexpr std::size_t longest_note = 4 * 1024 * 1024;
 constexpr std::chrono::hours kept_for{24 * 100};
 
 CheckRecord record_of(const Row& row) {
@@ -85,6 +86,42 @@ std::vector<CheckRecord> Store::check_history(std::string_view environment, std:
   std::vector<CheckRecord> records;
   for (const Row& row : rows.rows) records.push_back(record_of(row));
   return records;
+}
+
+void Store::prune_checks(std::string_view environment, std::string_view suite, std::size_t each) {
+  check_text("environment", environment);
+  check_text("suite", suite);
+  core_->run(Work::single, [&](Session& session) {
+    session.exec(
+        "DELETE FROM staithe_checks WHERE environment = $1 AND suite = $2 AND (check_key, run_id) IN "
+        "(SELECT check_key, run_id FROM (SELECT check_key, run_id, row_number() OVER (PARTITION BY check_key "
+        "ORDER BY time DESC, run_id DESC) AS nth FROM staithe_checks WHERE environment = $1 AND suite = $2) "
+        "AS numbered WHERE nth > " +
+            std::to_string(each) + ")",
+        {std::string(environment), std::string(suite)});
+  });
+}
+
+void Store::keep_note(std::string_view environment, std::string_view name, std::string_view body) {
+  for (const std::string_view text : {environment, name}) check_text("note", text);
+  check_text("note", body, longest_note);
+  core_->run(Work::single, [&](Session& session) {
+    session.exec(
+        "INSERT INTO staithe_notes (environment, name, body, time) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (environment, name) DO UPDATE SET body = excluded.body, time = excluded.time",
+        {std::string(environment), std::string(name), std::string(body), to_value(now())});
+  });
+}
+
+std::map<std::string, std::string> Store::notes(std::string_view environment) {
+  check_text("environment", environment);
+  const Rows rows = core_->run(Work::single, [&](Session& session) {
+    return session.exec("SELECT name, body FROM staithe_notes WHERE environment = $1",
+                        {std::string(environment)});
+  });
+  std::map<std::string, std::string> notes;
+  for (const Row& row : rows.rows) notes[to_text(row.at(0))] = to_text(row.at(1));
+  return notes;
 }
 
 }  // namespace staithe::store

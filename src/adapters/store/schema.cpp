@@ -42,6 +42,19 @@ const std::vector<Migration>& all() {
                excused_by TEXT NOT NULL, PRIMARY KEY (environment, suite, check_key, run_id)))",
           "CREATE INDEX staithe_checks_by_time ON staithe_checks (environment, suite, check_key, time)",
       },
+      {
+          R"(CREATE TABLE staithe_rehearsals (
+               run_id TEXT PRIMARY KEY, project TEXT NOT NULL, environment TEXT NOT NULL, snapshot TEXT NOT NULL,
+               snapshot_taken BIGINT NOT NULL, files_id TEXT NOT NULL, files TEXT NOT NULL,
+               passed INTEGER NOT NULL, verdict TEXT NOT NULL, budgets TEXT NOT NULL,
+               duration_ms BIGINT NOT NULL, time BIGINT NOT NULL))",
+          "CREATE INDEX staithe_rehearsals_by_time ON staithe_rehearsals (environment, time)",
+      },
+      {
+          R"(CREATE TABLE staithe_notes (
+               environment TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, time BIGINT NOT NULL,
+               PRIMARY KEY (environment, name)))",
+      },
   };
   return list;
 }

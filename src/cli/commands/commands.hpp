@@ -13,6 +13,7 @@ int run_drain(App& app);
 int run_restore(App& app);
 int run_validate(App& app);
 int run_check(App& app);
+int run_watch(App& app);
 int run_status(App& app);
 int run_history(App& app);
 int run_doctor(App& app);

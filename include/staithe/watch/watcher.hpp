@@ -1,0 +1,70 @@
+#pragma once
+#include "staithe/verify/memory.hpp"
+#include "staithe/verify/runner.hpp"
+#include "staithe/watch/courier.hpp"
+#include "staithe/watch/service_manager.hpp"
+#include "staithe/watch/views.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace staithe::watch {
+
+/// What the files say: what is run, and who is told.
+struct Programme {
+  checks::SuitePlan plan;
+  std::vector<Destination> destinations;
+  /// Runs a part of the plan; called from several threads at once, never for one suite at the same time. It
+  /// may return another run's trouble in words through `outdated`: the files want to be read anew.
+  std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options,
+                                  bool& outdated)>
+      run;
+};
+
+/// Reads the files again. What is wrong with them is thrown as std::exception, in words for people.
+using ReadProgramme = std::function<Programme()>;
+
+/// One line of the log: what happened, and facts about it.
+struct Note {
+  std::string event;
+  std::vector<std::pair<std::string, std::string>> facts;
+};
+
+struct Settings {
+  std::string version, project;
+  std::size_t at_once = 8;  ///< suites
+  base::Duration remind{std::chrono::hours(4)};
+  const base::Cancel* soft = nullptr;  ///< the end: nothing more is begun, what runs is cleaned up
+  const base::Cancel* hard = nullptr;
+  store::Store* store = nullptr;  ///< null: nothing outlives the process
+  ServiceManager* service = nullptr;
+  Courier::Ways ways;                    ///< `happened` is the watcher's own
+  std::function<void(const Note&)> log;  ///< any thread
+  ReadProgramme read;                    ///< called from a thread of its own
+};
+
+/// Runs suites on their schedules until it is told to stop: one scheduler, a thread for each run in hand.
+class Watcher {
+ public:
+  Watcher(Programme first, Settings settings);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  /// Blocks until `soft`, and then until every run in hand has cleaned up.
+  void run();
+  /// The files are read anew soon; what is wrong with them leaves the old ones in use. Any thread.
+  void reload();
+  /// Everything that is known now. Any thread.
+  Overview overview() const;
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace staithe::watch

@@ -1,0 +1,110 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "version.hpp"
+#include "watch_log.hpp"
+#include "watching.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/watch/routes.hpp"
+#include "staithe/world/secrets.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::cli {
+namespace {
+
+/// Two that watch the same would both alert, and each would forget what the other knows.
+std::optional<store::Lock> only_one(store::Store& store, const std::string& environment, int& code,
+                                    App& app) {
+  auto result = store.try_lock({environment + "/watch", "watch", "", ""});
+  if (auto* lock = std::get_if<store::Lock>(&result)) return std::move(*lock);
+  const auto& holder = std::get<store::LockInfo>(result);
+  code = app.fail(exit_refused, fmt::format("{} is being watched by {} already; nothing was begun",
+                                            environment, holder.holder));
+  return std::nullopt;
+}
+
+/// SIGHUP means the watcher while there is one.
+class HangUp {
+ public:
+  HangUp(App& app, watch::Watcher& watcher) : app_(app) {
+    app_.on_hang_up([&watcher] { watcher.reload(); });
+  }
+  ~HangUp() { app_.on_hang_up(nullptr); }
+  HangUp(const HangUp&) = delete;
+  HangUp& operator=(const HangUp&) = delete;
+
+ private:
+  App& app_;
+};
+
+/// What is wrong with the files, in words: what was printed is not repeated to people, but to machines.
+watch::Programme read_again(App& app, const std::function<watch::Programme()>& read) {
+  try {
+    return read();
+  } catch (const FilesWrong& wrong) {
+    throw base::Error(base::ErrorCode::invalid,
+                      app.redactor().clean(*wrong.what() == '\0' ? wrong.findings().c_str() : wrong.what()));
+  } catch (const base::Error& error) {
+    throw base::Error(error.code(), app.redactor().clean(error.what()));
+  }
+}
+
+watch::Settings settings_of(App& app, const LoadedSuites& loaded, store::Store* store, WatchLog& log) {
+  watch::Settings settings;
+  settings.version = version;
+  settings.soft = &app.stops().soft;
+  settings.hard = &app.stops().hard;
+  settings.store = store;
+  settings.log = [&log](const watch::Note& note) { log.note(note); };
+  settings.ways.clean = [&app](const std::string& text) { return app.redactor().clean(text); };
+  const auto directory = loaded.project ? loaded.project->project.directory : std::string();
+  settings.ways.secret = [&app, directory](const plan::SecretRef& ref, const base::Scope& scope) {
+    return world::Secrets(app.redactor(), directory).value(ref, scope);
+  };
+  if (!loaded.project) return settings;
+  settings.project = loaded.project->project.name.value;
+  settings.at_once = loaded.project->env().watch.at_once;
+  settings.remind = loaded.project->env().watch.remind;
+  return settings;
+}
+
+}  // namespace
+
+int run_watch(App& app) {
+  const auto every = app.duration("every", base::Duration{0});
+  if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
+  // The files are looked at first: a mistake in them is no reason to take a lock.
+  const auto loaded = load_suites(app, app.args().positionals, "");
+  const auto front = front_of(app, loaded);
+  std::unique_ptr<store::Store> store;
+  std::optional<store::Lock> lock;
+  if (loaded.project) {
+    store = open_store(app, *loaded.project);
+    int code = exit_done;
+    lock = only_one(*store, loaded.project->environment, code, app);
+    if (!lock) return code;
+  }
+  WatchLog log(app);
+  const std::function<watch::Programme()> read = [&] {
+    return programme_of(app, every, store.get(), [&log] { return log.listeners(); });
+  };
+  auto service = watch::ServiceManager::from_environment();
+  auto settings = settings_of(app, loaded, store.get(), log);
+  settings.service = &service;
+  settings.read = [&] { return read_again(app, read); };
+  watch::Watcher watcher(read(), std::move(settings));
+  const httpd::Server server(front.endpoint, [&](const httpd::Request& request) {
+    return watch::answer(request, front.token, [&] { return watcher.overview(); });
+  });
+  const auto watched = watcher.overview().suites.size();
+  log.note({"watching", {{"suites", std::to_string(watched)}, {"url", server.url()}}});
+  if (!app.quiet())
+    app.say(fmt::format("Watching {} suite{}; {} tells how they are.", watched, watched == 1 ? "" : "s",
+                        server.url()));
+  const HangUp hang_up(app, watcher);
+  watcher.run();
+  return app.stops().exit_code.load();
+}
+
+}  // namespace staithe::cli

@@ -1,0 +1,158 @@
+#include "watching.hpp"
+
+#include "check_context.hpp"
+#include "looking.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/watch/schedule.hpp"
+#include "staithe/world/check_probes.hpp"
+#include "staithe/world/secrets.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace staithe::cli {
+namespace {
+
+constexpr std::string_view usual_endpoint = "127.0.0.1:9797";
+constexpr std::chrono::seconds between_questions{30};
+constexpr std::chrono::seconds secret_patience{30};
+
+const playbook::WatchSettings& settings_of(const LoadedSuites& loaded) {
+  static const playbook::WatchSettings usual;
+  return loaded.project ? loaded.project->env().watch : usual;
+}
+
+std::string directory_of(const LoadedSuites& loaded) {
+  return loaded.project ? loaded.project->project.directory : std::string();
+}
+
+std::vector<watch::Destination> destinations_of(const LoadedSuites& loaded) {
+  using Kind = playbook::AlertTarget::Kind;
+  std::vector<watch::Destination> destinations;
+  for (const auto& target : settings_of(loaded).alerts)
+    destinations.push_back(
+        {target.name.value,
+         target.kind == Kind::slack ? watch::Destination::Kind::slack : watch::Destination::Kind::pagerduty,
+         target.secret, target.url});
+  return destinations;
+}
+
+/// Somebody whom nobody can reach is found now, not when it burns.
+void check_receivers(const LoadedSuites& loaded, const std::vector<watch::Destination>& destinations) {
+  std::vector<std::string> known;
+  for (const auto& one : destinations) known.push_back(one.name);
+  for (const auto& suite : loaded.plan.suites)
+    for (const auto& name : suite.alert.to) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      const auto near = base::nearest(name, known);
+      throw FilesWrong(fmt::format(
+          "{}: suite {} alerts '{}', whom nobody declares; {}", suite.file, suite.name, name,
+          near ? fmt::format("did you mean '{}'?", *near)
+               : fmt::format(
+                     "add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",
+                     name)));
+    }
+}
+
+void give_schedules(LoadedSuites& loaded, const std::vector<std::string>& named, base::Duration every) {
+  for (auto& suite : loaded.plan.suites)
+    if (suite.schedule.count() == 0) suite.schedule = every;
+  const auto intervals = watch::intervals_of(loaded.plan);
+  std::size_t watched = 0;
+  for (std::size_t i = 0; i < intervals.size(); ++i) {
+    watched += intervals[i].count() > 0 ? 1 : 0;
+    if (intervals[i].count() == 0 && !named.empty())
+      throw UsageError(
+          fmt::format("suite {} has no schedule: write 'schedule: every 5m' into it, or give --every",
+                      loaded.plan.suites[i].name));
+  }
+  if (watched == 0)
+    throw UsageError("no suite has a schedule: write 'schedule: every 5m' into one, or give --every");
+}
+
+/// One reading of the files, and what its runs share.
+class Suites {
+ public:
+  Suites(App& app, LoadedSuites loaded, store::Store* store)
+      : app_(app), loaded_(std::move(loaded)), store_(store) {}
+
+  /// Connections and secrets are of one run: what is asked is how a customer would get through now, and a
+  /// secret may have been changed since.
+  verify::RunResult run(const checks::SuitePlan& part, const verify::Options& options,
+                        const std::vector<verify::Listener*>& listeners, bool& outdated) {
+    world::CheckProbes probes(loaded_.survey, app_.redactor(), {}, directory_of(loaded_));
+    auto result = verify::run(part, options, probes, store_, app_.redactor(), listeners);
+    outdated = !result.interrupted && release_changed();
+    return result;
+  }
+
+ private:
+  /// A deploy has ended meanwhile: suites name the release that they expect.
+  bool release_changed() {
+    if (!loaded_.project || store_ == nullptr) return false;
+    const auto now = std::chrono::steady_clock::now();
+    {
+      const std::lock_guard lock(mutex_);
+      if (now < next_question_) return false;
+      next_question_ = now + between_questions;
+    }
+    const auto release = last_good_release(app_, loaded_);
+    return !release.empty() && release != loaded_.plan.release;
+  }
+
+  App& app_;
+  LoadedSuites loaded_;
+  store::Store* store_;
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point next_question_ = std::chrono::steady_clock::now() + between_questions;
+};
+
+}  // namespace
+
+Front front_of(App& app, const LoadedSuites& loaded) {
+  const auto& settings = settings_of(loaded);
+  const std::string text = app.args().has("listen") ? app.args().value("listen")
+                           : settings.listen        ? settings.listen->value
+                                                    : std::string(usual_endpoint);
+  const auto endpoint = httpd::parse_endpoint(text);
+  if (!endpoint)
+    throw UsageError(
+        fmt::format("'{}' is no address to listen on: write 127.0.0.1:9797 or [::1]:9797", text));
+  Front front{*endpoint, ""};
+  if (settings.token) {
+    world::Secrets secrets(app.redactor(), directory_of(loaded));
+    front.token = secrets.value(*settings.token, base::Scope::lasting(secret_patience, &app.stops().soft));
+    if (front.token.size() < 16)
+      throw base::Error(base::ErrorCode::invalid, fmt::format("the token, {}, is shorter than 16 characters",
+                                                              plan::shown(*settings.token)));
+  }
+  if (front.token.empty() && !httpd::is_loopback(front.endpoint))
+    throw UsageError(
+        fmt::format("{} can be reached from elsewhere, where everybody could read what is checked: "
+                    "name a secret, 'watch: {{token: env NAME}}', or listen on 127.0.0.1",
+                    text));
+  return front;
+}
+
+watch::Programme programme_of(App& app, base::Duration every, store::Store* store,
+                              const std::function<std::vector<verify::Listener*>()>& listeners) {
+  const auto& named = app.args().positionals;
+  auto loaded = load_suites(app, named, "");
+  give_schedules(loaded, named, every);
+  watch::Programme programme;
+  programme.plan = loaded.plan;
+  programme.destinations = destinations_of(loaded);
+  check_receivers(loaded, programme.destinations);
+  const auto suites = std::make_shared<Suites>(app, std::move(loaded), store);
+  programme.run = [suites, listeners](const checks::SuitePlan& part, const verify::Options& options,
+                                      bool& outdated) {
+    return suites->run(part, options, listeners(), outdated);
+  };
+  return programme;
+}
+
+}  // namespace staithe::cli

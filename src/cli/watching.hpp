@@ -1,0 +1,28 @@
+#pragma once
+#include "checking.hpp"
+
+#include "staithe/base/cancel.hpp"
+#include "staithe/httpd/server.hpp"
+#include "staithe/store/store.hpp"
+#include "staithe/watch/watcher.hpp"
+
+#include <memory>
+#include <string>
+
+/// What the command `watch` is put together from.
+namespace staithe::cli {
+
+/// Where it listens, and what a bearer must show; "" for nobody must. Throws UsageError for an address that
+/// cannot be meant, and for one that others can reach when there is no token.
+struct Front {
+  httpd::Endpoint endpoint;
+  std::string token;
+};
+Front front_of(App& app, const LoadedSuites& loaded);
+
+/// The suites as the files say now, and how they are run. `every`: how often those run that do not say it;
+/// zero: they are not watched. Throws FilesWrong, UsageError, base::Error.
+watch::Programme programme_of(App& app, base::Duration every, store::Store* store,
+                              const std::function<std::vector<verify::Listener*>()>& listeners);
+
+}  // namespace staithe::cli

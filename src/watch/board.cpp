@@ -1,0 +1,206 @@
+#include "board.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/store/store.hpp"
+
+#include <ctime>
+
+namespace staithe::watch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Of a suite nothing more than its name and its policy is kept: the checks are the programme's.
+checks::Suite policy_of(const checks::Suite& suite) {
+  checks::Suite policy;
+  policy.name = suite.name;
+  policy.alert = suite.alert;
+  return policy;
+}
+
+double processor_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+/// A first run has as long as a later one, and the delay before the first tick.
+bool silent_too_long(const SuiteState& suite, base::SteadyTime now) {
+  if (!freshness(suite, now).stale) return false;
+  return suite.ever_ran() || now - suite.known_since > suite.every * 5 / 2 + std::chrono::seconds(10);
+}
+
+}  // namespace
+
+Board::Board(const Settings& settings, std::string environment)
+    : settings_(settings), environment_(environment), alerts_({environment, settings.remind}) {
+  known_.version = settings.version;
+  known_.project = settings.project;
+  known_.environment = std::move(environment);
+  known_.heartbeat = Clock::now();
+}
+
+SuiteState* Board::find(const std::string& name) {
+  for (auto& suite : known_.suites)
+    if (suite.name == name) return &suite;
+  return nullptr;
+}
+
+std::map<std::string, const checks::Suite*> Board::policies() const {
+  std::map<std::string, const checks::Suite*> all;
+  for (const auto& [name, suite] : suites_) all.emplace(name, &suite);
+  return all;
+}
+
+std::vector<Message> Board::place(const checks::SuitePlan& plan) {
+  const std::lock_guard lock(mutex_);
+  const auto every = intervals_of(plan);
+  const auto now = Clock::now();
+  std::vector<SuiteState> placed;
+  suites_.clear();
+  for (std::size_t i = 0; i < plan.suites.size(); ++i) {
+    if (every[i].count() == 0) continue;
+    auto state = state_of(plan.suites[i], every[i], now);
+    if (auto* old = find(state.name)) {
+      auto kept = std::move(*old);
+      kept.about = state.about, kept.owner = state.owner, kept.runbook = state.runbook,
+      kept.file = state.file;
+      kept.severity = state.severity;
+      kept.every = state.every;
+      state = std::move(kept);
+    }
+    suites_.emplace(state.name, policy_of(plan.suites[i]));
+    placed.push_back(std::move(state));
+  }
+  known_.suites = std::move(placed);
+  known_.files_read = store::now();
+  known_.files_trouble.clear();
+  return alerts_.forget_others(policies(), store::now());
+}
+
+void Board::restore(Courier& courier) {
+  if (settings_.store == nullptr) return;
+  try {
+    const auto notes = settings_.store->notes(environment_);
+    const std::lock_guard lock(mutex_);
+    for (auto& suite : known_.suites)
+      if (const auto note = notes.find("watch/suite/" + suite.name); note != notes.end())
+        watch::restore(suite, note->second, store::now(), Clock::now());
+    if (const auto note = notes.find("watch/alerts"); note != notes.end()) alerts_.restore(note->second);
+    if (const auto note = notes.find("watch/outbox"); note != notes.end()) courier.restore(note->second);
+  } catch (const base::Error& error) {
+    history_trouble(error.what());
+  }
+}
+
+void Board::turn() {
+  const std::lock_guard lock(mutex_);
+  known_.heartbeat = Clock::now();
+}
+
+void Board::began(const std::vector<std::string>& suites) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& name : suites)
+    if (auto* suite = find(name)) suite->running_since = Clock::now();
+}
+
+void Board::missed(const std::string& name, std::size_t times) {
+  const std::lock_guard lock(mutex_);
+  if (auto* suite = find(name)) suite->missed += times;
+}
+
+std::vector<Message> Board::ended(const verify::RunResult& run) {
+  const std::lock_guard lock(mutex_);
+  known_.history_trouble = run.history_trouble;
+  std::vector<const SuiteState*> changed;
+  for (const auto& result : run.suites)
+    if (auto* suite = find(result.suite->name)) {
+      take(*suite, result, run, Clock::now());
+      changed.push_back(suite);
+    }
+  return alerts_.after_run(changed, policies(), store::now());
+}
+
+std::vector<Message> Board::broke_off(const std::vector<std::string>& suites, const std::string& trouble) {
+  const std::lock_guard lock(mutex_);
+  std::vector<const SuiteState*> changed;
+  for (const auto& name : suites) {
+    auto* suite = find(name);
+    if (suite == nullptr) continue;
+    suite->running_since.reset();
+    if (trouble.empty()) continue;
+    suite->verdict = Verdict::error;
+    suite->reason = trouble;
+    suite->started = suite->finished = store::now();
+    suite->ended_at = Clock::now();
+    suite->checks.clear();
+    ++suite->failed_in_a_row;
+    ++suite->runs;
+    ++suite->failures;
+    changed.push_back(suite);
+  }
+  return alerts_.after_run(changed, policies(), store::now());
+}
+
+std::vector<Message> Board::between_runs(const std::vector<std::vector<std::string>>& units) {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  std::vector<Alerts::Silence> silences;
+  for (const auto& unit : units) {
+    Alerts::Silence silence;
+    for (const auto& name : unit) {
+      const auto* suite = find(name);
+      if (suite == nullptr || !silent_too_long(*suite, now)) continue;
+      if (silence.suite != nullptr) {
+        silence.waiting.push_back(name);
+        continue;
+      }
+      silence.suite = suite;
+      silence.why = freshness(*suite, now).why;
+    }
+    if (silence.suite != nullptr) silences.push_back(std::move(silence));
+  }
+  return alerts_.between_runs(silences, policies(), store::now());
+}
+
+void Board::files_trouble(std::string why) {
+  const std::lock_guard lock(mutex_);
+  known_.files_trouble = std::move(why);
+}
+
+void Board::history_trouble(std::string why) {
+  const std::lock_guard lock(mutex_);
+  known_.history_trouble = std::move(why);
+}
+
+Overview Board::overview() const {
+  const std::lock_guard lock(mutex_);
+  Overview now = known_;
+  now.now = store::now();
+  now.steady = Clock::now();
+  now.processor_seconds = processor_seconds();
+  for (const auto& [id, incident] : alerts_.open()) now.incidents.push_back(incident);
+  return now;
+}
+
+void Board::save(const std::vector<std::string>& suites, const Courier& courier) {
+  if (settings_.store == nullptr) return;
+  // Later states must not be overwritten by earlier ones of another thread.
+  const std::lock_guard saving(saving_);
+  std::vector<std::pair<std::string, std::string>> notes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& name : suites)
+      if (const auto* suite = find(name); suite != nullptr && suite->ever_ran())
+        notes.emplace_back("watch/suite/" + name, to_json(*suite));
+    notes.emplace_back("watch/alerts", alerts_.to_json());
+  }
+  notes.emplace_back("watch/outbox", courier.to_json());
+  try {
+    for (const auto& [name, body] : notes) settings_.store->keep_note(environment_, name, body);
+  } catch (const base::Error& error) {
+    history_trouble(error.what());
+  }
+}
+
+}  // namespace staithe::watch

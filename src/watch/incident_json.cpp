@@ -1,0 +1,63 @@
+#include "incident_json.hpp"
+
+namespace staithe::watch {
+namespace {
+
+using nlohmann::json;
+using Kind = Incident::Kind;
+
+Severity severity_of(const std::string& word) {
+  if (word == "critical") return Severity::critical;
+  return word == "minor" ? Severity::minor : Severity::major;
+}
+
+Time time_of(const json& record, const char* key) {
+  return Time{std::chrono::milliseconds(record.value(key, std::int64_t{0}))};
+}
+
+}  // namespace
+
+json json_of(const Incident& one) {
+  return {{"kind", name_of(one.kind)},
+          {"id", one.id},
+          {"environment", one.environment},
+          {"suite", one.suite},
+          {"owner", one.owner},
+          {"runbook", one.runbook},
+          {"severity", name_of(one.severity)},
+          {"culprit", one.culprit},
+          {"reason", one.reason},
+          {"release", one.release},
+          {"run_id", one.run_id},
+          {"details", one.details},
+          {"blocked", one.blocked},
+          {"since", one.since.time_since_epoch().count()},
+          {"runs", one.runs},
+          {"told", one.told},
+          {"last_told", one.last_told.time_since_epoch().count()}};
+}
+
+Incident incident_of(const json& record) {
+  Incident one;
+  const auto kind = record.at("kind").get<std::string>();
+  one.kind = kind == "silent" ? Kind::silent : kind == "degraded" ? Kind::degraded : Kind::failing;
+  one.id = record.at("id").get<std::string>();
+  one.suite = record.at("suite").get<std::string>();
+  one.environment = record.value("environment", "");
+  one.owner = record.value("owner", "");
+  one.runbook = record.value("runbook", "");
+  one.severity = severity_of(record.value("severity", "major"));
+  one.culprit = record.value("culprit", "");
+  one.reason = record.value("reason", "");
+  one.release = record.value("release", "");
+  one.run_id = record.value("run_id", "");
+  one.details = record.value("details", std::vector<std::string>{});
+  one.blocked = record.value("blocked", std::vector<std::string>{});
+  one.since = time_of(record, "since");
+  one.last_told = time_of(record, "last_told");
+  one.runs = record.value("runs", 0U);
+  one.told = record.value("told", false);
+  return one;
+}
+
+}  // namespace staithe::watch

@@ -1,0 +1,113 @@
+#include "wording.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/watch/alerts.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace staithe::watch {
+namespace {
+
+using nlohmann::json;
+using Kind = Message::Kind;
+
+constexpr std::size_t longest_summary = 1000;  // PagerDuty takes 1024
+
+/// "production/payments is failing: charge: wanted 100, got 10000".
+std::string headline(const Message& message, const std::string& project) {
+  const auto& one = message.incident;
+  std::string where = project.empty() ? "" : project + " ";
+  where += one.environment.empty() ? one.suite : one.environment + "/" + one.suite;
+  if (message.kind == Kind::recovered)
+    return fmt::format("{} has recovered after {}", where, base::elapsed_text(message.time - one.since));
+  const auto state = one.kind == Incident::Kind::failing    ? "fails"
+                     : one.kind == Incident::Kind::degraded ? "is degraded"
+                                                            : "is not being checked";
+  const auto still = message.kind == Kind::reminder ? "still " : "";
+  const auto what = one.culprit.empty() ? one.reason : one.culprit + ": " + one.reason;
+  return fmt::format("{} {}{}: {}", where, still, state, what);
+}
+
+std::string cut(std::string text) {
+  if (text.size() <= longest_summary) return text;
+  std::size_t end = longest_summary - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
+
+const char* pagerduty_severity(const Incident& one) {
+  if (one.kind == Incident::Kind::degraded) return "warning";
+  return one.severity == Severity::critical ? "critical"
+         : one.severity == Severity::major  ? "error"
+                                            : "warning";
+}
+
+/// The three characters that Slack gives a meaning to.
+std::string for_slack(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '&')
+      escaped += "&amp;";
+    else if (c == '<')
+      escaped += "&lt;";
+    else if (c == '>')
+      escaped += "&gt;";
+    else
+      escaped += c;
+  }
+  return escaped;
+}
+
+std::string dumped(const json& record) {
+  return record.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string text_of(const Message& message, const std::string& project) {
+  const auto& one = message.incident;
+  std::string text = headline(message, project);
+  if (message.kind == Kind::recovered) return text;
+  for (const auto& detail : one.details) text += "\n  " + detail;
+  if (!one.blocked.empty()) text += "\n  not run because of it: " + base::join(one.blocked, ", ");
+  text += "\n  since " + iso(one.since);
+  if (one.runs > 1) text += fmt::format(", {} runs in a row", one.runs);
+  if (!one.release.empty()) text += ", release " + one.release.substr(0, 12);
+  if (!one.owner.empty()) text += "\n  owner " + one.owner;
+  if (!one.runbook.empty()) text += "\n  runbook " + one.runbook;
+  return text;
+}
+
+std::string slack_body(const Message& message, const std::string& project) {
+  const auto* sign = message.kind == Kind::recovered ? ":white_check_mark: " : ":rotating_light: ";
+  return dumped({{"text", sign + for_slack(base::printable(text_of(message, project)))}});
+}
+
+std::string pagerduty_body(const Message& message, const std::string& project,
+                           const std::string& routing_key) {
+  const auto& one = message.incident;
+  json event{{"routing_key", routing_key}, {"dedup_key", one.id}, {"client", "staithe"}};
+  if (message.kind == Kind::recovered) {
+    event["event_action"] = "resolve";
+    return dumped(event);
+  }
+  event["event_action"] = "trigger";
+  json details{{"since", iso(one.since)}, {"runs_in_a_row", one.runs}, {"failed", one.details}};
+  if (!one.blocked.empty()) details["not_run_because_of_it"] = one.blocked;
+  if (!one.release.empty()) details["release"] = one.release;
+  if (!one.run_id.empty()) details["run"] = one.run_id;
+  if (!one.owner.empty()) details["owner"] = one.owner;
+  event["payload"] = {{"summary", cut(base::printable(headline(message, project)))},
+                      {"source", project.empty() ? "staithe" : project},
+                      {"severity", pagerduty_severity(one)},
+                      {"timestamp", iso(message.time)},
+                      {"component", one.suite},
+                      {"group", one.environment},
+                      {"class", name_of(one.kind)},
+                      {"custom_details", details}};
+  if (!one.runbook.empty()) event["links"] = json::array({{{"href", one.runbook}, {"text", "runbook"}}});
+  return dumped(event);
+}
+
+}  // namespace staithe::watch

@@ -1,0 +1,219 @@
+#include "staithe/watch/state.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace staithe::watch {
+namespace {
+
+using nlohmann::json;
+
+std::optional<double> certificate_end(const verify::CheckResult& one) {
+  for (const auto& judged : one.judged) {
+    if (judged.subject != "days_left") continue;
+    double days = 0;
+    const auto* end = judged.got.data() + judged.got.size();
+    if (std::from_chars(judged.got.data(), end, days).ec == std::errc())
+      return static_cast<double>(one.started.time_since_epoch().count()) / 1000 + days * 86'400;
+  }
+  return std::nullopt;
+}
+
+/// Why a check is not well, in one line.
+std::string reason_of(const verify::CheckResult& one) {
+  if (!one.reason.empty()) return one.reason;
+  if (one.verdict == Verdict::pass) return {};
+  for (const auto& judged : one.judged)
+    if (judged.outcome != checks::Judged::Outcome::held && !judged.warns)
+      return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+  return one.attempts.empty() ? "" : one.attempts.back().note;
+}
+
+CheckState check_of(const verify::CheckResult& one, const CheckState* before, bool same_release) {
+  CheckState state;
+  state.name = one.check->name;
+  state.key = one.check->key;
+  state.part = name_of(one.check->part);
+  state.severity = one.check->severity;
+  state.verdict = one.verdict;
+  state.blocking = one.blocking;
+  state.quarantined = one.quarantined;
+  state.flaky = one.flaky;
+  state.reason = reason_of(one);
+  state.position = fmt::format("{}:{}", one.check->position.file, one.check->position.line);
+  state.request = one.title;
+  state.since = one.started;
+  state.duration = one.duration;
+  state.certificate_end = certificate_end(one);
+  state.flips = one.flaky ? 1 : 0;
+  if (before == nullptr) return state;
+  state.flips += before->flips;
+  if (before->verdict == one.verdict) state.since = before->since;
+  const bool mended = before->verdict == Verdict::fail && is_well(one.verdict);
+  if (mended && same_release) ++state.flips;
+  if (!state.certificate_end && one.verdict == Verdict::error)
+    state.certificate_end = before->certificate_end;
+  return state;
+}
+
+}  // namespace
+
+bool is_well(Verdict verdict) noexcept {
+  return verdict == Verdict::pass || verdict == Verdict::degraded || verdict == Verdict::tolerated;
+}
+
+Freshness freshness(const SuiteState& suite, base::SteadyTime now) {
+  using std::chrono::duration_cast;
+  Freshness found;
+  if (!suite.ever_ran()) {
+    const auto waited = duration_cast<base::Duration>(now - suite.known_since);
+    found.stale = true;
+    found.why = fmt::format("not run yet, waited for since {}",
+                            base::elapsed_text(std::max(waited, base::Duration{0})));
+    return found;
+  }
+  found.age = std::max(duration_cast<base::Duration>(now - suite.ended_at), base::Duration{0});
+  found.stale = found.age > suite.every * 5 / 2 + suite.duration;
+  if (found.stale)
+    found.why = fmt::format("the last run ended {} ago, every {} was asked for",
+                            base::elapsed_text(found.age), base::to_text(suite.every));
+  return found;
+}
+
+SuiteState state_of(const checks::Suite& suite, base::Duration every, base::SteadyTime now) {
+  SuiteState state;
+  state.name = suite.name;
+  state.about = suite.about;
+  state.owner = suite.owner;
+  state.runbook = suite.runbook;
+  state.file = suite.file;
+  state.severity = suite.severity;
+  state.every = every;
+  state.known_since = now;
+  return state;
+}
+
+void take(SuiteState& state, const verify::SuiteResult& result, const verify::RunResult& run,
+          base::SteadyTime ended_at) {
+  const bool same_release = !run.release.empty() && state.release == run.release;
+  std::map<std::string, CheckState> before;
+  for (auto& check : state.checks) before.emplace(check.key, std::move(check));
+  state.checks.clear();
+  for (const auto& one : result.checks) {
+    const auto found = before.find(one.check->key);
+    state.checks.push_back(check_of(one, found == before.end() ? nullptr : &found->second, same_release));
+  }
+  state.verdict = result.verdict;
+  state.reason = result.reason;
+  state.run_id = run.run_id;
+  state.release = run.release;
+  state.started = result.started;
+  state.duration = result.duration;
+  state.finished = result.started + result.duration;
+  state.ended_at = ended_at;
+  state.running_since.reset();
+  state.confidence = result.confidence.points;
+  ++state.runs;
+  if (is_well(state.verdict)) {
+    state.failed_in_a_row = 0;
+  } else if (state.verdict != Verdict::skipped) {
+    ++state.failed_in_a_row;
+    ++state.failures;
+  }
+}
+
+std::string to_json(const SuiteState& state) {
+  auto checks = json::array();
+  for (const auto& one : state.checks) {
+    json record{{"key", one.key},
+                {"name", one.name},
+                {"part", one.part},
+                {"severity", name_of(one.severity)},
+                {"verdict", name_of(one.verdict)},
+                {"since", one.since.time_since_epoch().count()},
+                {"ms", one.duration.count()}};
+    if (one.blocking) record["blocking"] = true;
+    if (one.quarantined) record["quarantined"] = true;
+    if (one.flips > 0) record["flips"] = one.flips;
+    if (!one.reason.empty()) record["reason"] = one.reason;
+    if (!one.position.empty()) record["at"] = one.position;
+    if (!one.request.empty()) record["request"] = one.request;
+    if (one.certificate_end) record["certificate_end"] = *one.certificate_end;
+    checks.push_back(std::move(record));
+  }
+  const json record{{"verdict", name_of(state.verdict)},
+                    {"reason", state.reason},
+                    {"run_id", state.run_id},
+                    {"release", state.release},
+                    {"started", state.started.time_since_epoch().count()},
+                    {"finished", state.finished.time_since_epoch().count()},
+                    {"duration", state.duration.count()},
+                    {"failed_in_a_row", state.failed_in_a_row},
+                    {"runs", state.runs},
+                    {"failures", state.failures},
+                    {"missed", state.missed},
+                    {"confidence", state.confidence},
+                    {"checks", checks}};
+  return record.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+namespace {
+
+Time time_of(const json& record, const char* key) {
+  return Time{std::chrono::milliseconds(record.value(key, std::int64_t{0}))};
+}
+
+Severity severity_of(const std::string& text) {
+  return text == "critical" ? Severity::critical : text == "minor" ? Severity::minor : Severity::major;
+}
+
+CheckState check_from(const json& record) {
+  CheckState one;
+  one.key = record.at("key").get<std::string>();
+  one.name = record.value("name", one.key);
+  one.part = record.value("part", "steps");
+  one.severity = severity_of(record.value("severity", "major"));
+  checks::parse_verdict(record.value("verdict", ""), one.verdict);
+  one.blocking = record.value("blocking", false);
+  one.quarantined = record.value("quarantined", false);
+  one.flips = record.value("flips", std::uint64_t{0});
+  one.reason = record.value("reason", "");
+  one.position = record.value("at", "");
+  one.request = record.value("request", "");
+  one.since = time_of(record, "since");
+  one.duration = base::Duration(record.value("ms", std::int64_t{0}));
+  if (record.contains("certificate_end")) one.certificate_end = record.at("certificate_end").get<double>();
+  return one;
+}
+
+}  // namespace
+
+void restore(SuiteState& state, const std::string& text, Time now, base::SteadyTime steady) {
+  try {
+    const auto record = json::parse(text);
+    SuiteState kept = state;
+    if (!checks::parse_verdict(record.at("verdict").get<std::string>(), kept.verdict)) return;
+    kept.reason = record.value("reason", "");
+    kept.run_id = record.value("run_id", "");
+    kept.release = record.value("release", "");
+    kept.started = time_of(record, "started");
+    kept.finished = time_of(record, "finished");
+    kept.duration = base::Duration(record.value("duration", std::int64_t{0}));
+    kept.failed_in_a_row = record.value("failed_in_a_row", 0U);
+    kept.runs = record.value("runs", std::uint64_t{0});
+    kept.failures = record.value("failures", std::uint64_t{0});
+    kept.missed = record.value("missed", std::uint64_t{0});
+    kept.confidence = record.value("confidence", 0.0);
+    kept.checks.clear();
+    for (const auto& one : record.at("checks")) kept.checks.push_back(check_from(one));
+    kept.ended_at = steady - std::max(now - kept.finished, base::Duration{0});
+    state = std::move(kept);
+  } catch (const json::exception&) {
+    // Written by another version, or damaged: the suite counts as not run yet.
+  }
+}
+
+}  // namespace staithe::watch

@@ -1,0 +1,365 @@
+#include "staithe/watch/watcher.hpp"
+
+#include "board.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/store/store.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <list>
+#include <mutex>
+#include <thread>
+
+namespace staithe::watch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Names = std::vector<std::string>;
+
+constexpr std::chrono::milliseconds longest_sleep{250};
+constexpr std::chrono::seconds between_looks{1};
+constexpr std::chrono::hours between_prunings{1};
+constexpr std::size_t kept_records = 500;
+
+Names names_of(const checks::SuitePlan& plan, const std::vector<std::size_t>& indices) {
+  Names names;
+  for (const auto index : indices) names.push_back(plan.suites[index].name);
+  return names;
+}
+
+}  // namespace
+
+/// One reading of the files, and the timetables that follow from it. Runs in hand hold on to it.
+struct InUse {
+  /// A unit that was in use before goes on with its grid: reading the files again is no reason to ask.
+  InUse(Programme read, const InUse* before) : programme(std::move(read)) {
+    const auto now = Clock::now();
+    for (auto& unit : units_of(programme.plan)) {
+      names.push_back(names_of(programme.plan, unit));
+      auto start = now;
+      for (std::size_t i = 0; before != nullptr && i < before->units.size(); ++i)
+        if (before->names[i] == names.back()) start = before->units[i].start();
+      units.emplace_back(programme.plan, std::move(unit), start);
+      if (start != now) units.back().skip_passed(now);
+    }
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+  Programme programme;
+  std::vector<Names> names;  ///< of the suites of each unit
+  std::vector<Timetable> units;
+};
+
+class Watcher::Loop {
+ public:
+  Loop(Programme first, Settings settings)
+      : settings_(std::move(settings)), board_(settings_, first.plan.environment), free_(settings_.at_once) {
+    auto ways = settings_.ways;
+    ways.happened = [this](const Courier::Event& event) { delivered(event); };
+    ways.project = settings_.project;
+    courier_ = std::make_unique<Courier>(first.destinations, std::move(ways));
+    use(std::move(first));
+    board_.restore(*courier_);
+  }
+
+  ~Loop() {
+    for (auto& thread : threads_) thread.join();
+    if (reader_.joinable()) reader_.join();
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run() {
+    if (settings_.service != nullptr) settings_.service->ready(status());
+    auto next_look = Clock::now();
+    std::unique_lock lock(mutex_);
+    while (!settings_.soft->requested()) {
+      lock.unlock();
+      board_.turn();
+      if (settings_.service != nullptr) settings_.service->alive();
+      read_again();
+      if (Clock::now() >= next_look) {
+        next_look = Clock::now() + between_looks;
+        look();
+      }
+      lock.lock();
+      const auto next = begin_what_is_due();
+      if (!outdated_) changed_.wait_until(lock, std::min(next, Clock::now() + longest_sleep));
+    }
+    lock.unlock();
+    end();
+  }
+
+  void reload() {
+    {
+      const std::lock_guard lock(mutex_);
+      outdated_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  Overview overview() const {
+    auto now = board_.overview();
+    const auto standing = courier_->standing();
+    now.alerts_sent = standing.sent;
+    now.alerts_failed = standing.failed;
+    now.alerts_waiting = standing.waiting;
+    now.alerts_trouble = standing.trouble;
+    return now;
+  }
+
+ private:
+  void note(std::string event, std::vector<std::pair<std::string, std::string>> facts) {
+    settings_.log({std::move(event), std::move(facts)});
+  }
+
+  std::string status() const {
+    const auto now = board_.overview();
+    const auto health = health_of(now);
+    return health.good ? fmt::format("{} suites, all is well", now.suites.size())
+                       : fmt::format("not well: {}", health.reasons.front());
+  }
+
+  // --- the files ---
+
+  void use(Programme programme) {
+    const auto messages = board_.place(programme.plan);
+    courier_->redirect(programme.destinations);
+    if (settings_.store != nullptr) {
+      try {
+        memory_.load(*settings_.store, programme.plan);
+      } catch (const base::Error& error) {
+        board_.history_trouble(error.what());
+      }
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      in_use_ = std::make_shared<InUse>(std::move(programme), in_use_.get());
+    }
+    tell(messages);
+  }
+
+  /// Inventory programs may take their time: the scheduler goes on meanwhile.
+  void read_again() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (reading_ || !outdated_ || !settings_.read) return;
+      outdated_ = false;
+      reading_ = true;
+    }
+    if (reader_.joinable()) reader_.join();
+    if (settings_.service != nullptr) settings_.service->reloading();
+    reader_ = std::thread([this] {
+      try {
+        use(settings_.read());
+        note("files",
+             {{"state", "taken into use"}, {"suites", std::to_string(board_.overview().suites.size())}});
+      } catch (const std::exception& error) {
+        board_.files_trouble(error.what());
+        note("files", {{"state", "the old ones go on"}, {"reason", error.what()}});
+      }
+      const std::lock_guard lock(mutex_);
+      reading_ = false;
+      read_done_ = true;
+    });
+  }
+
+  // --- between runs ---
+
+  void look() {
+    bool done = false;
+    std::vector<Names> units;
+    {
+      const std::lock_guard lock(mutex_);
+      done = std::exchange(read_done_, false);
+      units = in_use_->names;
+    }
+    if (settings_.service != nullptr) {
+      auto now = status();
+      if (done)
+        settings_.service->ready(now);
+      else if (now != last_status_)
+        settings_.service->status(now);
+      last_status_ = std::move(now);
+    }
+    const auto messages = board_.between_runs(units);
+    tell(messages);
+    if (!messages.empty()) board_.save({}, *courier_);
+  }
+
+  void tell(const std::vector<Message>& messages) {
+    for (const auto& message : messages)
+      note("alert", {{"state", std::string(name_of(message.kind))},
+                     {"incident", message.incident.id},
+                     {"suite", message.incident.suite},
+                     {"culprit", message.incident.culprit},
+                     {"reason", message.incident.reason}});
+    if (!messages.empty()) courier_->add(messages);
+  }
+
+  void delivered(const Courier::Event& event) {
+    using Kind = Courier::Event::Kind;
+    std::vector<std::pair<std::string, std::string>> facts{
+        {"state", event.kind == Kind::delivered ? "delivered"
+                  : event.kind == Kind::failed  ? "failed"
+                                                : "given up"},
+        {"to", event.destination},
+        {"incident", event.incident},
+        {"message", event.message}};
+    if (!event.why.empty()) facts.emplace_back("reason", event.why);
+    note("delivery", std::move(facts));
+    board_.save({}, *courier_);
+  }
+
+  // --- runs ---
+
+  /// The earliest tick that is to come. Called with the lock held.
+  base::SteadyTime begin_what_is_due() {
+    const auto now = Clock::now();
+    auto next = base::SteadyTime::max();
+    for (auto thread = threads_.begin(); thread != threads_.end();) {
+      const auto done = std::find(done_.begin(), done_.end(), thread->get_id());
+      if (done == done_.end()) {
+        ++thread;
+        continue;
+      }
+      done_.erase(done);
+      thread->join();
+      thread = threads_.erase(thread);
+    }
+    for (std::size_t i = 0; i < in_use_->units.size(); ++i) {
+      auto& unit = in_use_->units[i];
+      const auto& names = in_use_->names[i];
+      if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return running_.count(name) > 0; }))
+        continue;
+      if (unit.next() > now) {
+        next = std::min(next, unit.next());
+        continue;
+      }
+      const auto slots = std::min(names.size(), settings_.at_once);
+      if (slots > free_) continue;  // when a run in hand ends, it is looked again
+      begin(i, slots, now);
+    }
+    return next;
+  }
+
+  void begin(std::size_t index, std::size_t slots, base::SteadyTime now) {
+    const auto due = in_use_->units[index].due(now);
+    if (due.empty()) return;
+    free_ -= slots;
+    // All of the unit: what is not due is not run beside it either.
+    for (const auto& name : in_use_->names[index]) running_.insert(name);
+    threads_.emplace_back([this, use = in_use_, index, due, slots] {
+      one_run(*use, due, slots);
+      const std::lock_guard lock(mutex_);
+      for (const auto& name : use->names[index]) running_.erase(name);
+      free_ += slots;
+      for (const auto& [suite, times] : use->units[index].skip_passed(Clock::now()))
+        board_.missed(use->programme.plan.suites[suite].name, times);
+      done_.push_back(std::this_thread::get_id());
+      changed_.notify_all();
+    });
+  }
+
+  void one_run(const InUse& use, const std::vector<std::size_t>& due, std::size_t slots) {
+    checks::SuitePlan part{use.programme.plan.release, use.programme.plan.environment, {}};
+    for (const auto suite : due) part.suites.push_back(use.programme.plan.suites[suite]);
+    const auto names = names_of(use.programme.plan, due);
+    verify::Options options;
+    options.suites_at_once = slots;
+    options.soft = settings_.soft;
+    options.hard = settings_.hard;
+    options.memory = &memory_;
+    board_.began(names);
+    std::vector<Message> messages;
+    try {
+      options.run_id = verify::new_run_id(store::now());
+      bool outdated = false;
+      const auto run = use.programme.run(part, options, outdated);
+      // What a stop has cut short says nothing about the system.
+      messages = run.interrupted ? board_.broke_off(names, "") : board_.ended(run);
+      if (outdated) reload();
+      if (!run.history_trouble.empty())
+        note("history", {{"state", "not kept"}, {"reason", run.history_trouble}});
+    } catch (const std::exception& error) {
+      const auto why = settings_.ways.clean(error.what());
+      messages = board_.broke_off(names, "the run broke off: " + why);
+      note("run", {{"state", "broke off"}, {"suites", base::join(names, ", ")}, {"reason", why}});
+    }
+    tell(messages);
+    board_.save(names, *courier_);
+    prune(part);
+  }
+
+  /// The history of suites that run all day is kept as long as it says something.
+  void prune(const checks::SuitePlan& part) {
+    if (settings_.store == nullptr) return;
+    for (const auto& suite : part.suites) {
+      {
+        const std::lock_guard lock(mutex_);
+        auto& last = pruned_[suite.name];
+        if (last != base::SteadyTime{} && Clock::now() - last < between_prunings) continue;
+        last = Clock::now();
+      }
+      try {
+        settings_.store->prune_checks(
+            part.environment, suite.name,
+            std::max<std::size_t>(kept_records, 2 * std::size_t{suite.flaky.window}));
+      } catch (const base::Error& error) {
+        board_.history_trouble(error.what());
+      }
+    }
+  }
+
+  void end() {
+    if (settings_.service != nullptr) settings_.service->stopping();
+    note("stopping", {{"runs_in_hand", std::to_string(threads_.size())}});
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      if (running_.empty()) break;
+      changed_.wait_for(lock, longest_sleep);
+    }
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+    board_.save({}, *courier_);
+  }
+
+  Settings settings_;
+  Board board_;
+  verify::Memory memory_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<InUse> in_use_;
+  std::set<std::string> running_;
+  std::size_t free_;
+  bool outdated_ = false, reading_ = false, read_done_ = false;
+  std::map<std::string, base::SteadyTime> pruned_;
+  std::list<std::thread> threads_;
+  std::vector<std::thread::id> done_;
+  std::thread reader_;
+  std::string last_status_;
+  /// Destroyed first: its thread calls what is above.
+  std::unique_ptr<Courier> courier_;
+};
+
+Watcher::Watcher(Programme first, Settings settings)
+    : loop_(std::make_unique<Loop>(std::move(first), std::move(settings))) {}
+Watcher::~Watcher() = default;
+
+void Watcher::run() {
+  loop_->run();
+}
+void Watcher::reload() {
+  loop_->reload();
+}
+Overview Watcher::overview() const {
+  return loop_->overview();
+}
+
+}  // namespace staithe::watch
