@@ -106,6 +106,8 @@ std::string curl_line(const Request& request) {
     line += " -H " + base::shell_quote(name + ": " + pasted(value));
   if (!http->connect_to.empty()) line += " --connect-to ::" + http->connect_to;
   if (!http->ca_file.empty()) line += " --cacert " + base::shell_quote(http->ca_file);
+  if (!http->client_certificate.empty()) line += " --cert " + base::shell_quote(http->client_certificate);
+  if (!http->client_key.empty()) line += " --key " + base::shell_quote(http->client_key);
   if (http->follow_redirects > 0) line += fmt::format(" -L --max-redirs {}", http->follow_redirects);
   if (!http->body.empty()) line += " --data-binary " + base::shell_quote(pasted(http->body));
   return line;

@@ -166,6 +166,80 @@ class ByHand(harness.SystemTest):
         self.assertEqual(sum(one["name"].startswith("charge [") for one in checks), 4)
         self.assertEqual(sum(one["part"] == "undo" for one in checks), 4)
 
+    def suite(self, text, name="own"):
+        self.sandbox.write(text, "checks", f"{name}.yml")
+        self.addCleanup(os.unlink, self.sandbox.path("checks", f"{name}.yml"))
+
+    def test_commands_on_hosts_over_ssh(self):
+        self.suite("""suite: own
+severity: critical
+secrets: {word: env WORD}
+defaults: {on_fail: continue}
+steps:
+  - name: says who it is
+    each: host in $(hosts.app)
+    run: printf '{"host":"%s","length":%s}' "$STAITHE_HOST" "${#WORD}"
+    env: {WORD: $(word)}
+    expect: {exit: 0, json.host: $(host.name), json.length: 13}
+  - name: only there
+    run: test "$STAITHE_HOST" = web2; echo "$STAITHE_HOST"
+    on: web2
+    expect: {exit: 0, out: web2}
+  - name: says the secret
+    run: echo "it is $WORD" >&2; exit 3
+    on: web1
+    env: {WORD: $(word)}
+    expect: {exit: 0}
+  - name: hangs
+    run: echo begun; sleep 47; echo late
+    on: web1
+    timeout: 1s
+    expect: {exit: 0}
+  - name: here
+    run: test -f staithe.yml
+    expect: 0
+""")
+        result = self.check("own", "--json", env={"WORD": "s3cr3t-w0rd-7"})
+        self.assertEqual(result.code, 1, str(result))
+        checks = {one["name"]: one for one in map(json.loads, result.out.splitlines()) if one["type"] == "check"}
+        self.assertEqual({name: one["verdict"] for name, one in checks.items()},
+                         {**{f"says who it is [web{i}]": "pass" for i in range(1, 5)}, "only there": "pass",
+                          "says the secret": "fail", "hangs": "fail", "here": "pass"}, str(result))
+        self.assertEqual(checks["says the secret"]["judged"][0]["got"], "3")
+        self.assertNotIn("s3cr3t-w0rd-7", result.out + result.err)
+        self.assertIn("it is ***", result.out)
+        # Its time was up: nothing of it lives on.
+        self.nothing_held()
+
+    def test_backend_as_its_balancers_see_it(self):
+        self.suite("""suite: own
+severity: critical
+defaults: {on_fail: continue}
+steps:
+  - name: all
+    haproxy: api
+    expect: {up: $(hosts.app.count), draining: 0, down: 0, maint: 0, balancers: 2, servers: 4}
+  - name: one
+    haproxy: api
+    balancers: [lb2]
+    expect: {up: 4, balancers: 1}
+  - name: none such
+    haproxy: nosuch
+    expect: {up: 4}
+""")
+        good = self.check("own", "--json", "--only", "all", "--only", "one")
+        self.assertEqual(good.code, 0, str(good))
+        # One balancer sees one server less: the worst off counts.
+        self.sandbox.ask("lb1", "set server api/web3 state drain")
+        self.addCleanup(self.sandbox.ask, "lb1", "set server api/web3 state ready")
+        result = self.check("own", "--json")
+        checks = {one["name"]: one for one in map(json.loads, result.out.splitlines()) if one["type"] == "check"}
+        self.assertEqual({name: one["verdict"] for name, one in checks.items()},
+                         {"all": "fail", "one": "pass", "none such": "error"}, str(result))
+        got = {one["subject"]: one["got"] for one in checks["all"]["judged"]}
+        self.assertEqual((got["up"], got["draining"]), ("3", "1"), str(result))
+        self.assertIn("has no backend 'nosuch'", checks["none such"]["reason"])
+
     def test_dry_run_lists_every_request_and_asks_nothing(self):
         result = self.check("charges", "--var", "deploy.release=x", "-n")
         self.assertEqual(result.code, 0, str(result))

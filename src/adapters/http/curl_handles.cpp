@@ -56,9 +56,9 @@ ErrorCode code_of(CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
       return ErrorCode::timeout;
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ISSUER_ERROR:
       return ErrorCode::auth;
+    case CURLE_SSL_CERTPROBLEM:  // our own, which cannot be read
     case CURLE_SSL_CACERT_BADFILE:
       return ErrorCode::not_found;
     case CURLE_URL_MALFORMAT:

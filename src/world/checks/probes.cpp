@@ -94,7 +94,8 @@ class CheckProbes::Asker {
   Asker(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory)
       : plan_(plan),
         redactor_(redactor),
-        secrets_(redactor, std::move(directory)),
+        directory_(std::move(directory)),
+        secrets_(redactor, directory_),
         person_(std::move(person)) {}
 
   Reply perform(const checks::Request& request, const base::Scope& scope) {
@@ -141,6 +142,11 @@ class CheckProbes::Asker {
     std::unique_ptr<http::Session> session_;
   };
 
+  /// Files of the project are named from where staithe.yml is.
+  std::string file(const std::string& path) const {
+    return path.empty() || path.front() == '/' || directory_.empty() ? path : directory_ + "/" + path;
+  }
+
   std::string fill(const plan::Text& text, const base::Scope& scope) {
     return secrets_.fill(text, {}, scope);
   }
@@ -180,9 +186,9 @@ class CheckProbes::Asker {
     sent.max_body_bytes = largest_body;
     sent.follow_redirects = request.follow_redirects;
     if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
-    sent.ca_file = request.ca_file;
-    sent.client_certificate = request.client_certificate;
-    sent.client_key = request.client_key;
+    sent.ca_file = file(request.ca_file);
+    sent.client_certificate = file(request.client_certificate);
+    sent.client_key = file(request.client_key);
     sent.version = http::Version::any;
     Borrowed session(*this);
     auto answer = (*session).send(sent, scope);
@@ -216,7 +222,7 @@ class CheckProbes::Asker {
     wanted.port = request.port;
     wanted.server_name = request.server_name;
     wanted.connect_to = request.connect_to;
-    wanted.ca_file = request.ca_file;
+    wanted.ca_file = file(request.ca_file);
     wanted.timeout = scope.left();
     const auto certificate = http::certificate_of(wanted, scope);
     Reply reply;
@@ -391,6 +397,7 @@ class CheckProbes::Asker {
 
   const plan::Plan& plan_;
   base::Redactor& redactor_;
+  const std::string directory_;
   Secrets secrets_;
   Person person_;
   std::mutex mutex_;
