@@ -55,6 +55,9 @@ void read_snapshot(const yaml::Reader& value, const std::string& directory, Snap
   if (const auto jobs = fields.integer("jobs", 1, most_jobs))
     snapshot.jobs = static_cast<std::uint32_t>(jobs->value);
   if (const auto owner = fields.text("owner")) snapshot.owner = owner->value;
+  for (const auto& member : fields.map("roles"))
+    if (const auto role = member.value.text())
+      snapshot.roles.emplace_back(member.key, *role == "drop" ? std::string() : *role);
   for (const auto& table : fields.texts("leave_out")) snapshot.leave_out.push_back(table.value);
   read_limits(fields, snapshot);
   fields.finish();

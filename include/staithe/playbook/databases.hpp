@@ -26,6 +26,8 @@ struct SnapshotDefaults {
   std::uint32_t keep = 1;  ///< complete snapshots of the same name, the newest one included
   std::uint32_t jobs = 2;
   bool keep_grants = false;
+  /// Roles of production and the ones of staging that stand for them; "" for `drop`.
+  std::vector<std::pair<yaml::Located<std::string>, std::string>> roles;
   std::string owner;  ///< role that owns everything in the copy; "" for the one that connects
   std::vector<std::string>
       leave_out;                    ///< tables whose rows are not copied, "schema.table", '*' and '?' match

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,9 @@
 
 /// A copy of a source database in a target cluster: whole, consistent, masked on its way, or not there.
 namespace staithe::stage {
+
+/// Roles of production and the ones of staging that stand for them; "" for none.
+using RoleMap = std::map<std::string, std::string>;
 
 struct SnapshotSettings {
   std::string name;  ///< of the snapshot and its database; "" for the one of the target's URL
@@ -24,6 +28,7 @@ struct SnapshotSettings {
   bool keep_grants = false;
   bool replace = false;  ///< a database of that name that is no snapshot may go; its sessions are ended
   std::string owner;
+  RoleMap roles;
   std::vector<std::string> leave_out;
   base::Duration lock_wait{2'000};
   base::Duration blocked{3'000};
@@ -60,9 +65,11 @@ struct TargetFacts {
   bool is_snapshot = false;
   bool is_empty = true;  ///< no table of a user in it
   std::uint32_t sessions = 0;
-  std::vector<std::string> production;  ///< databases of the cluster that are marked as production
-  std::vector<std::string> extensions;  ///< that can be created there
-  std::vector<std::string> unfinished;  ///< databases that a run that died was building
+  std::vector<std::string> production;     ///< databases of the cluster that are marked as production
+  std::vector<std::string> extensions;     ///< that can be created there
+  std::vector<std::string> unfinished;     ///< databases that a run that died was building
+  std::vector<std::string> missing_roles;  ///< of the settings
+  std::vector<std::string> foreign_roles;  ///< of the settings; nothing can be given to them
 };
 
 /// Everything that a run does; made once, then never changed.

@@ -25,6 +25,7 @@ stage::SnapshotSettings settings_of(const App& app, const playbook::SnapshotDefa
   settings.keep_grants = defaults.keep_grants;
   settings.replace = app.args().has("replace");
   settings.owner = defaults.owner;
+  for (const auto& [from, to] : defaults.roles) settings.roles[from.value] = to;
   settings.leave_out = defaults.leave_out;
   settings.lock_wait = defaults.lock_wait;
   settings.blocked = defaults.blocked;
@@ -62,6 +63,19 @@ void require_rules(App& app, Loaded& loaded, const std::vector<stage::Suspect>& 
     loaded.diagnostics.error(
         at, fmt::format("{}.{} ({}) has no rule: {}", one.table, one.column, one.type, one.why), "",
         "give it a mask, or keep; staithe stage suggest-masks writes a first file");
+  }
+  stop_on_errors(app, loaded.diagnostics);
+}
+
+/// A role that production does not have is a slip of the pen, which would leave its objects unmapped.
+void check_roles(App& app, Loaded& loaded, const playbook::SnapshotDefaults& defaults,
+                 const stage::Catalogue& source) {
+  for (const auto& [from, to] : defaults.roles) {
+    if (std::find(source.roles.begin(), source.roles.end(), from.value) != source.roles.end()) continue;
+    const auto meant = base::nearest(from.value, source.roles);
+    loaded.diagnostics.add({diag::Severity::error, from.position, from.length,
+                            fmt::format("the source has no role '{}'", from.value), from.path,
+                            meant ? fmt::format("did you mean '{}'?", *meant) : ""});
   }
   stop_on_errors(app, loaded.diagnostics);
 }
@@ -143,6 +157,7 @@ int run_stage_snapshot(App& app) {
     return app.fail(exit_refused,
                     fmt::format("{}; nothing was changed\n  next  {}", refusal->why, refusal->next));
   refuse_unreadable(resolved.catalogue);
+  check_roles(app, loaded, defaults, resolved.catalogue);
   stage::require_programs(resolved.catalogue, base::Scope::lasting(resolve_patience, &app.stops().soft));
   require_rules(app, loaded, resolved.suspects, masks.path);
   const auto plan = stage::make_snapshot_plan(std::move(resolved.catalogue), std::move(resolved.target),

@@ -145,6 +145,16 @@ inline constexpr const char* views =
     " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')"
     " GROUP BY 1, 2, 3, 4 ORDER BY pg_catalog.max(p.level), 2, 3";
 
+inline constexpr const char* owners =
+    "SELECT pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.count(*) FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', "
+    "'f')"
+    " AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'"
+    " GROUP BY 1 ORDER BY 1";
+
+inline constexpr const char* roles =
+    "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY 1";
+
 inline constexpr const char* foreign_tables =
     "SELECT pg_catalog.format('%s.%s', n.nspname, c.relname) FROM pg_catalog.pg_class c"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f' ORDER BY 1";

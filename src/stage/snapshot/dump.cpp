@@ -1,5 +1,7 @@
 #include "dump.hpp"
 
+#include "roles.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/pg/programs.hpp"
@@ -81,11 +83,15 @@ std::string dump(const std::string& url, const std::string& exported, const Snap
   return run_program(std::move(command), "pg_dump", scope);
 }
 
-std::string script_of(const std::string& archive, const char* section, int major, const base::Scope& scope) {
+enum class Owners { named, left_out };
+
+std::string script_of(const std::string& archive, const char* section, int major, Owners owners,
+                      const base::Scope& scope) {
   proc::Command command;
   // --verbose is what puts the OIDs into the script.
-  command.argv = {program("pg_restore", major, scope),  "--verbose", "--no-owner", "--no-tablespaces",
+  command.argv = {program("pg_restore", major, scope), "--verbose", "--no-tablespaces",
                   fmt::format("--section={}", section), "--file=-"};
+  if (owners == Owners::left_out) command.argv.emplace_back("--no-owner");
   command.input = archive;
   return run_program(std::move(command), "pg_restore", scope);
 }
@@ -102,8 +108,13 @@ Schema dump_schema(const std::string& url, const std::string& exported, const Sn
   const auto archive = dump(url, exported, plan, application, scope);
   Schema schema;
   std::string preamble;
-  schema.before = split_script(script_of(archive, "pre-data", major, scope), preamble);
-  schema.after = split_script(script_of(archive, "post-data", major, scope), preamble);
+  const auto owners = plan.settings.roles.empty() ? Owners::left_out : Owners::named;
+  schema.before = split_script(script_of(archive, "pre-data", major, owners, scope), preamble);
+  schema.after = split_script(script_of(archive, "post-data", major, owners, scope), preamble);
+  for (auto* entries : {&schema.before, &schema.after}) {
+    for (auto& entry : *entries) map_roles(entry, plan.settings.roles);
+    split_rights(*entries);
+  }
   if (schema.before.empty() && !plan.tables.empty())
     throw base::Error(base::ErrorCode::protocol, "pg_restore's script cannot be understood");
   std::string all;

@@ -1,4 +1,5 @@
 #include "filter.hpp"
+#include "roles.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/stage/snapshot.hpp"
@@ -26,9 +27,8 @@ class Planner {
     live_things();
     for (const auto& table : plan_.source.foreign_tables)
       differ(table, "a foreign table: it comes as it is defined, and reaches nothing");
-    if (!plan_.settings.keep_grants) differ("grants", "dropped; keep_grants: true carries them");
-    differ("owners", plan_.settings.owner.empty() ? "everything belongs to the role that connects"
-                                                  : "everything belongs to " + plan_.settings.owner);
+    for (auto& one : role_differences(plan_.source, plan_.settings))
+      plan_.differences.push_back(std::move(one));
   }
 
  private:
@@ -188,6 +188,15 @@ std::optional<Refusal> refuse_target(const Catalogue& source, const TargetFacts&
     return Refusal{fmt::format("the source is PostgreSQL {}, the target {}: an older server cannot take it",
                                source.version / 10000, target.version / 10000),
                    "use a target of the same major version"};
+  if (!target.missing_roles.empty())
+    return Refusal{
+        fmt::format("{} has no role '{}', which roles: names", target.where, target.missing_roles.front()),
+        "make it there, or map to another, or to drop"};
+  if (!target.foreign_roles.empty())
+    return Refusal{
+        fmt::format("nothing can be given to the role '{}' of {}: who makes the copy is no member of it",
+                    target.foreign_roles.front(), target.where),
+        "GRANT it to the role of databases.target, or to owner"};
   if (target.exists && !target.is_snapshot && !target.is_empty && !settings.replace)
     return Refusal{
         fmt::format("the database {} of {} is not empty, and no snapshot", target.database, target.where),

@@ -53,6 +53,7 @@ json what_is_done(const SnapshotPlan& plan) {
             {"keep", settings.keep},
             {"owner", settings.owner},
             {"keep_grants", settings.keep_grants},
+            {"roles", settings.roles},
             {"lock_wait", base::to_text(settings.lock_wait)},
             {"blocked", base::to_text(settings.blocked)},
             {"replication_lag", base::to_text(settings.replication_lag)},

@@ -28,6 +28,24 @@ bool is_empty(std::string_view url, const std::string& database, const base::Sco
   return session.run(user_relations, scope).rows.empty();
 }
 
+/// The roles that objects are to be given to, held against those that are there.
+void read_roles(pg::Session& session, const SnapshotSettings& settings, TargetFacts& facts,
+                const base::Scope& scope) {
+  for (const auto& [from, to] : settings.roles) {
+    if (to.empty()) continue;
+    const std::vector<pg::Value> names{to, settings.owner};
+    const auto answer = session.query(
+        "SELECT pg_catalog.pg_has_role(coalesce((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $2),"
+        " (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)), oid, 'MEMBER')"
+        " FROM pg_catalog.pg_roles WHERE rolname = $1",
+        names, scope);
+    if (answer.rows.empty())
+      facts.missing_roles.push_back(to);
+    else if (answer.rows[0][0] != "t")
+      facts.foreign_roles.push_back(to);
+  }
+}
+
 }  // namespace
 
 pg::Options source_options() {
@@ -78,6 +96,7 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
     throw base::Error(base::ErrorCode::invalid, "the target's URL names no database; --name does");
   for (const auto& row : session.run(production_databases, scope).rows)
     facts.production.push_back(row[0].value_or(""));
+  read_roles(session, settings, facts, scope);
   for (const auto& row : session.run("SELECT name FROM pg_catalog.pg_available_extensions", scope).rows)
     facts.extensions.push_back(row[0].value_or(""));
   for (const auto& snapshot : list_snapshots(session, scope)) {
