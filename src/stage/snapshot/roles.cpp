@@ -1,6 +1,6 @@
 #include "roles.hpp"
 
-#include "../rehearse/sql_text.hpp"
+#include "rehearse/sql_text.hpp"
 
 #include <fmt/format.h>
 
