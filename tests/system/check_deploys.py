@@ -221,7 +221,7 @@ steps:
     expect: {up: $(hosts.app.count), draining: 0, down: 0, maint: 0, balancers: 2, servers: 4}
   - name: one
     haproxy: api
-    balancers: [lb2]
+    balancers: [edge2]
     expect: {up: 4, balancers: 1}
   - name: none such
     haproxy: nosuch

@@ -366,8 +366,7 @@ class CheckProbes::Asker {
       servers = std::max(servers, all);
       ++asked;
     }
-    if (asked == 0)
-      throw base::Error(base::ErrorCode::not_found, "no balancer is declared that could be asked");
+    if (asked == 0) throw base::Error(base::ErrorCode::not_found, nobody_to_ask());
     const std::pair<const char*, double> numbers[] = {
         {"up", up},           {"draining", draining}, {"maint", maint},      {"down", down},
         {"servers", servers}, {"queued", queued},     {"sessions", sessions}};
@@ -377,6 +376,13 @@ class CheckProbes::Asker {
     reply.note = fmt::format("{} of {} up, {} draining, {} in maintenance, {} down", up, servers, draining,
                              maint, down);
     return reply;
+  }
+
+  std::string nobody_to_ask() const {
+    if (plan_.balancers.empty()) return "no balancer is declared that could be asked";
+    std::vector<std::string> known;
+    for (const auto& balancer : plan_.balancers) known.push_back(balancer.name);
+    return "no such balancer is declared; there are " + base::join(known, ", ");
   }
 
   Reply ask(const checks::PauseRequest& request, const base::Scope& scope) {
