@@ -13,7 +13,7 @@ install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.fish"
 file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/playbooks/*.yml" "${PROJECT_SOURCE_DIR}/playbooks/Jenkinsfile")
 install(FILES ${examples} DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/playbooks/checks" "${PROJECT_SOURCE_DIR}/playbooks/migrations" DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples"
-        FILES_MATCHING PATTERN "*.yml")
+        FILES_MATCHING PATTERN "*.yml" PATTERN "*.sql")
 configure_file(cmake/staithe-watch@.service.in generated/staithe-watch@.service @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/generated/staithe-watch@.service" DESTINATION lib/systemd/system)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)

@@ -131,6 +131,17 @@ Description suite_text(const CheckSuite& check) {
   return description;
 }
 
+Description rehearsed_text(const RequireRehearsal& wanted) {
+  Description description{fmt::format("{} {} rehearsed without a finding in {}", wanted.files.size(),
+                                      wanted.files.size() == 1 ? "file" : "files", wanted.environment),
+                          {}};
+  if (wanted.snapshot_at_most.count() > 0)
+    description.line += fmt::format(", on a snapshot of at most {}", base::to_text(wanted.snapshot_at_most));
+  for (const auto& file : wanted.files)
+    description.block.push_back(fmt::format("{}  sha256 {}", file.name, file.sha256.substr(0, 12)));
+  return description;
+}
+
 struct Describe {
   const Plan& plan;
 
@@ -176,6 +187,7 @@ struct Describe {
             {}};
   }
   Description operator()(const CheckSuite& check) const { return suite_text(check); }
+  Description operator()(const RequireRehearsal& wanted) const { return rehearsed_text(wanted); }
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ std::string host_of(const Effect& effect) {
                         [](const GiveLock&) { return std::string(); },
                         // It asks from this machine, whichever host it asks.
                         [](const CheckSuite&) { return std::string(); },
+                        [](const RequireRehearsal&) { return std::string(); },
                         [](const auto& on_host) { return on_host.host; },
                     },
                     effect);
@@ -59,6 +60,7 @@ bool changes_the_world(const Effect& effect) {
                         [](const GiveLock&) { return false; },
                         [](const RecordRelease&) { return false; },
                         [](const CheckSuite&) { return true; },
+                        [](const RequireRehearsal&) { return false; },
                     },
                     effect);
 }
@@ -79,6 +81,7 @@ std::string kind_of(const Effect& effect) {
                         [](const GiveLock&) { return "unlock"; },
                         [](const RecordRelease&) { return "record"; },
                         [](const CheckSuite&) { return "suite"; },
+                        [](const RequireRehearsal&) { return "history"; },
                     },
                     effect);
 }

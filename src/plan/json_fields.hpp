@@ -202,6 +202,18 @@ void fields(A& a, CheckSuite& v) {
   a.field("requests", v.requests);
 }
 template <class A>
+void fields(A& a, FileSum& v) {
+  a.field("name", v.name);
+  a.field("sha256", v.sha256);
+}
+template <class A>
+void fields(A& a, RequireRehearsal& v) {
+  a.field("files", v.files);
+  a.field("environment", v.environment);
+  a.field("snapshot_at_most", v.snapshot_at_most);
+  a.field("command", v.command);
+}
+template <class A>
 void fields(A& a, Action& v) {
   a.field("id", v.id);
   a.field("step", v.step);
@@ -306,9 +318,10 @@ struct VariantNames;
 template <>
 struct VariantNames<Effect> {
   static constexpr const char* names[] = {
-      "run_remote",     "run_local",       "upload_file",   "change_rotation", "await_rotation",
-      "guard_capacity", "survey_rotation", "probe",         "confirm",         "notify",
-      "take_lock",      "give_lock",       "record_release", "check_suite"};
+      "run_remote",     "run_local",       "upload_file",    "change_rotation", "await_rotation",
+      "guard_capacity", "survey_rotation", "probe",          "confirm",         "notify",
+      "take_lock",      "give_lock",       "record_release", "check_suite",     "require_rehearsal"};
+  static_assert(std::size(names) == std::variant_size_v<Effect>);
 };
 template <>
 struct VariantNames<decltype(Probe::what)> {

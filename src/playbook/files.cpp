@@ -5,10 +5,12 @@
 #include "staithe/base/unique_fd.hpp"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -71,6 +73,20 @@ std::optional<std::string> digest(const std::string& path, std::string& why) {
   return base::sha256_hex(file.bytes());
 }
 
+std::vector<std::string> matching(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0)
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) {
+      struct stat facts {};
+      if (::stat(found.gl_pathv[i], &facts) == 0 && S_ISREG(facts.st_mode))
+        paths.emplace_back(found.gl_pathv[i]);
+    }
+  ::globfree(&found);
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 }  // namespace
 
 std::optional<std::string> find_project(const std::string& directory) {
@@ -86,7 +102,7 @@ std::optional<std::string> find_project(const std::string& directory) {
 }
 
 steps::Files disk_files() {
-  return {read_text, digest};
+  return {read_text, digest, matching};
 }
 
 }  // namespace staithe::playbook

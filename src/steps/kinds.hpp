@@ -25,5 +25,6 @@ extern const Kind wait_kind;
 extern const Kind confirm_kind;
 extern const Kind notify_kind;
 extern const Kind check_kind;
+extern const Kind rehearsed_kind;
 
 }  // namespace staithe::steps

@@ -5,6 +5,7 @@
 #include "locks.hpp"
 #include "output.hpp"
 #include "probes.hpp"
+#include "rehearsals.hpp"
 #include "rotations.hpp"
 
 #include "staithe/base/text.hpp"
@@ -228,6 +229,9 @@ class World::Performer {
     return done();
   }
 
+  exec::EffectResult act(const plan::RequireRehearsal& effect, exec::Performance&) {
+    return require_rehearsal(store_, effect);
+  }
   exec::EffectResult act(const plan::TakeLock& effect, exec::Performance& performance) {
     return locks_.take(effect, performance);
   }

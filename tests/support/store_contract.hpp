@@ -282,4 +282,45 @@ inline void check_releases(const OpenStore& open) {
   CHECK(code_of([&] { store->record_release({}); }) == base::ErrorCode::invalid);
 }
 
+inline void check_rehearsals(const OpenStore& open) {
+  const auto store = open({});
+  const auto at = [](int second) { return store::Time{std::chrono::seconds(1'700'000'000 + second)}; };
+  store::Rehearsal first{"run-1",         "shop", "staging", "shop_1", at(0), "f1",
+                         "aa  001.sql\n", true,   "safe",    "{}",     1500,  at(1)};
+  store->record_rehearsal(first);
+  store::Rehearsal second = first;
+  second.run_id = "run-2";
+  second.passed = false;
+  second.verdict = "would fail at 001.sql:1";
+  second.time = at(2);
+  store->record_rehearsal(second);
+  second.run_id = "run-3";
+  second.files_id = "f2";
+  second.time = at(3);
+  store->record_rehearsal(second);
+  const auto all = store->rehearsals("staging");
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].files_id == "f2");
+  const auto last = store->last_rehearsal("staging", "f1");
+  REQUIRE(last);
+  CHECK(last->run_id == "run-2");
+  CHECK_FALSE(last->passed);
+  CHECK(last->verdict == "would fail at 001.sql:1");
+  CHECK(all[2].passed);
+  CHECK(all[2].files == first.files);
+  CHECK(all[2].snapshot == "shop_1");
+  CHECK(all[2].snapshot_taken == at(0));
+  CHECK(all[2].duration_ms == 1500);
+  CHECK(all[2].time == at(1));
+  CHECK_FALSE(store->last_rehearsal("production", "f1"));
+  CHECK_FALSE(store->last_rehearsal("staging", "f3"));
+  CHECK(code_of([&] { store->record_rehearsal({}); }) == base::ErrorCode::invalid);
+  for (int i = 0; i < 510; ++i) {
+    second.run_id = "many-" + std::to_string(i);
+    second.time = at(10 + i);
+    store->record_rehearsal(second);
+  }
+  CHECK(store->rehearsals("staging", 1000).size() == 500);
+}
+
 }  // namespace staithe::test

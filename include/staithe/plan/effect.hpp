@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/base/duration.hpp"
+#include "staithe/plan/file_sums.hpp"
 #include "staithe/plan/text.hpp"
 
 #include <cstdint>
@@ -185,9 +186,19 @@ struct CheckSuite {
   bool operator==(const CheckSuite&) const = default;
 };
 
-using Effect =
-    std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, AwaitRotation, GuardCapacity,
-                 SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease, CheckSuite>;
+/// Refuses to go on unless the last rehearsal of exactly these files, in this order, was passed on a snapshot
+/// that is not too old today.
+struct RequireRehearsal {
+  std::vector<FileSum> files;
+  std::string environment;             ///< the one in which it was rehearsed
+  base::Duration snapshot_at_most{0};  ///< 0 for any age
+  std::string command;                 ///< the command line that rehearses them
+  bool operator==(const RequireRehearsal&) const = default;
+};
+
+using Effect = std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, AwaitRotation, GuardCapacity,
+                            SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease,
+                            CheckSuite, RequireRehearsal>;
 
 /// The host that the effect acts on or through; "" for this machine.
 std::string host_of(const Effect& effect);
@@ -196,7 +207,7 @@ std::string host_of(const Effect& effect);
 bool changes_the_world(const Effect& effect);
 
 /// The short kind that plans and events show: "ssh", "local", "upload", "haproxy", "wait", "guard", "probe",
-/// "confirm", "notify", "lock", "unlock", "record", "suite".
+/// "confirm", "notify", "lock", "unlock", "record", "suite", "history".
 std::string kind_of(const Effect& effect);
 
 }  // namespace staithe::plan

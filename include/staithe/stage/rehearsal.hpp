@@ -2,6 +2,7 @@
 #include "staithe/base/cancel.hpp"
 #include "staithe/base/duration.hpp"
 #include "staithe/diag/diagnostic.hpp"
+#include "staithe/plan/file_sums.hpp"
 
 #include <cstdint>
 #include <map>
@@ -133,7 +134,11 @@ std::string id_of(const RehearsalPlan& plan);
 /// What `stage rehearse --dry-run` prints.
 std::string render(const RehearsalPlan& plan);
 
-/// SHA-256 over the files' names and contents in their order: what a deploy may ask for.
+/// The files in their order, without their directories.
+std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan);
+/// What is written down beside the verdict.
+std::string budgets_json(const Budgets& budgets);
+/// plan::id_of the files: what a deploy may ask for.
 std::string migration_hash(const RehearsalPlan& plan);
 
 }  // namespace staithe::stage

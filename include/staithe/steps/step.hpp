@@ -56,6 +56,8 @@ struct Release {
 struct Files {
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> text;
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> sha256;
+  /// Regular files that a pattern of the shell means, sorted by their bytes.
+  std::function<std::vector<std::string>(const std::string& pattern)> matching = {};
 };
 
 /// What a step became. Ids are given later, when all of a plan is known.

@@ -127,6 +127,22 @@ struct CheckRecord {
   std::string excused_by;  ///< the neighbour whose absence was in evidence
 };
 
+/// A rehearsal of migrations that came to its end.
+struct Rehearsal {
+  std::string run_id;
+  std::string project;
+  std::string environment;
+  std::string snapshot;
+  Time snapshot_taken{};
+  std::string files_id;  ///< the same for the same files in the same order
+  std::string files;     ///< for people: a line each, as sha256sum(1) writes them; up to 64 KiB
+  bool passed = false;
+  std::string verdict;
+  std::string budgets;  ///< what it was judged by, as JSON
+  std::uint64_t duration_ms = 0;
+  Time time{};  ///< left at zero: stamped by record_rehearsal
+};
+
 struct HistoryFilter {
   std::string environment;  ///< empty: any, here and below
   std::string service;

@@ -44,10 +44,11 @@ stage::RehearsalSettings settings_of(App& app, diag::Diagnostics& diagnostics) {
 }
 
 /// What of a snapshot stands in the plan; refused when the clones would be made beside production.
-int resolve_snapshot(App& app, const std::string& target_url, stage::RehearsalPlan& plan) {
+int resolve_snapshot(App& app, const std::string& target_url, const std::string& name,
+                     stage::RehearsalPlan& plan, store::Time& taken) {
   const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
   auto cluster = stage::connect_cluster(target_url, {}, scope);
-  const auto snapshot = stage::find_snapshot(cluster, app.args().value("source"), scope);
+  const auto snapshot = stage::find_snapshot(cluster, name, scope);
   const auto& marker = snapshot.marker;
   if (marker.origin.system_identifier == stage::system_identifier(cluster, scope))
     return app.fail(
@@ -57,7 +58,8 @@ int resolve_snapshot(App& app, const std::string& target_url, stage::RehearsalPl
                     "  next  take the snapshot into another cluster: databases.target",
                     snapshot.database));
   plan.snapshot = snapshot.database;
-  plan.snapshot_taken_at = timestamp(std::chrono::time_point_cast<store::Time::duration>(marker.taken_at));
+  taken = std::chrono::time_point_cast<store::Time::duration>(marker.taken_at);
+  plan.snapshot_taken_at = timestamp(taken);
   plan.snapshot_origin = marker.origin.where;
   plan.snapshot_lsn = marker.lsn;
   plan.masked = marker.masked;
@@ -85,6 +87,28 @@ std::string source_url(App& app, const Loaded& loaded) {
   return secret_value(app, loaded, databases.source->url);
 }
 
+/// What a deploy may ask for. That it could not be written down does not alter what was found.
+void record(App& app, const Loaded& loaded, const stage::RehearsalPlan& plan, store::Time taken,
+            const stage::RehearsalReport& report) {
+  store::Rehearsal one;
+  one.run_id = report.run_id;
+  one.project = plan.project;
+  one.environment = plan.environment;
+  one.snapshot = plan.snapshot;
+  one.snapshot_taken = taken;
+  one.files_id = report.migration_hash;
+  one.files = plan::text_of(stage::file_sums(plan));
+  one.passed = report.passed;
+  one.verdict = report.verdict;
+  one.budgets = stage::budgets_json(plan.settings.budgets);
+  one.duration_ms = static_cast<std::uint64_t>(report.took.count());
+  try {
+    open_store(app, loaded)->record_rehearsal(one);
+  } catch (const base::Error& error) {
+    app.say(fmt::format("warning: not in the history, so that no deploy will know of it: {}", error.what()));
+  }
+}
+
 void print_report(App& app, stage::RehearsalReport& report) {
   if (const auto path = app.args().value("html"); !path.empty())
     report::write_rehearsal(path, app.redactor().clean(report::rehearsal_html(report)));
@@ -109,7 +133,10 @@ int run_stage_rehearse(App& app) {
   auto plan = plan_of(app, loaded);
   stage::RehearsalRun run;
   run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
-  if (const int refused = resolve_snapshot(app, run.cluster_url, plan); refused != exit_done) return refused;
+  store::Time taken{};
+  const auto source = app.args().value("source");
+  if (const int refused = resolve_snapshot(app, run.cluster_url, source, plan, taken); refused != exit_done)
+    return refused;
   run.source_url = source_url(app, loaded);
   run.directory = loaded.project.directory;
   run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
@@ -123,6 +150,7 @@ int run_stage_rehearse(App& app) {
     run.run_id = run_id;
     const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
     report = stage::run_rehearsal(plan, run, sink, scope);
+    record(app, loaded, plan, taken, report);
     event::RunFinished finished;
     finished.exit_code = report.passed ? exit_done : exit_failed;
     return finished;

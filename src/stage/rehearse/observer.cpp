@@ -79,9 +79,9 @@ void LockObserver::note_released(SteadyTime when) {
   last_release_ = std::max(last_release_, when);
 }
 
-void LockObserver::sample(const pg::Result& rows, SteadyTime now) {
+bool LockObserver::sample(const pg::Result& rows, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  if (now <= last_release_) return;  // what it shows has been released since
+  if (now <= last_release_) return false;  // what it shows has been released since
   std::map<Key, bool> present;
   for (const auto& row : rows.rows) {
     const Oid relation = oid_of(row[0]);
@@ -106,6 +106,7 @@ void LockObserver::sample(const pg::Result& rows, SteadyTime now) {
     closed_.push_back(at->second);
     at = open_.erase(at);
   }
+  return true;
 }
 
 void LockObserver::run(const base::Scope& scope) {
@@ -115,10 +116,10 @@ void LockObserver::run(const base::Scope& scope) {
       const auto asked = std::chrono::steady_clock::now();
       const auto rows = session_.exec_prepared("locks", {&pid, 1}, base::Scope::lasting(answer_patience));
       // A lock is known to be held when the sample was taken, which is after it was asked for.
-      sample(rows, asked);
+      const bool counts = sample(rows, asked);
       const bool waits =
           std::any_of(rows.rows.begin(), rows.rows.end(), [](const auto& row) { return row[2] == "f"; });
-      if (waits) open_gate();
+      if (counts && waits) open_gate();
       if (base::wait_for(done_.fd(), POLLIN, scope.at_most(every)) == base::Woke::ready) break;
       if (scope.cancelled() || scope.expired()) break;
     }

@@ -58,7 +58,8 @@ class LockObserver {
  private:
   using Key = std::pair<Oid, std::string>;
   void run(const base::Scope& scope);
-  void sample(const pg::Result& rows, SteadyTime now);
+  /// False when it came too late to say anything of what is going on now.
+  bool sample(const pg::Result& rows, SteadyTime now);
   void open_gate();
   SeenLock& lock_of(const Key& key, SteadyTime now);
 

@@ -41,11 +41,14 @@ json file_json(const MigrationFile& file) {
           {"down", statements_json(file.down)}};
 }
 
+json json_of(const Budgets& budgets) {
+  json out{{"blocking_ms", budgets.blocking.count()}, {"total_ms", optional_ms(budgets.total)}};
+  out["rewrite_rows"] = budgets.rewrite_rows ? json(*budgets.rewrite_rows) : json();
+  out["wal_bytes"] = budgets.wal_bytes ? json(*budgets.wal_bytes) : json();
+  return out;
+}
+
 json settings_json(const RehearsalSettings& settings) {
-  json budgets{{"blocking_ms", settings.budgets.blocking.count()},
-               {"total_ms", optional_ms(settings.budgets.total)}};
-  budgets["rewrite_rows"] = settings.budgets.rewrite_rows ? json(*settings.budgets.rewrite_rows) : json();
-  budgets["wal_bytes"] = settings.budgets.wal_bytes ? json(*settings.budgets.wal_bytes) : json();
   json workload = json::array(), queries = json::array(), assertions = json::array();
   for (const auto& load : settings.workload)
     workload.push_back(
@@ -53,7 +56,7 @@ json settings_json(const RehearsalSettings& settings) {
   for (const auto& query : settings.queries) queries.push_back({{"name", query.name}, {"sql", query.sql}});
   for (const auto& assertion : settings.assertions)
     assertions.push_back({{"name", assertion.name}, {"sql", assertion.sql}});
-  return {{"budgets", budgets},
+  return {{"budgets", json_of(settings.budgets)},
           {"workload", workload},
           {"queries", queries},
           {"assertions", assertions},
@@ -136,11 +139,18 @@ std::string id_of(const RehearsalPlan& plan) {
   return base::sha256_hex(to_json(plan)).substr(0, id_digits);
 }
 
+std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan) {
+  std::vector<plan::FileSum> sums;
+  for (const auto& file : plan.files) sums.push_back({std::string(plan::file_name(file.path)), file.sha256});
+  return sums;
+}
+
+std::string budgets_json(const Budgets& budgets) {
+  return json_of(budgets).dump();
+}
+
 std::string migration_hash(const RehearsalPlan& plan) {
-  std::string all;
-  for (const auto& file : plan.files) all += file.path + "\n" + file.sha256 + "\n";
-  if (!plan.command.empty()) all += "command\n" + plan.command + "\n";
-  return base::sha256_hex(all);
+  return plan::id_of(file_sums(plan));
 }
 
 std::string render(const RehearsalPlan& plan) {

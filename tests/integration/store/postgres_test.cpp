@@ -34,6 +34,7 @@ TEST_CASE("journal on PostgreSQL") {
 }
 TEST_CASE("releases on PostgreSQL") {
   test::check_releases(opener());
+  test::check_rehearsals(opener());
 }
 TEST_CASE("locks on PostgreSQL") {
   test::check_locks(opener());

@@ -51,7 +51,9 @@ std::vector<plan::Effect> every_effect() {
                        "degraded",
                        "9d1f3c2ab4e500",
                        "0123456789ab",
-                       {"up: GET http://10.0.0.1/   expect status 200"}}};
+                       {"up: GET http://10.0.0.1/   expect status 200"}},
+      plan::RequireRehearsal{
+          {{"001.sql", "ab12"}, {"002.sql", "cd34"}}, "staging", 24h, "staithe stage rehearse"}};
   for (const auto to : {Change::To::drain, Change::To::maint, Change::To::close_sessions, Change::To::prove,
                         Change::To::ready, Change::To::undo})
     effects.emplace_back(Change{"web1", to});

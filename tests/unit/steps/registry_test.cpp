@@ -43,7 +43,10 @@ TEST_CASE("every kind of step has help, a manual section, and an example that pa
     release.id = std::string(12, 'a');
     const steps::Files files{
         [](const std::string&, std::string&) { return std::optional<std::string>("text $(host)"); },
-        [](const std::string&, std::string&) { return std::optional<std::string>("digest"); }};
+        [](const std::string&, std::string&) { return std::optional<std::string>("digest"); },
+        [](const std::string& pattern) {
+          return std::vector<std::string>{pattern + ".1", pattern + ".down.sql"};
+        }};
     for (const yaml::Reader& item : *items) {
       const auto parsed = steps::parse_step(item, kind.places.front());
       INFO(diag::render(diagnostics));
@@ -71,7 +74,8 @@ TEST_CASE("every kind of step has help, a manual section, and an example that pa
       const bool gives_back = kind.role != steps::Kind::Role::opens || !lowered->undo.empty();
       CHECK(gives_back);
     }
+    INFO(diag::render(diagnostics));
     CHECK(diagnostics.empty());
   }
-  CHECK(names.size() == 13);
+  CHECK(names.size() == 14);
 }

@@ -92,6 +92,7 @@ TEST_CASE("journal on SQLite") {
 }
 TEST_CASE("releases on SQLite") {
   test::check_releases(opener(TempDirectory().file()));
+  test::check_rehearsals(opener(TempDirectory().file()));
 }
 TEST_CASE("locks on SQLite") {
   test::check_locks(opener(TempDirectory().file()));

@@ -1,0 +1,45 @@
+#include "rehearsals.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::world {
+namespace {
+
+exec::EffectResult refused(const plan::RequireRehearsal& wanted, const std::string& why, bool fresh = false) {
+  std::string command = wanted.command;
+  if (fresh) command += " --source fresh";
+  return not_done(event::Outcome::refused, why + "; rehearse them: " + command);
+}
+
+std::string age_text(base::Duration age) {
+  const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
+  if (hours >= 48) return fmt::format("{} days", hours / 24);
+  return base::to_text(std::chrono::duration_cast<std::chrono::minutes>(age));
+}
+
+/// What was rehearsed instead says most.
+std::string never_rehearsed(store::Store& store, const plan::RequireRehearsal& wanted) {
+  const auto others = store.rehearsals(wanted.environment, 1);
+  if (others.empty()) return fmt::format("{} knows of no rehearsal in {}", store.where(), wanted.environment);
+  return "exactly these files were never rehearsed; since the last rehearsal " +
+         plan::difference(others.front().files, wanted.files);
+}
+
+}  // namespace
+
+exec::EffectResult require_rehearsal(store::Store* store, const plan::RequireRehearsal& wanted) {
+  if (store == nullptr) return refused(wanted, "there is no state that knows of rehearsals");
+  const auto last = store->last_rehearsal(wanted.environment, plan::id_of(wanted.files));
+  if (!last) return refused(wanted, never_rehearsed(*store, wanted));
+  if (!last->passed) return refused(wanted, "their last rehearsal did not pass: " + last->verdict);
+  const auto age = store::now() - last->snapshot_taken;
+  if (wanted.snapshot_at_most.count() > 0 && age > wanted.snapshot_at_most)
+    return refused(wanted,
+                   fmt::format("they were rehearsed on a snapshot that is {} old by now ({}; allowed: {})",
+                               age_text(age), last->snapshot, base::to_text(wanted.snapshot_at_most)),
+                   true);
+  return done(fmt::format("{} on {}, which is {} old: {}", last->run_id, last->snapshot, age_text(age),
+                          last->verdict));
+}
+
+}  // namespace staithe::world
