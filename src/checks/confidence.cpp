@@ -66,6 +66,10 @@ FlakeRate flake_rate(std::uint64_t flips, std::uint64_t runs) {
   return {a / (a + b), beta_quantile(0.90, a, b)};
 }
 
+double repeat_chance(std::uint64_t again, std::uint64_t retried) {
+  return (3 + static_cast<double>(std::min(again, retried))) / (10 + static_cast<double>(retried));
+}
+
 double chance_real(std::uint64_t failures, double flake, double repeats, double breaks) {
   const double noise =
       flake * std::pow(repeats, static_cast<double>(std::max<std::uint64_t>(failures, 1) - 1));

@@ -27,11 +27,18 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
     if (!judged) continue;
     ++past.runs;
     // Within a run: failed, then passed.
-    if (one->flaky) ++past.flips;
+    if (one->flaky) {
+      ++past.flips;
+      past.retried += one->attempts > 1 ? one->attempts - 1U : 0U;
+      past.failed_again += one->attempts > 2 ? one->attempts - 2U : 0U;
+    }
     // Between runs: failed, and the next one of the same release passed.
     if (later != nullptr && one->verdict == Verdict::fail && later->verdict != Verdict::fail &&
-        one->release == later->release && one->release != 0)
+        one->release == later->release && one->release != 0) {
       ++past.flips;
+      past.retried += one->attempts > 1 ? one->attempts - 1U : 0U;
+      past.failed_again += one->attempts > 1 ? one->attempts - 1U : 0U;
+    }
     later = &*one;
   }
   return past;
@@ -55,7 +62,8 @@ void Memory::add(const RunResult& run) {
       auto& runs = runs_[one.check->key];
       runs.push_back({mark_of(one.check->text_id), mark_of(run.release), one.started,
                       static_cast<float>(one.duration.count()), one.verdict, one.flaky,
-                      !one.tolerated.empty()});
+                      !one.tolerated.empty(),
+                      static_cast<std::uint8_t>(std::min<std::uint32_t>(one.attempts_made, 255))});
       const std::size_t window = suite.suite->flaky.window;
       if (runs.size() > window) runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(window));
     }

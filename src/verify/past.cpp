@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::verify {
 namespace {
 
@@ -69,6 +71,7 @@ std::map<std::string, std::vector<PastRun>> past_runs(const std::vector<store::C
     one.milliseconds = static_cast<float>(record->duration_ms);
     one.flaky = record->flaky;
     one.excused = !record->excused_by.empty();
+    one.attempts = static_cast<std::uint8_t>(std::min<std::uint64_t>(record->attempts, 255));
     runs[record->key].push_back(one);
   }
   return runs;

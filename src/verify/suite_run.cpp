@@ -1,5 +1,7 @@
 #include "suite_run.hpp"
 
+#include "spread.hpp"
+
 #include "staithe/base/error.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +15,8 @@ using checks::Judged;
 using checks::Part;
 
 constexpr std::size_t first_attempts = 3, last_attempts = 7;
+/// After a failure that the next attempt did not have.
+constexpr std::uint32_t more_requests = 5;
 
 bool is_tidying(Part part) {
   return part == Part::cleanup || part == Part::undo || part == Part::sweep;
@@ -152,9 +156,11 @@ void SuiteRun::one(const checks::Check& check) {
 void SuiteRun::attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
                        CheckResult& result, Asked& last) {
   const std::uint32_t most = 1 + check.retries;
+  Spread spread;
   for (std::uint32_t number = 1;; ++number) {
     last = ask(check, values, probes_, redactor_, scope);
     result.attempts_made = number;
+    spread.add(last);
     const bool held = last.attempt.held;
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
     keep(result.attempts, last.attempt);
@@ -162,8 +168,32 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
     if (base::sleep_for(check.retry_after, scope) != base::Woke::ready) break;
   }
   result.flaky = last.attempt.held && result.attempts_made > 1;
+  if (result.flaky && may_be_balanced(check)) look_around(check, values, scope, spread, result, last);
   result.samples = last.samples;
   result.samples_good = last.samples_good;
+}
+
+/// One bad host behind a balancer fails every so often: whether the failure was that, some more requests
+/// tell.
+void SuiteRun::look_around(const checks::Check& check, const Captures& values, const base::Scope& scope,
+                           Spread& spread, CheckResult& result, Asked& last) {
+  std::uint32_t made = 0, good = 0;
+  while (made < more_requests && !scope.cancelled() && !scope.expired()) {
+    const auto more = ask(check, values, probes_, redactor_, scope);
+    if (more.cancelled || more.attempt.unjudged) break;
+    spread.add(more);
+    ++made;
+    good += more.attempt.held ? 1 : 0;
+  }
+  if (made == 0) return;
+  auto got = fmt::format("{} of {} more requests good", good, made);
+  const auto culprit = spread.culprit();
+  if (!culprit.empty()) got += "; all that failed came from " + culprit;
+  last.attempt.note += "; " + got;
+  result.attempts.back().note = last.attempt.note;
+  if (good == made) return;
+  last.warnings.push_back(
+      {Judged::Outcome::differs, "again", "as good as the last attempt", got, "", check.position, true});
 }
 
 void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, Asked& last,

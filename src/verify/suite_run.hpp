@@ -10,6 +10,8 @@
 
 namespace staithe::verify {
 
+class Spread;
+
 /// What a suite's run tells while it goes on.
 struct Reporting {
   std::function<void(const checks::Check&)> started;
@@ -44,6 +46,8 @@ class SuiteRun {
   CheckResult begin(const checks::Check& check, const Captures& values) const;
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
                CheckResult& result, Asked& last);
+  void look_around(const checks::Check& check, const Captures& values, const base::Scope& scope,
+                   Spread& spread, CheckResult& result, Asked& last);
   void conclude(const checks::Check& check, const base::Scope& scope, Asked& last, CheckResult& result);
   void tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
   std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against);

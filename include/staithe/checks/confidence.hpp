@@ -19,6 +19,10 @@ struct FlakeRate {
 };
 FlakeRate flake_rate(std::uint64_t flips, std::uint64_t runs);
 
+/// The chance that a flaky failure comes again at once, from how often one did: Beta(3, 7) beforehand, 30 %,
+/// which is assumed. `again` of `retried` attempts that followed one failed too.
+double repeat_chance(std::uint64_t again, std::uint64_t retried);
+
 /// The chance that a check that failed `failures` of `failures` attempts found a real fault. `repeats`: the
 /// chance that a flaky failure comes again at once. `breaks`: the share of deploys that break this check.
 double chance_real(std::uint64_t failures, double flake, double repeats = 0.3, double breaks = 0.05);

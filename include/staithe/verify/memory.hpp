@@ -22,7 +22,8 @@ struct PastRun {
   float milliseconds = 0;
   Verdict verdict = Verdict::pass;
   bool flaky = false;
-  bool excused = false;  ///< a neighbour's absence was in evidence
+  bool excused = false;       ///< a neighbour's absence was in evidence
+  std::uint8_t attempts = 1;  ///< at most 255 are told apart
 };
 
 /// Equal texts have equal marks; "" has 0. Good for comparing within one process only.

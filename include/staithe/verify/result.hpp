@@ -27,6 +27,9 @@ struct Attempt {
 /// What the history says of a check's unchanged text.
 struct Past {
   std::uint64_t runs = 0, flips = 0;
+  /// Attempts that followed a failure which later turned out to be none of the release's, and how many of
+  /// them failed too.
+  std::uint64_t retried = 0, failed_again = 0;
   Time tolerated_since{};  ///< zero: the last run was not tolerated
   bool known = false;      ///< a history was there to be asked
 };

@@ -136,7 +136,9 @@ class CheckText final : public verify::Listener {
           return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
       return one.reason;
     }
-    if (one.flaky) return fmt::format("passed on attempt {}", one.attempts_made);
+    if (one.flaky)
+      return fmt::format("passed on attempt {}{}{}", one.attempts_made, one.reason.empty() ? "" : "; ",
+                         one.reason);
     return one.reason;
   }
 

@@ -18,13 +18,28 @@ bool failed(const CheckResult& one) {
   return one.verdict == Verdict::fail;
 }
 
+/// What chance_real() takes for the repetition of flaky failures.
+double repeats_of(const CheckResult& one) {
+  return checks::repeat_chance(one.past.failed_again, one.past.retried);
+}
+
+/// Retries prove little when flaky failures repeat: with more than one attempt it is said how often they do.
+std::string repeats_text(const CheckResult& one) {
+  if (one.attempts_made < 2) return {};
+  return one.past.retried == 0
+             ? "; that a flaky failure repeats at once is assumed of 30 %"
+             : fmt::format("; a flaky failure repeats at once in {:.0f} %, measured in {} attempts",
+                           100 * repeats_of(one), one.past.retried);
+}
+
 std::string history_of(const CheckResult& one) {
   if (!one.past.known || one.past.runs == 0) return "no history of this check as it is now";
   const auto rate = checks::flake_rate(one.past.flips, one.past.runs);
   std::string text = fmt::format("{} flips in the last {} runs", one.past.flips, one.past.runs);
   if (failed(one))
-    text += fmt::format("; chance that this is noise {:.1f} %",
-                        100 * (1 - checks::chance_real(std::max(one.attempts_made, 1U), rate.upper90)));
+    text += fmt::format(
+        "; chance that this is noise {:.1f} %",
+        100 * (1 - checks::chance_real(std::max(one.attempts_made, 1U), rate.upper90, repeats_of(one))));
   return text;
 }
 
@@ -90,9 +105,10 @@ std::vector<std::string> check_worth(const verify::RunResult& run) {
         if (!failed(one) || !one.blocking) continue;
         const auto rate = checks::flake_rate(one.past.flips, one.past.runs).upper90;
         lines.push_back(fmt::format(
-            "trust         '{}' is a real fault: {:.1f} % ({})", one.check->name,
-            100 * checks::chance_real(std::max(one.attempts_made, 1U), rate),
-            one.past.runs == 0 ? "no history; 5 % of deploys are assumed to break it" : "from its history"));
+            "trust         '{}' is a real fault: {:.1f} % ({}{})", one.check->name,
+            100 * checks::chance_real(std::max(one.attempts_made, 1U), rate, repeats_of(one)),
+            one.past.runs == 0 ? "no history; 5 % of deploys are assumed to break it" : "from its history",
+            repeats_text(one)));
       }
     return lines;
   }

@@ -66,6 +66,13 @@ TEST_CASE("confidence: whether a failure is real") {
   }
 }
 
+TEST_CASE("confidence: how often a flaky failure repeats is assumed until it was seen") {
+  CHECK(repeat_chance(0, 0) == 0.3);
+  CHECK(percent(repeat_chance(8, 10), 0) == 55);
+  CHECK(percent(repeat_chance(800, 1000), 0) == 80);
+  CHECK(percent(repeat_chance(0, 90), 0) == 3);
+}
+
 TEST_CASE("confidence: the score of twenty checks, and where its points went") {
   CHECK(points(twenty(600)) == 99.6);
   CHECK(points(twenty(0)) == 88.6);
