@@ -1,0 +1,134 @@
+"""Nothing that acts on the world goes live in staging, and a production is recognised whatever name it goes by."""
+import select
+import socket
+import threading
+
+import databases
+
+
+class Relay:
+    """What a pooler or an alias is to its clients: another address of the same server."""
+
+    def __init__(self, port):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port, self.behind = self.server.getsockname()[1], port
+        self.ends = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            behind = socket.create_connection(("127.0.0.1", self.behind))
+            self.ends += [client, behind]
+            threading.Thread(target=self.carry, args=(client, behind), daemon=True).start()
+
+    @staticmethod
+    def carry(client, behind):
+        other = {client: behind, behind: client}
+        try:
+            while True:
+                for side in select.select([client, behind], [], [])[0]:
+                    data = side.recv(65536)
+                    if not data:
+                        raise OSError
+                    other[side].sendall(data)
+        except (OSError, ValueError):
+            client.close()
+            behind.close()
+
+    def close(self):
+        self.server.close()
+        for end in self.ends:
+            end.close()
+
+
+class Live(databases.StageTest):
+    def test_subscriptions_stay_behind_with_their_passwords(self):
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")
+        self.source.sql("CREATE SUBSCRIPTION from_far CONNECTION 'host=127.0.0.1 port=1 password=sub-pw-991' PUBLICATION p "
+                        "WITH (connect = false, enabled = false, slot_name = NONE)", "shop")
+        try:
+            self.assertIn("subscription from_far: left out: it would replicate", self.ok("stage", "snapshot", "-n").out)
+            ended = self.ok("stage", "snapshot")
+            self.assertNotIn("sub-pw-991", ended.out + ended.err)
+            self.assertEqual(self.target.sql("SELECT count(*) FROM pg_subscription"), "0")
+            self.assertEqual(self.source.sql("SELECT count(*) FROM pg_subscription"), "1")
+        finally:
+            self.source.sql("DROP SUBSCRIPTION from_far", "shop")
+
+    def test_publications_have_no_slot(self):
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")
+        self.source.sql("CREATE PUBLICATION pub FOR TABLE t", "shop")
+        self.source.sql("SELECT pg_create_logical_replication_slot('theirs', 'pgoutput')", "shop")
+        try:
+            self.assertIn("publication pub: comes along; nobody subscribes", self.ok("stage", "snapshot", "-n").out)
+            self.ok("stage", "snapshot")
+            self.assertEqual(self.target.sql("SELECT count(*) FROM pg_publication", "staging"), "1")
+            self.assertEqual(self.target.sql("SELECT count(*) FROM pg_replication_slots"), "0")
+            self.assertEqual(self.source.sql("SELECT string_agg(slot_name, ',') FROM pg_replication_slots"), "theirs")
+        finally:
+            self.source.sql("SELECT pg_drop_replication_slot('theirs')")
+
+    def test_what_fires_by_itself_is_disabled(self):
+        """Triggers that notify or call out, and event triggers: before the first row of anybody comes."""
+        self.source.psql("shop", "-c", """CREATE TABLE orders (id int); CREATE TABLE quiet (id int);
+            CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('orders', NEW.id::text); RETURN NEW; END $$;
+            CREATE FUNCTION call() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM http_post('https://partner.example', 'x'); RETURN NEW; END $$;
+            CREATE FUNCTION calm() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := NEW.id + 1; RETURN NEW; END $$;
+            CREATE TRIGGER t1 AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION tell(); CREATE TRIGGER t2 AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION call();
+            CREATE TRIGGER t3 BEFORE INSERT ON quiet FOR EACH ROW EXECUTE FUNCTION calm();
+            CREATE FUNCTION et() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no DDL here'; END $$; CREATE EVENT TRIGGER et ON ddl_command_start EXECUTE FUNCTION et()""")
+        plan = self.ok("stage", "snapshot", "-n").out
+        for thing in ("trigger that notifies t1 ON public.orders: disabled", "trigger that notifies t2 ON public.orders: disabled", "event trigger et: disabled"):
+            self.assertIn(thing, plan)
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("INSERT INTO orders VALUES (1); INSERT INTO quiet VALUES (1); SELECT id FROM quiet", "staging"), "2")
+        self.target.sql("CREATE TABLE ddl_works ()", "staging")
+
+    def test_extensions_that_reach_out_are_said(self):
+        self.source.sql("CREATE EXTENSION dblink", "shop")
+        self.assertIn("extension that reaches out dblink: comes along: see that staging may not reach out", self.ok("stage", "snapshot", "-n").out)
+
+    def test_queues_webhooks_and_secrets(self):
+        self.source.psql("shop", "-c", """CREATE TABLE outbox_messages (id int); INSERT INTO outbox_messages VALUES (1);
+            CREATE TABLE endpoints (id int, url text, api_key text, misc text);
+            INSERT INTO endpoints VALUES (1, 'https://partner.example/paid', 'k', 'whsec_' || repeat('4', 20))""")
+        self.refused(3, "queue-like table public.outbox_messages would be live", "secret-like column public.endpoints.api_key would be live",
+                     "rows: none, or live: keep")
+        masks = ("  public.outbox_messages: {rows: none}\n"
+                 "  public.endpoints: {columns: {url: {constant: 'http://localhost/'}, api_key: null")
+        self.project(masks=masks + "}}\n")
+        self.refused(3, "public.endpoints.misc", "look like secrets", words=("stage", "snapshot", "--require-masks"))
+        self.project(masks=masks + ", misc: hash}}\n")
+        plan = self.ok("stage", "snapshot", "-n").out
+        self.assertIn("public.outbox_messages: comes empty", plan)
+        self.assertIn("url: constant", plan)
+        self.ok("stage", "snapshot", "--require-masks")
+        self.assertEqual(self.target.sql("SELECT url, api_key IS NULL, misc LIKE 'whsec%' FROM endpoints", "staging"), "http://localhost/|t|f")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM outbox_messages", "staging"), "0")
+
+    def test_the_source_behind_another_address(self):
+        relay = Relay(self.source.port)
+        self.addCleanup(relay.close)
+        for address in (f"127.0.0.1:{relay.port}", f"localhost:{self.source.port}"):
+            with self.subTest(address):
+                self.env["TARGET"] = self.source.url("elsewhere").replace(f"127.0.0.1:{self.source.port}", address)
+                self.refused(4, "are the same cluster")
+        self.assertNotIn("elsewhere", self.source.databases())
+
+    def test_the_lock_that_says_a_snapshot_is_being_read(self):
+        """Whoever wants to alter tables on production can look for it; it is gone with the run."""
+        self.slow(rows=3000)
+        held = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND (classid::bigint << 32 | objid::bigint) = 32497584051614308"
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        self.source.wait(held, "shop")
+        self.end(process, 0)
+        self.assertEqual(self.source.sql(held, "shop"), "f")
+
+
+if __name__ == "__main__":
+    databases.main()
