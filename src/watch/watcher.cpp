@@ -122,8 +122,9 @@ class Watcher::Loop {
   std::string status() const {
     const auto now = board_.overview();
     const auto health = health_of(now);
-    return health.good ? fmt::format("{} suites, all is well", now.suites.size())
-                       : fmt::format("not well: {}", health.reasons.front());
+    return health.good
+               ? fmt::format("{} suite{}, all is well", now.suites.size(), now.suites.size() == 1 ? "" : "s")
+               : fmt::format("not well: {}", health.reasons.front());
   }
 
   // --- the files ---
