@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 namespace staithe::checks {
 namespace {
@@ -48,7 +50,7 @@ double incomplete_beta(double a, double b, double x) {
 
 double beta_quantile(double p, double a, double b) {
   double low = 0, high = 1;
-  for (int i = 0; i < 200; ++i) {
+  while (high - low > 1e-15) {
     const double middle = (low + high) / 2;
     (incomplete_beta(a, b, middle) < p ? low : high) = middle;
   }
@@ -84,8 +86,11 @@ Score score(std::span<const Share> shares) {
   const auto lose = [&](double part, const Share& share, std::string cause) {
     if (part > 0) total.lost.push_back({100 * part / weights, share.name, std::move(cause)});
   };
+  std::map<std::pair<std::uint64_t, std::uint64_t>, double> flakes;  // most checks have the same history
   for (const auto& share : shares) {
-    const double flake = flake_rate(share.flips, share.runs).upper90;
+    const auto [known, is_new] = flakes.try_emplace({share.flips, share.runs});
+    if (is_new) known->second = flake_rate(share.flips, share.runs).upper90;
+    const double flake = known->second;
     const double passed =
         share.attempts == 0 ? 0 : static_cast<double>(share.passed) / static_cast<double>(share.attempts);
     const double judged = share.weight * share.judged;

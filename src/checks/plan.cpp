@@ -238,11 +238,9 @@ std::vector<std::string> listing(const SuitePlan& plan) {
 std::string to_json(const SuitePlan& plan) {
   auto suites = json::array();
   for (const auto& suite : plan.suites) suites.push_back(json_of(suite));
-  const json document{{"schema", 1},
-                      {"kind", "check"},
-                      {"release", plan.release},
-                      {"environment", plan.environment},
-                      {"suites", suites}};
+  json document{
+      {"schema", 1}, {"kind", "check"}, {"release", plan.release}, {"environment", plan.environment}};
+  document["suites"] = std::move(suites);
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
