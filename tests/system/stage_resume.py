@@ -46,6 +46,25 @@ class Resume(databases.StageTest):
         self.end(process, 0)
         self.assertEqual(self.target.sql("SELECT count(*), count(DISTINCT id) FROM slow", "staging"), "2000|2000")
 
+    def test_a_table_that_most_rows_are_in_is_split(self):
+        """By pages, under the same snapshot; a part whose connection breaks is begun again alone."""
+        self.source.psql("shop", "-c", "CREATE TABLE slow (id int, v text)", "-c", "ALTER TABLE slow ALTER v SET STORAGE PLAIN",
+                         "-c", "INSERT INTO slow SELECT i, repeat('x', 7500) || i FROM generate_series(1, 18000) i",
+                         "-c", "DELETE FROM slow WHERE id % 7 = 0", "-c", "ANALYZE slow", "-c", "CREATE TABLE small AS SELECT 1 AS id")
+        self.assertIn("in 2 parts", self.ok("stage", "snapshot", "-n").out)
+        self.assertNotIn("parts", self.ok("stage", "snapshot", "-n", "--jobs", "1").out)
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.checksums("staging"), self.source.checksums("shop"))
+        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.0002) IS NULL THEN v ELSE v END\"}}}\n")
+        process = self.begin()
+        self.source.wait(COPYING.replace("> 0", "= 2"))
+        self.source.sql("INSERT INTO slow SELECT 7 * i, 'late' FROM generate_series(1, 1000) i", "shop")
+        self.cut(self.target, f"pid IN (SELECT min(pid) FROM pg_stat_activity WHERE datname LIKE '%building%' AND {COPIER})")
+        ended = self.end(process, 0)
+        self.assertEqual(len([event for event in self.events(ended.out) if event["type"] == "retried"]), 1, ended.out)
+        self.assertEqual(self.target.sql("SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE v = 'late') FROM slow", "staging"),
+                         "15429|15429|0")
+
     def test_not_without_the_session_that_holds_the_snapshot(self):
         oid = self.first()
         self.slow(rows=60000)

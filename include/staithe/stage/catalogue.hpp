@@ -29,6 +29,7 @@ struct Table {
   std::vector<std::string> primary_key;
   std::uint64_t bytes = 0;   ///< with TOAST, without indexes
   std::uint64_t rows = 0;    ///< estimate
+  std::uint64_t pages = 0;   ///< without TOAST
   bool text_only = false;    ///< a column's binary form means something else in another database
   bool hidden_rows = false;  ///< row security would hide rows from this role
   bool is_unlogged = false;

@@ -42,7 +42,9 @@ struct TableCopy {
   std::string name;  ///< "schema.table"
   std::uint64_t bytes = 0, rows = 0;
   std::string copy_out, copy_in;  ///< the two COPY statements; both "" for a table that comes empty
-  std::string target;             ///< quoted
+  /// Instead of `copy_out`, for a table that most of the rows are in: ranges of its pages, each by a job.
+  std::vector<std::string> parts;
+  std::string target;  ///< quoted
   bool binary = true;
   bool is_small = true;   ///< goes by itself, with all that belongs to it at once
   bool filtered = false;  ///< not all rows are taken

@@ -75,6 +75,7 @@ void read_tables(pg::Session& source, Catalogue& catalogue, const base::Scope& s
     table.extension = text(row, 7);
     table.condition = text(row, 8);
     table.readable = flag(row, 9);
+    table.pages = number(row, 10);
     at[table.oid] = catalogue.tables.size();
     catalogue.tables.push_back(std::move(table));
   }

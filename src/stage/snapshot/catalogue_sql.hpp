@@ -48,7 +48,8 @@ inline constexpr const char* tables =
     " c.relpersistence = 'u', coalesce(e.extname, ''),"
     " coalesce(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),"
     " pg_catalog.has_table_privilege(c.oid, 'SELECT') AND"
-    "  pg_catalog.has_schema_privilege(n.oid, 'USAGE')" STAITHE_COPIED_TABLES " ORDER BY 2, 3";
+    "  pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_relation_size(c.oid) /"
+    "  pg_catalog.current_setting('block_size')::bigint" STAITHE_COPIED_TABLES " ORDER BY 2, 3";
 
 /// The same tables with their columns in a row: what the plan's statements name must be what is locked.
 inline constexpr const char* table_shapes =

@@ -64,7 +64,9 @@ Loader::Loader(Context& context, std::vector<Entry>& after, std::function<bool()
   for (const auto& table : context_.plan.tables) {
     total_bytes_ += table.bytes;
     if (table.copy_out.empty()) continue;
-    tables_.push_back(&table);
+    for (std::size_t part = 0; part < std::max<std::size_t>(1, table.parts.size()); ++part)
+      tables_.push_back({&table, part});
+    if (!table.parts.empty()) parts_left_[table.oid] = table.parts.size();
   }
   copying_ = tables_.size();
   of_table_ = plan_builds(context_.plan, after);
@@ -74,8 +76,9 @@ Loader::Loader(Context& context, std::vector<Entry>& after, std::function<bool()
 void Loader::run(const std::function<void()>& copied) {
   copied_ = copied;
   began_ = std::chrono::steady_clock::now();
-  phase_ = std::make_unique<Telling>(context_.teller, "", "copy", fmt::format("{} tables", tables_.size()), 3,
-                                     8, context_.scope.left());
+  phase_ = std::make_unique<Telling>(context_.teller, "", "copy",
+                                     fmt::format("{} tables", context_.plan.tables.size()), 3, 8,
+                                     context_.scope.left());
   job_scope_ = {context_.scope.deadline, &halt_};
   // Tables that come empty get what belongs to them all the same.
   for (const auto& table : context_.plan.tables)
@@ -122,7 +125,7 @@ void Loader::work(std::uint32_t number) {
 
 /// One thing done; false when nothing is left.
 bool Loader::step(Job& job) {
-  const TableCopy* table = nullptr;
+  std::optional<Rows> rows;
   std::optional<Build> to_build;
   {
     std::unique_lock lock(mutex_);
@@ -131,7 +134,7 @@ bool Loader::step(Job& job) {
     });
     if (halt_.requested()) return false;
     if (!tables_.empty()) {
-      table = tables_.front();
+      rows = tables_.front();
       tables_.pop_front();
     } else if (!builds_.empty()) {
       const auto largest = std::max_element(builds_.begin(), builds_.end(),
@@ -143,8 +146,8 @@ bool Loader::step(Job& job) {
     }
   }
   ++job.actions;
-  if (table != nullptr)
-    copy_table(job, *table);
+  if (rows)
+    copy_table(job, *rows);
   else
     build(job, *to_build);
   return true;
@@ -171,66 +174,76 @@ pg::Session& Loader::target_of(Job& job) {
   return *job.target;
 }
 
-void Loader::copy_table(Job& job, const TableCopy& table) {
-  Telling telling(context_.teller, job.host, "copy", table.name, job.actions, 0, context_.scope.left(),
+std::string Loader::Rows::title() const {
+  if (table->parts.empty()) return table->name;
+  return fmt::format("{}, part {} of {}", table->name, part + 1, table->parts.size());
+}
+
+void Loader::copy_table(Job& job, const Rows& rows) {
+  const auto& table = *rows.table;
+  Telling telling(context_.teller, job.host, "copy", rows.title(), job.actions, 0, context_.scope.left(),
                   talk_of(table.bytes));
   try {
-    const auto copied = copy_patiently(job, table, telling);
+    const auto copied = copy_patiently(job, rows, telling);
     telling.end(event::Outcome::ok, fmt::format("{} rows, {}", copied.rows, base::bytes_text(copied.bytes)));
     {
       const std::lock_guard lock(mutex_);
       rows_ += copied.rows;
     }
-    table_done(table.oid);
+    if (is_last_part(rows)) table_done(table.oid);
     copied_one();
     const std::lock_guard lock(mutex_);
     // A session that reads nothing more would only hold back production's vacuum.
     if (tables_.empty()) job.source.reset();
   } catch (const base::Error& error) {
     telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
-    rethrow_within(error, table.name);
+    rethrow_within(error, rows.title());
   }
 }
 
 /// A connection that broke is no reason to lose what the other tables have: the snapshot is still there.
-pg::Copied Loader::copy_patiently(Job& job, const TableCopy& table, Telling& telling) {
+pg::Copied Loader::copy_patiently(Job& job, const Rows& rows, Telling& telling) {
   constexpr std::uint32_t attempts = 4;
-  for (std::uint32_t attempt = 1;; ++attempt) {
-    std::uint64_t done = 0;
+  for (std::uint32_t number = 1;; ++number) {
+    Attempt attempt;
+    attempt.again = number > 1;
     try {
-      return copy_rows(job, table, telling, attempt > 1, done);
+      return copy_rows(job, rows, telling, attempt);
     } catch (const pg::SqlError&) {
       throw;
     } catch (const base::Error& error) {
       using base::ErrorCode;
       const bool is_cut = error.code() == ErrorCode::io || error.code() == ErrorCode::connect;
-      if (!is_cut || attempt == attempts || halt_.requested() || !may_resume_()) throw;
-      telling.retried(error.what(), attempt, attempts);
-      bytes_ -= done;
+      // A part cannot be emptied without the others.
+      const bool is_in_doubt = attempt.is_committing && !rows.table->parts.empty();
+      if (!is_cut || is_in_doubt || number == attempts || halt_.requested() || !may_resume_()) throw;
+      telling.retried(error.what(), number, attempts);
+      bytes_ -= attempt.done;
       job.source.reset();
       job.target.reset();
-      base::sleep_for(std::chrono::seconds(attempt), job_scope_);
+      base::sleep_for(std::chrono::seconds(number), job_scope_);
     }
   }
 }
 
-pg::Copied Loader::copy_rows(Job& job, const TableCopy& table, Telling& telling, bool again,
-                             std::uint64_t& done) {
+pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attempt& attempt) {
+  const auto& table = *rows.table;
   if (!job.source) connect_source(job);
   auto& target = target_of(job);
   // A COMMIT that was cut off may hold all the same, so nothing is taken for empty the second time.
-  const bool is_empty = table.is_small && !again;
+  const bool is_empty = !table.parts.empty() || (table.is_small && !attempt.again);
   target.run(is_empty ? "BEGIN" : "BEGIN; TRUNCATE " + table.target, job_scope_);
   const auto progress = [&](std::uint64_t bytes) {
-    done += bytes;
+    attempt.done += bytes;
     count_bytes(bytes);
-    telling.progress(done, table.bytes, "bytes", base::bytes_text(done));
+    telling.progress(attempt.done, rows.bytes(), "bytes", base::bytes_text(attempt.done));
     while (context_.throttled &&
            base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
     }
   };
-  const auto copied = pg::copy(*job.source, table.copy_out, target, table.copy_in, progress, job_scope_);
+  const auto copied = pg::copy(*job.source, rows.copy_out(), target, table.copy_in, progress, job_scope_);
   verify_sample(job, table, copied.rows);
+  attempt.is_committing = true;
   target.run("COMMIT", job_scope_);
   return copied;
 }
@@ -291,6 +304,11 @@ void Loader::release_next(Oid table) {
     builds_.push_back(build);
     if (stage != Build::Stage::index) return;
   }
+}
+
+bool Loader::is_last_part(const Rows& rows) {
+  const std::lock_guard lock(mutex_);
+  return rows.table->parts.empty() || --parts_left_[rows.table->oid] == 0;
 }
 
 void Loader::copied_one() {

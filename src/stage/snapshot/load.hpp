@@ -5,6 +5,7 @@
 
 #include "staithe/pg/copy.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -61,16 +62,34 @@ class Loader {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   };
 
+  /// A table's rows, or one of its parts.
+  struct Rows {
+    const TableCopy* table = nullptr;
+    std::size_t part = 0;
+    const std::string& copy_out() const {
+      return table->parts.empty() ? table->copy_out : table->parts[part];
+    }
+    std::uint64_t bytes() const { return table->bytes / std::max<std::size_t>(1, table->parts.size()); }
+    std::string title() const;
+  };
+
   void work(std::uint32_t number);
   bool step(Job& job);
-  void copy_table(Job& job, const TableCopy& table);
-  pg::Copied copy_patiently(Job& job, const TableCopy& table, Telling& telling);
-  pg::Copied copy_rows(Job& job, const TableCopy& table, Telling& telling, bool again, std::uint64_t& done);
+  void copy_table(Job& job, const Rows& rows);
+  pg::Copied copy_patiently(Job& job, const Rows& rows, Telling& telling);
+  /// One attempt: how far it came, for the next.
+  struct Attempt {
+    bool again = false;
+    std::uint64_t done = 0;
+    bool is_committing = false;  ///< what is cut off now may hold all the same
+  };
+  pg::Copied copy_rows(Job& job, const Rows& rows, Telling& telling, Attempt& attempt);
   void verify_sample(Job& job, const TableCopy& table, std::uint64_t rows);
   void build(Job& job, const Build& build);
   bool is_crowded();
   void table_done(Oid table);
   void release_next(Oid table);
+  bool is_last_part(const Rows& rows);
   void copied_one();
   void fail(std::exception_ptr error);
   void count_bytes(std::uint64_t bytes);
@@ -82,8 +101,9 @@ class Loader {
   std::function<void()> copied_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<const TableCopy*> tables_;
-  std::size_t copying_ = 0;  ///< tables not yet copied, those in hand included
+  std::deque<Rows> tables_;
+  std::size_t copying_ = 0;                ///< of those, not yet copied, those in hand included
+  std::map<Oid, std::size_t> parts_left_;  ///< of tables that have some
   std::vector<Build> builds_;
   std::size_t unbuilt_ = 0;                     ///< builds not yet done, those not yet possible included
   std::map<Oid, std::vector<Build>> of_table_;  ///< not yet done

@@ -12,6 +12,8 @@ namespace staithe::stage {
 namespace {
 
 constexpr std::uint64_t small_bytes = 4UL * 1024 * 1024;
+/// Below this, what a second session costs is more than what it saves.
+constexpr std::uint64_t split_bytes = 128UL * 1024 * 1024;
 
 class Planner {
  public:
@@ -23,6 +25,7 @@ class Planner {
     for (const auto& table : plan_.source.tables) plan_.tables.push_back(copy_of(table));
     std::stable_sort(plan_.tables.begin(), plan_.tables.end(),
                      [](const TableCopy& a, const TableCopy& b) { return a.bytes > b.bytes; });
+    split_largest();
     extensions();
     live_things();
     for (const auto& table : plan_.source.foreign_tables)
@@ -101,6 +104,44 @@ class Planner {
     if (!table.condition.empty()) select += " " + table.condition;
     if (!condition.empty()) select += (table.condition.empty() ? " WHERE " : " AND ") + condition;
     copy.copy_out = fmt::format("COPY ({}) TO STDOUT {})", select, format);
+  }
+
+  /// A table that is more than one job's share of all keeps the others waiting at the end. Its parts are
+  /// stored without FREEZE, so no other table is split. Before PostgreSQL 14 a range of pages is a scan of
+  /// all.
+  void split_largest() {
+    const auto jobs = plan_.settings.jobs;
+    std::uint64_t all = 0;
+    for (const auto& table : plan_.tables) all += table.bytes;
+    if (jobs < 2 || plan_.source.version < 140000) return;
+    for (auto& table : plan_.tables) {
+      const auto* facts = plan_.source.find(table.oid);
+      if (table.bytes < split_bytes || table.bytes <= all / jobs || table.filtered) continue;
+      if (facts->pages < jobs || !facts->condition.empty()) continue;
+      const auto freeze = table.copy_in.rfind(", FREEZE");
+      if (freeze != std::string::npos) table.copy_in.erase(freeze, std::string_view(", FREEZE").size());
+      for (std::uint32_t part = 0; part < jobs; ++part)
+        table.parts.push_back(part_statement(*facts, table, part, jobs));
+    }
+  }
+
+  std::string part_statement(const Table& table, const TableCopy& copy, std::uint32_t part,
+                             std::uint32_t parts) const {
+    const auto* rules = masks_.find(copy.name);
+    std::string selected, range;
+    for (const auto& column : table.columns) {
+      if (column.is_generated) continue;
+      const auto* rule = rules == nullptr ? nullptr : rules->find(column.name);
+      selected +=
+          (selected.empty() ? "" : ", ") + mask_expression(column, rule == nullptr ? Mask{} : rule->mask);
+    }
+    const auto page = [&](std::uint32_t at) { return table.pages / parts * at; };
+    if (part > 0) range = fmt::format("t.ctid >= '({},0)'", page(part));
+    // The last has no end: the table may have grown since.
+    if (part + 1 < parts)
+      range += fmt::format("{}t.ctid < '({},0)'", range.empty() ? "" : " AND ", page(part + 1));
+    return fmt::format("COPY (SELECT {} FROM ONLY {} t WHERE {}) TO STDOUT (FORMAT {})", selected,
+                       table.sql(), range, copy.binary ? "binary" : "text");
   }
 
   void extensions() {

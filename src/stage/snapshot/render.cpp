@@ -86,12 +86,13 @@ void tables_text(const SnapshotPlan& plan, bool full, std::string& text) {
       continue;
     }
     ++shown;
-    text +=
-        fmt::format("  {:<40} {:>10}  ~{} rows{}{}\n", table.name, base::bytes_text(table.bytes), table.rows,
-                    table.copy_out.empty() ? "  (empty)"
-                    : table.filtered       ? "  (some)"
-                                           : "",
-                    table.binary || table.copy_out.empty() ? "" : "  as text");
+    text += fmt::format("  {:<40} {:>10}  ~{} rows{}{}{}\n", table.name, base::bytes_text(table.bytes),
+                        table.rows,
+                        table.copy_out.empty() ? "  (empty)"
+                        : table.filtered       ? "  (some)"
+                                               : "",
+                        table.binary || table.copy_out.empty() ? "" : "  as text",
+                        table.parts.empty() ? "" : fmt::format("  in {} parts", table.parts.size()));
     if (!table.masks.empty()) text += "      masked  " + masks_line(table) + "\n";
     if (full && !table.copy_out.empty()) text += "      " + table.copy_out + "\n";
   }
@@ -121,7 +122,8 @@ std::string to_json(const SnapshotPlan& plan) {
   auto document = what_is_done(plan);
   auto& estimates = document["estimates"] = json::object();
   for (const auto& table : plan.tables)
-    estimates[table.name] = {{"bytes", table.bytes}, {"rows", table.rows}, {"copy_in", table.copy_in}};
+    estimates[table.name] = {
+        {"bytes", table.bytes}, {"rows", table.rows}, {"copy_in", table.copy_in}, {"parts", table.parts}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
