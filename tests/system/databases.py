@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,11 @@ OTHERS = SERVERS[:-1] + [pathlib.Path(path) for path in os.environ.get("STAITHE_
 PASSWORD = "s3cret-w0rd/%"
 TABLES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE relkind IN ('r', 'm') AND relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"""
+# What of ours the log of production may hold, by application_name.
+OUR_STATEMENT = re.compile(r"(?:staithe|pg_dump)[^|]*\|[^|]*\|LOG:  (?:statement|execute [^:]*): *(.*)")
+READS = re.compile(r"(SELECT|WITH|SHOW|SET|BEGIN|COMMIT|ROLLBACK|LOCK TABLE .* ACCESS SHARE|PREPARE|EXECUTE|DECLARE|FETCH|CLOSE|"
+                   r"COPY .* TO STDOUT|SET TRANSACTION|START TRANSACTION)", re.I | re.S)
+WRITES = re.compile(r"(with|select)\b.*\b(insert into|update \w+ set|delete from)\b", re.I)
 # How the copy of every_kind.sql differs from it: what acts by itself is switched off.
 SWITCHED_OFF = {"ALTER TABLE app.orders DISABLE TRIGGER notify_orders;", "ALTER EVENT TRIGGER et DISABLE;"}
 
@@ -145,6 +151,20 @@ class Cluster:
                 raise RuntimeError(f"{self.name}: never came true: {condition}")
             time.sleep(0.05)
 
+    def only_reads(self, since=0):
+        """Looks at every statement of ours in the log; how many there were."""
+        count = 0
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            log.seek(since)
+            for line in log:
+                match = OUR_STATEMENT.match(line)
+                if not match:
+                    continue
+                count += 1
+                if not READS.match(match.group(1)) or WRITES.match(match.group(1)):
+                    raise AssertionError("production got a statement that is no read: " + match.group(1))
+        return count
+
     def ours(self):
         """Sessions and locks that a snapshot holds."""
         return self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'staithe%'")
@@ -177,7 +197,10 @@ class StageTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.source.stop(signal.SIGQUIT)
         cls.target.stop(signal.SIGQUIT)
-        shutil.rmtree(cls.directory, ignore_errors=True)
+        try:
+            cls.source.only_reads()
+        finally:
+            shutil.rmtree(cls.directory, ignore_errors=True)
 
     def setUp(self):
         for cluster in (self.source, self.target):

@@ -103,8 +103,9 @@ struct Catalogue {
   std::vector<std::pair<std::string, std::string>> settings;    ///< ALTER DATABASE … SET
   std::vector<std::pair<std::string, std::string>> extensions;  ///< name and version
   std::vector<std::string> foreign_tables;
-  std::vector<std::pair<std::string, std::uint64_t>> owners;  ///< roles and how many relations are theirs
-  std::vector<std::string> roles;                             ///< all of the cluster
+  std::vector<std::pair<std::string, std::string>> left_behind;  ///< what a copy does not have, and why
+  std::vector<std::pair<std::string, std::uint64_t>> owners;     ///< roles and how many relations are theirs
+  std::vector<std::string> roles;                                ///< all of the cluster
 
   const Table* find(Oid oid) const;
 };

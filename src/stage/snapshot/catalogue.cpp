@@ -166,6 +166,8 @@ Catalogue read_catalogue(pg::Session& source, const base::Scope& scope) {
     catalogue.live.push_back({text(row, 0), text(row, 1), text(row, 2)});
   for (const auto& row : source.run(sql::foreign_tables, scope).rows)
     catalogue.foreign_tables.push_back(text(row, 0));
+  for (const auto& row : source.run(sql::left_behind, scope).rows)
+    catalogue.left_behind.emplace_back(text(row, 0), text(row, 1));
   for (const auto& row : source.run(sql::owners, scope).rows)
     catalogue.owners.emplace_back(text(row, 0), number(row, 1));
   for (const auto& row : source.run(sql::roles, scope).rows) catalogue.roles.push_back(text(row, 0));

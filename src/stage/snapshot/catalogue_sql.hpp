@@ -156,6 +156,21 @@ inline constexpr const char* owners =
 inline constexpr const char* roles =
     "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY 1";
 
+/// What pg_dump of a schema does not have, and nobody else brings.
+inline constexpr const char* left_behind =
+    "SELECT 'large objects', 'come with their numbers; owners, rights and comments stay behind'"
+    "  WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)"
+    " UNION ALL SELECT 'tablespace ' || s.spcname, 'what is in it comes to the default one'"
+    "  FROM pg_catalog.pg_tablespace s WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_class c"
+    "   WHERE c.reltablespace = s.oid AND c.oid >= 16384)"
+    " UNION ALL SELECT 'settings of the role ' || r.rolname || ' in this database', 'stay behind'"
+    "  FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole"
+    "  JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"
+    "  WHERE d.datname = pg_catalog.current_database()"
+    " UNION ALL SELECT 'comment of the database', 'the copy has one of its own, which says what it is'"
+    "  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
+    "  AND pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL ORDER BY 1";
+
 inline constexpr const char* foreign_tables =
     "SELECT pg_catalog.format('%s.%s', n.nspname, c.relname) FROM pg_catalog.pg_class c"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f' ORDER BY 1";

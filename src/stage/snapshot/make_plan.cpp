@@ -30,6 +30,7 @@ class Planner {
     live_things();
     for (const auto& table : plan_.source.foreign_tables)
       differ(table, "a foreign table: it comes as it is defined, and reaches nothing");
+    for (const auto& [what, why] : plan_.source.left_behind) differ(what, why);
     for (auto& one : role_differences(plan_.source, plan_.settings))
       plan_.differences.push_back(std::move(one));
   }

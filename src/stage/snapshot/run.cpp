@@ -247,6 +247,7 @@ class Runner {
       std::string text = fmt::format("{} rows", rows_);
       const bool gone = std::find(dropped.begin(), dropped.end(), aside) != dropped.end();
       if (!aside.empty() && !gone) text += fmt::format("; the one before is {} now", aside);
+      if (!lost_.empty()) text += fmt::format("; {} things were not carried, see the warnings", lost_.size());
       for (const auto& old : dropped)
         text += fmt::format("; {} was dropped", old == aside ? "the one before" : old);
       return text;
