@@ -55,6 +55,17 @@ std::string file_of(const LoadedSuites& loaded, const std::string& name) {
                   near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(known, ", ")));
 }
 
+/// What the person said of where and about what, for the command that asks again.
+std::string same_run(const App& app) {
+  auto text = same_place(app);
+  for (const char* option : {"service", "limit", "target"})
+    if (app.args().has(option))
+      text += fmt::format(" --{} {}", option, base::shell_quote(app.args().value(option)));
+  for (const auto& one : app.args().all("var")) text += " --var " + base::shell_quote(one);
+  for (const auto& one : app.args().all("var-file")) text += " --var-file " + base::shell_quote(one);
+  return text;
+}
+
 std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded, std::string& trouble) {
   if (!loaded.project || app.args().has("no-history")) return nullptr;
   try {
@@ -115,6 +126,7 @@ verify::RunResult run_suites(App& app, LoadedSuites& loaded) {
                             loaded.project ? loaded.project->project.directory : std::string());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
+  options.arguments = same_run(app);
   options.soft = &app.stops().soft;
   options.hard = &app.stops().hard;
   return verify::run(loaded.plan, options, probes, history.get(), app.redactor(), sinks.listeners());

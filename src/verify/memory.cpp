@@ -46,12 +46,16 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
 
 void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
   const std::lock_guard lock(mutex_);
-  for (const auto& suite : plan.suites) {
-    if (suites_[suite.name]) continue;
-    for (auto& [key, runs] : past_runs(store.check_history(plan.environment, suite.name, suite.flaky.window)))
-      runs_[key] = std::move(runs);
-    suites_[suite.name] = true;
-  }
+  // Check by check: all of a large suite at once would be the most that the process ever needs.
+  for (const auto& suite : plan.suites)
+    for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
+      for (const auto& check : *part) {
+        if (runs_.count(check.key) > 0) continue;
+        auto& runs = runs_[check.key];
+        for (auto& [key, past] :
+             past_runs(store.check_history_of(plan.environment, suite.name, check.key, suite.flaky.window)))
+          runs = std::move(past);
+      }
 }
 
 void Memory::add(const RunResult& run) {

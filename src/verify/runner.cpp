@@ -89,6 +89,7 @@ class Run {
     for (const auto& suite : plan.suites) {
       run_.suites.emplace_back();
       run_.suites.back().suite = &suite;
+      run_.suites.back().arguments = options.arguments;
       run_.suites.back().verdict = Verdict::skipped;
     }
     state_.resize(plan.suites.size(), State::waiting);
@@ -312,6 +313,10 @@ std::string counts_text(const RunResult& run) {
                              Verdict::aborted, Verdict::error, Verdict::fail})
     if (const auto count = run.count(verdict); count > 0)
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name_of(verdict));
+  std::size_t apart = 0;
+  for (const auto& suite : run.suites)
+    for (const auto& one : suite.checks) apart += one.quarantined ? 1 : 0;
+  if (apart > 0) text += fmt::format(" ({} of them in quarantine)", apart);
   return text.empty() ? "nothing was run" : text;
 }
 

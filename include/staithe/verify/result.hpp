@@ -66,6 +66,7 @@ struct CheckResult {
 
 struct SuiteResult {
   const checks::Suite* suite = nullptr;
+  std::string arguments;  ///< of the command line that ran it, but for its name: " -e staging"
   Verdict verdict = Verdict::pass;
   std::string reason;  ///< of skipped and aborted
   Time started{};

@@ -17,6 +17,7 @@ class Memory;
 
 struct Options {
   std::string run_id;
+  std::string arguments;  ///< what a person must say besides the suite to run it so again: " -e staging"
   std::size_t suites_at_once = 8;
   const base::Cancel* soft = nullptr;  ///< no further check; what was made is cleaned up
   const base::Cancel* hard = nullptr;  ///< cleaning up ends too

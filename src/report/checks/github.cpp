@@ -41,8 +41,15 @@ class CheckGithub final : public verify::Listener {
 
   void run_finished(const verify::RunResult& run) noexcept override {
     try {
-      annotate(run, "error", {Verdict::fail, Verdict::error, Verdict::aborted});
-      annotate(run, "warning", {Verdict::degraded, Verdict::tolerated});
+      const std::vector<Verdict> bad{Verdict::fail, Verdict::error, Verdict::aborted};
+      const auto is_bad = [&](const CheckResult& one) {
+        return std::find(bad.begin(), bad.end(), one.verdict) != bad.end();
+      };
+      annotate(run, "error", [&](const CheckResult& one) { return is_bad(one) && !one.quarantined; });
+      annotate(run, "warning", [&](const CheckResult& one) {
+        return one.verdict == Verdict::degraded || one.verdict == Verdict::tolerated ||
+               (is_bad(one) && one.quarantined);
+      });
       if (!summary_.empty()) summarise(run);
     } catch (const std::exception& error) {
       output_.write(
@@ -51,22 +58,24 @@ class CheckGithub final : public verify::Listener {
   }
 
  private:
-  void annotate(const verify::RunResult& run, const char* kind, const std::vector<Verdict>& verdicts) {
+  template <class Wanted>
+  void annotate(const verify::RunResult& run, const char* kind, Wanted wanted) {
     std::vector<std::pair<const verify::SuiteResult*, const CheckResult*>> found;
-    for (const auto verdict : verdicts)
-      for (const auto& suite : run.suites)
-        for (const auto& one : suite.checks)
-          if (one.verdict == verdict) found.emplace_back(&suite, &one);
-    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-      return a.second->check->severity > b.second->check->severity;
-    });
+    for (const auto& suite : run.suites)
+      for (const auto& one : suite.checks)
+        if (wanted(one)) found.emplace_back(&suite, &one);
+    const auto weight = [](const CheckResult& one) { return std::pair{one.check->severity, one.verdict}; };
+    std::stable_sort(found.begin(), found.end(),
+                     [&](const auto& a, const auto& b) { return weight(*a.second) > weight(*b.second); });
     const std::size_t shown = found.size() > most ? most - 1 : found.size();
     for (std::size_t i = 0; i < shown; ++i) {
       const auto& one = *found[i].second;
       output_.write(fmt::format(
           "::{} file={},line={},title={}::{}\n", kind, escaped(one.check->position.file, true),
           one.check->position.line,
-          escaped(fmt::format("{}: {}", name_of(one.verdict), one.check->name), true),
+          escaped(fmt::format("{}{}: {}", name_of(one.verdict), one.quarantined ? " in quarantine" : "",
+                              one.check->name),
+                  true),
           escaped(base::join(check_details(one, check_again(*found[i].first, one)), "\n"), false)));
     }
     if (found.size() > shown) output_.write(fmt::format("::{}::and {} more\n", kind, found.size() - shown));

@@ -22,7 +22,7 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .v{font-weight:600;white-space:nowrap;padding:.05rem .45rem;border-radius:.3rem;color:#fff}
 .pass{background:#1a7f37}.degraded,.tolerated{background:#9a6700}.fail{background:#cf222e}.error,.aborted{background:#8250df}.skipped{background:#6e7781}
-pre{white-space:pre-wrap;background:#8881;padding:.6rem;margin:.3rem 0}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#8881;padding:.6rem;margin:.3rem 0}
 svg rect.pass{fill:#1a7f37}svg rect.degraded,svg rect.tolerated{fill:#bf8700}svg rect.fail{fill:#cf222e}svg rect.error,svg rect.aborted{fill:#8250df}svg rect.skipped{fill:#8c959f}
 svg{vertical-align:middle}summary{cursor:pointer}
 </style>)";

@@ -55,7 +55,7 @@ std::uint32_t fewest_samples(const verify::RunResult& run) {
 }  // namespace
 
 std::string check_again(const verify::SuiteResult& suite, const CheckResult& check) {
-  return fmt::format("staithe check {} --only {}", base::shell_quote(suite.suite->file),
+  return fmt::format("staithe check{} {} --only {}", suite.arguments, base::shell_quote(suite.suite->file),
                      base::shell_quote(check.check->name));
 }
 

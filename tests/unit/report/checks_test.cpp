@@ -113,6 +113,7 @@ std::map<std::string, std::string> reports(verify::Probes& probes, const base::R
   for (const auto& one : made) listeners.push_back(one.get());
   verify::Options options;
   options.run_id = "20261121t120000-abcdef";
+  options.arguments = " -e production";
   verify::run(plan, options, probes, nullptr, redactor, listeners);
   std::map<std::string, std::string> texts;
   for (const char* name : {"text", "loud", "jsonl", "github", "summary", "junit", "tap", "html"}) {
@@ -145,7 +146,8 @@ TEST_CASE("check reports: each tells what happened in its own way") {
   CHECK_THAT(texts["text"], ContainsSubstring("FAIL  smoke: wrong   critical"));
   CHECK_THAT(texts["text"], ContainsSubstring("checks/smoke.yml:19  GET http://h/wrong"));
   CHECK_THAT(texts["text"], ContainsSubstring("status     wanted 200   got 500"));
-  CHECK_THAT(texts["text"], ContainsSubstring("again    staithe check checks/smoke.yml --only wrong"));
+  CHECK_THAT(texts["text"],
+             ContainsSubstring("again    staithe check -e production checks/smoke.yml --only wrong"));
   CHECK_THAT(texts["text"], ContainsSubstring("curl     curl -sS -i http://h/wrong"));
   CHECK_THAT(texts["text"], ContainsSubstring("fail: 2 pass, 1 degraded, 1 skipped, 1 fail"));
   CHECK(texts["text"].find('\033') == std::string::npos);
