@@ -242,6 +242,7 @@ def ports():
         "app": [f"127.0.1.{n}" for n in range(1, 5)],
         "lb": ["127.0.2.1", "127.0.2.2"],
         "git": ["127.0.3.1"],
+        "pg": ["127.0.4.1", "127.0.4.2"],
     }
     chosen = {}
     for kind, wanted in addresses.items():
