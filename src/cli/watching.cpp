@@ -138,10 +138,9 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   return front;
 }
 
-watch::Programme programme_of(App& app, base::Duration every, store::Store* store,
+watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
                               const std::function<std::vector<verify::Listener*>()>& listeners) {
   const auto& named = app.args().positionals;
-  auto loaded = load_suites(app, named, "");
   give_schedules(loaded, named, every);
   watch::Programme programme;
   programme.plan = loaded.plan;

@@ -20,9 +20,9 @@ struct Front {
 };
 Front front_of(App& app, const LoadedSuites& loaded);
 
-/// The suites as the files say now, and how they are run. `every`: how often those run that do not say it;
-/// zero: they are not watched. Throws FilesWrong, UsageError, base::Error.
-watch::Programme programme_of(App& app, base::Duration every, store::Store* store,
+/// What suites that were read are run as. `every`: how often those run that do not say it; zero: they are not
+/// watched. Throws FilesWrong, UsageError.
+watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
                               const std::function<std::vector<verify::Listener*>()>& listeners);
 
 }  // namespace staithe::cli

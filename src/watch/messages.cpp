@@ -69,7 +69,9 @@ std::string text_of(const Message& message, const std::string& project) {
   const auto& one = message.incident;
   std::string text = headline(message, project);
   if (message.kind == Kind::recovered) return text;
-  for (const auto& detail : one.details) text += "\n  " + detail;
+  // One alone is what the headline says.
+  if (one.details.size() > 1)
+    for (const auto& detail : one.details) text += "\n  " + detail;
   if (!one.blocked.empty()) text += "\n  not run because of it: " + base::join(one.blocked, ", ");
   text += "\n  since " + iso(one.since);
   if (one.runs > 1) text += fmt::format(", {} runs in a row", one.runs);

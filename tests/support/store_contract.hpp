@@ -258,6 +258,54 @@ inline void check_journal(const OpenStore& open) {
   }
 }
 
+inline void check_checks(const OpenStore& open) {
+  const auto store = open({});
+  const auto record = [](const std::string& key, int minute) {
+    store::CheckRecord one;
+    one.environment = "production";
+    one.suite = "api";
+    one.key = key;
+    one.run_id = "run-" + std::to_string(minute);
+    one.verdict = "pass";
+    one.time = store::now() - std::chrono::minutes(100 - minute);
+    return one;
+  };
+  for (int minute = 0; minute < 20; ++minute)
+    store->record_checks({record("api/a", minute), record("api/b", minute)});
+  const auto newest = store->check_history_of("production", "api", "api/a", 3);
+  REQUIRE(newest.size() == 3);
+  CHECK(newest[0].run_id == "run-19");
+  CHECK(newest[2].run_id == "run-17");
+  CHECK(newest[0].key == "api/a");
+  CHECK(store->check_history("production", "api", 5).size() == 10);
+  CHECK(store->check_history_of("staging", "api", "api/a").empty());
+  store->prune_checks("staging", "api", 0);
+  store->prune_checks("production", "other", 0);
+  CHECK(store->check_history("production", "api").size() == 40);
+  store->prune_checks("production", "api", 4);
+  CHECK(store->check_history_of("production", "api", "api/a").size() == 4);
+  CHECK(store->check_history_of("production", "api", "api/b").back().run_id == "run-16");
+}
+
+inline void check_notes(const OpenStore& open) {
+  const std::string large(100'000, 'x');
+  {
+    const auto store = open({});
+    CHECK(store->notes("production").empty());
+    store->keep_note("production", "watch/a", "{\"first\": 1}");
+    store->keep_note("production", "watch/a", "{\"second\": \"£ ' $1\"}");
+    store->keep_note("production", "watch/b", large);
+    store->keep_note("staging", "watch/a", "other");
+    CHECK(code_of([&] { store->keep_note("production", "c", std::string("a\0b", 3)); }) ==
+          base::ErrorCode::invalid);
+    CHECK(code_of([&] { store->keep_note("production", "c", std::string(5'000'000, 'x')); }) ==
+          base::ErrorCode::invalid);
+  }
+  const auto again = open({});
+  const std::map<std::string, std::string> kept{{"watch/a", "{\"second\": \"£ ' $1\"}"}, {"watch/b", large}};
+  CHECK(again->notes("production") == kept);
+}
+
 inline void check_releases(const OpenStore& open) {
   const auto store = open({});
   const auto at = [](int second) { return store::Time{std::chrono::seconds(1'700'000'000 + second)}; };

@@ -117,6 +117,9 @@ class Store {
   /// Of one suite, newest first, at most `each` of every check.
   std::vector<CheckRecord> check_history(std::string_view environment, std::string_view suite,
                                          std::size_t each = 200);
+  /// Of one check of a suite, newest first, at most `most`.
+  std::vector<CheckRecord> check_history_of(std::string_view environment, std::string_view suite,
+                                            std::string_view key, std::size_t most = 200);
   /// Removes what is older than the newest `each` records of every check of a suite.
   void prune_checks(std::string_view environment, std::string_view suite, std::size_t each);
 

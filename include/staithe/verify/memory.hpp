@@ -36,7 +36,7 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 /// window of each suite. Any thread.
 class Memory {
  public:
-  /// Reads what the store knows of a plan's suites that are not known here yet. Throws base::Error.
+  /// Reads what the store knows of a plan's checks that are not known here yet. Throws base::Error.
   void load(store::Store& store, const checks::SuitePlan& plan);
   void add(const RunResult& run);
   /// Of a check by its key, oldest first.
@@ -44,7 +44,6 @@ class Memory {
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, bool> suites_;  ///< those that were read
   std::map<std::string, std::vector<PastRun>> runs_;
 };
 

@@ -18,8 +18,8 @@ namespace staithe::watch {
 struct Programme {
   checks::SuitePlan plan;
   std::vector<Destination> destinations;
-  /// Runs a part of the plan; called from several threads at once, never for one suite at the same time. It
-  /// may return another run's trouble in words through `outdated`: the files want to be read anew.
+  /// Runs a part of the plan; called from several threads at once, never for one suite at the same time.
+  /// `outdated` comes back true when something has changed that the files are read for: they are read anew.
   std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options,
                                   bool& outdated)>
       run;

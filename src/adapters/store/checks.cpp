@@ -8,6 +8,11 @@
 namespace staithe::store {
 namespace {
 
+/// In the order of record_of().
+constexpr std::string_view columns =
+    "environment, suite, check_key, run_id, text_id, release_id, verdict, flaky, attempts, duration_ms, "
+    "time, detail, "
+    "excused_by";
 constexpr std::size_t longest_detail = 1024;
 constexpr std::size_t longest_note = 4 * 1024 * 1024;
 constexpr std::chrono::hours kept_for{24 * 100};
@@ -74,14 +79,28 @@ std::vector<CheckRecord> Store::check_history(std::string_view environment, std:
   check_text("suite", suite);
   const Rows rows = core_->run(Work::single, [&](Session& session) {
     return session.exec(
-        "SELECT environment, suite, check_key, run_id, text_id, release_id, verdict, flaky, attempts, "
-        "duration_ms, "
-        "time, detail, excused_by FROM (SELECT *, row_number() OVER (PARTITION BY check_key ORDER BY time "
-        "DESC, run_id "
-        "DESC) AS nth "
-        "FROM staithe_checks WHERE environment = $1 AND suite = $2) AS numbered WHERE nth <= " +
+        "SELECT " + std::string(columns) +
+            " FROM (SELECT *, row_number() OVER (PARTITION BY check_key ORDER BY time "
+            "DESC, run_id "
+            "DESC) AS nth "
+            "FROM staithe_checks WHERE environment = $1 AND suite = $2) AS numbered WHERE nth <= " +
             std::to_string(each) + " ORDER BY time DESC, run_id DESC",
         {std::string(environment), std::string(suite)});
+  });
+  std::vector<CheckRecord> records;
+  for (const Row& row : rows.rows) records.push_back(record_of(row));
+  return records;
+}
+
+std::vector<CheckRecord> Store::check_history_of(std::string_view environment, std::string_view suite,
+                                                 std::string_view key, std::size_t most) {
+  for (const std::string_view text : {environment, suite, key}) check_text("check", text);
+  const Rows rows = core_->run(Work::single, [&](Session& session) {
+    return session.exec("SELECT " + std::string(columns) +
+                            " FROM staithe_checks WHERE environment = $1 AND suite = $2 AND check_key = $3 "
+                            "ORDER BY time DESC, run_id DESC LIMIT " +
+                            std::to_string(most),
+                        {std::string(environment), std::string(suite), std::string(key)});
   });
   std::vector<CheckRecord> records;
   for (const Row& row : rows.rows) records.push_back(record_of(row));

@@ -38,8 +38,8 @@ class HangUp {
   App& app_;
 };
 
-/// What is wrong with the files, in words: what was printed is not repeated to people, but to machines.
-watch::Programme read_again(App& app, const std::function<watch::Programme()>& read) {
+/// What is wrong with the files, in words: people have had it on stderr, /verify and the log have not.
+watch::Programme in_words(App& app, const std::function<watch::Programme()>& read) {
   try {
     return read();
   } catch (const FilesWrong& wrong) {
@@ -75,7 +75,7 @@ int run_watch(App& app) {
   const auto every = app.duration("every", base::Duration{0});
   if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
   // The files are looked at first: a mistake in them is no reason to take a lock.
-  const auto loaded = load_suites(app, app.args().positionals, "");
+  auto loaded = load_suites(app, app.args().positionals, "");
   const auto front = front_of(app, loaded);
   std::unique_ptr<store::Store> store;
   std::optional<store::Lock> lock;
@@ -86,14 +86,16 @@ int run_watch(App& app) {
     if (!lock) return code;
   }
   WatchLog log(app);
-  const std::function<watch::Programme()> read = [&] {
-    return programme_of(app, every, store.get(), [&log] { return log.listeners(); });
+  const auto made_of = [&](LoadedSuites read) {
+    return programme_of(app, std::move(read), every, store.get(), [&log] { return log.listeners(); });
   };
   auto service = watch::ServiceManager::from_environment();
   auto settings = settings_of(app, loaded, store.get(), log);
   settings.service = &service;
-  settings.read = [&] { return read_again(app, read); };
-  watch::Watcher watcher(read(), std::move(settings));
+  settings.read = [&] {
+    return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
+  };
+  watch::Watcher watcher(made_of(std::move(loaded)), std::move(settings));
   const httpd::Server server(front.endpoint, [&](const httpd::Request& request) {
     return watch::answer(request, front.token, [&] { return watcher.overview(); });
   });

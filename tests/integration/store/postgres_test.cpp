@@ -36,6 +36,12 @@ TEST_CASE("releases on PostgreSQL") {
   test::check_releases(opener());
   test::check_rehearsals(opener());
 }
+TEST_CASE("checks on PostgreSQL") {
+  test::check_checks(opener());
+}
+TEST_CASE("notes on PostgreSQL") {
+  test::check_notes(opener());
+}
 TEST_CASE("locks on PostgreSQL") {
   test::check_locks(opener());
 }

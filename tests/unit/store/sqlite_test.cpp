@@ -94,6 +94,12 @@ TEST_CASE("releases on SQLite") {
   test::check_releases(opener(TempDirectory().file()));
   test::check_rehearsals(opener(TempDirectory().file()));
 }
+TEST_CASE("checks on SQLite") {
+  test::check_checks(opener(TempDirectory().file()));
+}
+TEST_CASE("notes on SQLite") {
+  test::check_notes(opener(TempDirectory().file()));
+}
 TEST_CASE("locks on SQLite") {
   test::check_locks(opener(TempDirectory().file()));
 }
