@@ -43,7 +43,7 @@ write_databases() {
     write_cluster staging 127.0.4.2
     (umask 077 && password >"$dir/databases/mask_key")
     cp "$demo/templates/databases.yml" "$dir/databases/staithe.yml"
-    cp "$demo/../masks.yml" "$dir/databases/"
+    cp "$demo/templates/masks.yml" "$dir/databases/"
     cp "$demo/templates/0042_customers_country.sql" "$dir/databases/migrations/"
     {
         echo "SANDBOX_DATABASES=$dir/databases/staithe.yml"
