@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 using namespace staithe::checks;
@@ -271,4 +272,51 @@ TEST_CASE("suites: the examples load as they stand") {
       ++count;
     }
   CHECK(count == 4);
+}
+
+TEST_CASE("suites: a plan's id covers all that is asked, and its listing has a line for each request") {
+  const auto plan_of = [](const std::string& step) {
+    diag::Diagnostics diagnostics;
+    auto suite = load_suite(
+        "s.yml", "suite: s\ntarget: http://h\nsecrets: {key: env KEY}\nsteps:\n  - {name: a, " + step + "}\n",
+        {}, diagnostics);
+    for (const auto& finding : diagnostics.sorted()) UNSCOPED_INFO(finding.message);
+    REQUIRE(suite);
+    return SuitePlan{"r1", "production", {std::move(*suite)}};
+  };
+  std::set<std::string> ids;
+  const std::vector<std::string> steps{"get: /, expect: 200",
+                                       "get: /x, expect: 200",
+                                       "head: /, expect: 200",
+                                       "get: /, expect: 201",
+                                       "get: /, follow: 2, expect: 200",
+                                       "get: /, auth: basic $(key), expect: 200",
+                                       "get: /, auth: bearer $(key), expect: 200",
+                                       "get: /, headers: {x-a: 1}, expect: 200",
+                                       "get: /, headers: {x-a: 2}, expect: 200",
+                                       "get: /, ca: other.pem, expect: 200",
+                                       "get: /, certificate: {file: a, key: b}, expect: 200",
+                                       "get: /, certificate: {file: a, key: c}, expect: 200",
+                                       "get: /, connect_to: \"127.0.0.1:1\", expect: 200",
+                                       "get: /, timeout: 1s, expect: 200",
+                                       "get: /, retry: 1, expect: 200",
+                                       "get: /, warn: {time: at most 1s}, expect: 200",
+                                       "tls: h, expect: {trusted: true}",
+                                       "tls: h, server_name: other, expect: {trusted: true}",
+                                       "run: \"true\", expect: {exit: 0}",
+                                       "run: \"true\", env: {A: b}, expect: {exit: 0}",
+                                       "run: \"true\", env: {A: $(key)}, expect: {exit: 0}"};
+  for (const auto& step : steps) {
+    CAPTURE(step);
+    CHECK(ids.insert(id_of(plan_of(step))).second);
+    CHECK(listing(plan_of(step)).size() == 1);
+  }
+  const auto lines =
+      listing(plan_of("post: /a, json: {k: $(key)}, expect: {status: 201}, undo: {delete: /a, expect: 204}"));
+  CHECK(lines ==
+        std::vector<std::string>{"a: POST http://h/a   send {\"k\":\"<secret env KEY>\"}   expect status 201",
+                                 "undo: a: DELETE http://h/a   expect status 204"});
+  // A body of several lines is one line of the listing.
+  CHECK(listing(plan_of("post: /a, body: \"x\\ny\", expect: 200")).front() ==
+        "a: POST http://h/a   send x y   expect status 200");
 }
