@@ -11,6 +11,35 @@ import harness
 BOTH = ("--limit", "web1,web2")
 
 
+def api(test):
+    """A server that answers {} to all but /long, which it keeps waiting: what it was asked, and its URL."""
+    seen, hang = [], threading.Event()
+    test.addCleanup(hang.set)
+
+    class Api(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def answer(self):
+            seen.append(f"{self.command} {self.path}")
+            if self.path == "/long":
+                hang.wait(20)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_GET = do_POST = do_DELETE = answer
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    test.addCleanup(server.server_close)
+    test.addCleanup(server.shutdown)
+    return seen, f"http://127.0.0.1:{server.server_address[1]}"
+
+
 class Wrong(harness.SystemTest):
     def test_release_that_starts_but_answers_wrongly_is_caught_and_reverted(self):
         """Its health is green. The critical suite charges the canary, gets the wrong amount, and the release before
@@ -128,6 +157,27 @@ steps:
                     self.assertIn("degraded", result.text)
         playbook = self.bound("after:", "  - check: {suite: bound, fail_on: degraded}", check_severity="major", status=418)
         self.assertEqual(self.staithe("run", playbook, *BOTH, "--yes").code, 1)
+
+    def test_run_that_is_cut_off_lets_the_suite_undo_what_it_made(self):
+        seen, url = api(self)
+        playbook = self.bound("after:", "  - check: {suite: bound}")
+        self.suite(f"""suite: bound
+target: {url}
+steps:
+  - {{name: make, post: /made, expect: 200, undo: {{delete: /made, expect: 200}}}}
+  - {{name: long, get: /long, timeout: 60s, expect: 200}}
+""")
+        run = self.sandbox.begin("run", "-f", "staithe.yml", playbook, *BOTH, "--yes")
+        self.assertTrue(harness.await_true(lambda: "GET /long" in seen), run.peek())
+        run.signal(signal.SIGTERM)
+        # The first signal lets what is under way end; the second one cuts it off.
+        self.assertTrue(harness.await_true(lambda: "stop" in run.peek().lower()), run.peek())
+        self.assertTrue(run.alive())
+        run.signal(signal.SIGTERM)
+        result = run.wait()
+        self.assertNotEqual(result.code, 0, str(result))
+        self.assertEqual(seen, ["POST /made", "GET /long", "DELETE /made"], str(result))
+        self.nothing_held()
 
     def test_validate_reads_the_suites_of_a_playbook(self):
         playbook = self.bound("each:", "  - check: {suite: bound}")
@@ -248,33 +298,10 @@ steps:
         self.assertIn("Plan id", result.out)
 
     def test_term_cleans_up_and_leaves_a_report(self):
-        seen, hang = [], threading.Event()
-        self.addCleanup(hang.set)
-
-        class Api(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def answer(self):
-                seen.append(f"{self.command} {self.path}")
-                if self.path == "/long":
-                    hang.wait(20)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            do_GET = do_POST = do_DELETE = answer
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
+        seen, url = api(self)
         suite = f"""suite: stopped
 severity: critical
-target: http://127.0.0.1:{server.server_address[1]}
+target: {url}
 steps:
   - name: make
     post: /made
