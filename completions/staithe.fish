@@ -159,8 +159,8 @@ complete -c staithe -n '__fish_seen_subcommand_from stage; and not __fish_seen_s
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -F
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l dry-run -s n -d 'say what would be done, and do nothing'
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l expect-plan -x -d 'refuse unless the plan has this id'
-complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l source -x -d 'the snapshot to clone (default: the newest)'
-complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l command -x -d 'a migration command instead of files; DATABASE_URL in its environment is the clone'
+complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l source -x -d 'the snapshot to clone (default: the newest); fresh: take one first'
+complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l command -x -d 'a migration command; DATABASE_URL in its environment is the clone'
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l with -x -F -d 'budgets, workload, queries, assertions and checks, as staithe-stage(1) says'
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l blocking -x -d 'the longest that readers or writers may be kept out (default: the file\'s, 1s)'
 complete -c staithe -n '__fish_seen_subcommand_from stage; and __fish_seen_subcommand_from rehearse' -l html -x -F -d 'also write the report as a page to FILE'

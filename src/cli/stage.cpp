@@ -86,6 +86,11 @@ int run_stage_plan(App& app, const StagePlan& plan,
     return exit_done;
   }
   if (const int refused = confirm(app, plan.question); refused != exit_done) return refused;
+  return perform_stage_plan(app, plan, after);
+}
+
+int perform_stage_plan(App& app, const StagePlan& plan,
+                       const std::function<void(const event::RunFinished&)>& after) {
   auto sinks = std::make_unique<Sinks>(app, plan.kind, plan.json);
   const auto finished = plan.run(new_run_id(), sinks->pump());
   sinks.reset();

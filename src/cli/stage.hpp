@@ -37,4 +37,16 @@ struct StagePlan {
 int run_stage_plan(App& app, const StagePlan& plan,
                    const std::function<void(const event::RunFinished&)>& after = {});
 
+/// The same without --expect-plan, --dry-run and the question, which somebody else has seen to.
+int perform_stage_plan(App& app, const StagePlan& plan,
+                       const std::function<void(const event::RunFinished&)>& after = {});
+
+/// What stage snapshot would do now.
+struct ReadySnapshot {
+  StagePlan plan;
+  std::string database;  ///< the name that the snapshot will have
+  int refused = 0;       ///< when it is not 0, there is no plan; it is the exit code, and why has been said
+};
+ReadySnapshot ready_snapshot(App& app, Loaded& loaded);
+
 }  // namespace staithe::cli

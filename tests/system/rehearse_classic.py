@@ -228,7 +228,7 @@ environments:
         self.assertIn(f"{ROWS // 4} rows filled", rehearsed.stderr)
         before = self.production.log()
         self.staithe(*words, expect=4)  # nobody has confirmed it
-        self.assertNotIn("UPDATE", self.production.log()[len(before):])
+        self.assertNotIn("UPDATE app", self.production.log()[len(before):])
 
         visitors = Visitors(self.production.url("shop"))
         try:

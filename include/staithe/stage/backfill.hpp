@@ -1,8 +1,10 @@
 #pragma once
 #include "staithe/pg/session.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,6 +75,32 @@ struct BackfillResult {
 BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
                             const std::function<void(const BackfillProgress&)>& on_progress,
                             const base::Scope& scope);
+
+/// What is found, read only, before a backfill begins.
+struct Preconditions {
+  std::vector<std::string> obstacles;  ///< it could not work, or not end
+  std::vector<std::string> warnings;
+};
+Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& spec,
+                                     const base::Scope& scope);
+
+/// Readers and writers of rows of a table, beside a backfill of a clone, until finish() or the destructor.
+class BesideLoad {
+ public:
+  BesideLoad(const std::string& url, const std::string& table, const base::Scope& scope);
+  BesideLoad(BesideLoad&&) noexcept;
+  ~BesideLoad();
+
+  struct Stalls {
+    std::chrono::microseconds read{0}, write{0};
+    std::uint64_t runs = 0;  ///< 0 when the table has no key or no rows
+  };
+  Stalls finish();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 enum class BackfillWish { go, pause, abort };
 /// Tells a run that is under way what to do; false when there is none.

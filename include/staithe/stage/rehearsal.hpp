@@ -121,7 +121,8 @@ struct RehearsalPlan {
   std::vector<std::string> masked;  ///< columns whose values are not production's
   std::string clone_prefix = "staithe_rehearsal";
   std::vector<MigrationFile> files;
-  std::string command;  ///< a migration command instead of files; "" for none
+  std::string command;                       ///< a migration command instead of files; "" for none
+  std::vector<plan::FileSum> command_files;  ///< that it applies, so that a deploy can ask for them
   RehearsalSettings settings;
   Passes passes;
   bool keep_clone = false;

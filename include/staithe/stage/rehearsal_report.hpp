@@ -32,6 +32,7 @@ struct LockSpan {
   Micros from{0};       ///< when it was granted, or asked for where it never was
   Micros held{0};
   std::size_t statement = 0;  ///< index of the statement that asked for it
+  bool not_seen = false;      ///< too short for a sample: what the manual says that it takes
 };
 
 /// What the server said it did, from its debug notices and catalogues.

@@ -9,6 +9,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/stage/clone.hpp"
+#include "staithe/stage/rehearsal_report.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -236,6 +237,31 @@ int confirm_database(App& app, const std::string& database, const std::string& w
           : fmt::format("'{}' is not the database's name; nothing was changed", typed));
 }
 
+base::Scope scope_of(App& app) {
+  return base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+}
+
+/// What is in the way is said before anybody confirms.
+int look_before(App& app, pg::Session& session, const stage::BackfillSpec& spec, const base::Scope& scope) {
+  const auto found = stage::backfill_preconditions(session, spec, scope);
+  for (const auto& warning : found.warnings) app.say("warning: " + warning);
+  if (found.obstacles.empty()) return exit_done;
+  return app.fail(exit_refused, base::join(found.obstacles, "; ") + "; nothing was changed");
+}
+
+/// What the clone lets one expect of production.
+std::string forecast(const stage::BesideLoad::Stalls& stalls, base::Duration took) {
+  std::string text = fmt::format("it took {} on the clone", base::elapsed_text(took));
+  if (stalls.runs > 0)
+    text += fmt::format(
+        " with readers and writers beside it, of which a reader waited {} at most and a writer {}",
+        stage::micros_text(stalls.read), stage::micros_text(stalls.write));
+  return text +
+         "; production's size is the clone's when the snapshot is whole, its disks, standbys and load are "
+         "not: "
+         "expect as long or longer, and the rests that its lag asks for";
+}
+
 }  // namespace
 
 int run_backfill(App& app) {
@@ -252,6 +278,7 @@ int run_backfill(App& app) {
     const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
     pg::Session session(url, {"staithe backfill", std::chrono::seconds(10)}, scope);
     const auto database = session.run("SELECT current_database()", scope).rows.at(0)[0].value_or("");
+    if (const int refused = look_before(app, session, plan.spec, scope); refused != exit_done) return refused;
     if (const int refused = confirm_database(app, database, plan.database); refused != exit_done)
       return refused;
   }
@@ -283,14 +310,20 @@ int run_stage_backfill(App& app) {
   plan.environment = loaded.environment;
   plan.database = pg::display_url(cluster_url);
   auto out = staged(plan);
+  stage::BesideLoad::Stalls stalls;
   out.run = [&](const std::string& run_id, event::EventSink& sink) {
     const auto name = "staithe_backfill_" + base::sha256_hex(run_id).substr(0, 8);
     stage::Clone clone(cluster_url, plan.snapshot, name, run_id,
                        base::Scope::lasting(std::chrono::hours(1), &app.stops().soft));
     if (app.args().has("keep-clone")) clone.keep();
-    return perform(app, plan, {clone.url(), {}}, run_id, sink);
+    stage::BesideLoad load(clone.url(), plan.spec.table, scope_of(app));
+    const auto finished = perform(app, plan, {clone.url(), {}}, run_id, sink);
+    stalls = load.finish();
+    return finished;
   };
-  return run_stage_plan(app, out);
+  return run_stage_plan(app, out, [&](const event::RunFinished& finished) {
+    if (finished.exit_code == exit_done) app.say("forecast: " + forecast(stalls, finished.duration));
+  });
 }
 
 }  // namespace staithe::cli

@@ -6,10 +6,12 @@
 #include "stage.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/report/rehearsal.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <filesystem>
 
@@ -71,7 +73,11 @@ stage::RehearsalPlan plan_of(App& app, Loaded& loaded) {
   plan.project = loaded.project.name.value;
   plan.environment = loaded.environment;
   plan.command = app.args().value("command");
-  plan.files = stage::read_migrations(sources_of(app), loaded.diagnostics);
+  if (plan.command.empty())
+    plan.files = stage::read_migrations(sources_of(app), loaded.diagnostics);
+  else
+    for (const auto& path : app.args().positionals)
+      plan.command_files.push_back({std::string(plan::file_name(path)), base::sha256_hex(read_text(path))});
   plan.settings = settings_of(app, loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
   plan.passes.load = !app.args().has("no-load");
@@ -119,43 +125,85 @@ void print_report(App& app, stage::RehearsalReport& report) {
         report::rehearsal_text(report, app.out_color() ? report::Color::on : report::Color::off)));
 }
 
+/// A rehearsal that is ready, but for what only the snapshot itself says.
+struct Ready {
+  stage::RehearsalPlan plan;
+  stage::RehearsalRun run;
+  store::Time taken{};
+};
+
+StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::RehearsalReport& report) {
+  StagePlan staged;
+  staged.kind = "rehearse";
+  staged.id = stage::id_of(ready.plan);
+  staged.json = stage::to_json(ready.plan);
+  staged.text = stage::render(ready.plan);
+  staged.run = [&](const std::string& run_id, event::EventSink& sink) {
+    ready.run.run_id = run_id;
+    const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+    report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
+    record(app, loaded, ready.plan, ready.taken, report);
+    event::RunFinished finished;
+    finished.exit_code = report.passed ? exit_done : exit_failed;
+    return finished;
+  };
+  return staged;
+}
+
+/// A snapshot first, then the rehearsal on it: two plans that are asked for, shown and refused as one.
+int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
+  const auto snapshot = ready_snapshot(app, loaded);
+  if (snapshot.refused != exit_done) return snapshot.refused;
+  ready.plan.snapshot = snapshot.database;
+  stage::RehearsalReport report;
+  const auto rehearsal = staged_rehearsal(app, loaded, ready, report);
+  StagePlan both;
+  both.kind = "rehearse";
+  both.id = base::sha256_hex(snapshot.plan.id + rehearsal.id).substr(0, rehearsal.id.size());
+  both.json = nlohmann::json{{"kind", "rehearse"},
+                             {"first", nlohmann::json::parse(snapshot.plan.json)},
+                             {"then", nlohmann::json::parse(rehearsal.json)}}
+                  .dump();
+  both.text = snapshot.plan.text + "\nThen\n\n" + rehearsal.text + "\nboth  plan " + both.id + "\n";
+  both.question = snapshot.plan.question;
+  both.run = [&](const std::string& run_id, event::EventSink& sink) {
+    return snapshot.plan.run(run_id, sink);
+  };
+  bool taken = false;
+  const int code =
+      run_stage_plan(app, both, [&](const event::RunFinished& end) { taken = end.exit_code == exit_done; });
+  if (!taken) return code;
+  const int refused =
+      resolve_snapshot(app, ready.run.cluster_url, snapshot.database, ready.plan, ready.taken);
+  if (refused != exit_done) return refused;
+  return perform_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
+                            [&](const event::RunFinished&) { print_report(app, report); });
+}
+
 }  // namespace
 
 int run_stage_rehearse(App& app) {
-  const bool has_command = app.args().has("command");
-  if (app.args().positionals.empty() == !has_command)
-    throw UsageError("stage rehearse takes files of SQL, or --command and none");
+  if (app.args().positionals.empty() && !app.args().has("command"))
+    throw UsageError("stage rehearse takes files of SQL, or --command");
   auto loaded = load(app);
   if (loaded.env().is_protected)
     return app.fail(exit_refused, "environment '" + loaded.environment +
                                       "' is protected: rehearsals are made elsewhere; nothing was changed\n"
                                       "  next  -e with the environment that has the snapshots");
-  auto plan = plan_of(app, loaded);
-  stage::RehearsalRun run;
-  run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
-  store::Time taken{};
+  Ready ready;
+  ready.plan = plan_of(app, loaded);
+  ready.run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
+  ready.run.source_url = source_url(app, loaded);
+  ready.run.directory = loaded.project.directory;
+  ready.run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
   const auto source = app.args().value("source");
-  if (const int refused = resolve_snapshot(app, run.cluster_url, source, plan, taken); refused != exit_done)
+  if (source == "fresh") return rehearse_fresh(app, loaded, ready);
+  if (const int refused = resolve_snapshot(app, ready.run.cluster_url, source, ready.plan, ready.taken);
+      refused != exit_done)
     return refused;
-  run.source_url = source_url(app, loaded);
-  run.directory = loaded.project.directory;
-  run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
-  StagePlan staged;
-  staged.kind = "rehearse";
-  staged.id = stage::id_of(plan);
-  staged.json = stage::to_json(plan);
-  staged.text = stage::render(plan);
   stage::RehearsalReport report;
-  staged.run = [&](const std::string& run_id, event::EventSink& sink) {
-    run.run_id = run_id;
-    const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
-    report = stage::run_rehearsal(plan, run, sink, scope);
-    record(app, loaded, plan, taken, report);
-    event::RunFinished finished;
-    finished.exit_code = report.passed ? exit_done : exit_failed;
-    return finished;
-  };
-  return run_stage_plan(app, staged, [&](const event::RunFinished&) { print_report(app, report); });
+  return run_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
+                        [&](const event::RunFinished&) { print_report(app, report); });
 }
 
 }  // namespace staithe::cli

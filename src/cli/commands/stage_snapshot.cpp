@@ -142,10 +142,7 @@ void refuse_unreadable(const stage::Catalogue& catalogue) {
 
 }  // namespace
 
-int run_stage_snapshot(App& app) {
-  if (!app.args().positionals.empty())
-    throw UsageError("stage snapshot takes no word; --name names the snapshot");
-  auto loaded = load(app);
+ReadySnapshot ready_snapshot(App& app, Loaded& loaded) {
   const auto& defaults = databases_of(loaded).snapshot;
   const auto settings = settings_of(app, defaults);
   const auto masks = masks_of(app, loaded, defaults);
@@ -154,8 +151,10 @@ int run_stage_snapshot(App& app) {
   const bool require = defaults.require_masks || app.args().has("require-masks");
   auto resolved = resolve(app, settings, masks, require, source_url, target_url);
   if (const auto refusal = stage::refuse_target(resolved.catalogue, resolved.target, settings))
-    return app.fail(exit_refused,
-                    fmt::format("{}; nothing was changed\n  next  {}", refusal->why, refusal->next));
+    return {{},
+            {},
+            app.fail(exit_refused,
+                     fmt::format("{}; nothing was changed\n  next  {}", refusal->why, refusal->next))};
   refuse_unreadable(resolved.catalogue);
   check_roles(app, loaded, defaults, resolved.catalogue);
   stage::require_programs(resolved.catalogue, base::Scope::lasting(resolve_patience, &app.stops().soft));
@@ -172,11 +171,19 @@ int run_stage_snapshot(App& app) {
     staged.question =
         fmt::format("Put the snapshot in the place of {} in {}?", plan.target.database, plan.target.where);
   const auto key = key_of(app, loaded, defaults, plan.needs_key);
-  staged.run = [&](const std::string& run_id, event::EventSink& sink) {
+  staged.run = [&app, plan, source_url, target_url, key](const std::string& run_id, event::EventSink& sink) {
     return stage::run_snapshot(plan, {run_id, source_url, target_url, key}, sink, app.stops().soft,
                                app.stops().exit_code);
   };
-  return run_stage_plan(app, staged);
+  return {std::move(staged), plan.target.database, exit_done};
+}
+
+int run_stage_snapshot(App& app) {
+  if (!app.args().positionals.empty())
+    throw UsageError("stage snapshot takes no word; --name names the snapshot");
+  auto loaded = load(app);
+  const auto ready = ready_snapshot(app, loaded);
+  return ready.refused != exit_done ? ready.refused : run_stage_plan(app, ready.plan);
 }
 
 }  // namespace staithe::cli

@@ -1,10 +1,9 @@
 #include "batches.hpp"
+#include "throttle.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
 
 namespace staithe::stage {
 namespace {
@@ -16,51 +15,8 @@ using base::Scope;
 using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
-constexpr Duration look_every{500};
 constexpr Duration rest_while_throttled{500};
 constexpr std::uint64_t first_pages = 64;
-
-/// Why it should rest now; "" when it should not.
-class Throttle {
- public:
-  explicit Throttle(const BackfillSpec& spec) : spec_(spec) {}
-
-  std::string reason(pg::Session& session, const Scope& scope) {
-    if (!spec_.pause_file.empty() && std::filesystem::exists(spec_.pause_file))
-      return "the file " + spec_.pause_file;
-    if (const auto now = steady_clock::now(); now - looked_ >= look_every || !last_.empty()) {
-      looked_ = now;
-      last_ = look(session, scope);
-    }
-    return last_;
-  }
-
- private:
-  std::string look(pg::Session& session, const Scope& scope) const {
-    const auto found = session.run(
-        "SELECT coalesce((SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication), "
-        "0)::bigint, "
-        "count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FILTER (WHERE state = 'active') FROM "
-        "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        scope);
-    const auto number = [&](std::size_t column) {
-      const auto& text = found.rows.at(0)[column];
-      std::int64_t value = 0;
-      if (text) std::from_chars(text->data(), text->data() + text->size(), value);
-      return value;
-    };
-    if (number(0) > spec_.most_lag.count())
-      return fmt::format("replication, {} behind", base::to_text(Duration{number(0)}));
-    if (number(1) > spec_.most_waiting) return fmt::format("{} sessions that wait for locks", number(1));
-    if (spec_.most_active > 0 && number(2) > spec_.most_active)
-      return fmt::format("{} active sessions", number(2));
-    return {};
-  }
-
-  const BackfillSpec& spec_;
-  steady_clock::time_point looked_{};
-  std::string last_;
-};
 
 class Run {
  public:

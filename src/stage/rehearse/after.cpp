@@ -1,13 +1,13 @@
 #include "after.hpp"
 
 #include "catalog.hpp"
+#include "command_pass.hpp"
 #include "facts.hpp"
 #include "judge.hpp"
 #include "migration_run.hpp"
 #include "violations.hpp"
 
 #include "staithe/base/text.hpp"
-#include "staithe/proc/run.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,6 @@ using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
 constexpr base::Duration check_patience{10 * 60'000};
-constexpr std::size_t shown_output = 600;
 
 std::set<std::string> invalid(pg::Session& session, const Scope& scope) {
   std::set<std::string> names;
@@ -122,23 +121,9 @@ void After::assertions(pg::Session& session) {
   }
 }
 
-CheckReport After::run_program(const std::string& command) {
-  proc::Command program;
-  program.script = command;
-  program.directory = run_.directory;
-  program.environment = {{"DATABASE_URL", clone_.url()}};
-  const auto exit = proc::run(program, scope_.at_most(check_patience));
-  CheckReport check{command, exit.ok(), {}};
-  std::string output = exit.err.empty() ? exit.out : exit.err;
-  if (output.size() > shown_output) output = "…" + output.substr(output.size() - shown_output);
-  if (!exit.ok())
-    check.detail =
-        base::trim(base::printable(run_.redact ? run_.redact(exit.text() + ": " + output) : exit.text()));
-  return check;
-}
-
 void After::checks() {
-  for (const auto& command : plan_.settings.checks) report_.checks.push_back(run_program(command));
+  for (const auto& command : plan_.settings.checks)
+    report_.checks.push_back(run_program(command, clone_.url(), run_, check_patience, scope_));
 }
 
 void After::invalid_indexes(pg::Session& session) {
@@ -199,42 +184,6 @@ void After::down(const std::vector<std::string>& tables) {
     down.passed = down.schema_difference.empty() && down.data_difference.empty();
   }
   report_.down = std::move(down);
-}
-
-PassReport After::run_command(pg::Session& session) {
-  const auto before = read_state(session, scope_);
-  LockObserver observer(clone_.url(), 0, scope_);
-  StatementReport report;
-  report.text = plan_.command;
-  report.file = "command";
-  const auto began = steady_clock::now();
-  const auto check = run_program(plan_.command);
-  report.took = duration_cast<Micros>(steady_clock::now() - began);
-  const auto locks = observer.finish();
-  const auto after = read_state(session, scope_);
-  if (!check.passed) report.failure = Failure{"", check.detail, "", "", std::nullopt};
-  report.deeds = deeds_of(before, after, {});
-  report.wal_bytes = after.wal - before.wal;
-  report.size_change_bytes =
-      static_cast<std::int64_t>(after.size_bytes) - static_cast<std::int64_t>(before.size_bytes);
-  for (const auto& lock : locks) {
-    const auto found = before.relations.find(lock.relation);
-    if (found == before.relations.end() || found->second.is_toast || !lock.was_granted) continue;
-    report.locks.push_back({found->second.name, lock.mode, blocked_by(lock.mode), false,
-                            duration_cast<Micros>(lock.granted - lock.asked),
-                            duration_cast<Micros>(lock.granted - began),
-                            duration_cast<Micros>(lock.released - lock.granted), 0});
-  }
-  std::stable_sort(report.locks.begin(), report.locks.end(), [](const auto& a, const auto& b) {
-    return std::tie(b.blocks, b.held) < std::tie(a.blocks, a.held);
-  });
-  report_.clone_bytes = before.size_bytes;
-  PassReport pass;
-  pass.name = "measure";
-  pass.passed = check.passed;
-  pass.took = report.took;
-  report_.statements.push_back(std::move(report));
-  return pass;
 }
 
 }  // namespace staithe::stage

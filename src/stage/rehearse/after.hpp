@@ -22,8 +22,6 @@ class After {
   /// Plans, assertions, checks, invalid indexes, side effects, estimates; then the down scripts, after which
   /// the clone is what it was.
   void after(const std::vector<std::string>& tables);
-  /// Runs the plan's command with DATABASE_URL in its environment; one statement in the report.
-  PassReport run_command(pg::Session& session);
 
  private:
   bool failed() const;
@@ -33,7 +31,6 @@ class After {
   void invalid_indexes(pg::Session& session);
   void side_effects(pg::Session& session);
   void down(const std::vector<std::string>& tables);
-  CheckReport run_program(const std::string& command);
 
   const RehearsalPlan& plan_;
   const RehearsalRun& run_;

@@ -25,7 +25,6 @@ class Judge {
         const std::size_t index = report_index(plan_.files, f, s);
         if (index < report_.statements.size()) statement(index, parsed(plan_.files[f].statements[s]));
       }
-    if (plan_.files.empty() && !report_.statements.empty()) statement(0, SqlStatement{});
     for (const auto& file : plan_.files) expected_time(file);
     report_.disagreements = disagreements(plan_.files, expected_, report_.statements);
     estimates();

@@ -57,17 +57,6 @@ PassReport pass_report(std::string name, const Workload& workload, const std::ve
   return pass;
 }
 
-std::vector<ReadyLoad> ready(const Clone& clone, const std::vector<Load>& loads, RehearsalReport& report,
-                             const Scope& scope) {
-  pg::Session session(clone.url(), {"staithe workload", std::chrono::seconds(10)}, scope);
-  std::vector<std::string> remarks;
-  auto out = ready_loads(session, loads, remarks, scope);
-  for (auto& remark : remarks)
-    if (std::find(report.remarks.begin(), report.remarks.end(), remark) == report.remarks.end())
-      report.remarks.push_back(std::move(remark));
-  return out;
-}
-
 /// Locks of a statement that somebody on production could be waiting for.
 std::vector<std::string> strongly_locked(const StatementReport& statement) {
   std::set<std::string> tables;
@@ -217,6 +206,23 @@ Finding* finding_of(RehearsalReport& report, const StatementReport& statement, c
 
 }  // namespace
 
+std::vector<ReadyLoad> ready_workload(const Clone& clone, const std::vector<Load>& loads,
+                                      RehearsalReport& report, const Scope& scope) {
+  pg::Session session(clone.url(), {"staithe workload", std::chrono::seconds(10)}, scope);
+  std::vector<std::string> remarks;
+  auto out = ready_loads(session, loads, remarks, scope);
+  for (auto& remark : remarks)
+    if (std::find(report.remarks.begin(), report.remarks.end(), remark) == report.remarks.end())
+      report.remarks.push_back(std::move(remark));
+  return out;
+}
+
+/// The statement during which a sample waited longest is to blame for it.
+void blame_all(const std::vector<LoadSample>& samples, const Workload& workload, SteadyTime zero,
+               const std::vector<StatementReport>& timed, std::vector<StatementReport>& into) {
+  for (const auto& sample : samples) blame(sample, workload.loads()[sample.load].writes, zero, timed, into);
+}
+
 std::vector<std::string> touched_tables(const std::vector<StatementReport>& statements) {
   std::set<std::string> tables;
   for (const auto& statement : statements) {
@@ -230,10 +236,9 @@ std::vector<std::string> touched_tables(const std::vector<StatementReport>& stat
 
 void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::vector<Load>& loads,
                     RehearsalReport& report, const Scope& scope) {
-  auto prepared = ready(clone, loads, report, scope);
+  auto prepared = ready_workload(clone, loads, report, scope);
   if (prepared.empty()) {
-    report.remarks.push_back(
-        "no workload: none is declared, and no touched table has a primary key and rows");
+    report.remarks.push_back(no_workload);
     return;
   }
   MigrationRun run(clone.url(), Measure::times, {}, scope);
@@ -245,8 +250,7 @@ void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::ve
   auto pass = pass_report("under load", workload, samples, run.zero());
   pass.passed = passed;
   for (const auto& statement : run.statements()) pass.took += statement.took;
-  for (const auto& sample : samples)
-    blame(sample, workload.loads()[sample.load].writes, run.zero(), run.statements(), report.statements);
+  blame_all(samples, workload, run.zero(), run.statements(), report.statements);
   if (!passed && !run.statements().empty() && run.statements().back().failure)
     report.remarks.push_back("under load it failed: " + run.statements().back().failure->message);
   report.passes.push_back(std::move(pass));
@@ -294,7 +298,7 @@ void run_with_open_transaction(const RehearsalPlan& plan, const Clone& clone, Re
 
 void try_advice(const Clone& clone, const std::vector<Load>& loads, const AdvicePlans& advice,
                 RehearsalReport& report, const Scope& scope) {
-  Workload workload(clone.url(), ready(clone, loads, report, scope), scope);
+  Workload workload(clone.url(), ready_workload(clone, loads, report, scope), scope);
   AdvisedRun run(clone, scope);
   std::vector<Trial> trials;
   const auto zero = steady_clock::now();

@@ -14,6 +14,17 @@
 
 namespace staithe::stage {
 
+inline constexpr const char* no_workload =
+    "no workload: none is declared, and no touched table has a primary key and rows";
+
+/// The loads with their parameters; what has none is a remark.
+std::vector<ReadyLoad> ready_workload(const Clone& clone, const std::vector<Load>& loads,
+                                      RehearsalReport& report, const base::Scope& scope);
+
+/// Writes each stall to the statement, of those that `timed` says when they ran, that is to blame for it.
+void blame_all(const std::vector<LoadSample>& samples, const Workload& workload, SteadyTime zero,
+               const std::vector<StatementReport>& timed, std::vector<StatementReport>& into);
+
 /// Runs the files on a clone with a workload beside them, and writes the stalls into `report`.
 void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::vector<Load>& loads,
                     RehearsalReport& report, const base::Scope& scope);

@@ -126,6 +126,7 @@ std::string to_json(const RehearsalPlan& plan) {
                       {"clone_prefix", plan.clone_prefix},
                       {"files", files},
                       {"command", plan.command},
+                      {"command_files", plan::text_of(plan.command_files)},
                       {"settings", settings_json(plan.settings)},
                       {"passes",
                        {{"load", plan.passes.load},
@@ -142,6 +143,7 @@ std::string id_of(const RehearsalPlan& plan) {
 std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan) {
   std::vector<plan::FileSum> sums;
   for (const auto& file : plan.files) sums.push_back({std::string(plan::file_name(file.path)), file.sha256});
+  sums.insert(sums.end(), plan.command_files.begin(), plan.command_files.end());
   return sums;
 }
 
@@ -161,6 +163,8 @@ std::string render(const RehearsalPlan& plan) {
   out += "\n\n";
   if (!plan.command.empty())
     out += "Command, with DATABASE_URL in its environment:\n  " + plan.command + "\n";
+  for (const auto& file : plan.command_files)
+    out += fmt::format("  applies {}  sha256 {}\n", file.name, file.sha256.substr(0, 12));
   if (!plan.files.empty()) out += "Files, in this order:\n";
   for (const auto& file : plan.files) out += file_text(file);
   out += "\n" + passes_text(plan);

@@ -1,6 +1,7 @@
 #include "staithe/stage/rehearse.hpp"
 
 #include "after.hpp"
+#include "command_pass.hpp"
 #include "emitter.hpp"
 #include "judge.hpp"
 #include "lint.hpp"
@@ -164,11 +165,14 @@ class Rehearsal {
     measure();
     const bool failed = std::any_of(report_.statements.begin(), report_.statements.end(),
                                     [](const auto& statement) { return statement.failure.has_value(); });
-    if (!failed && !plan_.files.empty()) {
-      if (plan_.passes.load) under_load();
-      if (plan_.passes.open_transaction) open_transaction();
+    if (!failed && plan_.passes.load) under_load();
+    if (!failed && plan_.passes.open_transaction && !plan_.files.empty()) open_transaction();
+    RehearsalPlan judged = plan_;
+    if (plan_.files.empty()) {
+      judged.files = {as_file(report_.statements)};
+      expected_ = lint(judged.files);
     }
-    const auto advice = judge(plan_, expected_, report_);
+    const auto advice = judge(judged, expected_, report_);
     if (plan_.passes.advice && !advice.empty() && worth_trying()) {
       const auto copy = clone("for what is advised");
       choose_loads(copy);
@@ -195,7 +199,10 @@ class Rehearsal {
       return std::string();
     });
     if (plan_.files.empty())
-      measure_command(copy, after);
+      step("command", plan_.command, [&] {
+        measure_command(plan_, run_, copy, report_, scope_);
+        return std::string();
+      });
     else
       measure_files(copy);
     for (const auto& statement : report_.statements) {
@@ -257,16 +264,6 @@ class Rehearsal {
     report_.passes.push_back(std::move(pass));
   }
 
-  void measure_command(const Clone& copy, After& after) {
-    step("command", plan_.command, [&] {
-      pg::Session session(copy.url(), {"staithe rehearsal", std::chrono::seconds(10)}, scope_);
-      report_.server_version = version_text(session);
-      auto pass = after.run_command(session);
-      report_.passes.push_back(std::move(pass));
-      return std::string();
-    });
-  }
-
   std::string version_text(pg::Session& session) const {
     return session.run("SHOW server_version", scope_).rows.at(0)[0].value_or("");
   }
@@ -296,7 +293,10 @@ class Rehearsal {
     const auto copy = clone("for the load");
     choose_loads(copy);
     step("load", "again under load", [&] {
-      run_under_load(plan_, copy, loads_, report_, scope_);
+      if (plan_.files.empty())
+        run_command_under_load(plan_, run_, copy, loads_, report_, scope_);
+      else
+        run_under_load(plan_, copy, loads_, report_, scope_);
       return std::string();
     });
   }

@@ -12,6 +12,7 @@ json lock_json(const LockSpan& lock) {
           {"mode", lock.mode},
           {"blocks", name_of(lock.blocks)},
           {"new", lock.is_new},
+          {"seen", !lock.not_seen},
           {"waited_us", lock.waited.count()},
           {"from_us", lock.from.count()},
           {"held_us", lock.held.count()}};

@@ -1,0 +1,77 @@
+#include "staithe/stage/backfill.hpp"
+
+#include <fmt/format.h>
+
+namespace staithe::stage {
+namespace {
+
+using base::Scope;
+
+/// One line for each row of a query, with what the first column says.
+void ask(pg::Session& session, const std::string& sql, const char* text, std::vector<std::string>& out,
+         const Scope& scope) {
+  for (const auto& row : session.run(sql, scope).rows)
+    out.push_back(fmt::format(fmt::runtime(text), row.at(0).value_or("")));
+}
+
+}  // namespace
+
+Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& spec, const Scope& scope) {
+  Preconditions found;
+  const std::string table = pg::quoted_literal(spec.table) + "::regclass";
+  if (session.run("SELECT pg_is_in_recovery()", scope).rows.at(0)[0] == "t") {
+    found.obstacles.emplace_back("this is a standby, which cannot be written to");
+    return found;
+  }
+  const auto there =
+      session.run("SELECT to_regclass(" + pg::quoted_literal(spec.table) + ") IS NOT NULL", scope);
+  if (there.rows.at(0)[0] != "t") {
+    found.obstacles.push_back("there is no table " + spec.table);
+    return found;
+  }
+  ask(session, "SELECT 1 WHERE NOT has_table_privilege(" + table + ", 'UPDATE')",
+      "this role has no right to UPDATE the table", found.obstacles, scope);
+  if (!spec.not_null.empty())
+    ask(session,
+        "SELECT rolname FROM pg_class c JOIN pg_roles r ON r.oid = relowner WHERE c.oid = " + table +
+            " AND NOT pg_has_role(r.oid, 'USAGE')",
+        "only the owner, {}, may make a column NOT NULL", found.obstacles, scope);
+  // The locks of a prepared transaction have no process.
+  ask(session,
+      "SELECT string_agg(gid, ', ') FROM pg_prepared_xacts WHERE database = current_database() AND EXISTS "
+      "(SELECT "
+      "FROM pg_locks WHERE pid IS NULL AND relation = " +
+          table + ") HAVING count(*) > 0",
+      "a prepared transaction holds a lock on the table, and ends only when somebody ends it: {}",
+      found.obstacles, scope);
+  ask(session,
+      "SELECT format('%s (pid %s, open for %s)', application_name, a.pid, date_trunc('second', now() - "
+      "xact_start)) FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.relation = " +
+          table +
+          " AND l.granted AND a.pid <> pg_backend_pid() AND xact_start < now() - interval '1 minute' GROUP "
+          "BY "
+          "application_name, a.pid, xact_start",
+      "a long transaction holds a lock on the table, which stands in the way of every ALTER TABLE: {}",
+      found.warnings, scope);
+  ask(session,
+      "SELECT query FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE '%to "
+      "prevent "
+      "wraparound%' AND query LIKE '%' || " +
+          table + "::text || '%'",
+      "an autovacuum that does not give way is at the table: {}", found.warnings, scope);
+  ask(session, "SELECT count(*) FROM pg_stat_replication WHERE state IS NULL HAVING count(*) > 0",
+      "{} standbys cannot be looked at, so that their lag is not heeded: GRANT pg_read_all_stats to this "
+      "role",
+      found.warnings, scope);
+  ask(session,
+      "SELECT string_agg(slot_name, ', ') FROM pg_replication_slots WHERE NOT active HAVING count(*) > 0",
+      "nobody reads these replication slots, so that all WAL of the backfill stays on the disk: {}",
+      found.warnings, scope);
+  ask(session,
+      "SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = " + table +
+          " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0 HAVING count(*) > 0",
+      "triggers will fire for each row or statement: {}", found.warnings, scope);
+  return found;
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,70 @@
+#include "throttle.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace staithe::stage {
+namespace {
+
+using base::Duration;
+using base::Scope;
+using std::chrono::duration_cast;
+using std::chrono::steady_clock;
+
+constexpr Duration look_every{500};
+constexpr std::size_t most_positions = 10'000;
+
+/// Standbys are asked only of a primary. Without pg_read_all_stats their positions are NULL.
+constexpr const char* look_sql =
+    "SELECT coalesce((SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication), "
+    "0)::bigint, "
+    "count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FILTER (WHERE state = 'active'), "
+    "pg_current_wal_lsn() - '0/0'::pg_lsn, (SELECT min(replay_lsn) - '0/0'::pg_lsn FROM pg_stat_replication "
+    "WHERE state IN ('streaming', 'catchup')) FROM pg_stat_activity WHERE datname = current_database() AND "
+    "pid "
+    "<> pg_backend_pid()";
+
+}  // namespace
+
+Duration LagClock::behind(std::uint64_t written, std::uint64_t replayed, Time now) {
+  while (!written_.empty() && written_.front().second <= replayed) written_.pop_front();
+  if (written > replayed && (written_.empty() || written_.back().second < written)) {
+    if (written_.size() >= most_positions) written_.pop_back();  // the oldest are those that tell
+    written_.emplace_back(now, written);
+  }
+  return written_.empty() ? Duration{0} : duration_cast<Duration>(now - written_.front().first);
+}
+
+std::string Throttle::reason(pg::Session& session, const Scope& scope) {
+  if (!spec_.pause_file.empty() && std::filesystem::exists(spec_.pause_file))
+    return "the file " + spec_.pause_file;
+  if (const auto now = steady_clock::now(); now - looked_ >= look_every || !last_.empty()) {
+    looked_ = now;
+    last_ = look(session, scope);
+  }
+  return last_;
+}
+
+std::string Throttle::look(pg::Session& session, const Scope& scope) {
+  const auto found = session.run(look_sql, scope);
+  const auto number = [&](std::size_t column) {
+    const auto& text = found.rows.at(0)[column];
+    std::int64_t value = 0;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+    return value;
+  };
+  Duration lag{number(0)};
+  if (found.rows.at(0)[4])
+    lag = std::max(lag, lag_.behind(static_cast<std::uint64_t>(number(3)),
+                                    static_cast<std::uint64_t>(number(4)), steady_clock::now()));
+  if (lag > spec_.most_lag) return fmt::format("replication, {} behind", base::to_text(lag));
+  if (number(1) > spec_.most_waiting) return fmt::format("{} sessions that wait for locks", number(1));
+  if (spec_.most_active > 0 && number(2) > spec_.most_active)
+    return fmt::format("{} active sessions", number(2));
+  return {};
+}
+
+}  // namespace staithe::stage

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""A backfill of production beside a real standby: it rests while that does not replay; what stands in its way is said
+before anything is written; and the rehearsal on a clone says what to expect.
+"""
+import sys
+import time
+import unittest
+
+import databases
+
+ROWS = 40_000
+FILL = ("backfill", "users", "--set", "country = 'DE'", "--where", "country IS NULL")
+LEFT = "SELECT count(*) FROM users WHERE country IS NULL"
+
+
+class Backfill(databases.StageTest):
+    source_settings = ("log_statement=all", "max_prepared_transactions=2", "wal_level=replica")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.standby = databases.Cluster(cls.directory, "standby", ("hot_standby=on", "max_prepared_transactions=2"), base=cls.source)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.standby.remove()
+        cls.source.only_reads = lambda: None  # a backfill writes there, which is what is tested
+        super().tearDownClass()
+
+    def setUp(self):
+        super().setUp()
+        self.source.sql(f"CREATE TABLE users (id int PRIMARY KEY, country text); INSERT INTO users SELECT g FROM generate_series(1, {ROWS}) g;"
+                        "ANALYZE", "shop")
+        self.env["STANDBY"] = self.standby.url("shop")
+        with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
+            file.write("  production:\n    protected: true\n    databases: {target: {url: env SOURCE}}\n"
+                       "  copy:\n    databases: {target: {url: env STANDBY}}\n")
+
+    def left(self):
+        return int(self.source.sql(LEFT, "shop"))
+
+    def await_line(self, process, text):
+        for line in process.stdout:
+            if text in line:
+                return line
+        self.fail(f"'{text}' was never said: {process.stderr.read()}")
+
+    def test_it_rests_while_a_standby_does_not_replay(self):
+        self.standby.wait("EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
+        self.standby.sql("SELECT pg_wal_replay_pause()")
+        self.standby.wait("pg_get_wal_replay_pause_state() = 'paused'")
+        try:
+            process = self.start(*FILL, "-e", "production", "--confirm", "shop", "--json", "--max-lag", "1s", "--batch-time",
+                                 "5ms", "--rest", "2000")
+            self.await_line(process, "rests for replication")
+            left = self.left()
+            self.assertGreater(left, 0)
+            time.sleep(2)
+            self.assertEqual(self.left(), left, "it went on while the standby lagged")
+        finally:
+            self.standby.sql("SELECT pg_wal_replay_resume()")
+        out, err = process.communicate(timeout=200)
+        self.assertEqual(process.returncode, 0, out[-2000:] + err)
+        self.assertEqual(self.left(), 0)
+
+    def test_what_cannot_work_is_refused_before_anything_is_written(self):
+        self.standby.wait("EXISTS (SELECT FROM pg_database WHERE datname = 'shop')")
+        self.standby.wait("to_regclass('users') IS NOT NULL", "shop")
+        result = self.staithe(*FILL, "-e", "copy", "--confirm", "shop")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("this is a standby", result.err)
+        self.source.sql("BEGIN; UPDATE users SET country = NULL WHERE id = 1; PREPARE TRANSACTION 'forgotten'", "shop")
+        try:
+            result = self.staithe(*FILL, "-e", "production", "--confirm", "shop")
+        finally:
+            self.source.sql("ROLLBACK PREPARED 'forgotten'", "shop")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("forgotten", result.err)
+        result = self.staithe("backfill", "nowhere", *FILL[2:], "-e", "production", "--confirm", "shop")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("there is no table nowhere", result.err)
+        self.assertEqual(self.left(), ROWS)
+
+    def test_triggers_are_said_and_the_name_is_needed(self):
+        self.source.sql("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                        "CREATE TRIGGER audit BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f()", "shop")
+        result = self.staithe(*FILL, "-e", "production")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("triggers will fire for each row or statement: audit", result.err)
+        self.assertIn("--confirm shop is needed", result.err)
+        self.assertEqual(self.left(), ROWS)
+
+    def test_rehearsed_on_a_clone_it_says_what_to_expect(self):
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        result = self.staithe("stage", *FILL, "-e", "staging", "--not-null", "country")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("forecast: it took ", result.err)
+        self.assertIn("with readers and writers beside it, of which a reader waited ", result.err)
+        self.assertEqual(self.left(), ROWS)
+        self.assertEqual(self.target.sql(LEFT, "staging"), str(ROWS))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""What a rehearsal learns from production: its statements planned before and after, its settings; and --source fresh."""
+import json
+import sys
+import unittest
+
+import databases
+
+
+class Source(databases.StageTest):
+    source_settings = ("log_statement=all", "shared_preload_libraries=pg_stat_statements", "work_mem=7MB", "wal_level=logical")
+
+    def setUp(self):
+        super().setUp()
+        self.source.sql("CREATE TABLE users (id int PRIMARY KEY, email text, country text); CREATE INDEX users_email ON users "
+                        "(email); INSERT INTO users SELECT g, 'u' || g, 'DE' FROM generate_series(1, 20000) g; ANALYZE", "shop")
+        self.source.sql("CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()", "shop")
+        for _ in range(3):
+            self.source.sql("SELECT id FROM users WHERE email = 'u7'", "shop")
+            self.source.sql("SELECT id FROM users WHERE country = 'FR'", "shop")
+            self.source.sql("SELECT count(*) FROM users", "shop")
+        (self.directory / "up.sql").write_text("DROP INDEX users_email;\nALTER TABLE users RENAME COLUMN country TO land;\n")
+
+    COMMAND = ("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-load", "--no-advice",
+               "--no-open-transaction", "up.sql")
+
+    def rehearse(self, *words, code=0):
+        result = self.staithe(*self.COMMAND, "--json", *words)
+        self.assertEqual(result.code, code, result)
+        records = [json.loads(line) for line in result.out.splitlines()]
+        return next(one for one in records if one.get("type") == "rehearsal"), records, result
+
+    def test_broken_and_worse_statements_of_production(self):
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        report, _, _ = self.rehearse(code=1)
+        broken = [one for one in report["plans"]["changes"] if one["kind"] == "broken"]
+        worse = [one for one in report["plans"]["changes"] if one["kind"] == "worse"]
+        self.assertEqual(["country" in one["query"] for one in broken], [True], report["plans"])
+        self.assertEqual(broken[0]["calls"], 3)
+        self.assertEqual(["email" in one["query"] for one in worse], [True], report["plans"])
+        self.assertIn("users_email", worse[0]["shape_before"])
+        self.assertGreaterEqual(report["plans"]["compared"], 3)
+        codes = {one["code"] for one in report["findings"]}
+        self.assertLessEqual({"breaks-statement", "plan-worse"}, codes)
+        self.assertTrue(any(text.startswith("work_mem is 7168kB in production") for text in report["differences"]),
+                        report["differences"])
+        self.assertTrue(any(text.startswith("wal_level is logical in production") for text in report["differences"]))
+        log = self.source.log.read_text().rpartition("staithe rehearsal looks")[0]
+        self.assertIn("default_transaction_read_only", log)
+
+    def test_fresh_takes_a_snapshot_and_rehearses_on_it(self):
+        dry = self.staithe(*self.COMMAND, "--source", "fresh", "--dry-run")
+        self.assertEqual(dry.code, 0, dry)
+        self.assertIn("Then\n", dry.out)
+        self.assertIn("Rehearse shop on snapshot staging", dry.out)
+        self.assertNotIn("staging", self.target.databases())
+        plan = dry.out.split("both  plan ")[1].strip()
+        refused = self.staithe(*self.COMMAND, "--source", "fresh", "--expect-plan", "0" * 12)
+        self.assertEqual(refused.code, 4, refused)
+        self.assertNotIn("staging", self.target.databases())
+        report, records, _ = self.rehearse("--source", "fresh", "--expect-plan", plan, code=1)
+        self.assertEqual(report["snapshot"]["database"], "staging")
+        self.assertIn("staging", self.target.databases())
+        self.assertEqual(len([one for one in records if one.get("type") == "run_started"]), 2, records[:3])
+
+    def test_snapshot_that_fails_is_not_rehearsed_on(self):
+        self.env["SOURCE"] = self.source.url("nowhere")
+        result = self.staithe(*self.COMMAND, "--source", "fresh")
+        self.assertIn(result.code, (1, 4), result)
+        self.assertNotIn("rehearse on", result.err)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
