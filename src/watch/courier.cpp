@@ -217,7 +217,7 @@ class Courier::Desk {
     request.body =
         slack ? slack_body(message, ways_.project) : pagerduty_body(message, ways_.project, secret);
     request.timeout = patience;
-    request.max_body_bytes = 64 * 1024;
+    request.max_body_bytes = std::size_t{64} * 1024;
     request.proxy = http::Proxy::from_environment;
     check_status(http::send(request, scope));
   }

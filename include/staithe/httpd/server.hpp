@@ -30,7 +30,7 @@ struct Response {
 using Handler = std::function<Response(const Request&)>;
 
 struct Limits {
-  std::size_t header_bytes = 8 * 1024;
+  std::size_t header_bytes = std::size_t{8} * 1024;
   std::size_t connections = 64;  ///< one more, and the oldest is closed
   base::Duration request{
       10'000};  ///< for a request to come in, and for its answer to be taken, byte by byte or not

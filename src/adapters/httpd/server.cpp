@@ -26,7 +26,7 @@ std::string string_of(boost::string_view text) {
 
 asio::ip::address address_of(const Endpoint& endpoint) {
   error_code error;
-  const auto address = asio::ip::make_address(endpoint.address, error);
+  auto address = asio::ip::make_address(endpoint.address, error);
   if (error) throw base::Error(base::ErrorCode::invalid, "'" + endpoint.address + "' is no address");
   return address;
 }

@@ -14,7 +14,7 @@ constexpr std::string_view columns =
     "time, detail, "
     "excused_by";
 constexpr std::size_t longest_detail = 1024;
-constexpr std::size_t longest_note = 4 * 1024 * 1024;
+constexpr std::size_t longest_note = std::size_t{4} * 1024 * 1024;
 constexpr std::chrono::hours kept_for{24 * 100};
 
 CheckRecord record_of(const Row& row) {

@@ -13,7 +13,7 @@ namespace {
 
 /// One suite or several, run after run, with a clock that the test sets.
 struct Scene {
-  explicit Scene(std::vector<std::string> names, base::Duration remind = 4h)
+  explicit Scene(const std::vector<std::string>& names, base::Duration remind = 4h)
       : alerts({"production", remind}) {
     for (const auto& name : names) {
       suites[name].name = name;

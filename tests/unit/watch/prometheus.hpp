@@ -64,7 +64,7 @@ class Reader {
   std::string until(char end) {
     const auto found = text_.find(end, at_);
     if (found == std::string::npos) wrong("the last line has no end");
-    const auto part = text_.substr(at_, found - at_);
+    auto part = text_.substr(at_, found - at_);
     at_ = found + 1;
     return part;
   }

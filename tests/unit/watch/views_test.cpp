@@ -30,7 +30,7 @@ TEST_CASE("verify: well is 200, a failure 503 with the names of what failed") {
 }
 
 TEST_CASE("verify: what nobody knows does not look healthy") {
-  const auto health = [](watch::Overview now) { return watch::health_of(now); };
+  const auto health = [](const watch::Overview& now) { return watch::health_of(now); };
   CHECK_FALSE(health(overview({})).good);
 
   watch::SuiteState fresh;
