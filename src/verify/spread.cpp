@@ -1,5 +1,7 @@
 #include "spread.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -32,7 +34,8 @@ void Spread::add(const Asked& asked) {
 std::string Spread::culprit() const {
   for (const auto& [name, values] : headers_)
     for (const auto& [value, seen] : values)
-      if (bad_ > 0 && seen.bad == bad_ && seen.good == 0 && values.size() > 1) return name + " " + value;
+      if (bad_ > 0 && seen.bad == bad_ && seen.good == 0 && values.size() > 1)
+        return fmt::format("{} {}", name, value);
   return {};
 }
 
