@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""The page of a rehearsal, looked at in a real browser; and the JUnit file beside it."""
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+import xml.etree.ElementTree as xml
+
+import databases
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MIGRATION = """-- staithe: no-transaction
+ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();
+CREATE INDEX users_email ON users (email);
+ALTER TABLE users ALTER COLUMN country SET NOT NULL;
+"""
+
+
+class Page(databases.StageTest):
+    def setUp(self):
+        super().setUp()
+        self.source.sql("CREATE TABLE users (id int PRIMARY KEY, email text, country text); INSERT INTO users SELECT g, 'u' || g, "
+                        "CASE WHEN g % 4 = 0 THEN NULL ELSE 'DE' END FROM generate_series(1, 40000) g; ANALYZE", "shop")
+        (self.directory / "042_<b>country.sql").write_text(MIGRATION)
+        result = self.staithe("stage", "rehearse", "-e", "staging", "--source", "fresh", "042_<b>country.sql", "--html", "page.html",
+                              "--report", "junit=rehearsal.xml", "--open-transaction", "200ms")
+        self.assertEqual(result.code, 1, result)
+
+    def browse(self, *words):
+        profile = self.directory / "profile"
+        done = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                               "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--log-level=0",
+                               f"--user-data-dir={profile}", *words, (self.directory / "page.html").as_uri()],
+                              capture_output=True, text=True, timeout=200, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        self.assertNotIn("CONSOLE", done.stderr)
+        return done.stdout
+
+    @unittest.skipUnless(BROWSER, "no browser is installed")
+    def test_a_browser_shows_it(self):
+        dom = self.browse("--dump-dom")
+        self.assertIn("would fail", dom)
+        self.assertIn("10000 of 40000 rows", dom)
+        self.assertGreater(len(re.findall(r"<rect", dom)), 3, "the timeline has bars")
+        self.assertNotIn("<b>country", dom.replace("&lt;b&gt;", ""))
+        self.assertNotRegex(dom, r'(src|href)="https?:')
+        picture = self.directory / "page.png"
+        self.browse(f"--screenshot={picture}", "--window-size=1280,2400")
+        bytes_ = picture.read_bytes()
+        self.assertEqual(bytes_[:8], b"\x89PNG\r\n\x1a\n")
+        # A blank page of that size is a few kilobytes.
+        self.assertGreater(len(bytes_), 40_000)
+
+    def test_junit_names_what_failed(self):
+        root = xml.parse(self.directory / "rehearsal.xml").getroot()
+        failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
+        self.assertTrue(any("fails-not-null" in name for name in failed), failed)
+        self.assertFalse([name for name in failed if "ADD COLUMN token" in name], failed)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
