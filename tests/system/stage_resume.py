@@ -23,7 +23,7 @@ class Resume(databases.StageTest):
         for cluster, where in ((self.source, f"{OURS} AND {COPIER}"), (self.target, f"datname LIKE '%building%' AND {COPIER}")):
             with self.subTest(cluster.name):
                 self.source.sql("DROP TABLE IF EXISTS slow", "shop")
-                self.slow(rows=5000, seconds=0.0005)
+                self.slow(rows=5000, seconds=0.001)
                 process = self.begin()
                 # What is committed after the snapshot must not come, however late the table is begun again.
                 self.source.sql("INSERT INTO slow VALUES (0, 'late')", "shop")
@@ -40,7 +40,7 @@ class Resume(databases.StageTest):
         """More than what is copied without a TRUNCATE of its own."""
         self.source.sql("CREATE TABLE slow AS SELECT i AS id, repeat('x', 4000) || i AS v FROM generate_series(1, 2000) i;"
                         "ALTER TABLE slow ALTER v SET STORAGE PLAIN; UPDATE slow SET v = v", "shop")
-        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.001) IS NULL THEN v ELSE v END\"}}}\n")
+        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.002) IS NULL THEN v ELSE v END\"}}}\n")
         process = self.begin()
         self.cut(self.target, f"datname LIKE '%building%' AND {COPIER}")
         self.end(process, 0)
@@ -51,13 +51,13 @@ class Resume(databases.StageTest):
         self.source.psql("shop", "-c", "CREATE TABLE slow (id int, v text)", "-c", "ALTER TABLE slow ALTER v SET STORAGE PLAIN",
                          "-c", "INSERT INTO slow SELECT i, repeat('x', 7500) || i FROM generate_series(1, 18000) i",
                          "-c", "DELETE FROM slow WHERE id % 7 = 0", "-c", "ANALYZE slow", "-c", "CREATE TABLE small AS SELECT 1 AS id")
-        self.assertIn("in 2 parts", self.ok("stage", "snapshot", "-n").out)
-        self.assertNotIn("parts", self.ok("stage", "snapshot", "-n", "--jobs", "1").out)
-        self.ok("stage", "snapshot")
+        self.assertIn("in 3 parts", self.ok("stage", "snapshot", "-n", "--jobs", "3").out)
+        self.assertNotIn("parts", self.ok("stage", "snapshot", "-n").out)
+        self.ok("stage", "snapshot", "--jobs", "3")
         self.assertEqual(self.target.checksums("staging"), self.source.checksums("shop"))
-        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.0002) IS NULL THEN v ELSE v END\"}}}\n")
+        self.project(masks="  public.slow: {columns: {v: {sql: \"CASE WHEN pg_catalog.pg_sleep(0.0005) IS NULL THEN v ELSE v END\"}}}\n", snapshot="jobs: 3")
         process = self.begin()
-        self.source.wait(COPYING.replace("> 0", "= 2"))
+        self.source.wait(COPYING.replace("> 0", "= 3"))
         self.source.sql("INSERT INTO slow SELECT 7 * i, 'late' FROM generate_series(1, 1000) i", "shop")
         self.cut(self.target, f"pid IN (SELECT min(pid) FROM pg_stat_activity WHERE datname LIKE '%building%' AND {COPIER})")
         ended = self.end(process, 0)
