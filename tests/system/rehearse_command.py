@@ -14,7 +14,7 @@ MIGRATION = """BEGIN;
 ALTER TABLE users ADD COLUMN country text;
 ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();
 COMMIT;
-UPDATE users SET country = 'DE' WHERE pg_sleep(0.0002) IS NOT NULL;
+UPDATE users SET country = 'DE' WHERE pg_sleep(0.001) IS NOT NULL;
 CREATE INDEX CONCURRENTLY users_country ON users (country);
 DROP INDEX CONCURRENTLY users_old;
 ALTER TABLE users ALTER COLUMN country SET NOT NULL;

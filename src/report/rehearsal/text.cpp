@@ -78,7 +78,8 @@ std::string statement_text(const StatementReport& one, const Paint& paint) {
   for (const auto& lock : one.locks) {
     if (lock.is_new || lock.blocks == stage::Blocks::nobody || ++locks > shown_locks) continue;
     out += fmt::format(
-        "            {} on {} held {}{}, blocks {}\n", lock.mode, lock.object, stage::micros_text(lock.held),
+        "            {} on {} held {}{}{}, blocks {}\n", lock.mode, lock.object,
+        stage::micros_text(lock.held), lock.not_seen ? " (by the manual: too short to be seen)" : "",
         lock.waited.count() > 1000 ? ", after " + stage::micros_text(lock.waited) + " in the queue" : "",
         stage::name_of(lock.blocks));
   }

@@ -229,9 +229,10 @@ class Judge {
         return micros_text(
             Micros{static_cast<Micros::rep>(static_cast<double>(one.took.count()) * factor * by)});
       };
-      one.estimate =
-          fmt::format("in production about {} to {}: {:.3g} times the rows, on a machine like this one",
-                      scaled(low), scaled(high), factor);
+      one.estimate = fmt::format(
+          "in production about {} to {}: {:.3g} times the rows, on a machine like this one; the width is "
+          "that of other databases when they were scaled",
+          scaled(low), scaled(high), factor);
     }
   }
 
