@@ -353,6 +353,25 @@ steps:
         self.assertEqual(self.await_told("/v2/enqueue", 2)[1]["event_action"], "resolve")
         self.ended_by_term(run)
 
+    def test_another_release_is_expected_after_a_deploy(self):
+        """Suites name the release that they expect: a deploy beside the watch makes it read them again."""
+        self.assertEqual(self.sandbox.deploy("v2").code, 0)
+        self.suite("release", """suite: release
+severity: critical
+schedule: every 1s
+steps:
+  - name: runs
+    each: host in $(hosts.app)
+    get: http://$(host.address):$(host.port)/version
+    expect: {body: contains $(deploy.release)}
+""")
+        run = self.begin("release")
+        _, body = self.until(lambda status, _: status == 200, run)
+        self.assertEqual(body["suites"][0]["release"], self.sandbox.sha["v2"])
+        self.assertEqual(self.sandbox.deploy("v3").code, 0)
+        self.until(lambda status, body: status == 200 and body["suites"][0]["release"] == self.sandbox.sha["v3"], run, 120)
+        self.ended_by_term(run)
+
     def test_stopped_process_is_not_healthy_when_it_goes_on(self):
         """A machine that slept, a process that was stopped: what it knows is old, and that is what it says first."""
         self.suite("front", FRONT.replace("every 1s", "every 2s"))
