@@ -60,8 +60,10 @@ SeenLock& LockObserver::lock_of(const Key& key, SteadyTime now) {
 
 void LockObserver::note_held(const std::vector<std::pair<Oid, std::string>>& held, SteadyTime since) {
   const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
   for (const auto& key : held) {
     auto& seen = lock_of(key, since);
+    seen.known_until = now;
     if (seen.was_granted) continue;
     seen.was_granted = true;
     seen.granted = since;
@@ -97,7 +99,7 @@ bool LockObserver::sample(const pg::Result& rows, SteadyTime now) {
     }
   }
   for (auto at = open_.begin(); at != open_.end();) {
-    if (present.contains(at->first)) {
+    if (present.contains(at->first) || now <= at->second.known_until) {
       ++at;
       continue;
     }

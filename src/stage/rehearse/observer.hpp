@@ -23,6 +23,7 @@ struct SeenLock {
   std::string mode;
   std::size_t statement = 0;
   SteadyTime asked, granted, released;
+  SteadyTime known_until;  ///< it was held then for certain: a sample asked for before does not say otherwise
   bool was_granted = false, is_open = true;
 };
 

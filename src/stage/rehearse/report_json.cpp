@@ -8,14 +8,9 @@ namespace {
 using nlohmann::json;
 
 json lock_json(const LockSpan& lock) {
-  return {{"object", lock.object},
-          {"mode", lock.mode},
-          {"blocks", name_of(lock.blocks)},
-          {"new", lock.is_new},
-          {"seen", !lock.not_seen},
-          {"waited_us", lock.waited.count()},
-          {"from_us", lock.from.count()},
-          {"held_us", lock.held.count()}};
+  return {{"object", lock.object},        {"mode", lock.mode},           {"blocks", name_of(lock.blocks)},
+          {"new", lock.is_new},           {"seen", !lock.not_seen},      {"waited_us", lock.waited.count()},
+          {"from_us", lock.from.count()}, {"held_us", lock.held.count()}};
 }
 
 json deed_json(const Deed& deed) {
