@@ -2,6 +2,7 @@
 """A backfill of production beside a real standby: it rests while that does not replay; what stands in its way is said
 before anything is written; and the rehearsal on a clone says what to expect.
 """
+import signal
 import sys
 import time
 import unittest
@@ -19,6 +20,7 @@ class Backfill(databases.StageTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.addClassCleanup(lambda: [cluster.stop(signal.SIGQUIT) for cluster in (cls.source, cls.target)])
         cls.standby = databases.Cluster(cls.directory, "standby", ("hot_standby=on", "max_prepared_transactions=2"), base=cls.source)
 
     @classmethod
