@@ -1,5 +1,7 @@
 #include "staithe/base/duration.hpp"
 
+#include "ascii.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -15,10 +17,6 @@ struct Unit {
 constexpr std::array<Unit, 5> units{
     {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
 constexpr long long longest = 365LL * 86'400'000;
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
 
 std::optional<long long> unit_of(std::string_view name) {
   for (const auto& unit : units)

@@ -13,7 +13,7 @@ using Spellings = std::vector<std::string>;
 
 constexpr std::size_t short_secret = 4;
 
-unsigned value_of(char c) {
+unsigned byte_of(char c) {
   return static_cast<unsigned char>(c);
 }
 
@@ -78,7 +78,7 @@ void add_escaped_twice(Spellings& spellings) {
 }
 
 Spellings spellings_of_byte(char c) {
-  const unsigned value = value_of(c);
+  const unsigned value = byte_of(c);
   Spellings spellings{{c},
                       fmt::format("%{:02X}", value),
                       fmt::format("%{:02x}", value),
@@ -109,11 +109,11 @@ const std::array<Spellings, 256>& byte_spellings() {
 /// How long the code point at the front is; 1 for what is not UTF-8 (only the shape is looked at: the bytes
 /// are only spelled, never shown).
 std::size_t code_point_length(std::string_view text) {
-  const unsigned lead = value_of(text.front());
+  const unsigned lead = byte_of(text.front());
   const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
   if (length > text.size()) return 1;
   for (std::size_t at = 1; at < length; ++at)
-    if ((value_of(text[at]) & 0xC0U) != 0x80U) return 1;
+    if ((byte_of(text[at]) & 0xC0U) != 0x80U) return 1;
   return length;
 }
 
@@ -121,11 +121,11 @@ std::size_t code_point_length(std::string_view text) {
 Spellings spellings_of_code_point(std::string_view bytes) {
   Spellings spellings(6);
   for (const char c : bytes) {
-    const Spellings& one = byte_spellings()[value_of(c)];
+    const Spellings& one = byte_spellings()[byte_of(c)];
     for (std::size_t way = 0; way < spellings.size(); ++way) spellings[way] += one[way];
   }
-  unsigned code = value_of(bytes.front()) & (0xFFU >> (bytes.size() + 1));
-  for (const char c : bytes.substr(1)) code = code << 6U | (value_of(c) & 0x3FU);
+  unsigned code = byte_of(bytes.front()) & (0xFFU >> (bytes.size() + 1));
+  for (const char c : bytes.substr(1)) code = code << 6U | (byte_of(c) & 0x3FU);
   if (code < 0x10000) {
     spellings.push_back(fmt::format("\\u{:04x}", code));
     spellings.push_back(fmt::format("\\u{:04X}", code));
@@ -184,7 +184,7 @@ void SecretForms::add(std::string_view secret) {
   add_form(std::string(secret), Kind::escaped);
   add_base64(secret);
   std::string digits;
-  for (const char c : secret) digits += fmt::format("{:02x}", value_of(c));
+  for (const char c : secret) digits += fmt::format("{:02x}", byte_of(c));
   add_form(std::move(digits), Kind::hex);
 }
 
@@ -204,7 +204,7 @@ void SecretForms::index(const Form& form, std::uint32_t number) {
   }
   const auto spellings_at = [&](std::size_t at, std::size_t length) {
     if (form.kind == Kind::plain) return Spellings{std::string(1, text[at])};
-    return length == 1 ? byte_spellings()[value_of(text[at])]
+    return length == 1 ? byte_spellings()[byte_of(text[at])]
                        : spellings_of_code_point(text.substr(at, length));
   };
   const std::size_t length = form.kind == Kind::plain ? 1 : code_point_length(text);
@@ -218,7 +218,7 @@ void SecretForms::index(const Form& form, std::uint32_t number) {
 
 void SecretForms::may_begin(std::string_view spelling, const std::string& then, std::uint32_t number) {
   const char first = spelling.front();
-  auto& forms = by_first_[value_of(first)];
+  auto& forms = by_first_[byte_of(first)];
   if (forms.empty() || forms.back() != number) forms.push_back(number);
   if (spelling.size() > 1) {
     pairs_.set(pair_of(first, spelling[1]));
@@ -250,7 +250,7 @@ void SecretForms::add_base64(std::string_view secret) {
 SecretForms::Match SecretForms::match(std::string_view text, std::size_t at) const {
   Match match;
   const std::string_view rest = text.substr(at);
-  for (const std::uint32_t number : by_first_[value_of(rest.front())]) {
+  for (const std::uint32_t number : by_first_[byte_of(rest.front())]) {
     const Form& form = forms_[number];
     if (form.kind == Kind::hex)
       match_hex(form, rest, match);
@@ -283,7 +283,7 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
           if (advance(line_break, rest, from, ends)) match.partial = true;
     }
     if (length == 1) {
-      const Spellings& spellings = byte_spellings()[value_of(text[at])];
+      const Spellings& spellings = byte_spellings()[byte_of(text[at])];
       try_all(spellings, form.kind == Kind::plain ? 1 : spellings.size());
     } else {
       const Spellings spellings = spellings_of_code_point(text.substr(at, length));

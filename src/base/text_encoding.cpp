@@ -91,7 +91,7 @@ constexpr auto digit_values = [] {
   return values;
 }();
 
-int value_of(char digit) {
+int base64_value(char digit) {
   return digit_values[static_cast<unsigned char>(digit)];
 }
 
@@ -185,7 +185,7 @@ std::optional<std::string> base64_decode(std::string_view text) {
   std::uint32_t bits = 0;
   unsigned held = 0;
   for (const char digit : text) {
-    const int value = value_of(digit);
+    const int value = base64_value(digit);
     if (value < 0) return std::nullopt;
     bits = (bits << 6U | static_cast<std::uint32_t>(value)) & 0xFFFFU;
     held += 6;

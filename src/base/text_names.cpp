@@ -1,3 +1,5 @@
+#include "ascii.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -12,10 +14,6 @@ namespace {
 
 constexpr std::size_t most_names = 10'000;
 constexpr std::size_t most_digits = 9;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.size() <= most_digits && std::all_of(text.begin(), text.end(), is_digit);

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t deepest = 200;
+constexpr std::size_t deepest_body = 200;
 
 /// How a subject is to be looked for.
 enum class Source { fact, json_dotted, json_path, xml };
@@ -77,7 +77,7 @@ bool too_deep(std::string_view text) {
     } else if (c == '"') {
       in_text = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > deepest) return true;
+      if (++depth > deepest_body) return true;
     } else if ((c == ']' || c == '}') && depth > 0) {
       --depth;
     }

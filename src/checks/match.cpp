@@ -14,7 +14,6 @@ namespace staithe::checks {
 namespace {
 
 using Word = Matcher::Word;
-using Kind = Value::Kind;
 
 const Match yes{Match::Is::yes, {}, nullptr};
 const Match no{Match::Is::no, {}, nullptr};
@@ -42,22 +41,23 @@ bool equal_json(const std::string& a, const std::string& b) {
 
 Match equals(const Matcher& matcher, const Value& value, Typing typing) {
   const auto wanted = text_of(matcher.operands[0]);
-  if (matcher.form == Matcher::Form::quoted) return when(value.kind == Kind::text && value.text == wanted);
+  if (matcher.form == Matcher::Form::quoted)
+    return when(value.kind == Value::Kind::text && value.text == wanted);
   switch (value.kind) {
-    case Kind::absent:
+    case Value::Kind::absent:
       return no;
-    case Kind::null:
+    case Value::Kind::null:
       return when(wanted == "null");
-    case Kind::boolean:
+    case Value::Kind::boolean:
       return when(wanted == value.text);
-    case Kind::text:
+    case Value::Kind::text:
       if (typing == Typing::strict && matcher.form == Matcher::Form::plain && is_literal_word(wanted))
         return {Match::Is::no,
                 value.text == wanted ? "this is text; quote the expectation when text is meant" : ""};
       if (const auto number = parse_number(wanted); typing == Typing::lenient && number)
         if (const auto own = parse_number(value.text)) return when(*own == *number);
       return when(value.text == wanted);
-    case Kind::number: {
+    case Value::Kind::number: {
       if (value.text == wanted) return yes;  // beyond 2^53 only the digits tell
       const auto number = parse_quantity(wanted);
       if (!number) return no;
@@ -65,16 +65,16 @@ Match equals(const Matcher& matcher, const Value& value, Typing typing) {
         return unknown("a number and '" + wanted + "' have different units");
       return when(number->number == value.number);
     }
-    case Kind::list:
-    case Kind::object:
+    case Value::Kind::list:
+    case Value::Kind::object:
       return when(value.text == wanted || equal_json(value.text, wanted));
   }
   return no;
 }
 
 std::optional<double> number_in(const Value& value) {
-  if (value.kind == Kind::number) return value.number;
-  if (value.kind == Kind::text) return parse_number(value.text);
+  if (value.kind == Value::Kind::number) return value.number;
+  if (value.kind == Value::Kind::text) return parse_number(value.text);
   return std::nullopt;
 }
 
@@ -104,7 +104,7 @@ double slack(double a, double b) {
 
 Match numeric(const Matcher& matcher, const Value& value) {
   const auto number = number_in(value);
-  if (!number) return {Match::Is::no, value.kind == Kind::absent ? "" : "this is no number"};
+  if (!number) return {Match::Is::no, value.kind == Value::Kind::absent ? "" : "this is no number"};
   std::string why;
   std::vector<double> operands;
   for (std::size_t i = 0; i < matcher.operands.size(); ++i) {
@@ -137,11 +137,11 @@ Match numeric(const Matcher& matcher, const Value& value) {
 
 Match contains(const Matcher& matcher, const Value& value) {
   const auto wanted = text_of(matcher.operands[0]);
-  if (value.kind == Kind::text) return when(value.text.find(wanted) != std::string::npos);
-  if (value.kind == Kind::list && !value.items.empty())
+  if (value.kind == Value::Kind::text) return when(value.text.find(wanted) != std::string::npos);
+  if (value.kind == Value::Kind::list && !value.items.empty())
     return when(std::any_of(value.items.begin(), value.items.end(),
                             [&](const Value& item) { return item.text == wanted; }));
-  if (value.kind != Kind::list && value.kind != Kind::object) return no;
+  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return no;
   const auto document = nlohmann::json::parse(value.text, nullptr, false);
   if (document.is_object()) return when(document.contains(wanted));
   if (!document.is_array()) return no;
@@ -151,7 +151,9 @@ Match contains(const Matcher& matcher, const Value& value) {
 }
 
 Match matches(const Matcher& matcher, const Value& value) {
-  if (value.kind != Kind::text && value.kind != Kind::number && value.kind != Kind::boolean) return no;
+  if (value.kind != Value::Kind::text && value.kind != Value::Kind::number &&
+      value.kind != Value::Kind::boolean)
+    return no;
   try {
     switch (Pattern(text_of(matcher.operands[0])).find(value.text)) {
       case Pattern::Found::yes:
@@ -170,7 +172,7 @@ Match matches(const Matcher& matcher, const Value& value) {
 }
 
 Match date(const Matcher& matcher, const Value& value, double now) {
-  if (value.kind != Kind::text && value.kind != Kind::number) return no;
+  if (value.kind != Value::Kind::text && value.kind != Value::Kind::number) return no;
   const auto when_it_is = parse_date(value.text);
   if (!when_it_is) return {Match::Is::no, "this is no date"};
   std::vector<double> spans;
@@ -187,14 +189,14 @@ Match date(const Matcher& matcher, const Value& value, double now) {
 }
 
 Match size_matches(const Matcher& matcher, const Value& value, Typing typing, double now) {
-  if (value.kind == Kind::list || value.kind == Kind::object)
+  if (value.kind == Value::Kind::list || value.kind == Value::Kind::object)
     return match(matcher.inner[0], Value::of_number(value.number), typing, now);
-  return {Match::Is::no, value.kind == Kind::absent ? "" : "there is nothing to count in it"};
+  return {Match::Is::no, value.kind == Value::Kind::absent ? "" : "there is nothing to count in it"};
 }
 
 bool is_empty(const Value& value) {
-  return (value.kind == Kind::text && value.text.empty()) ||
-         ((value.kind == Kind::list || value.kind == Kind::object) && value.number == 0);
+  return (value.kind == Value::Kind::text && value.text.empty()) ||
+         ((value.kind == Value::Kind::list || value.kind == Value::Kind::object) && value.number == 0);
 }
 
 }  // namespace
@@ -226,9 +228,9 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
     case Word::empty:
       return when(is_empty(value));
     case Word::absent:
-      return when(value.kind == Kind::absent);
+      return when(value.kind == Value::Kind::absent);
     case Word::exists:
-      return when(value.kind != Kind::absent);
+      return when(value.kind != Value::Kind::absent);
     case Word::date_ahead:
     case Word::date_ago:
     case Word::date_near:
@@ -241,7 +243,7 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
       return when(inner.is == Match::Is::no);
     }
     case Word::status_class:
-      return when(value.kind == Kind::number && value.text.size() == 3 &&
+      return when(value.kind == Value::Kind::number && value.text.size() == 3 &&
                   value.text[0] == text_of(matcher.operands[0])[0]);
   }
   return no;

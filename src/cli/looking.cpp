@@ -3,6 +3,7 @@
 #include "version.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/playbook/selection.hpp"
 
 #include <fmt/format.h>
@@ -13,18 +14,6 @@
 #include <filesystem>
 
 namespace staithe::cli {
-namespace {
-
-std::tm utc_of(store::Time time) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-  const std::time_t clock = static_cast<std::time_t>(seconds);
-  std::tm utc{};
-  gmtime_r(&clock, &utc);
-  return utc;
-}
-
-}  // namespace
-
 world::Person person_of(App& app) {
   world::Person person;
   if (app.may_prompt())
@@ -114,16 +103,9 @@ std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded
 }
 
 std::string when_text(store::Time time) {
-  const auto utc = utc_of(time);
+  const auto utc = base::utc(time);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1,
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
-
-std::string timestamp(store::Time time) {
-  const auto utc = utc_of(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                     time.time_since_epoch().count() % 1000);
 }
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent) {

@@ -43,8 +43,6 @@ std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded
 
 /// "2026-11-20 20:45:12 UTC".
 std::string when_text(store::Time time);
-/// RFC 3339, for machines.
-std::string timestamp(store::Time time);
 
 /// Lines of aligned columns, without trailing blanks, `indent` blanks in front.
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent = 0);

@@ -82,7 +82,7 @@ std::string synopsis_of(const Command& command) {
   return text;
 }
 
-std::string examples_of(const Command& command) {
+std::string example_list(const Command& command) {
   std::string text = ".Bl -tag -width Ds\n";
   for (const auto& example : command.examples)
     text +=
@@ -225,7 +225,7 @@ std::optional<std::string> manual_part(std::string_view part) {
   const auto what = part.substr(0, space);
   if (what == "synopsis") return synopsis_of(*command);
   if (what == "options" && !command->options.empty()) return items(command->options);
-  if (what == "examples" && !command->examples.empty()) return examples_of(*command);
+  if (what == "examples" && !command->examples.empty()) return example_list(*command);
   return std::nullopt;
 }
 

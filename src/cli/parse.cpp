@@ -125,7 +125,7 @@ ParseResult usage_error(std::string message, const std::string& command) {
   return result;
 }
 
-std::vector<std::string> first_words() {
+std::vector<std::string> known_words() {
   std::vector<std::string> words;
   for (const auto& command : commands()) {
     const auto word = base::split(command.name, ' ').front();
@@ -149,7 +149,7 @@ ParseResult unknown(const std::vector<std::string>& rest, const Command* command
         fmt::format("'{}' needs a command, or is no option{}", word, suggestion(word, options)), "");
   }
   if (command == nullptr)
-    return usage_error(fmt::format("no command '{}'{}", word, suggestion(word, first_words())), "");
+    return usage_error(fmt::format("no command '{}'{}", word, suggestion(word, known_words())), "");
   std::vector<std::string> options;
   for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));
   for (const auto& option : command->options) options.push_back("--" + std::string(option.name));

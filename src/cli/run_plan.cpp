@@ -5,6 +5,7 @@
 #include "suite_steps.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -183,8 +184,7 @@ class RunOfPlan {
     const exec::RunOptions options{run_id_, request_.advise, written_.id};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
     sinks.reset();
-    end_run(result);
-    return result.finished.exit_code;
+    return end_run(result);
   }
 
   void begin_run() {
@@ -202,7 +202,9 @@ class RunOfPlan {
     store_->begin_run(run);
   }
 
-  void end_run(const exec::RunResult& result) {
+  /// Returns the exit code: a run whose end is not in the state counts as dead to the next one, which
+  /// refuses.
+  int end_run(const exec::RunResult& result) {
     const auto& finished = result.finished;
     auto hosts = nlohmann::json::object();
     for (const auto& host : finished.hosts)
@@ -215,10 +217,20 @@ class RunOfPlan {
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
                       summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    } catch (const base::Error& error) {
+      app_.say(
+          fmt::format("staithe: the end of run {} could not be written to the state: {}\n"
+                      "Nothing new is begun until somebody has looked.\n"
+                      "  next  staithe recover      when the state can be written again",
+                      run_id_, error.what()));
+      return std::max<int>(finished.exit_code, exit_needs_person);
+    }
+    try {
       store_->prune(plan_.environment, request_.keep_runs);
     } catch (const base::Error& error) {
-      app_.say(fmt::format("staithe: the end of run {} is not in the history: {}", run_id_, error.what()));
+      app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
+    return finished.exit_code;
   }
 
   App& app_;
@@ -233,9 +245,7 @@ class RunOfPlan {
 }  // namespace
 
 std::string new_run_id() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
+  const auto utc = base::utc(store::now());
   std::random_device random;
   return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}", utc.tm_year + 1900, utc.tm_mon + 1,
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);

@@ -3,6 +3,7 @@
 #include "looking.hpp"
 #include "version.hpp"
 
+#include "staithe/base/utc.hpp"
 #include "staithe/report/checks.hpp"
 
 #include <nlohmann/json.hpp>
@@ -32,7 +33,7 @@ WatchLog::WatchLog(App& app)
 WatchLog::~WatchLog() = default;
 
 void WatchLog::note(const watch::Note& note) {
-  nlohmann::json record{{"type", "watch"}, {"event", note.event}, {"time", timestamp(store::now())}};
+  nlohmann::json record{{"type", "watch"}, {"event", note.event}, {"time", base::utc_text_ms(store::now())}};
   for (const auto& [name, value] : note.facts) record[name] = app_.redactor().clean(value);
   app_.print(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }

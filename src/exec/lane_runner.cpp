@@ -1,5 +1,7 @@
 #include "lane_runner.hpp"
 
+#include "staithe/base/elapsed.hpp"
+
 namespace staithe::exec {
 namespace {
 
@@ -7,10 +9,6 @@ using Clock = std::chrono::steady_clock;
 
 /// What a revert does may be given up when the journal cannot be written: the host serves as it is.
 constexpr Manner reverting{Shield::soft, Record::required, Persistence::stubborn};
-
-base::Duration since(Clock::time_point start) {
-  return std::chrono::duration_cast<base::Duration>(Clock::now() - start);
-}
 
 class LaneRunner {
  public:
@@ -32,7 +30,7 @@ class LaneRunner {
       if (!result_.ok()) break;
     }
     result_.actions = state_.index;
-    result_.duration = since(started);
+    result_.duration = base::since(started);
     return std::move(result_);
   }
 
@@ -60,7 +58,7 @@ class LaneRunner {
   void run_bracket(const plan::Bracket& bracket) {
     const auto taken_at = Clock::now();
     hold(bracket);
-    result_.taken += since(taken_at);
+    result_.taken += base::since(taken_at);
   }
 
   void hold(const plan::Bracket& bracket) {

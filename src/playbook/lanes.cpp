@@ -18,19 +18,10 @@ void append(Actions& to, Actions from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-plan::Action make(std::string step, plan::Effect effect, std::string title, base::Duration timeout) {
-  plan::Action action;
-  action.step = std::move(step);
-  action.title = std::move(title);
-  action.effect = std::move(effect);
-  action.timeout = timeout;
-  return action;
-}
-
 plan::Action record(const HostSite& host, const std::string& state) {
   const steps::Release& release = *host.release;
   plan::RecordRelease effect{host.host->name.value, release.service, release.id, release.sha, state};
-  return make("record", std::move(effect), "release " + release.id + " is " + state, seconds(10));
+  return make_action("record", std::move(effect), "release " + release.id + " is " + state, seconds(10));
 }
 
 bool alters(const Actions& actions) {
@@ -55,6 +46,15 @@ std::vector<std::string> captures_of(const steps::Lowered& lowered) {
 }
 
 }  // namespace
+
+plan::Action make_action(std::string step, plan::Effect effect, std::string title, base::Duration timeout) {
+  plan::Action action;
+  action.step = std::move(step);
+  action.title = std::move(title);
+  action.effect = std::move(effect);
+  action.timeout = timeout;
+  return action;
+}
 
 /// The captured values that an action needs.
 void add_captures_used(const plan::Action& action, std::set<std::string>& names) {
@@ -204,7 +204,7 @@ void LaneMaker::verify(Assembly& lane, const HostSite& host) {
     effect.host = host.host->name.value;
     effect.script = steps::verify_script(release);
     effect.reads_only = true;
-    forward = make("verify", std::move(effect), "current is " + release.id, seconds(30));
+    forward = make_action("verify", std::move(effect), "current is " + release.id, seconds(30));
   } else {
     std::vector<steps::Problem> problems;
     const auto url = steps::expand_text("$(release_url)", host.variables, problems);
@@ -218,12 +218,12 @@ void LaneMaker::verify(Assembly& lane, const HostSite& host) {
     plan::Probe effect;
     effect.each_within = seconds(5);
     effect.what = probe;
-    forward = make("verify", effect, probe.url.shown() + " says " + release.id, seconds(30));
+    forward = make_action("verify", effect, probe.url.shown() + " says " + release.id, seconds(30));
     probe.contains = {};
     probe.contains.append(plan::CaptureRef{"staithe.previous"});
     effect.what = probe;
-    lane.repair.push_back(
-        make("verify", std::move(effect), probe.url.shown() + " says the release before", seconds(30)));
+    lane.repair.push_back(make_action("verify", std::move(effect),
+                                      probe.url.shown() + " says the release before", seconds(30)));
   }
   if (lane.open) {
     lane.open->body.push_back(std::move(forward));
@@ -344,11 +344,11 @@ std::vector<plan::Lane> LaneMaker::preflight(bool has_checkout, bool drains) {
     look.reads_only = true;
     if (!look.script.empty()) {
       lane.nodes.emplace_back(
-          make("preflight", std::move(look), "what " + lane.host + " needs is there", seconds(60)));
+          make_action("preflight", std::move(look), "what " + lane.host + " needs is there", seconds(60)));
     }
     if (drains && host.in_rotation) {
-      lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{lane.host},
-                                   "the servers of " + lane.host + " can be drained", seconds(30)));
+      lane.nodes.emplace_back(make_action("preflight", plan::SurveyRotation{lane.host},
+                                          "the servers of " + lane.host + " can be drained", seconds(30)));
     }
     if (!lane.nodes.empty()) lanes.push_back(std::move(lane));
   }
@@ -364,9 +364,9 @@ std::vector<plan::Lane> LaneMaker::cleanup() {
     plan::RunRemote effect;
     effect.host = lane.host;
     effect.script = steps::cleanup_script(*host.release);
-    lane.nodes.emplace_back(make("cleanup", std::move(effect),
-                                 "mark " + host.release->id + " good and remove old releases",
-                                 std::chrono::minutes(5)));
+    lane.nodes.emplace_back(make_action("cleanup", std::move(effect),
+                                        "mark " + host.release->id + " good and remove old releases",
+                                        std::chrono::minutes(5)));
     lane.nodes.emplace_back(record(host, "good"));
     lanes.push_back(std::move(lane));
   }

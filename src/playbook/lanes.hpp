@@ -31,6 +31,8 @@ struct RunSite {
   std::vector<HostSite> hosts;  ///< in the order of the run
 };
 
+plan::Action make_action(std::string step, plan::Effect effect, std::string title, base::Duration timeout);
+
 /// Turns sections into lanes. Findings are added; the lanes of a site with findings are incomplete.
 class LaneMaker {
  public:

@@ -32,15 +32,6 @@ std::optional<std::vector<std::string>> selected(const Environment& environment,
   return std::nullopt;
 }
 
-plan::Action make(std::string step, plan::Effect effect, std::string title, base::Duration timeout) {
-  plan::Action action;
-  action.step = std::move(step);
-  action.title = std::move(title);
-  action.effect = std::move(effect);
-  action.timeout = timeout;
-  return action;
-}
-
 void add_servers(plan::Servers& all, const plan::Servers& more) {
   for (const plan::ServerRef& name : more.names) {
     if (std::find(all.names.begin(), all.names.end(), name) == all.names.end()) all.names.push_back(name);
@@ -84,26 +75,27 @@ std::optional<plan::Servers> all_servers(const Project& project, const Environme
 
 std::vector<plan::Action> drain_actions(const std::string& host, const RotationRequest& rotation) {
   std::vector<plan::Action> actions;
-  actions.push_back(make("drain", plan::GuardCapacity{host, rotation.min_available},
-                         "enough servers without " + host, seconds(30)));
-  actions.push_back(make("drain", Change{host, Change::To::drain}, "drain " + host, seconds(30)));
-  actions.push_back(make("drain", Await{host, Await::Until::calm, Await::AtDeadline::go_on, {}},
-                         host + " is calm", rotation.within));
-  actions.push_back(make("drain", Change{host, Change::To::maint}, host + " to maintenance", seconds(30)));
-  actions.push_back(make("drain", Await{host, Await::Until::calm, rotation.at_deadline, {}},
-                         "nothing in flight on " + host, seconds(30)));
+  actions.push_back(make_action("drain", plan::GuardCapacity{host, rotation.min_available},
+                                "enough servers without " + host, seconds(30)));
+  actions.push_back(make_action("drain", Change{host, Change::To::drain}, "drain " + host, seconds(30)));
+  actions.push_back(make_action("drain", Await{host, Await::Until::calm, Await::AtDeadline::go_on, {}},
+                                host + " is calm", rotation.within));
+  actions.push_back(
+      make_action("drain", Change{host, Change::To::maint}, host + " to maintenance", seconds(30)));
+  actions.push_back(make_action("drain", Await{host, Await::Until::calm, rotation.at_deadline, {}},
+                                "nothing in flight on " + host, seconds(30)));
   return actions;
 }
 
 std::vector<plan::Action> restore_actions(const std::string& host, base::Duration within) {
   std::vector<plan::Action> actions;
-  actions.push_back(
-      make("restore", Change{host, Change::To::prove}, "let HAProxy's checks prove " + host, seconds(30)));
-  actions.push_back(make("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}},
-                         host + " is proven", within));
-  actions.push_back(make("restore", Change{host, Change::To::ready}, "restore " + host, seconds(30)));
-  actions.push_back(make("restore", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
-                         host + " serves", within));
+  actions.push_back(make_action("restore", Change{host, Change::To::prove},
+                                "let HAProxy's checks prove " + host, seconds(30)));
+  actions.push_back(make_action("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}},
+                                host + " is proven", within));
+  actions.push_back(make_action("restore", Change{host, Change::To::ready}, "restore " + host, seconds(30)));
+  actions.push_back(make_action("restore", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
+                                host + " serves", within));
   return actions;
 }
 
@@ -121,8 +113,8 @@ void add_rotation_locks(plan::Plan& plan, const Project& project, const Environm
                            });
     if (!concerned) continue;
     const std::string scope = environment.name.value + "/" + service.name.value;
-    plan.open.push_back(make("lock", plan::TakeLock{scope, plan.title}, "lock " + scope, seconds(30)));
-    plan.close.push_back(make("lock", plan::GiveLock{scope}, "unlock " + scope, seconds(30)));
+    plan.open.push_back(make_action("lock", plan::TakeLock{scope, plan.title}, "lock " + scope, seconds(30)));
+    plan.close.push_back(make_action("lock", plan::GiveLock{scope}, "unlock " + scope, seconds(30)));
   }
 }
 
@@ -138,10 +130,10 @@ plan::Lane rotation_lane(const std::string& host, const RotationRequest& rotatio
   plan::Bracket bracket;
   bracket.name = "rotation";
   bracket.acquire = drain_actions(host, rotation);
-  bracket.undo.push_back(
-      make("drain", Change{host, Change::To::undo}, "put " + host + " back as it was found", seconds(30)));
-  bracket.undo.push_back(make("drain", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
-                              host + " serves again", seconds(60)));
+  bracket.undo.push_back(make_action("drain", Change{host, Change::To::undo},
+                                     "put " + host + " back as it was found", seconds(30)));
+  bracket.undo.push_back(make_action("drain", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
+                                     host + " serves again", seconds(60)));
   lane.nodes.emplace_back(std::move(bracket));
   return lane;
 }
@@ -199,7 +191,7 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
     effect.script = command;
     plan::Lane lane;
     lane.host = name;
-    lane.nodes.emplace_back(make("run", std::move(effect), plan.title, timeout));
+    lane.nodes.emplace_back(make_action("run", std::move(effect), plan.title, timeout));
     stage.lanes.push_back(std::move(lane));
   }
   plan.stages.push_back(std::move(stage));
@@ -241,8 +233,8 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
     if (rotation.rotation == Rotation::drain) {
       plan::Lane lane;
       lane.host = name;
-      lane.nodes.emplace_back(make("preflight", plan::SurveyRotation{name},
-                                   "the servers of " + name + " can be drained", seconds(30)));
+      lane.nodes.emplace_back(make_action("preflight", plan::SurveyRotation{name},
+                                          "the servers of " + name + " can be drained", seconds(30)));
       survey.lanes.push_back(std::move(lane));
     }
     roll.lanes.push_back(rotation_lane(name, rotation));

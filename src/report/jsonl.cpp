@@ -1,3 +1,4 @@
+#include "staithe/base/utc.hpp"
 #include "staithe/report/sinks.hpp"
 
 #include <fmt/format.h>
@@ -17,16 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* schema = "1.0";
 constexpr auto heartbeat_every = std::chrono::seconds(30);
 constexpr auto progress_every = std::chrono::seconds(1);
-
-/// RFC 3339, UTC, milliseconds.
-std::string timestamp(std::chrono::system_clock::time_point time) {
-  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = static_cast<std::time_t>(since / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, since % 1000);
-}
 
 const char* level_name(event::Level level) noexcept {
   switch (level) {
@@ -88,7 +79,7 @@ class JsonLines final : public Sink {
   Json begin(const char* type) {
     Json record;
     record["type"] = type;
-    record["ts"] = timestamp(time_);
+    record["ts"] = base::utc_text_ms(time_);
     record["seq"] = ++seq_;
     if (!run_id_.empty()) record["run_id"] = run_id_;
     return record;

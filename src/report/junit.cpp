@@ -5,6 +5,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 
 #include <fmt/format.h>
 
@@ -47,14 +48,6 @@ struct Suite {
   std::string name;
   std::vector<Case> cases;
 };
-
-std::string iso_time(Time time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
 
 std::string seconds_attribute(base::Duration duration) {
   return fmt::format("{}.{:03}", duration.count() / 1000, duration.count() % 1000);
@@ -118,7 +111,7 @@ std::string case_xml(const Case& one) {
   std::string text = xml_open("testcase", {{"classname", one.class_name},
                                            {"name", one.name},
                                            {"time", seconds_attribute(one.duration)},
-                                           {"timestamp", iso_time(one.began)}});
+                                           {"timestamp", base::utc_text(one.began)}});
   text += "\n";
   const XmlAttributes why{{"message", one.message}, {"type", one.type}};
   switch (one.verdict) {
@@ -153,7 +146,7 @@ std::string suite_xml(const Suite& suite) {
                                             {"errors", count(Case::Verdict::error)},
                                             {"skipped", count(Case::Verdict::skipped)},
                                             {"time", seconds_attribute(total)},
-                                            {"timestamp", iso_time(suite.cases.front().began)}});
+                                            {"timestamp", base::utc_text(suite.cases.front().began)}});
   text += "\n";
   for (const auto& one : suite.cases) text += case_xml(one);
   return text + "</testsuite>\n";

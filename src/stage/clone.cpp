@@ -1,11 +1,12 @@
 #include "staithe/stage/clone.hpp"
 
+#include "numbers.hpp"
+
 #include "staithe/stage/snapshots.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 namespace staithe::stage {
@@ -18,12 +19,6 @@ using base::Scope;
 constexpr base::Duration template_patience{15'000};
 constexpr base::Duration drop_patience{20'000};
 constexpr const char* mark_key = "staithe_clone";
-
-std::uint64_t number(const pg::Value& value) {
-  std::uint64_t result = 0;
-  if (value) std::from_chars(value->data(), value->data() + value->size(), result);
-  return result;
-}
 
 std::optional<CloneMark> from_comment(const std::string& comment) {
   const auto document = nlohmann::json::parse(comment, nullptr, false);
@@ -93,7 +88,7 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   for (const auto& row : rows.rows)
     if (const auto mark = from_comment(row[1].value_or("")))
       clones.push_back(
-          {row[0].value_or(""), *mark, number(row[2]), static_cast<std::uint32_t>(number(row[3]))});
+          {row[0].value_or(""), *mark, number_of(row[2]), static_cast<std::uint32_t>(number_of(row[3]))});
   std::sort(clones.begin(), clones.end(),
             [](const auto& a, const auto& b) { return a.mark.made_at < b.mark.made_at; });
   return clones;

@@ -1,5 +1,6 @@
 #include "asking.hpp"
 
+#include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/checks/expectation.hpp"
 
@@ -18,10 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_now() {
   return static_cast<double>(store::now().time_since_epoch().count()) / 1000;
-}
-
-base::Duration since(Clock::time_point begun) {
-  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
 }
 
 /// The nearest-rank percentile of sorted values.
@@ -56,7 +53,7 @@ class Asking {
       if (error.code() == base::ErrorCode::cancelled) asked_.cancelled = true;
       unjudged(error.what());
     }
-    asked_.attempt.duration = since(begun);
+    asked_.attempt.duration = base::since(begun);
     return std::move(asked_);
   }
 
@@ -126,7 +123,7 @@ class Asking {
       asked_.attempt.unjudged = false;
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
-      asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(since(begun).count()));
+      asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(base::since(begun).count()));
       asked_.reply.facts["polls"] = Value::count(polls);
       if (answered) {
         auto judged = judge_all(until, asked_.reply, redactor_);

@@ -5,6 +5,7 @@
 
 #include "staithe/base/digest.hpp"
 #include "staithe/base/error.hpp"
+#include "staithe/base/utc.hpp"
 
 #include <fmt/format.h>
 
@@ -21,20 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 base::Duration since(Clock::time_point begun) {
   return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
-}
-
-std::tm utc_of(Time time) {
-  const std::time_t clock = static_cast<std::time_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
-  std::tm utc{};
-  gmtime_r(&clock, &utc);
-  return utc;
-}
-
-std::string iso_text(Time time) {
-  const auto utc = utc_of(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 checks::Share share_of(const CheckResult& one) {
@@ -95,7 +82,7 @@ class Run {
     state_.resize(plan.suites.size(), State::waiting);
     begun_.resize(plan.suites.size(), run_begun_);
     values_["run.id"] = Captured::of_text(run_.run_id);
-    values_["run.started"] = Captured::of_text(iso_text(run_.started));
+    values_["run.started"] = Captured::of_text(base::utc_text(run_.started));
   }
 
   RunResult perform() {
@@ -326,7 +313,7 @@ RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& pro
 }
 
 std::string new_run_id(Time now) {
-  const auto utc = utc_of(now);
+  const auto utc = base::utc(now);
   std::string tail;
   for (const char byte : base::random_bytes(3))
     tail += fmt::format("{:02x}", static_cast<unsigned char>(byte));

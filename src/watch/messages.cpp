@@ -1,6 +1,7 @@
 #include "wording.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/watch/alerts.hpp"
 
 #include <fmt/format.h>
@@ -73,7 +74,7 @@ std::string text_of(const Message& message, const std::string& project) {
   if (one.details.size() > 1)
     for (const auto& detail : one.details) text += "\n  " + detail;
   if (!one.blocked.empty()) text += "\n  not run because of it: " + base::join(one.blocked, ", ");
-  text += "\n  since " + iso(one.since);
+  text += "\n  since " + base::utc_text_ms(one.since);
   if (one.runs > 1) text += fmt::format(", {} runs in a row", one.runs);
   if (!one.release.empty()) text += ", release " + one.release.substr(0, 12);
   if (!one.owner.empty()) text += "\n  owner " + one.owner;
@@ -95,7 +96,7 @@ std::string pagerduty_body(const Message& message, const std::string& project,
     return dumped(event);
   }
   event["event_action"] = "trigger";
-  json details{{"since", iso(one.since)}, {"runs_in_a_row", one.runs}, {"failed", one.details}};
+  json details{{"since", base::utc_text_ms(one.since)}, {"runs_in_a_row", one.runs}, {"failed", one.details}};
   if (!one.blocked.empty()) details["not_run_because_of_it"] = one.blocked;
   if (!one.release.empty()) details["release"] = one.release;
   if (!one.run_id.empty()) details["run"] = one.run_id;
@@ -103,7 +104,7 @@ std::string pagerduty_body(const Message& message, const std::string& project,
   event["payload"] = {{"summary", cut(base::printable(headline(message, project)))},
                       {"source", project.empty() ? "staithe" : project},
                       {"severity", pagerduty_severity(one)},
-                      {"timestamp", iso(message.time)},
+                      {"timestamp", base::utc_text_ms(message.time)},
                       {"component", one.suite},
                       {"group", one.environment},
                       {"class", name_of(one.kind)},

@@ -1,5 +1,6 @@
 #include "wording.hpp"
 
+#include "staithe/base/utc.hpp"
 #include "staithe/watch/views.hpp"
 
 #include <fmt/format.h>
@@ -106,7 +107,7 @@ std::string page_html(const Overview& overview) {
       "for "
       "machines.</p>\n",
       word, for_html(place), style, for_html(place.empty() ? "Checks" : place),
-      iso(overview.now).substr(0, 19), for_html(overview.version));
+      base::utc_text_ms(overview.now).substr(0, 19), for_html(overview.version));
   out += fmt::format("<div class=\"banner {}\" id=health><b>{}</b>", state, word);
   if (!health.reasons.empty()) {
     out += "<ul>";

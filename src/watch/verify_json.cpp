@@ -1,5 +1,6 @@
 #include "wording.hpp"
 
+#include "staithe/base/utc.hpp"
 #include "staithe/watch/views.hpp"
 
 #include <fmt/format.h>
@@ -17,8 +18,9 @@ double seconds(base::Duration duration) {
 }
 
 json json_of(const CheckState& one) {
-  json record{{"check", one.name},    {"verdict", name_of(one.verdict)}, {"severity", name_of(one.severity)},
-              {"reason", one.reason}, {"since", iso(one.since)},         {"at", one.position}};
+  json record{
+      {"check", one.name},    {"verdict", name_of(one.verdict)},       {"severity", name_of(one.severity)},
+      {"reason", one.reason}, {"since", base::utc_text_ms(one.since)}, {"at", one.position}};
   if (one.quarantined) record["quarantined"] = true;
   if (!one.blocking) record["blocking"] = false;
   return record;
@@ -41,8 +43,8 @@ json json_of(const SuiteState& suite, base::SteadyTime now) {
   if (!suite.reason.empty()) record["reason"] = suite.reason;
   record["run_id"] = suite.run_id;
   record["release"] = suite.release;
-  record["started"] = iso(suite.started);
-  record["finished"] = iso(suite.finished);
+  record["started"] = base::utc_text_ms(suite.started);
+  record["finished"] = base::utc_text_ms(suite.finished);
   record["age_s"] = seconds(fresh.age);
   record["confidence"] = suite.confidence;
   record["checks"] = suite.checks.size();
@@ -120,13 +122,15 @@ std::string verify_json(const Overview& overview) {
               {"quarantined", quarantined},
               {"project", overview.project},
               {"environment", overview.environment},
-              {"time", iso(overview.now)},
+              {"time", base::utc_text_ms(overview.now)},
               {"suites", suites}};
   auto incidents = json::array();
   for (const auto& one : overview.incidents)
     if (one.told)
-      incidents.push_back(
-          {{"id", one.id}, {"since", iso(one.since)}, {"reason", one.reason}, {"culprit", one.culprit}});
+      incidents.push_back({{"id", one.id},
+                           {"since", base::utc_text_ms(one.since)},
+                           {"reason", one.reason},
+                           {"culprit", one.culprit}});
   record["incidents"] = incidents;
   if (!overview.files_trouble.empty()) record["files"] = overview.files_trouble;
   if (!overview.history_trouble.empty()) record["history"] = overview.history_trouble;

@@ -9,8 +9,8 @@
 namespace staithe::world {
 namespace {
 
-constexpr std::size_t at_once = 16;
-constexpr base::Duration each_within{20'000};
+constexpr std::size_t scans_at_once = 16;
+constexpr base::Duration scan_within{20'000};
 constexpr std::array<std::string_view, 3> types{"ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"};
 
 /// Where the user's own keys are kept, and how.
@@ -42,14 +42,14 @@ std::vector<ShownHost> scan_host_keys(const plan::Plan& plan, const std::vector<
                                       const Person& person, const base::Scope& scope) {
   Hosts hosts(plan, person);
   std::vector<ShownHost> shown(names.size());
-  together(names.size(), at_once, [&](std::size_t i) {
+  together(names.size(), scans_at_once, [&](std::size_t i) {
     auto& host = shown[i];
     host.host = names[i];
     try {
       host.name = hosts.known_hosts_name(names[i]);
       for (const auto type : types) {
         try {
-          const auto key = hosts.scan(names[i], type, scope.at_most(each_within));
+          const auto key = hosts.scan(names[i], type, scope.at_most(scan_within));
           const auto verdict = hosts.judge(names[i], key);
           host.keys.push_back({key, verdict.state, verdict.detail});
         } catch (const base::Error& error) {

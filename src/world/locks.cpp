@@ -1,5 +1,7 @@
 #include "locks.hpp"
 
+#include "staithe/base/utc.hpp"
+
 #include <fmt/format.h>
 
 #include <ctime>
@@ -8,10 +10,7 @@ namespace staithe::world {
 namespace {
 
 std::string clock_text(store::Time time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(
-      std::chrono::time_point_cast<std::chrono::system_clock::duration>(time));
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
+  const auto utc = base::utc(time);
   return fmt::format("{:02}:{:02}:{:02} UTC", utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 

@@ -230,16 +230,33 @@ bool ended_well(const Lane& lane, const JournalView& journal) {
 }
 
 /// Whether every host is on the new release, or healthy on it and only to be let in.
-bool rolled_well(const std::vector<HostLeft>& all) {
+bool all_on_new(const std::vector<HostLeft>& all) {
   return !all.empty() && std::all_of(all.begin(), all.end(), [](const HostLeft& host) {
     return host.left == Left::done || host.left == Left::out_done;
   });
 }
 
+/// Whether what a host does after it is back, its last check above all, was refused on any: such a release is
+/// not good, wherever else it serves.
+bool condemned(const plan::Plan& plan, const JournalView& journal) {
+  const auto failed = [&](const Action& action) {
+    const auto entry = journal.actions.find(action.id);
+    return entry != journal.actions.end() && entry->second.ended && !journal.ended_well(action.id);
+  };
+  for (const auto& stage : plan.stages) {
+    if (stage.shape != plan::Stage::Shape::rolling) continue;
+    for (const auto& lane : stage.lanes) {
+      const auto rest = rest_of(lane);
+      if (std::any_of(rest.begin(), rest.end(), failed)) return true;
+    }
+  }
+  return false;
+}
+
 /// What follows the roll on each host is owed only where nothing in between was to judge the roll, or found
 /// it good.
 void find_unclean(const plan::Plan& plan, const JournalView& journal, std::vector<HostLeft>& all) {
-  if (!rolled_well(all)) return;
+  if (!all_on_new(all) || condemned(plan, journal)) return;
   const plan::Stage* roll = nullptr;
   for (const auto& stage : plan.stages) {
     if (stage.shape == plan::Stage::Shape::rolling) roll = &stage;

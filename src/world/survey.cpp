@@ -17,7 +17,7 @@
 namespace staithe::world {
 namespace {
 
-constexpr std::size_t at_once = 32;
+constexpr std::size_t asked_at_once = 32;
 constexpr base::Duration url_patience{5'000};
 constexpr std::size_t shown_answer = 64;
 
@@ -164,7 +164,7 @@ Survey look(const plan::Plan& plan, const std::vector<HostWish>& wishes, Look wh
   if (what != Look::balancers) survey.hosts.resize(wishes.size());
   if (what != Look::hosts) survey.balancers.resize(plan.balancers.size());
   const auto count = survey.hosts.size() + survey.balancers.size();
-  together(count, at_once, [&](std::size_t i) {
+  together(count, asked_at_once, [&](std::size_t i) {
     // Balancers first: they are few, and slow when they are reached through a host.
     if (i < survey.balancers.size())
       survey.balancers[i] = look_at_balancer(hosts, plan.balancers[i], scope);

@@ -13,8 +13,6 @@
 namespace staithe::yaml {
 namespace {
 
-constexpr std::size_t npos = std::string::npos;
-
 /// Tags that the parser gives to values without one.
 bool is_implicit(const std::string& tag) {
   return tag.empty() || tag == "?" || tag == "!";

@@ -10,8 +10,6 @@
 namespace staithe::yaml {
 namespace {
 
-constexpr std::size_t npos = std::string_view::npos;
-
 unsigned byte_of(char c) {
   return static_cast<unsigned char>(c);
 }

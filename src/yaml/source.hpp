@@ -9,6 +9,9 @@
 
 namespace staithe::yaml {
 
+/// Nowhere in the text.
+inline constexpr std::size_t npos = std::string_view::npos;
+
 /// The text of one file under its byte offsets, for the parser and for what it says about mistakes.
 class Source {
  public:

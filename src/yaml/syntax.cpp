@@ -9,8 +9,6 @@
 namespace staithe::yaml {
 namespace {
 
-constexpr std::size_t npos = std::string::npos;
-
 struct Finding {
   std::size_t offset;
   std::string message;

@@ -88,6 +88,27 @@ class OtherState(harness.SystemTest):
     def state_is_there(self):
         return os.path.exists(self.sandbox.path(".staithe", "state.db"))
 
+    def test_the_end_of_a_run_cannot_be_written(self):
+        """The hosts are done and the state is not: that is said, and the next run refuses until somebody looks."""
+        words = ("-e", "production", "--limit", "web1", "--yes")
+        self.ended(self.sandbox.deploy("v2", "--limit", "web1"), 0)
+        self.change_state("CREATE TRIGGER no_end BEFORE UPDATE OF ended ON staithe_runs "
+                          "BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
+        self.addCleanup(self.change_state, "DROP TRIGGER IF EXISTS no_end")
+        self.ended(self.sandbox.deploy("v3", "--limit", "web1"), 5, "could not be written to the state",
+                   "staithe recover")
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
+        self.ended(self.sandbox.deploy("v2", "--limit", "web1"), 4, "staithe recover")
+        self.change_state("DROP TRIGGER no_end")
+        self.ended(self.sandbox.staithe("recover", *words[:2], "--yes"), 0)
+        self.nothing_left()
+        self.ended(self.sandbox.deploy("v2", "--limit", "web1"), 0, "done: 1 host")
+
+    def change_state(self, sql):
+        with contextlib.closing(self.sandbox.state()) as database:
+            database.execute(sql)
+            database.commit()
+
     def test_terminal_goes_away(self):
         """SIGHUP is a wish to stop like the others: the host in hand is put back or finished."""
         before = self.sandbox.versions()

@@ -42,7 +42,7 @@ std::vector<std::string> names_of(std::string_view text) {
 
 void read_leaf(CURL* easy, Certificate& certificate) {
   curl_certinfo* chain = nullptr;
-  if (::curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == nullptr ||
+  if (curl().easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == nullptr ||
       chain->num_of_certs < 1)
     return;
   for (const auto* entry = chain->certinfo[0]; entry != nullptr; entry = entry->next) {
@@ -70,7 +70,7 @@ class Shaking {
                            ? fmt::format("{}:{}", bracketed(request.host), request.port)
                            : request.connect_to;
     connect_to_.add("::" + where);
-    const auto set = [&](CURLoption option, auto value) { ::curl_easy_setopt(easy_.get(), option, value); };
+    const auto set = [&](CURLoption option, auto value) { curl().easy_setopt(easy_.get(), option, value); };
     set(CURLOPT_URL, url_.c_str());
     set(CURLOPT_CONNECT_ONLY, 1L);
     set(CURLOPT_CONNECT_TO, connect_to_.get());
@@ -88,36 +88,36 @@ class Shaking {
   }
 
   Handshake shake(const base::Scope& scope) {
-    ::curl_multi_add_handle(multi_.get(), easy_.get());
+    curl().multi_add_handle(multi_.get(), easy_.get());
     Handshake result;
     const auto begun = std::chrono::steady_clock::now();
     for (int running = 1; running > 0;) {
-      ::curl_multi_perform(multi_.get(), &running);
+      curl().multi_perform(multi_.get(), &running);
       if (running == 0) break;
       if (scope.cancelled() || scope.expired()) {
-        ::curl_multi_remove_handle(multi_.get(), easy_.get());
+        curl().multi_remove_handle(multi_.get(), easy_.get());
         scope.check("a TLS handshake");
       }
       curl_waitfd stop{};
       if (scope.cancel != nullptr) stop = {scope.cancel->fd(), CURL_WAIT_POLLIN, 0};
       const auto rest = std::clamp(scope.left(), Duration{1}, Duration{1'000});
-      ::curl_multi_poll(multi_.get(), &stop, scope.cancel != nullptr ? 1 : 0, static_cast<int>(rest.count()),
+      curl().multi_poll(multi_.get(), &stop, scope.cancel != nullptr ? 1 : 0, static_cast<int>(rest.count()),
                         nullptr);
     }
     int left = 0;
-    if (const CURLMsg* message = ::curl_multi_info_read(multi_.get(), &left))
+    if (const CURLMsg* message = curl().multi_info_read(multi_.get(), &left))
       result.code = message->data.result;
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &result.verdict);
-    result.text = error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(result.code);
+    curl().easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &result.verdict);
+    result.text = error_[0] != '\0' ? error_.data() : curl().easy_strerror(result.code);
     result.certificate.duration =
         std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
     const char* address = nullptr;
     long port = 0;
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
-    ::curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &port);
+    curl().easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &address);
+    curl().easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &port);
     if (address != nullptr) result.certificate.peer = fmt::format("{}:{}", bracketed(address), port);
     read_leaf(easy_.get(), result.certificate);
-    ::curl_multi_remove_handle(multi_.get(), easy_.get());
+    curl().multi_remove_handle(multi_.get(), easy_.get());
     return result;
   }
 

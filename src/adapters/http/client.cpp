@@ -66,17 +66,17 @@ class Exchange {
  public:
   Exchange(const Request& request, const base::Scope& scope, CURLM* multi, CURL* easy)
       : request_(request), multi_(multi), easy_(easy) {
-    ::curl_easy_reset(easy_);
+    curl().easy_reset(easy_);
     set_target(scope);
     set_message();
     set_limits();
   }
 
   Reply perform(const base::Scope& scope) {
-    if (::curl_multi_add_handle(multi_, easy_) != CURLM_OK) fail("libcurl takes no request");
+    if (curl().multi_add_handle(multi_, easy_) != CURLM_OK) fail("libcurl takes no request");
     const Attached attached{multi_, easy_};
     for (int running = 1; running > 0;) {
-      check_multi(::curl_multi_perform(multi_, &running));
+      check_multi(curl().multi_perform(multi_, &running));
       if (running == 0) break;
       if (scope.cancelled()) throw Error(ErrorCode::cancelled, place() + ": stopped");
       if (scope.expired()) throw Error(ErrorCode::timeout, place() + ": no reply in time");
@@ -90,13 +90,13 @@ class Exchange {
   struct Attached {
     CURLM* multi;
     CURL* easy;
-    ~Attached() { ::curl_multi_remove_handle(multi, easy); }
+    ~Attached() { curl().multi_remove_handle(multi, easy); }
   };
 
   template <typename Value>
   void set(CURLoption option, Value value) {
-    if (const CURLcode code = ::curl_easy_setopt(easy_, option, value); code != CURLE_OK)
-      fail(fmt::format("option {}: {}", static_cast<int>(option), ::curl_easy_strerror(code)));
+    if (const CURLcode code = curl().easy_setopt(easy_, option, value); code != CURLE_OK)
+      fail(fmt::format("option {}: {}", static_cast<int>(option), curl().easy_strerror(code)));
   }
 
   void set_target(const base::Scope& scope) {
@@ -164,36 +164,36 @@ class Exchange {
     curl_waitfd stop{};
     if (scope.cancel != nullptr) stop = {scope.cancel->fd(), CURL_WAIT_POLLIN, 0};
     const auto rest = std::clamp(scope.left(), Duration{1}, Duration{1'000});
-    check_multi(::curl_multi_poll(multi_, &stop, scope.cancel != nullptr ? 1 : 0,
+    check_multi(curl().multi_poll(multi_, &stop, scope.cancel != nullptr ? 1 : 0,
                                   static_cast<int>(rest.count()), nullptr));
   }
 
   void finish() {
     int left = 0;
-    const CURLMsg* message = ::curl_multi_info_read(multi_, &left);
+    const CURLMsg* message = curl().multi_info_read(multi_, &left);
     if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
     const CURLcode code = message->data.result;
     if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
     if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
-      const std::string detail = error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(code);
+      const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
       // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
       const bool no_http = code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string::npos;
       throw Error(no_http ? ErrorCode::protocol : code_of(code), place() + ": " + base::printable(detail));
     }
     long number = 0;
-    ::curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);
+    curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);
     reply_.status = static_cast<int>(number);
-    ::curl_easy_getinfo(easy_, CURLINFO_REDIRECT_COUNT, &number);
+    curl().easy_getinfo(easy_, CURLINFO_REDIRECT_COUNT, &number);
     reply_.redirects = static_cast<int>(number);
     curl_off_t microseconds = 0;
-    ::curl_easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
+    curl().easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
     reply_.duration = Duration{microseconds / 1000};
     reply_.milliseconds = static_cast<double>(microseconds) / 1000;
-    ::curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &number);
+    curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &number);
     reply_.version = number == CURL_HTTP_VERSION_1_0 ? "1.0" : number == CURL_HTTP_VERSION_2_0 ? "2" : "1.1";
     const char* address = nullptr;
-    ::curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
-    ::curl_easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &number);
+    curl().easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
+    curl().easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &number);
     const std::string_view ip = address != nullptr ? address : "";
     const bool bracketed = ip.find(':') != std::string_view::npos;
     reply_.peer = bracketed ? fmt::format("[{}]:{}", ip, number) : fmt::format("{}:{}", ip, number);
@@ -240,7 +240,7 @@ class Exchange {
     throw Error(ErrorCode::failed, place() + ": " + text);
   }
   void check_multi(CURLMcode code) const {
-    if (code != CURLM_OK) fail(::curl_multi_strerror(code));
+    if (code != CURLM_OK) fail(curl().multi_strerror(code));
   }
 
   const Request& request_;

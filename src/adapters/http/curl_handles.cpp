@@ -19,18 +19,18 @@ bool has_authorities() {
 }  // namespace
 
 void initialise() {
-  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  static const CURLcode code = curl().global_init(CURL_GLOBAL_DEFAULT);
   if (code != CURLE_OK) throw Error(ErrorCode::unavailable, "libcurl cannot be used");
 }
 
 Multi new_multi() {
-  Multi multi(::curl_multi_init());
+  Multi multi(curl().multi_init());
   if (!multi) throw std::bad_alloc();
   return multi;
 }
 
 Easy new_easy() {
-  Easy easy(::curl_easy_init());
+  Easy easy(curl().easy_init());
   if (!easy) throw std::bad_alloc();
   return easy;
 }
@@ -38,11 +38,11 @@ Easy new_easy() {
 void trust_authorities(CURL* easy, const std::string& ca_file) {
   const char* const none = nullptr;
   if (!ca_file.empty()) {
-    ::curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file.c_str());
-    ::curl_easy_setopt(easy, CURLOPT_CAPATH, none);
+    curl().easy_setopt(easy, CURLOPT_CAINFO, ca_file.c_str());
+    curl().easy_setopt(easy, CURLOPT_CAPATH, none);
   } else if (has_authorities()) {
-    ::curl_easy_setopt(easy, CURLOPT_CAINFO, none);
-    ::curl_easy_setopt(easy, CURLOPT_CAPATH, authorities);
+    curl().easy_setopt(easy, CURLOPT_CAINFO, none);
+    curl().easy_setopt(easy, CURLOPT_CAPATH, authorities);
   }
 }
 

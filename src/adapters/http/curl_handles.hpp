@@ -1,8 +1,8 @@
 #pragma once
+#include "curl_library.hpp"
+
 #include "staithe/base/cancel.hpp"
 #include "staithe/base/error.hpp"
-
-#include <curl/curl.h>
 
 #include <memory>
 #include <new>
@@ -12,15 +12,16 @@
 namespace staithe::http {
 
 struct FreeMulti {
-  void operator()(CURLM* multi) const noexcept { ::curl_multi_cleanup(multi); }
+  void operator()(CURLM* multi) const noexcept { curl().multi_cleanup(multi); }
 };
 struct FreeEasy {
-  void operator()(CURL* easy) const noexcept { ::curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const noexcept { curl().easy_cleanup(easy); }
 };
 using Multi = std::unique_ptr<CURLM, FreeMulti>;
 using Easy = std::unique_ptr<CURL, FreeEasy>;
 
-/// Once for the process, on first use; never undone, because other threads may be inside.
+/// Once for the process, on first use; never undone, because other threads may be inside. Throws
+/// base::Error{unavailable} when there is no libcurl.
 void initialise();
 /// Both throw std::bad_alloc.
 Multi new_multi();
@@ -38,9 +39,9 @@ class List {
   List() = default;
   List(const List&) = delete;
   List& operator=(const List&) = delete;
-  ~List() { ::curl_slist_free_all(head_); }
+  ~List() { curl().slist_free_all(head_); }
   void add(const std::string& text) {
-    curl_slist* longer = ::curl_slist_append(head_, text.c_str());
+    curl_slist* longer = curl().slist_append(head_, text.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     head_ = longer;
   }

@@ -23,10 +23,10 @@
 namespace staithe::ssh {
 namespace {
 
-constexpr std::size_t max_file_bytes = 64UL << 20U;
+constexpr std::size_t max_pinned_bytes = 64UL << 20U;
 constexpr auto lock_retry = std::chrono::milliseconds(20);
 
-base::Error failure(const std::string& path, int error_number) {
+base::Error file_failure(const std::string& path, int error_number) {
   const bool denied = error_number == EACCES || error_number == EPERM || error_number == EROFS;
   return base::system_error(denied ? base::ErrorCode::permission : base::ErrorCode::io, path, error_number);
 }
@@ -49,7 +49,7 @@ class FileLock {
   FileLock(std::string path, const base::Scope& scope) : path_(std::move(path)) {
     for (;;) {
       fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-      if (!fd_) throw failure(path_, errno);
+      if (!fd_) throw file_failure(path_, errno);
       if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) {
         // The holder before us may have removed the name after we opened it: then this is the lock of
         // nothing.
@@ -60,7 +60,7 @@ class FileLock {
           return;
         continue;
       }
-      if (errno != EWOULDBLOCK && errno != EINTR) throw failure(path_, errno);
+      if (errno != EWOULDBLOCK && errno != EINTR) throw file_failure(path_, errno);
       scope.check("the lock on a known_hosts file");
       base::sleep_for(lock_retry, scope);
     }
@@ -79,13 +79,14 @@ class Replacement {
  public:
   explicit Replacement(std::string target) : target_(std::move(target)), path_(target_ + ".XXXXXX") {
     fd_.reset(::mkostemp(path_.data(), O_CLOEXEC));
-    if (!fd_) throw failure(path_, errno);
+    if (!fd_) throw file_failure(path_, errno);
     struct stat old {};
     if (::stat(target_.c_str(), &old) == 0) {
       // Owner first: chown clears mode bits. Without the right to it the file becomes ours, as with any
       // editor.
-      if (::fchown(fd_.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM) throw failure(path_, errno);
-      if (::fchmod(fd_.get(), old.st_mode & 07777U) != 0) throw failure(path_, errno);
+      if (::fchown(fd_.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM)
+        throw file_failure(path_, errno);
+      if (::fchmod(fd_.get(), old.st_mode & 07777U) != 0) throw file_failure(path_, errno);
     }
   }
   Replacement(const Replacement&) = delete;
@@ -98,11 +99,11 @@ class Replacement {
     while (!content.empty()) {
       const ssize_t written = ::write(fd_.get(), content.data(), content.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) throw failure(path_, errno);
+      if (written <= 0) throw file_failure(path_, errno);
       content.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (::fsync(fd_.get()) != 0) throw failure(path_, errno);
-    if (::rename(path_.c_str(), target_.c_str()) != 0) throw failure(target_, errno);
+    if (::fsync(fd_.get()) != 0) throw file_failure(path_, errno);
+    if (::rename(path_.c_str(), target_.c_str()) != 0) throw file_failure(target_, errno);
     path_.clear();
     const base::UniqueFd directory(::open(directory_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory) ::fsync(directory.get());
@@ -230,7 +231,7 @@ std::vector<Pin> checked(std::vector<Pin> pins) {
 }
 
 void make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw failure(path, errno);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw file_failure(path, errno);
 }
 
 }  // namespace
@@ -241,7 +242,7 @@ PinResult pin(const std::string& file, const std::vector<Pin>& pins, Existing ex
   const std::string path = real_path(file);
   make_directory(directory_of(path));
   const FileLock lock(path + ".lock", scope);
-  const std::string old = read_regular_file(path, max_file_bytes).value_or("");
+  const std::string old = read_regular_file(path, max_pinned_bytes).value_or("");
   Edit edit(wanted, existing, hashing);
   for (std::string_view rest = old; !rest.empty();) {
     const auto end = std::min(rest.find('\n'), rest.size() - 1) + 1;

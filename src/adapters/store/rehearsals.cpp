@@ -4,10 +4,10 @@
 namespace staithe::store {
 namespace {
 
-constexpr std::size_t kept = 500;
+constexpr std::size_t rehearsals_kept = 500;
 constexpr std::size_t longest_files = 64 * 1024;
 
-constexpr const char* columns =
+constexpr const char* rehearsal_columns =
     "SELECT run_id, project, environment, snapshot, snapshot_taken, files_id, files, passed, verdict, "
     "budgets, duration_ms, time FROM staithe_rehearsals WHERE environment = $1 ";
 
@@ -45,7 +45,7 @@ void Store::record_rehearsal(const Rehearsal& one) {
     session.exec(
         "DELETE FROM staithe_rehearsals WHERE environment = $1 AND run_id NOT IN (SELECT run_id FROM "
         "staithe_rehearsals WHERE environment = $1 ORDER BY time DESC, run_id DESC LIMIT " +
-            std::to_string(kept) + ")",
+            std::to_string(rehearsals_kept) + ")",
         {one.environment});
   });
 }
@@ -54,7 +54,7 @@ std::vector<Rehearsal> Store::rehearsals(std::string_view environment, std::size
   check_text("environment", environment);
   const Rows rows = core_->run(Work::single, [&](Session& session) {
     return session.exec(
-        std::string(columns) + "ORDER BY time DESC, run_id DESC LIMIT " + std::to_string(limit),
+        std::string(rehearsal_columns) + "ORDER BY time DESC, run_id DESC LIMIT " + std::to_string(limit),
         {std::string(environment)});
   });
   std::vector<Rehearsal> found;
@@ -66,7 +66,7 @@ std::optional<Rehearsal> Store::last_rehearsal(std::string_view environment, std
   check_text("environment", environment);
   check_text("files", files_id);
   const Rows rows = core_->run(Work::single, [&](Session& session) {
-    return session.exec(std::string(columns) + "AND files_id = $2 ORDER BY time DESC, run_id DESC LIMIT 1",
+    return session.exec(std::string(rehearsal_columns) + "AND files_id = $2 ORDER BY time DESC, run_id DESC LIMIT 1",
                         {std::string(environment), std::string(files_id)});
   });
   if (rows.rows.empty()) return std::nullopt;

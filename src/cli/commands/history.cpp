@@ -4,6 +4,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -46,12 +47,12 @@ json run_json(const store::Run& run) {
               {"plan_id", run.plan_id},
               {"release", run.release},
               {"sha", run.sha},
-              {"started", timestamp(run.started)},
+              {"started", base::utc_text_ms(run.started)},
               {"outcome", run.ended                         ? run.outcome
                           : run.owner == store::Owner::gone ? "died"
                                                             : "under way"}};
   if (run.ended) {
-    record["ended"] = timestamp(*run.ended);
+    record["ended"] = base::utc_text_ms(*run.ended);
     record["exit_code"] = run.exit_code.value_or(0);
     record["duration_ms"] = lasted(run).count();
     const auto summary = json::parse(run.summary_json, nullptr, false);
@@ -147,7 +148,7 @@ int show_run(App& app, store::Store& store, const std::string& id) {
       records.write({{"type", "journal"},
                      {"run_id", id},
                      {"seq", entry.seq},
-                     {"time", timestamp(entry.time)},
+                     {"time", base::utc_text_ms(entry.time)},
                      {"host", entry.host},
                      {"action_id", entry.action_id},
                      {"kind", entry.kind},

@@ -7,6 +7,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/report/rehearsal.hpp"
 #include "staithe/stage/snapshots.hpp"
 
@@ -20,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr base::Duration resolve_patience{60'000};
-constexpr base::Duration default_timeout{8 * 3'600'000};
+constexpr base::Duration clone_patience{60'000};
+constexpr base::Duration longest_rehearsal{8 * 3'600'000};
 
 /// The files of the command line in their order, with the down scripts beside them.
 stage::MigrationSources sources_of(const App& app) {
@@ -48,7 +49,7 @@ stage::RehearsalSettings settings_of(App& app, diag::Diagnostics& diagnostics) {
 /// What of a snapshot stands in the plan; refused when the clones would be made beside production.
 int resolve_snapshot(App& app, const std::string& target_url, const std::string& name,
                      stage::RehearsalPlan& plan, store::Time& taken) {
-  const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
+  const auto scope = base::Scope::lasting(clone_patience, &app.stops().soft);
   auto cluster = stage::connect_cluster(target_url, {}, scope);
   const auto snapshot = stage::find_snapshot(cluster, name, scope);
   const auto& marker = snapshot.marker;
@@ -61,14 +62,14 @@ int resolve_snapshot(App& app, const std::string& target_url, const std::string&
                     snapshot.database));
   plan.snapshot = snapshot.database;
   taken = std::chrono::time_point_cast<store::Time::duration>(marker.taken_at);
-  plan.snapshot_taken_at = timestamp(taken);
+  plan.snapshot_taken_at = base::utc_text_ms(taken);
   plan.snapshot_origin = marker.origin.where;
   plan.snapshot_lsn = marker.lsn;
   plan.masked = marker.masked;
   return exit_done;
 }
 
-stage::RehearsalPlan plan_of(App& app, Loaded& loaded) {
+stage::RehearsalPlan rehearsal_of(App& app, Loaded& loaded) {
   stage::RehearsalPlan plan;
   plan.project = loaded.project.name.value;
   plan.environment = loaded.environment;
@@ -140,7 +141,7 @@ StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::
   staged.text = stage::render(ready.plan);
   staged.run = [&](const std::string& run_id, event::EventSink& sink) {
     ready.run.run_id = run_id;
-    const auto scope = base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+    const auto scope = base::Scope::lasting(app.duration("timeout", longest_rehearsal), &app.stops().soft);
     report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
     record(app, loaded, ready.plan, ready.taken, report);
     event::RunFinished finished;
@@ -191,7 +192,7 @@ int run_stage_rehearse(App& app) {
                                       "' is protected: rehearsals are made elsewhere; nothing was changed\n"
                                       "  next  -e with the environment that has the snapshots");
   Ready ready;
-  ready.plan = plan_of(app, loaded);
+  ready.plan = rehearsal_of(app, loaded);
   ready.run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
   ready.run.source_url = source_url(app, loaded);
   ready.run.directory = loaded.project.directory;

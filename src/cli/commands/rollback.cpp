@@ -12,7 +12,7 @@
 namespace staithe::cli {
 namespace {
 
-constexpr base::Duration look_patience{60'000};
+constexpr base::Duration search_patience{60'000};
 
 plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                     const playbook::Request& request, const playbook::Refs& release) {
@@ -41,7 +41,7 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
                                         plan::target_hosts(plan), loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
   const auto survey = world::look(plan, wishes_of(sites), world::Look::hosts, person_of(app),
-                                  base::Scope::lasting(look_patience, &app.stops().soft));
+                                  base::Scope::lasting(search_patience, &app.stops().soft));
   std::string trouble, distrusted;
   for (const auto& host : survey.hosts) {
     if (host.trouble.empty()) continue;

@@ -6,6 +6,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/stage/snapshot.hpp"
 
 #include <fmt/format.h>
@@ -39,7 +40,7 @@ nlohmann::json record_of(const stage::Snapshot& snapshot) {
           {"database", snapshot.database},
           {"name", marker.name},
           {"state", state_of(snapshot)},
-          {"taken_at", timestamp(marker.taken_at)},
+          {"taken_at", base::utc_text_ms(marker.taken_at)},
           {"size_bytes", snapshot.size_bytes},
           {"sessions", snapshot.sessions},
           {"rows", marker.rows},

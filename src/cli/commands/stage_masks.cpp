@@ -9,7 +9,7 @@
 namespace staithe::cli {
 namespace {
 
-constexpr base::Duration patience{10 * 60'000};
+constexpr base::Duration sampling_patience{10 * 60'000};
 
 /// The rules that there are: what they speak of is not suggested again.
 stage::Masks present(App& app, Loaded& loaded, const std::string& path) {
@@ -27,7 +27,7 @@ int run_stage_suggest_masks(App& app) {
   auto loaded = load(app);
   const auto masks = present(app, loaded, databases_of(loaded).snapshot.masks);
   const auto url = url_value(app, loaded, source_of(loaded).url);
-  const auto scope = base::Scope::lasting(patience, &app.stops().soft);
+  const auto scope = base::Scope::lasting(sampling_patience, &app.stops().soft);
   pg::Session source(url, stage::source_options(), scope);
   stage::guard_source(source, {}, scope);
   source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", scope);

@@ -12,7 +12,7 @@
 namespace staithe::cli {
 namespace {
 
-constexpr base::Duration resolve_patience{5 * 60'000};
+constexpr base::Duration catalogue_patience{5 * 60'000};
 constexpr std::uint32_t most_jobs = 32;
 
 stage::SnapshotSettings settings_of(const App& app, const playbook::SnapshotDefaults& defaults) {
@@ -110,7 +110,7 @@ bool look(pg::Session& source, Resolved& resolved, const stage::Masks& masks, bo
 /// The one look at both servers that a plan is made from; it says so.
 Resolved resolve(App& app, const stage::SnapshotSettings& settings, const stage::Masks& masks,
                  bool look_for_suspects, const std::string& source_url, const std::string& target_url) {
-  const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
+  const auto scope = base::Scope::lasting(catalogue_patience, &app.stops().soft);
   Resolved resolved;
   pg::Session source(source_url, stage::source_options(), scope);
   if (!app.quiet() && !app.json())
@@ -157,7 +157,7 @@ ReadySnapshot ready_snapshot(App& app, Loaded& loaded) {
                      fmt::format("{}; nothing was changed\n  next  {}", refusal->why, refusal->next))};
   refuse_unreadable(resolved.catalogue);
   check_roles(app, loaded, defaults, resolved.catalogue);
-  stage::require_programs(resolved.catalogue, base::Scope::lasting(resolve_patience, &app.stops().soft));
+  stage::require_programs(resolved.catalogue, base::Scope::lasting(catalogue_patience, &app.stops().soft));
   require_rules(app, loaded, resolved.suspects, masks.path);
   const auto plan = stage::make_snapshot_plan(std::move(resolved.catalogue), std::move(resolved.target),
                                               masks, settings, loaded.diagnostics);

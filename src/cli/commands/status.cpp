@@ -4,6 +4,7 @@
 #include "planning.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr base::Duration look_patience{60'000};
+constexpr base::Duration status_patience{60'000};
 
 /// Ids of releases, each with the hosts that run it.
 using Versions = std::map<std::string, std::vector<std::string>>;
@@ -118,7 +119,7 @@ Picture take_picture(App& app, Loaded& loaded) {
   picture.hosts = hosts_meant(app, loaded);
   const auto wishes = wishes_for(app, loaded, picture);
   picture.survey = world::look(plan, wishes, world::Look::both, person_of(app),
-                               base::Scope::lasting(look_patience, &app.stops().soft));
+                               base::Scope::lasting(status_patience, &app.stops().soft));
   for (const auto& balancer : picture.survey.balancers)
     for (const auto& server : balancer.servers)
       if (!server.host.empty() && haproxy::own_state(server.state.admin) != haproxy::Own::ready)
@@ -269,9 +270,10 @@ json host_json(const world::HostLook& host, const std::string& service, const Pi
               {"out", picture.out.count(host.host) > 0}};
   const auto taken = picture.taken.find(host.host);
   if (taken != picture.taken.end())
-    record["taken_out"] = {{"run_id", taken->second.run_id},   {"user", taken->second.user},
-                           {"title", taken->second.title},     {"since", timestamp(taken->second.when)},
-                           {"in_hand", taken->second.in_hand}, {"on_purpose", taken->second.on_purpose}};
+    record["taken_out"] = {
+        {"run_id", taken->second.run_id},   {"user", taken->second.user},
+        {"title", taken->second.title},     {"since", base::utc_text_ms(taken->second.when)},
+        {"in_hand", taken->second.in_hand}, {"on_purpose", taken->second.on_purpose}};
   return record;
 }
 
@@ -286,14 +288,14 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
                    {"holder", lock.holder},
                    {"reason", lock.reason},
                    {"run_id", lock.run_id},
-                   {"taken", timestamp(lock.taken)},
+                   {"taken", base::utc_text_ms(lock.taken)},
                    {"abandoned", lock.abandoned}});
   for (const auto& run : picture.unfinished)
     records.write({{"type", "unfinished_run"},
                    {"run_id", run.id},
                    {"title", run.title},
                    {"user", run.user},
-                   {"started", timestamp(run.started)},
+                   {"started", base::utc_text_ms(run.started)},
                    {"died", run.owner == store::Owner::gone}});
   Versions all;
   for (const auto& [service, versions] : picture.versions)

@@ -1,6 +1,7 @@
 #include "xml.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/report/checks.hpp"
 
 #include <fmt/format.h>
@@ -19,15 +20,6 @@ using verify::Verdict;
 
 constexpr std::size_t longest_passed_output = 900;
 
-std::string iso(verify::Time time) {
-  const auto milliseconds = time.time_since_epoch().count();
-  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds % 1000);
-}
-
 std::string seconds(base::Duration duration) {
   return fmt::format("{:.3f}", static_cast<double>(std::max<std::int64_t>(duration.count(), 0)) / 1000);
 }
@@ -45,7 +37,7 @@ std::string attempt_element(const char* name, const verify::Attempt& attempt, st
   const auto message = fmt::format("{} (attempt {} of {})", what, number, of);
   return xml_open(name,
                   {{"message", message}, {"type", attempt.judged.empty() ? "transport" : "assertion"}}) +
-         xml_element("stackTrace", {}, iso(attempt.started) + " " + what) + "</" + name + ">";
+         xml_element("stackTrace", {}, base::utc_text_ms(attempt.started) + " " + what) + "</" + name + ">";
 }
 
 std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
@@ -54,7 +46,7 @@ std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
       {{"classname", "checks." + suite.suite->name},
        {"name", one.check->part == checks::Part::cleanup ? "cleanup: " + one.check->name : one.check->name},
        {"time", seconds(one.duration)},
-       {"timestamp", iso(one.started)}});
+       {"timestamp", base::utc_text_ms(one.started)}});
   text += "<properties>" +
           xml_element("property", {{"name", "verdict"}, {"value", std::string(name_of(one.verdict))}}, "") +
           xml_element("property",
@@ -102,7 +94,7 @@ std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& s
     skipped += one.verdict == Verdict::skipped || one.verdict == Verdict::tolerated ? 1 : 0;
   }
   std::string text = xml_open("testsuite", {{"name", suite.suite->name},
-                                            {"timestamp", iso(suite.started)},
+                                            {"timestamp", base::utc_text_ms(suite.started)},
                                             {"time", seconds(suite.duration)},
                                             {"tests", std::to_string(suite.checks.size())},
                                             {"failures", std::to_string(failures)},

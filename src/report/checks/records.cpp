@@ -1,3 +1,4 @@
+#include "staithe/base/utc.hpp"
 #include "staithe/report/checks.hpp"
 
 #include <fmt/format.h>
@@ -10,15 +11,6 @@ namespace {
 
 using nlohmann::json;
 using verify::CheckResult;
-
-std::string iso(verify::Time time) {
-  const auto milliseconds = time.time_since_epoch().count();
-  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds % 1000);
-}
 
 json json_of(const checks::Judged& judged) {
   using Outcome = checks::Judged::Outcome;
@@ -45,7 +37,7 @@ json json_of(const CheckResult& one, const std::string& release) {
               {"line", one.check->position.line},
               {"request", one.title},
               {"release", release},
-              {"started", iso(one.started)},
+              {"started", base::utc_text_ms(one.started)},
               {"duration_ms", one.duration.count()},
               {"attempts", one.attempts_made}};
   if (one.flaky) record["flaky"] = true;
@@ -75,7 +67,7 @@ class CheckJsonl final : public verify::Listener {
            {"plan_id", run.plan_id},
            {"release", run.release},
            {"environment", run.environment},
-           {"time", iso(run.started)}});
+           {"time", base::utc_text_ms(run.started)}});
   }
   void check_finished(const verify::SuiteResult& /*suite*/, const CheckResult& one) noexcept override {
     write(json_of(one, release_));

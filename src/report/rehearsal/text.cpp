@@ -20,15 +20,15 @@ using stage::StatementReport;
 constexpr std::size_t shown_locks = 4;
 constexpr std::size_t shown_sql = 90;
 
-struct Paint {
+struct Colours {
   const char *red = "", *yellow = "", *green = "", *bold = "", *dim = "", *end = "";
 };
-Paint paint_of(Color color) {
+Colours paint_of(Color color) {
   if (color == Color::off) return {};
   return {"\033[31m", "\033[33m", "\033[32m", "\033[1m", "\033[2m", "\033[0m"};
 }
 
-std::string severity_text(Severity severity, const Paint& paint) {
+std::string severity_text(Severity severity, const Colours& paint) {
   const char* colour = severity == Severity::error     ? paint.red
                        : severity == Severity::warning ? paint.yellow
                                                        : paint.dim;
@@ -45,7 +45,7 @@ std::string trial_text(const Advice& advice) {
   return out;
 }
 
-std::string finding_text(const Finding& finding, const Paint& paint) {
+std::string finding_text(const Finding& finding, const Colours& paint) {
   std::string place = finding.file;
   if (finding.line > 0) place += fmt::format(":{}", finding.line);
   std::string out = fmt::format("{}{}{}: {} [{}]\n", place, place.empty() ? "" : ": ",
@@ -71,7 +71,7 @@ std::string violation_text(const stage::Violation& violation) {
   return out;
 }
 
-std::string statement_text(const StatementReport& one, const Paint& paint) {
+std::string statement_text(const StatementReport& one, const Colours& paint) {
   std::string out = fmt::format("  {:>8}  {}:{}  {}\n", stage::micros_text(one.took), one.file, one.line,
                                 stage::short_sql(one.text, shown_sql));
   std::size_t locks = 0;
@@ -143,7 +143,7 @@ std::string rest(const stage::RehearsalReport& report) {
 }  // namespace
 
 std::string rehearsal_text(const stage::RehearsalReport& report, Color color) {
-  const Paint paint = paint_of(color);
+  const Colours paint = paint_of(color);
   std::string out = fmt::format("{}{}{}{}\n", paint.bold, report.passed ? paint.green : paint.red,
                                 report.verdict, paint.end);
   out += fmt::format("  snapshot {}{}{}, cloned in {} ({}); PostgreSQL {}\n", report.snapshot,

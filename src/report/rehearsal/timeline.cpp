@@ -17,7 +17,7 @@ using stage::Micros;
 using stage::StatementReport;
 
 constexpr double label_width = 330, chart_width = 850, row_height = 18, gap = 4;
-constexpr std::size_t most_rows = 120, label_length = 46, ticks = 8;
+constexpr std::size_t rows_drawn = 120, label_length = 46, ticks = 8;
 
 const char* class_of(Blocks blocks) {
   switch (blocks) {
@@ -79,7 +79,7 @@ class Chart {
 };
 
 /// Locks that somebody could wait for, the strongest of each object.
-std::vector<const LockSpan*> shown_locks(const StatementReport& statement) {
+std::vector<const LockSpan*> locks_drawn(const StatementReport& statement) {
   std::map<std::string, const LockSpan*> strongest;
   for (const auto& lock : statement.locks) {
     if (lock.is_new || lock.blocks == Blocks::nobody) continue;
@@ -100,12 +100,12 @@ std::string measured(const stage::RehearsalReport& report) {
   Chart chart(span);
   std::size_t rows = 0;
   for (const auto& one : report.statements) {
-    if (rows++ > most_rows) break;
+    if (rows++ > rows_drawn) break;
     chart.row(fmt::format("{}:{} {}", one.file.substr(one.file.rfind('/') + 1), one.line, one.text),
               "statement");
     chart.bar(one.began, one.took, one.failure ? "failed" : "statement",
               fmt::format("{}\n{}", one.text, stage::micros_text(one.took)));
-    for (const auto* lock : shown_locks(one)) {
+    for (const auto* lock : locks_drawn(one)) {
       ++rows;
       chart.row(fmt::format("{} {}", lock->object, lock->mode), "lock");
       if (lock->waited.count() > 0)

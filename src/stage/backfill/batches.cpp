@@ -1,11 +1,11 @@
 #include "batches.hpp"
 
+#include "numbers.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <charconv>
 
 namespace staithe::stage {
 namespace {
@@ -13,12 +13,6 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 using base::Scope;
-
-std::uint64_t number(const pg::Value& value) {
-  std::uint64_t result = 0;
-  if (value) std::from_chars(value->data(), value->data() + value->size(), result);
-  return result;
-}
 
 std::string key_list(const Walk& walk) {
   return base::join(walk.keys, ", ");
@@ -111,8 +105,8 @@ Walk look_at_table(pg::Session& session, const std::string& table, const Scope& 
   walk.bare = row[2].value_or("");
   const std::string kind = row[3].value_or("");
   if (kind != "r" && kind != "p") throw Error(ErrorCode::invalid, table + " is not a table");
-  walk.rows = number(row[4]);
-  walk.pages = number(row[5]);
+  walk.rows = number_of(row[4]);
+  walk.pages = number_of(row[5]);
   const pg::Value full(walk.table);
   const auto keys = session.query(
       "SELECT quote_ident(a.attname), format_type(a.atttypid, a.atttypmod) FROM pg_index i, unnest(i.indkey) "

@@ -75,12 +75,6 @@ bool has_deed(const std::vector<Deed>& deeds, Deed::Kind kind, const std::string
 
 }  // namespace
 
-std::uint64_t number_of(const pg::Value& value) {
-  std::uint64_t result = 0;
-  if (value) std::from_chars(value->data(), value->data() + value->size(), result);
-  return result;
-}
-
 const Relation* CatalogState::find_bare(std::string_view bare) const {
   for (const auto& [oid, relation] : relations)
     if (relation.bare == bare) return &relation;

@@ -1,4 +1,5 @@
 #pragma once
+#include "numbers.hpp"
 #include "observer.hpp"
 
 #include "staithe/pg/session.hpp"
@@ -34,9 +35,6 @@ CatalogState read_state(pg::Session& session, const base::Scope& scope);
 
 /// The relation locks that the session holds now.
 std::vector<std::pair<Oid, std::string>> held_locks(pg::Session& session, const base::Scope& scope);
-
-/// A number as the server writes it; 0 for NULL and for anything else.
-std::uint64_t number_of(const pg::Value& value);
 
 /// What was done between two states, and by the server's own words.
 std::vector<Deed> deeds_of(const CatalogState& before, const CatalogState& after,

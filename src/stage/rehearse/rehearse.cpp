@@ -9,6 +9,7 @@
 #include "violations.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -25,15 +26,6 @@ using std::chrono::steady_clock;
 
 /// A rehearsal that was killed leaves its clones; nobody is connected to them then.
 constexpr std::chrono::hours stale_after{1};
-
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 class Rehearsal {
  public:
@@ -68,7 +60,7 @@ class Rehearsal {
     report_.snapshot_origin = plan_.snapshot_origin;
     report_.snapshot_lsn = plan_.snapshot_lsn;
     report_.masked = plan_.masked;
-    report_.started = now_text();
+    report_.started = base::utc_text(std::chrono::system_clock::now());
     event::RunStarted started;
     started.run_id = run_.run_id;
     started.plan_id = report_.plan_id;

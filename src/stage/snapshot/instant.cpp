@@ -1,5 +1,7 @@
 #include "instant.hpp"
 
+#include "staithe/base/utc.hpp"
+
 #include <fmt/format.h>
 
 #include <ctime>
@@ -7,11 +9,7 @@
 namespace staithe::stage {
 
 std::string instant_text(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec);
+  return base::utc_text(time);
 }
 
 std::optional<std::chrono::system_clock::time_point> instant_from(std::string_view text) {

@@ -10,7 +10,7 @@
 namespace staithe::stage {
 namespace {
 
-constexpr std::uint64_t small_bytes = 1024UL * 1024;
+constexpr std::uint64_t whole_below = 1024UL * 1024;
 /// Rows whose values are compared; more would not find more.
 constexpr int most_rows = 200;
 /// A page with a few rows of many megabytes is no sample.
@@ -107,7 +107,7 @@ void compare_sample(pg::Session& source, pg::Session& target, const Table& table
   const bool is_bulky = table.rows > 0 && table.bytes / table.rows > longest_row;
   if (is_bulky) return;
   if (key_is_plain) return compare_pages(source, target, table, text, scope);
-  if (!copy.filtered && table.bytes <= small_bytes) compare_whole(source, target, table, text, scope);
+  if (!copy.filtered && table.bytes <= whole_below) compare_whole(source, target, table, text, scope);
 }
 
 }  // namespace staithe::stage

@@ -2,6 +2,7 @@
 #include "checks/sql.hpp"
 #include "hosts.hpp"
 
+#include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/expectation.hpp"
@@ -27,10 +28,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t largest_body = 4 * 1024 * 1024;
 constexpr std::size_t largest_output = 256 * 1024;
-
-base::Duration since(Clock::time_point begun) {
-  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
-}
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -111,7 +108,7 @@ class CheckProbes::Asker {
           error.code() != base::ErrorCode::timeout && error.code() != base::ErrorCode::cancelled)
         reply.failure = Reply::Failure::ours;
       reply.reason = redactor_.clean(error.what());
-      reply.duration = since(begun);
+      reply.duration = base::since(begun);
     }
     return reply;
   }
@@ -258,7 +255,7 @@ class CheckProbes::Asker {
       reply.facts["connected"] = Value::of(false);
       reply.note = error.what();
     }
-    reply.duration = since(begun);
+    reply.duration = base::since(begun);
     return reply;
   }
 
@@ -276,7 +273,7 @@ class CheckProbes::Asker {
       reply.facts["resolves"] = Value::of(false);
       reply.note = error.what();
     }
-    reply.duration = since(begun);
+    reply.duration = base::since(begun);
     return reply;
   }
 
@@ -316,7 +313,7 @@ class CheckProbes::Asker {
       out = std::move(exit.out);
       err = std::move(exit.err);
     }
-    reply.duration = since(begun);
+    reply.duration = base::since(begun);
     reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value{};
     if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
     reply.facts["out"] = Value::of(std::string(base::trim(out)));
@@ -372,7 +369,7 @@ class CheckProbes::Asker {
         {"servers", servers}, {"queued", queued},     {"sessions", sessions}};
     for (const auto& [name, number] : numbers) reply.facts[name] = Value::of_number(number);
     reply.facts["balancers"] = Value::count(asked);
-    reply.duration = since(begun);
+    reply.duration = base::since(begun);
     reply.note = fmt::format("{} of {} up, {} draining, {} in maintenance, {} down", up, servers, draining,
                              maint, down);
     return reply;
@@ -389,7 +386,7 @@ class CheckProbes::Asker {
     const auto begun = Clock::now();
     if (base::sleep_for(request.duration, scope) == base::Woke::cancelled) scope.check("a pause");
     Reply reply;
-    reply.duration = since(begun);
+    reply.duration = base::since(begun);
     reply.note = "waited " + base::to_text(request.duration);
     return reply;
   }

@@ -1,5 +1,6 @@
 #include "checks/sql.hpp"
 
+#include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/pg/connection.hpp"
 
@@ -15,10 +16,6 @@ using checks::Value;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t most_rows = 1'000'000, shown_rows = 1'000;
-
-base::Duration since(Clock::time_point begun) {
-  return std::chrono::duration_cast<base::Duration>(Clock::now() - begun);
-}
 
 Value value_of(const pg::Value& cell) {
   if (cell) return Value::of(*cell);
@@ -100,7 +97,7 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
   ReadOnly database(request, secrets, scope);
   const auto begun = Clock::now();
   const auto result = database.ask(scope);
-  reply.duration = since(begun);
+  reply.duration = base::since(begun);
   auto& facts = reply.facts;
   facts["rows"] = Value::count(result.rows.size());
   facts["columns"] = Value::list(result.columns);
@@ -138,7 +135,7 @@ checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secret
         base::Woke::ready)
       scope.check("the right side");
   }
-  reply.duration = since(begun);
+  reply.duration = base::since(begun);
   auto& facts = reply.facts;
   facts["missing"] = Value::count(found.missing);
   facts["different"] = Value::count(found.different);

@@ -293,6 +293,10 @@ TEST_CASE("a release is not called good where the roll did not end, or was not j
   const auto both = Story(first).ok({"web2-drain", "web2-reload", "web2-ready"});
   CHECK(cleaned(both).empty());  // "after" did not run
   CHECK(cleaned(Story(both).begun("after")).empty());
+  // The last check of another host refused it, just before the end: it is good nowhere.
+  Story condemned = Story(both).ok({"web1-check", "after"});
+  condemned.journal.actions["web2-check"] = {true, true, "failed", {}};
+  CHECK(cleaned(condemned).empty());
   // Healthy on the new release, and only to be let in: that comes first.
   CHECK(cleaned(Story(first).ok({"web2-drain", "web2-reload", "after"})).size() == 2);
 }

@@ -1,0 +1,10 @@
+#pragma once
+
+namespace staithe::base {
+
+/// Of ASCII, whatever the locale says.
+constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+
+}  // namespace staithe::base
