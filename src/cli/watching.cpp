@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view usual_endpoint = "127.0.0.1:9797";
 constexpr std::chrono::seconds between_questions{30};
-constexpr std::chrono::seconds secret_patience{30};
+constexpr std::chrono::seconds token_patience{30};
 
 const playbook::WatchSettings& settings_of(const LoadedSuites& loaded) {
   static const playbook::WatchSettings usual;
@@ -125,7 +125,7 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   Front front{*endpoint, ""};
   if (settings.token) {
     world::Secrets secrets(app.redactor(), directory_of(loaded));
-    front.token = secrets.value(*settings.token, base::Scope::lasting(secret_patience, &app.stops().soft));
+    front.token = secrets.value(*settings.token, base::Scope::lasting(token_patience, &app.stops().soft));
     if (front.token.size() < 16)
       throw base::Error(base::ErrorCode::invalid, fmt::format("the token, {}, is shorter than 16 characters",
                                                               plan::shown(*settings.token)));

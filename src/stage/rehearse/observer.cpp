@@ -10,7 +10,7 @@
 namespace staithe::stage {
 namespace {
 
-constexpr base::Duration every{2};
+constexpr base::Duration sampled_every{2};
 /// A cluster in a checkpoint storm answers late, but it answers.
 constexpr base::Duration answer_patience{30'000};
 
@@ -122,7 +122,7 @@ void LockObserver::run(const base::Scope& scope) {
       const bool waits =
           std::any_of(rows.rows.begin(), rows.rows.end(), [](const auto& row) { return row[2] == "f"; });
       if (counts && waits) open_gate();
-      if (base::wait_for(done_.fd(), POLLIN, scope.at_most(every)) == base::Woke::ready) break;
+      if (base::wait_for(done_.fd(), POLLIN, scope.at_most(sampled_every)) == base::Woke::ready) break;
       if (scope.cancelled() || scope.expired()) break;
     }
   } catch (const std::exception& error) {
