@@ -44,8 +44,19 @@ bool counts(const CheckResult& one) {
   return one.check->part == checks::Part::setup || one.check->part == checks::Part::steps;
 }
 
+/// The first check that counts and was not run, of a suite that was; null when there is none.
+const CheckResult* not_run(const SuiteResult& suite) {
+  if (suite.blocked) return nullptr;
+  const auto found = std::find_if(suite.checks.begin(), suite.checks.end(), [](const auto& one) {
+    return one.blocking && one.verdict == Verdict::skipped;
+  });
+  return found == suite.checks.end() ? nullptr : &*found;
+}
+
 Verdict verdict_of(const SuiteResult& suite) {
-  Verdict worst = Verdict::pass;
+  if (suite.blocked) return Verdict::skipped;
+  // What counts and was never asked is not known to be well, whatever the others found.
+  Verdict worst = not_run(suite) != nullptr ? Verdict::error : Verdict::pass;
   for (const auto& one : suite.checks) {
     if (one.quarantined) continue;
     Verdict verdict = one.verdict;
@@ -163,6 +174,7 @@ class Run {
     result.started = store::now();
     begun_[index] = Clock::now();
     result.reason = culprit;
+    result.blocked = true;
     tell([&](Listener& one) { one.suite_started(result); });
     for (const auto* part : {&plan_.suites[index].setup, &plan_.suites[index].steps})
       for (const auto& check : *part) {
@@ -214,6 +226,11 @@ class Run {
     const std::lock_guard lock(mutex_);
     for (auto& [name, value] : run.exported()) values_[name] = value;
     result.verdict = verdict_of(result);
+    const bool tells = std::any_of(result.checks.begin(), result.checks.end(), [](const auto& one) {
+      return one.blocking && one.verdict == Verdict::error;
+    });
+    if (const auto* one = not_run(result); one != nullptr && result.verdict == Verdict::error && !tells)
+      result.reason = fmt::format("'{}' was not judged: {}", one->check->name, one->reason);
     --running_;
     end(index);
   }

@@ -94,8 +94,7 @@ void Alerts::failing(const SuiteState& suite, const std::vector<const SuiteState
   describe(suite, Verdict::fail, found);
   found.blocked.clear();
   for (const auto* other : suites)
-    if (other->verdict == Verdict::skipped &&
-        other->reason.find("needs suite '" + suite.name + "'") != std::string::npos)
+    if (other->blocked && other->reason.find("needs suite '" + suite.name + "'") != std::string::npos)
       found.blocked.push_back(other->name);
   if (!found.told && found.runs >= policy.alert.after)
     tell(Message::Kind::fired, found, policy.alert, now, messages);
@@ -119,7 +118,7 @@ std::vector<Message> Alerts::after_run(const std::vector<const SuiteState*>& sui
     if (policy == policies.end()) continue;
     const auto& alert = policy->second->alert;
     end(Kind::silent, suite->name, alert, now, messages);
-    if (suite->verdict == Verdict::skipped) continue;  // nothing is known of it
+    if (suite->blocked) continue;  // the one that it needs is told of
     if (!is_well(suite->verdict)) {
       failing(*suite, suites, *policy->second, now, messages);
       continue;

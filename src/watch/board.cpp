@@ -131,6 +131,7 @@ std::vector<Message> Board::broke_off(const std::vector<std::string>& suites, co
     if (trouble.empty()) continue;
     suite->verdict = Verdict::error;
     suite->reason = trouble;
+    suite->blocked = false;
     suite->started = suite->finished = store::now();
     suite->ended_at = Clock::now();
     suite->checks.clear();

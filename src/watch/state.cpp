@@ -108,6 +108,7 @@ void take(SuiteState& state, const verify::SuiteResult& result, const verify::Ru
   }
   state.verdict = result.verdict;
   state.reason = result.reason;
+  state.blocked = result.blocked;
   state.run_id = run.run_id;
   state.release = run.release;
   state.started = result.started;
@@ -119,7 +120,7 @@ void take(SuiteState& state, const verify::SuiteResult& result, const verify::Ru
   ++state.runs;
   if (is_well(state.verdict)) {
     state.failed_in_a_row = 0;
-  } else if (state.verdict != Verdict::skipped) {
+  } else if (!state.blocked) {
     ++state.failed_in_a_row;
     ++state.failures;
   }
@@ -146,6 +147,7 @@ std::string to_json(const SuiteState& state) {
   }
   const json record{{"verdict", name_of(state.verdict)},
                     {"reason", state.reason},
+                    {"blocked", state.blocked},
                     {"run_id", state.run_id},
                     {"release", state.release},
                     {"started", state.started.time_since_epoch().count()},
@@ -197,6 +199,7 @@ void restore(SuiteState& state, const std::string& text, Time now, base::SteadyT
     SuiteState kept = state;
     if (!checks::parse_verdict(record.at("verdict").get<std::string>(), kept.verdict)) return;
     kept.reason = record.value("reason", "");
+    kept.blocked = record.value("blocked", kept.verdict == Verdict::skipped);
     kept.run_id = record.value("run_id", "");
     kept.release = record.value("release", "");
     kept.started = time_of(record, "started");

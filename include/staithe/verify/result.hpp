@@ -68,7 +68,8 @@ struct SuiteResult {
   const checks::Suite* suite = nullptr;
   std::string arguments;  ///< of the command line that ran it, but for its name: " -e staging"
   Verdict verdict = Verdict::pass;
-  std::string reason;  ///< of skipped and aborted
+  std::string reason;    ///< of skipped, and of error when a check that counts was not run
+  bool blocked = false;  ///< not run at all: a suite that it needs did not end well
   Time started{};
   base::Duration duration{0};
   std::vector<CheckResult> checks;

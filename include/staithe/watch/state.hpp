@@ -42,6 +42,7 @@ struct SuiteState {
   base::Duration every{0};  ///< how often it is run; for a suite that only others need: as often as they are
   Verdict verdict = Verdict::skipped;
   std::string reason;
+  bool blocked = false;  ///< not run: a suite that it needs did not end well
   std::string run_id, release;
   Time started{}, finished{};   ///< of the last run that ended; zero: none ever did
   base::SteadyTime ended_at{};  ///< the same by the clock that nobody sets

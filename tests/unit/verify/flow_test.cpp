@@ -194,6 +194,40 @@ TEST_CASE("flow: on_fail, severities and what colours only") {
   CHECK(ran.result.inconclusive.empty());
 }
 
+TEST_CASE("flow: what counts and was not run is no good news, whoever was in its way") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    return {title == "GET http://h/p" ? 500 : 200, "{}"};
+  });
+  const auto text = [](const std::string& more) {
+    return head("steps:\n  - name: preview\n    get: /p\n    expect: 200\n    save: {id: json.id}\n" + more +
+                "  - name: charge\n    get: /c/$(id)\n    expect: 200\n");
+  };
+  const std::string minor = "    severity: minor\n";
+  const std::string apart = "    quarantine: {owner: ann, reason: known, until: 2999-01-01}\n";
+  for (const auto& more : {minor, apart, minor + "    on_fail: continue\n"}) {
+    CAPTURE(more);
+    const std::string other =
+        "suite: other\ntarget: http://h\ndepends_on: [s]\nsteps:\n  - get: /o\n    expect: 200\n";
+    const Ran ran({text(more), other}, fake);
+    CHECK(ran.of("charge").verdict == Verdict::skipped);
+    const auto& suite = ran.result.suites[0];
+    CHECK(suite.verdict == Verdict::error);
+    CHECK_FALSE(suite.blocked);
+    CHECK_THAT(suite.reason, ContainsSubstring("'charge' was not judged: blocked: "));
+    CHECK_THAT(ran.result.inconclusive, ContainsSubstring("'charge' of s was not judged"));
+    CHECK(ran.result.verdict == Verdict::error);
+    // Of the one that needs it the first is the cause.
+    CHECK(ran.result.suites[1].verdict == Verdict::skipped);
+    CHECK(ran.result.suites[1].blocked);
+  }
+  // Only what counts: a minor one that was not run changes nothing.
+  const Ran rest({head("steps:\n  - {name: preview, severity: minor, get: /p, expect: 200}\n"
+                       "  - {name: next, severity: minor, get: /n, expect: 200}\n")},
+                 fake);
+  CHECK(rest.verdicts() == "preview=fail next=skipped");
+  CHECK(rest.result.suites[0].verdict == Verdict::degraded);
+}
+
 TEST_CASE("flow: retries are recorded, polling is not a retry, giving up is early") {
   int flaky = 0, polls = 0;
   Fake fake([&](const std::string& title) -> std::pair<int, std::string> {

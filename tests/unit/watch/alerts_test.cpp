@@ -99,8 +99,10 @@ TEST_CASE("alerts: one for a cause, which names what was not run because of it")
   signup.failed_in_a_row = 1;
   auto invoices = suite("invoices", Verdict::skipped, {check("draft", Verdict::skipped)});
   invoices.reason = "blocked: needs suite 'signup', which ended with fail";
+  invoices.blocked = true;
   auto reports = suite("reports", Verdict::skipped);
   reports.reason = "blocked: needs suite 'signup', which ended with fail";
+  reports.blocked = true;
   const auto fired = scene.run({signup, invoices, reports, suite("other", Verdict::pass)});
   REQUIRE(fired.size() == 1);
   CHECK(fired[0].incident.suite == "signup");
@@ -117,9 +119,39 @@ TEST_CASE("alerts: a suite that was not run says nothing, neither good nor bad")
   REQUIRE(scene.run(Verdict::fail, 2).size() == 1);
   auto skipped = suite("api", Verdict::skipped);
   skipped.failed_in_a_row = 2;
+  skipped.blocked = true;
   CHECK(scene.run({skipped}).empty());
   CHECK(scene.alerts.open().size() == 1);
   CHECK(kinds(scene.run(Verdict::pass, 0)) == std::vector{Kind::recovered});
+}
+
+TEST_CASE("alerts: what a suite left out by itself is told of, also after a run that was blocked") {
+  Scene scene({"api"});
+  scene.suites["api"].alert.after = 1;
+  auto state = watch::state_of(scene.suites["api"], 1min, steady);
+  const auto ended = [&](Verdict verdict, bool blocked, const std::string& reason) {
+    verify::SuiteResult result;
+    result.suite = &scene.suites["api"];
+    result.verdict = verdict;
+    result.blocked = blocked;
+    result.reason = reason;
+    result.started = wall;
+    watch::take(state, result, {}, steady);
+    return scene.run({state});
+  };
+  CHECK(ended(Verdict::skipped, true, "blocked: needs suite 'token', which ended with fail").empty());
+  CHECK(state.failed_in_a_row == 0);
+  auto restarted = watch::state_of(scene.suites["api"], 1min, steady);
+  watch::restore(restarted, watch::to_json(state), wall, steady);
+  CHECK(restarted.blocked);
+  const auto fired =
+      ended(Verdict::error, false, "'charge' was not judged: blocked: 'banner' failed before it");
+  REQUIRE(kinds(fired) == std::vector{Kind::fired});
+  CHECK(fired[0].incident.reason == "'charge' was not judged: blocked: 'banner' failed before it");
+  // Whatever the word for it: not having been blocked is what counts.
+  CHECK(ended(Verdict::skipped, false, "").empty());
+  CHECK(state.failed_in_a_row == 2);
+  CHECK(kinds(ended(Verdict::pass, false, "")) == std::vector{Kind::recovered});
 }
 
 TEST_CASE("alerts: degraded for longer than the suite bears") {
