@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace staithe::pg {
@@ -22,6 +23,43 @@ constexpr std::size_t read_bytes = 256UL * 1024;
 /// Rows are gathered to messages of this size: one message a row costs the target some 3 % of its time.
 constexpr std::size_t message_bytes = 64UL * 1024;
 constexpr std::size_t header_bytes = 5;
+
+/// The names that PostgreSQL gives to what a mask or a condition may run into:
+/// https://www.postgresql.org/docs/current/errcodes-appendix.html
+std::string_view name_of(std::string_view sqlstate) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"22", "data exception"},
+      {"23", "integrity constraint violation"},
+      {"40001", "conflict with recovery, or serialization failure"},
+      {"42501", "insufficient privilege"},
+      {"42", "syntax error or access rule violation"},
+      {"53", "insufficient resources"},
+      {"54", "program limit exceeded"},
+      {"55P03", "lock not available"},
+      {"57014", "query canceled"},
+      {"57P", "operator intervention"},
+      {"58", "system error"},
+      {"P0", "an exception that a function raised"},
+      {"XX", "internal error"},
+  };
+  for (const auto& [begin, name] : names)
+    if (sqlstate.starts_with(begin)) return name;
+  return "refused";
+}
+
+/// Of what the server says only what cannot be a value of a row.
+Refusal without_words(const Refusal& said) {
+  Refusal left;
+  left.sqlstate = said.sqlstate;
+  left.schema = said.schema;
+  left.table = said.table;
+  left.column = said.column;
+  left.message = "SQLSTATE " + said.sqlstate + " (" + std::string(name_of(said.sqlstate)) + ")";
+  if (!said.table.empty())
+    left.message += " at " + said.schema + "." + said.table + (said.column.empty() ? "" : "." + said.column);
+  left.message += "; the server's words are withheld, for they may quote what is masked";
+  return left;
+}
 
 /// What one server has said so far.
 struct Side {
@@ -68,8 +106,8 @@ struct Side {
 /// on its way.
 class Pipe {
  public:
-  Pipe(Session& from, Session& to, const CopyProgress& progress, const Scope& scope)
-      : from_(from), to_(to), progress_(progress), scope_(scope), in_(read_bytes) {
+  Pipe(Session& from, Session& to, const CopyProgress& progress, const Scope& scope, Words words)
+      : from_(from), to_(to), progress_(progress), scope_(scope), words_(words), in_(read_bytes) {
     out_.reserve(header_bytes + message_bytes + read_bytes);
     begin_message();
   }
@@ -177,12 +215,19 @@ class Pipe {
   void fail_on_refusal() {
     for (Side* side : {&from_, &to_}) {
       if (!side->refusal) continue;
-      const auto& refusal = *side->refusal;
+      const auto refusal = is_withheld(*side) ? without_words(*side->refusal) : *side->refusal;
       const std::string text =
           side->wire.where() + ": " + SessionAccess::clean(side->session, one_line(refusal.message));
       if (refusal.sqlstate.starts_with("57P")) throw Error(ErrorCode::io, text);
       throw StatementError(code_of(refusal.sqlstate), text, refusal);
     }
+  }
+
+  /// Only the parser gives a position in our statement, and it has no rows yet.
+  bool is_withheld(const Side& side) const {
+    if (words_ == Words::whole || &side != &from_) return false;
+    const bool is_not_understood = !side.copying && side.refusal->sqlstate.starts_with("42");
+    return !is_not_understood || side.refusal->position == 0;
   }
 
   void tell(bool now) {
@@ -195,6 +240,7 @@ class Pipe {
   Side from_, to_;
   const CopyProgress& progress_;
   const Scope& scope_;
+  Words words_;
   std::vector<char> in_;
   std::string out_;
   bool source_idle_ = false;
@@ -204,9 +250,9 @@ class Pipe {
 }  // namespace
 
 Copied copy(Session& from, std::string_view copy_out, Session& to, std::string_view copy_in,
-            const CopyProgress& progress, const base::Scope& scope) {
+            const CopyProgress& progress, const base::Scope& scope, Words words) {
   try {
-    return Pipe(from, to, progress, scope).run(copy_out, copy_in);
+    return Pipe(from, to, progress, scope, words).run(copy_out, copy_in);
   } catch (...) {
     SessionAccess::close(from);
     SessionAccess::close(to);

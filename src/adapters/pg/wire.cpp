@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstring>
 #include <system_error>
@@ -177,6 +178,9 @@ Refusal refusal_from(std::string_view body) {
         break;
       case 'n':
         refusal.constraint = value;
+        break;
+      case 'P':
+        std::from_chars(value.data(), value.data() + value.size(), refusal.position);
         break;
       default:
         break;
