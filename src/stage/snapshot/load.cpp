@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 namespace staithe::stage {
 namespace {
@@ -97,6 +98,9 @@ void Loader::run(const std::function<void()>& copied) {
     }
     if (context_.scope.cancelled() || context_.scope.expired()) halt_.request();
   }
+  {
+    const std::lock_guard lock(mutex_);  // nobody is between a look at halt_ and the wait
+  }
   wake_.notify_all();
   for (auto& thread : threads) thread.join();
   if (error_) std::rethrow_exception(error_);
@@ -129,6 +133,12 @@ bool Loader::step(Job& job) {
   std::optional<Build> to_build;
   {
     std::unique_lock lock(mutex_);
+    // A session that reads nothing more would only hold back production's vacuum, however long a build lasts.
+    if (tables_.empty() && job.source) {
+      lock.unlock();
+      disconnect_source(job);
+      lock.lock();
+    }
     wake_.wait(lock, [this] {
       return halt_.requested() || !tables_.empty() || !builds_.empty() || (copying_ == 0 && unbuilt_ == 0);
     });
@@ -154,6 +164,11 @@ bool Loader::step(Job& job) {
 }
 
 void Loader::connect_source(Job& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++reading_;
+  }
+  job.is_reading = true;
   job.source = std::make_unique<pg::Session>(context_.source());
   if (!context_.run.mask_key.empty())
     job.source->query("SELECT pg_catalog.set_config('staithe.mask_key', $1, false)",
@@ -167,6 +182,15 @@ void Loader::connect_source(Job& job) {
     if (error.sqlstate() != "55P03") throw;
     rethrow_within(error, "gave way: somebody on the source waits to alter what is being read");
   }
+}
+
+/// Not under the lock: a connection may take its time to end.
+void Loader::disconnect_source(Job& job) {
+  job.source.reset();
+  if (!std::exchange(job.is_reading, false)) return;
+  const std::lock_guard lock(mutex_);
+  --reading_;
+  wake_.notify_all();
 }
 
 pg::Session& Loader::target_of(Job& job) {
@@ -191,10 +215,7 @@ void Loader::copy_table(Job& job, const Rows& rows) {
       rows_ += copied.rows;
     }
     if (is_last_part(rows)) table_done(table.oid);
-    copied_one();
-    const std::lock_guard lock(mutex_);
-    // A session that reads nothing more would only hold back production's vacuum.
-    if (tables_.empty()) job.source.reset();
+    copied_one(job);
   } catch (const base::Error& error) {
     telling.end(halt_.requested() ? event::Outcome::cancelled : event::Outcome::failed, error.what());
     rethrow_within(error, rows.title());
@@ -219,7 +240,7 @@ pg::Copied Loader::copy_patiently(Job& job, const Rows& rows, Telling& telling) 
       if (!is_cut || is_in_doubt || number == attempts || halt_.requested() || !may_resume_()) throw;
       telling.retried(error.what(), number, attempts);
       bytes_ -= attempt.done;
-      job.source.reset();
+      disconnect_source(job);
       job.target.reset();
       base::sleep_for(std::chrono::seconds(number), job_scope_);
     }
@@ -241,7 +262,14 @@ pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attem
            base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
     }
   };
-  const auto copied = pg::copy(*job.source, rows.copy_out(), target, table.copy_in, progress, job_scope_);
+  // A filter may look at the masked columns of other tables.
+  const auto& all = context_.plan.tables;
+  const bool is_masked = !table.masks.empty() ||
+                         (table.filtered && std::any_of(all.begin(), all.end(), [](const TableCopy& one) {
+                            return !one.masks.empty();
+                          }));
+  const auto copied = pg::copy(*job.source, rows.copy_out(), target, table.copy_in, progress, job_scope_,
+                               is_masked ? pg::Words::withheld : pg::Words::whole);
   verify_sample(job, table, copied.rows);
   attempt.is_committing = true;
   target.run("COMMIT", job_scope_);
@@ -311,13 +339,18 @@ bool Loader::is_last_part(const Rows& rows) {
   return rows.table->parts.empty() || --parts_left_[rows.table->oid] == 0;
 }
 
-void Loader::copied_one() {
-  bool last = false;
+void Loader::copied_one(Job& job) {
   {
     const std::lock_guard lock(mutex_);
-    last = --copying_ == 0;
+    if (--copying_ > 0) return;
   }
-  if (!last) return;
+  disconnect_source(job);
+  {
+    // The source is free once the other jobs, which find no table any more, have let go of it too.
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return reading_ == 0 || halt_.requested(); });
+    if (halt_.requested()) return;
+  }
   const auto spent = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began_);
   phase_->end(event::Outcome::ok, rate_text(bytes_, 0, spent));
   copied_();

@@ -58,6 +58,7 @@ class Loader {
   struct Job {
     std::string host;
     std::unique_ptr<pg::Session> source, target;
+    bool is_reading = false;  ///< counted in reading_
     std::uint64_t actions = 0;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   };
@@ -90,11 +91,12 @@ class Loader {
   void table_done(Oid table);
   void release_next(Oid table);
   bool is_last_part(const Rows& rows);
-  void copied_one();
+  void copied_one(Job& job);
   void fail(std::exception_ptr error);
   void count_bytes(std::uint64_t bytes);
   pg::Session& target_of(Job& job);
   void connect_source(Job& job);
+  void disconnect_source(Job& job);
 
   Context& context_;
   std::function<bool()> may_resume_;
@@ -103,6 +105,7 @@ class Loader {
   std::condition_variable wake_;
   std::deque<Rows> tables_;
   std::size_t copying_ = 0;                ///< of those, not yet copied, those in hand included
+  std::size_t reading_ = 0;                ///< jobs with a session on the source
   std::map<Oid, std::size_t> parts_left_;  ///< of tables that have some
   std::vector<Build> builds_;
   std::size_t unbuilt_ = 0;                     ///< builds not yet done, those not yet possible included

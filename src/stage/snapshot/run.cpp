@@ -226,13 +226,13 @@ class Runner {
 
   /// The last row is there: production's vacuum is free again.
   void release_source() {
-    watch_->finish();
     const auto held =
         std::chrono::duration_cast<base::Duration>(std::chrono::system_clock::now() - taken_at_);
     {
       const std::lock_guard lock(mutex_);
       holder_.reset();
     }
+    watch_->finish();
     context_.teller.message(
         event::Level::info,
         fmt::format("the source is released; its snapshot was held for {}", base::elapsed_text(held)));
