@@ -40,20 +40,85 @@ class Faults(databases.StageTest):
         self.assertEqual([name for name in self.target.databases() if "building" in name], [])
 
     def test_somebody_waits_for_our_lock(self):
-        """A table is altered, emptied or dropped while it is copied: whoever does it does not wait for long."""
+        """A table is altered, emptied or dropped while it is copied: whoever does it does not wait for long; also when
+        the role that reads sees nothing of others' sessions. What they run is not said: it may hold anything."""
         oid = self.first()
-        for statement in ("ALTER TABLE slow ADD COLUMN more int", "TRUNCATE slow", "DROP TABLE slow"):
-            with self.subTest(statement):
+        self.reader()
+        statements = ("ALTER TABLE slow ADD COLUMN more int", "TRUNCATE slow", "DROP TABLE slow")
+        for user, statement in [("admin", one) for one in statements] + [("reader", statements[0])]:
+            with self.subTest(f"{user}: {statement}"):
+                self.env["SOURCE"] = self.source.url("shop", *(("reader", "pw") if user == "reader" else ()))
                 self.source.sql("DROP TABLE IF EXISTS slow", "shop")
                 self.slow(rows=60000)
                 process = self.start("stage", "snapshot", "--json")
                 self.until(process, "copy")
                 self.source.wait(COPYING)
                 self.source.sql(statement, "shop")
-                self.end(process, 1, "gave way", statement)
+                ended = self.end(process, 1, "gave way: process", "of admin on the source waited for a lock of ours")
+                self.assertNotIn(statement, ended.out + ended.err)
                 self.still(oid)
                 self.nothing_left_on_source()
                 self.nothing_half()
+
+    def reader(self, *rights):
+        """A role as the manual recommends it to be, or with less."""
+        self.source.psql("postgres", "-c", "DROP ROLE IF EXISTS reader", "-c", "CREATE ROLE reader LOGIN PASSWORD 'pw'",
+                         *[word for right in ("pg_read_all_data", *rights) for word in ("-c", f"GRANT {right} TO reader")])
+        return self.source.url("shop", "reader", "pw")
+
+    def test_what_the_role_cannot_see_is_said(self):
+        self.source.sql("CREATE TABLE t (id int)", "shop")
+        unseen = "replication lag and the activity of other sessions cannot be seen"
+        self.env["SOURCE"] = self.reader()
+        ended = self.ok("stage", "snapshot", "-n")
+        self.assertIn(unseen, ended.out)
+        self.assertIn("GRANT pg_read_all_stats", ended.out)
+        self.assertIn(unseen, self.ok("stage", "snapshot", "-n", "--json").out)
+        for right in ("pg_read_all_stats", "pg_monitor"):
+            self.env["SOURCE"] = self.reader(right)
+            self.assertNotIn(unseen, self.ok("stage", "snapshot", "-n").out)
+
+    def test_nothing_is_held_while_indexes_are_built(self):
+        """Eight jobs run out of tables at the same time; then one of them builds an index for long."""
+        self.source.sql("CREATE FUNCTION slowly(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN"
+                        " IF pg_catalog.current_database() <> 'shop' THEN PERFORM pg_catalog.pg_sleep(5); END IF; RETURN i; END$$;"
+                        "CREATE TABLE slow AS SELECT 1 AS i; CREATE INDEX slow_index ON slow (slowly(i));"
+                        "DO $$BEGIN FOR n IN 1..60 LOOP EXECUTE format('CREATE TABLE small_%s AS SELECT 1 AS i', n); END LOOP; END$$", "shop")
+        process = self.start("stage", "snapshot", "--json", "--jobs", "8")
+        for line in process.stdout:
+            if "the source is released" in line:
+                break
+        # The servers need a moment to see a connection end.
+        deadline = time.monotonic() + 2
+        while self.source.ours() != "0" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        left = self.source.ours()
+        building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%slow_index%' AND state = 'active' AND pid <> pg_backend_pid()"
+        self.assertEqual(self.target.sql(building), "1", "the index should still be built")
+        self.assertEqual(left, "0", "a session is left on production")
+        self.end(process, 0)
+
+    def test_what_is_masked_is_in_no_message(self):
+        """A mask that fails at a value: the server quotes it, and nobody here may see it."""
+        self.source.sql("CREATE TABLE people (id int PRIMARY KEY, mail text); INSERT INTO people VALUES (1, 'planted-4711');"
+                        "CREATE FUNCTION shout(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'bad: %', $1 USING ERRCODE = '42883'; END$$;"
+                        "CREATE FUNCTION crash(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'bad: %', $1 USING ERRCODE = '57P01'; END$$;"
+                        "CREATE FUNCTION ask(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE 'SELECT \"' || $1 || '\"'; END$$", "shop")
+        for mask, state in (("(mail::integer)::text", "22P02"), ("public.shout(mail)", "42883"), ("public.crash(mail)", "57P01"),
+                            ("public.ask(mail)", "42703")):
+            self.project(masks=f"  public.people: {{columns: {{mail: {{sql: \"{mask}\"}}}}}}\n")
+            for words in ((), ("--json",)):
+                with self.subTest(mask, words=words):
+                    ended = self.staithe("stage", "snapshot", *words)
+                    self.assertEqual(ended.code, 1, str(ended))
+                    self.assertIn("people", ended.out + ended.err)
+                    self.assertIn("SQLSTATE " + state, ended.out + ended.err)
+                    self.assertNotIn("planted", ended.out + ended.err)
+        for path in self.directory.iterdir():
+            if path.is_file() and path.suffix != ".log":
+                self.assertNotIn(b"planted", path.read_bytes(), path)
+        self.nothing_left_on_source()
+        self.nothing_half()
 
     def test_a_table_that_is_locked(self):
         self.first()

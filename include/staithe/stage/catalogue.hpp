@@ -85,6 +85,7 @@ struct Catalogue {
   int version = 0;  ///< 150014
   bool in_recovery = false;
   bool hot_standby_feedback = false;
+  bool sees_others = true;  ///< the role that reads has pg_read_all_stats, by itself or by pg_monitor
   std::string
       standby_delay;  ///< max_standby_streaming_delay: how long replay waits for readers, "-1" for ever
   std::string encoding, collate, ctype, icu_locale;

@@ -128,10 +128,10 @@ Resolved resolve(App& app, const stage::SnapshotSettings& settings, const stage:
 void refuse_unreadable(const stage::Catalogue& catalogue) {
   for (const auto& table : catalogue.tables) {
     if (!table.readable)
-      throw base::Error(
-          base::ErrorCode::permission,
-          fmt::format("{}: no right to read {}\n  next  GRANT pg_read_all_data to the role that reads",
-                      catalogue.origin.where, table.full_name()));
+      throw base::Error(base::ErrorCode::permission,
+                        fmt::format("{}: no right to read {}\n  next  GRANT pg_read_all_data, "
+                                    "pg_read_all_stats to the role that reads",
+                                    catalogue.origin.where, table.full_name()));
     if (table.hidden_rows)
       throw base::Error(base::ErrorCode::permission,
                         fmt::format("{}: row security would hide rows of {} from this role\n"

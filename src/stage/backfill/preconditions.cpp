@@ -63,6 +63,11 @@ Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& s
       "{} standbys cannot be looked at, so that their lag is not heeded: GRANT pg_read_all_stats to this "
       "role",
       found.warnings, scope);
+  if (spec.most_active > 0)
+    ask(session, "SELECT 1 WHERE NOT pg_has_role('pg_read_all_stats', 'USAGE')",
+        "active sessions of other roles cannot be seen, so that it does not rest for them: GRANT "
+        "pg_read_all_stats to this role",
+        found.warnings, scope);
   ask(session,
       "SELECT string_agg(slot_name, ', ') FROM pg_replication_slots WHERE NOT active HAVING count(*) > 0",
       "nobody reads these replication slots, so that all WAL of the backfill stays on the disk: {}",

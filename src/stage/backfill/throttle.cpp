@@ -17,11 +17,12 @@ using std::chrono::steady_clock;
 constexpr Duration look_every{500};
 constexpr std::size_t most_positions = 10'000;
 
-/// Standbys are asked only of a primary. Without pg_read_all_stats their positions are NULL.
+/// Standbys are asked only of a primary. Without pg_read_all_stats their lag and positions are NULL, and so
+/// is what others' sessions do, which the preconditions say; who waits for a lock is seen in pg_locks by all.
 constexpr const char* look_sql =
-    "SELECT coalesce((SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication), "
-    "0)::bigint, "
-    "count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FILTER (WHERE state = 'active'), "
+    "SELECT (SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication)::bigint, "
+    "count(*) FILTER (WHERE pid IN (SELECT pid FROM pg_locks WHERE NOT granted)), count(*) FILTER (WHERE "
+    "state = 'active'), "
     "pg_current_wal_lsn() - '0/0'::pg_lsn, (SELECT min(replay_lsn) - '0/0'::pg_lsn FROM pg_stat_replication "
     "WHERE state IN ('streaming', 'catchup')) FROM pg_stat_activity WHERE datname = current_database() AND "
     "pid "

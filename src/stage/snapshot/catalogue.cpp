@@ -51,6 +51,7 @@ void read_database(pg::Session& source, Catalogue& catalogue, const base::Scope&
   catalogue.database_bytes = number(row, 11);
   catalogue.large_objects = number(row, 12);
   catalogue.version = source.server_version();
+  catalogue.sees_others = flag(source.run(sql::sees_others, scope).rows.at(0), 0);
   for (const auto& setting : source.run(sql::settings, scope).rows) {
     const auto equals = text(setting, 0).find('=');
     if (equals != std::string::npos)

@@ -23,6 +23,9 @@ inline constexpr const char* database = STAITHE_DATABASE_COLUMNS
 inline constexpr const char* database_before_15 =
     STAITHE_DATABASE_COLUMNS " 'c', NULL," STAITHE_DATABASE_REST;
 
+/// pg_monitor is a member of it.
+inline constexpr const char* sees_others = "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')";
+
 inline constexpr const char* settings =
     "SELECT pg_catalog.unnest(s.setconfig) FROM pg_catalog.pg_db_role_setting s"
     " JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"

@@ -110,6 +110,15 @@ std::string standby_text(const Catalogue& source) {
       source.standby_delay);
 }
 
+/// A standby's own lag is seen by all.
+std::vector<std::string> warnings_of(const SnapshotPlan& plan) {
+  if (plan.source.sees_others || plan.source.in_recovery) return {};
+  return {
+      "the role that reads is no member of pg_read_all_stats or pg_monitor: replication lag and the activity "
+      "of "
+      "other sessions cannot be seen, so the copy does not pause for replicas that fall behind"};
+}
+
 void list_text(const char* title, const std::vector<Difference>& list, std::string& text) {
   if (list.empty()) return;
   text += fmt::format("\n{}\n", title);
@@ -120,6 +129,7 @@ void list_text(const char* title, const std::vector<Difference>& list, std::stri
 
 std::string to_json(const SnapshotPlan& plan) {
   auto document = what_is_done(plan);
+  document["warnings"] = warnings_of(plan);
   auto& estimates = document["estimates"] = json::object();
   for (const auto& table : plan.tables)
     estimates[table.name] = {
@@ -150,6 +160,8 @@ std::string render(const SnapshotPlan& plan, bool full) {
       base::to_text(settings.lock_wait), base::to_text(settings.blocked),
       base::to_text(settings.replication_lag), base::to_text(settings.longest_snapshot));
   if (plan.source.in_recovery) text += standby_text(plan.source);
+  for (const auto& warning : warnings_of(plan))
+    text += fmt::format("\nwarning: {}\n  next  GRANT pg_read_all_stats to it\n", warning);
   if (!plan.target.unfinished.empty())
     text += fmt::format("\nLeft by a run that died, and of no use: {}; staithe stage drop --unfinished\n",
                         fmt::join(plan.target.unfinished, ", "));

@@ -12,22 +12,30 @@ namespace {
 constexpr base::Duration look_every{1'000};
 constexpr base::Duration look_patience{10'000};
 
-/// Who waits for a lock that a session of ours holds; pg_dump's sessions are ours too, by their name.
+/// Who waits for a lock that a session of ours holds; pg_dump's sessions are ours too, by their name. Of
+/// other roles' sessions pg_stat_activity shows a role without pg_read_all_stats no more than the name: that
+/// they wait stands in pg_locks, which all may read.
 constexpr const char* waiters =
     "WITH ours AS (SELECT pg_catalog.array_agg(pid) AS pids FROM pg_catalog.pg_stat_activity"
-    "  WHERE application_name = $1)"
-    " SELECT a.pid, coalesce(a.usename, ''), pg_catalog.left(coalesce(a.query, ''), 80)"
-    " FROM pg_catalog.pg_stat_activity a, ours WHERE a.wait_event_type = 'Lock'"
-    " AND a.application_name IS DISTINCT FROM $1 AND pg_catalog.pg_blocking_pids(a.pid) && ours.pids";
+    "  WHERE application_name = $1),"
+    " waiting AS (SELECT DISTINCT pid FROM pg_catalog.pg_locks WHERE NOT granted AND pid IS NOT NULL)"
+    " SELECT w.pid, coalesce((SELECT a.usename::text FROM pg_catalog.pg_stat_activity a WHERE a.pid = "
+    "w.pid), "
+    "'')"
+    " FROM waiting w, ours WHERE w.pid <> ALL (ours.pids)"
+    " AND pg_catalog.pg_blocking_pids(w.pid) && ours.pids";
 
+/// The second column: standbys of which this role sees nothing. NULL is also the lag of one that has caught
+/// up.
 constexpr const char* primary_lag =
-    "SELECT coalesce(pg_catalog.max(extract(epoch FROM replay_lag)) * 1000, 0)::bigint"
+    "SELECT (pg_catalog.max(extract(epoch FROM replay_lag)) * 1000)::bigint,"
+    " pg_catalog.count(*) FILTER (WHERE state IS NULL)"
     " FROM pg_catalog.pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'";
 /// A standby that has replayed all that it received does not lag, however long nothing has come.
 constexpr const char* standby_lag =
     "SELECT CASE WHEN pg_catalog.pg_last_wal_receive_lsn() IS NULL OR pg_catalog.pg_last_wal_receive_lsn() ="
     " pg_catalog.pg_last_wal_replay_lsn() THEN 0 ELSE extract(epoch FROM pg_catalog.now() -"
-    " pg_catalog.pg_last_xact_replay_timestamp()) * 1000 END::bigint";
+    " pg_catalog.pg_last_xact_replay_timestamp()) * 1000 END::bigint, 0";
 
 }  // namespace
 
@@ -90,10 +98,9 @@ void Watch::look_for_waiters(pg::Session& session) {
     const auto since = waiting_.count(pid) > 0 ? waiting_[pid] : now;
     still[pid] = since;
     if (now - since >= context_.plan.settings.blocked)
-      yield(fmt::format("gave way: process {} of {} on the source waited for a lock of ours for {}: {}", pid,
+      yield(fmt::format("gave way: process {} of {} on the source waited for a lock of ours for {}", pid,
                         row[1].value_or(""),
-                        base::to_text(std::chrono::duration_cast<std::chrono::seconds>(now - since)),
-                        row[2].value_or("")));
+                        base::to_text(std::chrono::duration_cast<std::chrono::seconds>(now - since))));
   }
   waiting_ = std::move(still);
 }
@@ -102,6 +109,14 @@ void Watch::look_at_replicas(pg::Session& session) {
   const auto answer = session.run(context_.plan.source.in_recovery ? standby_lag : primary_lag,
                                   base::Scope::lasting(look_patience, &done_));
   const auto& value = answer.rows.at(0).at(0);
+  if (const auto unseen = answer.rows[0].at(1).value_or("0"); unseen != "0" && !has_told_unseen_) {
+    has_told_unseen_ = true;
+    context_.teller.message(
+        event::Level::warning,
+        fmt::format("the lag of {} standbys cannot be seen, and the copy does not pause for "
+                    "it: GRANT pg_read_all_stats to the role of databases.source",
+                    unseen));
+  }
   const base::Duration lag(value ? std::stoll(*value) : 0);
   const bool behind = lag > context_.plan.settings.replication_lag;
   if (behind == context_.throttled) return;

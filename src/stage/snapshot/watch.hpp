@@ -34,6 +34,7 @@ class Watch {
   base::Cancel done_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::map<std::string, std::chrono::steady_clock::time_point> waiting_;  ///< since when
+  bool has_told_unseen_ = false;  ///< that there are standbys whose lag this role may not know
   mutable std::mutex mutex_;
   std::string why_;
   std::thread thread_;
