@@ -24,10 +24,12 @@ double processor_seconds() {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
-/// A first run has as long as a later one, and the delay before the first tick.
+/// The first run of a process, or on another schedule, has as long as a later one, and the delay before the
+/// first tick: what ended before it was waited for is nobody's silence.
 bool silent_too_long(const SuiteState& suite, base::SteadyTime now) {
   if (!freshness(suite, now).stale) return false;
-  return suite.ever_ran() || now - suite.known_since > suite.every * 5 / 2 + std::chrono::seconds(10);
+  if (suite.ever_ran() && suite.ended_at >= suite.known_since) return true;
+  return now - suite.known_since > suite.every * 5 / 2 + suite.duration + std::chrono::seconds(10);
 }
 
 }  // namespace
@@ -52,6 +54,11 @@ std::map<std::string, const checks::Suite*> Board::policies() const {
   return all;
 }
 
+/// Whoever asks is told it: the text of a driver may quote the address that it was given.
+std::string Board::cleaned(const std::string& text) const {
+  return settings_.ways.clean ? settings_.ways.clean(text) : text;
+}
+
 std::vector<Message> Board::place(const checks::SuitePlan& plan) {
   const std::lock_guard lock(mutex_);
   const auto every = intervals_of(plan);
@@ -66,6 +73,7 @@ std::vector<Message> Board::place(const checks::SuitePlan& plan) {
       kept.about = state.about, kept.owner = state.owner, kept.runbook = state.runbook,
       kept.file = state.file;
       kept.severity = state.severity;
+      if (kept.every != state.every) kept.known_since = now;
       kept.every = state.every;
       state = std::move(kept);
     }
@@ -78,8 +86,8 @@ std::vector<Message> Board::place(const checks::SuitePlan& plan) {
   return alerts_.forget_others(policies(), store::now());
 }
 
-void Board::restore(Courier& courier) {
-  if (settings_.store == nullptr) return;
+std::vector<Message> Board::restore(Courier& courier) {
+  if (settings_.store == nullptr) return {};
   try {
     const auto notes = settings_.store->notes(environment_);
     const std::lock_guard lock(mutex_);
@@ -88,8 +96,10 @@ void Board::restore(Courier& courier) {
         watch::restore(suite, note->second, store::now(), Clock::now());
     if (const auto note = notes.find("watch/alerts"); note != notes.end()) alerts_.restore(note->second);
     if (const auto note = notes.find("watch/outbox"); note != notes.end()) courier.restore(note->second);
+    return alerts_.forget_others(policies(), store::now());
   } catch (const base::Error& error) {
     history_trouble(error.what());
+    return {};
   }
 }
 
@@ -111,7 +121,7 @@ void Board::missed(const std::string& name, std::size_t times) {
 
 std::vector<Message> Board::ended(const verify::RunResult& run) {
   const std::lock_guard lock(mutex_);
-  known_.history_trouble = run.history_trouble;
+  known_.history_trouble = cleaned(run.history_trouble);
   std::vector<const SuiteState*> changed;
   for (const auto& result : run.suites)
     if (auto* suite = find(result.suite->name)) {
@@ -169,9 +179,9 @@ void Board::files_trouble(std::string why) {
   known_.files_trouble = std::move(why);
 }
 
-void Board::history_trouble(std::string why) {
+void Board::history_trouble(const std::string& why) {
   const std::lock_guard lock(mutex_);
-  known_.history_trouble = std::move(why);
+  known_.history_trouble = cleaned(why);
 }
 
 Overview Board::overview() const {

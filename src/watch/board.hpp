@@ -15,8 +15,9 @@ class Board {
   /// The suites of a plan that are watched; what is known of those that were watched before stays. Messages
   /// for incidents of those that are watched no more.
   std::vector<Message> place(const checks::SuitePlan& plan);
-  /// What an earlier process has left in the store, once.
-  void restore(Courier& courier);
+  /// What an earlier process has left in the store, once. Messages for its incidents of suites that are
+  /// watched no more.
+  std::vector<Message> restore(Courier& courier);
 
   void turn();  ///< the scheduler is alive
   void began(const std::vector<std::string>& suites);
@@ -28,7 +29,7 @@ class Board {
   /// Between runs: silence and reminders. `units`: names of suites that run together.
   std::vector<Message> between_runs(const std::vector<std::vector<std::string>>& units);
   void files_trouble(std::string why);
-  void history_trouble(std::string why);
+  void history_trouble(const std::string& why);
 
   Overview overview() const;
   /// Writes down what changed. Never throws: trouble is kept for those who look.
@@ -37,6 +38,7 @@ class Board {
  private:
   SuiteState* find(const std::string& name);
   std::map<std::string, const checks::Suite*> policies() const;
+  std::string cleaned(const std::string& text) const;
 
   const Settings& settings_;
   std::string environment_;

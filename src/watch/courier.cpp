@@ -34,6 +34,7 @@ class Refused : public base::Error {
 
 struct Waiting {
   Message message;
+  std::uint64_t id = 0;  ///< in the order in which they came, of all destinations
   base::SteadyTime queued = Clock::now();
   std::uint32_t attempts = 0, refusals = 0;
 };
@@ -146,6 +147,7 @@ class Courier::Desk {
   }
 
   void push(Line& line, Waiting one) {
+    one.id = ++last_id_;
     line.waiting.push_back(std::move(one));
     if (line.waiting.size() > most_waiting) line.waiting.pop_front();
   }
@@ -169,7 +171,9 @@ class Courier::Desk {
       Line* ready = nullptr;
       for (auto& [name, line] : lines_) {
         if (line.waiting.empty()) continue;
-        if (line.not_before <= now) ready = &line;
+        if (line.not_before <= now &&
+            (ready == nullptr || line.waiting.front().id < ready->waiting.front().id))
+          ready = &line;
         earliest = std::min(earliest, line.not_before);
       }
       if (ready == nullptr) {
@@ -227,20 +231,23 @@ class Courier::Desk {
     const bool delivered = event.kind == Event::Kind::delivered;
     (delivered ? sent_ : failed_) += 1;
     const auto found = lines_.find(name);
-    if (found == lines_.end() || found->second.waiting.empty()) return;
+    if (found == lines_.end()) return;
     auto& line = found->second;
-    auto& front = line.waiting.front();
+    // It may have gone meanwhile, for newer ones.
+    const bool there = !line.waiting.empty() && line.waiting.front().id == one.id;
     if (delivered) {
-      line.waiting.pop_front();
+      if (there) line.waiting.pop_front();
       line.trouble.clear();
       line.pause = base::Duration{0};
       return;
     }
-    ++front.attempts;
-    front.refusals += refused ? 1 : 0;
     line.trouble = event.why;
     line.pause = line.pause.count() == 0 ? ways_.first_pause : std::min(line.pause * 2, longest_pause);
     line.not_before = Clock::now() + line.pause;
+    if (!there) return;
+    auto& front = line.waiting.front();
+    ++front.attempts;
+    front.refusals += refused ? 1 : 0;
     if (front.refusals >= most_refusals || Clock::now() - one.queued > kept_for) {
       event.kind = Event::Kind::given_up;
       line.waiting.pop_front();
@@ -251,7 +258,7 @@ class Courier::Desk {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Line> lines_;
-  std::uint64_t sent_ = 0, failed_ = 0;
+  std::uint64_t sent_ = 0, failed_ = 0, last_id_ = 0;
   bool ending_ = false;
   base::Cancel end_;
   std::thread thread_;

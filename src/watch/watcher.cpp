@@ -65,7 +65,9 @@ class Watcher::Loop {
     ways.project = settings_.project;
     courier_ = std::make_unique<Courier>(first.destinations, std::move(ways));
     use(std::move(first));
-    board_.restore(*courier_);
+    const auto messages = board_.restore(*courier_);
+    tell(messages);
+    if (!messages.empty()) board_.save({}, *courier_);
   }
 
   ~Loop() {
@@ -234,18 +236,23 @@ class Watcher::Loop {
       thread->join();
       thread = threads_.erase(thread);
     }
+    std::vector<std::pair<base::SteadyTime, std::size_t>> due;
     for (std::size_t i = 0; i < in_use_->units.size(); ++i) {
-      auto& unit = in_use_->units[i];
+      const auto& unit = in_use_->units[i];
       const auto& names = in_use_->names[i];
       if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return running_.count(name) > 0; }))
         continue;
-      if (unit.next() > now) {
+      if (unit.next() > now)
         next = std::min(next, unit.next());
-        continue;
-      }
-      const auto slots = std::min(names.size(), settings_.at_once);
-      if (slots > free_) continue;  // when a run in hand ends, it is looked again
-      begin(i, slots, now);
+      else
+        due.emplace_back(unit.next(), i);
+    }
+    // Who has waited longest goes first, with what room there is: nobody waits for as much as it could use.
+    // When a run in hand ends, it is looked again.
+    std::sort(due.begin(), due.end());
+    for (const auto& [since, i] : due) {
+      if (free_ == 0) break;
+      begin(i, std::min(in_use_->names[i].size(), free_), now);
     }
     return next;
   }
