@@ -10,27 +10,10 @@
 
 namespace staithe::cli {
 
-/// Leaves out what is well.
-class WatchLog::Worst final : public verify::Listener {
- public:
-  explicit Worst(verify::Listener& records) : records_(records) {}
-
-  void check_finished(const verify::SuiteResult& suite, const verify::CheckResult& check) noexcept override {
-    if (check.verdict != verify::Verdict::pass) records_.check_finished(suite, check);
-  }
-  void suite_finished(const verify::SuiteResult& suite) noexcept override {
-    if (suite.verdict != verify::Verdict::pass) records_.suite_finished(suite);
-  }
-
- private:
-  verify::Listener& records_;
-};
-
-WatchLog::WatchLog(App& app)
-    : app_(app),
-      records_(report::make_check_jsonl(app.out(), version)),
-      worst_(std::make_unique<Worst>(*records_)) {}
-WatchLog::~WatchLog() = default;
+WatchLog::WatchLog(App& app) : app_(app) {
+  // Its first record is the log's; each run has a listener of its own.
+  report::make_check_jsonl(app.out(), version);
+}
 
 void WatchLog::note(const watch::Note& note) {
   nlohmann::json record{{"type", "watch"}, {"event", note.event}, {"time", base::utc_text_ms(store::now())}};
@@ -38,9 +21,8 @@ void WatchLog::note(const watch::Note& note) {
   app_.print(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-std::vector<verify::Listener*> WatchLog::listeners() const {
-  if (app_.quiet()) return {worst_.get()};
-  return {records_.get()};
+std::unique_ptr<verify::Listener> WatchLog::listener() const {
+  return report::make_check_jsonl(app_.out(), version, {false, !app_.quiet()});
 }
 
 }  // namespace staithe::cli

@@ -5,8 +5,6 @@
 #include "staithe/watch/watcher.hpp"
 
 #include <memory>
-#include <string>
-#include <vector>
 
 namespace staithe::cli {
 
@@ -14,18 +12,13 @@ namespace staithe::cli {
 class WatchLog {
  public:
   explicit WatchLog(App& app);
-  ~WatchLog();
 
   void note(const watch::Note& note);
   /// For one run more. With --quiet what passed is left out.
-  std::vector<verify::Listener*> listeners() const;
+  std::unique_ptr<verify::Listener> listener() const;
 
  private:
-  class Worst;
-
   App& app_;
-  std::unique_ptr<verify::Listener> records_;
-  std::unique_ptr<Worst> worst_;
 };
 
 }  // namespace staithe::cli

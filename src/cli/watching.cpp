@@ -139,7 +139,7 @@ Front front_of(App& app, const LoadedSuites& loaded) {
 }
 
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
-                              const std::function<std::vector<verify::Listener*>()>& listeners) {
+                              const std::function<std::unique_ptr<verify::Listener>()>& listener) {
   const auto& named = app.args().positionals;
   give_schedules(loaded, named, every);
   watch::Programme programme;
@@ -147,9 +147,10 @@ watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration ever
   programme.destinations = destinations_of(loaded);
   check_receivers(loaded, programme.destinations);
   const auto suites = std::make_shared<Suites>(app, std::move(loaded), store);
-  programme.run = [suites, listeners](const checks::SuitePlan& part, const verify::Options& options,
-                                      bool& outdated) {
-    return suites->run(part, options, listeners(), outdated);
+  programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options,
+                                     bool& outdated) {
+    const auto log = listener();
+    return suites->run(part, options, {log.get()}, outdated);
   };
   return programme;
 }

@@ -23,6 +23,6 @@ Front front_of(App& app, const LoadedSuites& loaded);
 /// What suites that were read are run as. `every`: how often those run that do not say it; zero: they are not
 /// watched. Throws FilesWrong, UsageError.
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
-                              const std::function<std::vector<verify::Listener*>()>& listeners);
+                              const std::function<std::unique_ptr<verify::Listener>()>& listener);
 
 }  // namespace staithe::cli

@@ -19,8 +19,14 @@ struct CheckTextOptions {
 };
 std::unique_ptr<verify::Listener> make_check_text(Output& output, CheckTextOptions options);
 
-/// JSON Lines, as staithe-events(7) describes them.
-std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version);
+/// JSON Lines, as staithe-events(7) describes them. One listener for each run; where several runs share an
+/// output, the first record, the version, is written by one of them.
+struct CheckJsonlOptions {
+  bool version = true;
+  bool passed = true;  ///< false: records only of checks and suites that did not pass, none of runs
+};
+std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version,
+                                                   CheckJsonlOptions options = {});
 
 /// Annotations of GitHub's log, at most ten of a kind, the worst first; and a table for the summary of the
 /// job when `summary_path` names its file.

@@ -25,8 +25,9 @@ json json_of(const checks::Judged& judged) {
   return record;
 }
 
-json json_of(const CheckResult& one, const std::string& release) {
+json json_of(const CheckResult& one, const std::string& run_id, const std::string& release) {
   json record{{"type", "check"},
+              {"run_id", run_id},
               {"suite", one.suite},
               {"name", one.check->name},
               {"key", one.check->key},
@@ -56,12 +57,16 @@ json json_of(const CheckResult& one, const std::string& release) {
 
 class CheckJsonl final : public verify::Listener {
  public:
-  CheckJsonl(Output& output, std::string version) : output_(output) {
+  CheckJsonl(Output& output, std::string version, CheckJsonlOptions options)
+      : output_(output), options_(options) {
+    if (!options.version) return;
     write({{"type", "version"}, {"tool", "staithe"}, {"version", std::move(version)}, {"schema", "1.0"}});
   }
 
   void run_started(const verify::RunResult& run, const checks::SuitePlan& /*plan*/) noexcept override {
+    run_id_ = run.run_id;
     release_ = run.release;
+    if (!options_.passed) return;
     write({{"type", "checks_started"},
            {"run_id", run.run_id},
            {"plan_id", run.plan_id},
@@ -70,10 +75,12 @@ class CheckJsonl final : public verify::Listener {
            {"time", base::utc_text_ms(run.started)}});
   }
   void check_finished(const verify::SuiteResult& /*suite*/, const CheckResult& one) noexcept override {
-    write(json_of(one, release_));
+    if (options_.passed || one.verdict != verify::Verdict::pass) write(json_of(one, run_id_, release_));
   }
   void suite_finished(const verify::SuiteResult& suite) noexcept override {
+    if (!options_.passed && suite.verdict == verify::Verdict::pass) return;
     write({{"type", "suite"},
+           {"run_id", run_id_},
            {"name", suite.suite->name},
            {"verdict", name_of(suite.verdict)},
            {"reason", suite.reason},
@@ -82,6 +89,7 @@ class CheckJsonl final : public verify::Listener {
            {"confidence", suite.confidence.points}});
   }
   void run_finished(const verify::RunResult& run) noexcept override {
+    if (!options_.passed) return;
     auto lost = json::array();
     for (const auto& one : run.confidence.lost)
       lost.push_back({{"points", one.points}, {"check", one.name}, {"cause", one.cause}});
@@ -103,13 +111,15 @@ class CheckJsonl final : public verify::Listener {
   }
 
   Output& output_;
-  std::string release_;  // what is judged: stands in every result
+  CheckJsonlOptions options_;
+  std::string run_id_, release_;  // what is judged: stands in every result
 };
 
 }  // namespace
 
-std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version) {
-  return std::make_unique<CheckJsonl>(output, std::move(version));
+std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version,
+                                                   CheckJsonlOptions options) {
+  return std::make_unique<CheckJsonl>(output, std::move(version), options);
 }
 
 }  // namespace staithe::report

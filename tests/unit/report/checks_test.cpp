@@ -170,7 +170,47 @@ TEST_CASE("check reports: each tells what happened in its own way") {
   CHECK_THAT(texts["html"], ContainsSubstring("&lt;b&gt;&amp; it"));
   CHECK(texts["html"].find("<script") == std::string::npos);
   CHECK(texts["html"].find("http-equiv=\"Content-Security-Policy\"") != std::string::npos);
-  for (const auto& line : base::split(base::trim(texts["jsonl"]), '\n')) CHECK(line.front() == '{');
+  for (const auto& line : base::split(base::trim(texts["jsonl"]), '\n')) {
+    CHECK(line.front() == '{');
+    // Several runs may share a log: each record says whose it is.
+    if (line.find("\"type\":\"version\"") == std::string::npos)
+      CHECK_THAT(line, ContainsSubstring("\"run_id\":\"20261121t120000-abcdef\""));
+  }
+}
+
+TEST_CASE("check reports: runs beside each other in one log keep their own names") {
+  const Directory directory;
+  ToFile log(directory.file("log"));
+  const auto one = report::make_check_jsonl(log.output, "1.0");
+  const auto other = report::make_check_jsonl(log.output, "1.0", {false, false});
+  verify::RunResult first, second;
+  first.run_id = "run-1", first.release = "aaa";
+  second.run_id = "run-2", second.release = "bbb";
+  const checks::SuitePlan plan;
+  one->run_started(first, plan);
+  other->run_started(second, plan);
+  checks::Suite suite;
+  suite.name = "api";
+  checks::Check check;
+  check.name = "charge";
+  verify::SuiteResult result;
+  result.suite = &suite;
+  verify::CheckResult found;
+  found.check = &check;
+  found.verdict = result.verdict = checks::Verdict::fail;
+  one->check_finished(result, found);
+  other->check_finished(result, found);
+  other->suite_finished(result);
+  found.verdict = result.verdict = checks::Verdict::pass;
+  other->check_finished(result, found);
+  other->suite_finished(result);
+  other->run_finished(second);
+  const auto lines = base::split(base::trim(directory.text("log")), '\n');
+  REQUIRE(lines.size() == 5);
+  CHECK_THAT(lines[0], ContainsSubstring("\"version\""));
+  CHECK_THAT(lines[2], ContainsSubstring("\"release\":\"aaa\"") && ContainsSubstring("\"run-1\""));
+  CHECK_THAT(lines[3], ContainsSubstring("\"release\":\"bbb\"") && ContainsSubstring("\"run-2\""));
+  CHECK_THAT(lines[4], ContainsSubstring("\"type\":\"suite\"") && ContainsSubstring("\"run-2\""));
 }
 
 namespace {
