@@ -78,6 +78,42 @@ std::string url_value(App& app, const Loaded& loaded, const plan::SecretRef& sec
   return url;
 }
 
+stage::Snapshot chosen_snapshot(pg::Session& cluster, const std::string& target_url, const std::string& name,
+                                const base::Scope& scope) {
+  if (!name.empty()) return stage::find_snapshot(cluster, name, scope);
+  const auto made_as = pg::database_of(target_url);
+  if (made_as.empty())
+    throw base::Error(base::ErrorCode::invalid,
+                      "the target's URL names no database; --source names the snapshot");
+  return stage::newest_snapshot(cluster, made_as, scope);
+}
+
+int refuse_other_origin(App& app, const stage::Snapshot& snapshot, const std::string& source_url,
+                        const base::Scope& scope) {
+  if (source_url.empty()) return exit_done;
+  const auto& origin = snapshot.marker.origin;
+  std::string system, database;
+  try {
+    pg::Session source(source_url, {"staithe looks", std::chrono::seconds(10)}, scope);
+    source.run("SET default_transaction_read_only = on", scope);
+    system = stage::system_identifier(source, scope);
+    database = source.run("SELECT pg_catalog.current_database()", scope).rows.at(0)[0].value_or("");
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    app.say(fmt::format("warning: whether {} was taken from databases.source is not known: {}",
+                        snapshot.database, error.what()));
+    return exit_done;
+  }
+  if (origin.system_identifier == system && origin.database == database) return exit_done;
+  return app.fail(
+      exit_refused,
+      fmt::format("{} was taken from {} (cluster {}), not from databases.source, {} (cluster {}); nothing "
+                  "was changed\n"
+                  "  next  staithe stage snapshot, or --source with a snapshot of it",
+                  snapshot.database, origin.where, origin.system_identifier, pg::display_url(source_url),
+                  system));
+}
+
 int run_stage_plan(App& app, const StagePlan& plan,
                    const std::function<void(const event::RunFinished&)>& after) {
   if (const int refused = refuse_other_plan(app, plan.id); refused != exit_done) return refused;

@@ -3,6 +3,7 @@
 
 #include "staithe/event/event.hpp"
 #include "staithe/plan/text.hpp"
+#include "staithe/stage/snapshots.hpp"
 
 #include <functional>
 #include <string>
@@ -20,6 +21,15 @@ const playbook::Database& target_of(const Loaded& loaded);
 std::string secret_value(App& app, const Loaded& loaded, const plan::SecretRef& secret);
 /// The same for a PostgreSQL URL, of which only the password is secret.
 std::string url_value(App& app, const Loaded& loaded, const plan::SecretRef& secret);
+
+/// The snapshot of that name; with an empty one the newest that was taken for the target's own database.
+/// Others in that cluster may be of other projects.
+stage::Snapshot chosen_snapshot(pg::Session& cluster, const std::string& target_url, const std::string& name,
+                                const base::Scope& scope);
+/// Refuses, and says why, a snapshot that was not taken from `source_url`; with "" that is not known, and a
+/// source that does not answer is warned of. exit_done when nothing is wrong with it.
+int refuse_other_origin(App& app, const stage::Snapshot& snapshot, const std::string& source_url,
+                        const base::Scope& scope);
 
 /// A plan that is ready to run, of whatever kind.
 struct StagePlan {

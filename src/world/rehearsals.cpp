@@ -18,19 +18,22 @@ std::string age_text(base::Duration age) {
 }
 
 /// What was rehearsed instead says most.
-std::string never_rehearsed(store::Store& store, const plan::RequireRehearsal& wanted) {
-  const auto others = store.rehearsals(wanted.environment, 1);
-  if (others.empty()) return fmt::format("{} knows of no rehearsal in {}", store.where(), wanted.environment);
-  return "exactly these files were never rehearsed; since the last rehearsal " +
-         plan::difference(others.front().files, wanted.files);
+std::string never_rehearsed(store::Store& store, const std::string& project,
+                            const plan::RequireRehearsal& wanted) {
+  for (const auto& other : store.rehearsals(wanted.environment, 500))
+    if (other.project == project)
+      return "exactly these files were never rehearsed; since the last rehearsal " +
+             plan::difference(other.files, wanted.files);
+  return fmt::format("{} knows of no rehearsal in {}", store.where(), wanted.environment);
 }
 
 }  // namespace
 
-exec::EffectResult require_rehearsal(store::Store* store, const plan::RequireRehearsal& wanted) {
+exec::EffectResult require_rehearsal(store::Store* store, const std::string& project,
+                                     const plan::RequireRehearsal& wanted) {
   if (store == nullptr) return refused(wanted, "there is no state that knows of rehearsals");
-  const auto last = store->last_rehearsal(wanted.environment, plan::id_of(wanted.files));
-  if (!last) return refused(wanted, never_rehearsed(*store, wanted));
+  const auto last = store->last_rehearsal(project, wanted.environment, plan::id_of(wanted.files));
+  if (!last) return refused(wanted, never_rehearsed(*store, project, wanted));
   if (!last->passed) return refused(wanted, "their last rehearsal did not pass: " + last->verdict);
   const auto age = store::now() - last->snapshot_taken;
   if (wanted.snapshot_at_most.count() > 0 && age > wanted.snapshot_at_most)

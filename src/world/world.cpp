@@ -230,7 +230,7 @@ class World::Performer {
   }
 
   exec::EffectResult act(const plan::RequireRehearsal& effect, exec::Performance&) {
-    return require_rehearsal(store_, effect);
+    return require_rehearsal(store_, plan_.project, effect);
   }
   exec::EffectResult act(const plan::TakeLock& effect, exec::Performance& performance) {
     return locks_.take(effect, performance);

@@ -349,7 +349,7 @@ inline void check_rehearsals(const OpenStore& open) {
   const auto all = store->rehearsals("staging");
   REQUIRE(all.size() == 3);
   CHECK(all[0].files_id == "f2");
-  const auto last = store->last_rehearsal("staging", "f1");
+  const auto last = store->last_rehearsal("shop", "staging", "f1");
   REQUIRE(last);
   CHECK(last->run_id == "run-2");
   CHECK_FALSE(last->passed);
@@ -360,8 +360,9 @@ inline void check_rehearsals(const OpenStore& open) {
   CHECK(all[2].snapshot_taken == at(0));
   CHECK(all[2].duration_ms == 1500);
   CHECK(all[2].time == at(1));
-  CHECK_FALSE(store->last_rehearsal("production", "f1"));
-  CHECK_FALSE(store->last_rehearsal("staging", "f3"));
+  CHECK_FALSE(store->last_rehearsal("shop", "production", "f1"));
+  CHECK_FALSE(store->last_rehearsal("shop", "staging", "f3"));
+  CHECK_FALSE(store->last_rehearsal("mail", "staging", "f1"));
   CHECK(code_of([&] { store->record_rehearsal({}); }) == base::ErrorCode::invalid);
   for (int i = 0; i < 510; ++i) {
     second.run_id = "many-" + std::to_string(i);

@@ -43,11 +43,12 @@ class Gate(databases.StageTest):
             self.assertIn(text, said)
         self.assertFalse((self.directory / "migrated").exists(), result)
 
-    def rehearse(self, code=0):
+    def rehearse(self, *words, code=0):
         files = sorted(str(path.relative_to(self.directory)) for path in self.directory.glob("migrations/*.sql"))
         result = self.staithe("stage", "rehearse", "-e", "staging", "--no-load", "--no-advice", "--no-open-transaction",
-                              "--blocking", "60s", *files)
+                              "--blocking", "60s", *words, *files)
         self.assertEqual(result.code, code, result)
+        return result
 
     def test_only_what_was_rehearsed_goes_on(self):
         self.refused("knows of no rehearsal in staging", NEXT)
@@ -77,6 +78,54 @@ class Gate(databases.StageTest):
         self.target.sql(f"COMMENT ON DATABASE staging IS '{text}'")
         self.rehearse()
         self.refused("on a snapshot that is 8 days old by now (staging; allowed: 7d)", NEXT + " --source fresh")
+
+    def test_green_does_not_outlive_a_rehearsal_that_was_not_made(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse()
+        self.rehearse("--timeout", "1ms", code=4)
+        self.refused("their last rehearsal did not pass: not rehearsed to the end: ", NEXT)
+        self.rehearse()
+        self.assertEqual(self.deploy().code, 0)
+
+    def test_another_databases_snapshot_is_not_taken(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.source.sql("CREATE DATABASE mail")
+        ours = self.env["SOURCE"]
+        self.env["SOURCE"] = self.source.url("mail")
+        self.ok("stage", "snapshot", "-e", "staging", "--name", "mail")
+        # Newer, and in the same cluster: but not for this project's database.
+        self.env["SOURCE"] = ours
+        self.rehearse()
+        said = self.rehearse("--source", "mail", code=4)
+        self.assertIn("not from databases.source", said.err)
+        self.env["SOURCE"] = self.source.url("mail")
+        said = self.rehearse(code=4)
+        self.assertIn("staging was taken from", said.err)
+        self.env["SOURCE"] = ours
+        self.target.sql("DROP DATABASE staging")
+        said = self.rehearse(code=4)
+        self.assertIn("no snapshot 'staging'; there is mail", said.err)
+
+    def test_another_projects_rehearsal_does_not_count(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse()
+        files = self.directory / "staithe.yml"
+        files.write_text(files.read_text().replace("project: shop", "project: mail"))
+        self.refused("knows of no rehearsal in staging", NEXT)
+
+    def test_files_are_not_skipped_silently(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        (self.directory / "migrations" / "003.txt").write_text(GOOD)
+        for words, text in ((("migrations/003.txt",), "migrations/003.txt does not end in .sql"),
+                            (("migrations/001.down.sql",), "no file is left to rehearse"),
+                            (("--command", "true", "migrations/001.down.sql"), "no file is left to rehearse")):
+            result = self.staithe("stage", "rehearse", "-e", "staging", *words)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(text, result.err)
+        (self.directory / "migrations" / "003.txt").unlink()
+        # What the command applies is what the gate asks for: without the down scripts.
+        self.rehearse("--command", "psql -XAtqc 'ALTER TABLE users ADD COLUMN country text' $DATABASE_URL")
+        self.assertEqual(self.deploy().code, 0)
 
     def test_plan_holds_the_checksums_and_another_file_is_another_plan(self):
         first = self.staithe("plan", "deploy.yml", "-e", "production")

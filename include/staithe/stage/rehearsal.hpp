@@ -118,7 +118,8 @@ struct RehearsalPlan {
   std::string snapshot_taken_at;  ///< RFC 3339; "" when it has no marker
   std::string snapshot_origin;    ///< "postgres://…/database"; "" likewise
   std::string snapshot_lsn;
-  std::vector<std::string> masked;  ///< columns whose values are not production's
+  std::vector<std::string> masked;   ///< columns whose values are not production's
+  std::vector<std::string> partial;  ///< tables without some or all of production's rows: "app.users"
   std::string clone_prefix = "staithe_rehearsal";
   std::vector<MigrationFile> files;
   std::string command;                       ///< a migration command instead of files; "" for none

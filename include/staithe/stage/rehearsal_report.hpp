@@ -105,6 +105,9 @@ struct PassReport {
   std::string name;  ///< "measure", "under load", "open transaction"
   Micros took{0};
   bool passed = false;
+  std::string error;       ///< why it did not pass
+  std::string file;        ///< of the statement that failed
+  std::uint32_t line = 0;  ///< likewise
   std::uint64_t load_runs = 0, load_errors = 0;
   std::vector<Stall> stalls;  ///< the longest, in order of time
 };
@@ -156,7 +159,7 @@ struct RehearsalReport {
   std::string plan_id, run_id, migration_hash;
   std::string snapshot, snapshot_taken_at, snapshot_origin, snapshot_lsn;
   std::string server_version;
-  std::vector<std::string> masked;
+  std::vector<std::string> masked, partial;
   std::string started;  ///< RFC 3339
   base::Duration took{0};
   Micros clone_took{0};
@@ -174,6 +177,8 @@ struct RehearsalReport {
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::map<std::string, double> production_rows;
+  std::vector<std::string>
+      not_observed;                  ///< why locks or statements may have gone unseen; a reason for exit 1
   std::vector<std::string> remarks;  ///< what could not be looked at, and why
   Micros total{0};
   std::uint64_t wal_bytes = 0, temp_bytes = 0;

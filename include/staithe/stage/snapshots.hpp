@@ -58,9 +58,11 @@ struct Snapshot {
 /// All of the cluster that `session` is connected to, in whatever state, newest first.
 std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& scope);
 
-/// The complete snapshot of that database name; with an empty name the newest complete one. Throws
-/// base::Error: not_found (the text lists what there is), conflict for one that is not complete.
+/// The complete snapshot of that database name. Throws base::Error: not_found (the text lists what there is),
+/// conflict for one that is not complete.
 Snapshot find_snapshot(pg::Session& session, const std::string& name, const base::Scope& scope);
+/// The newest complete one that was made under that name, whatever it is called now; not_found likewise.
+Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const base::Scope& scope);
 
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);

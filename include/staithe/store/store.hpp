@@ -120,6 +120,10 @@ class Store {
   /// Of one check of a suite, newest first, at most `most`.
   std::vector<CheckRecord> check_history_of(std::string_view environment, std::string_view suite,
                                             std::string_view key, std::size_t most = 200);
+  /// The first run that was excused of those that no run which held came after, of one text of a check, as far
+  /// back as records are kept; zero when there is none.
+  Time tolerated_since(std::string_view environment, std::string_view suite, std::string_view key,
+                       std::string_view text_id);
   /// Removes what is older than the newest `each` records of every check of a suite.
   void prune_checks(std::string_view environment, std::string_view suite, std::size_t each);
 
@@ -132,8 +136,9 @@ class Store {
   void record_rehearsal(const Rehearsal& rehearsal);
   /// Newest first.
   std::vector<Rehearsal> rehearsals(std::string_view environment, std::size_t limit = 100);
-  /// The newest of those files in that environment.
-  std::optional<Rehearsal> last_rehearsal(std::string_view environment, std::string_view files_id);
+  /// The newest of those files of that project in that environment.
+  std::optional<Rehearsal> last_rehearsal(std::string_view project, std::string_view environment,
+                                          std::string_view files_id);
 
  private:
   void prepare(std::string_view run_id, JournalEntry& entry);

@@ -62,12 +62,15 @@ std::vector<Rehearsal> Store::rehearsals(std::string_view environment, std::size
   return found;
 }
 
-std::optional<Rehearsal> Store::last_rehearsal(std::string_view environment, std::string_view files_id) {
+std::optional<Rehearsal> Store::last_rehearsal(std::string_view project, std::string_view environment,
+                                               std::string_view files_id) {
+  check_text("project", project);
   check_text("environment", environment);
   check_text("files", files_id);
   const Rows rows = core_->run(Work::single, [&](Session& session) {
-    return session.exec(std::string(rehearsal_columns) + "AND files_id = $2 ORDER BY time DESC, run_id DESC LIMIT 1",
-                        {std::string(environment), std::string(files_id)});
+    return session.exec(std::string(rehearsal_columns) +
+                            "AND files_id = $2 AND project = $3 ORDER BY time DESC, run_id DESC LIMIT 1",
+                        {std::string(environment), std::string(files_id), std::string(project)});
   });
   if (rows.rows.empty()) return std::nullopt;
   return rehearsal_of(rows.rows.front());

@@ -300,7 +300,7 @@ int run_stage_backfill(App& app) {
   const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
   {
     auto cluster = stage::connect_cluster(cluster_url, {}, scope);
-    const auto snapshot = stage::find_snapshot(cluster, app.args().value("source"), scope);
+    const auto snapshot = chosen_snapshot(cluster, cluster_url, app.args().value("source"), scope);
     if (snapshot.marker.origin.system_identifier == stage::system_identifier(cluster, scope))
       return app.fail(exit_refused,
                       snapshot.database + " is in production's own cluster; nothing was changed");

@@ -24,12 +24,25 @@ namespace fs = std::filesystem;
 constexpr base::Duration clone_patience{60'000};
 constexpr base::Duration longest_rehearsal{8 * 3'600'000};
 
-/// The files of the command line in their order, with the down scripts beside them.
-stage::MigrationSources sources_of(const App& app) {
+/// The files of the command line but for the down scripts, which a shell's pattern names too; a deploy that
+/// asks for the others leaves them out as well.
+std::vector<std::string> named_files(const App& app) {
+  std::vector<std::string> paths;
+  for (const auto& path : app.args().positionals)
+    if (!path.ends_with(".down.sql")) paths.push_back(path);
+  if (paths.empty() && !app.args().positionals.empty())
+    throw UsageError("no file is left to rehearse: those that end in .down.sql belong to others");
+  return paths;
+}
+
+/// The files in their order, with the down scripts beside them.
+stage::MigrationSources sources_of(const std::vector<std::string>& paths) {
   stage::MigrationSources sources;
-  for (const auto& path : app.args().positionals) {
+  for (const auto& path : paths) {
     const auto down = stage::down_path_of(path);
-    if (down.empty()) continue;  // a shell's pattern names the down scripts too
+    if (down.empty())
+      throw UsageError(
+          fmt::format("{} does not end in .sql: which files are migrations, its name must say", path));
     sources.up.push_back({path, read_text(path)});
     std::error_code ignored;
     if (fs::exists(down, ignored)) sources.down[path] = {down, read_text(down)};
@@ -48,10 +61,12 @@ stage::RehearsalSettings settings_of(App& app, diag::Diagnostics& diagnostics) {
 
 /// What of a snapshot stands in the plan; refused when the clones would be made beside production.
 int resolve_snapshot(App& app, const std::string& target_url, const std::string& name,
-                     stage::RehearsalPlan& plan, store::Time& taken) {
+                     const std::string& source_url, stage::RehearsalPlan& plan, store::Time& taken) {
   const auto scope = base::Scope::lasting(clone_patience, &app.stops().soft);
   auto cluster = stage::connect_cluster(target_url, {}, scope);
-  const auto snapshot = stage::find_snapshot(cluster, name, scope);
+  const auto snapshot = chosen_snapshot(cluster, target_url, name, scope);
+  if (const int refused = refuse_other_origin(app, snapshot, source_url, scope); refused != exit_done)
+    return refused;
   const auto& marker = snapshot.marker;
   if (marker.origin.system_identifier == stage::system_identifier(cluster, scope))
     return app.fail(
@@ -66,6 +81,7 @@ int resolve_snapshot(App& app, const std::string& target_url, const std::string&
   plan.snapshot_origin = marker.origin.where;
   plan.snapshot_lsn = marker.lsn;
   plan.masked = marker.masked;
+  plan.partial = marker.partial;
   return exit_done;
 }
 
@@ -75,9 +91,9 @@ stage::RehearsalPlan rehearsal_of(App& app, Loaded& loaded) {
   plan.environment = loaded.environment;
   plan.command = app.args().value("command");
   if (plan.command.empty())
-    plan.files = stage::read_migrations(sources_of(app), loaded.diagnostics);
+    plan.files = stage::read_migrations(sources_of(named_files(app)), loaded.diagnostics);
   else
-    for (const auto& path : app.args().positionals)
+    for (const auto& path : named_files(app))
       plan.command_files.push_back({std::string(plan::file_name(path)), base::sha256_hex(read_text(path))});
   plan.settings = settings_of(app, loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
@@ -94,6 +110,16 @@ std::string source_url(App& app, const Loaded& loaded) {
   return secret_value(app, loaded, databases.source->url);
 }
 
+/// What servers and commands say may be too long for the history, or no text.
+std::string verdict_for_history(App& app, const std::string& verdict) {
+  constexpr std::size_t longest = 1000;
+  auto text = base::printable(app.redactor().clean(verdict));
+  if (text.size() <= longest) return text;
+  text.resize(longest);
+  while (!base::is_utf8(text)) text.pop_back();
+  return text + "…";
+}
+
 /// What a deploy may ask for. That it could not be written down does not alter what was found.
 void record(App& app, const Loaded& loaded, const stage::RehearsalPlan& plan, store::Time taken,
             const stage::RehearsalReport& report) {
@@ -106,7 +132,7 @@ void record(App& app, const Loaded& loaded, const stage::RehearsalPlan& plan, st
   one.files_id = report.migration_hash;
   one.files = plan::text_of(stage::file_sums(plan));
   one.passed = report.passed;
-  one.verdict = report.verdict;
+  one.verdict = verdict_for_history(app, report.verdict);
   one.budgets = stage::budgets_json(plan.settings.budgets);
   one.duration_ms = static_cast<std::uint64_t>(report.took.count());
   try {
@@ -133,6 +159,16 @@ struct Ready {
   store::Time taken{};
 };
 
+/// One that could not be made to its end takes back the green of an earlier one: nobody knows whether that
+/// still holds.
+void record_unfinished(App& app, const Loaded& loaded, const Ready& ready, const std::string& why) {
+  stage::RehearsalReport report;
+  report.run_id = ready.run.run_id;
+  report.migration_hash = stage::migration_hash(ready.plan);
+  report.verdict = "not rehearsed to the end: " + why;
+  record(app, loaded, ready.plan, ready.taken, report);
+}
+
 StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::RehearsalReport& report) {
   StagePlan staged;
   staged.kind = "rehearse";
@@ -142,7 +178,12 @@ StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::
   staged.run = [&](const std::string& run_id, event::EventSink& sink) {
     ready.run.run_id = run_id;
     const auto scope = base::Scope::lasting(app.duration("timeout", longest_rehearsal), &app.stops().soft);
-    report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
+    try {
+      report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
+    } catch (const std::exception& error) {
+      if (!app.stops().soft.requested()) record_unfinished(app, loaded, ready, error.what());
+      throw;
+    }
     record(app, loaded, ready.plan, ready.taken, report);
     event::RunFinished finished;
     finished.exit_code = report.passed ? exit_done : exit_failed;
@@ -174,8 +215,8 @@ int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
   const int code =
       run_stage_plan(app, both, [&](const event::RunFinished& end) { taken = end.exit_code == exit_done; });
   if (!taken) return code;
-  const int refused =
-      resolve_snapshot(app, ready.run.cluster_url, snapshot.database, ready.plan, ready.taken);
+  const int refused = resolve_snapshot(app, ready.run.cluster_url, snapshot.database, ready.run.source_url,
+                                       ready.plan, ready.taken);
   if (refused != exit_done) return refused;
   return perform_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
                             [&](const event::RunFinished&) { print_report(app, report); });
@@ -199,7 +240,8 @@ int run_stage_rehearse(App& app) {
   ready.run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
   const auto source = app.args().value("source");
   if (source == "fresh") return rehearse_fresh(app, loaded, ready);
-  if (const int refused = resolve_snapshot(app, ready.run.cluster_url, source, ready.plan, ready.taken);
+  if (const int refused =
+          resolve_snapshot(app, ready.run.cluster_url, source, ready.run.source_url, ready.plan, ready.taken);
       refused != exit_done)
     return refused;
   stage::RehearsalReport report;

@@ -159,6 +159,8 @@ void measure_command(const RehearsalPlan& plan, const RehearsalRun& run, const C
   report.statements = trace.finish(before.relations);
   auto& statements = report.statements;
   if (!trace.remark().empty()) report.remarks.push_back(trace.remark());
+  for (const auto& problem : {trace.problem(), observer.problem()})
+    if (!problem.empty()) report.not_observed.push_back(problem);
   if (statements.empty() || !check.passed) {
     auto& whole = statements.emplace_back();
     whole.file = "command";
@@ -220,7 +222,7 @@ void run_command_under_load(const RehearsalPlan& plan, const RehearsalRun& run, 
   pass.load_errors = workload.errors();
   pass.stalls = stalls_of(samples, workload.loads(), zero, most_stalls);
   blame_all(samples, workload, zero, statements, report.statements);
-  if (!check.passed) report.remarks.push_back("under load it failed: " + check.detail);
+  pass.error = check.detail;
   report.passes.push_back(std::move(pass));
 }
 

@@ -155,7 +155,7 @@ void CommandTrace::run(const Scope& scope) {
     }
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);
-    if (remark_.empty()) remark_ = "the command was watched only in part: " + std::string(error.what());
+    problem_ = error.what();
   }
 }
 

@@ -29,6 +29,8 @@ class CommandTrace {
   std::vector<StatementReport> finish(const std::map<Oid, Relation>& relations);
   /// Why less was seen than could have been; "" when nothing was in the way.
   const std::string& remark() const { return remark_; }
+  /// Why the sampling ended early; "" when it did not. After finish.
+  const std::string& problem() const { return problem_; }
 
   /// One statement as it was noticed.
   struct Seen {
@@ -49,7 +51,7 @@ class CommandTrace {
   base::Scope scope_;
   std::int64_t zero_ = 0;
   bool has_triggers_ = false;
-  std::string remark_;
+  std::string remark_, problem_;
   base::Cancel done_;
   std::mutex mutex_;
   std::map<std::pair<int, std::int64_t>, Seen> sampled_;  ///< by session and beginning

@@ -1,5 +1,7 @@
 #include "judge.hpp"
 
+#include "passes.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -29,6 +31,8 @@ class Judge {
     report_.disagreements = disagreements(plan_.files, expected_, report_.statements);
     estimates();
     totals();
+    passes();
+    partial_tables();
     plans_and_checks();
     invalid_indexes();
     down();
@@ -248,6 +252,37 @@ class Judge {
                       base::bytes_text(*budgets.wal_bytes)));
   }
 
+  /// What fails only when somebody else is there fails in production too; what was not seen is not safe.
+  void passes() {
+    for (const auto& pass : report_.passes) {
+      if (pass.name != "under load" || pass.passed) continue;
+      auto& finding =
+          add(Severity::error, "fails-under-load", nullptr, "",
+              "with the workload beside it, it failed" + (pass.error.empty() ? "" : ": " + pass.error));
+      finding.file = pass.file;
+      finding.line = pass.line;
+    }
+    for (const auto& why : report_.not_observed)
+      add(Severity::error, "not-observed", nullptr, "", "locks were seen only in part: " + why).advice =
+          "rehearse it again: locks that nobody saw may keep others out";
+  }
+
+  /// Times, sizes and violations of a table without all of its rows are not production's.
+  void partial_tables() {
+    std::vector<std::string> touched;
+    for (auto table : touched_tables(report_.statements)) {
+      const auto sql_name = table;
+      table.erase(std::remove(table.begin(), table.end(), '"'), table.end());
+      if (std::find(report_.partial.begin(), report_.partial.end(), table) != report_.partial.end())
+        touched.push_back(sql_name);
+    }
+    if (touched.empty()) return;
+    add(Severity::warning, "partial", nullptr, touched.front(),
+        fmt::format("the snapshot has not all rows of {}: in production it takes longer, and rows that are "
+                    "not there may violate what is asked for",
+                    base::join(touched, ", ")));
+  }
+
   void plans_and_checks() {
     for (const auto& change : report_.plans) {
       if (change.kind == PlanChange::Kind::broken)
@@ -317,6 +352,12 @@ void conclude(RehearsalReport& report) {
     report.verdict = fmt::format("would fail at {}:{}", failed->file, failed->line);
     return;
   }
+  for (const auto& pass : report.passes)
+    if (pass.name == "under load" && !pass.passed) {
+      report.verdict = "would fail under load";
+      if (!pass.file.empty()) report.verdict += fmt::format(" at {}:{}", pass.file, pass.line);
+      return;
+    }
   // Readers kept out weigh more than writers kept out for longer.
   Micros blocked{0}, longest{0};
   Blocks whom = Blocks::nobody;

@@ -251,8 +251,12 @@ void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::ve
   pass.passed = passed;
   for (const auto& statement : run.statements()) pass.took += statement.took;
   blame_all(samples, workload, run.zero(), run.statements(), report.statements);
-  if (!passed && !run.statements().empty() && run.statements().back().failure)
-    report.remarks.push_back("under load it failed: " + run.statements().back().failure->message);
+  if (!passed && !run.statements().empty() && run.statements().back().failure) {
+    const auto& last = run.statements().back();
+    pass.error = last.failure->message;
+    pass.file = last.file;
+    pass.line = last.line;
+  }
   report.passes.push_back(std::move(pass));
 }
 

@@ -123,6 +123,7 @@ std::string to_json(const RehearsalPlan& plan) {
                       {"snapshot_origin", plan.snapshot_origin},
                       {"snapshot_lsn", plan.snapshot_lsn},
                       {"masked", plan.masked},
+                      {"partial", plan.partial},
                       {"clone_prefix", plan.clone_prefix},
                       {"files", files},
                       {"command", plan.command},

@@ -60,6 +60,7 @@ class Rehearsal {
     report_.snapshot_origin = plan_.snapshot_origin;
     report_.snapshot_lsn = plan_.snapshot_lsn;
     report_.masked = plan_.masked;
+    report_.partial = plan_.partial;
     report_.started = base::utc_text(std::chrono::system_clock::now());
     event::RunStarted started;
     started.run_id = run_.run_id;
@@ -249,8 +250,7 @@ class Rehearsal {
     pass.name = "measure";
     pass.passed = run.run(plan_.files);
     run.finish();
-    if (!run.problem().empty())
-      report_.remarks.push_back("locks were sampled only in part: " + run.problem());
+    if (!run.problem().empty()) report_.not_observed.push_back(run.problem());
     report_.statements = std::move(run.statements());
     for (const auto& statement : report_.statements) pass.took += statement.took;
     report_.passes.push_back(std::move(pass));

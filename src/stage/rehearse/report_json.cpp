@@ -98,6 +98,7 @@ json pass_json(const PassReport& pass) {
   return {{"name", pass.name},
           {"took_us", pass.took.count()},
           {"passed", pass.passed},
+          {"error", pass.error},
           {"load_runs", pass.load_runs},
           {"load_errors", pass.load_errors},
           {"stalls", list(pass.stalls, stall_json)}};
@@ -171,7 +172,8 @@ std::string to_json(const RehearsalReport& report) {
                         {"taken_at", report.snapshot_taken_at},
                         {"origin", report.snapshot_origin},
                         {"lsn", report.snapshot_lsn},
-                        {"masked", report.masked}}},
+                        {"masked", report.masked},
+                        {"partial", report.partial}}},
                       {"server_version", report.server_version},
                       {"started", report.started},
                       {"took_ms", report.took.count()},

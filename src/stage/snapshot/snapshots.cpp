@@ -50,10 +50,9 @@ Snapshot snapshot_of(const pg::Row& row, Marker marker) {
   std::string there;
   for (const auto& one : all)
     if (one.marker.state == Marker::State::complete) there += (there.empty() ? "" : ", ") + one.database;
-  throw base::Error(
-      base::ErrorCode::not_found,
-      fmt::format("{}; {}", name.empty() ? "no snapshot is there" : fmt::format("no snapshot '{}'", name),
-                  there.empty() ? "staithe stage snapshot takes one" : "there is " + there));
+  throw base::Error(base::ErrorCode::not_found,
+                    fmt::format("no snapshot '{}'; {}", name,
+                                there.empty() ? "staithe stage snapshot takes one" : "there is " + there));
 }
 
 /// Whether another database of the cluster may let us in where this one did not.
@@ -124,12 +123,18 @@ std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& sc
 Snapshot find_snapshot(pg::Session& session, const std::string& name, const base::Scope& scope) {
   const auto all = list_snapshots(session, scope);
   for (const auto& one : all) {
-    if (!name.empty() && one.database != name) continue;
+    if (one.database != name) continue;
     if (one.marker.state == Marker::State::complete) return one;
-    if (!name.empty())
-      throw base::Error(base::ErrorCode::conflict, fmt::format("snapshot '{}' is not complete", name));
+    throw base::Error(base::ErrorCode::conflict, fmt::format("snapshot '{}' is not complete", name));
   }
   not_found(name, all);
+}
+
+Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const base::Scope& scope) {
+  const auto all = list_snapshots(session, scope);
+  for (const auto& one : all)
+    if (one.marker.name == made_as && one.marker.state == Marker::State::complete) return one;
+  not_found(made_as, all);
 }
 
 std::string system_identifier(pg::Session& session, const base::Scope& scope) {

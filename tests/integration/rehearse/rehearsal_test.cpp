@@ -45,7 +45,8 @@ struct Deaf final : event::EventSink {
 };
 
 stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings settings = {},
-                                stage::Passes passes = {false, false, false}, const std::string& down = {}) {
+                                stage::Passes passes = {false, false, false}, const std::string& down = {},
+                                std::vector<std::string> partial = {}) {
   diag::Diagnostics diagnostics;
   stage::MigrationSources sources{{{"1.sql", sql}}, {}};
   if (!down.empty()) sources.down["1.sql"] = {"1.down.sql", down};
@@ -55,6 +56,7 @@ stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings
   REQUIRE_FALSE(diagnostics.has_errors());
   plan.settings = std::move(settings);
   plan.passes = passes;
+  plan.partial = std::move(partial);
   Deaf deaf;
   static int number = 0;
   auto report = stage::run_rehearsal(plan, {server().url(), {}, "run" + std::to_string(++number), {}, {}},
@@ -229,6 +231,41 @@ TEST_CASE("under load and with an open transaction, stalls are measured") {
   const auto polite = rehearse("-- staithe: lock-timeout 100ms\nALTER TABLE app.users ADD COLUMN x int",
                                short_reader(20'000), {false, true, false});
   CHECK(polite.statements[0].open_stall < std::chrono::seconds(10));
+}
+
+TEST_CASE("what fails only under load does not pass") {
+  const auto report = rehearse(
+      "ALTER TABLE app.users ADD COLUMN x int;\nDO $$ BEGIN IF EXISTS (SELECT FROM pg_stat_activity WHERE "
+      "datname = current_database() AND application_name = 'staithe workload') THEN RAISE EXCEPTION 'too "
+      "busy'; END IF; END $$",
+      {}, {true, false, false});
+  INFO(stage::to_json(report));
+  CHECK_FALSE(report.passed);
+  CHECK(report.verdict.find("safe") == std::string::npos);
+  const auto& failed = finding(report, "fails-under-load");
+  CHECK(failed.gate);
+  CHECK(failed.line == 2);
+  CHECK(failed.text.find("too busy") != std::string::npos);
+}
+
+TEST_CASE("locks that nobody could see are not safe") {
+  const auto report = rehearse(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+      "application_name = 'staithe observer'; SELECT pg_sleep(1)");
+  INFO(stage::to_json(report));
+  CHECK_FALSE(report.passed);
+  CHECK(report.verdict.find("safe") == std::string::npos);
+  CHECK(finding(report, "not-observed").gate);
+}
+
+TEST_CASE("tables that came without all of their rows are warned of when they are touched") {
+  const auto report = rehearse("ALTER TABLE app.users ADD COLUMN x int", {}, {false, false, false}, {},
+                               {"app.orders", "app.users"});
+  const auto& partial = finding(report, "partial");
+  CHECK(partial.severity == stage::Severity::warning);
+  CHECK(partial.text.find("app.users") != std::string::npos);
+  CHECK(partial.text.find("app.orders") == std::string::npos);
+  CHECK_FALSE(has(rehearse("ALTER TABLE app.users ADD COLUMN x int"), "partial"));
 }
 
 TEST_CASE("plans, assertions, and a way back that is none") {
