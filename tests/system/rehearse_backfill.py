@@ -83,6 +83,18 @@ class Backfill(databases.StageTest):
         self.assertIn("there is no table nowhere", result.err)
         self.assertEqual(self.left(), ROWS)
 
+    def test_a_column_that_would_keep_nulls_gets_no_check(self):
+        command = ("backfill", "users", "-e", "production", "--confirm", "shop", "--not-null", "country", "--set")
+        result = self.staithe(*command, "country = 'DE'", "--where", "country IS NULL AND id > 5")
+        self.assertEqual(result.code, 4, result)
+        self.assertIn("leaves out", result.out + result.err)
+        self.assertEqual(self.left(), ROWS)
+        result = self.staithe(*command, "country = nullif(id, 39000)::text")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("leaves country NULL in 1 rows", result.out + result.err)
+        self.assertEqual(self.source.sql("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%staithe'", "shop"), "0")
+        self.source.sql("INSERT INTO users VALUES (-1)", "shop")
+
     def test_triggers_are_said_and_the_name_is_needed(self):
         self.source.sql("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
                         "CREATE TRIGGER audit BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f()", "shop")

@@ -62,8 +62,20 @@ struct BackfillResult {
   std::string stopped_by;  ///< "abort" when somebody asked for it
   bool resumed = false;    ///< it went on where an earlier run had stopped
   std::uint64_t updated = 0, seen = 0, batches = 0, lock_retries = 0;
-  std::uint64_t left = 0;  ///< rows that match `where` at the end, at most 1 is counted
+  std::uint64_t left = 0;  ///< rows that match `where` at the end
   base::Duration took{0}, waited{0}, longest_batch{0};
+};
+
+/// It failed, and the check that it had added could not be taken away: writes of NULL are refused until
+/// somebody does.
+class CheckLeft : public base::Error {
+ public:
+  CheckLeft(base::ErrorCode code, const std::string& text, std::string statement)
+      : Error(code, text), statement_(std::move(statement)) {}
+  const std::string& statement() const noexcept { return statement_; }  ///< takes it away
+
+ private:
+  std::string statement_;
 };
 
 /// Runs it. What was done stands in a table staithe_backfill beside the filled one, in the transaction of
@@ -71,7 +83,10 @@ struct BackfillResult {
 /// done. One run at a time for each table (an advisory lock). Batches go by primary key, else by page.
 /// `on_progress` is called after each batch and while it waits.
 /// Throws base::Error: conflict for a second run, timeout when a lock could not be had in all attempts,
-/// SqlError; cancelled between or inside batches, with nothing half done.
+/// SqlError; cancelled between or inside batches, with nothing half done; invalid, before anything is
+/// written, when NULLs of `not_null` would stay that `where` leaves out. However it ends, the check that it
+/// adds on the way to NOT NULL goes; CheckLeft when that failed. Not complete with `left`: rows match `where`
+/// that came in behind it.
 BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
                             const std::function<void(const BackfillProgress&)>& on_progress,
                             const base::Scope& scope);
@@ -103,7 +118,8 @@ class BesideLoad {
 };
 
 enum class BackfillWish { go, pause, abort };
-/// Tells a run that is under way what to do; false when there is none.
+/// Tells a run that is under way what to do; false when there is none. An abort of one that was killed takes
+/// its check away.
 bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish,
                    const base::Scope& scope);
 

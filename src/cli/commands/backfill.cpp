@@ -127,7 +127,7 @@ std::string summary(const stage::BackfillResult& result) {
       "{} rows filled in {} batches, the longest {}; {} rested, {} tries for locks in vain{}{}",
       result.updated, result.batches, base::elapsed_text(result.longest_batch),
       base::elapsed_text(result.waited), result.lock_retries, result.resumed ? "; resumed" : "",
-      result.left > 0 ? "; some rows match --where still" : "");
+      result.left > 0 ? fmt::format("; {} rows match --where still", result.left) : std::string());
 }
 
 /// Where it runs: the database of a URL, or a clone that goes afterwards.
@@ -138,7 +138,9 @@ struct Place {
 
 /// Seen before anything was written: another run, no such table, a server that cannot be reached.
 bool is_refusal(const base::Error& error) {
-  if (dynamic_cast<const pg::SqlError*>(&error) != nullptr) return false;
+  if (dynamic_cast<const pg::SqlError*>(&error) != nullptr ||
+      dynamic_cast<const stage::CheckLeft*>(&error) != nullptr)
+    return false;
   switch (error.code()) {
     case base::ErrorCode::conflict:
     case base::ErrorCode::not_found:
@@ -168,8 +170,14 @@ event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Plac
     finished.exit_code = result.complete ? exit_done : exit_failed;
     finished.verdict = result.complete ? "done" : "failed";
     if (!result.complete) {
-      finished.failure = "somebody asked it to stop; what is filled stays filled";
-      finished.next.push_back(place.again + "  go on from here");
+      finished.failure = result.left > 0
+                             ? fmt::format(
+                                   "{} rows match --where still: they came in behind it, or SET does not "
+                                   "change what --where asks",
+                                   result.left)
+                             : "somebody asked it to stop; what is filled stays filled";
+      if (!place.again.empty())
+        finished.next.push_back(place.again + (result.left > 0 ? "  fill those too" : "  go on from here"));
     }
     teller.end(result.complete ? event::Outcome::ok : event::Outcome::cancelled, summary(result), took(),
                finished);
@@ -183,6 +191,8 @@ event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Plac
       teller.end(event::Outcome::refused, error.what(), took(), finished);
       return finished;
     }
+    if (const auto* left = dynamic_cast<const stage::CheckLeft*>(&error))
+      finished.next.push_back(left->statement() + ";  takes away the check that refuses NULL");
     if (!place.again.empty()) finished.next.push_back(place.again + "  go on from where it stopped");
     teller.end(stopped ? event::Outcome::cancelled : event::Outcome::failed, error.what(), took(), finished);
   }

@@ -30,6 +30,28 @@ std::vector<pg::Value> values(const std::vector<std::string>& key) {
   return {key.begin(), key.end()};
 }
 
+/// An UPDATE that counts what it did: rows, those that match `where` still, and those left NULL.
+std::string counting(const std::string& update, const BackfillSpec& spec) {
+  const std::string null = spec.not_null.empty() ? "false" : spec.not_null + " IS NULL";
+  return fmt::format(
+      "WITH staithe_done AS ({} RETURNING ({}) AS still, {} AS empty) SELECT count(*), count(*) FILTER "
+      "(WHERE "
+      "still), count(*) FILTER (WHERE empty) FROM staithe_done",
+      update, spec.where, null);
+}
+
+void take_counts(const pg::Result& result, const BackfillSpec& spec, Batch& batch) {
+  const auto& row = result.rows.at(0);
+  batch.updated = number_of(row[0]);
+  batch.still = number_of(row[1]);
+  if (number_of(row[2]) > 0)
+    throw Error(
+        ErrorCode::failed,
+        fmt::format("SET {} leaves {} NULL in {} rows of a batch, so that it cannot become NOT NULL; that "
+                    "batch was rolled back",
+                    spec.set, spec.not_null, number_of(row[2])));
+}
+
 /// The key where the batch ends, or nothing when it is the last one.
 std::optional<std::vector<std::string>> batch_end(pg::Session& session, const Walk& walk,
                                                   const Checkpoint& at, const Scope& scope) {
@@ -59,11 +81,9 @@ Batch by_key(pg::Session& session, const Walk& walk, const BackfillSpec& spec, C
     for (const auto& part : *end) bound.emplace_back(part);
   }
   Batch batch;
-  batch.updated = session
-                      .query(fmt::format("UPDATE {} SET {} WHERE {}", walk.table, spec.set,
-                                         base::join(conditions, " AND ")),
-                             bound, scope)
-                      .affected;
+  const auto update =
+      fmt::format("UPDATE {} SET {} WHERE {}", walk.table, spec.set, base::join(conditions, " AND "));
+  take_counts(session.query(counting(update, spec), bound, scope), spec, batch);
   batch.last = !end;
   batch.seen = end ? at.size : batch.updated;
   if (end) at.last_key = *end;
@@ -74,12 +94,10 @@ Batch by_page(pg::Session& session, const Walk& walk, const BackfillSpec& spec, 
               const Scope& scope) {
   const auto end = std::min(at.end_page, at.last_page + at.size);
   Batch batch;
-  batch.updated =
-      session
-          .run(fmt::format("UPDATE {} SET {} WHERE ctid >= '({},0)'::tid AND ctid < '({},0)'::tid AND ({})",
-                           walk.table, spec.set, at.last_page, end, spec.where),
-               scope)
-          .affected;
+  const auto update =
+      fmt::format("UPDATE {} SET {} WHERE ctid >= '({},0)'::tid AND ctid < '({},0)'::tid AND ({})",
+                  walk.table, spec.set, at.last_page, end, spec.where);
+  take_counts(session.run(counting(update, spec), scope), spec, batch);
   batch.seen = end - at.last_page;
   batch.last = end >= at.end_page;
   at.last_page = end;
@@ -129,7 +147,9 @@ Walk look_at_table(pg::Session& session, const std::string& table, const Scope& 
 
 Checkpoints::Checkpoints(const Walk& walk, const BackfillSpec& spec)
     : table_(walk.schema + ".staithe_backfill"),
-      id_(base::sha256_hex(walk.table + "\n" + spec.set + "\n" + spec.where).substr(0, 12)),
+      id_(base::sha256_hex(walk.table + "\n" + spec.set + "\n" + spec.where +
+                           (spec.not_null.empty() ? "" : "\n" + spec.not_null))
+              .substr(0, 12)),
       target_(walk.table) {}
 
 bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope& scope) {
@@ -161,14 +181,15 @@ bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope
   checkpoint.batches = place.value("batches", std::uint64_t{0});
   checkpoint.size = place.value("size", checkpoint.size);
   checkpoint.pass = place.value("pass", checkpoint.pass);
+  checkpoint.still = place.value("still", std::uint64_t{0});
   return checkpoint.batches > 0;
 }
 
 void Checkpoints::save(pg::Session& session, const Checkpoint& checkpoint, const Scope& scope) const {
-  const nlohmann::json place{{"key", checkpoint.last_key},      {"page", checkpoint.last_page},
-                             {"end_page", checkpoint.end_page}, {"updated", checkpoint.updated},
-                             {"seen", checkpoint.seen},         {"batches", checkpoint.batches},
-                             {"size", checkpoint.size},         {"pass", checkpoint.pass}};
+  const nlohmann::json place{
+      {"key", checkpoint.last_key},    {"page", checkpoint.last_page}, {"end_page", checkpoint.end_page},
+      {"updated", checkpoint.updated}, {"seen", checkpoint.seen},      {"batches", checkpoint.batches},
+      {"size", checkpoint.size},       {"pass", checkpoint.pass},      {"still", checkpoint.still}};
   const pg::Value values[] = {id_, place.dump()};
   session.query("UPDATE " + table_ + " SET place = $2::jsonb, saved = now() WHERE id = $1", values, scope);
 }
@@ -191,10 +212,35 @@ Batch run_batch(pg::Session& session, const Walk& walk, const BackfillSpec& spec
   const Batch batch = walk.keys.empty() ? by_page(session, walk, spec, checkpoint, scope)
                                         : by_key(session, walk, spec, checkpoint, scope);
   checkpoint.updated += batch.updated;
+  checkpoint.still += batch.still;
   checkpoint.seen += batch.seen;
   ++checkpoint.batches;
   return batch;
 }
+
+namespace {
+
+/// What a run that was killed behind its check has left. Nothing while a run is alive: that hears of it
+/// itself.
+void drop_left_checks(pg::Session& session, const Walk& walk, const Scope& scope) {
+  const pg::Value name("staithe backfill " + walk.table);
+  if (session.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", {&name, 1}, scope)
+          .rows.at(0)[0] != "t")
+    return;
+  const pg::Value table(walk.table);
+  const auto left = session.query(
+      "SELECT conname FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c' AND conname LIKE "
+      "'%\\_not\\_null\\_staithe'",
+      {&table, 1}, scope);
+  const BackfillSpec defaults;
+  for (const auto& row : left.rows)
+    run_with_lock_retries(
+        session,
+        fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", walk.table, pg::quoted_name(row[0].value_or(""))),
+        defaults.lock_timeout, defaults.attempts, scope);
+}
+
+}  // namespace
 
 bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish, const Scope& scope) {
   pg::Session session(url, {"staithe backfill", std::chrono::seconds(10)}, scope);
@@ -205,8 +251,11 @@ bool tell_backfill(const std::string& url, const std::string& table, BackfillWis
     return false;
   const char* word = wish == BackfillWish::go ? "go" : wish == BackfillWish::pause ? "pause" : "abort";
   const pg::Value values[] = {walk.table, word};
-  return session.query("UPDATE " + checkpoints + " SET wish = $2 WHERE target = $1", values, scope).affected >
-         0;
+  if (session.query("UPDATE " + checkpoints + " SET wish = $2 WHERE target = $1", values, scope).affected ==
+      0)
+    return false;
+  if (wish == BackfillWish::abort) drop_left_checks(session, walk, scope);
+  return true;
 }
 
 }  // namespace staithe::stage

@@ -25,8 +25,9 @@ struct Checkpoint {
   std::uint64_t last_page = 0;
   std::uint64_t end_page = 0;  ///< pages when it began: updated rows move behind, and need no second visit
   std::uint64_t updated = 0, seen = 0, batches = 0;
-  std::uint64_t size = 0;  ///< of the next batch
-  std::uint64_t pass = 1;  ///< 2: rows that came in while the first was under way, behind the check
+  std::uint64_t still = 0;  ///< of the updated rows: those that match `where` afterwards too
+  std::uint64_t size = 0;   ///< of the next batch
+  std::uint64_t pass = 1;   ///< 2: rows that came in while the first was under way, behind the check
 };
 
 /// The table that holds the checkpoints, in the schema of the filled one.
@@ -47,10 +48,11 @@ class Checkpoints {
 };
 
 struct Batch {
-  std::uint64_t updated = 0, seen = 0;
+  std::uint64_t updated = 0, seen = 0, still = 0;
   bool last = false;
 };
-/// One batch in the open transaction; moves the checkpoint on.
+/// One batch in the open transaction; moves the checkpoint on. Throws Error{failed} when SET gives NULL to
+/// the column that is to become NOT NULL.
 Batch run_batch(pg::Session& session, const Walk& walk, const BackfillSpec& spec, Checkpoint& checkpoint,
                 const base::Scope& scope);
 

@@ -1,4 +1,5 @@
 #include "batches.hpp"
+#include "numbers.hpp"
 #include "throttle.hpp"
 
 #include <fmt/format.h>
@@ -16,13 +17,15 @@ using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
 constexpr Duration rest_while_throttled{500};
+constexpr Duration patience_with_drop{60'000};
 constexpr std::uint64_t first_pages = 64;
 
 class Run {
  public:
   Run(const std::string& url, const BackfillSpec& spec,
       const std::function<void(const BackfillProgress&)>& tell, const Scope& scope)
-      : session_(url, {"staithe backfill", std::chrono::seconds(10)}, scope),
+      : url_(url),
+        session_(url, {"staithe backfill", std::chrono::seconds(10)}, scope),
         spec_(spec),
         tell_(tell),
         scope_(scope),
@@ -33,22 +36,76 @@ class Run {
   BackfillResult run() {
     const auto began = steady_clock::now();
     take_turn();
-    if (!spec_.not_null.empty()) (void)not_null_state();  // there is such a column
-    Checkpoint checkpoint;
-    checkpoint.size = walk_.keys.empty() ? first_pages : spec_.first_batch;
-    checkpoint.end_page = walk_.pages;
-    result_.resumed = checkpoints_.open(session_, checkpoint, scope_);
-    bool done = checkpoint.pass == 2 || fill(checkpoint);
-    if (done && !spec_.not_null.empty()) done = fill_behind_check(checkpoint);
-    result_.updated = checkpoint.updated;
-    result_.seen = checkpoint.seen;
-    result_.batches = checkpoint.batches;
-    if (done) finish();
+    if (spec_.not_null.empty()) {
+      go();
+    } else {
+      (void)not_null_state();  // there is such a column
+      try {
+        refuse_nulls_left_out(ErrorCode::invalid);
+        go();
+      } catch (const Error& error) {
+        drop_check(error.code(), error.what());
+        throw;
+      }
+      if (!result_.stopped_by.empty()) drop_check(ErrorCode::failed, "somebody asked it to stop");
+    }
     result_.took = duration_cast<Duration>(steady_clock::now() - began);
     return result_;
   }
 
  private:
+  void go() {
+    Checkpoint checkpoint;
+    checkpoint.size = walk_.keys.empty() ? first_pages : spec_.first_batch;
+    checkpoint.end_page = walk_.pages;
+    result_.resumed = checkpoints_.open(session_, checkpoint, scope_);
+    bool done = (checkpoint.pass == 2 && !spec_.not_null.empty()) || fill(checkpoint);
+    if (done && !spec_.not_null.empty()) done = fill_behind_check(checkpoint);
+    result_.updated = checkpoint.updated;
+    result_.seen = checkpoint.seen;
+    result_.batches = checkpoint.batches;
+    if (done) finish(checkpoint);
+  }
+
+  /// NULLs that no batch comes to would be refused by the check, and every UPDATE of their rows with them.
+  void refuse_nulls_left_out(ErrorCode code) {
+    if (spec_.where == spec_.not_null + " IS NULL") return;
+    const auto found =
+        session_.run(fmt::format("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL AND ({}) IS NOT TRUE)",
+                                 walk_.table, spec_.not_null, spec_.where),
+                     scope_);
+    if (found.rows.at(0)[0] == "t")
+      throw Error(code,
+                  fmt::format("{} cannot become NOT NULL: it is NULL in rows that --where {} leaves out",
+                              spec_.not_null, spec_.where));
+  }
+
+  /// It did not come to NOT NULL: the check goes, lest it refuse what the application writes.
+  void drop_check(ErrorCode code, const std::string& why) {
+    const auto drop = fmt::format("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", walk_.table, constraint());
+    const Scope scope = Scope::lasting(patience_with_drop);  // also after a signal
+    try {
+      if (session_.usable() && session_.in_transaction()) session_.run("ROLLBACK", scope);
+    } catch (const Error&) {
+      // It is dropped in a session of its own.
+    }
+    try {
+      pg::Session session(url_, {"staithe backfill", std::chrono::seconds(10)}, scope);
+      const pg::Value values[] = {walk_.table, not_null_check(spec_.not_null)};
+      if (session
+              .query("SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2", values,
+                     scope)
+              .rows.empty())
+        return;
+      run_with_lock_retries(session, drop, spec_.lock_timeout, spec_.attempts, scope);
+    } catch (const Error& error) {
+      throw CheckLeft(code,
+                      fmt::format("{}; and the check {} may be there still, which refuses NULL: {}", why,
+                                  constraint(), error.what()),
+                      drop);
+    }
+  }
+
   /// Two at once would share a checkpoint.
   void take_turn() {
     const pg::Value name("staithe backfill " + walk_.table);
@@ -90,7 +147,10 @@ class Run {
   /// not filled yet would fail, whatever it sets. So the old rows come first, then the check, and then the
   /// few that came in between.
   bool fill_behind_check(Checkpoint& checkpoint) {
-    if (checkpoint.pass == 1) {
+    const auto state = not_null_state();
+    // A run that failed behind its check has taken that away.
+    if (checkpoint.pass == 1 || (state[0] != "t" && state[1] != "t")) {
+      refuse_nulls_left_out(ErrorCode::failed);
       prepare_not_null();
       checkpoint.pass = 2;
       checkpoint.seen = 0;
@@ -204,17 +264,18 @@ class Run {
     checkpoint.size = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(size), 1, spec_.most_batch);
   }
 
-  void finish() {
+  void finish(const Checkpoint& checkpoint) {
     if (!spec_.not_null.empty()) complete_not_null();
     const auto left =
-        session_.run(fmt::format("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {} LIMIT 1) staithe_some",
-                                 walk_.table, spec_.where),
-                     scope_);
-    result_.left = left.rows.at(0)[0] == "0" ? 0 : 1;
+        session_.run(fmt::format("SELECT count(*) FROM {} WHERE {}", walk_.table, spec_.where), scope_);
+    result_.left = number_of(left.rows.at(0)[0]);
     checkpoints_.close(session_, spec_, scope_);
-    result_.complete = true;
+    // SET does not touch what such a `where` asks, which cannot tell then what was filled.
+    const bool stable = checkpoint.updated > 0 && checkpoint.still == checkpoint.updated;
+    result_.complete = result_.left == 0 || stable;
   }
 
+  std::string url_;
   pg::Session session_;
   const BackfillSpec& spec_;
   const std::function<void(const BackfillProgress&)>& tell_;

@@ -5,7 +5,9 @@
 #include "support/postgres.hpp"
 
 #include <atomic>
+#include <functional>
 #include <thread>
+#include <utility>
 
 using namespace staithe;
 using base::Scope;
@@ -59,6 +61,159 @@ TEST_CASE("by key: every row once, and NOT NULL afterwards, nothing left behind"
   CHECK(server().sql("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'",
                      database) == "0");
   CHECK(server().sql("SELECT coalesce(to_regclass('staithe_backfill')::text, 'gone')", database) == "gone");
+}
+
+namespace {
+
+std::string checks(const std::string& database) {
+  return server().sql("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'",
+                      database);
+}
+
+/// Runs it, and calls `behind_check` after each batch while the check is there.
+void until_check(const std::string& database, const stage::BackfillSpec& wanted,
+                 const std::function<void()>& behind_check) {
+  stage::run_backfill(
+      server().url(database), wanted,
+      [&](const stage::BackfillProgress& now) {
+        if (now.step.empty() && checks(database) == "1") behind_check();
+      },
+      soon());
+}
+
+stage::BackfillSpec not_null_spec() {
+  auto out = spec();
+  out.not_null = "c";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("NULLs that the condition leaves out are refused before anything is written") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 500) g", database);
+  auto wanted = not_null_spec();
+  wanted.where = "c IS NULL AND id > 10";
+  try {
+    stage::run_backfill(server().url(database), wanted, {}, soon());
+    FAIL("it was not refused");
+  } catch (const base::Error& error) {
+    CHECK(error.code() == base::ErrorCode::invalid);
+    CHECK(std::string(error.what()).find("leaves out") != std::string::npos);
+  }
+  CHECK(checks(database) == "0");
+  CHECK(server().sql("SELECT count(*) FROM t WHERE c IS NULL", database) == "500");
+  CHECK(server().sql("SELECT coalesce(to_regclass('staithe_backfill')::text, 'gone')", database) == "gone");
+}
+
+TEST_CASE("a SET that gives NULL comes to no check, by key and by page") {
+  const auto* const key = GENERATE("id int PRIMARY KEY", "id int");
+  const auto database = made(key);
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 500) g", database);
+  auto wanted = not_null_spec();
+  wanted.set = "c = nullif(id, 77)::text";
+  try {
+    stage::run_backfill(server().url(database), wanted, {}, soon());
+    FAIL("it did not fail");
+  } catch (const base::Error& error) {
+    CHECK(error.code() == base::ErrorCode::failed);
+    CHECK(std::string(error.what()).find("leaves c NULL in 1 rows") != std::string::npos);
+  }
+  CHECK(checks(database) == "0");
+  server().sql("UPDATE t SET c = NULL WHERE id = 77", database);
+}
+
+TEST_CASE("whatever ends it behind its check, the check goes; the next run comes to NOT NULL") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+  const auto url = server().url(database);
+  bool was_there = false;
+  SECTION("abort") {
+    until_check(database, not_null_spec(), [&] {
+      was_there = true;
+      stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon());
+    });
+  }
+  SECTION("a signal") {
+    base::Cancel cancel;
+    CHECK_THROWS_AS(stage::run_backfill(
+                        url, not_null_spec(),
+                        [&](const stage::BackfillProgress& now) {
+                          was_there = checks(database) == "1";
+                          if (now.step.empty() && was_there) cancel.request();
+                        },
+                        Scope::lasting(std::chrono::seconds(60), &cancel)),
+                    base::Error);
+  }
+  SECTION("its session is ended") {
+    CHECK_THROWS_AS(
+        until_check(database, not_null_spec(),
+                    [&] {
+                      was_there = true;
+                      server().sql(
+                          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                          "application_name = 'staithe backfill' AND datname = current_database()",
+                          database);
+                    }),
+        base::Error);
+  }
+  CHECK(was_there);
+  CHECK(checks(database) == "0");
+  server().sql("INSERT INTO t VALUES (-1)", database);  // nothing refuses it
+  CHECK(stage::run_backfill(url, not_null_spec(), {}, soon()).complete);
+  CHECK(server().sql("SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'c'",
+                     database) == "t");
+  CHECK(checks(database) == "0");
+}
+
+TEST_CASE("a check that cannot be dropped is named, with the statement that drops it") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+  const auto url = server().url(database);
+  pg::Session reader(url, {}, soon());
+  auto wanted = not_null_spec();
+  wanted.attempts = 2;
+  try {
+    until_check(database, wanted, [&] {
+      if (!reader.in_transaction()) reader.run("BEGIN; SELECT * FROM t", soon(), pg::Rows::drop);
+      stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon());
+    });
+    FAIL("the check was not reported");
+  } catch (const stage::CheckLeft& left) {
+    CHECK(left.statement() == "ALTER TABLE public.t DROP CONSTRAINT IF EXISTS \"c_not_null_staithe\"");
+    CHECK(std::string(left.what()).find("c_not_null_staithe") != std::string::npos);
+    reader.run("COMMIT", soon());
+    CHECK(checks(database) == "1");
+    // An abort without a run that hears it takes it away.
+    CHECK(stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon()));
+    CHECK(checks(database) == "0");
+  }
+}
+
+TEST_CASE("without NOT NULL it is another backfill, which fills from the beginning") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+  until_check(database, not_null_spec(),
+              [&] { stage::tell_backfill(server().url(database), "t", stage::BackfillWish::abort, soon()); });
+  server().sql("UPDATE t SET c = NULL", database);
+  const auto result = stage::run_backfill(server().url(database), spec(), {}, soon());
+  CHECK(result.complete);
+  CHECK(result.updated == 1000);
+}
+
+TEST_CASE("rows that came in behind it are counted, and it is not complete") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+  bool once = false;
+  const auto result = stage::run_backfill(
+      server().url(database), spec(),
+      [&](const stage::BackfillProgress&) {
+        if (!std::exchange(once, true)) server().sql("INSERT INTO t VALUES (-1), (-2), (-3)", database);
+      },
+      soon());
+  CHECK_FALSE(result.complete);
+  CHECK(result.left == 3);
+  CHECK(stage::run_backfill(server().url(database), spec(), {}, soon()).complete);
 }
 
 TEST_CASE("without a key it goes by pages") {
