@@ -11,6 +11,15 @@ std::uint64_t mark_of(std::string_view text) {
   return text.empty() ? 0 : std::max<std::uint64_t>(std::hash<std::string_view>{}(text), 1);
 }
 
+namespace {
+
+/// What ends a neighbour's excuse: neither another failure nor a run that could not be judged does.
+bool ends_excuse(const PastRun& run) {
+  return !run.excused && (run.verdict == Verdict::pass || run.verdict == Verdict::degraded);
+}
+
+}  // namespace
+
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
   Past past;
   past.known = true;
@@ -20,7 +29,7 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
     if (one->text != text) break;  // the check was another one before
     if (one->excused && still_tolerated)
       past.tolerated_since = one->time;
-    else if (one->verdict != Verdict::skipped)
+    else if (ends_excuse(*one))
       still_tolerated = false;
     const bool judged =
         one->verdict == Verdict::pass || one->verdict == Verdict::degraded || one->verdict == Verdict::fail;
@@ -44,17 +53,39 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
   return past;
 }
 
+void Memory::take(Known& known, const PastRun& run, std::size_t window) {
+  if (run.text != known.text || ends_excuse(run)) known.tolerated_since = {};
+  known.text = run.text;
+  if (run.excused && known.tolerated_since == Time{}) known.tolerated_since = run.time;
+  auto& runs = known.runs;
+  runs.push_back(run);
+  if (runs.size() > window) runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(window));
+}
+
 void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
   const std::lock_guard lock(mutex_);
   // Check by check: all of a large suite at once would be the most that the process ever needs.
   for (const auto& suite : plan.suites)
     for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
       for (const auto& check : *part) {
-        if (runs_.count(check.key) > 0) continue;
-        auto& runs = runs_[check.key];
+        const auto found = known_.find(check.key);
+        if (found != known_.end() && found->second.loaded) continue;
+        Known read;
         for (auto& [key, past] :
              past_runs(store.check_history_of(plan.environment, suite.name, check.key, suite.flaky.window)))
-          runs = std::move(past);
+          read.runs = std::move(past);
+        if (!check.tolerate.empty())
+          read.tolerated_since =
+              store.tolerated_since(plan.environment, suite.name, check.key, check.text_id);
+        read.text = mark_of(check.text_id);
+        read.loaded = true;
+        // Runs since a reading that failed: the store may have some of them.
+        if (found != known_.end()) {
+          const auto last = read.runs.empty() ? Time{} : read.runs.back().time;
+          for (const auto& run : found->second.runs)
+            if (run.time > last) take(read, run, suite.flaky.window);
+        }
+        known_[check.key] = std::move(read);
       }
 }
 
@@ -63,20 +94,24 @@ void Memory::add(const RunResult& run) {
   for (const auto& suite : run.suites)
     for (const auto& one : suite.checks) {
       if (one.check->part == checks::Part::sweep) continue;
-      auto& runs = runs_[one.check->key];
-      runs.push_back({mark_of(one.check->text_id), mark_of(run.release), one.started,
-                      static_cast<float>(one.duration.count()), one.verdict, one.flaky,
-                      !one.tolerated.empty(),
-                      static_cast<std::uint8_t>(std::min<std::uint32_t>(one.attempts_made, 255))});
-      const std::size_t window = suite.suite->flaky.window;
-      if (runs.size() > window) runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(window));
+      take(known_[one.check->key],
+           {mark_of(one.check->text_id), mark_of(run.release), one.started,
+            static_cast<float>(one.duration.count()), one.verdict, one.flaky, !one.tolerated.empty(),
+            static_cast<std::uint8_t>(std::min<std::uint32_t>(one.attempts_made, 255))},
+           suite.suite->flaky.window);
     }
 }
 
 std::vector<PastRun> Memory::of(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  const auto found = runs_.find(key);
-  return found == runs_.end() ? std::vector<PastRun>{} : found->second;
+  const auto found = known_.find(key);
+  return found == known_.end() ? std::vector<PastRun>{} : found->second.runs;
+}
+
+Time Memory::tolerated_since(const std::string& key, std::uint64_t text) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(key);
+  return found == known_.end() || found->second.text != text ? Time{} : found->second.tolerated_since;
 }
 
 }  // namespace staithe::verify

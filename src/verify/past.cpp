@@ -30,7 +30,12 @@ PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, s
   try {
     for (const auto& suite : plan.suites) {
       auto runs = past_runs(store.check_history(plan.environment, suite.name, suite.flaky.window));
-      each_check(suite, [&](const auto& check) { add(check, runs[check.key]); });
+      each_check(suite, [&](const auto& check) {
+        add(check, runs[check.key],
+            check.tolerate.empty()
+                ? Time{}
+                : store.tolerated_since(plan.environment, suite.name, check.key, check.text_id));
+      });
     }
   } catch (const base::Error& error) {
     trouble = error.what();
@@ -40,11 +45,14 @@ PastOfChecks::PastOfChecks(store::Store& store, const checks::SuitePlan& plan, s
 
 PastOfChecks::PastOfChecks(const Memory& memory, const checks::SuitePlan& plan) {
   for (const auto& suite : plan.suites)
-    each_check(suite, [&](const auto& check) { add(check, memory.of(check.key)); });
+    each_check(suite, [&](const auto& check) {
+      add(check, memory.of(check.key), memory.tolerated_since(check.key, mark_of(check.text_id)));
+    });
 }
 
-void PastOfChecks::add(const checks::Check& check, const std::vector<PastRun>& runs) {
-  by_key_[check.key] = past_of(runs, mark_of(check.text_id));
+void PastOfChecks::add(const checks::Check& check, const std::vector<PastRun>& runs, Time tolerated_since) {
+  auto& past = by_key_[check.key] = past_of(runs, mark_of(check.text_id));
+  past.tolerated_since = tolerated_since;  // may be longer ago than the window
   recent_[check.key] = points_of(runs);
 }
 

@@ -13,7 +13,8 @@ namespace staithe::verify {
 class PastOfChecks {
  public:
   PastOfChecks() = default;
-  /// Reads at most the window of each suite. `trouble` says why nothing could be read.
+  /// Reads at most the window of each suite, and since when neighbours excuse. `trouble` says why nothing
+  /// could be read.
   PastOfChecks(store::Store& store, const checks::SuitePlan& plan, std::string& trouble);
   PastOfChecks(const Memory& memory, const checks::SuitePlan& plan);
 
@@ -21,7 +22,7 @@ class PastOfChecks {
   const std::vector<CheckResult::Point>& recent(const checks::Check& check) const;
 
  private:
-  void add(const checks::Check& check, const std::vector<PastRun>& runs);
+  void add(const checks::Check& check, const std::vector<PastRun>& runs, Time tolerated_since);
 
   std::map<std::string, Past> by_key_;
   std::map<std::string, std::vector<CheckResult::Point>> recent_;

@@ -33,18 +33,30 @@ std::uint64_t mark_of(std::string_view text);
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 
 /// What earlier runs found, kept in the process instead of being read again before every run. At most the
-/// window of each suite. Any thread.
+/// window of each suite, and besides since when a neighbour excuses a check, which may be longer ago. Any
+/// thread.
 class Memory {
  public:
-  /// Reads what the store knows of a plan's checks that are not known here yet. Throws base::Error.
+  /// Reads what the store knows of a plan's checks that was not read yet. Throws base::Error: what could not
+  /// be read then is read by the next call.
   void load(store::Store& store, const checks::SuitePlan& plan);
   void add(const RunResult& run);
   /// Of a check by its key, oldest first.
   std::vector<PastRun> of(const std::string& key) const;
+  /// As Past has it, of that text of a check.
+  Time tolerated_since(const std::string& key, std::uint64_t text) const;
 
  private:
+  struct Known {
+    std::vector<PastRun> runs;
+    Time tolerated_since{};
+    std::uint64_t text = 0;  ///< of tolerated_since
+    bool loaded = false;
+  };
+  static void take(Known& known, const PastRun& run, std::size_t window);
+
   mutable std::mutex mutex_;
-  std::map<std::string, std::vector<PastRun>> runs_;
+  std::map<std::string, Known> known_;
 };
 
 }  // namespace staithe::verify

@@ -30,7 +30,7 @@ struct Past {
   /// Attempts that followed a failure which later turned out to be none of the release's, and how many of
   /// them failed too.
   std::uint64_t retried = 0, failed_again = 0;
-  Time tolerated_since{};  ///< zero: the last run was not tolerated
+  Time tolerated_since{};  ///< the first excused run after the last that held; zero: none
   bool known = false;      ///< a history was there to be asked
 };
 

@@ -107,6 +107,20 @@ std::vector<CheckRecord> Store::check_history_of(std::string_view environment, s
   return records;
 }
 
+Time Store::tolerated_since(std::string_view environment, std::string_view suite, std::string_view key,
+                            std::string_view text_id) {
+  for (const std::string_view text : {environment, suite, key, text_id}) check_text("check", text);
+  const Rows rows = core_->run(Work::single, [&](Session& session) {
+    return session.exec(
+        "SELECT MIN(time) FROM staithe_checks WHERE environment = $1 AND suite = $2 AND check_key = $3 AND "
+        "excused_by <> '' AND time > COALESCE((SELECT MAX(time) FROM staithe_checks WHERE environment = $1 "
+        "AND suite = $2 AND check_key = $3 AND (text_id <> $4 OR (excused_by = '' AND verdict IN ('pass', "
+        "'degraded')))), -1)",
+        {std::string(environment), std::string(suite), std::string(key), std::string(text_id)});
+  });
+  return rows.rows.empty() ? Time{} : to_time(rows.rows.front().at(0));
+}
+
 void Store::prune_checks(std::string_view environment, std::string_view suite, std::size_t each) {
   check_text("environment", environment);
   check_text("suite", suite);

@@ -62,7 +62,7 @@ struct Ran {
   verify::RunResult result;
 
   Ran(const std::vector<std::string>& texts, Fake& fake, store::Store* history = nullptr,
-      const base::Cancel* soft = nullptr) {
+      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr) {
     diag::Diagnostics diagnostics;
     checks::Context context;
     context.values["deploy.release"] = "r1";
@@ -77,6 +77,7 @@ struct Ran {
     verify::Options options;
     options.run_id = verify::new_run_id(store::now());
     options.soft = soft;
+    options.memory = memory;
     result = verify::run(plan, options, fake, history, redactor, {});
   }
 
@@ -536,6 +537,51 @@ TEST_CASE("history: it is kept, read again, and patience with a neighbour runs o
       CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == verdict);
       // A fail ends the row of tolerated runs: start it anew.
     }
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(name, ignored);
+}
+
+TEST_CASE("history: patience runs out however often is looked, and after a restart too") {
+  char name[] = "/tmp/staithe-verify-XXXXXX";
+  REQUIRE(::mkdtemp(name) != nullptr);
+  {
+    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
+    std::string miles = "500";
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+      return {200, R"({"ok":true,"fallbacks":["geo"],"miles":)" + miles + "}"};
+    });
+    const std::string text = tolerant + "flaky: {window: 3}\n";
+    const auto verdict = [&](verify::Memory* memory) {
+      return Ran({text}, fake, store.get(), nullptr, memory).of("decide").verdict;
+    };
+    CHECK(verdict(nullptr) == Verdict::tolerated);
+    // As if it had begun two hours ago; more runs than the window has were tolerated since then.
+    auto record = store->check_history("", "s").at(0);
+    for (int run = 0; run < 10; ++run) {
+      record.run_id = "earlier-" + std::to_string(run);
+      record.time = store::now() - std::chrono::minutes(120 - run);
+      store->record_checks({record});
+    }
+    // Neither a run that could not be judged nor another failure begins the patience anew.
+    record.run_id = "error";
+    record.verdict = "error";
+    record.excused_by.clear();
+    record.time = store::now() - std::chrono::minutes(10);
+    store->record_checks({record});
+    verify::Memory memory;
+    memory.load(*store, Ran({text}, fake).plan);
+    for (int run = 0; run < 5; ++run) {
+      CHECK(verdict(nullptr) == Verdict::degraded);
+      CHECK(verdict(&memory) == Verdict::degraded);
+    }
+    CHECK(memory.of("s/decide").size() == 3);
+    miles = "2";
+    CHECK(verdict(&memory) == Verdict::pass);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    miles = "500";
+    CHECK(verdict(&memory) == Verdict::tolerated);
+    CHECK(verdict(nullptr) == Verdict::tolerated);
   }
   std::error_code ignored;
   std::filesystem::remove_all(name, ignored);
