@@ -11,6 +11,7 @@
 namespace staithe::cli {
 
 WatchLog::WatchLog(App& app) : app_(app) {
+  app_.out().go_on_after_errors();
   // Its first record is the log's; each run has a listener of its own.
   report::make_check_jsonl(app.out(), version);
 }

@@ -29,6 +29,7 @@ void Output::send(std::string_view bytes) noexcept {
       return;
     }
     bytes.remove_prefix(static_cast<std::size_t>(written));
+    cut_ = !bytes.empty();
   }
 }
 
@@ -46,6 +47,11 @@ std::string Output::erasure(bool clear) const {
 void Output::write(std::string_view text) noexcept {
   if (text.empty()) return;
   const std::lock_guard lock(mutex_);
+  if (goes_on_ && error_ != 0) {
+    error_ = 0;
+    if (cut_) send("\n");
+    if (error_ == 0) cut_ = false;
+  }
   if (status_.empty() && shown_.empty()) {
     mid_line_ = text.back() != '\n';
     send(text);

@@ -8,8 +8,8 @@
 namespace staithe::report {
 
 /// A file descriptor that reporters write to. Short writes are completed; failing ones (a closed pipe, a full
-/// disk) are remembered, never thrown: nothing is written after the first. SIGPIPE must be ignored. Thread
-/// safe; each call reaches the descriptor as one piece.
+/// disk) are remembered, never thrown: nothing is written after the first, unless it goes on. SIGPIPE must be
+/// ignored. Thread safe; each call reaches the descriptor as one piece.
 class Output {
  public:
   explicit Output(int fd) : fd_(fd) {}
@@ -17,6 +17,9 @@ class Output {
   Output& operator=(const Output&) = delete;
 
   void write(std::string_view text) noexcept;
+  /// From now on every text is tried, whatever became of the one before: for what runs for months, whose disk
+  /// may have room again. A text that was cut off ends with its line.
+  void go_on_after_errors() noexcept { goes_on_ = true; }
 
   /// Lines that stay below everything written from now on: they are erased before a text and drawn again
   /// after it. For a terminal only. Each is without '\n' and, to be erased wholly, narrower than the
@@ -47,9 +50,11 @@ class Output {
   int fd_;
   std::mutex mutex_;
   std::atomic<int> error_{0};
+  std::atomic<bool> goes_on_{false};
   std::vector<std::string> status_;  ///< wanted
   std::vector<std::string> shown_;   ///< on the terminal, just above the cursor
   int paused_ = 0;
+  bool cut_ = false;       ///< of the last text only a beginning was written
   bool mid_line_ = false;  ///< the last text did not end its line
 };
 

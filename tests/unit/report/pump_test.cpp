@@ -96,6 +96,30 @@ TEST_CASE("pump: a closed pipe is remembered and hurts nobody") {
   CHECK_THAT(sink->problem(), ContainsSubstring("roken pipe"));
 }
 
+TEST_CASE("output: what goes on after errors writes again when there is room, on a line of its own") {
+  const std::string large(1'000'000, 'x');
+  for (const bool goes_on : {false, true}) {
+    CAPTURE(goes_on);
+    Pipe pipe;
+    REQUIRE(::fcntl(pipe.write.get(), F_SETFL, O_NONBLOCK) == 0);
+    report::Output output(pipe.write.get());
+    if (goes_on) output.go_on_after_errors();
+    output.write(large);
+    CHECK(output.error() == EAGAIN);
+    output.write("lost\n");
+    CHECK(output.error() == EAGAIN);
+    std::string got(large.size(), '\0');
+    CHECK(::read(pipe.read.get(), got.data(), got.size()) > 0);
+    output.write("again\n");
+    output.write("and again\n");
+    CHECK(output.failed() != goes_on);
+    pipe.write.reset();
+    const auto n = ::read(pipe.read.get(), got.data(), got.size());
+    got.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    CHECK(got == (goes_on ? "\nagain\nand again\n" : ""));
+  }
+}
+
 TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory") {
   Pipe pipe;
   report::Output output(pipe.write.get());
