@@ -47,8 +47,8 @@ int broke_off(App& app, int code, const std::string& text) {
 }
 
 int run_command(App& app) {
-  const SignalThread signals(app.stops(), [&app](int count, int) { say_stopping(app, count); },
-                             [&app] { return app.hang_up(); });
+  const SignalThread signals(
+      app.stops(), [&app](int count, int) { say_stopping(app, count); }, [&app] { return app.hang_up(); });
   try {
     prepare(app);
     return app.args().command->run(app);

@@ -123,9 +123,10 @@ const std::array<Command, 30> table{{
      "check as "
      "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
      check_examples, options::check, run_check},
-    {"watch", "Looking", "Run suites of checks on their schedules, tell how they are, and alert.", "[SUITE|FILE...]",
-     Completes::file,
-     "Runs until it is told to stop. GET /verify answers 200 or 503 with what failed, /metrics is for Prometheus, / for "
+    {"watch", "Looking", "Run suites of checks on their schedules, tell how they are, and alert.",
+     "[SUITE|FILE...]", Completes::file,
+     "Runs until it is told to stop. GET /verify answers 200 or 503 with what failed, /metrics is for "
+     "Prometheus, / for "
      "a person. SIGHUP reads the files again; when they are wrong the old ones go on.",
      watch_examples, options::watch, run_watch},
     {"status",

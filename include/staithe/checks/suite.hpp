@@ -90,7 +90,7 @@ struct Flaky {
 struct Alert {
   std::uint32_t after = 2;  ///< failed runs in a row
   std::vector<std::string> to;
-  bool recovered = true;  ///< what is said when `also_when` says nothing
+  bool recovered = true;           ///< what is said when `also_when` says nothing
   base::Duration degraded_for{0};  ///< zero: never
 };
 
