@@ -15,9 +15,9 @@ using base::Scope;
 using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
-constexpr std::size_t most_stalls = 400;
+constexpr std::size_t stalls_shown = 400;
 /// For the workload to be in its stride before, and to show what still hangs after.
-constexpr base::Duration settle{300};
+constexpr base::Duration settle_for{300};
 constexpr Micros least_stall{1'000};
 /// How long somebody is waited for who queues behind the statement: a busy machine may take its time.
 constexpr base::Duration queue_patience{10'000};
@@ -53,7 +53,7 @@ PassReport pass_report(std::string name, const Workload& workload, const std::ve
   pass.name = std::move(name);
   pass.load_runs = workload.runs();
   pass.load_errors = workload.errors();
-  pass.stalls = stalls_of(samples, workload.loads(), zero, most_stalls);
+  pass.stalls = stalls_of(samples, workload.loads(), zero, stalls_shown);
   return pass;
 }
 
@@ -243,9 +243,9 @@ void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::ve
   }
   MigrationRun run(clone.url(), Measure::times, {}, scope);
   Workload workload(clone.url(), std::move(prepared), scope);
-  base::sleep_for(settle, scope);
+  base::sleep_for(settle_for, scope);
   const bool passed = run.run(plan.files);
-  base::sleep_for(settle, scope);
+  base::sleep_for(settle_for, scope);
   const auto samples = workload.finish();
   auto pass = pass_report("under load", workload, samples, run.zero());
   pass.passed = passed;
@@ -306,7 +306,7 @@ void try_advice(const Clone& clone, const std::vector<Load>& loads, const Advice
   AdvisedRun run(clone, scope);
   std::vector<Trial> trials;
   const auto zero = steady_clock::now();
-  base::sleep_for(settle, scope);
+  base::sleep_for(settle_for, scope);
   for (std::size_t i = 0; i < report.statements.size(); ++i) {
     const auto& statement = report.statements[i];
     const auto plan_of = advice.find(i);
@@ -326,7 +326,7 @@ void try_advice(const Clone& clone, const std::vector<Load>& loads, const Advice
     if (finding->instead->verdict == Advice::Verdict::failed) break;
     if (!plan_of->second.complete) break;  // what follows may need the rest
   }
-  base::sleep_for(settle, scope);
+  base::sleep_for(settle_for, scope);
   const auto samples = workload.finish();
   for (const auto& trial : trials)
     for (const auto& sample : samples)
