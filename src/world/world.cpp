@@ -115,20 +115,27 @@ class World::Performer {
     return captured(std::move(result), effect.capture, exit.out);
   }
 
+  /// A process of this machine, with its status and the end of its output in `result`.
+  proc::Exit run_here(const proc::Command& command, exec::Performance& performance,
+                      exec::EffectResult& result) {
+    LineOutput output(redactor_, performance.output, tail_lines);
+    auto exit = proc::run(
+        command,
+        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
+        performance.scope);
+    output.finish();
+    result.exit_status = exit.status;
+    result.output_tail = output.tail();
+    return exit;
+  }
+
   exec::EffectResult act(const plan::RunLocal& effect, exec::Performance& performance) {
     proc::Command command;
     command.script = effect.script;
     command.directory = settings_.directory;
     command.environment = secrets_.fill(effect.inputs, performance.captures, performance.scope);
-    LineOutput output(redactor_, performance.output, tail_lines);
-    const auto exit = proc::run(
-        command,
-        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
-        performance.scope);
-    output.finish();
     exec::EffectResult result;
-    result.exit_status = exit.status;
-    result.output_tail = output.tail();
+    const auto exit = run_here(command, performance, result);
     if (!exit.ok()) return failed(std::move(result), exit.text());
     return captured(std::move(result), effect.capture, exit.out);
   }
@@ -149,15 +156,8 @@ class World::Performer {
     if (!effect.release.empty()) add("--var", "deploy.release=" + effect.release);
     command.directory = settings_.directory;
     command.term_grace = suite_grace;
-    LineOutput output(redactor_, performance.output, tail_lines);
-    const auto exit = proc::run(
-        command,
-        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
-        performance.scope);
-    output.finish();
     exec::EffectResult result;
-    result.exit_status = exit.status;
-    result.output_tail = output.tail();
+    const auto exit = run_here(command, performance, result);
     if (!exit.ok()) return failed(std::move(result), exit.text());
     // "degraded: 5 pass, 1 degraded in 2s" is worth a line though it stops nothing.
     if (!result.output_tail.empty()) result.detail = result.output_tail.back();
