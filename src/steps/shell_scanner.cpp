@@ -63,10 +63,12 @@ void ShellScanner::feed(std::string_view literal) {
   for (const char c : literal) step(c);
 }
 
-void ShellScanner::passed_value() {
+void ShellScanner::passed_value(std::string_view written) {
   at_word_start_ = false;
   recent_.clear();
-  if (reading_document_) line_ += '\x01';  // whatever it is, this line is not the delimiter
+  if (!reading_document_) return;
+  line_ += written;
+  line_has_value_ = true;
 }
 
 ShellScanner::Place ShellScanner::place() const {
@@ -189,6 +191,7 @@ void ShellScanner::step_code(char c) {
       if (!documents_.empty()) {
         reading_document_ = true;
         line_.clear();
+        line_has_value_ = false;
       }
       return;
     case ' ':
@@ -253,11 +256,13 @@ void ShellScanner::step_document(char c) {
   std::string_view line = line_;
   if (document.strips_tabs) line.remove_prefix(std::min(line.find_first_not_of('\t'), line.size()));
   if (line == document.delimiter) {
+    ended_by_value_ = ended_by_value_ || line_has_value_;
     documents_.pop_front();
     reading_document_ = !documents_.empty();
     at_word_start_ = true;
   }
   line_.clear();
+  line_has_value_ = false;
 }
 
 }  // namespace staithe::steps

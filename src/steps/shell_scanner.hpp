@@ -23,12 +23,12 @@ class ShellScanner {
   };
 
   void feed(std::string_view literal);
-  /// A value has been put in here.
-  void passed_value();
+  /// A value has been put in here, as `written`; empty for one that the shell itself puts there.
+  void passed_value(std::string_view written = {});
 
   Place place() const;
-  /// The delimiter of the here-document that place() speaks of.
-  const std::string& delimiter() const { return documents_.front().delimiter; }
+  /// The end of a here-document was made up, in part, of a value: what follows it would be run as commands.
+  bool ended_by_value() const { return ended_by_value_; }
   /// The last byte was a backslash that quotes whatever follows.
   bool pending_escape() const { return escape_; }
   /// The quote that is still open at the end: '\'', '"' or '`'; nothing when all are closed.
@@ -54,6 +54,8 @@ class ShellScanner {
   std::deque<Document> documents_;  ///< announced; the first one is read once reading_document_
   std::string line_;                ///< of the here-document being read
   std::string recent_;              ///< up to two bytes that a longer operator may begin with
+  bool line_has_value_ = false;
+  bool ended_by_value_ = false;
   bool reading_document_ = false;
   bool reading_delimiter_ = false;
   char delimiter_quote_ = '\0';

@@ -229,34 +229,36 @@ class ShellSink final : public Sink {
     if (scanner.pending_escape()) return "a backslash in front of $(…): write $$( for a literal $(";
     const Place place = scanner.place();
     const bool harmless = !text.empty() && base::shell_quote(text) == text;
+    std::string written(text);
     switch (place) {
       case Place::bare:
-        script.text += base::shell_quote(text);
+        written = base::shell_quote(text);
         break;
       case Place::double_quotes:
-        script.text += escaped(text, "\\\"$`");
+        written = escaped(text, "\\\"$`");
         break;
       case Place::single_quotes:
-        for (const char c : text) script.text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        written.clear();
+        for (const char c : text) written += c == '\'' ? std::string("'\\''") : std::string(1, c);
         break;
       case Place::here_document:
       case Place::quoted_here_document:
-        if (text.find('\n') != std::string_view::npos || text == scanner.delimiter()) {
+        if (text.find('\n') != std::string_view::npos) {
           return "this value cannot stand in a here-document: upload a template instead";
         }
-        script.text += place == Place::here_document ? escaped(text, "\\$`") : std::string(text);
+        if (place == Place::here_document) written = escaped(text, "\\$`");
         break;
       case Place::fragile:
         if (!harmless) {
           return "no quoting is safe here for this value: take $(…) out of the backquotes, ${…}, $((…)) or "
                  "comment";
         }
-        script.text += text;
         break;
     }
     after_digit_ =
         place == Place::bare && harmless && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
-    scanner.passed_value();
+    script.text += written;
+    scanner.passed_value(written);
     return {};
   }
 
@@ -341,6 +343,11 @@ std::optional<Script> expand_shell(std::string_view text, const Variables& varia
   if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
   if (const auto quote = sink.scanner.open_quote()) {
     problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0, false});
+    return std::nullopt;
+  }
+  if (sink.scanner.ended_by_value()) {
+    problems.push_back(
+        {"a value makes up the line that ends a here-document", "upload a template instead", 0, 0, false});
     return std::nullopt;
   }
   return std::move(sink.script);

@@ -120,6 +120,11 @@ TEST_CASE("places where no quoting is safe are refused") {
   CHECK_THAT(first_problem("echo $$(( $(nasty) ))"), ContainsSubstring("no quoting is safe"));
   CHECK_THAT(first_problem("true # $(lines)"), ContainsSubstring("no quoting is safe"));
   CHECK_THAT(first_problem("cat <<EOF\n$(lines)\nEOF\n"), ContainsSubstring("here-document"));
+  CHECK_THAT(first_problem("cat <<abc\n$(plain)\ntouch x\nabc\n"), ContainsSubstring("ends a here-document"));
+  CHECK_THAT(first_problem("cat <<abcd\n$(plain)d\ntouch x\nabcd\n"),
+             ContainsSubstring("ends a here-document"));
+  CHECK_THAT(first_problem("cat <<-'EOF'\n\tE$(empty)OF\ntouch x\nEOF\n"),
+             ContainsSubstring("ends a here-document"));
   CHECK_THAT(first_problem("cat <<'EOF'\n$(secret.token)\nEOF\n"), ContainsSubstring("not safe here"));
   CHECK_THAT(first_problem("echo \\$(plain)"), ContainsSubstring("backslash"));
   CHECK_THAT(first_problem("echo 'open"), ContainsSubstring("unclosed '"));
