@@ -7,6 +7,7 @@
 #include <pcre2.h>
 
 #include <array>
+#include <utility>
 
 namespace staithe::checks {
 namespace {
@@ -71,17 +72,25 @@ Pattern::Found Pattern::find(std::string_view text) const {
 std::string from_iregexp(std::string_view source) {
   std::string pattern;
   bool in_class = false;
+  bool first = true;  // of an alternative
   for (std::size_t i = 0; i < source.size(); ++i) {
     const char c = source[i];
+    const bool begins = std::exchange(first, !in_class && (c == '(' || c == '|'));
     if (c == '\\' && i + 1 < source.size()) {
       pattern += c;
       pattern += source[++i];
     } else if (c == '.' && !in_class) {
       pattern += "[^\\n\\r]";
     } else if ((c == '^' || c == '$') && !in_class) {
-      // In an I-Regexp these are plain characters (RFC 9485, section 4).
-      pattern += '\\';
-      pattern += c;
+      // RFC 9485 has plain characters there. Where people mean an anchor the compliance suite of RFC 9535
+      // does too.
+      const bool ends = i + 1 == source.size() || source[i + 1] == ')' || source[i + 1] == '|';
+      if (c == '^' && begins)
+        pattern += "\\A";
+      else if (c == '$' && ends)
+        pattern += "\\z";
+      else
+        (pattern += '\\') += c;
     } else {
       if (c == '[') in_class = true;
       if (c == ']') in_class = false;

@@ -25,7 +25,8 @@ class Pattern {
   std::unique_ptr<Compiled> compiled_;
 };
 
-/// An I-Regexp (RFC 9485) as PCRE2 understands it: a dot matches no line end, classes stay as they are.
+/// An I-Regexp (RFC 9485) as PCRE2 understands it: a dot matches no line end, classes stay as they are, '^'
+/// at the beginning of an alternative and '$' at its end are anchors.
 std::string from_iregexp(std::string_view source);
 
 }  // namespace staithe::checks
