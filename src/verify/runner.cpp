@@ -346,4 +346,25 @@ Time began(std::string_view run_id) {
   return Time{std::chrono::seconds(::timegm(&utc))};
 }
 
+std::string run_id_in(std::string_view text) {
+  constexpr std::string_view shape = "ddddddddtdddddd-xxxxxx";
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_word = [&](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  const auto fits = [&](char wanted, char c) {
+    if (wanted == 'd') return is_digit(c);
+    if (wanted == 'x') return is_digit(c) || (c >= 'a' && c <= 'f');
+    return wanted == c;
+  };
+  for (std::size_t at = 0; at + shape.size() <= text.size(); ++at) {
+    const auto candidate = text.substr(at, shape.size());
+    const auto end = at + shape.size();
+    if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end]))) continue;
+    if (std::equal(shape.begin(), shape.end(), candidate.begin(), fits) && began(candidate) != Time{})
+      return std::string(candidate);
+  }
+  return {};
+}
+
 }  // namespace staithe::verify

@@ -348,7 +348,9 @@ void SuiteRun::sweep() {
   finish(std::move(result));
 }
 
-/// Only what says how old it is, and is old enough. Ours of this run was cleaned up already.
+/// Only what a run has marked with its id where things say what they are, long enough ago: a list may hold
+/// customers too, and one that a check has touched is none that it made. Ours of this run was cleaned up
+/// already.
 bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
   checks::Reply holder;
   holder.body = item.kind == checks::Value::Kind::object ? item.text : "{}";
@@ -358,13 +360,16 @@ bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
     return found.values.empty() ? checks::Value{} : found.values.front();
   };
   const auto id = item.kind == checks::Value::Kind::object ? field("id") : item;
-  if (id.text.empty() || id.text == options_.run_id) return false;
-  auto born = static_cast<double>(began(id.text).time_since_epoch().count()) / 1000;
+  auto mark = run_id_in(id.text);
+  for (const char* name : {"name", "key", "run", "run_id", "reference", "created_by"})
+    if (mark.empty()) mark = run_id_in(field(name).text);
+  if (id.text.empty() || mark.empty() || mark == options_.run_id) return false;
+  auto born = static_cast<double>(began(mark).time_since_epoch().count()) / 1000;
   for (const char* name : {"started", "started_at", "created", "created_at"})
-    if (const auto date = field(name); born <= 0 && date.kind != checks::Value::Kind::absent)
-      born = checks::parse_date(date.text).value_or(0);
+    if (const auto date = field(name); date.kind != checks::Value::Kind::absent)
+      born = std::max(born, checks::parse_date(date.text).value_or(born));
   const double age = static_cast<double>(started_.time_since_epoch().count()) / 1000 - born;
-  if (born <= 0 || age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) return false;
+  if (age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) return false;
   Captures values = values_;
   const auto selected = fields.select("json.*");
   for (const char* name : {"id", "name", "started", "started_at", "created", "created_at", "key"})

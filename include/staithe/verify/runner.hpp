@@ -34,5 +34,7 @@ RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& pro
 std::string new_run_id(Time now);
 /// When the run of that id began; zero when the text is no such id.
 Time began(std::string_view run_id);
+/// The first id of a run that stands in the text as a word of its own; "" for none.
+std::string run_id_in(std::string_view text);
 
 }  // namespace staithe::verify

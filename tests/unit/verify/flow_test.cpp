@@ -1,107 +1,8 @@
-#include "catch.hpp"
-#include "past.hpp"
+#include "flow.hpp"
 
-#include "staithe/verify/runner.hpp"
-
-#include <stdlib.h>
-
-#include <filesystem>
-#include <functional>
-#include <mutex>
 #include <thread>
 
-using namespace staithe;
-using checks::Reply;
-using checks::Value;
-using checks::Verdict;
-
-namespace {
-
-/// Answers as a test says, and remembers what was asked.
-class Fake final : public verify::Probes {
- public:
-  using Answer = std::function<std::pair<int, std::string>(const std::string& title)>;
-  explicit Fake(Answer answer) : answer_(std::move(answer)) {}
-
-  Reply perform(const checks::Request& request, const base::Scope& scope) override {
-    const auto title = title_of(request);
-    std::string body;
-    if (const auto* http = std::get_if<checks::HttpRequest>(&request)) body = http->body.shown();
-    {
-      const std::lock_guard lock(mutex_);
-      asked.push_back(body.empty() ? title : title + " " + body);
-    }
-    Reply reply;
-    const auto [status, text] = answer_(title);
-    if (scope.cancelled()) {
-      reply.failure = Reply::Failure::cancelled;
-      return reply;
-    }
-    if (status < 0) {
-      reply.failure = status == -1 ? Reply::Failure::unreachable : Reply::Failure::ours;
-      reply.reason = text;
-      return reply;
-    }
-    reply.facts["status"] = Value::count(static_cast<std::uint64_t>(status));
-    reply.body = text;
-    reply.note = std::to_string(status);
-    if (header) reply.facts["header.x-served-by"] = Value::of(header());
-    return reply;
-  }
-
-  std::vector<std::string> asked;
-  std::function<std::string()> header;  ///< who says that they answered
-
- private:
-  Answer answer_;
-  std::mutex mutex_;
-};
-
-struct Ran {
-  checks::SuitePlan plan;
-  verify::RunResult result;
-
-  Ran(const std::vector<std::string>& texts, Fake& fake, store::Store* history = nullptr,
-      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr) {
-    diag::Diagnostics diagnostics;
-    checks::Context context;
-    context.values["deploy.release"] = "r1";
-    for (const auto& text : texts) {
-      auto suite = load_suite("s.yml", text, context, diagnostics);
-      for (const auto& finding : diagnostics.sorted()) UNSCOPED_INFO(finding.message << " " << finding.help);
-      REQUIRE(suite);
-      plan.suites.push_back(std::move(*suite));
-    }
-    plan.release = "r1";
-    base::Redactor redactor;
-    verify::Options options;
-    options.run_id = verify::new_run_id(store::now());
-    options.soft = soft;
-    options.memory = memory;
-    result = verify::run(plan, options, fake, history, redactor, {});
-  }
-
-  const verify::CheckResult& of(const std::string& name) const {
-    for (const auto& suite : result.suites)
-      for (const auto& one : suite.checks)
-        if (one.check->name == name) return one;
-    FAIL("no check " << name);
-    throw 0;
-  }
-  std::string verdicts() const {
-    std::string text;
-    for (const auto& suite : result.suites)
-      for (const auto& one : suite.checks)
-        text += (text.empty() ? "" : " ") + one.check->name + "=" + std::string(name_of(one.verdict));
-    return text;
-  }
-};
-
-std::string head(const std::string& more = "") {
-  return "suite: s\nseverity: critical\ntarget: http://h\n" + more;
-}
-
-}  // namespace
+using namespace flow;
 
 TEST_CASE("flow: saved values reach URLs, bodies and expectations; undo and cleanup run in their order") {
   Fake fake([](const std::string& title) -> std::pair<int, std::string> {
@@ -345,22 +246,6 @@ TEST_CASE("flow: what could not be judged is an error and makes a run inconclusi
   CHECK(theirs.result.inconclusive.empty());
 }
 
-namespace {
-
-const std::string tolerant = head(R"(neighbours:
-  geo: {probe: {get: "http://geo/health", expect: 200}, patience: 1h}
-steps:
-  - name: decide
-    get: /d
-    expect: {json.miles: 2, json.ok: true}
-    tolerate:
-      geo:
-        evidence: [{json.fallbacks: contains geo}, probe]
-        expect: {json.miles: at least 100}
-)");
-
-}  // namespace
-
 TEST_CASE("flow: tolerated only with evidence and a relaxed expectation that holds") {
   const auto verdict = [](const std::string& body, int geo) {
     Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
@@ -467,37 +352,17 @@ TEST_CASE("flow: quarantine needs a day, and ends on it") {
   CHECK(over.result.verdict == Verdict::fail);
 }
 
-TEST_CASE("flow: a check that is not critical goes to quarantine by itself where its suite says so") {
-  char name[] = "/tmp/staithe-verify-XXXXXX";
-  REQUIRE(::mkdtemp(name) != nullptr);
-  {
-    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
-    int asked = 0;
-    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
-      // Bad, good, and good five times more.
-      return {asked++ % 7 == 0 ? 500 : 200, "{}"};
-    });
-    const std::string text =
-        "suite: s\nseverity: major\ntarget: http://h\nflaky: {suspect: 2 flips, quarantine: auto}\nsteps:\n"
-        "  - name: q\n    get: /q\n    retry: 1 after 1ms\n    expect: 200\n";
-    for (int run = 0; run < 2; ++run) {
-      const Ran ran({text}, fake, store.get());
-      CHECK(ran.of("q").flaky);
-      CHECK_FALSE(ran.of("q").quarantined);
-      CHECK(ran.result.proposals.size() == (run == 0 ? 0U : 1U));
-    }
-    const Ran third({text}, fake, store.get());
-    CHECK(third.of("q").quarantined);
-    CHECK_THAT(third.of("q").quarantine, ContainsSubstring("2 flips in 2 runs"));
-  }
-  std::error_code ignored;
-  std::filesystem::remove_all(name, ignored);
-}
-
-TEST_CASE("flow: the sweep removes what says how old it is, is old enough, and is not ours") {
-  std::string list =
-      R"({"runs":[{"id":"20200101t000000-aaaaaa"},{"id":"x","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
-    {"id":"z","created_at":"2999-01-01T00:00:00Z"},"20200101t000000-bbbbbb"]})";
+TEST_CASE("flow: the sweep removes what another run has marked as its own, long ago, and nothing else") {
+  // A customer, however old; one that a check has written a note about; what looks like a mark; what is
+  // young.
+  const std::string list = R"({"runs":[{"id":"20200101t000000-aaaaaa"},
+    {"id":"customer","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
+    {"id":"touched","note":"asked by 20200101t000000-aaaaaa"},
+    {"id":"20200101t000000-aaaaaaa"},{"id":"120200101t000000-aaaaaa"},{"id":"20209901t000000-aaaaaa"},
+    {"id":"17","name":"smoke 20200101t000000-cccccc"},{"id":18,"run_id":"20200101t000000-dddddd"},
+    {"id":"young","run":"20200101t000000-eeeeee","created_at":"2999-01-01T00:00:00Z"},
+    {"id":"old","run":"20200101t000000-eeeeee","created_at":"2020-01-01T00:00:09Z"},
+    {"id":"29990101t000000-aaaaaa"},"20200101t000000-bbbbbb","customer"]})";
   Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
     return {title.rfind("GET http://h/runs", 0) == 0 ? 200 : 204, list};
   });
@@ -513,76 +378,6 @@ sweep:
   std::vector<std::string> removed;
   for (const auto& one : fake.asked)
     if (one.rfind("DELETE", 0) == 0) removed.push_back(one.substr(21));
-  CHECK(removed == std::vector<std::string>{"20200101t000000-aaaaaa", "x", "20200101t000000-bbbbbb"});
-}
-
-TEST_CASE("history: it is kept, read again, and patience with a neighbour runs out") {
-  char name[] = "/tmp/staithe-verify-XXXXXX";
-  REQUIRE(::mkdtemp(name) != nullptr);
-  {
-    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
-    Fake fake([](const std::string&) -> std::pair<int, std::string> {
-      return {200, R"({"miles":500,"fallbacks":["geo"]})"};
-    });
-    CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == Verdict::tolerated);
-    auto records = store->check_history("", "s");
-    REQUIRE(records.size() == 1);
-    CHECK(records[0].verdict == "tolerated");
-    CHECK(records[0].release == "r1");
-    // As if it had been so for a while already.
-    for (const auto& [hours, verdict] : {std::pair{2, Verdict::degraded}, std::pair{4, Verdict::fail}}) {
-      records[0].run_id = "earlier-" + std::to_string(hours);
-      records[0].time = store::now() - std::chrono::hours(hours);
-      store->record_checks(records);
-      CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == verdict);
-      // A fail ends the row of tolerated runs: start it anew.
-    }
-  }
-  std::error_code ignored;
-  std::filesystem::remove_all(name, ignored);
-}
-
-TEST_CASE("history: patience runs out however often is looked, and after a restart too") {
-  char name[] = "/tmp/staithe-verify-XXXXXX";
-  REQUIRE(::mkdtemp(name) != nullptr);
-  {
-    const auto store = store::Store::open_sqlite(std::string(name) + "/state.db");
-    std::string miles = "500";
-    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
-      return {200, R"({"ok":true,"fallbacks":["geo"],"miles":)" + miles + "}"};
-    });
-    const std::string text = tolerant + "flaky: {window: 3}\n";
-    const auto verdict = [&](verify::Memory* memory) {
-      return Ran({text}, fake, store.get(), nullptr, memory).of("decide").verdict;
-    };
-    CHECK(verdict(nullptr) == Verdict::tolerated);
-    // As if it had begun two hours ago; more runs than the window has were tolerated since then.
-    auto record = store->check_history("", "s").at(0);
-    for (int run = 0; run < 10; ++run) {
-      record.run_id = "earlier-" + std::to_string(run);
-      record.time = store::now() - std::chrono::minutes(120 - run);
-      store->record_checks({record});
-    }
-    // Neither a run that could not be judged nor another failure begins the patience anew.
-    record.run_id = "error";
-    record.verdict = "error";
-    record.excused_by.clear();
-    record.time = store::now() - std::chrono::minutes(10);
-    store->record_checks({record});
-    verify::Memory memory;
-    memory.load(*store, Ran({text}, fake).plan);
-    for (int run = 0; run < 5; ++run) {
-      CHECK(verdict(nullptr) == Verdict::degraded);
-      CHECK(verdict(&memory) == Verdict::degraded);
-    }
-    CHECK(memory.of("s/decide").size() == 3);
-    miles = "2";
-    CHECK(verdict(&memory) == Verdict::pass);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    miles = "500";
-    CHECK(verdict(&memory) == Verdict::tolerated);
-    CHECK(verdict(nullptr) == Verdict::tolerated);
-  }
-  std::error_code ignored;
-  std::filesystem::remove_all(name, ignored);
+  CHECK(removed ==
+        std::vector<std::string>{"20200101t000000-aaaaaa", "17", "18", "old", "20200101t000000-bbbbbb"});
 }

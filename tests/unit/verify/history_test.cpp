@@ -1,10 +1,37 @@
-#include "catch.hpp"
+#include "flow.hpp"
 #include "past.hpp"
 
-#include "staithe/verify/runner.hpp"
+#include <stdlib.h>
 
-using namespace staithe;
-using checks::Verdict;
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+using namespace flow;
+
+namespace {
+
+/// A store in a directory of its own.
+struct Kept {
+  Kept() {
+    std::string pattern = "/tmp/staithe-verify-XXXXXX";
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    directory = pattern;
+    store = store::Store::open_sqlite(directory + "/state.db");
+  }
+  ~Kept() {
+    store.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+  }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
+  std::string directory;
+  std::unique_ptr<store::Store> store;
+};
+
+}  // namespace
 
 TEST_CASE("history: flips are counted on one release and one text, and failures of our own are none") {
   const auto record = [](const char* verdict, const char* release = "r1", const char* text = "t",
@@ -59,4 +86,87 @@ TEST_CASE("runs: an id says when the run began") {
   const auto id = verify::new_run_id(now);
   CHECK(std::chrono::abs(now - verify::began(id)) < std::chrono::seconds(2));
   CHECK(verify::began("something") == store::Time{});
+}
+
+TEST_CASE("flow: a check that is not critical goes to quarantine by itself where its suite says so") {
+  const Kept kept;
+  const auto& store = kept.store;
+  int asked = 0;
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+    // Bad, good, and good five times more.
+    return {asked++ % 7 == 0 ? 500 : 200, "{}"};
+  });
+  const std::string text =
+      "suite: s\nseverity: major\ntarget: http://h\nflaky: {suspect: 2 flips, quarantine: auto}\nsteps:\n"
+      "  - name: q\n    get: /q\n    retry: 1 after 1ms\n    expect: 200\n";
+  for (int run = 0; run < 2; ++run) {
+    const Ran ran({text}, fake, store.get());
+    CHECK(ran.of("q").flaky);
+    CHECK_FALSE(ran.of("q").quarantined);
+    CHECK(ran.result.proposals.size() == (run == 0 ? 0U : 1U));
+  }
+  const Ran third({text}, fake, store.get());
+  CHECK(third.of("q").quarantined);
+  CHECK_THAT(third.of("q").quarantine, ContainsSubstring("2 flips in 2 runs"));
+}
+
+TEST_CASE("history: it is kept, read again, and patience with a neighbour runs out") {
+  const Kept kept;
+  const auto& store = kept.store;
+  Fake fake([](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"miles":500,"fallbacks":["geo"]})"};
+  });
+  CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == Verdict::tolerated);
+  auto records = store->check_history("", "s");
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].verdict == "tolerated");
+  CHECK(records[0].release == "r1");
+  // As if it had been so for a while already.
+  for (const auto& [hours, verdict] : {std::pair{2, Verdict::degraded}, std::pair{4, Verdict::fail}}) {
+    records[0].run_id = "earlier-" + std::to_string(hours);
+    records[0].time = store::now() - std::chrono::hours(hours);
+    store->record_checks(records);
+    CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == verdict);
+    // A fail ends the row of tolerated runs: start it anew.
+  }
+}
+
+TEST_CASE("history: patience runs out however often is looked, and after a restart too") {
+  const Kept kept;
+  const auto& store = kept.store;
+  std::string miles = "500";
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"ok":true,"fallbacks":["geo"],"miles":)" + miles + "}"};
+  });
+  const std::string text = tolerant + "flaky: {window: 3}\n";
+  const auto verdict = [&](verify::Memory* memory) {
+    return Ran({text}, fake, store.get(), nullptr, memory).of("decide").verdict;
+  };
+  CHECK(verdict(nullptr) == Verdict::tolerated);
+  // As if it had begun two hours ago; more runs than the window has were tolerated since then.
+  auto record = store->check_history("", "s").at(0);
+  for (int run = 0; run < 10; ++run) {
+    record.run_id = "earlier-" + std::to_string(run);
+    record.time = store::now() - std::chrono::minutes(120 - run);
+    store->record_checks({record});
+  }
+  // Neither a run that could not be judged nor another failure begins the patience anew.
+  record.run_id = "error";
+  record.verdict = "error";
+  record.excused_by.clear();
+  record.time = store::now() - std::chrono::minutes(10);
+  store->record_checks({record});
+  verify::Memory memory;
+  memory.load(*store, Ran({text}, fake).plan);
+  for (int run = 0; run < 5; ++run) {
+    CHECK(verdict(nullptr) == Verdict::degraded);
+    CHECK(verdict(&memory) == Verdict::degraded);
+  }
+  CHECK(memory.of("s/decide").size() == 3);
+  miles = "2";
+  CHECK(verdict(&memory) == Verdict::pass);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  miles = "500";
+  CHECK(verdict(&memory) == Verdict::tolerated);
+  CHECK(verdict(nullptr) == Verdict::tolerated);
 }
