@@ -300,10 +300,30 @@ inline void check_notes(const OpenStore& open) {
           base::ErrorCode::invalid);
     CHECK(code_of([&] { store->keep_note("production", "c", std::string(5'000'000, 'x')); }) ==
           base::ErrorCode::invalid);
+    // All or none.
+    CHECK(code_of([&] {
+            store->keep_notes("production", {{"watch/b", "half"}, {"watch/z", std::string("a\0b", 3)}});
+          }) == base::ErrorCode::invalid);
   }
   const auto again = open({});
   const std::map<std::string, std::string> kept{{"watch/a", "{\"second\": \"£ ' $1\"}"}, {"watch/b", large}};
   CHECK(again->notes("production") == kept);
+}
+
+/// A process that was stopped for a while must not write over what its successor has written.
+inline void check_notes_of_a_lock(const OpenStore& open) {
+  const auto store = open({});
+  const auto other = open({});
+  auto taken = store->try_lock(sample_request("production/watch"));
+  const auto held = std::get<store::Lock>(taken).info();
+  store->keep_notes("production", {{"a", "1"}, {"b", "1"}}, &held);
+  REQUIRE(other->steal("production/watch", "it stands still", "bob"));
+  CHECK(code_of([&] { store->keep_notes("production", {{"a", "2"}}, &held); }) == base::ErrorCode::conflict);
+  auto again = other->try_lock(sample_request("production/watch"));
+  const auto successor = std::get<store::Lock>(again).info();
+  other->keep_notes("production", {{"a", "3"}}, &successor);
+  CHECK(code_of([&] { store->keep_notes("production", {{"a", "2"}}, &held); }) == base::ErrorCode::conflict);
+  CHECK(other->notes("production") == std::map<std::string, std::string>{{"a", "3"}, {"b", "1"}});
 }
 
 inline void check_releases(const OpenStore& open) {

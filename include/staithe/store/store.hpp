@@ -129,6 +129,10 @@ class Store {
 
   // What a program that runs for long wants to know again after a restart: a text by its name.
   void keep_note(std::string_view environment, std::string_view name, std::string_view body);
+  /// Several, by name: all or none. With `held`, only while that lock is held by who took it: else nothing is
+  /// written, and it is base::Error{conflict}.
+  void keep_notes(std::string_view environment, const std::map<std::string, std::string>& notes,
+                  const LockInfo* held = nullptr);
   std::map<std::string, std::string> notes(std::string_view environment);
 
   // What was rehearsed.

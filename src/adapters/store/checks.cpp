@@ -136,13 +136,29 @@ void Store::prune_checks(std::string_view environment, std::string_view suite, s
 }
 
 void Store::keep_note(std::string_view environment, std::string_view name, std::string_view body) {
-  for (const std::string_view text : {environment, name}) check_text("note", text);
-  check_text("note", body, longest_note);
-  core_->run(Work::single, [&](Session& session) {
-    session.exec(
-        "INSERT INTO staithe_notes (environment, name, body, time) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (environment, name) DO UPDATE SET body = excluded.body, time = excluded.time",
-        {std::string(environment), std::string(name), std::string(body), to_value(now())});
+  keep_notes(environment, {{std::string(name), std::string(body)}});
+}
+
+void Store::keep_notes(std::string_view environment, const std::map<std::string, std::string>& notes,
+                       const LockInfo* held) {
+  check_text("note", environment);
+  for (const auto& [name, body] : notes) {
+    check_text("note", name);
+    check_text("note", body, longest_note);
+  }
+  core_->run(Work::transaction, [&](Session& session) {
+    // The row of the lock is written to, so that nobody takes it over between this look and the commit.
+    if (held != nullptr &&
+        session.exec("UPDATE staithe_locks SET heartbeat = heartbeat WHERE scope = $1 AND token = $2",
+                     {held->scope, held->token})
+                .changed == 0)
+      throw base::Error(base::ErrorCode::conflict,
+                        "the lock " + held->scope + " is held by somebody else by now");
+    for (const auto& [name, body] : notes)
+      session.exec(
+          "INSERT INTO staithe_notes (environment, name, body, time) VALUES ($1, $2, $3, $4) "
+          "ON CONFLICT (environment, name) DO UPDATE SET body = excluded.body, time = excluded.time",
+          {std::string(environment), name, body, to_value(now())});
   });
 }
 

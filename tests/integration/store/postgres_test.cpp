@@ -42,6 +42,9 @@ TEST_CASE("checks on PostgreSQL") {
 TEST_CASE("notes on PostgreSQL") {
   test::check_notes(opener());
 }
+TEST_CASE("notes of a lock on PostgreSQL") {
+  test::check_notes_of_a_lock(opener());
+}
 TEST_CASE("locks on PostgreSQL") {
   test::check_locks(opener());
 }

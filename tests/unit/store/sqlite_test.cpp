@@ -100,6 +100,9 @@ TEST_CASE("checks on SQLite") {
 TEST_CASE("notes on SQLite") {
   test::check_notes(opener(TempDirectory().file()));
 }
+TEST_CASE("notes of a lock on SQLite") {
+  test::check_notes_of_a_lock(opener(TempDirectory().file()));
+}
 TEST_CASE("locks on SQLite") {
   test::check_locks(opener(TempDirectory().file()));
 }
