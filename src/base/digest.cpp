@@ -27,24 +27,32 @@ std::array<std::uint8_t, Size> digest(std::string_view bytes, const EVP_MD* kind
   if (EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, kind, nullptr) != 1) no_digest();
   return out;
 }
+/// To be called once for each: looking an algorithm up costs OpenSSL 3 many times what the digest of a short
+/// text does.
+Md fetch(const char* name) {
+  Md kind(EVP_MD_fetch(nullptr, name, nullptr));
+  if (!kind) no_digest();
+  return kind;
+}
 
 }  // namespace
 
 std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
-  return digest<32>(bytes, EVP_sha256());
+  static const EVP_MD* const kind = fetch("SHA256").release();
+  return digest<32>(bytes, kind);
 }
 std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
-  return digest<20>(bytes, EVP_sha1());
+  static const EVP_MD* const kind = fetch("SHA1").release();
+  return digest<20>(bytes, kind);
 }
 
 struct HmacSha1::Context {
-  // Fetched once: looking an algorithm up costs OpenSSL 3 more than the digest itself.
-  Md kind{EVP_MD_fetch(nullptr, "SHA1", nullptr)};
+  Md kind = fetch("SHA1");
   MdContext md{EVP_MD_CTX_new()};
 };
 
 HmacSha1::HmacSha1() : context_(std::make_unique<Context>()) {
-  if (!context_->kind || !context_->md) no_digest();
+  if (!context_->md) no_digest();
 }
 HmacSha1::HmacSha1(HmacSha1&&) noexcept = default;
 HmacSha1& HmacSha1::operator=(HmacSha1&&) noexcept = default;

@@ -20,6 +20,8 @@ class SecretForms {
   /// All forms of one secret, which is not blank.
   void add(std::string_view secret);
 
+  bool empty() const noexcept { return forms_.empty(); }
+
   /// A quick look at two bytes; false says surely not.
   bool may_start(std::string_view text, std::size_t at) const noexcept {
     if (at + 1 == text.size()) return !by_first_[static_cast<unsigned char>(text[at])].empty();

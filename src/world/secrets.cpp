@@ -47,12 +47,24 @@ std::string from_command(const std::string& script, const std::string& directory
 
 }  // namespace
 
+void Secrets::tell(std::string_view secret) {
+  if (known_for_ == Known::for_good)
+    redactor_.add(secret);
+  else
+    holds_.push_back(redactor_.hold(secret));
+}
+
+void Secrets::tell_redactor(std::string_view secret) {
+  const std::lock_guard lock(mutex_);
+  tell(secret);
+}
+
 std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope) {
   const std::lock_guard lock(mutex_);
   const auto key = plan::shown(ref);
   if (const auto found = known_.find(key); found != known_.end()) return found->second;
   auto value = look_up(ref, scope);
-  redactor_.add(value);
+  tell(value);
   return known_.emplace(key, std::move(value)).first->second;
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace staithe::base {
 
@@ -21,20 +24,49 @@ class SecretForms;
 /// Every function may be called from any thread.
 class Redactor {
  public:
+  /// A secret that is in use as long as this lives; see hold(). Must not outlive the Redactor.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(Hold&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), secret_(std::move(other.secret_)) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold();
+
+   private:
+    friend class Redactor;
+    Hold(Redactor* owner, std::string secret) : owner_(owner), secret_(std::move(secret)) {}
+    Redactor* owner_ = nullptr;
+    std::string secret_;
+  };
+
   Redactor();
   ~Redactor();
   Redactor(const Redactor&) = delete;
   Redactor& operator=(const Redactor&) = delete;
 
-  /// An empty secret is ignored.
+  /// For good. An empty secret is ignored.
   void add(std::string_view secret);
+  /// As add(), for one that is replaced by others while the program runs: it is known while a Hold of it
+  /// lives, and the newest 64 that were let go still are, since texts that hold them may come late.
+  [[nodiscard]] Hold hold(std::string_view secret);
   std::string clean(std::string_view text) const;
 
  private:
   friend class RedactingStream;
   std::shared_ptr<const SecretForms> forms() const;
+  struct Known {
+    std::size_t holds = 0;
+    bool for_good = false;
+  };
+
+  Known& know(std::string_view secret);
+  void let_go(const std::string& secret) noexcept;
+  static void add_forms(std::string_view secret, SecretForms& forms);
 
   mutable std::mutex mutex_;
+  std::map<std::string, Known, std::less<>> known_;
+  std::deque<std::string> free_;              // nobody holds them, oldest first
   std::shared_ptr<const SecretForms> forms_;  // replaced, never changed: readers keep theirs
 };
 

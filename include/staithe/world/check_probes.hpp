@@ -2,6 +2,7 @@
 #include "staithe/base/redact.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/verify/probes.hpp"
+#include "staithe/world/secrets.hpp"
 #include "staithe/world/world.hpp"
 
 #include <memory>
@@ -14,7 +15,8 @@ namespace staithe::world {
 class CheckProbes final : public verify::Probes {
  public:
   /// `directory`: where the secrets' files start and their commands run; "" is the working directory.
-  CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory = {});
+  CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory = {},
+              Secrets::Known known = Secrets::Known::for_good);
   ~CheckProbes() override;
 
   checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;

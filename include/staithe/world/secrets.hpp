@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace staithe::world {
 
@@ -15,9 +16,18 @@ using Captures = std::map<std::string, std::string>;
 /// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe.
 class Secrets {
  public:
+  /// How long the redactor knows them.
+  enum class Known {
+    for_good,
+    while_used,  ///< as long as this lives, and a while: of a program that looks them up for months
+  };
+
   /// Relative files start from `directory`, and commands run there; "" is the working directory.
-  explicit Secrets(base::Redactor& redactor, std::string directory = {})
-      : redactor_(redactor), directory_(std::move(directory)) {}
+  explicit Secrets(base::Redactor& redactor, std::string directory = {}, Known known = Known::for_good)
+      : redactor_(redactor), directory_(std::move(directory)), known_for_(known) {}
+
+  /// Something that was made of a secret, and is one.
+  void tell_redactor(std::string_view secret);
 
   /// Throws base::Error{not_found} for a variable or file that is not there, and what the command threw.
   std::string value(const plan::SecretRef& ref, const base::Scope& scope);
@@ -31,10 +41,14 @@ class Secrets {
 
  private:
   std::string look_up(const plan::SecretRef& ref, const base::Scope& scope) const;
+  /// Called with the lock held.
+  void tell(std::string_view secret);
 
   base::Redactor& redactor_;
   std::string directory_;
+  Known known_for_;
   std::mutex mutex_;
+  std::vector<base::Redactor::Hold> holds_;
   std::map<std::string, std::string> known_;
 };
 

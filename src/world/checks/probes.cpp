@@ -88,11 +88,12 @@ Reply::Failure failure_of(base::ErrorCode code) {
 
 class CheckProbes::Asker {
  public:
-  Asker(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory)
+  Asker(const plan::Plan& plan, base::Redactor& redactor, Person person, std::string directory,
+        Secrets::Known known)
       : plan_(plan),
         redactor_(redactor),
         directory_(std::move(directory)),
-        secrets_(redactor, directory_),
+        secrets_(redactor, directory_, known),
         person_(std::move(person)) {}
 
   Reply perform(const checks::Request& request, const base::Scope& scope) {
@@ -173,7 +174,7 @@ class CheckProbes::Asker {
       const auto credentials = fill(request.credentials, scope);
       const auto encoded =
           base::base64(credentials.find(':') == std::string::npos ? credentials + ":" : credentials);
-      if (request.auth == Auth::basic) redactor_.add(encoded);
+      if (request.auth == Auth::basic) secrets_.tell_redactor(encoded);
       sent.headers.push_back(
           {"Authorization", request.auth == Auth::basic ? "Basic " + encoded : "Bearer " + credentials});
     }
@@ -410,8 +411,8 @@ class CheckProbes::Asker {
 };
 
 CheckProbes::CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Person person,
-                         std::string directory)
-    : asker_(std::make_unique<Asker>(plan, redactor, std::move(person), std::move(directory))) {}
+                         std::string directory, Secrets::Known known)
+    : asker_(std::make_unique<Asker>(plan, redactor, std::move(person), std::move(directory), known)) {}
 CheckProbes::~CheckProbes() = default;
 
 Reply CheckProbes::perform(const checks::Request& request, const base::Scope& scope) {

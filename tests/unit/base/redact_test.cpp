@@ -204,3 +204,34 @@ TEST_CASE("Secrets may be added while others read") {
   CHECK(clean);
   CHECK(redactor.clean("secret-number-7") == "***");
 }
+
+TEST_CASE("A secret that rotates is forgotten when others have long taken its place, and not before") {
+  Redactor redactor;
+  redactor.add("for-good-secret");
+  const auto used = redactor.hold("still-in-use");
+  auto first = std::make_unique<Redactor::Hold>(redactor.hold("shared-token"));
+  auto second = std::make_unique<Redactor::Hold>(redactor.hold("shared-token"));
+  for (int i = 0; i < 1000; ++i) {
+    const auto hold = redactor.hold(fmt::format("token-number-{:04}", i));
+    CHECK(redactor.clean(fmt::format("token-number-{:04}", i)) == "***");
+  }
+  for (const char* known :
+       {"for-good-secret", "still-in-use", "shared-token", "token-number-0999", "token-number-0936"})
+    CHECK(redactor.clean(known) == "***");
+  // Otherwise a year of them would be kept, and looked for in every line.
+  std::size_t left = 0;
+  for (int i = 0; i < 1000; ++i)
+    left += redactor.clean(fmt::format("token-number-{:04}", i)) == "***" ? 1 : 0;
+  CHECK(left <= 128);
+  CHECK(redactor.clean("token-number-0000") == "token-number-0000");
+
+  // What two have held is in use until both have let it go, and is known for good when somebody says so.
+  first.reset();
+  redactor.add("still-in-use");
+  for (int i = 1000; i < 2000; ++i) (void)redactor.hold(fmt::format("token-number-{}", i));
+  CHECK(redactor.clean("shared-token") == "***");
+  second.reset();
+  for (int i = 2000; i < 3000; ++i) (void)redactor.hold(fmt::format("token-number-{}", i));
+  CHECK(redactor.clean("shared-token") == "shared-token");
+  CHECK(redactor.clean("still-in-use") == "***");
+}

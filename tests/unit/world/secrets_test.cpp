@@ -42,6 +42,21 @@ TEST_CASE("a secret comes from the environment, a file or a command, and the red
   CHECK(secrets.value({SecretRef::Source::command, "printf 'from a command\\n'"}, soon) == "from a command");
 }
 
+TEST_CASE("a secret that rotates does not fill the memory of a program that runs for months") {
+  base::Redactor redactor;
+  const std::string file = "/tmp/staithe-rotating-" + std::to_string(::getpid());
+  for (int i = 0; i < 500; ++i) {
+    std::ofstream(file) << "rotating-" << 1000 + i;
+    world::Secrets secrets(redactor, {}, world::Secrets::Known::while_used);
+    const auto value = secrets.value({SecretRef::Source::file, file}, soon);
+    secrets.tell_redactor("made-of-" + value);
+    CHECK(redactor.clean("got " + value + " and made-of-" + value) == "got *** and ***");
+  }
+  ::unlink(file.c_str());
+  CHECK(redactor.clean("rotating-1499") == "***");
+  CHECK(redactor.clean("rotating-1000") == "rotating-1000");
+}
+
 TEST_CASE("relative files and commands of secrets start from the directory that is given") {
   base::Redactor redactor;
   const std::string directory = "/tmp/staithe-secrets-" + std::to_string(::getpid());
