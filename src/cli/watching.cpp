@@ -84,7 +84,8 @@ class Suites {
   /// secret may have been changed since.
   verify::RunResult run(const checks::SuitePlan& part, const verify::Options& options,
                         const std::vector<verify::Listener*>& listeners, bool& outdated) {
-    world::CheckProbes probes(loaded_.survey, app_.redactor(), {}, directory_of(loaded_));
+    world::CheckProbes probes(loaded_.survey, app_.redactor(), {}, directory_of(loaded_),
+                              world::Secrets::Known::while_used);
     auto result = verify::run(part, options, probes, store_, app_.redactor(), listeners);
     outdated = !result.interrupted && release_changed();
     return result;

@@ -76,7 +76,15 @@ void Alerts::tell(Message::Kind kind, Incident& incident, const checks::Alert& a
                   std::vector<Message>& messages) const {
   incident.told = true;
   incident.last_told = now;
-  messages.push_back({kind, incident, now, alert.to, kind != Message::Kind::recovered || alert.recovered});
+  auto to = alert.to;
+  if (kind != Message::Kind::recovered) {
+    for (const auto& name : alert.to.empty() ? everybody_ : alert.to)
+      if (std::find(incident.told_to.begin(), incident.told_to.end(), name) == incident.told_to.end())
+        incident.told_to.push_back(name);
+  } else if (!incident.told_to.empty()) {
+    to = incident.told_to;
+  }
+  messages.push_back({kind, incident, now, to, kind != Message::Kind::recovered || alert.recovered});
 }
 
 void Alerts::end(Kind kind, const std::string& suite, const checks::Alert& alert, Time now,

@@ -59,7 +59,19 @@ std::string Board::cleaned(const std::string& text) const {
   return settings_.ways.clean ? settings_.ways.clean(text) : text;
 }
 
-std::vector<Message> Board::place(const checks::SuitePlan& plan) {
+void Board::deliver_by(Courier* courier) {
+  const std::lock_guard lock(mutex_);
+  courier_ = courier;
+}
+
+/// Called with the lock held.
+Told Board::hand_over(std::vector<Message> messages) {
+  Told told{std::move(messages), {}};
+  if (courier_ != nullptr && !told.messages.empty()) told.lost = courier_->add(told.messages);
+  return told;
+}
+
+Told Board::place(const checks::SuitePlan& plan, const std::vector<std::string>& destinations) {
   const std::lock_guard lock(mutex_);
   const auto every = intervals_of(plan);
   const auto now = Clock::now();
@@ -83,10 +95,11 @@ std::vector<Message> Board::place(const checks::SuitePlan& plan) {
   known_.suites = std::move(placed);
   known_.files_read = store::now();
   known_.files_trouble.clear();
-  return alerts_.forget_others(policies(), store::now());
+  alerts_.know(destinations);
+  return hand_over(alerts_.forget_others(policies(), store::now()));
 }
 
-std::vector<Message> Board::restore(Courier& courier) {
+Told Board::restore() {
   if (settings_.store == nullptr) return {};
   try {
     const auto notes = settings_.store->notes(environment_);
@@ -95,8 +108,12 @@ std::vector<Message> Board::restore(Courier& courier) {
       if (const auto note = notes.find("watch/suite/" + suite.name); note != notes.end())
         watch::restore(suite, note->second, store::now(), Clock::now());
     if (const auto note = notes.find("watch/alerts"); note != notes.end()) alerts_.restore(note->second);
-    if (const auto note = notes.find("watch/outbox"); note != notes.end()) courier.restore(note->second);
-    return alerts_.forget_others(policies(), store::now());
+    std::vector<Courier::Event> lost;
+    if (const auto note = notes.find("watch/outbox"); note != notes.end() && courier_ != nullptr)
+      lost = courier_->restore(note->second);
+    auto told = hand_over(alerts_.forget_others(policies(), store::now()));
+    told.lost.insert(told.lost.end(), lost.begin(), lost.end());
+    return told;
   } catch (const base::Error& error) {
     history_trouble(error.what());
     return {};
@@ -119,7 +136,7 @@ void Board::missed(const std::string& name, std::size_t times) {
   if (auto* suite = find(name)) suite->missed += times;
 }
 
-std::vector<Message> Board::ended(const verify::RunResult& run) {
+Told Board::ended(const verify::RunResult& run) {
   const std::lock_guard lock(mutex_);
   known_.history_trouble = cleaned(run.history_trouble);
   std::vector<const SuiteState*> changed;
@@ -128,10 +145,10 @@ std::vector<Message> Board::ended(const verify::RunResult& run) {
       take(*suite, result, run, Clock::now());
       changed.push_back(suite);
     }
-  return alerts_.after_run(changed, policies(), store::now());
+  return hand_over(alerts_.after_run(changed, policies(), store::now()));
 }
 
-std::vector<Message> Board::broke_off(const std::vector<std::string>& suites, const std::string& trouble) {
+Told Board::broke_off(const std::vector<std::string>& suites, const std::string& trouble) {
   const std::lock_guard lock(mutex_);
   std::vector<const SuiteState*> changed;
   for (const auto& name : suites) {
@@ -150,10 +167,10 @@ std::vector<Message> Board::broke_off(const std::vector<std::string>& suites, co
     ++suite->failures;
     changed.push_back(suite);
   }
-  return alerts_.after_run(changed, policies(), store::now());
+  return hand_over(alerts_.after_run(changed, policies(), store::now()));
 }
 
-std::vector<Message> Board::between_runs(const std::vector<std::vector<std::string>>& units) {
+Told Board::between_runs(const std::vector<std::vector<std::string>>& units) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   std::vector<Alerts::Silence> silences;
@@ -171,7 +188,7 @@ std::vector<Message> Board::between_runs(const std::vector<std::vector<std::stri
     }
     if (silence.suite != nullptr) silences.push_back(std::move(silence));
   }
-  return alerts_.between_runs(silences, policies(), store::now());
+  return hand_over(alerts_.between_runs(silences, policies(), store::now()));
 }
 
 void Board::files_trouble(std::string why) {
@@ -184,6 +201,11 @@ void Board::history_trouble(const std::string& why) {
   known_.history_trouble = cleaned(why);
 }
 
+void Board::lock_trouble(std::string why) {
+  const std::lock_guard lock(mutex_);
+  known_.lock_trouble = std::move(why);
+}
+
 Overview Board::overview() const {
   const std::lock_guard lock(mutex_);
   Overview now = known_;
@@ -194,24 +216,13 @@ Overview Board::overview() const {
   return now;
 }
 
-void Board::save(const std::vector<std::string>& suites, const Courier& courier) {
-  if (settings_.store == nullptr) return;
-  // Later states must not be overwritten by earlier ones of another thread.
-  const std::lock_guard saving(saving_);
-  std::vector<std::pair<std::string, std::string>> notes;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& name : suites)
-      if (const auto* suite = find(name); suite != nullptr && suite->ever_ran())
-        notes.emplace_back("watch/suite/" + name, to_json(*suite));
-    notes.emplace_back("watch/alerts", alerts_.to_json());
-  }
-  notes.emplace_back("watch/outbox", courier.to_json());
-  try {
-    for (const auto& [name, body] : notes) settings_.store->keep_note(environment_, name, body);
-  } catch (const base::Error& error) {
-    history_trouble(error.what());
-  }
+Scribe::Notes Board::notes(const std::set<std::string>& suites) const {
+  const std::lock_guard lock(mutex_);
+  Scribe::Notes notes{{"watch/alerts", alerts_.to_json()}};
+  for (const auto& suite : known_.suites)
+    if (suites.count(suite.name) > 0 && suite.ever_ran()) notes["watch/suite/" + suite.name] = to_json(suite);
+  if (courier_ != nullptr) notes["watch/outbox"] = courier_->to_json();
+  return notes;
 }
 
 }  // namespace staithe::watch

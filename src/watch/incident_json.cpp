@@ -34,6 +34,7 @@ json json_of(const Incident& one) {
           {"since", one.since.time_since_epoch().count()},
           {"runs", one.runs},
           {"told", one.told},
+          {"told_to", one.told_to},
           {"last_told", one.last_told.time_since_epoch().count()}};
 }
 
@@ -57,6 +58,7 @@ Incident incident_of(const json& record) {
   one.last_told = time_of(record, "last_told");
   one.runs = record.value("runs", 0U);
   one.told = record.value("told", false);
+  one.told_to = record.value("told_to", std::vector<std::string>{});
   return one;
 }
 

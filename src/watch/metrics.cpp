@@ -51,11 +51,18 @@ class Writer {
   std::string text_;
 };
 
+/// Most checks are of this part: it goes without saying.
+constexpr std::string_view usual_part = "steps";
+
 std::string of_suite(const SuiteState& suite) {
   return fmt::format("suite=\"{}\"", label(suite.name));
 }
 std::string of_check(const SuiteState& suite, const CheckState& check) {
-  return fmt::format("suite=\"{}\",check=\"{}\"", label(suite.name), label(check.name));
+  const auto name = fmt::format("suite=\"{}\",check=\"{}\"", label(suite.name), label(check.name));
+  // A step and its setup may have one name: without this they would be one series, which Prometheus refuses.
+  return check.part.empty() || check.part == usual_part
+             ? name
+             : fmt::format("{},part=\"{}\"", name, label(check.part));
 }
 
 void check_families(const Overview& overview, Writer& out) {
@@ -133,6 +140,8 @@ std::string metrics_text(const Overview& overview) {
       seconds_of(overview.files_read));
   one("staithe_watch_history_good", "gauge", "0 when the last results could not be kept.",
       overview.history_trouble.empty() ? 1 : 0);
+  one("staithe_watch_lock_good", "gauge", "0 when another one may be watching too: alerts are held back.",
+      overview.lock_trouble.empty() ? 1 : 0);
   std::size_t open = 0;
   for (const auto& incident : overview.incidents) open += incident.told ? 1 : 0;
   one("staithe_watch_incidents", "gauge", "Incidents that somebody was told of and that go on.",

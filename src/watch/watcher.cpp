@@ -56,18 +56,36 @@ struct InUse {
   std::vector<Timetable> units;
 };
 
+/// Those who tell and those who write. Ends in this order: nobody is told any more, what is left is written.
+struct Office {
+  Office(std::vector<Destination> destinations, Courier::Ways ways, Claim& claim, Scribe::Ways writing,
+         Board& on)
+      : courier(std::move(destinations), std::move(ways)), scribe(claim, std::move(writing)), board(on) {
+    board.deliver_by(&courier);
+  }
+  ~Office() {
+    courier.end();
+    scribe.end();
+    board.deliver_by(nullptr);
+  }
+  Office(const Office&) = delete;
+  Office& operator=(const Office&) = delete;
+
+  Courier courier;
+  Scribe scribe;
+  Board& board;
+};
+
 class Watcher::Loop {
  public:
   Loop(Programme first, Settings settings)
-      : settings_(std::move(settings)), board_(settings_, first.plan.environment), free_(settings_.at_once) {
-    auto ways = settings_.ways;
-    ways.happened = [this](const Courier::Event& event) { delivered(event); };
-    ways.project = settings_.project;
-    courier_ = std::make_unique<Courier>(first.destinations, std::move(ways));
+      : settings_(std::move(settings)),
+        board_(settings_, first.plan.environment),
+        claim_(settings_.lock, settings_.unsure_for),
+        free_(settings_.at_once),
+        office_(first.destinations, telling(), claim_, writing(first.plan.environment), board_) {
     use(std::move(first));
-    const auto messages = board_.restore(*courier_);
-    tell(messages);
-    if (!messages.empty()) board_.save({}, *courier_);
+    tell(board_.restore());
   }
 
   ~Loop() {
@@ -108,7 +126,7 @@ class Watcher::Loop {
 
   Overview overview() const {
     auto now = board_.overview();
-    const auto standing = courier_->standing();
+    const auto standing = office_.courier.standing();
     now.alerts_sent = standing.sent;
     now.alerts_failed = standing.failed;
     now.alerts_waiting = standing.waiting;
@@ -129,11 +147,54 @@ class Watcher::Loop {
                : fmt::format("not well: {}", health.reasons.front());
   }
 
+  Courier::Ways telling() {
+    auto ways = settings_.ways;
+    ways.happened = [this](const Courier::Event& event) {
+      note(event);
+      office_.scribe.changed();
+    };
+    ways.may_send = [this] { return claim_.may_alert(); };
+    ways.project = settings_.project;
+    return ways;
+  }
+
+  Scribe::Ways writing(const std::string& environment) {
+    return {[this](const auto& suites) {
+              return settings_.store == nullptr ? Scribe::Notes() : board_.notes(suites);
+            },
+            [this, environment](const Scribe::Notes& notes) {
+              if (settings_.store != nullptr) settings_.store->keep_notes(environment, notes, claim_.info());
+            },
+            [this](const std::string& why) { board_.history_trouble(why); },
+            [this](Claim::State state) { claim_changed(state); }};
+  }
+
+  void claim_changed(Claim::State state) {
+    switch (state) {
+      case Claim::State::ours:
+        board_.lock_trouble("");
+        note("lock", {{"state", "confirmed"}});
+        break;
+      case Claim::State::unsure:
+        board_.lock_trouble("the lock of the watch cannot be renewed, so another machine may have it");
+        note("lock", {{"state", "unsure"}, {"reason", "it cannot be renewed; alerts are held back"}});
+        break;
+      case Claim::State::lost:
+        board_.lock_trouble("another one watches");
+        note("lock", {{"state", "lost"}, {"reason", "another one watches; this one ends"}});
+        if (settings_.lock_lost) settings_.lock_lost();
+        break;
+    }
+  }
+
   // --- the files ---
 
   void use(Programme programme) {
-    const auto messages = board_.place(programme.plan);
-    courier_->redirect(programme.destinations);
+    Names names;
+    for (const auto& destination : programme.destinations) names.push_back(destination.name);
+    // What this ends is still told to those who are gone from the files, or it is said that it cannot be.
+    const auto told = board_.place(programme.plan, names);
+    for (const auto& event : office_.courier.redirect(programme.destinations)) note(event);
     if (settings_.store != nullptr) {
       try {
         memory_.load(*settings_.store, programme.plan);
@@ -145,7 +206,7 @@ class Watcher::Loop {
       const std::lock_guard lock(mutex_);
       in_use_ = std::make_shared<InUse>(std::move(programme), in_use_.get());
     }
-    tell(messages);
+    tell(told);
   }
 
   /// Inventory programs may take their time: the scheduler goes on meanwhile.
@@ -191,22 +252,21 @@ class Watcher::Loop {
         settings_.service->status(now);
       last_status_ = std::move(now);
     }
-    const auto messages = board_.between_runs(units);
-    tell(messages);
-    if (!messages.empty()) board_.save({}, *courier_);
+    tell(board_.between_runs(units));
   }
 
-  void tell(const std::vector<Message>& messages) {
-    for (const auto& message : messages)
+  void tell(const Told& told) {
+    for (const auto& message : told.messages)
       note("alert", {{"state", std::string(name_of(message.kind))},
                      {"incident", message.incident.id},
                      {"suite", message.incident.suite},
                      {"culprit", message.incident.culprit},
                      {"reason", message.incident.reason}});
-    if (!messages.empty()) courier_->add(messages);
+    for (const auto& event : told.lost) note(event);
+    if (!told.messages.empty() || !told.lost.empty()) office_.scribe.changed();
   }
 
-  void delivered(const Courier::Event& event) {
+  void note(const Courier::Event& event) {
     using Kind = Courier::Event::Kind;
     std::vector<std::pair<std::string, std::string>> facts{
         {"state", event.kind == Kind::delivered ? "delivered"
@@ -217,7 +277,6 @@ class Watcher::Loop {
         {"message", event.message}};
     if (!event.why.empty()) facts.emplace_back("reason", event.why);
     note("delivery", std::move(facts));
-    board_.save({}, *courier_);
   }
 
   // --- runs ---
@@ -285,23 +344,23 @@ class Watcher::Loop {
     options.hard = settings_.hard;
     options.memory = &memory_;
     board_.began(names);
-    std::vector<Message> messages;
+    Told told;
     try {
       options.run_id = verify::new_run_id(store::now());
       bool outdated = false;
       const auto run = use.programme.run(part, options, outdated);
       // What a stop has cut short says nothing about the system.
-      messages = run.interrupted ? board_.broke_off(names, "") : board_.ended(run);
+      told = run.interrupted ? board_.broke_off(names, "") : board_.ended(run);
       if (outdated) reload();
       if (!run.history_trouble.empty())
         note("history", {{"state", "not kept"}, {"reason", run.history_trouble}});
     } catch (const std::exception& error) {
       const auto why = settings_.ways.clean(error.what());
-      messages = board_.broke_off(names, "the run broke off: " + why);
+      told = board_.broke_off(names, "the run broke off: " + why);
       note("run", {{"state", "broke off"}, {"suites", base::join(names, ", ")}, {"reason", why}});
     }
-    tell(messages);
-    board_.save(names, *courier_);
+    tell(told);
+    office_.scribe.changed(names);
     prune(part);
   }
 
@@ -335,11 +394,12 @@ class Watcher::Loop {
     }
     for (auto& thread : threads_) thread.join();
     threads_.clear();
-    board_.save({}, *courier_);
+    office_.scribe.changed();
   }
 
   Settings settings_;
   Board board_;
+  Claim claim_;
   verify::Memory memory_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -352,8 +412,8 @@ class Watcher::Loop {
   std::vector<std::thread::id> done_;
   std::thread reader_;
   std::string last_status_;
-  /// Destroyed first: its thread calls what is above.
-  std::unique_ptr<Courier> courier_;
+  /// Destroyed first: its threads call what is above.
+  Office office_;
 };
 
 Watcher::Watcher(Programme first, Settings settings)

@@ -30,6 +30,8 @@ struct Incident {
   std::uint32_t runs = 0;  ///< in a row
   bool told = false;
   Time last_told{};
+  std::vector<std::string>
+      told_to;  ///< names of destinations: they are told of its end, whoever `to` says then
 };
 
 struct Message {
@@ -53,6 +55,9 @@ struct AlertRules {
 class Alerts {
  public:
   explicit Alerts(AlertRules rules) : rules_(std::move(rules)) {}
+
+  /// The names of all destinations: whom a suite means that names none.
+  void know(std::vector<std::string> destinations) { everybody_ = std::move(destinations); }
 
   /// After a run: the suites of it, in the order of the plan, as they are now. `policies` by suite.
   std::vector<Message> after_run(const std::vector<const SuiteState*>& suites,
@@ -88,6 +93,7 @@ class Alerts {
   std::string id_of(Incident::Kind kind, const std::string& suite) const;
 
   AlertRules rules_;
+  std::vector<std::string> everybody_;
   std::map<std::string, Incident> open_;
 };
 

@@ -18,8 +18,9 @@ struct Destination {
   std::string url;         ///< pagerduty: where events go
 };
 
-/// Delivers alerts in a thread of its own, in order for each destination, again and again while a destination
-/// cannot be reached: for a day; five times when it refuses. Waiting alerts are bounded, the oldest goes.
+/// Delivers alerts, to each destination in a thread of its own and in order, again and again while a
+/// destination cannot be reached: for a day; five times when it refuses. Waiting alerts are bounded, the
+/// oldest goes.
 class Courier {
  public:
   struct Event {
@@ -28,13 +29,15 @@ class Courier {
     std::string destination, incident, message;  ///< message: name_of(Message::Kind)
     std::string why;
   };
-  /// All are called from the courier's thread, and may be called after add() has returned.
+  /// All are called from the courier's threads, several at once, and may be called after add() has returned.
   struct Ways {
     /// A secret's value; throws base::Error. It must have been told to the redactor.
     std::function<std::string(const plan::SecretRef&, const base::Scope&)> secret;
     /// The text, safe to be shown.
     std::function<std::string(const std::string&)> clean;
     std::function<void(const Event&)> happened;
+    /// Asked before each attempt; while it says no, all waits. Empty: yes. Must not block.
+    std::function<bool()> may_send;
     std::string project;
     base::Duration first_pause{5'000};  ///< after the first failure; doubled each time up to 5 minutes
   };
@@ -47,17 +50,21 @@ class Courier {
   Courier(std::vector<Destination> destinations, Ways ways);
   /// What is not delivered stays in to_json(): take that before.
   ~Courier();
+  /// Ends the threads: no way is called any more. What waits can still be taken. Not beside redirect().
+  void end();
   Courier(const Courier&) = delete;
   Courier& operator=(const Courier&) = delete;
 
-  void add(const std::vector<Message>& messages);
-  /// Other destinations; what waits for one that is gone goes.
-  void redirect(std::vector<Destination> destinations);
+  /// Returns at once. What is for somebody who is not declared any more is given up: those are returned.
+  std::vector<Event> add(const std::vector<Message>& messages);
+  /// Other destinations. What waits for one that is gone is given up, and returned.
+  std::vector<Event> redirect(std::vector<Destination> destinations);
   Standing standing() const;
 
   /// What waits, for the next process.
   std::string to_json() const;
-  void restore(const std::string& json);
+  /// As add(), of what to_json() has made. Damaged: nothing; what still holds is told with the next reminder.
+  std::vector<Event> restore(const std::string& json);
 
  private:
   class Desk;

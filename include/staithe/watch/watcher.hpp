@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/store/store.hpp"
 #include "staithe/verify/memory.hpp"
 #include "staithe/verify/runner.hpp"
 #include "staithe/watch/courier.hpp"
@@ -41,6 +42,13 @@ struct Settings {
   const base::Cancel* soft = nullptr;  ///< the end: nothing more is begun, what runs is cleaned up
   const base::Cancel* hard = nullptr;
   store::Store* store = nullptr;  ///< null: nothing outlives the process
+  /// What makes this the only watch of the environment; null: nothing does. It outlives the watcher.
+  store::Lock* lock = nullptr;
+  /// Another one watches: alerts are told no more and nothing is written. Called once, by a thread of the
+  /// watcher's; what it should do is end the watch.
+  std::function<void()> lock_lost;
+  /// How long alerts wait while nobody knows whether another one watches.
+  base::Duration unsure_for{std::chrono::minutes(2)};
   ServiceManager* service = nullptr;
   Courier::Ways ways;                    ///< `happened` is the watcher's own
   std::function<void(const Note&)> log;  ///< any thread

@@ -60,7 +60,7 @@ watch::Settings settings_of(App& app, const LoadedSuites& loaded, store::Store* 
   settings.ways.clean = [&app](const std::string& text) { return app.redactor().clean(text); };
   const auto directory = loaded.project ? loaded.project->project.directory : std::string();
   settings.ways.secret = [&app, directory](const plan::SecretRef& ref, const base::Scope& scope) {
-    return world::Secrets(app.redactor(), directory).value(ref, scope);
+    return world::Secrets(app.redactor(), directory, world::Secrets::Known::while_used).value(ref, scope);
   };
   if (!loaded.project) return settings;
   settings.project = loaded.project->project.name.value;
@@ -92,6 +92,15 @@ int run_watch(App& app) {
   auto service = watch::ServiceManager::from_environment();
   auto settings = settings_of(app, loaded, store.get(), log);
   settings.service = &service;
+  if (lock) settings.lock = &*lock;
+  settings.lock_lost = [&app, environment = loaded.project ? loaded.project->environment : std::string()] {
+    app.fail(exit_refused,
+             fmt::format("{} is watched by another one from now on, or its lock was taken away; "
+                         "this watch ends",
+                         environment));
+    app.stops().exit_code = exit_refused;
+    app.stops().soft.request();
+  };
   settings.read = [&] {
     return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
   };

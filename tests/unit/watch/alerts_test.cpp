@@ -232,6 +232,35 @@ TEST_CASE("alerts: incidents of suites that are gone end for the pager, without 
   CHECK(scene.alerts.open().empty());
 }
 
+TEST_CASE("alerts: the end is told to those who were told, whoever is named by then") {
+  Scene scene({"api"});
+  auto& alert = scene.suites["api"].alert;
+  alert.after = 1;
+  scene.alerts.know({"chat", "oncall", "mail"});
+  alert.to = {"chat", "oncall"};
+  REQUIRE(scene.run(Verdict::fail, 1).size() == 1);
+  // The files are read again: the chat is named no more, and the reminder goes to others.
+  alert.to = {"oncall", "mail"};
+  scene.now += 4h;
+  const auto reminder = scene.between();
+  REQUIRE(kinds(reminder) == std::vector{Kind::reminder});
+  CHECK(reminder[0].to == std::vector<std::string>{"oncall", "mail"});
+  Alerts again({"production", 4h});
+  again.restore(scene.alerts.to_json());
+  for (auto* alerts : {&scene.alerts, &again}) {
+    alerts->know({"chat", "oncall", "mail", "later"});
+    const auto well = suite("api", Verdict::pass);
+    const auto over = alerts->after_run({&well}, scene.policies, scene.now);
+    REQUIRE(kinds(over) == std::vector{Kind::recovered});
+    CHECK(over[0].to == std::vector<std::string>{"chat", "oncall", "mail"});
+  }
+  // Everybody was told, and then only one is named.
+  alert.to.clear();
+  REQUIRE(scene.run(Verdict::fail, 1).size() == 1);
+  alert.to = {"later"};
+  CHECK(scene.run(Verdict::pass).at(0).to == std::vector<std::string>{"chat", "oncall", "mail", "later"});
+}
+
 TEST_CASE("alerts: what PagerDuty and Slack get") {
   Scene scene({"api"});
   scene.suites["api"].alert.to = {"oncall"};

@@ -76,8 +76,10 @@ TEST_CASE("metrics: every line is what Prometheus reads, whatever things are cal
   auto odd = check("a \"b\" \\ c\nd \x1b[1m \xff ü {x=\"y\"} #", Verdict::fail);
   odd.flips = 3;
   odd.certificate_end = 1'900'000'000.5;
-  auto now =
-      overview({suite("api", Verdict::fail, {odd, check("x", Verdict::pass)}), suite("web", Verdict::pass)});
+  // A step and a setup may have the same name.
+  auto setup = check("x", Verdict::fail), step = check("x", Verdict::pass);
+  setup.part = "setup", step.part = "steps";
+  auto now = overview({suite("api", Verdict::fail, {odd, setup, step}), suite("web", Verdict::pass)});
   watch::SuiteState fresh;
   fresh.name = "new";
   fresh.every = 1min;
@@ -96,6 +98,9 @@ TEST_CASE("metrics: every line is what Prometheus reads, whatever things are cal
   CHECK(value("verify_check_flips_total", {{"suite", "api"}, {"check", name}}) == 3);
   CHECK(value("verify_cert_expiry_timestamp_seconds", {{"suite", "api"}, {"check", name}}) ==
         1'900'000'000.5);
+  CHECK(value("verify_check_verdict",
+              {{"suite", "api"}, {"check", "x"}, {"part", "setup"}, {"verdict", "fail"}}) == 1);
+  CHECK(value("verify_check_verdict", {{"suite", "api"}, {"check", "x"}, {"verdict", "pass"}}) == 1);
   CHECK(value("verify_good", {}) == 0);
   CHECK(value("verify_suite_stale", {{"suite", "new"}}) == 1);
   CHECK(value("verify_suite_stale", {{"suite", "api"}}) == 0);

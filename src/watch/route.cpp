@@ -1,0 +1,181 @@
+#include "route.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/http/client.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::watch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t most_waiting = 1000;
+constexpr std::uint32_t most_refusals = 5;
+constexpr std::chrono::hours kept_for{24};
+constexpr base::Duration longest_pause{300'000};
+constexpr base::Duration patience{10'000};
+constexpr std::chrono::milliseconds between_looks{500};
+
+/// The other side understood and says no; asking again soon will not help much.
+class Refused : public base::Error {
+ public:
+  using base::Error::Error;
+};
+
+void check_status(const http::Reply& reply) {
+  if (reply.ok()) return;
+  const auto text = fmt::format("it answered {}", reply.status);
+  if (reply.status >= 400 && reply.status < 500 && reply.status != 408 && reply.status != 429)
+    throw Refused(base::ErrorCode::failed, text);
+  throw base::Error(base::ErrorCode::failed, text);
+}
+
+}  // namespace
+
+Route::Route(Destination destination, const Courier::Ways& ways, Tally& tally)
+    : ways_(ways), tally_(tally), destination_(std::move(destination)) {
+  thread_ = std::thread([this] { work(); });
+}
+
+Route::~Route() {
+  end();
+}
+
+void Route::end() {
+  cut_.request();
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Route::add(Message message) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({std::move(message), ++last_id_});
+    if (waiting_.size() > most_waiting) waiting_.pop_front();
+  }
+  changed_.notify_all();
+}
+
+void Route::redirect(Destination destination) {
+  {
+    const std::lock_guard lock(mutex_);
+    destination_ = std::move(destination);
+    not_before_ = {};
+    pause_ = base::Duration{0};
+    trouble_.clear();
+  }
+  changed_.notify_all();
+}
+
+std::vector<Message> Route::waiting() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Message> all;
+  for (const auto& one : waiting_) all.push_back(one.message);
+  return all;
+}
+
+std::string Route::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+bool Route::wants(const Message& message) const {
+  const std::lock_guard lock(mutex_);
+  if (!message.notice && destination_.kind == Destination::Kind::slack) return false;
+  return message.to.empty() ||
+         std::find(message.to.begin(), message.to.end(), destination_.name) != message.to.end();
+}
+
+void Route::work() {
+  std::unique_lock lock(mutex_);
+  while (!ending_) {
+    if (waiting_.empty()) {
+      changed_.wait(lock);
+      continue;
+    }
+    if (Clock::now() < not_before_) {
+      changed_.wait_until(lock, not_before_);
+      continue;
+    }
+    if (ways_.may_send && !ways_.may_send()) {
+      changed_.wait_for(lock, between_looks);
+      continue;
+    }
+    const auto destination = destination_;
+    const auto one = waiting_.front();
+    lock.unlock();
+    auto outcome = attempt(destination, one.message);
+    lock.lock();
+    // Cut off: it waits for the next process.
+    if (ending_ && outcome.event.kind != Courier::Event::Kind::delivered) return;
+    settle(one, outcome);
+    lock.unlock();
+    ways_.happened(outcome.event);
+    lock.lock();
+  }
+}
+
+Route::Outcome Route::attempt(const Destination& destination, const Message& message) {
+  using Kind = Courier::Event::Kind;
+  Outcome outcome{
+      {Kind::delivered, destination.name, message.incident.id, std::string(name_of(message.kind)), ""}};
+  try {
+    send(destination, message);
+    return outcome;
+  } catch (const Refused& error) {
+    outcome.refused = true;
+    outcome.event.why = ways_.clean(error.what());
+  } catch (const std::exception& error) {
+    outcome.event.why = ways_.clean(error.what());
+  }
+  outcome.event.kind = Kind::failed;
+  return outcome;
+}
+
+void Route::send(const Destination& destination, const Message& message) {
+  const auto scope = base::Scope::lasting(patience, &cut_);
+  const auto secret = ways_.secret(destination.secret, scope);
+  http::Request request;
+  request.method = "POST";
+  request.headers.push_back({"Content-Type", "application/json"});
+  const bool slack = destination.kind == Destination::Kind::slack;
+  request.url = slack ? secret : destination.url;
+  request.body = slack ? slack_body(message, ways_.project) : pagerduty_body(message, ways_.project, secret);
+  request.timeout = patience;
+  request.max_body_bytes = std::size_t{64} * 1024;
+  request.proxy = http::Proxy::from_environment;
+  check_status(http::send(request, scope));
+}
+
+void Route::settle(const Waiting& one, Outcome& outcome) {
+  const bool delivered = outcome.event.kind == Courier::Event::Kind::delivered;
+  ++(delivered ? tally_.sent : tally_.failed);
+  // It may have gone meanwhile, for newer ones.
+  const bool there = !waiting_.empty() && waiting_.front().id == one.id;
+  if (delivered) {
+    if (there) waiting_.pop_front();
+    trouble_.clear();
+    pause_ = base::Duration{0};
+    return;
+  }
+  trouble_ = outcome.event.why;
+  pause_ = pause_.count() == 0 ? ways_.first_pause : std::min(pause_ * 2, longest_pause);
+  not_before_ = Clock::now() + pause_;
+  if (!there) return;
+  auto& front = waiting_.front();
+  ++front.attempts;
+  front.refusals += outcome.refused ? 1 : 0;
+  if (front.refusals >= most_refusals || Clock::now() - one.queued > kept_for) {
+    outcome.event.kind = Courier::Event::Kind::given_up;
+    waiting_.pop_front();
+  }
+}
+
+}  // namespace staithe::watch

@@ -1,0 +1,71 @@
+#pragma once
+#include "staithe/base/cancel.hpp"
+#include "staithe/watch/courier.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace staithe::watch {
+
+/// What waits for one destination, and the thread that takes it there: who hangs keeps only its own waiting.
+class Route {
+ public:
+  struct Tally {
+    std::atomic<std::uint64_t> sent{0}, failed{0};
+  };
+
+  /// `ways` and `tally` must outlive it.
+  Route(Destination destination, const Courier::Ways& ways, Tally& tally);
+  ~Route();
+  Route(const Route&) = delete;
+  Route& operator=(const Route&) = delete;
+
+  void add(Message message);
+  /// The same name, and perhaps another address: what waits is tried there at once.
+  void redirect(Destination destination);
+  /// Cuts off an attempt in hand, whose message goes on waiting. Twice is as once.
+  void end();
+
+  std::vector<Message> waiting() const;
+  std::string trouble() const;
+  bool wants(const Message& message) const;
+
+ private:
+  struct Waiting {
+    Message message;
+    std::uint64_t id = 0;
+    base::SteadyTime queued = std::chrono::steady_clock::now();
+    std::uint32_t attempts = 0, refusals = 0;
+  };
+  struct Outcome {
+    Courier::Event event;
+    bool refused = false;
+  };
+
+  void work();
+  Outcome attempt(const Destination& destination, const Message& message);
+  void send(const Destination& destination, const Message& message);
+  void settle(const Waiting& one, Outcome& outcome);
+
+  const Courier::Ways& ways_;
+  Tally& tally_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Destination destination_;
+  std::deque<Waiting> waiting_;
+  base::SteadyTime not_before_{};
+  base::Duration pause_{0};
+  std::string trouble_;
+  std::uint64_t last_id_ = 0;
+  bool ending_ = false;
+  base::Cancel cut_;
+  std::thread thread_;
+};
+
+}  // namespace staithe::watch

@@ -1,0 +1,231 @@
+#include "board.hpp"
+#include "claim.hpp"
+#include "scenes.hpp"
+#include "unit/http/server.hpp"
+
+#include <sqlite3.h>
+
+using namespace std::chrono_literals;
+using namespace scenes;
+
+namespace {
+
+/// While it lives, whoever writes to the store waits.
+class Hanging {
+ public:
+  explicit Hanging(const std::string& file) {
+    REQUIRE(::sqlite3_open(file.c_str(), &database_) == SQLITE_OK);
+    ::sqlite3_busy_timeout(database_, 10'000);
+    REQUIRE(::sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  }
+  ~Hanging() { ::sqlite3_close(database_); }
+  Hanging(const Hanging&) = delete;
+  Hanging& operator=(const Hanging&) = delete;
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
+checks::Suite at_once(const std::string& name, base::Duration every) {
+  auto made = scheduled(name, every);
+  made.alert.after = 1;
+  return made;
+}
+
+/// A watch of one suite on a store of its own, whose first run breaks off and whose second hangs: first it
+/// fails, then it is silent.
+class Watching {
+ public:
+  explicit Watching(const store::Settings& settings = {}) : kept(settings) {
+    settings_.soft = &soft, settings_.hard = &hard;
+    settings_.store = kept.store.get();
+    settings_.ways = quiet_ways();
+    settings_.ways.secret = [](const auto&, const auto&) { return std::string("key"); };
+    settings_.log = [this](const watch::Note& note) {
+      for (const auto& [name, value] : note.facts)
+        if (name == "state") seen.add(note.event + " " + value);
+    };
+  }
+  ~Watching() { end(); }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+
+  /// `before`: what the first run waits for.
+  void begin(std::function<void()> before = [] {}) {
+    auto programme = scenes::programme(production({at_once("api", 1ms)}),
+                                       [this, before](const auto&, const verify::Options&) {
+                                         if (++runs_ > 1) {
+                                           soft_or_end();
+                                           return;
+                                         }
+                                         before();
+                                         throw base::Error(base::ErrorCode::failed, "trouble");
+                                       });
+    programme.destinations = {pager("oncall", server.url())};
+    watcher = std::make_unique<watch::Watcher>(std::move(programme), settings_);
+    thread_ = std::thread([this] { watcher->run(); });
+  }
+  void end() {
+    soft.request();
+    if (thread_.joinable()) thread_.join();
+    watcher.reset();
+  }
+  watch::Settings& settings() { return settings_; }
+  void lock() {
+    lock_.emplace(std::get<store::Lock>(kept.store->try_lock({"production/watch", "watch", "", ""})));
+    settings_.lock = &*lock_;
+  }
+  base::Duration heartbeat_age() const {
+    const auto now = watcher->overview();
+    return std::chrono::duration_cast<base::Duration>(now.steady - now.heartbeat);
+  }
+
+  Kept kept;
+  std::optional<store::Lock> lock_;
+  Server server{[](const std::string&) { return accepted; }};
+  base::Cancel soft, hard;
+  Seen seen;
+  std::unique_ptr<watch::Watcher> watcher;
+
+ private:
+  void soft_or_end() const { base::wait_for(-1, 0, base::Scope::lasting(std::chrono::minutes(2), &soft)); }
+
+  watch::Settings settings_;
+  std::atomic<int> runs_{0};
+  std::thread thread_;
+};
+
+std::string note_of(store::Store& store, const std::string& name) {
+  const auto notes = store.notes("production");
+  const auto found = notes.find(name);
+  return found == notes.end() ? "" : found->second;
+}
+
+}  // namespace
+
+TEST_CASE("watcher: a store that hangs delays neither the scheduler nor those who are told") {
+  store::Settings settings;
+  settings.patience = 4s;
+  Watching scene(settings);
+  auto hanging = std::make_unique<Hanging>(scene.kept.file());
+  scene.begin();
+  REQUIRE(scene.seen.wait_for("delivery delivered", 5s));
+  REQUIRE(await([&] { return scene.watcher->overview().incidents.size() == 2; }));
+  // The scheduler has told of the silence itself: a turn of it lasts a quarter of a second.
+  base::Duration oldest{0};
+  for (int i = 0; i < 100; ++i) {
+    oldest = std::max(oldest, scene.heartbeat_age());
+    std::this_thread::sleep_for(30ms);
+  }
+  CHECK(oldest < 2s);
+  CHECK(note_of(*scene.kept.store, "watch/alerts").empty());
+  hanging.reset();
+  CHECK(
+      await([&] { return note_of(*scene.kept.store, "watch/alerts").find("silent") != std::string::npos; }));
+}
+
+TEST_CASE("watcher: an alert and that it was decided are written together or not at all") {
+  const Kept kept;
+  watch::Settings settings;
+  settings.store = kept.store.get();
+  watch::Board board(settings, "production");
+  auto ways = quiet_ways();
+  ways.may_send = [] { return false; };
+  watch::Courier courier({pager("oncall", "http://127.0.0.1:1/")}, ways);
+  board.deliver_by(&courier);
+  board.place(production({at_once("api", 1min)}), {"oncall"});
+  std::atomic<bool> done{false};
+  std::atomic<std::size_t> torn{0}, pictures{0};
+  std::thread reader([&] {
+    while (!done) {
+      const auto notes = board.notes({});
+      const bool decided = notes.at("watch/alerts") != "[]", waits = notes.at("watch/outbox") != "[]";
+      torn += decided != waits ? 1 : 0;
+      ++pictures;
+    }
+  });
+  while (pictures == 0) std::this_thread::yield();
+  board.broke_off({"api"}, "trouble");
+  done = true;
+  reader.join();
+  CHECK(torn == 0);
+  CHECK(board.notes({}).at("watch/outbox") != "[]");
+}
+
+TEST_CASE("watcher: whose lock was taken tells nobody any more, writes nothing, and ends") {
+  store::Settings quick;
+  quick.heartbeat = 100ms, quick.lease = 400ms;
+  Watching scene(quick);
+  scene.lock();
+  std::atomic<int> lost{0};
+  scene.settings().lock_lost = [&] {
+    ++lost;
+    scene.soft.request();
+  };
+  const auto other = scene.kept.open({});
+  // It is taken while a run is under way that will fail.
+  scene.begin([&] {
+    other->steal("production/watch", "it was thought dead", "bob");
+    other->keep_note("production", "watch/alerts", "the other's");
+    scene.seen.wait_for("lock lost", 15s);
+  });
+  CHECK(scene.seen.wait_for("lock lost", 15s));
+  CHECK(scene.seen.wait_for("alert fired", 15s));
+  scene.end();
+  CHECK(lost == 1);
+  CHECK(scene.server.requests().empty());
+  CHECK(note_of(*other, "watch/alerts") == "the other's");
+}
+
+TEST_CASE("watcher: what was written for a lock that is another's finds that out by itself") {
+  const Kept kept;
+  auto lock = std::get<store::Lock>(kept.store->try_lock({"production/watch", "watch", "", ""}));
+  watch::Claim claim(&lock, 1min);
+  Seen seen;
+  watch::Scribe scribe(claim,
+                       {[](const auto&) {
+                          return watch::Scribe::Notes{{"watch/alerts", "ours"}};
+                        },
+                        [&](const auto& notes) { kept.store->keep_notes("production", notes, claim.info()); },
+                        [&](const auto& why) { seen.add(why); },
+                        [&](watch::Claim::State state) {
+                          if (state == watch::Claim::State::lost) seen.add("lost");
+                        }});
+  scribe.changed();
+  REQUIRE(await([&] { return note_of(*kept.store, "watch/alerts") == "ours"; }));
+  kept.open({})->steal("production/watch", "", "bob");
+  kept.store->keep_note("production", "watch/alerts", "the other's");
+  // Long before the lock would be renewed.
+  CHECK(claim.may_alert());
+  scribe.changed();
+  REQUIRE(seen.wait_for("lost", 3s));
+  CHECK_FALSE(claim.may_alert());
+  CHECK(note_of(*kept.store, "watch/alerts") == "the other's");
+}
+
+TEST_CASE("watcher: while nobody knows who watches, alerts wait; they come when it is ours again") {
+  store::Settings quick;
+  quick.heartbeat = 100ms, quick.lease = 400ms, quick.patience = 300ms;
+  Watching scene(quick);
+  scene.lock();
+  auto hanging = std::make_unique<Hanging>(scene.kept.file());
+  scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
+  REQUIRE(scene.seen.wait_for("alert fired", 15s));
+  CHECK_FALSE(scene.seen.wait_for("delivery delivered", 1s));
+  CHECK_FALSE(scene.watcher->overview().lock_trouble.empty());
+  hanging.reset();
+  CHECK(scene.seen.wait_for("lock confirmed", 15s));
+  CHECK(scene.seen.wait_for("delivery delivered", 15s));
+  CHECK(scene.watcher->overview().lock_trouble.empty());
+}
+
+TEST_CASE("watcher: a store that stays away does not keep alerts for ever") {
+  store::Settings quick;
+  quick.heartbeat = 100ms, quick.lease = 400ms, quick.patience = 300ms;
+  Watching scene(quick);
+  scene.lock();
+  scene.settings().unsure_for = 500ms;
+  const Hanging hanging(scene.kept.file());
+  scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
+  CHECK(scene.seen.wait_for("delivery delivered", 15s));
+}
