@@ -1,125 +1,24 @@
 """Suites of checks asked of servers that misbehave, with clocks that jump and disks that are full: a clear verdict,
 the right exit code, nothing lost, bounded memory."""
-import contextlib
-import http.server
+import fcntl
 import json
 import os
 import pathlib
-import resource
+import pty
+import select
 import shutil
-import signal
-import socket
-import socketserver
 import subprocess
 import sys
-import tempfile
-import threading
+import termios
 import time
 import unittest
 import xml.etree.ElementTree
 
-STAITHE = os.environ.get("STAITHE", "build/dev/staithe")
-MIB = 1024 * 1024
+import checking
+from checking import MIB, STAITHE, answer
 
 
-class Peer(socketserver.ThreadingTCPServer):
-    """Answers each connection with what `behave(socket, path)` sends."""
-    allow_reuse_address = daemon_threads = True
-
-    def __init__(self, behave):
-        self.seen = []
-        self.over = threading.Event()
-        peer = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self):
-                with contextlib.suppress(OSError):
-                    request = b""
-                    while b"\r\n\r\n" not in request:
-                        more = self.request.recv(65536)
-                        if not more:
-                            return
-                        request += more
-                    path = request.split()[1].decode()
-                    peer.seen.append(path)
-                    behave(self.request, path)
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def stop(self):
-        self.over.set()
-        self.shutdown()
-        self.server_close()
-
-
-def answer(body, kind="application/json", status="200 OK", more=""):
-    body = body if isinstance(body, bytes) else body.encode()
-    return (f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}"
-            "Connection: close\r\n\r\n").encode() + body
-
-
-class Ended:
-    def __init__(self, code, out, err, seconds, peak):
-        self.code, self.out, self.err, self.seconds, self.peak = code, out, err, seconds, peak
-
-    def __str__(self):
-        return f"exit {self.code} after {self.seconds:.1f} s, {self.peak / MIB:.0f} MiB\n{self.out}\n{self.err}"
-
-
-class Faults(unittest.TestCase):
-    def setUp(self):
-        self.directory = tempfile.mkdtemp(prefix="staithe-faults.")
-        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.write("staithe.yml", "staithe: 1\nproject: shop\nenvironments:\n  production:\n    hosts:\n      web1: {}\n")
-
-    def write(self, name, text):
-        path = pathlib.Path(self.directory, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    def peer(self, behave):
-        peer = Peer(behave)
-        self.addCleanup(peer.stop)
-        return peer
-
-    def suite(self, url, *steps, head=""):
-        text = f"suite: faults\nseverity: critical\ntarget: {url}\n{head}steps:\n"
-        for number, step in enumerate(steps):
-            text += f"  - name: step {number}\n    on_fail: continue\n" + "".join(f"    {line}\n" for line in step)
-        self.write("checks/faults.yml", text)
-
-    def check(self, *arguments, environment=None, limit=None, out=subprocess.PIPE, cwd=None):
-        def prepare():
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        begun = time.monotonic()
-        process = subprocess.Popen([STAITHE, "check", *arguments], cwd=cwd or self.directory, text=True,
-                                   stdout=out, stderr=subprocess.PIPE, preexec_fn=prepare, errors="surrogateescape",
-                                   env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
-        self.addCleanup(lambda: process.poll() is None and process.kill())
-        texts = ["", ""]
-
-        def read(index, stream):
-            texts[index] = stream.read()
-        readers = [threading.Thread(target=read, args=(index, stream), daemon=True)
-                   for index, stream in enumerate((process.stdout, process.stderr)) if stream]
-        for reader in readers:
-            reader.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        for reader in readers:
-            reader.join(20)
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
-        return Ended(process.returncode, texts[0], texts[1], time.monotonic() - begun, usage.ru_maxrss * 1024)
-
-    def records(self, ended, kind="check"):
-        return [one for one in map(json.loads, ended.out.splitlines()) if one["type"] == kind]
-
+class Faults(checking.CheckTest):
     def test_huge_bodies_cost_no_memory(self):
         """100 MB with a length, 100 MB in chunks, and one that never ends."""
         chunk = b"x" * 65536
@@ -304,6 +203,72 @@ int gettimeofday(struct timeval *now, void *zone) {
         again = self.check("faults", "--json")
         self.assertEqual(again.code, 0, str(again))
         self.assertEqual(self.records(again)[0]["history"]["runs"], 1, str(again))
+
+    def typed(self, until, keys, *arguments):
+        """`staithe check` in a terminal of its own, where `keys` are typed once `until()` holds. Exit code and text."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        process = subprocess.Popen([STAITHE, "check", *arguments], cwd=self.directory, preexec_fn=own_terminal,
+                                   stdin=theirs, stdout=theirs, stderr=theirs,
+                                   env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm"})
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        os.close(theirs)
+        text, typed, deadline = b"", False, time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if not typed and until():
+                os.write(ours, keys)
+                typed = True
+            if select.select([ours], [], [], 0.05)[0]:
+                try:
+                    more = os.read(ours, 65536)
+                except OSError:  # nobody has it open any more
+                    break
+                text += more
+        self.assertTrue(typed, text)
+        return process.wait(20), text.decode(errors="replace")
+
+    def test_ctrl_c_undoes_and_cleans_up_and_leaves_a_report(self):
+        """The terminal sends SIGINT to all that belong to it: during a request, and during a command of this machine,
+        which must not make a failure of the check."""
+        started = os.path.join(self.directory, "started")
+
+        def behave(connection, path):
+            if path == "/long":
+                peer.over.wait(60)
+            connection.sendall(answer("{}"))
+
+        peer = self.peer(behave)
+        for name, step, under_way in (
+                ("request", "{name: long, get: /long, timeout: 60s, expect: 200}", lambda: "/long" in peer.seen),
+                ("command", f"{{name: long, run: 'touch {started}; sleep 60', timeout: 60s, expect: {{exit: 0}}}}",
+                 lambda: os.path.exists(started))):
+            with self.subTest(name):
+                peer.seen.clear()
+                self.write("checks/faults.yml", f"""suite: faults
+severity: critical
+target: {peer.url}
+steps:
+  - {{name: make, post: /made, expect: 200, undo: {{delete: /undone, expect: 200}}}}
+  - {step}
+  - {{name: never, get: /never, expect: 200}}
+cleanup:
+  - {{name: tidy, delete: /tidy, expect: 200}}
+""")
+                begun = time.monotonic()
+                code, text = self.typed(under_way, b"\x03", "faults", "--report", "junit=checks.xml")
+                self.assertEqual(code, 130, text)
+                self.assertLess(time.monotonic() - begun, 30, text)
+                self.assertEqual([path for path in peer.seen if path != "/long"], ["/made", "/undone", "/tidy"], text)
+                self.assertEqual(checking.lost_in_jenkins(os.path.join(self.directory, "checks.xml"))[0], [], text)
+                cases = {one.get("name"): one for one in
+                         xml.etree.ElementTree.parse(os.path.join(self.directory, "checks.xml")).iter("testcase")}
+                for cut in ("long", "never"):
+                    self.assertEqual(cases[cut].find("error").get("type"), "aborted", text)
+                self.assertIsNone(cases["make"].find("error"), text)
 
     def test_nobody_reads_what_is_printed(self):
         peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))

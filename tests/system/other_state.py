@@ -46,6 +46,20 @@ class PostgresServer:
                               text=True, check=True).stdout
         return said.split("\n")[:-1]
 
+    def everyone(self, number):
+        """A signal to the server and to all that it has begun."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+        for pid in [self.process.pid, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def hang(self):
+        self.everyone(signal.SIGSTOP)
+
+    def go_on(self):
+        self.everyone(signal.SIGCONT)
+
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(20)

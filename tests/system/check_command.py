@@ -1,0 +1,196 @@
+"""`staithe check` as a person and a pipeline use it: what it ends with, what part of a suite it runs, what it reports,
+and what happens to the leftovers of a run that was killed."""
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+import unittest
+import xml.etree.ElementTree
+
+import checking
+from checking import STAITHE, answer
+
+CATALOGUE = """<?xml version="1.0"?><catalogue version="3"><item id="a"><price>9.50</price></item>
+<item id="b"><price>12.00</price></item></catalogue>"""
+
+
+class Command(checking.CheckTest):
+    def fixed(self, **bodies):
+        """A peer that answers each path with what it is given: a body, or a status and a body."""
+        def behave(connection, path):
+            one = bodies.get(path.strip("/"), "{}")
+            status, body = one if isinstance(one, tuple) else ("200 OK", one)
+            connection.sendall(answer(body, status=status))
+        return self.peer(behave)
+
+    def test_exit_codes(self):
+        peer = self.fixed(slow='{"n": 3}', broken=("500 Internal Server Error", "{}"))
+        good, bad = ["get: /", "expect: 200"], ["get: /broken", "expect: 200"]
+        degraded = ["get: /slow", "expect: {status: 200}", "warn: {json.n: at most 2}"]
+        unjudged = ["get: /", "auth: bearer $(token)", "expect: 200"]
+        for wanted, steps, arguments in (
+                (0, [good], []), (1, [good, bad], []), (1, [bad, degraded], ["--fail-on", "degraded"]),
+                (0, [good, degraded], []), (6, [good, degraded], ["--fail-on", "degraded"]),
+                (6, [good, degraded], ["--fail-on", "tolerated"]), (0, [good], ["--fail-on", "tolerated"]),
+                (4, [good, unjudged], []), (4, [good, unjudged], ["--fail-on", "degraded"]),
+                (1, [bad, unjudged], []), (2, [good], ["--no-such-option"]), (2, [good], ["--fail-on", "weather"]),
+                (4, [good], ["--expect-plan", "000000000000"]), (3, [["get: /", "expct: 200"]], [])):
+            with self.subTest(wanted=wanted, steps=steps, arguments=arguments):
+                self.suite(peer.url, *steps, head="secrets: {token: env STAITHE_NO_SUCH_SECRET}\n" if unjudged in steps else "")
+                result = self.check("faults", *arguments, "--report", "junit=a.xml")
+                self.assertEqual(result.code, wanted, str(result))
+                if result.code not in (2, 3) and "--expect-plan" not in arguments:
+                    self.assertEqual(checking.lost_in_jenkins(os.path.join(self.directory, "a.xml"))[0], [], str(result))
+
+    def test_inconclusive_says_why(self):
+        peer = self.fixed()
+        self.suite(peer.url, ["get: /", "expect: 200"], ["get: /", "auth: bearer $(token)", "expect: 200"],
+                   head="secrets: {token: env STAITHE_NO_SUCH_SECRET}\n")
+        result = self.check("faults")
+        self.assertEqual(result.code, 4, str(result))
+        self.assertIn("STAITHE_NO_SUCH_SECRET", result.out + result.err)
+        self.assertRegex(result.out + result.err, r"(?i)inconclusive")
+
+    def test_part_of_a_suite(self):
+        """--critical, --tag and --only, and what those need comes along."""
+        peer = self.fixed(login='{"token":"t"}')
+        self.write("checks/faults.yml", f"""suite: faults
+severity: major
+target: {peer.url}
+steps:
+  - {{name: login, post: /login, json: {{}}, expect: 200, save: {{token: json.token}}}}
+  - {{name: pay, get: /pay/$(token), severity: critical, tags: [post-deploy], expect: 200}}
+  - {{name: browse, get: /browse, tags: [nightly], expect: 200}}
+""")
+        for arguments, wanted in (([], ["/login", "/pay/t", "/browse"]), (["--critical"], ["/login", "/pay/t"]),
+                                  (["--tag", "nightly"], ["/browse"]), (["--tag", "post-deploy"], ["/login", "/pay/t"]),
+                                  (["--only", "browse"], ["/browse"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check("faults", *arguments)
+                self.assertEqual(result.code, 0, str(result))
+                self.assertEqual(peer.seen, wanted, str(result))
+
+    def test_xml_bodies(self):
+        peer = self.fixed(catalogue=CATALOGUE, nothing="<a>")
+        self.suite(peer.url,
+                   ["get: /catalogue", "expect:", "  xml /catalogue/@version: 3", "  xml count(//item): 2",
+                    "  xml //item[@id='a']/price: 9 to 10", "  xml sum(//price): at least 21",
+                    "  xml //item/@id: [a, b]", "  xml //gone: absent"],
+                   ["get: /catalogue", "expect:", "  xml //item[@id='b']/price: under 12"],
+                   ["get: /nothing", "expect:", "  xml /a: exists"])
+        result = self.check("faults", "--json")
+        verdicts = [one["verdict"] for one in self.records(result)]
+        self.assertEqual(verdicts, ["pass", "fail", "fail"], str(result))
+        self.assertIn("no XML", result.out)
+        self.suite(peer.url, ["get: /catalogue", "expect:", "  xml //item[: 1"])
+        wrong = self.check("faults")
+        self.assertEqual(wrong.code, 3, str(wrong))
+
+    def test_suites_beside_each_other_and_after_each_other(self):
+        """One that needs another which failed is not run and says whose fault that is; others run at the same time."""
+        both = threading.Barrier(2, timeout=20)
+
+        def behave(connection, path):
+            if path in ("/first", "/other"):
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    both.wait()
+            bad = path == "/first"
+            connection.sendall(answer('{"id": 7}', status="500 No" if bad else "200 OK"))
+
+        peer = self.peer(behave)
+        for name, head, path in (("first", "export: [id]\n", "/first"), ("second", "depends_on: [first]\n", "/second/$(first.id)"),
+                                 ("other", "", "/other")):
+            save = "    save: {id: json.id}\n" if name == "first" else ""
+            self.write(f"checks/{name}.yml", f"suite: {name}\nseverity: critical\ntarget: {peer.url}\n{head}steps:\n"
+                                             f"  - name: ask\n    get: {path}\n    expect: 200\n{save}")
+        result = self.check("first", "second", "other", "--json", "--report", "junit=a.xml")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertFalse(both.broken, "they did not run at the same time")
+        self.assertEqual(sorted(peer.seen), ["/first", "/other"], str(result))
+        blocked = [one for one in self.records(result) if one["suite"] == "second"]
+        self.assertEqual([one["verdict"] for one in blocked], ["skipped"], str(result))
+        self.assertIn("needs suite 'first'", json.dumps(blocked[0]))
+        self.jenkins("a.xml", passed=1, failed=1, skipped=1)
+
+    def test_sweep_removes_what_a_killed_run_has_left_and_nothing_else(self):
+        lock, things = threading.Lock(), {"somebody's": "2020-01-01T00:00:00Z"}
+        kill_at = threading.Event()
+
+        def behave(connection, path):
+            word, _, rest = path.strip("/").partition("/")
+            with lock:
+                if word == "make":
+                    things[rest] = None
+                elif word == "remove":
+                    things.pop(rest, None)
+                body = json.dumps([{"id": name, "created": when} if when else {"id": name} for name, when in things.items()])
+            if word == "long":
+                kill_at.set()
+                peer.over.wait(60)
+            connection.sendall(answer(body))
+
+        peer = self.peer(behave)
+
+        def suite(middle):
+            self.write("checks/faults.yml", f"""suite: faults
+severity: critical
+target: {peer.url}
+steps:
+  - {{name: make, post: /make/verify-$(run.id), expect: 200, undo: {{post: /remove/verify-$(run.id), expect: 200}}}}
+  - {{name: middle, get: {middle}, timeout: 60s, expect: 200}}
+sweep:
+  older_than: 1s
+  list: /list
+  each: {{post: "/remove/$(item.id)", expect: 200}}
+""")
+        suite("/long")
+        killed = subprocess.Popen([STAITHE, "check", "faults"], cwd=self.directory, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        self.assertTrue(kill_at.wait(30))
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        left = [name for name in things if name.startswith("verify-")]
+        self.assertEqual(len(left), 1, things)
+        time.sleep(1.5)
+        suite("/short")
+        result = self.check("faults")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertEqual(list(things), ["somebody's"], str(result))
+
+    def test_reports_of_a_failure(self):
+        """All of them from one run: the terminal says how to run it again, and each file is what its reader takes."""
+        peer = self.fixed(broken=("500 Oh", '{"error":"no"}'))
+        self.suite(peer.url, ["get: /", "expect: 200"], ["get: /broken", "retry: 1 after 10ms", "expect: 200"])
+        summary = os.path.join(self.directory, "summary.md")
+        result = self.check("faults", "--report", "junit=a.xml", "--report", "tap=a.tap", "--report", "html=a.html",
+                            "--report", "jsonl=a.jsonl", environment={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": summary})
+        self.assertEqual(result.code, 1, str(result))
+        text = result.out + result.err
+        for part in ("checks/faults.yml:9", "wanted 200, got 500", "attempt 2 of 2", "again    staithe check checks/faults.yml --only 'step 1'",
+                     f"curl     curl -sS -i {peer.url}/broken", "::error file=checks/faults.yml,line=9"):
+            self.assertIn(part, text)
+        self.jenkins("a.xml", passed=1, failed=1)
+        root = xml.etree.ElementTree.parse(os.path.join(self.directory, "a.xml")).getroot()
+        failures = list(root.iter("failure"))
+        self.assertEqual(len(failures), 1)
+        self.assertTrue(failures[0].get("message"))
+        self.assertEqual(len(list(root.iter("rerunFailure"))), 1)
+        with open(os.path.join(self.directory, "a.tap"), encoding="utf-8") as file:
+            tap = file.read()
+        self.assertTrue(tap.startswith("TAP version 14\n1..2\n"), tap)
+        self.assertEqual(re.findall(r"^(ok|not ok) \d+", tap, re.M), ["ok", "not ok"])
+        with open(os.path.join(self.directory, "a.html"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("<svg", page)
+        self.assertNotRegex(page, r"(?:src|href)=[\"']?https?:")
+        with open(os.path.join(self.directory, "a.jsonl"), encoding="utf-8") as file:
+            self.assertIn("checks_finished", [json.loads(line)["type"] for line in file])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+"""`staithe watch` with its state in PostgreSQL: a server that hangs, a lock that is taken away."""
+import json
+import re
+import signal
+import time
+
+import harness
+import other_state
+import watch_sandbox
+
+
+class State(watch_sandbox.WatchTest):
+    def setUp(self):
+        super().setUp()
+        if not other_state.postgres_program("initdb") or not other_state.postgres_program("psql"):
+            self.skipTest("no PostgreSQL")
+        self.server = other_state.PostgresServer()
+        self.addCleanup(self.server.stop)
+        self.sandbox.edited("  production:\n", "  production:\n    state: postgres env STATE_URL\n", "staithe.yml")
+        self.front("10s")
+
+    def front(self, every):
+        """One failed run is enough: with a state that hangs each takes ten seconds longer."""
+        self.suite("front", watch_sandbox.FRONT.replace("2 failed runs in a row", "1").replace("every 1s", "every " + every))
+
+    def begin(self, *arguments, env=None):
+        return super().begin(*arguments, env={"STATE_URL": self.server.url, **(env or {})})
+
+    def note(self, name):
+        return "\n".join(self.server.rows(f"SELECT body FROM staithe_notes WHERE name = '{name}'"))
+
+    def heartbeat_age(self):
+        return float(re.search(r"^staithe_watch_heartbeat_age_seconds (\S+)$", self.get("/metrics")[1], re.M)[1])
+
+    def test_server_that_hangs_delays_neither_the_scheduler_nor_alerts(self):
+        run = self.begin("front")
+        self.until(lambda status, _: status == 200, run)
+        self.server.hang()
+        self.addCleanup(self.server.go_on)
+        self.sandbox.app("web1", "stop")
+        ages, deadline = [], time.monotonic() + 60
+        while time.monotonic() < deadline and not self.told("/v2/enqueue"):
+            ages.append(self.heartbeat_age())
+            time.sleep(0.2)
+        event, = self.await_told("/v2/enqueue", 1)
+        self.assertEqual(event["dedup_key"], "staithe/production/front/failing")
+        self.assertLess(max(ages), 3, "the scheduler waited for the state")
+        self.server.go_on()
+        # What it could not write is written now.
+        self.assertTrue(harness.await_true(lambda: '"told":true' in self.note("watch/alerts"), 40), self.note("watch/alerts"))
+        self.sandbox.app("web1", "start")
+        self.until(lambda status, _: status == 200, run)
+        self.await_told("/v2/enqueue", 2)
+        self.ended_by_term(run)
+        self.assertEqual(self.server.rows("SELECT count(*) FROM staithe_locks"), ["0"])
+
+    def test_lock_that_is_taken_away_ends_the_watch(self):
+        """Somebody else watches from then on: the first one tells nobody of what happens afterwards."""
+        self.front("1s")
+        first = self.begin("front")
+        self.until(lambda status, _: status == 200, first)
+        taken = self.sandbox.staithe("unlock", "production/watch", "-f", "staithe.yml", "--force", "--confirm",
+                                     "production/watch", "--reason", "another machine watches",
+                                     env={"STATE_URL": self.server.url})
+        self.assertEqual(taken.code, 0, str(taken))
+        ended = first.wait(40)
+        self.assertEqual(ended.code, 4, str(ended))
+        self.assertIn("production is watched by another one from now on", ended.err)
+        log = [json.loads(line) for line in ended.out.splitlines()]
+        self.assertEqual([one["state"] for one in log if one.get("event") == "lock"], ["lost"])
+        self.sandbox.app("web1", "stop")
+        second = self.begin("front")
+        self.until(lambda _, body: body["incidents"], second)
+        self.await_told("/v2/enqueue", 1)
+        self.assertEqual(len(self.told("/v2/enqueue")), 1)
+        self.sandbox.app("web1", "start")
+        self.until(lambda status, _: status == 200, second)
+        second.signal(signal.SIGTERM)
+        self.assertEqual(second.wait().code, 143)
+
+
+if __name__ == "__main__":
+    harness.main()
