@@ -12,6 +12,9 @@ namespace staithe::cli {
 class WatchLog {
  public:
   explicit WatchLog(App& app);
+  ~WatchLog();
+  WatchLog(const WatchLog&) = delete;
+  WatchLog& operator=(const WatchLog&) = delete;
 
   void note(const watch::Note& note);
   /// For one run more. With --quiet what passed is left out.

@@ -1,13 +1,16 @@
 #include "staithe/report/output.hpp"
 
+#include "behind.hpp"
 #include "columns.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace staithe::report {
 namespace {
@@ -18,11 +21,48 @@ unsigned rows_of(std::string_view line, unsigned columns) {
   return columns == 0 || width == 0 ? 1 : (width + columns - 1) / columns;
 }
 
+using Clock = std::chrono::steady_clock;
+
 }  // namespace
+
+Output::Output(int fd) : fd_(fd) {}
+Output::~Output() {
+  write_through();
+}
+
+void Output::write_behind(std::size_t most_bytes, std::function<std::string(std::size_t)> gap) {
+  careful_ = true;
+  behind_ = std::make_unique<Behind>([this](std::string_view text) { write_now(text); }, std::move(gap),
+                                     most_bytes);
+}
+
+void Output::write_through() {
+  if (!behind_) return;
+  give_up_at_ = (Clock::now() + std::chrono::seconds(2)).time_since_epoch().count();
+  behind_.reset();
+  careful_ = false;
+  give_up_at_ = 0;
+}
+
+bool Output::may_send() noexcept {
+  for (;;) {
+    const auto end = give_up_at_.load();
+    const bool late = end != 0 && Clock::now().time_since_epoch().count() > end;
+    pollfd room{fd_, POLLOUT, 0};
+    if (::poll(&room, 1, late ? 0 : 200) != 0) return true;
+    if (late) return false;
+  }
+}
 
 void Output::send(std::string_view bytes) noexcept {
   while (!bytes.empty() && error_ == 0) {
-    const auto written = ::write(fd_, bytes.data(), bytes.size());
+    if (careful_ && !may_send()) {
+      error_ = ETIMEDOUT;
+      return;
+    }
+    // A pipe that has room has it for this much at least: the write does not block.
+    const auto written =
+        ::write(fd_, bytes.data(), careful_ ? std::min<std::size_t>(bytes.size(), PIPE_BUF) : bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       error_ = written < 0 ? errno : EIO;
@@ -46,6 +86,13 @@ std::string Output::erasure(bool clear) const {
 
 void Output::write(std::string_view text) noexcept {
   if (text.empty()) return;
+  if (behind_)
+    behind_->add(text);
+  else
+    write_now(text);
+}
+
+void Output::write_now(std::string_view text) noexcept {
   const std::lock_guard lock(mutex_);
   if (goes_on_ && error_ != 0) {
     error_ = 0;

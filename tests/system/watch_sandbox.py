@@ -172,6 +172,10 @@ class WatchTest(harness.SystemTest):
         text = os.pread(run.output[0].fileno(), 1 << 26, 0).decode()
         return [json.loads(line) for line in text.split("\n")[:-1]]
 
+    def states(self, run, event):
+        """What the log says of one kind of event so far. It is written behind: what /verify knows may not stand there yet."""
+        return [one.get("state") for one in self.log(run) if one.get("event") == event]
+
     def ended_by_term(self, run):
         run.signal(signal.SIGTERM)
         result = run.wait()
@@ -224,9 +228,8 @@ class Watch(WatchTest):
         resolve = self.await_told("/v2/enqueue", 2)[1]
         self.assertEqual((resolve["event_action"], resolve["dedup_key"]), ("resolve", event["dedup_key"]))
         self.assertIn("has recovered after", self.await_told(SLACK_SECRET, 2)[1]["text"])
-        log = self.log(run)
-        self.assertEqual([one["state"] for one in log if one.get("event") == "alert"], ["fired", "recovered"])
-        self.assertTrue(any(one["type"] == "check" and one["verdict"] == "fail" for one in log))
+        self.assertTrue(harness.await_true(lambda: self.states(run, "alert") == ["fired", "recovered"]), self.states(run, "alert"))
+        self.assertTrue(any(one["type"] == "check" and one["verdict"] == "fail" for one in self.log(run)))
         self.ended_by_term(run)
 
     def test_broken_file_leaves_the_old_ones_in_use(self):
@@ -240,7 +243,7 @@ class Watch(WatchTest):
         self.assertIn("checks/front.yml:11:5: error: unknown key 'expct'", body["files"])
         self.assertIn("staithe_watch_files_good 0\n", self.get("/metrics")[1])
         self.assertIn("unknown key &#39;expct&#39;", self.get("/")[1])
-        self.assertIn("the old ones go on", [one.get("state") for one in self.log(run) if one.get("event") == "files"])
+        self.assertTrue(harness.await_true(lambda: self.states(run, "files") == ["the old ones go on"]), self.states(run, "files"))
         before = body["suites"][0]["run_id"]
         self.until(lambda status, body: status == 200 and body["suites"][0]["run_id"] != before, run)
         # A project file that is no YAML either.

@@ -2,10 +2,12 @@
 #include "recording.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <atomic>
 #include <csignal>
 #include <map>
+#include <sstream>
 #include <thread>
 
 using namespace staithe;
@@ -118,6 +120,53 @@ TEST_CASE("output: what goes on after errors writes again when there is room, on
     got.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
     CHECK(got == (goes_on ? "\nagain\nand again\n" : ""));
   }
+}
+
+TEST_CASE("output: who has stopped reading keeps nobody waiting, and what is left out is said in its place") {
+  using namespace std::chrono_literals;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto within = [&](auto limit) { return std::chrono::steady_clock::now() - begun < limit; };
+  Pipe pipe;
+  std::string got;
+  {
+    report::Output output(pipe.write.get());
+    output.write_behind(200'000, [](std::size_t texts) { return fmt::format("{} left out\n", texts); });
+    for (int i = 0; i < 10'000; ++i) output.write(fmt::format("{:099}\n", i));  // 1 MB
+    CHECK(within(10s));
+    std::thread reader([&, fd = pipe.read.get()] {
+      char bytes[65536];
+      for (ssize_t n = 0; (n = ::read(fd, bytes, sizeof bytes)) > 0;)
+        got.append(bytes, static_cast<std::size_t>(n));
+    });
+    output.write_through();
+    output.write("at once\n");
+    pipe.write.reset();
+    reader.join();
+  }
+  std::istringstream lines(got);
+  std::size_t next = 0, left_out = 0;
+  for (std::string line; std::getline(lines, line) && line != "at once";) {
+    if (line.ends_with(" left out"))
+      next += std::stoul(line), left_out += std::stoul(line);
+    else
+      CHECK(std::stoul(line) == next++);
+  }
+  CHECK(next == 10'000);
+  CHECK(left_out > 5'000);
+  CHECK(left_out < 9'000);
+  CHECK(got.ends_with("at once\n"));
+}
+
+TEST_CASE("output: the end does not wait for a reader who never reads again") {
+  using namespace std::chrono_literals;
+  const Pipe pipe;
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    report::Output output(pipe.write.get());
+    output.write_behind(1'000'000, [](std::size_t) { return std::string(); });
+    output.write(std::string(900'000, 'x'));
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < 10s);
 }
 
 TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory") {
