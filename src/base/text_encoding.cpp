@@ -1,7 +1,5 @@
-#include "staithe/base/error.hpp"
+#include "staithe/base/digest.hpp"
 #include "staithe/base/text.hpp"
-
-#include <openssl/evp.h>
 
 #include <array>
 #include <cstdint>
@@ -148,15 +146,11 @@ std::string printable(std::string_view bytes) {
 }
 
 std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
-    throw Error(ErrorCode::failed, "SHA-256 is not available");
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
-  for (unsigned i = 0; i < length; ++i) {
-    text += digits[digest[i] >> 4U];
-    text += digits[digest[i] & 0x0FU];
+  for (const unsigned byte : sha256(bytes)) {
+    text += digits[byte >> 4U];
+    text += digits[byte & 0x0FU];
   }
   return text;
 }
