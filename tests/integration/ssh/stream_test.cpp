@@ -242,7 +242,8 @@ TEST_CASE("a stream that was opened ahead is used while it is young and whole") 
       return session->traffic().round_trips - before;
     };
     CHECK(ask(path) == "HELLO\n");
-    // On a busy machine an exchange may last longer than a stream stays young: then a later round has to show it.
+    // On a busy machine an exchange may last longer than a stream stays young: then a later round has to show
+    // it.
     bool saved = false;
     for (int round = 0; round < 5 && !saved; ++round) saved = trips(path) + 10 < trips(other);
     CHECK(saved);
