@@ -1,14 +1,12 @@
 """Suites of checks asked of servers that misbehave, with clocks that jump and disks that are full: a clear verdict,
 the right exit code, nothing lost, bounded memory."""
 import fcntl
-import json
 import os
 import pathlib
 import pty
 import select
 import shutil
 import subprocess
-import sys
 import termios
 import time
 import unittest
