@@ -27,6 +27,6 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS libcurl4)  # loaded by name, so nothing shows it
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcurl4, libpq5")  # loaded by name, so nothing shows them
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "git, openssh-client, postgresql-client")
 include(CPack)
