@@ -101,6 +101,7 @@ class World::Performer {
     command.inputs = secrets_.fill(effect.inputs, performance.captures, performance.scope);
     command.silence_timeout = effect.silence;
     command.keep_bytes = largest_capture;
+    command.more_follow = plan_.kind != "exec";
     LineOutput output(redactor_, performance.output, tail_lines);
     const auto exit = hosts_.run(
         effect.host, command,

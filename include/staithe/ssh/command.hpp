@@ -27,6 +27,8 @@ struct Command {
   /// What the script reads on its standard input (it passes through an unlinked file in the host's TMPDIR);
   /// empty: /dev/null.
   std::string stdin_bytes;
+  /// The channel of the next command is asked for while this one runs, which saves that one a round trip.
+  bool more_follow = true;
   base::Duration silence_timeout{0};     ///< longest time without output; zero: no limit
   std::size_t keep_bytes = 64U * 1024U;  ///< of each stream: what fits of head and tail stays in Exit
 };

@@ -133,8 +133,10 @@ Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope
   const Gate::Pass pass = gate_.enter(way_to(endpoint), scope);
   Connection result = shake_hands(endpoint, scope, {});
   auto began = Clock::now();
+  const HostKey key = result.link->host_key();
+  options_.host_key_check(endpoint, key);
   result.negotiated = result.link->negotiated();
-  options_.host_key_check(endpoint, result.link->host_key());
+  result.negotiated.host_key_type = key.type;
   result.timings.handshake += since(began);
   began = Clock::now();
   result.negotiated.identity = within_phase(

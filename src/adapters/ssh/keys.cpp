@@ -16,6 +16,7 @@ namespace {
 /// The blob in a one-line public key or certificate file ("type base64 comment"); nullopt for anything else.
 std::optional<std::string> blob_in_file(const std::string& file) {
   std::ifstream stream(file);
+  if (!stream) return std::nullopt;
   std::string line(16U * 1024U, '\0');
   stream.read(line.data(), static_cast<std::streamsize>(line.size()));
   line.resize(static_cast<std::size_t>(stream.gcount()));

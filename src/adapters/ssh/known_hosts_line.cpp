@@ -13,9 +13,9 @@ constexpr std::size_t hash_bytes = 20;
 
 /// Cuts the next field off; fields are separated by spaces and tabs.
 std::string_view take_field(std::string_view& line) {
-  const auto end = std::min(line.find_first_of(" \t"), line.size());
-  const std::string_view field = line.substr(0, end);
-  line.remove_prefix(end);
+  const auto end = std::find_if(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t'; });
+  const std::string_view field(line.begin(), end);
+  line.remove_prefix(field.size());
   line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   return field;
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace staithe::ssh {
@@ -109,7 +110,11 @@ void Link::handshake(const base::Scope& scope) {
   unclaimed_.release();
   if (result == SSH_ERROR) throw handshake_failure(first_reason);
   wait(scope, "the SSH handshake");
-  result = drive([this] { return ::ssh_connect(session_.get()); }, SSH_AGAIN, scope, "the SSH handshake");
+  const auto step = [this] {
+    hold_back();  // the last message of the key exchange goes with the first one after it
+    return ::ssh_connect(session_.get());
+  };
+  result = drive(step, SSH_AGAIN, scope, "the SSH handshake");
   if (result != SSH_OK) throw handshake_failure(reason());
   // libssh has set the socket to blocking; a send that finds the buffer full must not stop this thread.
   ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
@@ -144,7 +149,7 @@ HostKey Link::host_key() {
   return {*type, *blob};
 }
 
-Negotiated Link::negotiated() {
+Negotiated Link::negotiated() const {
   ssh_session raw = session_.get();
   Negotiated result;
   result.server_banner = base::printable(text_of(::ssh_get_serverbanner(raw)));
@@ -153,7 +158,6 @@ Negotiated Link::negotiated() {
   result.cipher_in = text_of(::ssh_get_cipher_in(raw));
   result.mac_out = text_of(::ssh_get_hmac_out(raw));
   result.mac_in = text_of(::ssh_get_hmac_in(raw));
-  result.host_key_type = host_key().type;
   return result;
 }
 
@@ -178,6 +182,7 @@ short Link::wanted_events() const noexcept {
 void Link::wait(const base::Scope& scope, const char* what) {
   const auto began = std::chrono::steady_clock::now();
   scope.check(what);
+  let_go();
   note_traffic();
   base::Scope watch = scope;
   const bool probing = event_ != nullptr && keepalive_interval_ > base::Duration::zero();
@@ -244,6 +249,20 @@ bool Link::alive() {
 void Link::quick_ack() noexcept {
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+// Only while connected: libssh closes the socket when it is lost, and its number may be another one's by
+// then.
+void Link::hold_back() noexcept {
+  if (!connected()) return;
+  const int on = 1;
+  held_back_ = ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
+}
+
+void Link::let_go() noexcept {
+  if (!std::exchange(held_back_, false) || !connected()) return;
+  const int off = 0;
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
 }
 
 Traffic Link::traffic() const noexcept {

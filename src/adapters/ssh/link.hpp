@@ -30,7 +30,8 @@ class Link {
   /// Banner and key exchange. Throws reset_before_auth when the peer closes meanwhile.
   void handshake(const base::Scope& scope);
   HostKey host_key();
-  Negotiated negotiated();
+  /// All but the host key's type and the identity, which others know.
+  Negotiated negotiated() const;
 
   ssh_session raw() const noexcept { return session_.get(); }
   int fd() const noexcept { return fd_; }
@@ -66,6 +67,9 @@ class Link {
   bool alive();
   /// Makes the first reply after a request leave the peer at once (see quick_ack in the .cpp).
   void quick_ack() noexcept;
+  /// What is sent from here to the next wait goes out together: a packet of its own for each small message
+  /// costs both sides more than the message does.
+  void hold_back() noexcept;
   Traffic traffic() const noexcept;
 
   /// What libssh says went wrong, printable.
@@ -86,6 +90,7 @@ class Link {
   base::Error handshake_failure(const std::string& reason) const;
   void note_traffic() noexcept;
   void keep_alive();
+  void let_go() noexcept;
 
   std::unique_ptr<ssh_session_struct, FreeSession> session_;
   std::unique_ptr<ssh_event_struct, FreeEvent> event_;
@@ -102,6 +107,7 @@ class Link {
   std::size_t queued_ = 0;
   std::uint64_t in_seen_ = 0, out_seen_ = 0, round_trips_ = 0;
   bool awaiting_ = false;
+  bool held_back_ = false;
 };
 
 /// Reads and throws away libssh's C strings.

@@ -41,6 +41,7 @@ class SessionImpl::TextFeed final : public Feed {
 
 std::unique_ptr<Channel> SessionImpl::open_channel(Channel::Receive receive, const base::Scope& scope) {
   const auto began = Clock::now();
+  link().hold_back();
   retired_.clear();
   for (;;) {
     scope.check("opening a channel");
@@ -89,10 +90,11 @@ void SessionImpl::feed_some(Channel& channel, Feed& feed) {
   }
 }
 
-void SessionImpl::start(Channel& channel, const std::string& text, Feed& feed, const base::Scope& scope) {
+void SessionImpl::start(Channel& channel, const std::string& text, Feed& feed, const Command& limits,
+                        const base::Scope& scope) {
   const auto step = [&] {
     const int result = channel.request_exec(text);
-    if (result == SSH_AGAIN) prepare_spare();
+    if (result == SSH_AGAIN && limits.more_follow) prepare_spare();
     if (result != SSH_ERROR) feed_some(channel, feed);
     return result;
   };
@@ -156,7 +158,7 @@ Exit SessionImpl::perform(const std::string& text, Feed& feed, const Command& li
       },
       scope);
   try {
-    start(*channel, text, feed, scope);
+    start(*channel, text, feed, limits, scope);
     last_output = Clock::now();
     attend(*channel, feed, limits, last_output, scope);
     attend_closing(*channel, scope);

@@ -16,6 +16,8 @@ namespace staithe::ssh {
 class SessionImpl final : public Session {
  public:
   explicit SessionImpl(Connection connection) : connection_(std::move(connection)) {}
+  /// What is left to say goes out with the end of the connection.
+  ~SessionImpl() override { link().hold_back(); }
 
   Exit run(const Command& command, const OutputSink& sink, const base::Scope& scope) override;
   void upload(const Upload& upload, const base::Scope& scope) override;
@@ -47,7 +49,8 @@ class SessionImpl final : public Session {
   /// Asks for the next command's channel while this one runs, which saves that a round trip.
   void prepare_spare();
   /// Sends the exec request, and of the feed what the window takes (OpenSSH opens it only with its answer).
-  void start(Channel& channel, const std::string& text, Feed& feed, const base::Scope& scope);
+  void start(Channel& channel, const std::string& text, Feed& feed, const Command& limits,
+             const base::Scope& scope);
   void feed_some(Channel& channel, Feed& feed);
   /// Until the process has ended and its output is in. `last_output` moves whenever some comes.
   void attend(Channel& channel, Feed& feed, const Command& limits, const base::SteadyTime& last_output,

@@ -251,6 +251,22 @@ TEST_CASE("after the first, a command costs one round trip, and a second for its
   CHECK(session->traffic().round_trips - middle <= 50);
 }
 
+TEST_CASE("for the last command no channel is asked for ahead") {
+  const Server server;
+  Engine engine(accept_all());
+  const auto sent_by = [&](bool more_follow) {
+    const auto session = engine.connect(server.endpoint(), within(10'000));
+    const auto before = session->traffic().sent_bytes;
+    Command command;
+    command.script = "true";
+    command.more_follow = more_follow;
+    CHECK(session->run(command, nullptr, within(10'000)).ok());
+    return session->traffic().sent_bytes - before;
+  };
+  // The request to open a channel: "session", three numbers, padding and a MAC.
+  CHECK(sent_by(false) + 48 <= sent_by(true));
+}
+
 TEST_CASE("a server without free channels is asked again, then named") {
   const Server server("MaxSessions 1");
   Engine engine(accept_all());
