@@ -30,10 +30,13 @@ std::uint64_t AppendQueue::append(std::string_view run_id, JournalEntry entry) {
   std::unique_lock lock(mutex_);
   entry.seq = next_seq(run_id);
   PendingEntry own{std::string(run_id), std::move(entry)};
+  // Its own, for what is written at once are many entries, and of those in line only one writes next.
+  std::condition_variable told;
+  own.told = &told;
   waiting_.push_back(&own);
   while (!own.done) {
     if (writing_) {
-      changed_.wait(lock);
+      told.wait(lock);
     } else {
       write_batch(lock);
     }
@@ -92,7 +95,7 @@ std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) 
   lock.lock();
   writing_ = false;
   settle(batch, error);
-  changed_.notify_all();
+  wake_next();
   return error;
 }
 
@@ -102,6 +105,7 @@ void AppendQueue::settle(std::span<PendingEntry* const> batch, const std::except
     if (entry->waited_for) {
       entry->error = error;
       entry->done = true;
+      entry->told->notify_one();
     } else if (error) {
       again.push_back(entry);
     } else {
@@ -109,6 +113,13 @@ void AppendQueue::settle(std::span<PendingEntry* const> batch, const std::except
     }
   }
   waiting_.insert(waiting_.begin(), again.begin(), again.end());
+}
+
+void AppendQueue::wake_next() {
+  changed_.notify_all();
+  const auto next =
+      std::find_if(waiting_.begin(), waiting_.end(), [](const auto* entry) { return entry->waited_for; });
+  if (next != waiting_.end()) (*next)->told->notify_one();
 }
 
 }  // namespace staithe::store

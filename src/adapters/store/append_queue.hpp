@@ -22,6 +22,7 @@ struct PendingEntry {
   bool waited_for = true;  ///< somebody is told when it is done; else it belongs to the queue
   bool done = false;
   std::exception_ptr error{};
+  std::condition_variable* told = nullptr;  ///< by which whoever waits for it is woken
 };
 
 /// Group commit: threads that append while a write is under way share the next one, so the cost of reaching
@@ -35,7 +36,7 @@ class AppendQueue {
   static constexpr std::size_t max_batch = 200;
   /// So many entries that nobody waits for are written by whoever adds the next one.
   static constexpr std::size_t max_unwritten = 100;
-  static constexpr std::chrono::milliseconds gathers_for{1};
+  static constexpr std::chrono::milliseconds gathers_for{4};
 
   explicit AppendQueue(Write write) : write_(std::move(write)) {}
 
@@ -56,10 +57,11 @@ class AppendQueue {
   void flush(std::unique_lock<std::mutex>& lock);
   std::exception_ptr write_batch(std::unique_lock<std::mutex>& lock);
   void settle(std::span<PendingEntry* const> batch, const std::exception_ptr& error);
+  void wake_next();
 
   Write write_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;  ///< for those who wait for no entry of their own
   bool writing_ = false;
   bool shared_ = false;  ///< the last write was for several threads
   std::deque<PendingEntry*> waiting_;
