@@ -6,6 +6,8 @@ namespace staithe::report {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
+/// How long the first event waits for others, so that many hosts do not wake this thread for each of theirs.
+constexpr auto gathers_for = std::chrono::milliseconds(10);
 /// A terminal stopped with Ctrl-S must neither stall a run nor fill the memory.
 constexpr std::size_t most_output_bytes = 32U << 20U;
 
@@ -25,6 +27,7 @@ Pump::~Pump() {
 
 void Pump::on_event(const event::Event& event) noexcept {
   const std::size_t cost = output_cost(event);
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return;
@@ -33,9 +36,10 @@ void Pump::on_event(const event::Event& event) noexcept {
       return;
     }
     output_bytes_ += cost;
+    first = queue_.empty();
     queue_.push_back(event);
   }
-  wake_.notify_one();
+  if (first) wake_.notify_one();
 }
 
 void Pump::close() noexcept {
@@ -67,6 +71,7 @@ void Pump::work() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
+      wake_.wait_for(lock, gathers_for, [this] { return closing_; });
       batch.swap(queue_);
       output_bytes_ = 0;
       std::swap(dropped, dropped_);
