@@ -112,6 +112,9 @@ class Fleet:
         self.write("ansible.cfg", ANSIBLE)
         with open(f"{self.dir}/inventory", "w") as file:
             file.writelines(f"{address} ansible_python_interpreter=/usr/bin/python3\n" for address in everyone)
+        for count in range(1, self.count + 1):
+            with open(f"{self.dir}/hosts.{count}", "w") as file:
+                file.write("\n".join(everyone[:count]) + "\n")
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")

@@ -16,6 +16,11 @@ def ssh(_, fleet, count):
     return ["xargs", "-a", f"{fleet.dir}/hosts.{count}", f"-P{CONCURRENCY}", "-I{}", "ssh", "-n", "-F", f"{fleet.dir}/client", "{}", "true"]
 
 
+def floor(_, fleet, count, commands=1):
+    return [f"{fleet.dir}/floor", str(CONCURRENCY), str(fleet.port), fleet.user, f"{fleet.dir}/id", f"{fleet.dir}/hosts.{count}",
+            str(commands)]
+
+
 def clush(_, fleet, count):
     return ["clush", "-f", str(CONCURRENCY), "-w", ",".join(fleet.addresses(count)), "-o", f"-F {fleet.dir}/client", "true"]
 
@@ -35,13 +40,13 @@ def fabric(_, fleet, count):
     return ["/usr/bin/python3", f"{HERE}/fabric_group.py", str(CONCURRENCY), f"{fleet.dir}/client", f"{fleet.dir}/hosts.{count}"]
 
 
-TOOLS = {"staithe": staithe, "ssh": ssh, "clush": clush, "pssh": pssh, "ansible": ansible, "fabric": fabric}
-TITLES = {"staithe": "staithe exec", "ssh": "xargs -P32 ssh", "clush": "clush", "pssh": "parallel-ssh",
+TOOLS = {"staithe": staithe, "floor": floor, "ssh": ssh, "clush": clush, "pssh": pssh, "ansible": ansible, "fabric": fabric}
+TITLES = {"staithe": "staithe exec", "floor": "libssh alone", "ssh": "xargs -P32 ssh", "clush": "clush", "pssh": "parallel-ssh",
           "ansible": "ansible -m raw", "fabric": "fabric"}
 
 
 def installed(name):
     if name == "fabric":
         return os.path.exists("/usr/bin/fab")
-    program = {"staithe": "true", "pssh": "parallel-ssh"}.get(name, name)
+    program = {"staithe": "true", "floor": "true", "pssh": "parallel-ssh"}.get(name, name)
     return shutil.which(program) is not None
