@@ -49,10 +49,14 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const st
   const auto place = same_place(app);
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
-    const auto names = base::fold_names(out);
-    next.push_back(
-        fmt::format("staithe recover{}    bring the release before back and give {} back", place, names));
-    next.push_back(fmt::format("staithe restore{} {}    give back as it is", place, base::join(out, " ")));
+    const auto restore = fmt::format("staithe restore{} {}", place, base::join(out, " "));
+    if (plan.kind == "restore") {
+      next.push_back(restore + "    again, once it is well");
+    } else {
+      next.push_back(fmt::format("staithe recover{}    bring the release before back and give {} back", place,
+                                 base::fold_names(out)));
+      next.push_back(restore + "    give back as it is");
+    }
   }
   const auto untouched = hosts_in(finished, event::HostState::untouched);
   const auto done = hosts_in(finished, event::HostState::done);

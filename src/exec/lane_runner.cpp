@@ -10,6 +10,12 @@ using Clock = std::chrono::steady_clock;
 /// What a revert does may be given up when the journal cannot be written: the host serves as it is.
 constexpr Manner reverting{Shield::soft, Record::required, Persistence::stubborn};
 
+plan::Lane without_undo(plan::Lane lane) {
+  for (auto& node : lane.revert)
+    if (auto* bracket = std::get_if<plan::Bracket>(&node)) bracket->undo.clear();
+  return lane;
+}
+
 class LaneRunner {
  public:
   LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner)
@@ -24,8 +30,10 @@ class LaneRunner {
     for (const auto& node : nodes) {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
-      } else if (!step(std::get<plan::Action>(node), manner_)) {
-        result_.state = event::HostState::failed;
+      } else if (const auto& action = std::get<plan::Action>(node); !step(action, manner_)) {
+        // Outside a bracket nobody puts back what a restore or a recovery had begun.
+        const bool on_its_way = taken_ && plan::is_rotation(action.effect);
+        result_.state = on_its_way ? event::HostState::out : event::HostState::failed;
       }
       if (!result_.ok()) break;
     }
@@ -79,9 +87,10 @@ class LaneRunner {
     release_failed(bracket);
   }
 
-  /// Nothing was done to the service: it is put back as it was found.
+  /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that this
+  /// would not be right.
   void untake(const plan::Bracket& bracket) {
-    const bool back = !taken_ || give_back(bracket.undo);
+    const bool back = !taken_ || (!bracket.undo.empty() && give_back(bracket.undo));
     // What came before the bracket may have altered the service: then it is not as it was.
     const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
     result_.state = back ? in_rotation : event::HostState::out;
@@ -102,8 +111,9 @@ class LaneRunner {
     result_.state = event::HostState::out;
     const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair;
     if (!may_repair || lane_.revert.empty() || context_.stops.hard.requested()) return;
-    // A revert that did not even begin leaves the host as the failed release did: perhaps out.
-    if (run_revert(context_, lane_).state != event::HostState::reverted) return;
+    // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its drain
+    // would let visitors in to a release that nobody has proven.
+    if (run_revert(context_, without_undo(lane_)).state != event::HostState::reverted) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
   }

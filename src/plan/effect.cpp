@@ -65,6 +65,10 @@ bool changes_the_world(const Effect& effect) {
                     effect);
 }
 
+bool is_rotation(const Effect& effect) noexcept {
+  return std::holds_alternative<ChangeRotation>(effect) || std::holds_alternative<AwaitRotation>(effect);
+}
+
 std::string kind_of(const Effect& effect) {
   return std::visit(Overloaded{
                         [](const RunRemote&) { return "ssh"; },

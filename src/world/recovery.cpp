@@ -180,18 +180,13 @@ void add(const std::vector<Action>& actions, Lane& mended) {
   for (auto& action : renamed(actions)) mended.nodes.emplace_back(std::move(action));
 }
 
-bool is_rotation(const Action& action) {
-  return std::holds_alternative<plan::ChangeRotation>(action.effect) ||
-         std::holds_alternative<plan::AwaitRotation>(action.effect);
-}
-
 Lane recovery_lane(const Lane& lane, Left left) {
   Lane mended{lane.host, {}, {}};
   const Bracket* bracket = bracket_of(lane.nodes);
   if (left == Left::out_unaltered && bracket == nullptr) {
     // A restore that died on its way is gone again from its beginning.
     for (const auto& node : lane.nodes)
-      if (const auto* action = std::get_if<Action>(&node); action != nullptr && is_rotation(*action))
+      if (const auto* action = std::get_if<Action>(&node); action != nullptr && plan::is_rotation(action->effect))
         mended.nodes.emplace_back(renamed(std::vector<Action>{*action}).front());
     return mended;
   }
@@ -215,6 +210,8 @@ Lane recovery_lane(const Lane& lane, Left left) {
   } else {
     mend.body = mend.repair;
     mend.repair.clear();
+    // Where it cannot be taken out again it stays as it is: giving back would let visitors in to half a release.
+    mend.undo.clear();
     mend.on_failure = Bracket::OnFailure::keep;
   }
   mended.nodes.emplace_back(std::move(mend));

@@ -206,6 +206,9 @@ std::string host_of(const Effect& effect);
 /// Whether performing it can change anything outside staithe's own state.
 bool changes_the_world(const Effect& effect);
 
+/// Whether it moves a host out of or back into rotation, or waits for that.
+bool is_rotation(const Effect& effect) noexcept;
+
 /// The short kind that plans and events show: "ssh", "local", "upload", "haproxy", "wait", "guard", "probe",
 /// "confirm", "notify", "lock", "unlock", "record", "suite", "history".
 std::string kind_of(const Effect& effect);

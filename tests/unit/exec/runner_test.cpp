@@ -332,6 +332,55 @@ TEST_CASE("a host whose release failed and whose revert cannot even begin is out
   CHECK(result.finished.exit_code == 5);
 }
 
+TEST_CASE("a revert of a release that did not come back is never undone: that would let visitors in to it") {
+  Rig rig;
+  rig.effects.fail("web1 ready");
+  rig.effects.fail("web1 calm (revert)");
+  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(rig.effects.did("web1 drain (revert)"));
+  CHECK_FALSE(rig.effects.did("web1 undo (revert)"));
+}
+
+TEST_CASE("a revert of a release that serves is undone when its drain fails") {
+  Rig rig;
+  rig.effects.fail("web1 check");
+  rig.effects.fail("web1 calm (revert)");
+  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
+  CHECK(state_of(result, "web1") == HostState::failed);
+  CHECK(rig.effects.did("web1 undo (revert)"));
+}
+
+TEST_CASE("a bracket without an undo leaves the host out when it cannot be taken") {
+  Rig rig;
+  rig.effects.fail("web1 calm");
+  auto plan = test::deploy_plan(1, strategy(stop));
+  std::get<plan::Bracket>(plan.stages[1].lanes[0].nodes[0]).undo.clear();
+  const auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(result.finished.exit_code == 5);
+}
+
+TEST_CASE("a host that is on its way back outside a bracket and does not come is out") {
+  using Change = plan::ChangeRotation;
+  const auto rotation = [](const std::string& id, plan::Effect effect) {
+    auto made = test::action(id, "web1 " + id);
+    made.effect = std::move(effect);
+    return made;
+  };
+  auto plan = test::deploy_plan(1, strategy(stop));
+  plan.stages.pop_back();
+  plan.stages[1].lanes[0].nodes = {
+      rotation("prove", Change{"web1", Change::To::prove}),
+      rotation("proven", plan::AwaitRotation{"web1", plan::AwaitRotation::Until::proven,
+                                             plan::AwaitRotation::AtDeadline::fail, {}})};
+  Rig rig;
+  rig.effects.fail("wait");
+  const auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::out);
+  CHECK(result.finished.exit_code == 5);
+}
+
 TEST_CASE("what gives back is tried three times when the host cannot be reached, and the way forward once") {
   const auto name = GENERATE(std::string("undo"), std::string("back"), std::string("prove"),
                              std::string("ready"), std::string("revert-back"));

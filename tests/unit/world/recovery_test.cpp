@@ -129,6 +129,8 @@ TEST_CASE("a half-changed app goes back to the release before, inside the bracke
   CHECK(ids(bracket.body) == std::vector<std::string>{"recover/back", "recover/reload-back"});
   CHECK(ids(bracket.release) == std::vector<std::string>{"recover/prove", "recover/ready"});
   CHECK(bracket.on_failure == plan::Bracket::OnFailure::keep);
+  // Should even that fail, what is half changed must not be given back to visitors.
+  CHECK(bracket.undo.empty());
 }
 
 TEST_CASE("a healthy new release is let in, and what would have followed is done") {

@@ -1,0 +1,92 @@
+"""Recovering and restoring when something else is broken too: nothing half-changed meets a visitor, what could not be
+put right is told with exit 5, and the same command goes on when the trouble is over."""
+import concurrent.futures
+import contextlib
+import signal
+import time
+
+import harness
+
+ONE = ("--limit", "web1")
+
+
+class RecoverInTrouble(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.before = self.sandbox.versions()
+        self.target = "v3" if self.before["web1"] == "v2" else "v2"
+
+    def killed_at(self, place):
+        hold = self.hold(place)
+        playbook = self.playbook({place: hold.step})
+        run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
+
+    def recover(self):
+        return self.sandbox.staithe("recover", "-e", "production", "--yes")
+
+    def states(self, balancer="lb2"):
+        return {name: state for name, state in self.sandbox.servers([balancer]).items() if name.endswith("/web1")}
+
+    @contextlib.contextmanager
+    def watched(self, balancer="lb2"):
+        """Every state that web1 has on the balancer meanwhile."""
+        seen = set()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            going = [True]
+            def watch():
+                while going[0]:
+                    seen.update(self.states(balancer).values())
+                    time.sleep(0.002)
+            watcher = pool.submit(watch)
+            try:
+                yield seen
+            finally:
+                going[0] = False
+                watcher.result()
+
+    def test_half_a_release_is_not_let_in_because_a_balancer_is_gone(self):
+        self.killed_at("reloaded")
+        self.sandbox.service("stop", "lb1.haproxy")
+        with self.watched() as seen:
+            result = self.recover()
+        self.ended(result, 5, "OUT web1", "staithe recover")
+        self.assertEqual([state for state in seen if "admin" not in state], [], f"visitors met it: {seen}")
+        self.nothing_held_but_the_run()
+        self.sandbox.service("start", "lb1.haproxy")
+        self.ended(self.recover(), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+
+    def test_a_drain_that_cannot_be_given_back_everywhere_needs_a_person(self):
+        self.killed_at("drained")
+        self.sandbox.service("stop", "lb1.haproxy")
+        result = self.recover()
+        self.ended(result, 5, "OUT web1", "staithe recover")
+        self.nothing_held_but_the_run()
+        self.sandbox.service("start", "lb1.haproxy")
+        self.ended(self.recover(), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+
+    def nothing_held_but_the_run(self):
+        """The dead run stays open until it is recovered, nothing else does."""
+        self.assertEqual(self.sandbox.locks(), [])
+        self.assertEqual(len(self.sandbox.unfinished()), 1)
+        self.assertEqual(self.sandbox.staithe_processes(), [])
+
+    def test_a_restore_of_an_app_that_is_down_leaves_it_out_and_says_so(self):
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        self.sandbox.app("web1", "stop")
+        result = self.sandbox.staithe("restore", "web1", "-e", "production", "--within", "3s", "--yes")
+        self.ended(result, 5, "FAILED at web1", "OUT web1", "staithe restore -e production web1", "exit 5")
+        self.assertEqual([state for state in self.states().values() if "admin" not in state], [])
+        self.sandbox.app("web1", "start")
+        self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()
