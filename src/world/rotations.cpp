@@ -12,8 +12,12 @@
 namespace staithe::world {
 namespace {
 
-constexpr base::Duration keeper_interval{200};
-constexpr base::Duration keeper_patience{5'000};
+/// While a host is out: how often its servers are looked at, and how soon after a reload that is noticed. A
+/// round over balancers that are far away takes longer, and then pauses longer.
+constexpr base::Duration whole_look{200};
+constexpr base::Duration shortest_pause{20};
+constexpr int pauses_for = 4;  // times what the round took
+constexpr base::Duration glance_patience{1'000};
 /// Persistent visitors never leave a drained server by themselves: no use waiting long for them.
 constexpr base::Duration persistent_patience{10'000};
 constexpr base::Duration after_closing{10'000};
@@ -291,28 +295,79 @@ void Rotations::start_keeper() {
   if (!keeper_.joinable()) keeper_ = std::jthread([this] { keep(); });
 }
 
-void Rotations::keep() {
-  const auto until_stopped = base::Scope::lasting(std::chrono::hours(24 * 365), &stop_keeper_);
-  while (base::sleep_for(keeper_interval, until_stopped) == base::Woke::ready) {
-    std::vector<HostRotation*> entries;
-    {
-      const std::lock_guard lock(mutex_);
-      for (auto& [host, entry] : hosts_) entries.push_back(entry.get());
-    }
-    for (auto* entry : entries) {
-      const std::unique_lock lock(entry->mutex, std::try_to_lock);
-      const bool out = lock.owns_lock() && entry->rotation &&
-                       entry->rotation->phase() != haproxy::Phase::found &&
-                       entry->rotation->phase() != haproxy::Phase::restoring &&
-                       !entry->rotation->verified_within(keeper_interval);
-      if (!out) continue;
+namespace {
+
+/// What each balancer's process says of itself, asked once in a round for all hosts.
+class Glances {
+ public:
+  explicit Glances(const base::Scope& scope) : scope_(scope) {}
+
+  haproxy::Info of(haproxy::Socket& socket) {
+    const auto [known, is_new] = said_.try_emplace(&socket);
+    auto& said = known->second;
+    if (is_new) {
       try {
-        entry->rotation->reassert(until_stopped.at_most(keeper_patience));
+        said.info = socket.info(scope_.at_most(glance_patience));
       } catch (const base::Error& error) {
-        // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.
-        entry->trouble = error.what();
+        said.error = error;
       }
     }
+    if (said.error) throw base::Error(*said.error);
+    return said.info;
+  }
+
+ private:
+  struct Said {
+    haproxy::Info info;
+    std::optional<base::Error> error;
+  };
+  const base::Scope& scope_;
+  std::map<haproxy::Socket*, Said> said_;
+};
+
+bool is_out(const haproxy::Rotation* rotation) {
+  return rotation != nullptr && rotation->phase() != haproxy::Phase::found &&
+         rotation->phase() != haproxy::Phase::restoring;
+}
+
+}  // namespace
+
+/// True when a host was out.
+bool Rotations::keep_once(const base::Scope& scope) {
+  std::vector<HostRotation*> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [host, entry] : hosts_) entries.push_back(entry.get());
+  }
+  Glances glances(scope);
+  bool any = false;
+  for (auto* entry : entries) {
+    // A phase that works on it looks by itself.
+    const std::unique_lock lock(entry->mutex, std::try_to_lock);
+    any = any || !lock.owns_lock();
+    if (!lock.owns_lock() || !is_out(entry->rotation.get())) continue;
+    any = true;
+    try {
+      entry->rotation->reassert(scope, whole_look,
+                                [&](haproxy::Socket& socket) { return glances.of(socket); });
+      entry->trouble.clear();
+    } catch (const base::Error& error) {
+      // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.
+      entry->trouble = error.what();
+    }
+  }
+  return any;
+}
+
+void Rotations::keep() {
+  using Clock = std::chrono::steady_clock;
+  const auto until_stopped = base::Scope::lasting(std::chrono::hours(24 * 365), &stop_keeper_);
+  base::Duration pause = whole_look;
+  while (base::sleep_for(pause, until_stopped) == base::Woke::ready) {
+    const auto began = Clock::now();
+    const bool any = keep_once(until_stopped);
+    const auto took = std::chrono::duration_cast<base::Duration>(Clock::now() - began);
+    pause = any ? std::clamp(took * pauses_for, shortest_pause, whole_look) : whole_look;
   }
 }
 

@@ -21,8 +21,9 @@ enum class SocketKind { admin, master };
 using DialBalancer = std::function<haproxy::Dial(const plan::Balancer&, SocketKind)>;
 
 /// Hosts in and out of rotation on all balancers of a plan. Thread safe for different hosts.
-/// While a host is out, a thread looks at the balancers five times a second: one that was reloaded has
-/// forgotten the drain, and gets it again before visitors reach an app that is down.
+/// While a host is out, a thread asks the balancers up to fifty times a second whether they are still the same
+/// process: one that was reloaded has forgotten the drain, and gets it again before many visitors reach an app
+/// that is down.
 class Rotations {
  public:
   Rotations(const plan::Plan& plan, const DialBalancer& dial);
@@ -66,6 +67,7 @@ class Rotations {
                                const Looks& looks, const std::vector<haproxy::View>& views);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
   void keep();
+  bool keep_once(const base::Scope& scope);
   void start_keeper();
 
   const plan::Plan& plan_;

@@ -97,12 +97,14 @@ class Rotation {
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
 
-  /// Looks once at every balancer and puts the phase's state back where a reload has forgotten it; to be
-  /// called now and then while the app is down. Throws Error{conflict} as the waits do. Returns the notes
-  /// that this look left (they stay for take_notes too).
-  std::vector<std::string> reassert(const base::Scope& scope);
-  /// Whether every balancer that is still with us was found in the phase's state within the last `age`.
-  bool verified_within(base::Duration age) const noexcept;
+  /// What a balancer's process says of itself; throws as Socket::info does.
+  using Glance = std::function<Info(Socket&)>;
+  /// Puts the phase's state back on every balancer that has another process than before: a reload has forgotten
+  /// it. To be called all the time while the app is down. The servers themselves are looked at where that was
+  /// not done for `whole_look`. One that does not answer within a second is not waited for: the next call meets
+  /// it. Throws Error{conflict} as the waits do, and what else it met, once all were asked. Returns the notes
+  /// that this left (they stay for take_notes too).
+  std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look, const Glance& glance);
 
   Phase phase() const noexcept { return phase_; }
   /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known
@@ -141,6 +143,7 @@ class Rotation {
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
+  void reassert_at(Place& place, const base::Scope& scope, base::Duration whole_look, const Glance& glance);
   void notice_reload(Place& place, const Snapshot& snapshot, const base::Scope& scope);
   void verify(Place& place, const Snapshot& snapshot);
   void add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 
 /// The looks between the phases: waits, reloads, and what somebody else did.
 namespace staithe::haproxy {
@@ -111,13 +112,6 @@ void Rotation::verify(Place& place, const Snapshot& snapshot) {
                       " by somebody else; it had been set to " + std::string(name_of(target(entry, phase_))));
   }
   place.verified = std::chrono::steady_clock::now();
-}
-
-bool Rotation::verified_within(base::Duration age) const noexcept {
-  const auto since = std::chrono::steady_clock::now() - age;
-  return std::all_of(places_.begin(), places_.end(), [&](const Place& place) {
-    return place.socket == nullptr || !place.lost.empty() || place.verified > since;
-  });
 }
 
 void Rotation::add_loads(Place& place, const Snapshot& snapshot, std::map<std::string, Load>& loads,
@@ -292,19 +286,30 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
   }
 }
 
-std::vector<std::string> Rotation::reassert(const Scope& scope) {
+void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whole_look,
+                           const Glance& glance) {
+  const bool fresh = std::chrono::steady_clock::now() - place.verified < whole_look;
+  if (fresh && glance(*place.socket).same_process(place.process)) return;
+  verify(place, look(place, scope));
+}
+
+std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration whole_look,
+                                            const Glance& glance) {
   require_found();
+  constexpr base::Duration each{1'000};
   const auto before = notes_.size();
-  // One balancer that is away must not keep the others from being looked at.
+  // A balancer that is away must not keep the others from being looked at.
+  const auto patience = std::exchange(options_.patience, base::Duration(0));
   std::optional<Error> first;
   for (auto& place : places_) {
     if (place.socket == nullptr || !place.lost.empty()) continue;
     try {
-      verify(place, look(place, scope));
+      reassert_at(place, scope.at_most(each), whole_look, glance);
     } catch (const Error& error) {
       if (!first) first = error;
     }
   }
+  options_.patience = patience;
   if (first) throw Error(*first);
   return {notes_.begin() + static_cast<std::ptrdiff_t>(before), notes_.end()};
 }

@@ -64,7 +64,16 @@ TEST_CASE("a restart while in maintenance, with a gap in which nobody answers") 
     std::this_thread::sleep_for(std::chrono::milliseconds(700));
     rig.lb.start();
   });
-  const auto notes = rig.rotation.reassert(within(9'000));
+  std::vector<std::string> notes;
+  CHECK(eventually([&] {
+    try {
+      notes = rig.rotation.reassert(within(9'000), base::Duration(200),
+                                    [](Socket& socket) { return socket.info(within(1'000)); });
+    } catch (const base::Error& error) {
+      CHECK(name_of(error.code()) == name_of(base::ErrorCode::connect));
+    }
+    return !notes.empty();
+  }));
   later.join();
   CHECK(notes.size() == 1);
   CHECK(own_state(rig.lb.state("web/s2").admin) == Own::maint);

@@ -4,6 +4,16 @@ using namespace staithe;
 using namespace staithe::haproxy;
 using namespace staithe::haproxy::test;
 
+namespace {
+
+/// As the keeper does it, with a look at the servers each time or, `quick`, only at the process.
+std::vector<std::string> reassert(Rotation& rotation, base::Duration whole_look = base::Duration(0)) {
+  return rotation.reassert(soon(), whole_look, [](Socket& socket) { return socket.info(soon()); });
+}
+constexpr base::Duration quick{60'000};
+
+}  // namespace
+
 TEST_CASE("a reload before the app is stopped: drained again, and counted from anew") {
   Rig rig;
   auto rotation = rig.rotation();
@@ -33,9 +43,27 @@ TEST_CASE("a reload while the app is down: maintenance first") {
   rig.two.reload();
   rig.two.changes.clear();
   SECTION("seen by the keeper") {
-    CHECK(rotation.reassert(soon()).size() == 2);
+    CHECK(reassert(rotation).size() == 2);
     CHECK(rig.two.changes == Lines{"disable agent api/web1", "set server api/web1 state maint"});
-    CHECK(rotation.reassert(soon()).empty());
+    CHECK(reassert(rotation).empty());
+  }
+  SECTION("seen by the keeper's quick look, which costs one question each") {
+    rotation.wait_calm(soon());
+    rig.two.changes.clear();
+    CHECK(reassert(rotation, quick).empty());
+    rig.two.reload();
+    std::vector<std::string> asked;
+    rig.one.before = [&](const std::string& line) { asked.push_back(line); };
+    CHECK_FALSE(reassert(rotation, quick).empty());
+    CHECK(rig.two.changes == Lines{"disable agent api/web1", "set server api/web1 state maint"});
+    CHECK(asked == Lines{"set severity-output number", "show info"});
+  }
+  SECTION("while the other balancer does not answer, which is not waited for") {
+    rig.one.refuses_connections = true;
+    const auto began = std::chrono::steady_clock::now();
+    failure(ErrorCode::connect, [&] { reassert(rotation); });
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(3));
+    CHECK(rig.two.servers["api/web1"].admin == 1);
   }
   SECTION("seen by the proof") {
     rotation.prove(soon());
@@ -84,7 +112,7 @@ TEST_CASE("what somebody else sets meanwhile is a conflict, and is left") {
   SECTION("while the app is down") {
     rotation.quiesce(soon());
     rig.two.servers["api/web1"].admin = 0;
-    failure(ErrorCode::conflict, [&] { rotation.reassert(soon()); });
+    failure(ErrorCode::conflict, [&] { reassert(rotation); });
     failure(ErrorCode::conflict, [&] { rotation.prove(soon()); });
   }
 }
