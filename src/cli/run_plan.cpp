@@ -178,8 +178,8 @@ class RunOfPlan {
   int perform(world::World& world) {
     // First, because a report that cannot be written refuses the run: it is not begun then.
     auto sinks = std::make_unique<Sinks>(app_, plan_.kind, written_.json);
-    app_.begin_run();
     begin_run();
+    app_.begin_run();
     world::StoreJournal journal(*store_, run_id_, app_.redactor());
     const exec::RunOptions options{run_id_, request_.advise, written_.id};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());

@@ -14,6 +14,12 @@
 namespace staithe::cli {
 namespace {
 
+/// A key that is held sends a signal every 30 ms or so; who presses it twice takes longer.
+constexpr std::chrono::milliseconds key_repeats{100};
+/// A closing terminal and timeout(1) send two at once, some programs pass on what the terminal has sent already:
+/// that is one wish.
+constexpr std::chrono::milliseconds sent_in_twos{500};
+
 sigset_t handled() {
   sigset_t set;
   sigemptyset(&set);
@@ -51,8 +57,8 @@ void SignalThread::listen() {
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGHUP && hang_up_()) continue;
-    // A closing terminal and timeout(1) send two at once: that is one wish.
-    const bool same_wish = Clock::now() - last < std::chrono::milliseconds(500);
+    const bool by_key = info.ssi_code == SI_KERNEL;
+    const bool same_wish = Clock::now() - last < (by_key ? key_repeats : sent_in_twos);
     last = Clock::now();
     if (same_wish) continue;
     ++count;

@@ -11,7 +11,7 @@ namespace staithe::cli {
 void block_signals();
 
 /// The one thread that takes signals: the first asks softly, the second abandons, the third ends the process
-/// at once with _exit.
+/// at once with _exit. Several at once are one wish.
 class SignalThread {
  public:
   using Say = std::function<void(int count, int signal)>;

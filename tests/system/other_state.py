@@ -1,14 +1,18 @@
-"""State in PostgreSQL instead of a file, and a terminal that goes away."""
+"""State in PostgreSQL instead of a file, state that cannot be written, and the terminal: Ctrl-C, and when it goes away."""
 import contextlib
 import glob
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 
 import harness
+import sandbox
 
 
 def postgres_program(name):
@@ -122,6 +126,49 @@ class OtherState(harness.SystemTest):
         with contextlib.closing(self.sandbox.state()) as database:
             database.execute(sql)
             database.commit()
+
+    def test_the_beginning_of_a_run_cannot_be_written(self):
+        self.ended(self.sandbox.deploy("v2", "--limit", "web1"), 0)
+        before = self.sandbox.versions()
+        self.change_state("CREATE TRIGGER no_begin BEFORE INSERT ON staithe_runs "
+                          "BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
+        self.addCleanup(self.change_state, "DROP TRIGGER IF EXISTS no_begin")
+        self.ended(self.sandbox.deploy("v3", "--limit", "web1"), 4, "disk I/O error", "nothing was changed")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_ctrl_c_pressed_twice_quickly_abandons(self):
+        """At a terminal, as a person does it: 200 ms lie between the two, and a held key's repeats count as one."""
+        before = self.sandbox.versions()
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step})
+        terminal, inside = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        words = ["deploy", playbook, "-e", "production", "--var", "ref=v3" if before["web1"] == "v2" else "ref=v2", "--yes"]
+        run = subprocess.Popen(["setsid", "--ctty", sandbox.STAITHE, *words, "--limit", "web1,web2"], stdin=inside,
+                               stdout=inside, stderr=inside, cwd=self.sandbox.dir, env=self.sandbox.environ)
+        os.close(inside)
+        said = []
+        def read():
+            with contextlib.suppress(OSError):
+                while part := os.read(terminal, 65536):
+                    said.append(part.decode(errors="replace"))
+        reader = threading.Thread(target=read)
+        reader.start()
+        self.assertTrue(harness.await_true(lambda: os.path.exists(hold.waiting), 40), "".join(said))
+        for _ in range(3):
+            os.write(terminal, b"\x03")
+            time.sleep(0.03)
+        time.sleep(0.17)
+        self.assertIsNone(run.poll(), "a key that was held abandoned it")
+        os.write(terminal, b"\x03")
+        self.assertEqual(run.wait(20), 5, "".join(said))
+        reader.join(5)
+        self.assertIn("OUT web1", " ".join("".join(said).split()))
+        self.nothing_held()
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
 
     def test_terminal_goes_away(self):
         """SIGHUP is a wish to stop like the others: the host in hand is put back or finished."""
