@@ -60,6 +60,9 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const st
   }
   const auto untouched = hosts_in(finished, event::HostState::untouched);
   const auto done = hosts_in(finished, event::HostState::done);
+  if (plan.kind == "drain" && !done.empty() && finished.exit_code != 0)
+    next.push_back(
+        fmt::format("staithe restore{} {}    give back what was drained", place, base::join(done, " ")));
   if (plan.kind == "deploy" && !done.empty() && done.size() < finished.hosts.size())
     next.push_back(resume_command(app, plan, directory) + "    go on with the hosts that are left");
   if (plan.kind == "deploy" && !done.empty() && finished.exit_code != 0)

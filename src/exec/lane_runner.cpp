@@ -83,12 +83,12 @@ class LaneRunner {
         untake(bracket);
       return;
     }
-    if (give_back(bracket.release)) return;
-    release_failed(bracket);
+    if (!give_back(bracket.release)) release_failed(bracket);
+    if (bracket.release.empty()) result_.held = true;
   }
 
-  /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that this
-  /// would not be right.
+  /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that
+  /// this would not be right.
   void untake(const plan::Bracket& bracket) {
     const bool back = !taken_ || (!bracket.undo.empty() && give_back(bracket.undo));
     // What came before the bracket may have altered the service: then it is not as it was.
@@ -111,8 +111,8 @@ class LaneRunner {
     result_.state = event::HostState::out;
     const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair;
     if (!may_repair || lane_.revert.empty() || context_.stops.hard.requested()) return;
-    // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its drain
-    // would let visitors in to a release that nobody has proven.
+    // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its
+    // drain would let visitors in to a release that nobody has proven.
     if (run_revert(context_, without_undo(lane_)).state != event::HostState::reverted) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;

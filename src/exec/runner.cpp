@@ -162,6 +162,8 @@ class Run {
     });
     if (out || unproven()) return Verdict::needs_person;
     if (!failure_ && !interrupted_) return Verdict::done;
+    // A drain that came to some of its hosts: those are out, and nobody has what they asked for.
+    if (any_held()) return Verdict::needs_person;
     if (interrupted_) return Verdict::interrupted;
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
     if (refused && !any_altered()) return Verdict::refused;
@@ -173,6 +175,11 @@ class Run {
     return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(), [](const auto& entry) {
       return entry.second.altered && entry.second.state == event::HostState::failed;
     });
+  }
+
+  bool any_held() const {
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
+                       [](const auto& entry) { return entry.second.held; });
   }
 
   bool any_altered() const {

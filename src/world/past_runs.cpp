@@ -72,10 +72,12 @@ void read_drains(store::Store& store, const store::Run& run, std::set<std::strin
     for (const auto& lane : stage.lanes) {
       if (pending.count(lane.host) == 0) continue;
       const auto rotation = rotation_left(lane, journal);
-      if (rotation == RotationLeft::back) pending.erase(lane.host);
-      if (rotation != RotationLeft::out) continue;
-      for (const auto& host : left)
-        if (host.host == lane.host && !host.found.empty()) found[lane.host] = host.found;
+      const auto host = std::find_if(left.begin(), left.end(),
+                                     [&](const HostLeft& known) { return known.host == lane.host; });
+      const std::string before = host == left.end() ? "" : host->found;
+      // Who gave back a host that was out already left it out: the drain before still stands.
+      if (rotation == RotationLeft::back && !was_out(before)) pending.erase(lane.host);
+      if (rotation == RotationLeft::out && !before.empty()) found[lane.host] = before;
     }
   }
 }

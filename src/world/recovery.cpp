@@ -1,5 +1,9 @@
 #include "staithe/world/recovery.hpp"
 
+#include "staithe/base/error.hpp"
+#include "staithe/haproxy/found.hpp"
+#include "staithe/haproxy/state.hpp"
+
 #include <algorithm>
 
 namespace staithe::world {
@@ -186,7 +190,8 @@ Lane recovery_lane(const Lane& lane, Left left) {
   if (left == Left::out_unaltered && bracket == nullptr) {
     // A restore that died on its way is gone again from its beginning.
     for (const auto& node : lane.nodes)
-      if (const auto* action = std::get_if<Action>(&node); action != nullptr && plan::is_rotation(action->effect))
+      if (const auto* action = std::get_if<Action>(&node);
+          action != nullptr && plan::is_rotation(action->effect))
         mended.nodes.emplace_back(renamed(std::vector<Action>{*action}).front());
     return mended;
   }
@@ -210,7 +215,8 @@ Lane recovery_lane(const Lane& lane, Left left) {
   } else {
     mend.body = mend.repair;
     mend.repair.clear();
-    // Where it cannot be taken out again it stays as it is: giving back would let visitors in to half a release.
+    // Where it cannot be taken out again it stays as it is: giving back would let visitors in to half a
+    // release.
     mend.undo.clear();
     mend.on_failure = Bracket::OnFailure::keep;
   }
@@ -339,6 +345,20 @@ std::string_view text_of(Left left) noexcept {
       return "back on the release before";
   }
   return "";
+}
+
+bool was_out(const std::string& found) noexcept {
+  try {
+    std::size_t servers = 0;
+    for (const auto& balancer : haproxy::parse_found(found).balancers)
+      for (const auto& server : balancer.servers) {
+        ++servers;
+        if (!server.follows && haproxy::own_state(server.admin) == haproxy::Own::ready) return false;
+      }
+    return servers > 0;
+  } catch (const base::Error&) {
+    return false;
+  }
 }
 
 bool settled(Left left) noexcept {

@@ -3,19 +3,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace staithe::world {
 namespace {
 
 constexpr std::size_t runs_to_read = 200;
 
-/// Whether an unfinished run has written down what it found before it drained the host.
-bool began_to_drain(store::Store& store, const std::string& run_id, const std::string& host) {
+/// What the run wrote down of the host before it drained it, the first time; "" when it did not come to that.
+std::string found_by(store::Store& store, const std::string& run_id, const std::string& host) {
   for (const auto& record : store.journal(run_id)) {
     if (record.host != host || record.kind != "note") continue;
     const auto body = nlohmann::json::parse(record.body, nullptr, false);
-    if (body.is_object() && body.value("key", "") == found_key) return true;
+    if (body.is_object() && body.value("key", "") == found_key) return body.value("text", "");
   }
-  return false;
+  return {};
 }
 
 /// "" when the run did not come to the host.
@@ -30,19 +32,27 @@ std::string state_after(const store::Run& run, const std::string& host) {
 
 std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run>& runs,
                                const std::string& host) {
+  std::vector<std::string> gave_back;  // runs that gave the host back as they had found it
   for (const auto& run : runs) {
     if (run.kind == "exec") continue;
     TakenOut taken{run.id, run.user, run.title, run.started, false, false};
     if (!run.ended) {
-      if (!began_to_drain(store, run.id, host)) continue;
+      if (found_by(store, run.id, host).empty()) continue;
       taken.in_hand = run.owner == store::Owner::running;
       return taken;
     }
     const auto state = state_after(run, host);
     if (state.empty()) continue;
     taken.on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
-    if (taken.on_purpose || state == event::name_of(event::HostState::out)) return taken;
-    return std::nullopt;  // it was given back: what keeps visitors away now is not ours
+    if (taken.on_purpose || state == event::name_of(event::HostState::out)) {
+      // Where one of them found the host in service, what keeps visitors away now is not ours.
+      const bool still = std::all_of(gave_back.begin(), gave_back.end(), [&](const std::string& later) {
+        return was_out(found_by(store, later, host));
+      });
+      return still ? std::optional(taken) : std::nullopt;
+    }
+    if (run.kind == "restore") return std::nullopt;
+    gave_back.push_back(run.id);
   }
   return std::nullopt;
 }

@@ -26,6 +26,31 @@ class ByHand(harness.SystemTest):
         shown, status = self.last_record("status")
         self.assertEqual((shown.code, status["out"]), (0, []), str(shown))
 
+    def test_a_deploy_to_a_drained_host_leaves_it_drained_and_the_drain_on_record(self):
+        for balancer in harness.BALANCERS:
+            self.sandbox.ask(balancer, "set server api/web1 weight 37")
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        self.ended(self.sandbox.deploy("v2" if self.sandbox.versions()["web1"] == "v3" else "v3", "--limit", "web1"), 0)
+        shown, status = self.last_record("status")
+        self.assertIn("web1", json.dumps(status["out"]), str(shown))
+        text = self.sandbox.staithe("status", "-e", "production")
+        self.assertIn("drained by", text.out)
+        restored = self.sandbox.staithe("restore", "web1", "-e", "production", "--yes")
+        self.ended(restored, 0)
+        self.assertNotIn("no drain of staithe's is on record", restored.text)
+        found = self.sandbox.servers()
+        self.assertEqual([found["lb1 api/web1"], found["lb2 api/web1"]], ["UP weight 37"] * 2)
+        self.nothing_held()
+
+    def test_a_drain_that_would_take_the_last_server_says_what_is_out(self):
+        with harness.Load(self.sandbox) as load:
+            result = self.sandbox.staithe("drain", "web1", "web2", "web3", "-e", "production", "--min-available", "2", "--yes")
+            self.ended(result, 5, "FAILED at web3", "changed web[1-2]", "staithe restore -e production web1 web2", "exit 5")
+            self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1", "web2"})
+            self.ended(self.sandbox.staithe("restore", "web1", "web2", "-e", "production", "--yes"), 0)
+        self.none_failed(load)
+        self.nothing_left()
+
     def test_status_names_the_release_that_runs_on_each_host(self):
         self.ended(self.sandbox.deploy("v2", "--limit", "web1,web2"), 0)
         self.ended(self.sandbox.deploy("v3", "--limit", "web3"), 0)

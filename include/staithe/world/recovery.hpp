@@ -54,5 +54,9 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
 
 /// The key under which a drain notes the state that it found.
 inline constexpr const char* found_key = "found";
+/// Whether such a note says that every server of the host was out by command before: giving back as found
+/// then leaves the host out, and an earlier drain is still what must be undone in the end. False for what
+/// cannot be read.
+bool was_out(const std::string& found) noexcept;
 
 }  // namespace staithe::world

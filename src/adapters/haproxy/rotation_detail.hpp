@@ -15,6 +15,8 @@ inline std::uint8_t bit(Own own) {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(own));
 }
 
+inline constexpr std::uint8_t any_state = 7;  // every Own, as bits
+
 inline std::string at(const std::string& balancer, const ServerRef& ref) {
   return balancer + ' ' + to_text(ref);
 }

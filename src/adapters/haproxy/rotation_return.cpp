@@ -70,7 +70,10 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   // A balancer that was lost once is tried once more, without patience.
   const auto snapshot =
       place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
-  const bool other_process = !snapshot.info.same_process(place.process);
+  // What another process than before says comes from its files, not from a person, also when this is tried
+  // again.
+  if (!snapshot.info.same_process(place.process))
+    for (auto& entry : place.entries) entry.ours = detail::any_state;
   place.process = snapshot.info;
   place.lost.clear();
   std::vector<std::string> lines;
@@ -85,7 +88,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
     const Own now = own_state(state->admin);
     const Own to = target(entry, Phase::restoring);
     if (!found.follows) {
-      if (!other_process && now != to && (entry.ours & detail::bit(now)) == 0) {
+      if (now != to && (entry.ours & detail::bit(now)) == 0) {
         const auto text = detail::at(place.name, found.ref) + " was set to " + std::string(name_of(now)) +
                           " by somebody else, and is left so";
         // Whoever had it in maintenance may end that; it was never ours.

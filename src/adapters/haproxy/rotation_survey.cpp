@@ -26,9 +26,9 @@ void survey_server(const std::string& balancer, const ServerState& state, const 
   if ((state.admin & admin_bit::no_address) != 0) {
     add(Severity::warning, "its name has no address");
   } else if (own_state(state.admin) == Own::maint) {
-    add(Severity::warning, "is in maintenance, by somebody else: it is left so, before and after");
+    add(Severity::warning, "is in maintenance already: it is left so, before and after");
   } else if (own_state(state.admin) == Own::drain) {
-    add(Severity::warning, "is drained, by somebody else: it will be drained again afterwards");
+    add(Severity::warning, "is drained already: it will be drained again afterwards");
   } else if (state.in_maint() || state.in_drain()) {
     add(Severity::warning, "is out because the server that it tracks is");
   } else if (state.weight == 0) {

@@ -71,8 +71,7 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
   }
   // Whatever it says now comes from its files, not from a person.
   place.reloaded = true;
-  for (auto& entry : place.entries)
-    entry.ours = detail::bit(Own::ready) | detail::bit(Own::drain) | detail::bit(Own::maint);
+  for (auto& entry : place.entries) entry.ours = detail::any_state;
   apply(place, phase_, scope);
   place.reloaded = false;
   std::vector<std::string> names;

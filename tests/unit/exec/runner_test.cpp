@@ -372,13 +372,37 @@ TEST_CASE("a host that is on its way back outside a bracket and does not come is
   plan.stages.pop_back();
   plan.stages[1].lanes[0].nodes = {
       rotation("prove", Change{"web1", Change::To::prove}),
-      rotation("proven", plan::AwaitRotation{"web1", plan::AwaitRotation::Until::proven,
-                                             plan::AwaitRotation::AtDeadline::fail, {}})};
+      rotation("proven",
+               plan::AwaitRotation{
+                   "web1", plan::AwaitRotation::Until::proven, plan::AwaitRotation::AtDeadline::fail, {}})};
   Rig rig;
   rig.effects.fail("wait");
   const auto result = rig.run(plan);
   CHECK(state_of(result, "web1") == HostState::out);
   CHECK(result.finished.exit_code == 5);
+}
+
+TEST_CASE("a drain that comes to some of its hosts only is neither refused nor merely failed") {
+  const bool refused = GENERATE(true, false);
+  auto plan = test::deploy_plan(2, strategy(stop));
+  plan.stages.erase(plan.stages.begin());
+  plan.stages.pop_back();
+  for (auto& lane : plan.stages[0].lanes) {
+    auto bracket = std::get<plan::Bracket>(lane.nodes[0]);
+    bracket.body.clear();
+    bracket.release.clear();
+    lane.nodes = {bracket};
+  }
+  Rig rig;
+  refused ? rig.effects.refuse("web2 drain") : rig.effects.fail("web2 drain");
+  const auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(result.finished.exit_code == 5);
+  SECTION("and where the first of them is refused, nothing was changed") {
+    Rig other;
+    other.effects.refuse("web1 drain");
+    CHECK(other.run(plan).finished.exit_code == 4);
+  }
 }
 
 TEST_CASE("what gives back is tried three times when the host cannot be reached, and the way forward once") {

@@ -81,6 +81,25 @@ TEST_CASE("a reload while the app is down: maintenance first") {
   }
 }
 
+TEST_CASE("a reload just before giving back is still known when that has to be tried again") {
+  Rig rig;
+  auto configured = rig.two.servers;
+  rig.two.servers["api/web1"].admin = 8;  // somebody else's drain, which the reload forgets
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rig.two.configured = configured;
+  rig.two.reload();
+  bool first = true;
+  rig.two.before = [&](const std::string& line) {
+    if (line.rfind("set server", 0) == 0 && std::exchange(first, false)) throw Error(ErrorCode::failed, "no");
+  };
+  CHECK_FALSE(rotation.undo(soon()).empty());
+  CHECK(rotation.undo(soon()).empty());
+  CHECK(rig.two.servers["api/web1"].admin == 8);
+}
+
 TEST_CASE("a pid that comes back with another start time is another process") {
   Info before{"", 8, 1'000, 0, false, ""};
   Info after = before;

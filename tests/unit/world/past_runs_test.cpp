@@ -4,6 +4,7 @@
 
 #include "staithe/plan/plan.hpp"
 #include "staithe/world/recovery.hpp"
+#include "staithe/world/survey.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -120,6 +121,30 @@ TEST_CASE("a run that gave the host back ends what was on record") {
   past.did("again", "serves");
   past.end("again", 0, "done");
   CHECK(past.record().empty());
+}
+
+TEST_CASE("a release that came to a drained host does not make the drain forgotten") {
+  const std::string head = "staithe-found 1\nbalancer edge1 100 1000\nserver api/web1 admin=";
+  const std::string serving = head + "0 op=2 weight=37 checked agent\n";
+  const std::string drained = head + "1 op=2 weight=37 checked\n";
+  CHECK(world::was_out(drained));
+  CHECK_FALSE(world::was_out(serving));
+  CHECK_FALSE(world::was_out("nonsense"));
+  History past;
+  past.begin("drain", plan_of("drain"));
+  past.drained("drain", serving);
+  past.end("drain", 0, "done");
+  const bool found_out = GENERATE(true, false);
+  past.begin("deploy", plan_of("deploy"));
+  past.drained("deploy", found_out ? drained : serving);
+  past.did("deploy", "ready");
+  past.did("deploy", "serves");
+  past.end("deploy", 0, "done");
+  // Weight and agent as they were before the drain, not as the deploy found them.
+  CHECK(past.record() == (found_out ? serving : ""));
+  const auto taken = world::taken_out(past.store(), "production", {"web1"});
+  REQUIRE(taken.size() == (found_out ? 1U : 0U));
+  if (found_out) CHECK((taken.at("web1").run_id == "drain" && taken.at("web1").on_purpose));
 }
 
 TEST_CASE("a run that left a host to a person is found behind later runs, until one has put the host right") {
