@@ -94,8 +94,11 @@ class PlanMaker {
     files_ = &files;
     if (!refs.sha.empty() && !is_sha(refs.sha))
       diagnostics_.error({}, "'" + refs.sha + "' is not the full name of a commit");
-    const auto hosts = choose_hosts();
-    if (!hosts || diagnostics_.count(diag::Severity::error) > errors_before) return std::nullopt;
+    if (diagnostics_.count(diag::Severity::error) > errors_before) return std::nullopt;
+    auto hosts = choose_hosts();
+    // A selection that is wrong does not keep the steps from being looked at: every mistake is told at once.
+    if (!hosts) hosts = usual_hosts();
+    if (!hosts) return std::nullopt;
     start(purpose, *hosts);
     add_stages(purpose);
     add_locks();
@@ -141,6 +144,11 @@ class PlanMaker {
       return std::nullopt;
     }
     return both;
+  }
+
+  std::optional<std::vector<std::string>> usual_hosts() {
+    diag::Diagnostics heard;
+    return select(environment_, default_hosts(environment_, service_), heard);
   }
 
   void start(Purpose purpose, const std::vector<std::string>& hosts) {
