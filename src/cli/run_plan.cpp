@@ -128,6 +128,23 @@ class RunOfPlan {
                     base::join(left, " ")));
   }
 
+  /// The same two looks once the lock is held: what its holder left while this run waited for it.
+  std::string left_meanwhile() {
+    if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.kind == "restore") return {};
+    const auto targets = plan::target_hosts(plan_);
+    if (const auto run =
+            world::in_the_way(*store_, plan_.environment, plan_.service, {targets.begin(), targets.end()}))
+      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover", run->id,
+                         run->title);
+    if (plan_.kind == "drain") return {};
+    const auto outstanding = world::left_to_person(*store_, plan_.environment);
+    for (const auto& host : drained_by(plan_))
+      if (const auto run = outstanding.find(host); run != outstanding.end())
+        return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover", host,
+                           run->second.id, run->second.title);
+    return {};
+  }
+
   /// What a person took out on purpose gets the release and stays out.
   void say_drained(const std::vector<std::string>& hosts) {
     for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, hosts))
@@ -144,6 +161,7 @@ class RunOfPlan {
     settings.ref = plan_.ref;
     settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
     settings.stop = &app_.stops().soft;
+    settings.in_the_way = [this] { return left_meanwhile(); };
     if (app_.args().has("yes"))
       settings.person.confirm = [](const std::string&, const base::Scope&) { return true; };
     else if (app_.may_prompt())

@@ -325,6 +325,26 @@ class TwoAtOnce(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
 
+    def test_who_waited_for_the_lock_does_not_go_on_top_of_what_its_holder_left(self):
+        before = self.sandbox.versions()
+        for ending, code in (("killed", -9), ("failed", 5)):
+            with self.subTest(ending):
+                hold = self.hold("reloaded")
+                each = {"reloaded": hold.step, "wait": "run: {command: exit 3, read_only: true}"}
+                playbook = self.playbook(each, strategy="  {on_failure: stop}")
+                first = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *ONE, playbook=playbook)
+                hold.reached(first)
+                second = self.sandbox.begin_deploy("slow-start", *ONE, "--lock-wait", "60s", playbook=self.playbook())
+                self.assertTrue(harness.await_true(lambda: f"pid {first.pid}" in second.peek(), 20), second.peek())
+                if ending == "killed":
+                    first.signal(9)
+                hold.let_go()
+                self.assertEqual(first.wait().code, code)
+                self.ended(second.wait(30), 4, "staithe recover", "untouched web1", "exit 4")
+                self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+                self.nothing_left()
+                self.assertEqual(self.sandbox.versions(), before)
+
     def test_waiting_for_the_lock_ends_with_ctrl_c(self):
         hold = self.hold("healthy")
         playbook = self.playbook({"healthy": hold.step})
