@@ -163,7 +163,9 @@ std::map<std::string, store::Run> left_to_person(store::Store& store, const std:
   for (const auto& run : history_of(store, environment)) {
     if (!takes_hosts(run) || !run.ended) continue;
     for (const auto& [host, state] : host_states(run)) {
-      const bool out = state == event::name_of(event::HostState::out);
+      // A restore that failed left what an earlier run had taken out; a new release may be just what the host
+      // needs.
+      const bool out = state == event::name_of(event::HostState::out) && run.kind != "restore";
       const bool right = may_put_right(run) && in_order(state);
       if ((out || right) && decided.insert(host).second && out) left.emplace(host, run);
     }

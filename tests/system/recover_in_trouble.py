@@ -83,7 +83,9 @@ class RecoverInTrouble(harness.SystemTest):
         result = self.sandbox.staithe("restore", "web1", "-e", "production", "--within", "3s", "--yes")
         self.ended(result, 5, "FAILED at web1", "OUT web1", "staithe restore -e production web1", "exit 5")
         self.assertEqual([state for state in self.states().values() if "admin" not in state], [])
-        self.sandbox.app("web1", "start")
+        # A new release may be what it needs: it comes to the host and stays out, as found.
+        self.ended(self.sandbox.deploy(self.target, *ONE), 0)
+        self.assertEqual([state for state in self.states().values() if "admin" not in state], [])
         self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
         self.nothing_left()
 

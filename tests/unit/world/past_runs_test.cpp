@@ -170,6 +170,18 @@ TEST_CASE("a run that left a host to a person is found behind later runs, until 
   CHECK(world::put_right_since(past.store(), *left).at("web1") == "restored");
 }
 
+TEST_CASE("a restore that failed keeps no release away, except where a run had left the host to a person") {
+  History past;
+  const bool by_a_deploy = GENERATE(true, false);
+  past.begin("first", plan_of(by_a_deploy ? "deploy" : "drain"));
+  past.end("first", by_a_deploy ? 5 : 0, by_a_deploy ? "out" : "done");
+  past.begin("restore", plan_of("restore"));
+  past.end("restore", 5, "out");
+  const auto left = world::left_to_person(past.store(), "production");
+  CHECK(left.size() == (by_a_deploy ? 1U : 0U));
+  if (by_a_deploy) CHECK(left.at("web1").id == "first");
+}
+
 TEST_CASE("a run that is recovered is not looked at again") {
   History past;
   past.begin("mixed", plan_of("deploy"));
