@@ -2,6 +2,8 @@
 #include "table.hpp"
 
 #include <array>
+#include <cstddef>
+#include <utility>
 
 /// The options of each command. Only table.cpp includes this.
 namespace staithe::cli::options {
@@ -9,6 +11,18 @@ namespace staithe::cli::options {
 inline constexpr std::string_view what_group = "What to do";
 inline constexpr std::string_view how_group = "How to do it";
 inline constexpr std::string_view global_group = "Global options";
+
+template <std::size_t A, std::size_t B, std::size_t... I, std::size_t... J>
+constexpr std::array<Option, A + B> joined(const std::array<Option, A>& first,
+                                           const std::array<Option, B>& second, std::index_sequence<I...>,
+                                           std::index_sequence<J...>) {
+  return {{first[I]..., second[J]...}};
+}
+template <std::size_t A, std::size_t B>
+constexpr std::array<Option, A + B> joined(const std::array<Option, A>& first,
+                                           const std::array<Option, B>& second) {
+  return joined(first, second, std::make_index_sequence<A>(), std::make_index_sequence<B>());
+}
 
 inline constexpr std::array<Option, 13> global{{
     {"help", 'h', Takes::nothing, "", Completes::nothing, global_group, "show this help"},
@@ -32,78 +46,63 @@ inline constexpr std::array<Option, 13> global{{
      "the service (default: the only one)"},
 }};
 
-#define STAITHE_RUN_OPTIONS                                                                        \
-  {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"}, \
-      {"expect-plan",                                                                              \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "ID",                                                                                       \
-       Completes::nothing,                                                                         \
-       what_group,                                                                                 \
-       "refuse unless the plan has this id"},                                                      \
-      {"var",                                                                                      \
-       '\0',                                                                                       \
-       Takes::values,                                                                              \
-       "KEY=VALUE",                                                                                \
-       Completes::nothing,                                                                         \
-       what_group,                                                                                 \
-       "set a variable (repeatable)"},                                                             \
-      {"var-file",                                                                                 \
-       '\0',                                                                                       \
-       Takes::values,                                                                              \
-       "FILE",                                                                                     \
-       Completes::file,                                                                            \
-       what_group,                                                                                 \
-       "set the variables of a YAML file (repeatable)"},                                           \
-      {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},               \
-      {"parallel",                                                                                 \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "N",                                                                                        \
-       Completes::nothing,                                                                         \
-       how_group,                                                                                  \
-       "hosts in hand at a time (default: the playbook's)"},                                       \
-      {"max-failures",                                                                             \
-       '\0',                                                                                       \
-       Takes::value,                                                                               \
-       "N|N%",                                                                                     \
-       Completes::nothing,                                                                         \
-       how_group,                                                                                  \
-       "stop starting hosts after more failures than that"},                                       \
-  {                                                                                                \
-    "lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,                        \
-        "wait for another run, e.g. 5m (default: fail at once)"                                    \
-  }
+inline constexpr std::array<Option, 8> every_run{{
+    {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"},
+    {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group,
+     "refuse unless the plan has this id"},
+    {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group, "set a variable (repeatable)"},
+    {"var-file", '\0', Takes::values, "FILE", Completes::file, what_group,
+     "set the variables of a YAML file (repeatable)"},
+    {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},
+    {"parallel", '\0', Takes::value, "N", Completes::nothing, how_group,
+     "hosts in hand at a time (default: the playbook's)"},
+    {"max-failures", '\0', Takes::value, "N|N%", Completes::nothing, how_group,
+     "stop starting hosts after more failures than that"},
+    {"lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "wait for another run, e.g. 5m (default: fail at once)"},
+}};
 
-inline constexpr std::array<Option, 9> deploy{{
-    STAITHE_RUN_OPTIONS,
-    {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
-     "only the hosts that the last run of this commit left"},
-}};
-inline constexpr std::array<Option, 9> rollback{{
-    STAITHE_RUN_OPTIONS,
-    {"to", '\0', Takes::value, "RELEASE", Completes::nothing, what_group,
-     "this release, by its id or the beginning of its commit (default: the newest good one before the live "
-     "one)"},
-}};
-inline constexpr std::array<Option, 8> run{{STAITHE_RUN_OPTIONS}};
-inline constexpr std::array<Option, 11> exec{{
-    STAITHE_RUN_OPTIONS,
-    {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
-    {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
-    {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
-     "show identical output once, with the hosts that said it"},
-}};
-inline constexpr std::array<Option, 12> rotation{{
-    STAITHE_RUN_OPTIONS,
-    {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"},
-    {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
-     "for sessions to end (default: 60s)"},
-    {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
-     "at that deadline: cut what is still open, instead of failing"},
-    {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
-     "usable servers that must be left (default: 1)"},
-}};
+/// One of them, for commands that heed only some.
+constexpr Option one_of_a_run(std::string_view name) {
+  for (const auto& option : every_run)
+    if (option.name == name) return option;
+  throw "no such option";
+}
+
+inline constexpr auto deploy =
+    joined(every_run, std::array<Option, 1>{{
+                          {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
+                           "only the hosts that the last run of this commit left"},
+                      }});
+inline constexpr auto rollback =
+    joined(every_run, std::array<Option, 1>{{
+                          {"to", '\0', Takes::value, "RELEASE", Completes::nothing, what_group,
+                           "this release, by its id or the beginning of its commit (default: the newest good "
+                           "one before the live one)"},
+                      }});
+inline constexpr auto run = every_run;
+inline constexpr std::array<Option, 4> recover{
+    {one_of_a_run("dry-run"), one_of_a_run("expect-plan"), one_of_a_run("yes"), one_of_a_run("lock-wait")}};
+inline constexpr std::array<Option, 2> validate{{one_of_a_run("var"), one_of_a_run("var-file")}};
+inline constexpr auto exec = joined(
+    every_run,
+    std::array<Option, 3>{{
+        {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
+        {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
+        {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
+         "show identical output once, with the hosts that said it"},
+    }});
+inline constexpr auto rotation =
+    joined(every_run, std::array<Option, 4>{{
+                          {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
+                           "for the history and the lock"},
+                          {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+                           "for sessions to end (default: 60s)"},
+                          {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
+                           "at that deadline: cut what is still open, instead of failing"},
+                          {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
+                           "usable servers that must be left (default: 1)"},
+                      }});
 inline constexpr std::array<Option, 2> history{{
     {"last", '\0', Takes::value, "N", Completes::nothing, what_group,
      "so many runs, newest first (default: 20)"},
@@ -171,89 +170,45 @@ inline constexpr std::array<Option, 9> snapshot{{
      "tables at a time (default: staithe.yml's, 2)"},
     yes,
 }};
-#define STAITHE_BACKFILL_OPTIONS                                                                            \
-  dry_run, expect_plan,                                                                                     \
-      {"set",                                                                                               \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "SQL",                                                                                               \
-       Completes::nothing,                                                                                  \
-       what_group,                                                                                          \
-       "what becomes of the rows: \"country = 'DE'\""},                                                     \
-      {"where",                                                                                             \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "SQL",                                                                                               \
-       Completes::nothing,                                                                                  \
-       what_group,                                                                                          \
-       "which rows (default with --not-null: where it is NULL)"},                                           \
-      {"not-null",                                                                                          \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "COLUMN",                                                                                            \
-       Completes::nothing,                                                                                  \
-       what_group,                                                                                          \
-       "make this column NOT NULL around it, without keeping anybody out"},                                 \
-      {"batch-time",                                                                                        \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "TIME",                                                                                              \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "what a batch should take; its size follows (default: 200ms)"},                                      \
-      {"lock-timeout",                                                                                      \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "TIME",                                                                                              \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "the longest that a statement may wait for a lock; it is tried again (default: 500ms)"},             \
-      {"max-lag",                                                                                           \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "TIME",                                                                                              \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "rest while replication is further behind (default: 10s)"},                                          \
-      {"max-waiting",                                                                                       \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "N",                                                                                                 \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "rest while more sessions wait for locks (default: 5)"},                                             \
-      {"max-active",                                                                                        \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "N",                                                                                                 \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "rest while more sessions are active (default: never)"},                                             \
-      {"rest",                                                                                              \
-       '\0',                                                                                                \
-       Takes::value,                                                                                        \
-       "PERCENT",                                                                                           \
-       Completes::nothing,                                                                                  \
-       how_group,                                                                                           \
-       "rest after each batch, in percent of what it took (default: 0)"},                                   \
-      {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"}, { \
-    "timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"    \
-  }
+inline constexpr std::array<Option, 13> every_backfill{{
+    dry_run,
+    expect_plan,
+    {"set", '\0', Takes::value, "SQL", Completes::nothing, what_group,
+     "what becomes of the rows: \"country = 'DE'\""},
+    {"where", '\0', Takes::value, "SQL", Completes::nothing, what_group,
+     "which rows (default with --not-null: where it is NULL)"},
+    {"not-null", '\0', Takes::value, "COLUMN", Completes::nothing, what_group,
+     "make this column NOT NULL around it, without keeping anybody out"},
+    {"batch-time", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "what a batch should take; its size follows (default: 200ms)"},
+    {"lock-timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "the longest that a statement may wait for a lock; it is tried again (default: 500ms)"},
+    {"max-lag", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "rest while replication is further behind (default: 10s)"},
+    {"max-waiting", '\0', Takes::value, "N", Completes::nothing, how_group,
+     "rest while more sessions wait for locks (default: 5)"},
+    {"max-active", '\0', Takes::value, "N", Completes::nothing, how_group,
+     "rest while more sessions are active (default: never)"},
+    {"rest", '\0', Takes::value, "PERCENT", Completes::nothing, how_group,
+     "rest after each batch, in percent of what it took (default: 0)"},
+    {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"},
+    {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"},
+}};
 
-inline constexpr std::array<Option, 15> backfill{{
-    STAITHE_BACKFILL_OPTIONS,
-    {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
-     "the database's name, for scripts; else it is asked for"},
-    {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
-     "pause, go or abort: to the one that is under way"},
-}};
-inline constexpr std::array<Option, 15> stage_backfill{{
-    STAITHE_BACKFILL_OPTIONS,
-    {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
-     "the snapshot to clone (default: the newest)"},
-    {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
-}};
-#undef STAITHE_BACKFILL_OPTIONS
+inline constexpr auto backfill =
+    joined(every_backfill, std::array<Option, 2>{{
+                               {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
+                                "the database's name, for scripts; else it is asked for"},
+                               {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
+                                "pause, go or abort: to the one that is under way"},
+                           }});
+inline constexpr auto stage_backfill = joined(
+    every_backfill,
+    std::array<Option, 2>{{
+        {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
+         "the snapshot to clone (default: the newest)"},
+        {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
+    }});
 inline constexpr std::array<Option, 15> rehearse{{
     dry_run,
     expect_plan,
@@ -316,7 +271,5 @@ inline constexpr std::array<Option, 2> watch{{
     {"every", '\0', Takes::value, "TIME", Completes::nothing, what_group,
      "how often suites run that have no schedule (default: never)"},
 }};
-
-#undef STAITHE_RUN_OPTIONS
 
 }  // namespace staithe::cli::options
