@@ -58,7 +58,7 @@ class Run:
         self.started = time.monotonic()
         self.output = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
         self.process = subprocess.Popen(
-            [STAITHE] + self.arguments, cwd=sandbox.dir, env={**sandbox.environ, **(env or {})},
+            [*sandbox.as_user, STAITHE] + self.arguments, cwd=sandbox.dir, env={**sandbox.environ, **(env or {})},
             stdin=subprocess.DEVNULL, stdout=self.output[0], stderr=self.output[1], start_new_session=True)
         self.peak_kib = 0
 
@@ -106,17 +106,20 @@ class Run:
 
 
 class Sandbox:
-    """A fleet on loopback; see playbooks/demo/sandbox."""
+    """A fleet on loopback; see playbooks/demo/sandbox. With `user`, it and staithe run as that user."""
 
-    def __init__(self):
+    def __init__(self, user=None):
+        self.as_user = ["setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups", "--"] if user else []
         self.base = tempfile.mkdtemp(prefix="staithe-sys.", dir="/tmp")
+        if user:
+            shutil.chown(self.base, user, user)
         self.dir = os.path.join(self.base, "fleet")
         self.environ = {key: value for key, value in os.environ.items()
                         if not key.startswith(("STAITHE", "SANDBOX_")) and key not in ("NO_COLOR", "CI")}
         # Nothing of the person who runs the tests may count: no agent, no ssh_config.
         self.environ.pop("SSH_AUTH_SOCK", None)
         self.environ["HOME"] = self.base
-        done = subprocess.run([SANDBOX, "start", self.dir, "--owner", str(os.getpid())], env=self.environ,
+        done = subprocess.run([*self.as_user, SANDBOX, "start", self.dir, "--owner", str(os.getpid())], env=self.environ,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         if done.returncode != 0:
             shutil.rmtree(self.base, ignore_errors=True)
@@ -137,7 +140,7 @@ class Sandbox:
         return os.path.join(self.dir, *parts)
 
     def control(self, *words, check=True):
-        done = subprocess.run([SANDBOX, words[0], self.dir, *words[1:]], env=self.environ, stdout=subprocess.PIPE,
+        done = subprocess.run([*self.as_user, SANDBOX, words[0], self.dir, *words[1:]], env=self.environ, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=60)
         if check and done.returncode != 0:
             raise AssertionError(f"sandbox {' '.join(words)}: {done.stdout}")
