@@ -16,8 +16,8 @@ namespace {
 
 /// A key that is held sends a signal every 30 ms or so; who presses it twice takes longer.
 constexpr std::chrono::milliseconds key_repeats{100};
-/// A closing terminal and timeout(1) send two at once, some programs pass on what the terminal has sent already:
-/// that is one wish.
+/// A closing terminal and timeout(1) send two at once, some programs pass on what the terminal has sent
+/// already: that is one wish.
 constexpr std::chrono::milliseconds sent_in_twos{500};
 
 sigset_t handled() {

@@ -21,9 +21,9 @@ enum class SocketKind { admin, master };
 using DialBalancer = std::function<haproxy::Dial(const plan::Balancer&, SocketKind)>;
 
 /// Hosts in and out of rotation on all balancers of a plan. Thread safe for different hosts.
-/// While a host is out, a thread asks the balancers up to fifty times a second whether they are still the same
-/// process: one that was reloaded has forgotten the drain, and gets it again before many visitors reach an app
-/// that is down.
+/// While a host is out, a thread asks the balancers up to fifty times a second whether they are still the
+/// same process: one that was reloaded has forgotten the drain, and gets it again before many visitors reach
+/// an app that is down.
 class Rotations {
  public:
   Rotations(const plan::Plan& plan, const DialBalancer& dial);

@@ -99,12 +99,13 @@ class Rotation {
 
   /// What a balancer's process says of itself; throws as Socket::info does.
   using Glance = std::function<Info(Socket&)>;
-  /// Puts the phase's state back on every balancer that has another process than before: a reload has forgotten
-  /// it. To be called all the time while the app is down. The servers themselves are looked at where that was
-  /// not done for `whole_look`. One that does not answer within a second is not waited for: the next call meets
-  /// it. Throws Error{conflict} as the waits do, and what else it met, once all were asked. Returns the notes
-  /// that this left (they stay for take_notes too).
-  std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look, const Glance& glance);
+  /// Puts the phase's state back on every balancer that has another process than before: a reload has
+  /// forgotten it. To be called all the time while the app is down. The servers themselves are looked at
+  /// where that was not done for `whole_look`. One that does not answer within a second is not waited for:
+  /// the next call meets it. Throws Error{conflict} as the waits do, and what else it met, once all were
+  /// asked. Returns the notes that this left (they stay for take_notes too).
+  std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look,
+                                    const Glance& glance);
 
   Phase phase() const noexcept { return phase_; }
   /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known

@@ -32,7 +32,8 @@ struct Bracket {
   };
   std::string name;
   std::vector<Action> acquire;
-  /// Gives back when an acquire action failed, or when nothing was altered yet. Empty: it would not be right to.
+  /// Gives back when an acquire action failed, or when nothing was altered yet. Empty: it would not be right
+  /// to.
   std::vector<Action> undo;
   std::vector<Action> body;
   std::vector<Action> repair;  ///< brings the previous release back inside the bracket
