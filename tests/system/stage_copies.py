@@ -1,5 +1,8 @@
 """What arrives in staging is what production has, masked as declared, and nothing is written to production."""
+import fcntl
+import os
 import re
+import signal
 import subprocess
 
 import databases
@@ -69,6 +72,55 @@ class Copies(databases.StageTest):
         self.env["MASK_KEY"] = "another key"
         self.ok("stage", "snapshot")
         self.assertNotEqual(self.target.sql("SELECT md5(string_agg(email, ',' ORDER BY id)) FROM people", "staging"), first, "not keyed")
+
+    def test_a_planted_value_is_never_in_our_memory(self):
+        """Rows pass through the process masked: no dump of its memory has the values, neither while they are copied nor when the
+        report is made, in what was freed or not."""
+        self.source.psql("shop", "-c", f"""CREATE TABLE people (id int PRIMARY KEY, email text UNIQUE, name text, bare text);
+            INSERT INTO people SELECT i, '{PLANTED}-' || i || '@x.example', '{PLANTED}' || i, 'open-8812-' || i FROM generate_series(1, 20000) i;
+            ANALYZE people""")
+        self.project(masks="  public.people:\n    columns: {email: fake_email, name: hash, bare: {sql: \"CASE WHEN id % 2000 = 0 AND "
+                           "pg_catalog.pg_sleep(0.2) IS NULL THEN bare ELSE bare END\"}}\n")
+        for words in (("--require-masks", "--masks", self.masks_for_people()), ()):
+            with self.subTest(words):
+                # Nobody reads its report: at its end the process waits to write it.
+                process = self.start("stage", "snapshot", "--json", *words)
+                fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+                if not words:
+                    self.source.wait("SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event = 'PgSleep'")
+                    self.assertGreater(self.search_memory(process)["open-8812-"], 0, "what is not masked passes through here")
+                self.target.wait("(SELECT count(*) FROM pg_database WHERE datname = 'staging') = 1 AND NOT EXISTS "
+                                 "(SELECT FROM pg_stat_activity WHERE application_name LIKE 'staithe%')")
+                self.search_memory(process)
+                self.end(process, 0)
+                self.target.sql("DROP DATABASE staging")
+
+    def masks_for_people(self):
+        (self.directory / "people.yml").write_text("masks: 1\ntables:\n  public.people: {columns: {email: hash, name: null, bare: keep}}\n")
+        return "people.yml"
+
+    def search_memory(self, process):
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            found = {text: 0 for text in (PLANTED, "open-8812-", "people")}
+            with open(f"/proc/{process.pid}/maps", encoding="ascii") as maps, open(f"/proc/{process.pid}/mem", "rb", buffering=0) as memory:
+                for line in maps:
+                    span, rights = line.split()[:2]
+                    first, end = (int(number, 16) for number in span.split("-"))
+                    if "w" not in rights:  # what is only read comes from files
+                        continue
+                    try:
+                        memory.seek(first)
+                        content = memory.read(end - first)
+                    except (OSError, ValueError, OverflowError):
+                        continue
+                    for text in found:
+                        found[text] += content.count(text.encode())
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        self.assertGreater(found["people"], 0, "the search finds nothing at all")
+        self.assertEqual(found[PLANTED], 0, "what is masked was in our memory")
+        return found
 
     def test_columns_that_look_personal_need_a_rule(self):
         self.source.psql("shop", "-c", """CREATE TABLE t (id int, e_mail text, misc text, plain text, password_hash text);

@@ -1,0 +1,77 @@
+"""Traps of copying a live database which no other file sets: settings of roles and databases, the order of locks and snapshot,
+constraints that were never checked, circles of foreign keys."""
+import databases
+
+LIMITS = {"statement_timeout": "700ms", "idle_in_transaction_session_timeout": "700ms", "idle_session_timeout": "700ms",
+          "default_transaction_read_only": "on", "default_transaction_isolation": "serializable", "row_security": "on",
+          "search_path": "nowhere"}
+
+
+class Traps(databases.StageTest):
+    def test_limits_of_the_sources_role_do_not_end_a_session(self):
+        """The session that holds the snapshot has nothing to do while others copy."""
+        self.source.psql("postgres", "-c", "DROP ROLE IF EXISTS reader", "-c", "CREATE ROLE reader LOGIN PASSWORD 'pw'",
+                         "-c", "GRANT pg_read_all_data TO reader")
+        limits = dict(LIMITS, transaction_timeout="700ms") if int(databases.BIN.parent.name) >= 17 else LIMITS
+        for name, value in limits.items():
+            self.source.sql(f"ALTER ROLE reader SET {name} = '{value}'")
+        self.slow(rows=1500, seconds=0.002)
+        self.env["SOURCE"] = self.source.url("shop", "reader", "pw")
+        self.ok("stage", "snapshot")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "1500")
+        self.nothing_left_on_source()
+
+    def test_tables_are_locked_before_the_snapshot(self):
+        """The other way round a table that is truncated in between reads as empty, and nobody says so."""
+        self.source.sql("CREATE TABLE t AS SELECT 1 AS id", "shop")
+        size = self.source.log.stat().st_size
+        self.ok("stage", "snapshot")
+        with open(self.source.log, encoding="utf-8", errors="replace") as log:
+            log.seek(size)
+            said = log.read()
+        lock, export = said.index("LOCK TABLE ONLY"), said.index("pg_export_snapshot()")
+        self.assertLess(lock, export)
+        between = said[lock:export]
+        self.assertNotIn("ROLLBACK", between)
+        self.assertNotIn("COMMIT", between)
+
+    def test_a_snapshot_that_is_held_for_too_long_is_given_up(self):
+        oid = self.first()
+        self.project(masks=self.slow_table(rows=60000), snapshot="limits: {longest_snapshot: 2s}")
+        ended = self.staithe("stage", "snapshot")
+        self.assertEqual(ended.code, 1, str(ended))
+        self.assertIn("2s", ended.err)
+        self.still(oid)
+        self.nothing_left_on_source()
+        self.nothing_half()
+
+    def test_settings_of_the_database_alter_no_value(self):
+        """A type without a binary form goes as text, in which dates, spans, numbers and bytes look as settings say."""
+        self.source.psql("shop", "-c", """CREATE TABLE values_ (id int PRIMARY KEY, d date, s timestamptz, i interval, f float8, g float4, b bytea, a aclitem);
+            INSERT INTO values_ SELECT n, date '2026-02-03' + n, timestamptz '2026-02-03 04:05:06.789123+00' + n * interval '1 day', n * interval '1 year -3 days 4.5 seconds',
+                n / 3.0::float8, n / 3.0::float4, decode('00ff5c' || lpad(to_hex(n), 2, '0'), 'hex'), makeaclitem(10, 10, 'SELECT', false) FROM generate_series(1, 200) n""")
+        sums = self.source.checksums("shop")
+        for name, value in (("DateStyle", "German, DMY"), ("IntervalStyle", "sql_standard"), ("extra_float_digits", "-10"),
+                            ("bytea_output", "escape"), ("TimeZone", "Asia/Kathmandu"), ("standard_conforming_strings", "off")):
+            self.source.sql(f"ALTER DATABASE shop SET {name} = '{value}'")
+        self.assertIn("text", self.ok("stage", "snapshot", "-n").out)
+        self.ok("stage", "snapshot")
+        for name in ("DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "TimeZone", "standard_conforming_strings"):
+            self.assertEqual(self.target.sql(f"SHOW {name}", "staging"), self.source.sql(f"SHOW {name}", "shop"), "comes along")
+            self.target.sql(f"ALTER DATABASE staging RESET {name}")
+        self.assertEqual(self.target.checksums("staging"), sums)
+
+    def test_what_was_never_checked_stays_so_and_circles_are_closed(self):
+        self.source.psql("shop", "-c", """CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int);
+            INSERT INTO a VALUES (1, 1), (2, 2); INSERT INTO b VALUES (1, 2), (2, 1);
+            ALTER TABLE a ADD CONSTRAINT a_b FOREIGN KEY (b) REFERENCES b; ALTER TABLE b ADD CONSTRAINT b_a FOREIGN KEY (a) REFERENCES a;
+            CREATE TABLE c (id int, a int); INSERT INTO c VALUES (-1, 99);
+            ALTER TABLE c ADD CONSTRAINT c_a FOREIGN KEY (a) REFERENCES a NOT VALID; ALTER TABLE c ADD CONSTRAINT c_id CHECK (id > 0) NOT VALID""")
+        self.ok("stage", "snapshot")
+        checked = "SELECT string_agg(conname || convalidated, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid IN ('a'::regclass, 'b'::regclass, 'c'::regclass) AND contype IN ('c', 'f')"
+        self.assertEqual(self.target.sql(checked, "staging"), "a_btrue,b_atrue,c_afalse,c_idfalse")
+        self.assertEqual(self.target.checksums("staging"), self.source.checksums("shop"))
+
+
+if __name__ == "__main__":
+    databases.main()
