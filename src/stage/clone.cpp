@@ -2,12 +2,16 @@
 
 #include "numbers.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/stage/snapshots.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <set>
 
 namespace staithe::stage {
 namespace {
@@ -19,6 +23,44 @@ using base::Scope;
 constexpr base::Duration template_patience{15'000};
 constexpr base::Duration drop_patience{20'000};
 constexpr const char* mark_key = "staithe_clone";
+/// Of the advisory locks of runs; the other half of the key is the run's, as their clones' names have it.
+constexpr std::uint32_t claim_class = 0x7374'636c;  // "stcl"
+constexpr std::size_t run_digits = 8;
+
+std::string run_part(std::string_view run_id) {
+  return base::sha256_hex(run_id).substr(0, run_digits);
+}
+
+/// As PostgreSQL takes it: an integer with a sign.
+std::string lock_key(std::uint32_t number) {
+  return std::to_string(static_cast<std::int32_t>(number));
+}
+
+/// The run in the name of a clone; nothing for a database of another name.
+std::optional<std::uint32_t> run_of(std::string_view database) {
+  for (const auto prefix : {rehearsal_clones, backfill_clones}) {
+    if (!database.starts_with(prefix) || database.size() < prefix.size() + 1 + run_digits) continue;
+    const auto digits = database.substr(prefix.size() + 1, run_digits);
+    const auto rest = database.substr(prefix.size() + 1 + run_digits);
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+    const bool is_number = error == std::errc{} && end == digits.data() + digits.size();
+    if (is_number && rest.size() > 1 && rest[0] == '_' &&
+        rest.find_first_not_of("0123456789", 1) == std::string_view::npos)
+      return number;
+  }
+  return std::nullopt;
+}
+
+std::set<std::uint32_t> claimed_runs(pg::Session& cluster, const Scope& scope) {
+  const auto rows = cluster.run(
+      "SELECT objid FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = " +
+          std::to_string(claim_class),
+      scope);
+  std::set<std::uint32_t> runs;
+  for (const auto& row : rows.rows) runs.insert(static_cast<std::uint32_t>(number_of(row[0])));
+  return runs;
+}
 
 std::optional<CloneMark> from_comment(const std::string& comment) {
   const auto document = nlohmann::json::parse(comment, nullptr, false);
@@ -29,6 +71,7 @@ std::optional<CloneMark> from_comment(const std::string& comment) {
   out.snapshot = mark.value("snapshot", "");
   out.run_id = mark.value("run", "");
   out.made_at = mark.value("made_at", std::int64_t{0});
+  out.kept = mark.value("kept", false);
   return out;
 }
 
@@ -52,6 +95,11 @@ void create(pg::Session& cluster, const std::string& sql, const Scope& scope) {
   }
 }
 
+void write_mark(pg::Session& cluster, const std::string& name, const CloneMark& mark, const Scope& scope) {
+  cluster.run("COMMENT ON DATABASE " + pg::quoted_name(name) + " IS " + pg::quoted_literal(to_comment(mark)),
+              scope);
+}
+
 /// TEMPLATE copies what is in the database, not what ALTER DATABASE … SET says of it.
 void copy_settings(pg::Session& cluster, const std::string& snapshot, const std::string& name,
                    const Scope& scope) {
@@ -73,32 +121,58 @@ void copy_settings(pg::Session& cluster, const std::string& snapshot, const std:
 }  // namespace
 
 std::string to_comment(const CloneMark& mark) {
-  return nlohmann::json{
-      {mark_key, {{"snapshot", mark.snapshot}, {"run", mark.run_id}, {"made_at", mark.made_at}}}}
-      .dump();
+  nlohmann::json fields{{"snapshot", mark.snapshot}, {"run", mark.run_id}, {"made_at", mark.made_at}};
+  if (mark.kept) fields["kept"] = true;
+  return nlohmann::json{{mark_key, fields}}.dump();
+}
+
+std::string clone_name(std::string_view prefix, std::string_view run_id, int number) {
+  return fmt::format("{}_{}_{}", prefix, run_part(run_id), number);
+}
+
+CloneClaim::CloneClaim(const std::string& cluster_url, const std::string& run_id, const Scope& scope)
+    : session_(connect_cluster(cluster_url, {}, scope)) {
+  const auto run = static_cast<std::uint32_t>(std::stoul(run_part(run_id), nullptr, 16));
+  session_.run(
+      "SELECT pg_catalog.pg_advisory_lock_shared(" + lock_key(claim_class) + ", " + lock_key(run) + ")",
+      scope);
+}
+
+pg::Session connect_clone(const std::string& url, const std::string& name, const Scope& scope) {
+  pg::Session session(url, {name, std::chrono::seconds(10)}, scope);
+  lift_limits(session, scope);
+  return session;
 }
 
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   const auto rows = cluster.run(
-      "SELECT d.datname, shobj_description(d.oid, 'pg_database'), pg_database_size(d.oid), "
-      "(SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) "
-      "FROM pg_database d WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'",
+      "SELECT d.datname, shobj_description(d.oid, 'pg_database'),"
+      " CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,"
+      " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d"
+      " WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'"
+      " OR (shobj_description(d.oid, 'pg_database') IS NULL AND d.datname LIKE 'staithe\\_%')",
       scope);
+  // Asked afterwards: a run has its lock before it has a clone.
+  const auto claimed = claimed_runs(cluster, scope);
   std::vector<CloneInfo> clones;
-  for (const auto& row : rows.rows)
-    if (const auto mark = from_comment(row[1].value_or("")))
-      clones.push_back(
-          {row[0].value_or(""), *mark, number_of(row[2]), static_cast<std::uint32_t>(number_of(row[3]))});
+  for (const auto& row : rows.rows) {
+    const auto mark = from_comment(row[1].value_or(""));
+    CloneInfo one{row[0].value_or(""), mark.value_or(CloneMark{}), number_of(row[2]),
+                  static_cast<std::uint32_t>(number_of(row[3])), false};
+    const auto run = run_of(one.database);
+    if (!mark && !run) continue;
+    one.claimed = run && claimed.contains(*run);
+    clones.push_back(std::move(one));
+  }
   std::sort(clones.begin(), clones.end(),
             [](const auto& a, const auto& b) { return a.mark.made_at < b.mark.made_at; });
   return clones;
 }
 
-std::vector<std::string> drop_stale_clones(pg::Session& cluster, std::chrono::seconds age,
-                                           const Scope& scope) {
+std::vector<std::string> drop_stale_clones(pg::Session& cluster, const Scope& scope) {
   std::vector<std::string> dropped;
   for (const auto& clone : list_clones(cluster, scope)) {
-    if (clone.sessions > 0 || now_seconds() - clone.mark.made_at < age.count()) continue;
+    if (!clone.is_left_behind()) continue;
     cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(clone.database), scope);
     dropped.push_back(clone.database);
   }
@@ -123,9 +197,8 @@ Clone::Clone(std::string cluster_url, const std::string& snapshot, const std::st
   }
   made_ = true;
   try {
-    cluster.run("COMMENT ON DATABASE " + pg::quoted_name(name) + " IS " +
-                    pg::quoted_literal(to_comment(CloneMark{snapshot, run_id, now_seconds()})),
-                scope);
+    mark_ = CloneMark{snapshot, run_id, now_seconds(), false};
+    write_mark(cluster, name, mark_, scope);
     copy_settings(cluster, snapshot, name, scope);
   } catch (...) {
     drop();
@@ -138,12 +211,19 @@ Clone::Clone(Clone&& other) noexcept
     : cluster_url_(std::move(other.cluster_url_)),
       name_(std::move(other.name_)),
       url_(std::move(other.url_)),
+      mark_(std::move(other.mark_)),
       took_(other.took_),
       made_(std::exchange(other.made_, false)),
       kept_(other.kept_) {}
 
 Clone::~Clone() {
   if (made_ && !kept_) drop();
+}
+
+void Clone::keep(const Scope& scope) {
+  kept_ = mark_.kept = true;
+  auto cluster = connect_cluster(cluster_url_, {}, scope);
+  write_mark(cluster, name_, mark_, scope);
 }
 
 void Clone::drop() noexcept {

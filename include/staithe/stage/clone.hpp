@@ -3,31 +3,54 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Throw-away copies of a snapshot.
 namespace staithe::stage {
 
-/// What stands in the comment of a clone, so that it is known for one: the snapshot's name and the run.
+/// What stands in the comment of a clone: the snapshot's name and the run.
 struct CloneMark {
   std::string snapshot, run_id;
   std::int64_t made_at = 0;  ///< seconds since 1970
+  bool kept = false;         ///< somebody wants to look at it
 };
 std::string to_comment(const CloneMark& mark);
 
+/// The name of a run's clone, which says what it is and whose: a clone that was still being made when its run
+/// was killed has no comment.
+std::string clone_name(std::string_view prefix, std::string_view run_id, int number);
+inline constexpr std::string_view rehearsal_clones = "staithe_rehearsal",
+                                  backfill_clones = "staithe_backfill";
+
+/// While it lives, nobody takes the clones of this run for left behind, however long they have no session: an
+/// advisory lock of a session of its own, which ends with the process.
+class CloneClaim {
+ public:
+  CloneClaim(const std::string& cluster_url, const std::string& run_id, const base::Scope& scope);
+
+ private:
+  pg::Session session_;
+};
+
+/// A session of ours on a clone: the limits that came along from production's database are lifted for it.
+pg::Session connect_clone(const std::string& url, const std::string& name, const base::Scope& scope);
+
 struct CloneInfo {
   std::string database;
-  CloneMark mark;
+  CloneMark mark;  ///< empty for one whose run was killed before it was there
   std::uint64_t size_bytes = 0;
   std::uint32_t sessions = 0;
+  bool claimed = false;  ///< its run is alive
+  /// Of no use to anybody.
+  bool is_left_behind() const { return !claimed && !mark.kept && sessions == 0; }
 };
 
 /// All clones of the cluster, the oldest first.
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const base::Scope& scope);
 
-/// Drops those whose run is gone: nobody is connected and they are older than `age`. Returns their names.
-std::vector<std::string> drop_stale_clones(pg::Session& cluster, std::chrono::seconds age,
-                                           const base::Scope& scope);
+/// Drops those that are left behind; returns their names.
+std::vector<std::string> drop_stale_clones(pg::Session& cluster, const base::Scope& scope);
 
 /// A database made with CREATE DATABASE … TEMPLATE, by copying files where the server can (15 and later), and
 /// dropped with the object, whatever happens. The template must have no sessions: others may not be made to
@@ -48,13 +71,14 @@ class Clone {
   const std::string& url() const { return url_; }
   const std::string& name() const { return name_; }
   std::chrono::microseconds took() const { return took_; }
-  /// It stays when the object goes.
-  void keep() { kept_ = true; }
+  /// It stays when the object goes, until somebody drops it by its name.
+  void keep(const base::Scope& scope);
 
  private:
   void drop() noexcept;
 
   std::string cluster_url_, name_, url_;
+  CloneMark mark_;
   std::chrono::microseconds took_{0};
   bool made_ = false, kept_ = false;
 };

@@ -120,7 +120,6 @@ struct RehearsalPlan {
   std::string snapshot_lsn;
   std::vector<std::string> masked;   ///< columns whose values are not production's
   std::vector<std::string> partial;  ///< tables without some or all of production's rows: "app.users"
-  std::string clone_prefix = "staithe_rehearsal";
   std::vector<MigrationFile> files;
   std::string command;                       ///< a migration command instead of files; "" for none
   std::vector<plan::FileSum> command_files;  ///< that it applies, so that a deploy can ask for them

@@ -67,7 +67,12 @@ Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 
-/// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1".
+/// No limit that staging's roles or databases have ends a session of ours, whose statements may last for
+/// hours and which may have nothing to do for as long.
+void lift_limits(pg::Session& session, const base::Scope& scope);
+
+/// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1". Its
+/// limits are lifted.
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope);
 
 }  // namespace staithe::stage

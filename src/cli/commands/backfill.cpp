@@ -322,10 +322,11 @@ int run_stage_backfill(App& app) {
   auto out = staged(plan);
   stage::BesideLoad::Stalls stalls;
   out.run = [&](const std::string& run_id, event::EventSink& sink) {
-    const auto name = "staithe_backfill_" + base::sha256_hex(run_id).substr(0, 8);
-    stage::Clone clone(cluster_url, plan.snapshot, name, run_id,
-                       base::Scope::lasting(std::chrono::hours(1), &app.stops().soft));
-    if (app.args().has("keep-clone")) clone.keep();
+    const auto making = base::Scope::lasting(std::chrono::hours(1), &app.stops().soft);
+    const stage::CloneClaim claim(cluster_url, run_id, making);
+    stage::Clone clone(cluster_url, plan.snapshot, stage::clone_name(stage::backfill_clones, run_id, 1),
+                       run_id, making);
+    if (app.args().has("keep-clone")) clone.keep(making);
     stage::BesideLoad load(clone.url(), plan.spec.table, scope_of(app));
     const auto finished = perform(app, plan, {clone.url(), {}}, run_id, sink);
     stalls = load.finish();

@@ -7,6 +7,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/stage/clone.hpp"
 #include "staithe/stage/snapshot.hpp"
 
 #include <fmt/format.h>
@@ -56,31 +57,78 @@ nlohmann::json record_of(const stage::Snapshot& snapshot) {
           {"run", marker.run_id}};
 }
 
-void print_table(App& app, const std::vector<stage::Snapshot>& snapshots) {
+const char* state_of(const stage::CloneInfo& clone) {
+  if (clone.mark.kept) return "clone, kept";
+  return clone.is_left_behind() ? "clone, left behind" : "clone, in use";
+}
+
+nlohmann::json record_of(const stage::CloneInfo& clone) {
+  return {{"type", "clone"},           {"database", clone.database},
+          {"state", state_of(clone)},  {"snapshot", clone.mark.snapshot},
+          {"run", clone.mark.run_id},  {"size_bytes", clone.size_bytes},
+          {"sessions", clone.sessions}};
+}
+
+void print_table(App& app, const std::vector<stage::Snapshot>& snapshots,
+                 const std::vector<stage::CloneInfo>& clones) {
   std::vector<std::vector<std::string>> rows{{"SNAPSHOT", "STATE", "AGE", "SIZE", "ROWS", "MASKED", "FROM"}};
   for (const auto& one : snapshots)
     rows.push_back({one.database, state_of(one), age_of(one), base::bytes_text(one.size_bytes),
                     std::to_string(one.marker.rows), fmt::format("{} columns", one.marker.masked.size()),
                     one.marker.origin.where});
+  for (const auto& one : clones)
+    rows.push_back({one.database, state_of(one), "-", base::bytes_text(one.size_bytes), "-", "-",
+                    one.mark.snapshot.empty() ? "-" : one.mark.snapshot});
   app.print(aligned(rows));
 }
 
+struct Meant {
+  std::vector<stage::Snapshot> snapshots;
+  std::vector<stage::CloneInfo> clones;
+};
+
 /// The ones that the command line means.
-std::vector<stage::Snapshot> meant(App& app, std::vector<stage::Snapshot> all) {
-  std::vector<stage::Snapshot> chosen;
+Meant meant(App& app, std::vector<stage::Snapshot> snapshots, std::vector<stage::CloneInfo> clones) {
+  Meant chosen;
   for (const auto& name : app.args().positionals) {
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.database == name; });
-    if (found == all.end())
+    const auto is_it = [&](const auto& one) { return one.database == name; };
+    const auto snapshot = std::find_if(snapshots.begin(), snapshots.end(), is_it);
+    const auto clone = std::find_if(clones.begin(), clones.end(), is_it);
+    if (snapshot != snapshots.end())
+      chosen.snapshots.push_back(*snapshot);
+    else if (clone != clones.end())
+      chosen.clones.push_back(*clone);
+    else
       throw base::Error(
           base::ErrorCode::not_found,
           fmt::format("no snapshot '{}'\n  next  staithe stage list    shows what there is", name));
-    chosen.push_back(*found);
   }
-  if (app.args().has("unfinished"))
-    for (auto& one : all)
-      if (one.marker.state == stage::Marker::State::building) chosen.push_back(std::move(one));
+  if (!app.args().has("unfinished")) return chosen;
+  for (auto& one : snapshots)
+    if (one.marker.state == stage::Marker::State::building) chosen.snapshots.push_back(std::move(one));
+  for (auto& one : clones)
+    if (one.is_left_behind()) chosen.clones.push_back(std::move(one));
   return chosen;
+}
+
+/// Clones are thrown away without a question, but not while somebody is at them.
+int drop_clones(App& app, pg::Session& session, const std::vector<stage::CloneInfo>& clones) {
+  for (const auto& clone : clones) {
+    if (only_prints(app)) {
+      app.print(fmt::format("would drop {} ({}, {})\n", clone.database, state_of(clone),
+                            base::bytes_text(clone.size_bytes)));
+      continue;
+    }
+    if ((clone.claimed || clone.sessions > 0) && !app.args().has("disconnect"))
+      return app.fail(exit_refused,
+                      fmt::format("{} is in use; it was not dropped\n  next  the same with --disconnect",
+                                  clone.database));
+    stage::Snapshot database;
+    database.database = clone.database;
+    stage::drop_snapshot(session, database, true, scope_of(app));
+    app.print(fmt::format("dropped {}\n", clone.database));
+  }
+  return exit_done;
 }
 
 /// What a run has completed goes only with its name said again.
@@ -101,15 +149,17 @@ int run_stage_list(App& app) {
   const auto url = url_value(app, loaded, target_of(loaded).url);
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
   const auto snapshots = stage::list_snapshots(session, scope_of(app));
+  const auto clones = stage::list_clones(session, scope_of(app));
   if (app.json()) {
     Records records(app);
     for (const auto& one : snapshots) records.write(record_of(one));
+    for (const auto& one : clones) records.write(record_of(one));
     return exit_done;
   }
-  if (snapshots.empty())
+  if (snapshots.empty() && clones.empty())
     app.say(fmt::format("no snapshot in {}", session.where()));
   else
-    print_table(app, snapshots);
+    print_table(app, snapshots, clones);
   return exit_done;
 }
 
@@ -119,7 +169,9 @@ int run_stage_drop(App& app) {
   auto loaded = load(app);
   const auto url = url_value(app, loaded, target_of(loaded).url);
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
-  for (const auto& snapshot : meant(app, stage::list_snapshots(session, scope_of(app)))) {
+  const auto chosen =
+      meant(app, stage::list_snapshots(session, scope_of(app)), stage::list_clones(session, scope_of(app)));
+  for (const auto& snapshot : chosen.snapshots) {
     if (only_prints(app)) {
       app.print(fmt::format("would drop {} ({}, {})\n", snapshot.database, state_of(snapshot),
                             base::bytes_text(snapshot.size_bytes)));
@@ -132,7 +184,7 @@ int run_stage_drop(App& app) {
     stage::drop_snapshot(session, snapshot, app.args().has("disconnect"), scope_of(app));
     app.print(fmt::format("dropped {}\n", snapshot.database));
   }
-  return exit_done;
+  return drop_clones(app, session, chosen.clones);
 }
 
 }  // namespace staithe::cli

@@ -61,7 +61,7 @@ bool After::failed() const {
 }
 
 void After::before() {
-  pg::Session session(clone_.url(), {"staithe looks", std::chrono::seconds(10)}, scope_);
+  auto session = connect_clone(clone_.url(), "staithe looks", scope_);
   std::vector<Query> queries = plan_.settings.queries;
   std::vector<std::uint64_t> calls(queries.size(), 0);
   if (!run_.source_url.empty()) {
@@ -81,7 +81,7 @@ void After::before() {
 
 void After::after(const std::vector<std::string>& tables) {
   {
-    pg::Session session(clone_.url(), {"staithe looks", std::chrono::seconds(10)}, scope_);
+    auto session = connect_clone(clone_.url(), "staithe looks", scope_);
     side_effects(session);
     invalid_indexes(session);
     if (failed()) return;
@@ -171,10 +171,10 @@ void After::down(const std::vector<std::string>& tables) {
       down.error = fmt::format("{}:{}: {}", statement.file, statement.line, statement.failure->message);
   }
   if (down.passed) {
-    pg::Session now(clone_.url(), {"staithe looks", std::chrono::seconds(10)}, scope_);
+    auto now = connect_clone(clone_.url(), "staithe looks", scope_);
     down.schema_difference = difference(schema_before_, schema_lines(now, scope_));
     const Clone untouched(run_.cluster_url, plan_.snapshot, clone_.name() + "_was", run_.run_id, scope_);
-    pg::Session was(untouched.url(), {"staithe looks", std::chrono::seconds(10)}, scope_);
+    auto was = connect_clone(untouched.url(), "staithe looks", scope_);
     for (const auto& table : tables) {
       const auto columns = column_names(was, table, scope_);
       if (columns.empty() || column_names(now, table, scope_) != columns) continue;

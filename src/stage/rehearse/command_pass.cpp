@@ -146,7 +146,7 @@ CheckReport run_program(const std::string& command, const std::string& url, cons
 
 void measure_command(const RehearsalPlan& plan, const RehearsalRun& run, const Clone& clone,
                      RehearsalReport& report, const Scope& scope) {
-  pg::Session session(clone.url(), {"staithe rehearsal", std::chrono::seconds(10)}, scope);
+  auto session = connect_clone(clone.url(), "staithe rehearsal", scope);
   report.server_version = session.run("SHOW server_version", scope).rows.at(0)[0].value_or("");
   CommandTrace trace(clone.url(), scope);
   const auto before = read_state(session, scope);

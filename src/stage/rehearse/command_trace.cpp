@@ -2,6 +2,8 @@
 
 #include "sql_text.hpp"
 
+#include "staithe/stage/clone.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -105,7 +107,7 @@ std::vector<CommandTrace::Seen> merged(std::vector<CommandTrace::Seen> triggered
 }
 
 CommandTrace::CommandTrace(const std::string& url, const Scope& scope)
-    : session_(url, {"staithe trace", std::chrono::seconds(10)}, scope),
+    : session_(connect_clone(url, "staithe trace", scope)),
       watcher_(url, {"staithe trace", std::chrono::seconds(10)}, scope),
       scope_(scope) {
   install();

@@ -1,6 +1,7 @@
 #include "lock_gate.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/stage/clone.hpp"
 
 #include <algorithm>
 
@@ -54,8 +55,7 @@ bool LockGate::close(const std::vector<std::string>& tables) {
   if (tables.empty()) return false;
   try {
     if (!session_ || !session_->usable())
-      session_ =
-          std::make_unique<pg::Session>(url_, pg::Options{"staithe gate", std::chrono::seconds(10)}, scope_);
+      session_ = std::make_unique<pg::Session>(connect_clone(url_, "staithe gate", scope_));
     session_->run("BEGIN", scope_);
     for (const auto& table : tables)
       session_->run("LOCK TABLE ONLY " + table + " IN SHARE UPDATE EXCLUSIVE MODE NOWAIT", scope_);

@@ -77,8 +77,7 @@ class OpenReader {
   /// Opens a transaction that has read `table`; false when that is no table that can be read any more.
   bool open(const std::string& table) {
     finish();
-    session_ =
-        std::make_unique<pg::Session>(url_, pg::Options{"staithe reader", std::chrono::seconds(10)}, scope_);
+    session_ = std::make_unique<pg::Session>(connect_clone(url_, "staithe reader", scope_));
     try {
       session_->run("BEGIN", scope_);
       session_->run("SELECT FROM " + table + " LIMIT 1", scope_, pg::Rows::drop);
@@ -208,7 +207,7 @@ Finding* finding_of(RehearsalReport& report, const StatementReport& statement, c
 
 std::vector<ReadyLoad> ready_workload(const Clone& clone, const std::vector<Load>& loads,
                                       RehearsalReport& report, const Scope& scope) {
-  pg::Session session(clone.url(), {"staithe workload", std::chrono::seconds(10)}, scope);
+  auto session = connect_clone(clone.url(), "staithe workload", scope);
   std::vector<std::string> remarks;
   auto out = ready_loads(session, loads, remarks, scope);
   for (auto& remark : remarks)

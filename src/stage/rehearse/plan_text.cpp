@@ -124,7 +124,6 @@ std::string to_json(const RehearsalPlan& plan) {
                       {"snapshot_lsn", plan.snapshot_lsn},
                       {"masked", plan.masked},
                       {"partial", plan.partial},
-                      {"clone_prefix", plan.clone_prefix},
                       {"files", files},
                       {"command", plan.command},
                       {"command_files", plan::text_of(plan.command_files)},

@@ -24,9 +24,6 @@ using base::Scope;
 using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
-/// A rehearsal that was killed leaves its clones; nobody is connected to them then.
-constexpr std::chrono::hours stale_after{1};
-
 class Rehearsal {
  public:
   Rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink, const Scope& scope)
@@ -140,8 +137,7 @@ class Rehearsal {
   }
 
   Clone clone(const std::string& why) {
-    const auto name =
-        fmt::format("{}_{}_{}", plan_.clone_prefix, base::sha256_hex(run_.run_id).substr(0, 8), ++clones_);
+    const auto name = clone_name(rehearsal_clones, run_.run_id, ++clones_);
     std::optional<Clone> made;
     step("clone", "clone " + plan_.snapshot + " " + why, [&] {
       made.emplace(run_.cluster_url, plan_.snapshot, name, run_.run_id, scope_);
@@ -151,9 +147,10 @@ class Rehearsal {
   }
 
   void passes() {
+    const CloneClaim claim(run_.cluster_url, run_.run_id, scope_);
     {
       auto cluster = connect_cluster(run_.cluster_url, {}, scope_);
-      drop_stale_clones(cluster, stale_after, scope_);
+      drop_stale_clones(cluster, scope_);
     }
     measure();
     const bool failed = std::any_of(report_.statements.begin(), report_.statements.end(),
@@ -184,7 +181,7 @@ class Rehearsal {
 
   void measure() {
     auto copy = clone("to measure");
-    if (plan_.keep_clone) copy.keep();
+    if (plan_.keep_clone) copy.keep(scope_);
     report_.clone_took = copy.took();
     After after(plan_, run_, copy, report_, scope_);
     step("before", "look at the snapshot", [&] {
@@ -277,7 +274,7 @@ class Rehearsal {
     if (!loads_.empty()) return;
     loads_ = plan_.settings.workload;
     if (!loads_.empty()) return;
-    pg::Session session(copy.url(), {"staithe workload", std::chrono::seconds(10)}, scope_);
+    auto session = connect_clone(copy.url(), "staithe workload", scope_);
     loads_ = automatic_loads(session, tables_, scope_);
   }
 

@@ -5,6 +5,7 @@
 #include "violations.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/stage/clone.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -131,8 +132,7 @@ Workload::~Workload() {
 /// Even to prepare a statement waits for the lock of its table, which is a stall like any other.
 std::unique_ptr<pg::Session> Workload::open(std::size_t index) {
   const Scope until_done = Scope::lasting(longest, &done_);
-  auto session = std::make_unique<pg::Session>(
-      url_, pg::Options{"staithe workload", std::chrono::seconds(10)}, until_done);
+  auto session = std::make_unique<pg::Session>(connect_clone(url_, "staithe workload", until_done));
   const auto began = steady_clock::now();
   try {
     session->prepare("load", loads_[index].load.sql, until_done);

@@ -51,6 +51,8 @@ class Runner {
   const std::string& database() const { return context_.database; }
   bool has_database() const { return has_database_; }
   bool is_done() const { return is_done_; }
+  /// The name that a finished copy has which could not get its own; "" for none.
+  const std::string& kept_as() const { return kept_as_; }
   /// Whether there ever was a database of this run.
   bool has_changed() const { return has_changed_; }
   std::string watch_says() const { return watch_ ? watch_->why() : std::string(); }
@@ -241,7 +243,7 @@ class Runner {
   void swap() {
     phase(8, "swap", "rename to " + plan_.target.database, [&] {
       auto done = marker(Marker::State::complete);
-      const auto aside = swap_in(context_, *cluster_, done);
+      const auto aside = swap_or_keep(done);
       is_done_ = true;
       const auto dropped = drop_old(context_, *cluster_);
       std::string text = fmt::format("{} rows", rows_);
@@ -252,6 +254,25 @@ class Runner {
         text += fmt::format("; {} was dropped", old == aside ? "the one before" : old);
       return text;
     });
+  }
+
+  /// What took hours to copy is not thrown away for a name.
+  std::string swap_or_keep(const Marker& done) {
+    try {
+      return swap_in(context_, *cluster_, done);
+    } catch (const base::Error& error) {
+      if (stop_.requested()) throw;
+      if (!cluster_->usable())
+        cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), context_.scope));
+      // Its COMMIT may have been what was not heard of any more.
+      if (!database_exists(*cluster_, context_.database, context_.scope)) return {};
+      kept_as_ = keep_beside(context_, *cluster_, done);
+      has_database_ = false;
+      rethrow_within(error,
+                     fmt::format("the copy is whole and is {} now, because {} could not make room for it",
+                                 kept_as_, plan_.target.database));
+    }
+    return {};
   }
 
   Marker marker(Marker::State state) const {
@@ -279,7 +300,7 @@ class Runner {
   std::optional<pg::Session> cluster_, holder_;
   std::mutex mutex_;  ///< of both sessions while there are jobs
   std::optional<Watch> watch_;
-  std::string lsn_, phase_ = "lock";
+  std::string lsn_, phase_ = "lock", kept_as_;
   Instant taken_at_;
   Counters counters_;
   Lost lost_;
@@ -337,6 +358,10 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       finished.exit_code = stop.requested() ? interrupted_exit_code.load() : runner.has_changed() ? 1 : 4;
       finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
       if (why.empty()) finished.next = ways_out(error, plan);
+      if (!runner.kept_as().empty())
+        finished.next.push_back(fmt::format(
+            "staithe stage rehearse --source {} ...    the new snapshot has everything but the name",
+            runner.kept_as()));
       finished.next.push_back(
           fmt::format("staithe stage snapshot    try again{}",
                       plan.target.exists ? "; " + plan.target.database + " is as it was" : ""));

@@ -144,12 +144,23 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
   return *answer.rows[0][0];
 }
 
+void lift_limits(pg::Session& session, const base::Scope& scope) {
+  std::string sql =
+      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+      "SET default_transaction_read_only = off;";
+  if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
+  if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
+  session.run(sql, scope);
+}
+
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope) {
   // A session in the snapshot's own database would keep it from being renamed or cloned.
   std::optional<base::Error> first;
   for (const char* database : {"postgres", "template1"}) {
     try {
-      return pg::Session(pg::with_database(url, database), options, scope);
+      pg::Session session(pg::with_database(url, database), options, scope);
+      lift_limits(session, scope);
+      return session;
     } catch (const base::Error& error) {
       if (!is_about_database(error)) throw;
       if (!first) first = error;

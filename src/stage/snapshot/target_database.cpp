@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <thread>
 
 namespace staithe::stage {
 namespace {
@@ -37,13 +39,6 @@ void end_sessions(pg::Session& cluster, const std::string& database, const base:
       std::vector<pg::Value>{database}, scope);
 }
 
-bool exists(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
-  return !cluster
-              .query("SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
-                     std::vector<pg::Value>{database}, scope)
-              .rows.empty();
-}
-
 /// "shop_20261120_205501" for the one that steps aside, and "shop_20261120_205501_2" when that is taken by
 /// one of the same second.
 std::string aside_name(pg::Session& cluster, const std::string& name,
@@ -55,11 +50,18 @@ std::string aside_name(pg::Session& cluster, const std::string& name,
   for (int count = 1;; ++count) {
     const std::string tail = "_" + stamp + (count == 1 ? "" : "_" + std::to_string(count));
     std::string aside = name.substr(0, longest - tail.size()) + tail;
-    if (!exists(cluster, aside, scope)) return aside;
+    if (!database_exists(cluster, aside, scope)) return aside;
   }
 }
 
 }  // namespace
+
+bool database_exists(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
+  return !cluster
+              .query("SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
+                     std::vector<pg::Value>{database}, scope)
+              .rows.empty();
+}
 
 void create_database(Context& context, pg::Session& cluster, const Marker& marker) {
   cluster.run(create_statement(context), context.scope);
@@ -86,25 +88,61 @@ void write_marker(pg::Session& cluster, const std::string& database, const Marke
               scope);
 }
 
-std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker) {
-  const auto& name = context.plan.target.database;
-  std::string aside;
-  if (exists(cluster, name, context.scope)) {
-    std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
-    for (const auto& snapshot : list_snapshots(cluster, context.scope))
-      if (snapshot.database == name) taken = snapshot.marker.taken_at;
-    aside = aside_name(cluster, name, taken, context.scope);
-    if (context.plan.settings.replace) end_sessions(cluster, name, context.scope);
+namespace {
+
+/// How long sessions in the old snapshot are waited for.
+constexpr std::chrono::seconds swap_patience{20};
+constexpr const char* database_in_use = "55006";
+
+/// Ends sessions in a database again and again, from a session of its own. While it is being renamed nobody
+/// can come in, and the server waits some seconds for those who are there: with this they all end, however
+/// fast they came back after they were ended before.
+/// https://www.postgresql.org/docs/current/sql-alterdatabase.html
+class Emptier {
+ public:
+  Emptier(const Context& context, std::string database)
+      : database_(std::move(database)),
+        session_(connect_cluster(context.run.target_url, target_options(), context.scope)),
+        thread_([this] { work(); }) {}
+  ~Emptier() {
+    done_.request();
+    thread_.join();
   }
+  Emptier(const Emptier&) = delete;
+  Emptier& operator=(const Emptier&) = delete;
+
+ private:
+  void work() noexcept {
+    const auto scope = base::Scope::lasting(swap_patience + std::chrono::seconds(10), &done_);
+    try {
+      do {
+        session_.query(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+            " WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()",
+            std::vector<pg::Value>{database_}, scope);
+      } while (base::sleep_for(std::chrono::milliseconds(50), scope) == base::Woke::ready);
+    } catch (const std::exception&) {
+      // No right to end them: the rename says that somebody is there.
+    }
+  }
+
+  std::string database_;
+  base::Cancel done_;
+  pg::Session session_;
+  std::thread thread_;
+};
+
+void rename(pg::Session& cluster, const std::string& from, const std::string& to, const base::Scope& scope) {
+  cluster.run(fmt::format("ALTER DATABASE {} RENAME TO {}", pg::quoted_name(from), pg::quoted_name(to)),
+              scope);
+}
+
+void exchange(Context& context, pg::Session& cluster, const Marker& marker, const std::string& name,
+              const std::string& aside) {
   cluster.run("BEGIN", context.scope);
   try {
-    if (!aside.empty())
-      cluster.run(
-          fmt::format("ALTER DATABASE {} RENAME TO {}", pg::quoted_name(name), pg::quoted_name(aside)),
-          context.scope);
-    cluster.run(fmt::format("ALTER DATABASE {} RENAME TO {}", pg::quoted_name(context.database),
-                            pg::quoted_name(name)),
-                context.scope);
+    if (!aside.empty()) rename(cluster, name, aside, context.scope);
+    rename(cluster, context.database, name, context.scope);
     write_marker(cluster, name, marker, context.scope);
     cluster.run(fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", pg::quoted_name(name)),
                 context.scope);
@@ -115,7 +153,40 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
     throw;
   }
   context.database = name;
-  return aside;
+}
+
+}  // namespace
+
+std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker) {
+  const auto& name = context.plan.target.database;
+  if (!database_exists(cluster, name, context.scope)) {
+    exchange(context, cluster, marker, name, "");
+    return {};
+  }
+  std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
+  for (const auto& snapshot : list_snapshots(cluster, context.scope))
+    if (snapshot.database == name) taken = snapshot.marker.taken_at;
+  const auto aside = aside_name(cluster, name, taken, context.scope);
+  std::optional<Emptier> emptier;
+  if (context.plan.settings.replace) emptier.emplace(context, name);
+  const auto patience = context.scope.at_most(swap_patience);
+  while (true) {
+    try {
+      exchange(context, cluster, marker, name, aside);
+      return aside;
+    } catch (const pg::SqlError& error) {
+      if (error.sqlstate() != database_in_use || patience.expired() || !cluster.usable()) throw;
+    }
+    base::sleep_for(std::chrono::milliseconds(200), context.scope);
+    context.scope.check("waiting for sessions in the old snapshot to end");
+  }
+}
+
+std::string keep_beside(Context& context, pg::Session& cluster, const Marker& marker) {
+  const auto name = aside_name(cluster, context.plan.target.database,
+                               std::chrono::system_clock::time_point(marker.taken_at), context.scope);
+  exchange(context, cluster, marker, name, "");
+  return name;
 }
 
 std::vector<std::string> drop_old(Context& context, pg::Session& cluster) {

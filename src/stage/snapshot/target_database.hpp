@@ -12,12 +12,19 @@ inline constexpr long long source_lock = 0x7374'6169'7472'64;  // "staitrd"
 /// marked as under construction and closed to everybody but its owner.
 void create_database(Context& context, pg::Session& cluster, const Marker& marker);
 
+bool database_exists(pg::Session& cluster, const std::string& database, const base::Scope& scope);
+
 void write_marker(pg::Session& cluster, const std::string& database, const Marker& marker,
                   const base::Scope& scope);
 
 /// In one transaction: what has the snapshot's name now gets one of its own, and the new one gets the name.
-/// Returns the name that the old one got, "" for none.
+/// Returns the name that the old one got, "" for none. Sessions in the old one are waited for, and ended when
+/// the settings say that it is replaced: also those that come back at once.
 std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker);
+
+/// Of a finished copy that could not get its name: it is a complete snapshot under a name of its own, which
+/// is returned.
+std::string keep_beside(Context& context, pg::Session& cluster, const Marker& marker);
 
 /// Complete snapshots of that name beyond `keep`, oldest first, are dropped; returns their databases.
 std::vector<std::string> drop_old(Context& context, pg::Session& cluster);

@@ -291,11 +291,13 @@ TEST_CASE("a clone keeps the database's settings, leaves the template alone, and
   server().sql("ALTER DATABASE golden SET search_path = app, public");
   pg::Session cluster(server().url(), {}, soon());
   {
-    stage::Clone clone(server().url(), "golden", "copy", "r", soon());
-    CHECK(server().sql("SHOW search_path", "copy") == "app, public");
+    const stage::CloneClaim claim(server().url(), "r", soon());
+    const auto name = stage::clone_name(stage::rehearsal_clones, "r", 1);
+    stage::Clone clone(server().url(), "golden", name, "r", soon());
+    CHECK(server().sql("SHOW search_path", name) == "app, public");
     CHECK(stage::list_clones(cluster, soon()).size() == 1);
-    CHECK(stage::drop_stale_clones(cluster, std::chrono::hours(1), soon()).empty());
-    server().sql("DROP TABLE app.users", "copy");
+    CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    server().sql("DROP TABLE app.users", name);
   }
   CHECK(stage::list_clones(cluster, soon()).empty());
   CHECK(server().sql("SELECT count(*) FROM app.users", "golden") == "5000");
@@ -305,4 +307,44 @@ TEST_CASE("a clone keeps the database's settings, leaves the template alone, and
     stage::Clone never(server().url(), "golden", "copy", "r", Scope::lasting(std::chrono::seconds(3)));
   };
   CHECK_THROWS_AS(clone(), base::Error);
+}
+
+TEST_CASE("a clone is left behind when its run is gone, and only then") {
+  pg::Session cluster(server().url(), {}, soon());
+  const auto name = stage::clone_name(stage::rehearsal_clones, "run-1", 1);
+  const auto old_comment = [](const std::string& more) {
+    return "'{\"staithe_clone\": {\"snapshot\": \"golden\", \"run\": \"run-1\", \"made_at\": 1000" + more +
+           "}}'";
+  };
+  server().sql("CREATE DATABASE " + name);
+  SECTION("made long ago, without a session, by a run that is alive") {
+    server().sql("COMMENT ON DATABASE " + name + " IS " + old_comment(""));
+    {
+      const stage::CloneClaim claim(server().url(), "run-1", soon());
+      REQUIRE(stage::list_clones(cluster, soon()).size() == 1);
+      CHECK(stage::list_clones(cluster, soon())[0].claimed);
+      CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    }
+    const stage::CloneClaim other(server().url(), "run-2", soon());
+    CHECK(stage::drop_stale_clones(cluster, soon()) == std::vector<std::string>{name});
+  }
+  SECTION("its run was killed before it could write what it is") {
+    REQUIRE(stage::list_clones(cluster, soon()).size() == 1);
+    {
+      pg::Session looking(server().url(name), {}, soon());
+      CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    }
+    CHECK(stage::drop_stale_clones(cluster, soon()) == std::vector<std::string>{name});
+  }
+  SECTION("kept for a look") {
+    server().sql("COMMENT ON DATABASE " + name + " IS " + old_comment(", \"kept\": true"));
+    CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    server().sql("DROP DATABASE " + name);
+  }
+  SECTION("somebody else's database of such a name") {
+    server().sql("COMMENT ON DATABASE " + name + " IS 'mine'");
+    CHECK(stage::list_clones(cluster, soon()).empty());
+    server().sql("DROP DATABASE " + name);
+  }
+  CHECK(server().sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'staithe\\_%'") == "0");
 }

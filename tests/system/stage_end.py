@@ -1,0 +1,135 @@
+"""What ends a run at its last moment, or while it has nothing to do: sessions that come back, limits of staging's roles, and
+clones whose run is gone."""
+import signal
+import threading
+
+import databases
+
+
+class Pool:
+    """An application's pool of connections: each is opened again as soon as it is ended."""
+
+    def __init__(self, cluster, database, size=4):
+        self.cluster, self.database, self.done, self.opened = cluster, database, threading.Event(), 0
+        self.threads = [threading.Thread(target=self.connect) for _ in range(size)]
+        for thread in self.threads:
+            thread.start()
+
+    def connect(self):
+        while not self.done.is_set():
+            self.opened += 1
+            session = self.cluster.session(self.database, "SELECT pg_sleep(3600)")
+            while session.poll() is None and not self.done.wait(0.001):
+                pass
+            if session.poll() is None:
+                session.kill()
+            session.communicate()
+
+    def close(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class End(databases.StageTest):
+    def test_sessions_that_come_back_at_once_are_no_obstacle(self):
+        oid = self.first()
+        pool = Pool(self.target, "staging")
+        try:
+            self.target.wait("(SELECT count(*) FROM pg_stat_activity WHERE datname = 'staging') = 4")
+            opened = pool.opened
+            ended = self.ok("stage", "snapshot", "--replace", "--yes")
+        finally:
+            pool.close()
+        self.assertGreater(pool.opened, opened, "nobody came back")
+        self.assertNotEqual(self.target.sql("SELECT oid FROM pg_database WHERE datname = 'staging'"), oid, str(ended))
+        self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
+        self.nothing_half()
+
+    def test_a_finished_copy_is_kept_when_it_cannot_get_its_name(self):
+        oid = self.first()
+        self.slow()
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        holder = self.target.session("staging", "SELECT 1")
+        holder.stdout.readline()
+        ended = self.end(process, 1, "the copy is whole and is staging_", "staithe stage rehearse --source staging_")
+        self.still(oid)
+        self.nothing_half()
+        kept = [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"][0]
+        self.assertRegex(kept["database"], r"^staging_\d{8}_\d{6}$")
+        self.assertIn(kept["database"], ended.out + ended.err)
+        self.assertEqual((kept["state"], kept["name"]), ("complete", "staging"))
+        self.assertEqual(self.target.sql("SELECT count(*) FROM slow", kept["database"]), "3000")
+        (self.directory / "up.sql").write_text("ALTER TABLE t ADD COLUMN more int;\n")
+        self.ok("stage", "rehearse", "--no-load", "--no-open-transaction", "--blocking", "60s", "--source", kept["database"], "up.sql")
+        holder.communicate("")
+        self.ok("stage", "snapshot")
+        self.assertNotIn(kept["database"], self.target.databases())
+
+    def test_limits_of_stagings_roles_do_not_end_a_run(self):
+        """The run's sessions have nothing to do while a table is copied, and its statements may take long."""
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")
+        limits = ["statement_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout", "lock_timeout"]
+        if int(databases.BIN.parent.name) >= 17:
+            limits.append("transaction_timeout")
+        self.slow(rows=2000, seconds=0.002)
+        for limit in limits:
+            self.target.sql(f"ALTER ROLE admin SET {limit} = '1500ms'")
+        try:
+            self.ok("stage", "snapshot")
+            self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "2000")
+            # The sessions that watch a command have nothing to do either; it has its own limits.
+            sleep = "PGOPTIONS='-c idle_session_timeout=0 -c statement_timeout=0' psql -XAtqc 'SELECT pg_sleep(3)' $DATABASE_URL"
+            self.ok("stage", "rehearse", "--no-load", "--blocking", "60s", "--command", sleep)
+        finally:
+            for limit in limits:
+                self.target.sql(f"ALTER ROLE admin RESET {limit}")
+
+    def rehearse_slowly(self):
+        (self.directory / "slow.sql").write_text("SELECT pg_sleep(600);\n")
+        process = self.start("stage", "rehearse", "--no-load", "--no-open-transaction", "slow.sql")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND datname LIKE 'staithe_rehearsal%')")
+        return process
+
+    def clones(self):
+        return [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "clone"]
+
+    def test_clones_of_a_run_that_was_killed_are_found_and_dropped(self):
+        self.first()
+        process = self.rehearse_slowly()
+        clone = self.clones()[0]
+        self.assertEqual((clone["state"], clone["snapshot"]), ("clone, in use", "staging"))
+        self.refused(4, "is in use; it was not dropped", words=("stage", "drop", clone["database"]))
+        self.ok("stage", "drop", "--unfinished")
+        self.assertIn(clone["database"], self.target.databases())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.target.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{clone['database']}'")
+        self.target.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'staithe%')")
+        self.assertEqual(self.clones()[0]["state"], "clone, left behind")
+        # One that was still being made when its run was killed has no comment.
+        unmarked = "staithe_rehearsal_0123abcd_1"
+        self.target.sql(f"CREATE DATABASE {unmarked}")
+        self.assertIn(unmarked, self.ok("stage", "list").out)
+        self.assertIn(unmarked, self.ok("stage", "drop", "--unfinished", "--dry-run").out)
+        self.ok("stage", "drop", "--unfinished")
+        self.assertEqual(self.clones(), [])
+        self.assertEqual(self.target.databases(), ["postgres", "staging"])
+
+    def test_a_clone_that_is_kept_stays_until_it_is_dropped(self):
+        self.first()
+        (self.directory / "up.sql").write_text("ALTER TABLE t ADD COLUMN more int;\n")
+        words = ("stage", "rehearse", "--no-load", "--no-open-transaction", "--blocking", "60s", "up.sql")
+        self.ok(*words, "--keep-clone")
+        self.ok(*words)
+        self.ok("stage", "drop", "--unfinished")
+        kept = self.clones()
+        self.assertEqual([clone["state"] for clone in kept], ["clone, kept"])
+        self.assertEqual(self.target.sql("SELECT count(more) FROM t", kept[0]["database"]), "0")
+        self.ok("stage", "drop", kept[0]["database"])
+        self.assertEqual(self.clones(), [])
+
+
+if __name__ == "__main__":
+    databases.main()
