@@ -131,14 +131,37 @@ Description suite_text(const CheckSuite& check) {
   return description;
 }
 
+/// What the rehearsal had to ask for, a line each.
+std::vector<std::string> terms_text(const RehearsalTerms& terms) {
+  std::vector<std::string> lines;
+  if (!terms.command.empty()) lines.push_back("applied by: " + terms.command);
+  std::string budgets = "blocking " + base::to_text(terms.budgets.blocking);
+  if (terms.budgets.total) budgets += ", in all " + base::to_text(*terms.budgets.total);
+  if (terms.budgets.rewrite_rows)
+    budgets += fmt::format(", rewrites of {} rows", *terms.budgets.rewrite_rows);
+  if (terms.budgets.wal_bytes) budgets += ", WAL " + base::bytes_text(*terms.budgets.wal_bytes);
+  lines.push_back("allowed at most: " + budgets);
+  if (terms.load || terms.open_transaction)
+    lines.push_back(std::string("made also: ") + (terms.load ? "under load" : "") +
+                    (terms.load && terms.open_transaction ? ", " : "") +
+                    (terms.open_transaction ? "with an open transaction" : ""));
+  if (!terms.accepted.partial.empty())
+    lines.push_back("may do without all rows of: " + base::join(terms.accepted.partial, ", "));
+  if (!terms.accepted.masked.empty())
+    lines.push_back("may do with masks on: " + base::join(terms.accepted.masked, ", "));
+  return lines;
+}
+
 Description rehearsed_text(const RequireRehearsal& wanted) {
   Description description{fmt::format("{} {} rehearsed without a finding in {}", wanted.files.size(),
                                       wanted.files.size() == 1 ? "file" : "files", wanted.environment),
                           {}};
   if (wanted.snapshot_at_most.count() > 0)
     description.line += fmt::format(", on a snapshot of at most {}", base::to_text(wanted.snapshot_at_most));
+  if (!wanted.sha.empty()) description.line += ", as commit " + wanted.sha.substr(0, 12) + " has them";
   for (const auto& file : wanted.files)
     description.block.push_back(fmt::format("{}  sha256 {}", file.name, file.sha256.substr(0, 12)));
+  for (auto& line : terms_text(wanted.terms)) description.block.push_back(std::move(line));
   return description;
 }
 

@@ -207,11 +207,33 @@ void fields(A& a, FileSum& v) {
   a.field("sha256", v.sha256);
 }
 template <class A>
+void fields(A& a, Budgets& v) {
+  a.field("blocking", v.blocking);
+  a.field("total", v.total);
+  a.field("rewrite_rows", v.rewrite_rows);
+  a.field("wal_bytes", v.wal_bytes);
+}
+template <class A>
+void fields(A& a, Accepted& v) {
+  a.field("partial", v.partial);
+  a.field("masked", v.masked);
+}
+template <class A>
+void fields(A& a, RehearsalTerms& v) {
+  a.field("command", v.command);
+  a.field("budgets", v.budgets);
+  a.field("load", v.load);
+  a.field("open_transaction", v.open_transaction);
+  a.field("accepted", v.accepted);
+}
+template <class A>
 void fields(A& a, RequireRehearsal& v) {
   a.field("files", v.files);
+  a.field("sha", v.sha);
   a.field("environment", v.environment);
   a.field("snapshot_at_most", v.snapshot_at_most);
-  a.field("command", v.command);
+  a.field("terms", v.terms);
+  a.field("rehearse", v.rehearse);
 }
 template <class A>
 void fields(A& a, Action& v) {
@@ -352,6 +374,10 @@ struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
 template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
 struct IsPair : std::false_type {};
 template <class A, class B>
 struct IsPair<std::pair<A, B>> : std::true_type {};
@@ -405,6 +431,8 @@ nlohmann::json write_value(const T& value) {
     auto list = nlohmann::json::array();
     for (const auto& item : value) list.push_back(write_value(item));
     return list;
+  } else if constexpr (IsOptional<T>::value) {
+    return value ? write_value(*value) : nlohmann::json();
   } else if constexpr (IsPair<T>::value) {
     return nlohmann::json::array({write_value(value.first), write_value(value.second)});
   } else if constexpr (IsMap<T>::value) {
@@ -439,6 +467,9 @@ void read_value(const nlohmann::json& from, T& value) {
       value.emplace_back();
       read_value(item, value.back());
     }
+  } else if constexpr (IsOptional<T>::value) {
+    value.reset();
+    if (!from.is_null()) read_value(from, value.emplace());
   } else if constexpr (IsPair<T>::value) {
     read_value(from.at(0), value.first);
     read_value(from.at(1), value.second);

@@ -171,6 +171,7 @@ class PlanMaker {
     run_.directory = project_.directory;
     run_.refs = refs_;
     run_.variables = layers_.for_run();
+    run_.release = release_of_run();
     for (const plan::SecretRef& url : environment_.notify) {
       run_.notify_urls.emplace_back();
       run_.notify_urls.back().append(url);
@@ -228,6 +229,22 @@ class PlanMaker {
     for (const Text& entry : service_->shared) release.shared.push_back(entry.value);
     release.keep = service_->keep_releases;
     release.min_free_bytes = service_->min_free_bytes;
+    return release;
+  }
+
+  /// For steps that run once: which commit of which repository. It has no directory, which hosts may have
+  /// each in a place of its own; what is wrong with the repository is told for each host.
+  std::optional<steps::Release> release_of_run() const {
+    if (service_ == nullptr || refs_.sha.empty() || !service_->repository) return std::nullopt;
+    diag::Diagnostics told_elsewhere;
+    const auto repository =
+        expand_plain(named("repository", *service_->repository), run_.variables, told_elsewhere);
+    if (!repository || repository->empty() || repository->front() == '-') return std::nullopt;
+    steps::Release release;
+    release.service = service_->name.value;
+    release.repository = *repository;
+    release.sha = refs_.sha;
+    release.id = release_id(refs_.sha);
     return release;
   }
 

@@ -1,12 +1,19 @@
 #include "fields.hpp"
 #include "kinds.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <fmt/format.h>
+
+#include <limits>
 
 namespace staithe::steps {
 namespace {
 
 constexpr std::array before_any_host{Place::before, Place::prepare};
+
+/// Where the files are looked for.
+enum class From { release, project };
 
 class Rehearsed final : public Step {
  public:
@@ -19,6 +26,12 @@ class Rehearsed final : public Step {
     }
     if (auto environment = fields.text("environment", yaml::Need::required)) environment_ = *environment;
     if (auto most = fields.map().duration("snapshot_at_most")) snapshot_at_most_ = most->value;
+    if (auto command = fields.text("command")) command_ = *command;
+    terms_.open_transaction = !command_;  // for a command there is no such pass
+    read_from(fields);
+    read_budgets(fields.map());
+    read_passes(fields);
+    read_accepted(fields.map());
   }
 
   bool needs_host() const override { return false; }
@@ -27,8 +40,20 @@ class Rehearsed final : public Step {
     plan::RequireRehearsal effect;
     effect.environment = at.plain(environment_);
     effect.snapshot_at_most = snapshot_at_most_;
-    effect.command = "staithe stage rehearse -e " + effect.environment;
-    for (const auto& pattern : migrations_) add_files(at, pattern, effect);
+    effect.terms = terms_;
+    if (command_) effect.terms.command = at.plain(*command_);
+    effect.rehearse = "staithe stage rehearse -e " + effect.environment;
+    if (!effect.terms.command.empty())
+      effect.rehearse += " --command " + base::shell_quote(effect.terms.command);
+    const bool of_release = from_.value_or(From::release) == From::release && at.site().release != nullptr;
+    if (from_ == From::release && !of_release)
+      return at.error(environment_, "there is no release here whose files could be asked for",
+                      "a service with its repository, and a playbook that brings a release");
+    for (const auto& pattern : migrations_)
+      if (of_release)
+        add_of_release(at, pattern, effect);
+      else
+        add_files(at, pattern, effect);
     if (at.failed()) return;
     const std::string title = fmt::format("rehearsed: {} {}", effect.files.size(),
                                           effect.files.size() == 1 ? "migration" : "migrations");
@@ -36,13 +61,60 @@ class Rehearsed final : public Step {
   }
 
  private:
+  void read_from(Fields& fields) {
+    const auto from = fields.text("from");
+    if (!from) return;
+    if (from->value == "release")
+      from_ = From::release;
+    else if (from->value == "project")
+      from_ = From::project;
+    else
+      fields.error("'from' is release or project, not '" + from->value + "'");
+  }
+
+  void read_budgets(yaml::Mapping& map) {
+    auto budgets = map.mapping("budgets");
+    if (!budgets) return;
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    auto& into = terms_.budgets;
+    if (const auto blocking = budgets->duration("blocking")) into.blocking = blocking->value;
+    if (const auto total = budgets->duration("total")) into.total = total->value;
+    if (const auto rows = budgets->integer("rewrite_rows", 0, most))
+      into.rewrite_rows = static_cast<std::uint64_t>(rows->value);
+    if (const auto bytes = budgets->integer("wal_bytes", 0, most))
+      into.wal_bytes = static_cast<std::uint64_t>(bytes->value);
+    budgets->finish();
+  }
+
+  void read_passes(Fields& fields) {
+    if (!fields.has("passes")) return;
+    terms_.load = terms_.open_transaction = false;
+    for (const auto& pass : fields.map().texts("passes")) {
+      if (pass.value == "load")
+        terms_.load = true;
+      else if (pass.value == "open_transaction" && !command_)
+        terms_.open_transaction = true;
+      else
+        fields.error(
+            fmt::format("a pass is load{}, not '{}'", command_ ? "" : " or open_transaction", pass.value));
+    }
+  }
+
+  void read_accepted(yaml::Mapping& map) {
+    auto accepted = map.mapping("accept");
+    if (!accepted) return;
+    for (const auto& table : accepted->texts("partial")) terms_.accepted.partial.push_back(table.value);
+    for (const auto& column : accepted->texts("masked")) terms_.accepted.masked.push_back(column.value);
+    accepted->finish();
+  }
+
   static void add_files(Lowering& at, const Template& pattern, plan::RequireRehearsal& effect) {
     const std::string path = at.local_path(pattern);
     if (at.failed()) return;
-    effect.command += " " + pattern.value;
+    effect.rehearse += " " + pattern.value;
     std::size_t added = 0;
     for (const auto& file : at.site().files->matching(path)) {
-      if (file.ends_with(".down.sql")) continue;  // these belong to the others
+      if (file.ends_with(down_suffix)) continue;  // these belong to the others
       std::string why;
       const auto sum = at.site().files->sha256(file, why);
       if (!sum) return at.error(pattern, "cannot read the migration: " + why);
@@ -53,8 +125,35 @@ class Rehearsed final : public Step {
       at.error(pattern, "no file is meant by '" + path + "'", "it starts from the directory of staithe.yml");
   }
 
+  /// What will be deployed counts, whatever lies about on this machine.
+  static void add_of_release(Lowering& at, const Template& pattern, plan::RequireRehearsal& effect) {
+    const auto& release = *at.site().release;
+    const std::string path = at.plain(pattern);
+    if (at.failed()) return;
+    effect.rehearse += " " + pattern.value;
+    effect.sha = release.sha;
+    if (!at.site().files->in_commit) return;
+    std::string why;
+    const auto found = at.site().files->in_commit(release.repository, release.sha, path, why);
+    if (!found) return at.error(pattern, "cannot read the migrations of " + release.id + ": " + why);
+    std::size_t added = 0;
+    for (const auto& file : *found) {
+      if (file.name.ends_with(down_suffix)) continue;
+      effect.files.push_back(file);
+      ++added;
+    }
+    if (added == 0)
+      at.error(pattern, fmt::format("commit {} has no file '{}'", release.id, path),
+               "it starts from the root of the repository; 'from: project' means files beside staithe.yml");
+  }
+
+  static constexpr std::string_view down_suffix = ".down.sql";
+
   std::vector<Template> migrations_;
   Template environment_;
+  std::optional<Template> command_;
+  std::optional<From> from_;
+  plan::RehearsalTerms terms_;
   base::Duration snapshot_at_most_{0};
 };
 
@@ -66,13 +165,22 @@ const Kind rehearsed_kind{
     R"yaml(- rehearsed: {migrations: migrations/*.sql, environment: staging, snapshot_at_most: 7d}
 )yaml",
     R"(Refuses the deploy, with exit code 4 and the command that rehearses them, unless the last 'staithe stage rehearse'
-of exactly these files, in this order, ended without a finding that fails it. The checksums of the files stand in
-the plan. Put it in front of the step that migrates.
+of exactly these files, in this order, ended without a finding that fails it, and asked for no less than what stands
+here. The checksums of the files stand in the plan. Put it in front of the step that migrates.
 
-migrations        the files, or patterns of the shell that mean them, from the directory of staithe.yml, in the order
-                  of their bytes; files that end in .down.sql are left out
+migrations        the files, or patterns of the shell that mean them, in the order of their bytes; files that end in
+                  .down.sql are left out
+from              release: as the commit has them that is deployed, from the root of its repository; project: as they
+                  are on this machine, from the directory of staithe.yml. Where a release is deployed, that one
 environment       the one in which they are rehearsed; it must keep its state in the same place as this one
 snapshot_at_most  the oldest that the snapshot may be today, 7d for a week; any age unless said otherwise
+command           what migrates, as --command of the rehearsal had it; files that are applied as they are unless said
+                  otherwise
+budgets           blocking (1s unless said otherwise), total, rewrite_rows, wal_bytes: the most that the rehearsal may
+                  have allowed
+passes            those that must have been made, of load and open_transaction; both unless said otherwise. A command
+                  is not rehearsed with an open transaction
+accept            partial: [TABLES], masked: [COLUMNS]: what the rehearsal may have been declared to do without
 timeout           30s unless said otherwise)",
     "",
     Kind::Role::plain,

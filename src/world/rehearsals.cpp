@@ -6,8 +6,9 @@ namespace staithe::world {
 namespace {
 
 exec::EffectResult refused(const plan::RequireRehearsal& wanted, const std::string& why, bool fresh = false) {
-  std::string command = wanted.command;
+  std::string command = wanted.rehearse;
   if (fresh) command += " --source fresh";
+  if (!wanted.sha.empty()) command += ", where " + wanted.sha.substr(0, 12) + " is checked out";
   return not_done(event::Outcome::refused, why + "; rehearse them: " + command);
 }
 
@@ -35,6 +36,10 @@ exec::EffectResult require_rehearsal(store::Store* store, const std::string& pro
   const auto last = store->last_rehearsal(project, wanted.environment, plan::id_of(wanted.files));
   if (!last) return refused(wanted, never_rehearsed(*store, project, wanted));
   if (!last->passed) return refused(wanted, "their last rehearsal did not pass: " + last->verdict);
+  const auto terms = plan::rehearsal_terms(last->terms);
+  if (!terms) return refused(wanted, "an earlier version rehearsed them, and did not write down how");
+  if (const auto less = plan::shortfall(*terms, wanted.terms); !less.empty())
+    return refused(wanted, "they were rehearsed " + less);
   const auto age = store::now() - last->snapshot_taken;
   if (wanted.snapshot_at_most.count() > 0 && age > wanted.snapshot_at_most)
     return refused(wanted,

@@ -2,6 +2,9 @@
 """A deploy that asks for a rehearsal of exactly its migrations: every way to be refused, and the one to go on."""
 import datetime
 import json
+import re
+import sqlite3
+import subprocess
 import sys
 import unittest
 
@@ -9,6 +12,8 @@ import databases
 
 GOOD = "ALTER TABLE users ADD COLUMN country text;\n"
 BAD = "ALTER TABLE users ALTER email SET NOT NULL;\n"
+# What rehearse() below leaves out is not asked for.
+QUICK = "passes: [], budgets: {blocking: 60s}"
 NEXT = "staithe stage rehearse -e staging migrations/*.sql"
 
 
@@ -20,14 +25,21 @@ class Gate(databases.StageTest):
         with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
             file.write("  production:\n    hosts: {web1: {address: 127.0.0.1}}\n")
         (self.directory / "deploy.yml").write_text(
-            "playbook: migrate\nhosts: all\nbefore:\n  - rehearsed: {migrations: migrations/*.sql, environment: staging, "
-            "snapshot_at_most: 7d}\n  - local: touch migrated\n")
+            "playbook: migrate\nhosts: all\nbefore:\n" + self.step(QUICK) + "  - local: touch migrated\n")
         (self.directory / "migrations").mkdir(exist_ok=True)
         self.write("001.sql", GOOD)
         self.write("001.down.sql", "ALTER TABLE users DROP COLUMN country;\n")
         for path in [*self.directory.glob("migrations/00[2-9]*"), *self.directory.glob("migrated"),
                      *self.directory.glob(".staithe/state.db*")]:
             path.unlink()
+
+    @staticmethod
+    def step(more):
+        return f"  - rehearsed: {{migrations: migrations/*.sql, environment: staging, snapshot_at_most: 7d, {more}}}\n"
+
+    def ask(self, more):
+        path = self.directory / "deploy.yml"
+        path.write_text(re.sub(r"  - rehearsed: .*\n", lambda _: self.step(more), path.read_text()))
 
     def write(self, name, text):
         (self.directory / "migrations" / name).write_text(text)
@@ -36,6 +48,7 @@ class Gate(databases.StageTest):
         return self.staithe("run", "deploy.yml", "-e", "production", "--yes")
 
     def refused(self, *texts):
+        (self.directory / "migrated").unlink(missing_ok=True)
         result = self.deploy()
         self.assertEqual(result.code, 4, result)
         said = " ".join((result.out + result.err).split())
@@ -124,8 +137,105 @@ class Gate(databases.StageTest):
             self.assertIn(text, result.err)
         (self.directory / "migrations" / "003.txt").unlink()
         # What the command applies is what the gate asks for: without the down scripts.
-        self.rehearse("--command", "psql -XAtqc 'ALTER TABLE users ADD COLUMN country text' $DATABASE_URL")
+        command = "psql -XAtqf migrations/001.sql $DATABASE_URL"
+        self.rehearse("--command", command)
+        self.refused(f"they were rehearsed by the command '{command}' (wanted: as files of SQL)", NEXT)
+        self.ask(QUICK + f", command: {command}")
         self.assertEqual(self.deploy().code, 0)
+        self.assertIn("applied by: " + command, self.staithe("plan", "deploy.yml", "-e", "production").out)
+        self.ask(QUICK + ", command: make migrate")
+        self.refused("(wanted: by the command 'make migrate')", "stage rehearse -e staging --command 'make migrate' migrations/*.sql")
+        self.ask(QUICK + f", command: {command}")
+        self.rehearse()
+        self.refused(f"as files of SQL (wanted: by the command '{command}')")
+
+    def test_green_by_less_than_is_asked_for_is_not_green(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse()
+        self.assertEqual(self.deploy().code, 0)
+        (self.directory / "migrated").unlink()
+        self.ask("from: project")
+        self.refused("they were rehearsed with 1m of blocking allowed (wanted: 1s), without a load beside them, without an open "
+                     "transaction; rehearse them: " + NEXT)
+        self.ask("passes: [load], budgets: {blocking: 90s}")
+        self.refused("they were rehearsed without a load beside them; rehearse")
+        self.ask("passes: [], budgets: {blocking: 90s, total: 1h, rewrite_rows: 10}")
+        self.refused("with any in all allowed (wanted: 1h), with any rows to be rewritten allowed (wanted: 10)")
+        self.ask("passes: [walk]")
+        self.assertEqual(self.deploy().code, 3)
+        self.ask("from: elsewhere")
+        self.assertEqual(self.deploy().code, 3)
+
+    def test_what_was_declared_to_do_is_asked_for_too(self):
+        (self.directory / "masks.yml").write_text("masks: 1\ntables:\n  public.users: {where: id < 5, columns: {email: hash}}\n")
+        files = self.directory / "staithe.yml"
+        files.write_text(files.read_text().replace("snapshot: {}", "snapshot: {masks: masks.yml, mask_key: env MASK_KEY}"))
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.write("001.sql", "UPDATE users SET email = 'x' WHERE email IS NULL;\n")
+        (self.directory / "migrations" / "001.down.sql").unlink()
+        said = self.rehearse(code=1)
+        self.assertIn("the snapshot has not all rows of public.users", said.out)
+        self.assertIn("public.users.email has masked values in the snapshot", said.out)
+        self.refused("their last rehearsal did not pass", NEXT)
+        (self.directory / "with.yml").write_text("accept: {partial: [public.users, public.other], masked: [public.users.email]}\n")
+        said = self.rehearse("--with", "with.yml")
+        self.assertIn("declared in the settings: accept", said.out)
+        self.refused("they were rehearsed on a copy without all rows of public.users, on a copy with masks on public.users.email; rehearse")
+        self.ask(QUICK + ", accept: {partial: [public.users], masked: [public.users.email]}")
+        self.assertEqual(self.deploy().code, 0)
+
+    def test_an_older_versions_record_does_not_count(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse()
+        with sqlite3.connect(self.directory / ".staithe" / "state.db") as state:
+            state.execute("UPDATE staithe_rehearsals SET budgets = '{\"blocking_ms\":60000}'")
+        self.refused("an earlier version rehearsed them, and did not write down how", NEXT)
+
+    def git(self, *words):
+        return subprocess.run(["git", "-c", "user.name=T", "-c", "user.email=t@example.org", *words], cwd=self.directory / "repository",
+                              check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, text, tag):
+        (self.directory / "repository/migrations/001.sql").write_text(text)
+        self.git("add", ".")
+        self.git("commit", "-q", "-m", tag)
+        self.git("tag", tag)
+        return self.git("rev-parse", tag)
+
+    def test_the_files_of_the_commit_that_is_deployed_count(self):
+        (self.directory / "repository/migrations").mkdir(parents=True)
+        self.git("init", "-q")
+        old, new = self.commit(GOOD, "v1"), self.commit(BAD, "v2")
+        with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
+            file.write(f"services:\n  app: {{repository: {self.directory}/repository, path: /srv/app}}\n")
+        (self.directory / "deploy.yml").write_text(
+            "playbook: migrate\nservice: app\nhosts: all\nbefore:\n" + self.step(QUICK) + "  - local: echo $(sha) >migrated\n")
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse()  # GOOD, which lies about here and is the commit of v1
+        for place in (f"{self.directory}/repository", f"file://{self.directory}/repository"):
+            result = self.staithe("run", "deploy.yml", "-e", "production", "--yes", "--var", "ref=v1")
+            self.assertEqual(result.code, 0, result)
+            self.assertEqual((self.directory / "migrated").read_text().strip(), old)
+            (self.directory / "migrated").unlink()
+            result = self.staithe("run", "deploy.yml", "-e", "production", "--yes", "--var", "ref=v2")
+            self.assertEqual(result.code, 4, result)
+            self.assertIn("since the last rehearsal 001.sql is another one", " ".join((result.out + result.err).split()))
+            self.assertIn(f"where {new[:12]} is checked out", " ".join((result.out + result.err).split()))
+            self.assertFalse((self.directory / "migrated").exists())
+            files = self.directory / "staithe.yml"
+            files.write_text(files.read_text().replace(f"repository: {place},", f"repository: file://{self.directory}/repository,"))
+        plan = self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=v1").out
+        self.assertIn(f"as commit {old[:12]} has them", plan)
+        # What lies about here is nothing to the plan, unless it is asked for.
+        self.write("001.sql", BAD)
+        self.assertEqual(self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=v1").out, plan)
+        self.ask("from: project")
+        self.assertNotIn("has them", self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=v1").out)
+        self.ask("from: release")
+        (self.directory / "deploy.yml").write_text((self.directory / "deploy.yml").read_text().replace("migrations/*", "migration/*"))
+        none = self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=v1")
+        self.assertEqual(none.code, 3, none)
+        self.assertIn(f"commit {old[:12]} has no file 'migration/*.sql'", none.err)
 
     def test_plan_holds_the_checksums_and_another_file_is_another_plan(self):
         first = self.staithe("plan", "deploy.yml", "-e", "production")

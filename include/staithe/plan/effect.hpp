@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/base/duration.hpp"
 #include "staithe/plan/file_sums.hpp"
+#include "staithe/plan/rehearsal_terms.hpp"
 #include "staithe/plan/text.hpp"
 
 #include <cstdint>
@@ -187,12 +188,14 @@ struct CheckSuite {
 };
 
 /// Refuses to go on unless the last rehearsal of exactly these files, in this order, was passed on a snapshot
-/// that is not too old today.
+/// that is not too old today, and asked for no less than the terms.
 struct RequireRehearsal {
   std::vector<FileSum> files;
+  std::string sha;                     ///< the commit that they are of; "" for files of this machine
   std::string environment;             ///< the one in which it was rehearsed
   base::Duration snapshot_at_most{0};  ///< 0 for any age
-  std::string command;                 ///< the command line that rehearses them
+  RehearsalTerms terms;
+  std::string rehearse;  ///< the command line that rehearses them
   bool operator==(const RequireRehearsal&) const = default;
 };
 

@@ -3,6 +3,7 @@
 #include "staithe/base/duration.hpp"
 #include "staithe/diag/diagnostic.hpp"
 #include "staithe/plan/file_sums.hpp"
+#include "staithe/plan/rehearsal_terms.hpp"
 
 #include <cstdint>
 #include <map>
@@ -43,14 +44,8 @@ struct MigrationFile {
   bool operator==(const MigrationFile&) const = default;
 };
 
-/// What the migration may not exceed; unset ones are not judged.
-struct Budgets {
-  base::Duration blocking{1'000};  ///< longest lock that keeps readers or writers out, and longest stall
-  std::optional<base::Duration> total;
-  std::optional<std::uint64_t> rewrite_rows;  ///< largest table that may be rewritten
-  std::optional<std::uint64_t> wal_bytes;
-  bool operator==(const Budgets&) const = default;
-};
+using Accepted = plan::Accepted;
+using Budgets = plan::Budgets;
 
 /// A statement that sessions run again and again beside the migration.
 struct Load {
@@ -74,6 +69,7 @@ struct Query {
 /// The file that --with names.
 struct RehearsalSettings {
   Budgets budgets;
+  Accepted accepted;
   std::vector<Load> workload;
   std::vector<Query> queries;
   std::vector<Assertion> assertions;
@@ -138,7 +134,7 @@ std::string render(const RehearsalPlan& plan);
 /// The files in their order, without their directories.
 std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan);
 /// What is written down beside the verdict.
-std::string budgets_json(const Budgets& budgets);
+plan::RehearsalTerms terms_of(const RehearsalPlan& plan);
 /// plan::id_of the files: what a deploy may ask for.
 std::string migration_hash(const RehearsalPlan& plan);
 

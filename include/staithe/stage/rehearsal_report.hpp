@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/base/duration.hpp"
+#include "staithe/plan/rehearsal_terms.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +34,7 @@ struct LockSpan {
   Micros held{0};
   std::size_t statement = 0;  ///< index of the statement that asked for it
   bool not_seen = false;      ///< too short for a sample: what the manual says that it takes
+  Micros in_production{0};    ///< how long it would be held there; 0 when nothing says that it differs
 };
 
 /// What the server said it did, from its debug notices and catalogues.
@@ -91,7 +93,8 @@ struct StatementReport {
   Micros open_wait{0};   ///< third pass: how long it queued behind the open reader
   Micros open_stall{0};  ///< third pass: how long others queued behind it
   bool open_measured = false;
-  std::string estimate;  ///< "about 4.1 s to 6.3 s on production (x 3.2 rows)"
+  double times_rows = 1;  ///< rows in production for each one here, of the tables that it works on
+  std::string estimate;   ///< "about 4.1 s to 6.3 s on production (x 3.2 rows)"
 };
 
 struct Stall {
@@ -176,7 +179,8 @@ struct RehearsalReport {
   std::vector<std::string> disagreements;  ///< between what was expected from the words and what was seen
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
-  std::map<std::string, double> production_rows;
+  std::map<std::string, double> production_rows, clone_rows;
+  plan::Accepted accepted;  ///< what was declared and mattered
   std::vector<std::string>
       not_observed;                  ///< why locks or statements may have gone unseen; a reason for exit 1
   std::vector<std::string> remarks;  ///< what could not be looked at, and why

@@ -58,6 +58,12 @@ struct Files {
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> sha256;
   /// Regular files that a pattern of the shell means, sorted by their bytes.
   std::function<std::vector<std::string>(const std::string& pattern)> matching = {};
+  /// The same of a commit, with their sums: from the root of the repository, names without directories,
+  /// sorted by their paths' bytes. A commit holds the same files for ever, so a plan stays a function of what
+  /// it was made from. Without it, and for a commit that nobody has resolved, nobody looks.
+  std::function<std::optional<std::vector<plan::FileSum>>(
+      const std::string& repository, const std::string& sha, const std::string& pattern, std::string& why)>
+      in_commit = {};
 };
 
 /// What a step became. Ids are given later, when all of a plan is known.

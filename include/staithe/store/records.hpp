@@ -138,7 +138,7 @@ struct Rehearsal {
   std::string files;     ///< for people: a line each, as sha256sum(1) writes them; up to 64 KiB
   bool passed = false;
   std::string verdict;
-  std::string budgets;  ///< what it was judged by, as JSON
+  std::string terms;  ///< what it was judged by, as JSON: plan::RehearsalTerms
   std::uint64_t duration_ms = 0;
   Time time{};  ///< left at zero: stamped by record_rehearsal
 };

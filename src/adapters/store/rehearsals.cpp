@@ -18,7 +18,7 @@ Rehearsal rehearsal_of(const Row& row) {
   one.snapshot_taken = columns_of.time();
   columns_of.texts(one.files_id, one.files);
   one.passed = columns_of.number() != 0;
-  columns_of.texts(one.verdict, one.budgets);
+  columns_of.texts(one.verdict, one.terms);
   one.duration_ms = static_cast<std::uint64_t>(columns_of.number());
   one.time = columns_of.time();
   return one;
@@ -28,9 +28,10 @@ Rehearsal rehearsal_of(const Row& row) {
 
 void Store::record_rehearsal(const Rehearsal& one) {
   if (one.run_id.empty()) throw base::Error(base::ErrorCode::invalid, "a rehearsal needs the id of its run");
-  for (const std::string* text : {&one.run_id, &one.project, &one.environment, &one.snapshot, &one.files_id,
-                                  &one.verdict, &one.budgets})
+  for (const std::string* text :
+       {&one.run_id, &one.project, &one.environment, &one.snapshot, &one.files_id, &one.verdict})
     check_text("rehearsal", *text);
+  check_text("rehearsal", one.terms, longest_files);
   check_text("rehearsal", one.files, longest_files);
   core_->run(Work::transaction, [&](Session& session) {
     session.exec(
@@ -40,7 +41,7 @@ void Store::record_rehearsal(const Rehearsal& one) {
         "$11, $12) ON CONFLICT (run_id) DO UPDATE SET passed = excluded.passed, verdict = excluded.verdict, "
         "duration_ms = excluded.duration_ms, time = excluded.time",
         {one.run_id, one.project, one.environment, one.snapshot, to_value(one.snapshot_taken), one.files_id,
-         one.files, one.passed ? "1" : "0", one.verdict, one.budgets, std::to_string(one.duration_ms),
+         one.files, one.passed ? "1" : "0", one.verdict, one.terms, std::to_string(one.duration_ms),
          to_value(one.time == Time{} ? now() : one.time)});
     session.exec(
         "DELETE FROM staithe_rehearsals WHERE environment = $1 AND run_id NOT IN (SELECT run_id FROM "

@@ -3,8 +3,10 @@
 #include "planning.hpp"
 #include "suite_steps.hpp"
 
+#include "staithe/base/digest.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/git/commit_files.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/selection.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -17,6 +19,8 @@
 
 namespace staithe::cli {
 namespace {
+
+constexpr base::Duration read_patience{120'000};
 
 /// What the history says of each host: whether the newest run that changed it left it on the commit.
 struct Progress {
@@ -67,14 +71,34 @@ std::string hosts_left(App& app, const Loaded& loaded, const plan::Plan& plan) {
   return base::join(left, ",");
 }
 
+/// Files of this machine, and of the commit that is deployed.
+steps::Files files_of(App& app) {
+  auto files = playbook::disk_files();
+  files.in_commit = [&app](const std::string& repository, const std::string& sha, const std::string& pattern,
+                           std::string& why) -> std::optional<std::vector<plan::FileSum>> {
+    try {
+      std::vector<plan::FileSum> sums;
+      for (const auto& file : git::commit_files({repository, {}}, sha, pattern,
+                                                base::Scope::lasting(read_patience, &app.stops().soft)))
+        sums.push_back({std::string(plan::file_name(file.path)), base::sha256_hex(file.text)});
+      return sums;
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) throw;
+      why = app.redactor().clean(error.what());
+      return std::nullopt;
+    }
+  };
+  return files;
+}
+
 plan::Plan plan_of(App& app, Loaded& loaded) {
   const auto playbook = load_playbook_of(app, loaded);
   auto request = request_of(app);
   const auto refs = resolve_refs(app, loaded, playbook, request);
+  const auto files = files_of(app);
   const auto make = [&] {
-    return require_plan(app, loaded,
-                        playbook::make_plan(loaded.project, playbook, request, refs, playbook::disk_files(),
-                                            loaded.diagnostics));
+    return require_plan(
+        app, loaded, playbook::make_plan(loaded.project, playbook, request, refs, files, loaded.diagnostics));
   };
   auto plan = make();
   if (!app.args().has("resume")) return plan;

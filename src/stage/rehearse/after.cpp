@@ -72,6 +72,7 @@ void After::before() {
     calls.insert(calls.end(), facts.calls.begin(), facts.calls.end());
     report_.production_rows = std::move(facts.rows);
   }
+  report_.clone_rows = rows_of_tables(session, scope_);
   for (const auto& [table, rows] : plan_.settings.production_rows) report_.production_rows[table] = rows;
   for (std::size_t i = 0; i < queries.size(); ++i)
     plans_before_.push_back(plan_of(session, queries[i].name, queries[i].sql, calls[i], scope_));

@@ -51,6 +51,9 @@ struct SourceFacts {
   std::vector<std::uint64_t> calls;  ///< of each
   std::vector<std::string> remarks;
 };
+/// Rows of tables and materialized views, as their statistics have them; those that have none are not in it.
+std::map<std::string, double> rows_of_tables(pg::Session& session, const base::Scope& scope);
+
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
                        const base::Scope& scope);
 

@@ -57,6 +57,7 @@ json settings_json(const RehearsalSettings& settings) {
   for (const auto& assertion : settings.assertions)
     assertions.push_back({{"name", assertion.name}, {"sql", assertion.sql}});
   return {{"budgets", json_of(settings.budgets)},
+          {"accept", {{"partial", settings.accepted.partial}, {"masked", settings.accepted.masked}}},
           {"workload", workload},
           {"queries", queries},
           {"assertions", assertions},
@@ -100,8 +101,10 @@ std::string passes_text(const RehearsalPlan& plan) {
   return out;
 }
 
+/// Budgets hold on the clone, and for what is expected in production.
 std::string budgets_text(const Budgets& budgets) {
-  std::string out = "Fails when a statement fails, or when\n";
+  std::string out =
+      "Fails when a statement fails, or when here or, by the number of rows there, in production\n";
   out += "  readers or writers are kept out for more than " + base::to_text(budgets.blocking) + "\n";
   if (budgets.total) out += "  all takes more than " + base::to_text(*budgets.total) + "\n";
   if (budgets.rewrite_rows)
@@ -147,8 +150,10 @@ std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan) {
   return sums;
 }
 
-std::string budgets_json(const Budgets& budgets) {
-  return json_of(budgets).dump();
+plan::RehearsalTerms terms_of(const RehearsalPlan& plan) {
+  // For a command there is no such pass.
+  const bool open = plan.passes.open_transaction && !plan.files.empty();
+  return {plan.command, plan.settings.budgets, plan.passes.load, open, plan.settings.accepted};
 }
 
 std::string migration_hash(const RehearsalPlan& plan) {
@@ -180,6 +185,11 @@ std::string render(const RehearsalPlan& plan) {
     out += fmt::format("  assert {}: {}\n", assertion.name, short_sql(assertion.sql, shown_statement));
   for (const auto& check : settings.checks) out += "  run    " + check + "\n";
   out += "\n" + budgets_text(settings.budgets);
+  const auto& accepted = settings.accepted;
+  if (!accepted.partial.empty())
+    out += "\nDeclared to do without all rows: " + base::join(accepted.partial, ", ") + "\n";
+  if (!accepted.masked.empty())
+    out += "\nDeclared to do with masks: " + base::join(accepted.masked, ", ") + "\n";
   return out + "\nplan " + id_of(plan) + "\n";
 }
 

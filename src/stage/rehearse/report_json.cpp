@@ -8,9 +8,15 @@ namespace {
 using nlohmann::json;
 
 json lock_json(const LockSpan& lock) {
-  return {{"object", lock.object},        {"mode", lock.mode},           {"blocks", name_of(lock.blocks)},
-          {"new", lock.is_new},           {"seen", !lock.not_seen},      {"waited_us", lock.waited.count()},
-          {"from_us", lock.from.count()}, {"held_us", lock.held.count()}};
+  return {{"object", lock.object},
+          {"mode", lock.mode},
+          {"blocks", name_of(lock.blocks)},
+          {"new", lock.is_new},
+          {"seen", !lock.not_seen},
+          {"waited_us", lock.waited.count()},
+          {"from_us", lock.from.count()},
+          {"held_us", lock.held.count()},
+          {"held_in_production_us", lock.in_production.count()}};
 }
 
 json deed_json(const Deed& deed) {
@@ -79,6 +85,7 @@ json statement_json(const StatementReport& one) {
            {"failure", one.failure ? failure_json(*one.failure) : json()},
            {"worst_read_stall_us", one.worst_read_stall.count()},
            {"worst_write_stall_us", one.worst_write_stall.count()},
+           {"times_rows", one.times_rows},
            {"production", one.estimate}};
   out["open_transaction"] =
       one.open_measured ? json{{"waited_us", one.open_wait.count()}, {"stall_us", one.open_stall.count()}}
@@ -163,39 +170,41 @@ json down_json(const DownReport& down) {
 }  // namespace
 
 std::string to_json(const RehearsalReport& report) {
-  const json document{{"type", "rehearsal"},
-                      {"plan_id", report.plan_id},
-                      {"run_id", report.run_id},
-                      {"migration", report.migration_hash},
-                      {"snapshot",
-                       {{"database", report.snapshot},
-                        {"taken_at", report.snapshot_taken_at},
-                        {"origin", report.snapshot_origin},
-                        {"lsn", report.snapshot_lsn},
-                        {"masked", report.masked},
-                        {"partial", report.partial}}},
-                      {"server_version", report.server_version},
-                      {"started", report.started},
-                      {"took_ms", report.took.count()},
-                      {"clone", {{"took_us", report.clone_took.count()}, {"bytes", report.clone_bytes}}},
-                      {"verdict", report.verdict},
-                      {"passed", report.passed},
-                      {"statements", list(report.statements, statement_json)},
-                      {"passes", list(report.passes, pass_json)},
-                      {"findings", list(report.findings, finding_json)},
-                      {"plans",
-                       {{"compared", report.plans_compared},
-                        {"skipped", report.plans_skipped},
-                        {"changes", list(report.plans, plan_json)}}},
-                      {"checks", list(report.checks, check_json)},
-                      {"down", report.down ? down_json(*report.down) : json()},
-                      {"disagreements", report.disagreements},
-                      {"differences", report.differences},
-                      {"remarks", report.remarks},
-                      {"left_invalid", report.left_invalid},
-                      {"total_us", report.total.count()},
-                      {"wal_bytes", report.wal_bytes},
-                      {"temp_bytes", report.temp_bytes}};
+  const json document{
+      {"type", "rehearsal"},
+      {"plan_id", report.plan_id},
+      {"run_id", report.run_id},
+      {"migration", report.migration_hash},
+      {"snapshot",
+       {{"database", report.snapshot},
+        {"taken_at", report.snapshot_taken_at},
+        {"origin", report.snapshot_origin},
+        {"lsn", report.snapshot_lsn},
+        {"masked", report.masked},
+        {"partial", report.partial}}},
+      {"server_version", report.server_version},
+      {"started", report.started},
+      {"took_ms", report.took.count()},
+      {"clone", {{"took_us", report.clone_took.count()}, {"bytes", report.clone_bytes}}},
+      {"verdict", report.verdict},
+      {"passed", report.passed},
+      {"statements", list(report.statements, statement_json)},
+      {"passes", list(report.passes, pass_json)},
+      {"findings", list(report.findings, finding_json)},
+      {"plans",
+       {{"compared", report.plans_compared},
+        {"skipped", report.plans_skipped},
+        {"changes", list(report.plans, plan_json)}}},
+      {"accepted", {{"partial", report.accepted.partial}, {"masked", report.accepted.masked}}},
+      {"checks", list(report.checks, check_json)},
+      {"down", report.down ? down_json(*report.down) : json()},
+      {"disagreements", report.disagreements},
+      {"differences", report.differences},
+      {"remarks", report.remarks},
+      {"left_invalid", report.left_invalid},
+      {"total_us", report.total.count()},
+      {"wal_bytes", report.wal_bytes},
+      {"temp_bytes", report.temp_bytes}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

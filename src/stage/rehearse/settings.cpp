@@ -34,6 +34,14 @@ void read_budgets(yaml::Mapping& file, Budgets& budgets) {
   mapping->finish();
 }
 
+void read_accepted(yaml::Mapping& file, Accepted& accepted) {
+  auto mapping = file.mapping("accept");
+  if (!mapping) return;
+  for (const auto& table : mapping->texts("partial")) accepted.partial.push_back(table.value);
+  for (const auto& column : mapping->texts("masked")) accepted.masked.push_back(column.value);
+  mapping->finish();
+}
+
 Load read_load(const yaml::Reader& item, diag::Diagnostics& diagnostics) {
   yaml::Mapping mapping(item);
   Load load;
@@ -65,6 +73,7 @@ RehearsalSettings read_rehearsal_settings(const std::string& path, std::string_v
   if (!root) return settings;
   yaml::Mapping file(*root, diagnostics);
   read_budgets(file, settings.budgets);
+  read_accepted(file, settings.accepted);
   for (const auto& item : file.list("workload")) settings.workload.push_back(read_load(item, diagnostics));
   for (const auto& item : file.list("queries"))
     settings.queries.push_back(read_named<Query>(item, diagnostics));

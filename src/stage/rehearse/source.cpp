@@ -77,6 +77,18 @@ void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts
 
 }  // namespace
 
+std::map<std::string, double> rows_of_tables(pg::Session& session, const Scope& scope) {
+  const auto found = session.run(
+      "SELECT format('%I.%I', nspname, relname), reltuples::bigint FROM pg_class c JOIN pg_namespace n ON "
+      "n.oid = "
+      "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
+      "'information_schema'",
+      scope);
+  std::map<std::string, double> rows;
+  for (const auto& row : found.rows) rows[row[0].value_or("")] = static_cast<double>(number_of(row[1]));
+  return rows;
+}
+
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
                        const Scope& scope) {
   SourceFacts facts;
@@ -87,14 +99,7 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
       if (const auto found = ours.find(name); found != ours.end() && found->second != value)
         facts.differences.push_back(
             fmt::format("{} is {} in production, {} here", name, value, found->second));
-    const auto rows = source.run(
-        "SELECT format('%I.%I', nspname, relname), reltuples::bigint FROM pg_class c JOIN pg_namespace n ON "
-        "n.oid = "
-        "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
-        "'information_schema'",
-        scope);
-    for (const auto& row : rows.rows)
-      facts.rows[row[0].value_or("")] = static_cast<double>(number_of(row[1]));
+    facts.rows = rows_of_tables(source, scope);
     ask_statements(source, top_statements, facts, scope);
     const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication", scope);
     if (const auto count = number_of(standbys.rows.at(0)[0]); count > 0)

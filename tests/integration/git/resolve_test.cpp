@@ -5,6 +5,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
+#include "staithe/git/commit_files.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <netinet/in.h>
@@ -112,7 +113,10 @@ class World {
     shell(root,
           "git init -q -b main work; cd work; git config user.name T; git config user.email t@example.org;"
           "git commit -q --allow-empty -m 'First things first'; git tag light; git tag -a -m x heavy;"
-          "git commit -q --allow-empty -m 'Second'; git branch both; git tag both;"
+          "mkdir -p migrations/more; printf 'SELECT 1;' >migrations/001.sql; printf 'a\\0b' "
+          ">migrations/010.sql;"
+          "touch migrations/.hidden.sql migrations/more/003.sql; ln -s 001.sql migrations/002.sql; git add .;"
+          "git commit -q -m 'Second'; printf 'SELECT 2;' >migrations/001.sql; git branch both; git tag both;"
           "git branch deadbeef; git clone -q --bare . ../app.git; cd ../app.git; git update-server-info");
     first = shell(root + "/app.git", "git rev-parse light");
     second = shell(root + "/app.git", "git rev-parse main");
@@ -153,12 +157,27 @@ void check_names(const World& world, const Repository& repository) {
   CHECK(error_of(repository, world.first.substr(0, 8)).code() == ErrorCode::invalid);
 }
 
+void check_files(const World& world, const Repository& repository) {
+  INFO(repository.url);
+  const auto files = commit_files(repository, world.second, "migrations/*.sql", soon());
+  REQUIRE(files.size() == 2);  // a link and a hidden one are none, and neither are those of directories below
+  CHECK(files[0].path == "migrations/001.sql");
+  CHECK(files[0].text == "SELECT 1;");
+  CHECK(files[1].path == "migrations/010.sql");
+  CHECK(files[1].text == std::string("a\0b", 3));
+  CHECK(commit_files(repository, world.second, "./migrations/001.sql", soon()).size() == 1);
+  CHECK(commit_files(repository, world.first, "migrations/*.sql", soon()).empty());
+  CHECK_THROWS_AS(commit_files(repository, std::string(40, 'a'), "*", soon()), Error);
+  CHECK_THROWS_AS(commit_files(repository, "--upload-pack=touch", "*", soon()), Error);
+}
+
 }  // namespace
 
 TEST_CASE("A repository on this machine, by path and by URL") {
   const World world;
   for (const std::string& url : {world.root + "/app.git", "file://" + world.root + "/app.git"}) {
     check_names(world, {url, {}});
+    check_files(world, {url, {}});
     const Resolved tag = resolve({url, {}}, "heavy", soon());
     CHECK(tag.subject == "First things first");
     CHECK(resolve({url, {}}, world.first, soon()).verified);
@@ -175,6 +194,7 @@ TEST_CASE("git-daemon") {
                        port);
   const std::string base = "git://127.0.0.1:" + std::to_string(port);
   check_names(world, {base + "/app.git", {}});
+  check_files(world, {base + "/app.git", {}});
   CHECK(resolve({base + "/app.git", {}}, world.first, soon()).verified);
   CHECK_FALSE(resolve({base + "/app.git", {}}, std::string(40, '1'), soon()).verified);
   CHECK(resolve({base + "/app.git", {}}, "main", soon()).subject.empty());
@@ -203,6 +223,7 @@ TEST_CASE("ssh, with its host key and user key checked") {
                                  " -o IdentitiesOnly=yes" + " -o UserKnownHostsFile=" + root + "/" + known}}};
   };
   check_names(world, with("user", "known"));
+  check_files(world, with("user", "known"));
   const Error stranger = error_of(with("stranger", "known"), "main");
   CHECK(stranger.code() == ErrorCode::auth);
   CHECK_THAT(stranger.what(), ContainsSubstring("Permission denied"));

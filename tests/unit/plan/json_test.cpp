@@ -52,8 +52,16 @@ std::vector<plan::Effect> every_effect() {
                        "9d1f3c2ab4e500",
                        "0123456789ab",
                        {"up: GET http://10.0.0.1/   expect status 200"}},
-      plan::RequireRehearsal{
-          {{"001.sql", "ab12"}, {"002.sql", "cd34"}}, "staging", 24h, "staithe stage rehearse"}};
+      plan::RequireRehearsal{{{"001.sql", "ab12"}, {"002.sql", "cd34"}},
+                             std::string(40, 'a'),
+                             "staging",
+                             24h,
+                             {"make migrate",
+                              {500ms, 60s, 1000, std::nullopt},
+                              true,
+                              false,
+                              {{"app.users"}, {"app.users.email"}}},
+                             "staithe stage rehearse"}};
   for (const auto to : {Change::To::drain, Change::To::maint, Change::To::close_sessions, Change::To::prove,
                         Change::To::ready, Change::To::undo})
     effects.emplace_back(Change{"web1", to});

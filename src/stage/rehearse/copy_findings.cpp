@@ -1,0 +1,125 @@
+#include "copy_findings.hpp"
+
+#include "facts.hpp"
+#include "lint.hpp"
+#include "passes.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+/// As snapshots write names: "app.users" for app."users".
+std::string plain(std::string name) {
+  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  return name;
+}
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Whether it succeeds or fails by the values that are there.
+bool depends_on_values(const Fact& fact) {
+  switch (fact.act) {
+    case Act::set_not_null:
+    case Act::alter_type:
+    case Act::add_check:
+    case Act::add_foreign_key:
+    case Act::add_unique:
+    case Act::add_exclude:
+    case Act::update:
+    case Act::remove:
+    case Act::insert:
+      return true;
+    case Act::create_index:
+      return fact.not_null;  // a unique one
+    default:
+      return false;
+  }
+}
+
+bool names_column(const SqlStatement& sql, std::string_view column) {
+  return std::any_of(sql.tokens.begin(), sql.tokens.end(),
+                     [&](const Token& token) { return token.is_name() && plain(token.text) == column; });
+}
+
+/// The masked columns that a statement names of the tables that it works on.
+std::vector<std::string> masked_of(const SqlStatement& sql, const StatementReport& one,
+                                   const std::vector<std::string>& masked) {
+  const auto facts = facts_of(sql);
+  if (std::none_of(facts.begin(), facts.end(), depends_on_values)) return {};
+  std::vector<std::string> found;
+  for (const auto& name : masked) {
+    const auto dot = name.rfind('.');
+    const auto table = name.substr(0, dot);
+    const bool is_there =
+        std::any_of(one.locks.begin(), one.locks.end(),
+                    [&](const LockSpan& lock) { return !lock.is_new && plain(lock.object) == table; }) ||
+        std::any_of(one.touched.begin(), one.touched.end(),
+                    [&](const Touched& touched) { return plain(touched.table) == table; }) ||
+        std::any_of(facts.begin(), facts.end(), [&](const Fact& fact) {
+          const auto written = plain(fact.table);
+          return written == table || (!written.empty() && table.ends_with("." + written));
+        });
+    if (is_there && names_column(sql, name.substr(dot + 1))) found.push_back(name);
+  }
+  return found;
+}
+
+void add(RehearsalReport& report, const char* code, const StatementReport* where, const std::string& object,
+         bool accepted, std::string text, const std::string& advice) {
+  Finding finding;
+  finding.severity = accepted ? Severity::warning : Severity::error;
+  finding.gate = !accepted;
+  finding.code = code;
+  if (where != nullptr) {
+    finding.file = where->file;
+    finding.line = where->line;
+  }
+  finding.object = object;
+  finding.text = std::move(text);
+  finding.advice = accepted ? "declared in the settings: accept" : advice;
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace
+
+void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
+  const auto& accepted = plan.settings.accepted;
+  for (const auto& name : touched_tables(report.statements)) {
+    const auto table = plain(name);
+    if (!holds(report.partial, table)) continue;
+    const bool declared = holds(accepted.partial, table);
+    if (declared) report.accepted.partial.push_back(table);
+    add(report, "partial", nullptr, name, declared,
+        fmt::format(
+            "the snapshot has not all rows of {}: in production it takes longer, and rows that are not "
+            "there may violate what is asked for",
+            name),
+        fmt::format(
+            "a snapshot with all of its rows; or, when it will do, 'accept: {{partial: [{}]}}' in the "
+            "file of --with",
+            table));
+  }
+  for (std::size_t i = 0; i < report.statements.size(); ++i) {
+    const auto& one = report.statements[i];
+    for (const auto& column : masked_of(parsed({one.text, one.line, 1, true}), one, report.masked)) {
+      const bool declared = holds(accepted.masked, column);
+      if (declared && !holds(report.accepted.masked, column)) report.accepted.masked.push_back(column);
+      add(report, "masked", &one, column, declared,
+          fmt::format("{} has masked values in the snapshot: whether production's satisfy this was not seen",
+                      column),
+          fmt::format(
+              "ask production itself, read only, how many rows violate it; or, when the mask keeps what "
+              "matters, 'accept: {{masked: [{}]}}' in the file of --with",
+              column));
+    }
+  }
+}
+
+}  // namespace staithe::stage

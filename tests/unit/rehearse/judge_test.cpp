@@ -1,0 +1,186 @@
+#include "judge.hpp"
+
+#include "catch.hpp"
+
+#include <algorithm>
+
+using namespace staithe;
+using stage::Micros;
+
+namespace {
+
+constexpr Micros second{1'000'000};
+
+/// One statement that held an AccessExclusiveLock on app.users, of which the clone has 1000 rows.
+struct Case {
+  stage::RehearsalPlan plan;
+  stage::RehearsalReport report;
+
+  explicit Case(const std::string& sql, Micros held = Micros{400'000}) {
+    stage::MigrationFile file;
+    file.path = "1.sql";
+    file.transactions = stage::Transactions::each;
+    file.statements.push_back({sql, 1, 1, true});
+    plan.files = {file};
+    stage::StatementReport one;
+    one.file = "1.sql";
+    one.line = 1;
+    one.text = sql;
+    one.took = held;
+    one.wal_bytes = 1000;
+    stage::LockSpan lock;
+    lock.object = "app.users";
+    lock.mode = "AccessExclusiveLock";
+    lock.blocks = stage::Blocks::everybody;
+    lock.held = held;
+    one.locks = {lock};
+    one.deeds = {{stage::Deed::Kind::scan, "app.users", "", 1000, 0}};
+    report.statements = {one};
+    report.clone_rows["app.users"] = 1000;
+    report.total = held;
+    report.wal_bytes = one.wal_bytes;
+  }
+
+  void judge() {
+    stage::judge(plan, stage::lint(plan.files), report);
+    stage::conclude(report);
+  }
+  const stage::Finding* finding(const std::string& code) const {
+    for (const auto& one : report.findings)
+      if (one.code == code) return &one;
+    return nullptr;
+  }
+};
+
+constexpr const char* not_null = "ALTER TABLE app.users ALTER country SET NOT NULL";
+
+}  // namespace
+
+TEST_CASE("a lock within the budget on the clone is over it by the rows of production") {
+  Case one(not_null);
+  SECTION("as many rows there, or nobody knows") {
+    if (GENERATE(true, false)) one.report.production_rows["app.users"] = 1100;
+    one.judge();
+    CHECK(one.report.passed);
+    CHECK(one.report.statements[0].estimate.empty());
+    return;
+  }
+  SECTION("four times the rows") {
+    one.report.production_rows["app.users"] = 4000;
+    one.judge();
+    const auto* finding = one.finding("blocks-readers");
+    REQUIRE(finding != nullptr);
+    CHECK(finding->gate);
+    CHECK(finding->text ==
+          "AccessExclusiveLock on app.users is held for 400 ms here, in production it would be for about 1.4 "
+          "s to "
+          "1.9 s: readers and writers wait that long there (allowed: 1.0 s)");
+    CHECK_FALSE(one.report.passed);
+    CHECK(one.report.verdict ==
+          "would block readers and writers for 400 ms here, in production for about 1.6 s");
+    return;
+  }
+  SECTION("only the far end of the range is over it") {
+    one.report.production_rows["app.users"] = 2300;
+    one.judge();
+    REQUIRE(one.finding("blocks-readers") != nullptr);
+    CHECK(one.finding("blocks-readers")->severity == stage::Severity::warning);
+    CHECK(one.report.passed);
+    return;
+  }
+}
+
+TEST_CASE("a lock that is over the budget on the clone says so without production") {
+  Case one(not_null, 2 * second);
+  one.judge();
+  REQUIRE(one.finding("blocks-readers") != nullptr);
+  CHECK(one.finding("blocks-readers")->text ==
+        "AccessExclusiveLock on app.users is held for 2.0 s: readers and writers wait that long (allowed: "
+        "1.0 s)");
+  CHECK(one.report.verdict == "would block readers and writers for 2.0 s");
+}
+
+TEST_CASE("budgets of time, WAL and rewrites hold for production too") {
+  Case one(not_null, Micros{50'000});
+  one.report.production_rows["app.users"] = 5000;
+  one.report.statements[0].deeds[0].kind = stage::Deed::Kind::rewrite;
+  one.report.statements[0].worst_read_stall = Micros{300'000};
+  one.plan.files[0].expected = base::Duration{200};
+  auto& budgets = one.plan.settings.budgets;
+  budgets.total = base::Duration{200};
+  budgets.wal_bytes = 4999;
+  budgets.rewrite_rows = 4999;
+  one.judge();
+  for (const auto* code : {"total-time", "wal", "rewrite", "stall", "longer-than-expected"}) {
+    INFO(code);
+    REQUIRE(one.finding(code) != nullptr);
+    CHECK(one.finding(code)->gate);
+    CHECK(one.finding(code)->text.find("in production") != std::string::npos);
+  }
+}
+
+TEST_CASE("a budget that holds in both is no finding") {
+  Case one(not_null, Micros{50'000});
+  one.report.production_rows["app.users"] = 5000;
+  auto& budgets = one.plan.settings.budgets;
+  budgets.total = base::Duration{300};
+  budgets.wal_bytes = 5000;
+  budgets.rewrite_rows = 5000;
+  one.judge();
+  CHECK(one.report.passed);
+}
+
+TEST_CASE("one row by its key takes no longer where there are more rows") {
+  Case one("UPDATE app.users SET email = 'x' WHERE id = 1");
+  one.report.statements[0].deeds.clear();
+  one.report.statements[0].touched = {{"app.users", 1, 0, 1, 0, 0}};
+  one.report.production_rows["app.users"] = 1'000'000;
+  one.judge();
+  CHECK(one.report.statements[0].times_rows == 1);
+  one.report.findings.clear();
+  one.report.statements[0].touched = {{"app.users", 1000, 0, 1000, 0, 0}};
+  one.judge();
+  CHECK(one.report.statements[0].times_rows == 1000);
+}
+
+TEST_CASE("what lies between two statements of a transaction does not grow with the rows") {
+  Case one(not_null, Micros{100'000});
+  auto& statement = one.report.statements[0];
+  statement.locks[0].held = Micros{500'000};  // until the COMMIT, 400 ms after the statement
+  one.report.production_rows["app.users"] = 3000;
+  one.judge();
+  CHECK(statement.locks[0].in_production == Micros{700'000});
+}
+
+TEST_CASE("a table without all rows and a masked column fail unless they are declared") {
+  Case one("ALTER TABLE app.users ALTER email SET NOT NULL");
+  one.report.partial = {"app.users"};
+  one.report.masked = {"app.users.email", "app.users.phone", "app.other.email"};
+  one.judge();
+  REQUIRE(one.finding("partial") != nullptr);
+  REQUIRE(one.finding("masked") != nullptr);
+  CHECK_FALSE(one.report.passed);
+  CHECK(one.finding("masked")->object == "app.users.email");
+  CHECK(one.finding("masked")->line == 1);
+  CHECK(std::count_if(one.report.findings.begin(), one.report.findings.end(),
+                      [](const auto& finding) { return finding.code == "masked"; }) == 1);
+  CHECK(one.report.accepted == stage::Accepted{});
+
+  one.report.findings.clear();
+  one.plan.settings.accepted = {{"app.users", "app.never"}, {"app.users.email", "app.never.x"}};
+  one.judge();
+  CHECK(one.report.passed);
+  CHECK(one.finding("partial")->severity == stage::Severity::warning);
+  CHECK(one.finding("masked")->severity == stage::Severity::warning);
+  // Only what mattered is written down for deploys.
+  CHECK(one.report.accepted == stage::Accepted{{"app.users"}, {"app.users.email"}});
+}
+
+TEST_CASE("a mask matters only where values decide") {
+  Case one(GENERATE("ALTER TABLE app.users ADD COLUMN email2 text", "CREATE INDEX i ON app.users (email)",
+                    "ALTER TABLE app.users DROP COLUMN email",
+                    "ALTER TABLE app.users ALTER country SET NOT NULL"));
+  one.report.masked = {"app.users.email"};
+  one.judge();
+  CHECK(one.finding("masked") == nullptr);
+}
