@@ -1,5 +1,6 @@
 #include "copy_findings.hpp"
 
+#include "estimate.hpp"
 #include "facts.hpp"
 #include "lint.hpp"
 #include "passes.hpp"
@@ -48,6 +49,21 @@ bool names_column(const SqlStatement& sql, std::string_view column) {
                      [&](const Token& token) { return token.is_name() && plain(token.text) == column; });
 }
 
+/// Whether the statement would take longer, or could end otherwise, with the rows that are not there. A
+/// column that is only added looks at none.
+bool depends_on_rows(const StatementReport& one, const std::string& table) {
+  if (std::any_of(one.touched.begin(), one.touched.end(),
+                  [&](const Touched& touched) { return plain(touched.table) == table; }))
+    return true;
+  const bool is_there = std::any_of(one.locks.begin(), one.locks.end(), [&](const LockSpan& lock) {
+    return !lock.is_new && plain(lock.object) == table;
+  });
+  if (!is_there) return false;
+  const auto facts = facts_of(parsed({one.text, one.line, 1, true}));
+  return one.failure || std::any_of(facts.begin(), facts.end(), depends_on_values) ||
+         std::any_of(one.deeds.begin(), one.deeds.end(), works_on_all_rows);
+}
+
 /// The masked columns that a statement names of the tables that it works on.
 std::vector<std::string> masked_of(const SqlStatement& sql, const StatementReport& one,
                                    const std::vector<std::string>& masked) {
@@ -94,6 +110,9 @@ void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
   for (const auto& name : touched_tables(report.statements)) {
     const auto table = plain(name);
     if (!holds(report.partial, table)) continue;
+    const bool matters = std::any_of(report.statements.begin(), report.statements.end(),
+                                     [&](const StatementReport& one) { return depends_on_rows(one, table); });
+    if (!matters) continue;
     const bool declared = holds(accepted.partial, table);
     if (declared) report.accepted.partial.push_back(table);
     add(report, "partial", nullptr, name, declared,

@@ -30,11 +30,6 @@ double ratio_of(const RehearsalReport& report, const std::string& table, std::ui
   return there / here < noticeably_more ? 1 : there / here;
 }
 
-bool works_on_all_rows(const Deed& deed) {
-  return deed.kind == Deed::Kind::rewrite || deed.kind == Deed::Kind::scan ||
-         deed.kind == Deed::Kind::foreign_key_check || deed.kind == Deed::Kind::index_build;
-}
-
 double times_rows(const RehearsalReport& report, const StatementReport& one) {
   double most = 1;
   bool all_rows = false;
@@ -82,6 +77,11 @@ Estimate in_production(Micros here, double times_rows) {
 
 std::string estimate_text(const Estimate& estimate) {
   return fmt::format("about {} to {}", micros_text(estimate.low), micros_text(estimate.high));
+}
+
+bool works_on_all_rows(const Deed& deed) {
+  return deed.kind == Deed::Kind::rewrite || deed.kind == Deed::Kind::scan ||
+         deed.kind == Deed::Kind::foreign_key_check || deed.kind == Deed::Kind::index_build;
 }
 
 void add_estimates(RehearsalReport& report) {

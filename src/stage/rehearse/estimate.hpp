@@ -13,6 +13,9 @@ Estimate in_production(Micros here, double times_rows);
 /// "about 3.1 s to 4.2 s".
 std::string estimate_text(const Estimate& estimate);
 
+/// It takes longer where there are more rows.
+bool works_on_all_rows(const Deed& deed);
+
 /// Says of each statement how many times the rows it meets in production, and of each lock how long it would
 /// be held there. Statements whose tables have as many rows here keep 1.
 void add_estimates(RehearsalReport& report);

@@ -258,14 +258,23 @@ TEST_CASE("locks that nobody could see are not safe") {
   CHECK(finding(report, "not-observed").gate);
 }
 
-TEST_CASE("tables that came without all of their rows are warned of when they are touched") {
-  const auto report = rehearse("ALTER TABLE app.users ADD COLUMN x int", {}, {false, false, false}, {},
-                               {"app.orders", "app.users"});
-  const auto& partial = finding(report, "partial");
-  CHECK(partial.severity == stage::Severity::warning);
-  CHECK(partial.text.find("app.users") != std::string::npos);
-  CHECK(partial.text.find("app.orders") == std::string::npos);
-  CHECK_FALSE(has(rehearse("ALTER TABLE app.users ADD COLUMN x int"), "partial"));
+TEST_CASE("tables that came without all of their rows do not pass where rows matter") {
+  const auto on = [](const std::string& sql) {
+    return rehearse(sql, {}, {false, false, false}, {}, {"app.orders", "app.users"});
+  };
+  for (const auto* sql :
+       {"UPDATE app.users SET email = 'x' WHERE id = 1", "CREATE INDEX i ON app.users (email)",
+        "ALTER TABLE app.users ADD CHECK (id > 0)", "ALTER TABLE app.users ALTER id TYPE int"}) {
+    INFO(sql);
+    const auto report = on(sql);
+    const auto& partial = finding(report, "partial");
+    CHECK(partial.gate);
+    CHECK(partial.text.find("app.users") != std::string::npos);
+    CHECK(partial.text.find("app.orders") == std::string::npos);
+    CHECK_FALSE(report.passed);
+  }
+  CHECK_FALSE(has(on("ALTER TABLE app.users ADD COLUMN x int"), "partial"));
+  CHECK_FALSE(has(rehearse("ALTER TABLE app.users ADD CHECK (id > 0)"), "partial"));
 }
 
 TEST_CASE("plans, assertions, and a way back that is none") {
