@@ -146,8 +146,7 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
 
 void lift_limits(pg::Session& session, const base::Scope& scope) {
   std::string sql =
-      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-      "SET default_transaction_read_only = off;";
+      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
   session.run(sql, scope);
