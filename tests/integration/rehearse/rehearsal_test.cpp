@@ -258,6 +258,21 @@ TEST_CASE("locks that nobody could see are not safe") {
   CHECK(finding(report, "not-observed").gate);
 }
 
+TEST_CASE("a lock that is short here and long by the rows of production does not pass") {
+  const char* sql = "ALTER TABLE app.users ADD CHECK (id > 0)";
+  CHECK(rehearse(sql).passed);
+  stage::RehearsalSettings settings;
+  settings.production_rows["app.users"] = 500'000'000;
+  const auto report = rehearse(sql, settings);
+  CHECK(report.statements[0].times_rows > 90'000);
+  CHECK(finding(report, "blocks-readers").gate);
+  CHECK(finding(report, "blocks-readers").text.find("in production it would be for about") !=
+        std::string::npos);
+  CHECK_FALSE(report.passed);
+  // What looks at no row is as short there.
+  CHECK(rehearse("ALTER TABLE app.users ADD COLUMN x int", settings).passed);
+}
+
 TEST_CASE("tables that came without all of their rows do not pass where rows matter") {
   const auto on = [](const std::string& sql) {
     return rehearse(sql, {}, {false, false, false}, {}, {"app.orders", "app.users"});
