@@ -56,7 +56,8 @@ class End(databases.StageTest):
         ended = self.end(process, 1, "the copy is whole and is staging_", "staithe stage rehearse --source staging_")
         self.still(oid)
         self.nothing_half()
-        kept = [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"][0]
+        listed = [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"]
+        kept = next(one for one in listed if one["database"] != "staging")
         self.assertRegex(kept["database"], r"^staging_\d{8}_\d{6}$")
         self.assertIn(kept["database"], ended.out + ended.err)
         self.assertEqual((kept["state"], kept["name"]), ("complete", "staging"))
