@@ -81,7 +81,7 @@ class Resume(databases.StageTest):
         oid = self.first()
         self.slow(rows=60000)
         process = self.begin()
-        pid = self.target.sql(f"SELECT pid FROM pg_stat_activity WHERE datname LIKE '%building%' AND {COPIER}")
+        pid = self.target.sql(f"SELECT min(pid) FROM pg_stat_activity WHERE datname LIKE '%building%' AND {COPIER}")
         databases.os.kill(int(pid), signal.SIGKILL)
         ended = self.end(process, 1)
         self.assertEqual([event for event in self.events(ended.out) if event["type"] == "retried"], [])
