@@ -14,8 +14,12 @@ _staithe() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
     local -a where=()
     COMPREPLY=()
+    # bash makes three words of --name=value.
+    if [[ $cur == = ]]; then cur=''
+    elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
+        if [[ ${COMP_WORDS[i + 1]} == = ]] && ((i + 1 < COMP_CWORD)); then ((i++)); fi
         case $word in
             --) return ;;
             -f | --file | -e | --environment | -C | --chdir)

@@ -40,6 +40,14 @@ std::vector<std::string> second_words(std::string_view group) {
   return words;
 }
 
+/// The first words of commands of two words: "hostkeys".
+std::vector<std::string> group_names() {
+  std::vector<std::string> names;
+  for (const auto& word : first_words())
+    if (!second_words(word).empty()) names.push_back(word);
+  return names;
+}
+
 std::vector<const Option*> options_of(const Command& command) {
   std::vector<const Option*> options;
   for (const auto& option : command.options) options.push_back(&option);
@@ -60,6 +68,18 @@ std::string spellings(const Option& option, std::string_view separator) {
   std::string text = "--" + std::string(option.name);
   if (option.shorthand != '\0') text += fmt::format("{}-{}", separator, option.shorthand);
   return text;
+}
+
+/// The options that take a value, apart from the three that say where the names are: those are kept for
+/// __complete.
+std::string value_options(std::string_view separator) {
+  std::string values;
+  for (const auto& [name, option] : all_options()) {
+    if (option->takes == Takes::nothing) continue;
+    if (name == "file" || name == "environment" || name == "chdir") continue;
+    values += (values.empty() ? "" : std::string(separator)) + spellings(*option, separator);
+  }
+  return values;
 }
 
 // ---------------------------------------------------------------- bash
@@ -95,35 +115,33 @@ _staithe_ask() { mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$c
 )sh";
 
 std::string bash() {
-  std::string values, value_cases, option_cases, positional_cases;
+  std::string value_cases, option_cases, positional_cases;
   for (const auto& [name, option] : all_options()) {
     if (option->takes == Takes::nothing) continue;
-    // These three say where the names are; they are kept for __complete.
-    const bool says_where = name == "file" || name == "environment" || name == "chdir";
-    if (!says_where) values += (values.empty() ? "" : "|") + spellings(*option, "|");
     value_cases +=
         fmt::format("        {}) {}; return ;;\n", spellings(*option, " | "), bash_action(option->completes));
   }
   std::string group_cases;
-  std::set<std::string> groups;
+  for (const auto& group : group_names())
+    group_cases +=
+        fmt::format("        {}) _staithe_words \"{}\" ;;\n", group, base::join(second_words(group), " "));
   for (const auto* command : shown_commands()) {
     std::string words;
     for (const auto* option : options_of(*command))
       words += (words.empty() ? "" : " ") + spellings(*option, " ");
     option_cases += fmt::format("            '{}') _staithe_words \"{}\" ;;\n", command->name, words);
     positional_cases += fmt::format("        '{}') {} ;;\n", command->name, bash_action(command->completes));
-    const auto parts = base::split(command->name, ' ');
-    if (parts.size() == 2 && groups.insert(parts[0]).second)
-      group_cases += fmt::format("        {}) _staithe_words \"{}\" ;;\n", parts[0],
-                                 base::join(second_words(parts[0]), " "));
   }
-  const auto groups_pattern = base::join(std::vector<std::string>(groups.begin(), groups.end()), "|");
   return std::string(bash_head) + fmt::format(R"sh(_staithe() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}} command='' word i
     local -a where=()
     COMPREPLY=()
+    # bash makes three words of --name=value.
+    if [[ $cur == = ]]; then cur=''
+    elif [[ $prev == = ]]; then prev=${{COMP_WORDS[COMP_CWORD - 2]}}; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${{COMP_WORDS[i]}}
+        if [[ ${{COMP_WORDS[i + 1]}} == = ]] && ((i + 1 < COMP_CWORD)); then ((i++)); fi
         case $word in
             --) return ;;
             -f | --file | -e | --environment | -C | --chdir)
@@ -151,8 +169,9 @@ std::string bash() {
 
 complete -F _staithe staithe
 )sh",
-                                              values, groups_pattern, value_cases, option_cases,
-                                              base::join(first_words(), " "), group_cases, positional_cases);
+                                              value_options("|"), base::join(group_names(), "|"), value_cases,
+                                              option_cases, base::join(first_words(), " "), group_cases,
+                                              positional_cases);
 }
 
 // ---------------------------------------------------------------- zsh
@@ -193,7 +212,8 @@ std::string zsh_option(const Option& option) {
                                                            : fmt::format(":{}:{}", zsh_text(option.metavar),
                                                                          zsh_action(option.completes));
   const std::string repeat = option.takes == Takes::values ? "*" : "";
-  std::string lines = fmt::format("'{}--{}[{}]{}'", repeat, option.name, help, value);
+  const auto* equals = option.takes == Takes::nothing ? "" : "=";
+  std::string lines = fmt::format("'{}--{}{}[{}]{}'", repeat, option.name, equals, help, value);
   if (option.shorthand != '\0')
     lines += fmt::format(" \\\n        '{}-{}[{}]{}'", repeat, option.shorthand, help, value);
   return lines;
@@ -231,39 +251,47 @@ std::string zsh() {
                              zsh_arguments(*inner, "        "));
     cases += "      esac ;;\n";
   }
+  std::string global;
+  for (const auto& option : global_options()) global += " \\\n    " + zsh_option(option);
   return fmt::format(R"sh(#compdef staithe
 # zsh completion for staithe, made by: staithe completion zsh
 
-# Names that the project's files give; nothing is asked over the network.
+# Names that the project's files give; nothing is asked over the network. The last argument says which; _arguments
+# puts compadd's before it.
 _staithe_ask() {{
   local -a names where
   local i
-  for (( i = 1; i < ${{#words}}; i++ )); do
-    case $words[i] in
-    -f|--file|-e|--environment|-C|--chdir) where+=($words[i] $words[i+1]) ;;
+  for (( i = 2; i <= $#staithe_line; i++ )); do
+    case $staithe_line[i] in
+    -f|--file|-e|--environment|-C|--chdir)
+      (( i < $#staithe_line )) && where+=($staithe_line[i] $staithe_line[i+1]) ;;
+    --file=*|--environment=*|--chdir=*) where+=($staithe_line[i]) ;;
     esac
   done
-  names=(${{(f)"$(staithe __complete $1 "$PREFIX" $where 2>/dev/null)"}})
-  compadd -a names
+  names=(${{(f)"$(${{~staithe_line[1]}} __complete $@[-1] "$PREFIX" $where 2>/dev/null)"}})
+  compadd "${{@[1,-2]}}" -a names
 }}
 
 _staithe() {{
-  local -a commands
+  local curcontext=$curcontext state
+  local -a commands line staithe_line=("${{(@Q)words[1,CURRENT-1]}}")
+  local -A opt_args
   commands=(
 {}  )
-  if (( CURRENT == 2 )); then
+  _arguments -s -C{} \
+    '(-): :->command' \
+    '(-)*:: :->rest' && return
+  if [[ $state == command ]]; then
     _describe command commands
     return
   fi
-  shift words
-  (( CURRENT-- ))
   case $words[1] in
 {}  esac
 }}
 
 _staithe "$@"
 )sh",
-                     described, cases);
+                     described, global, cases);
 }
 
 // ---------------------------------------------------------------- fish
@@ -293,6 +321,11 @@ std::string fish_action(Completes completes) {
   return fmt::format(" -a '(__staithe_ask {})'", dynamic_kind(completes));
 }
 
+std::string fish_value(const Option& option) {
+  if (option.takes == Takes::nothing) return "";
+  return (option.completes == Completes::file ? " -r" : " -x") + fish_action(option.completes);
+}
+
 std::string fish() {
   std::string text = R"sh(# fish completion for staithe, made by: staithe completion fish
 
@@ -301,47 +334,63 @@ function __staithe_ask
     set -l words (commandline -opc)
     set -l where
     for i in (seq 2 (count $words))
-        if contains -- $words[$i] -f --file -e --environment -C --chdir
+        if contains -- $words[$i] -f --file -e --environment -C --chdir; and test $i -lt (count $words)
             set -a where $words[$i] $words[(math $i + 1)]
+        else if string match -qr -- '^--(file|environment|chdir)=' $words[$i]
+            set -a where $words[$i]
         end
     end
-    staithe __complete $argv[1] (commandline -ct) $where 2>/dev/null
+    # The value of --name=value is what is asked for.
+    set -l typed (string replace -r -- '^--[a-z-]+=' '' (commandline -ct))
+    command $words[1] __complete $argv[1] "$typed" $where 2>/dev/null
+end
+
+# Whether this is the command of the line, with its second word if it has one.
+function __staithe_at
+    set -l command
+    set -l value no
+    for word in (commandline -opc)[2..]
+        if test $value = yes
+            set value no
+        else if test "$word" = --
+            break
+        else if contains -- $word -f --file -e --environment -C --chdir)sh";
+  text += " " + value_options(" ") + R"sh(
+            set value yes
+        else if not string match -q -- '-*' $word
+            if test (count $command) = 0; or begin; test (count $command) = 1; and contains -- $command[1])sh";
+  text += " " + base::join(group_names(), " ") + R"sh(; end
+                set -a command $word
+            end
+        end
+    end
+    test "$command" = "$argv"
 end
 
 complete -c staithe -f
 )sh";
-  std::set<std::string> groups;
+  for (const auto& group : group_names())
+    text += fmt::format("complete -c staithe -n __staithe_at -a {} -d {}\n", group,
+                        fish_text(group_summary(group)));
   for (const auto* command : shown_commands()) {
     const auto parts = base::split(command->name, ' ');
-    std::string seen = "__fish_seen_subcommand_from " + parts.front();
-    if (parts.size() == 1) {
-      text += fmt::format("complete -c staithe -n __fish_use_subcommand -a {} -d {}\n", command->name,
-                          fish_text(command->summary));
-    } else {
-      if (groups.insert(parts[0]).second)
-        text += fmt::format("complete -c staithe -n __fish_use_subcommand -a {} -d {}\n", parts[0],
-                            fish_text(group_summary(parts[0])));
-      text += fmt::format(
-          "complete -c staithe -n '__fish_seen_subcommand_from {0}; and not __fish_seen_subcommand_from {1}' "
-          "-a {2} -d {3}\n",
-          parts[0], base::join(second_words(parts[0]), " "), parts[1], fish_text(command->summary));
-      seen += "; and __fish_seen_subcommand_from " + parts[1];
-    }
-    const auto condition = "complete -c staithe -n " + fish_text(seen);
+    const auto above = parts.size() == 1 ? "__staithe_at" : "'__staithe_at " + parts[0] + "'";
+    text += fmt::format("complete -c staithe -n {} -a {} -d {}\n", above, parts.back(),
+                        fish_text(command->summary));
+    const auto condition = fmt::format("complete -c staithe -n '__staithe_at {}'", command->name);
     if (!command->positionals.empty() && command->completes != Completes::nothing)
       text += condition + fish_action(command->completes) + "\n";
     for (const auto& option : command->options) {
       text += condition + " -l " + std::string(option.name);
       if (option.shorthand != '\0') text += fmt::format(" -s {}", option.shorthand);
-      if (option.takes != Takes::nothing) text += " -x" + fish_action(option.completes);
+      text += fish_value(option);
       text += " -d " + fish_text(option.help) + "\n";
     }
   }
   for (const auto& option : global_options()) {
     text += "complete -c staithe -l " + std::string(option.name);
     if (option.shorthand != '\0') text += fmt::format(" -s {}", option.shorthand);
-    if (option.takes != Takes::nothing)
-      text += (option.completes == Completes::file ? " -r" : " -x") + fish_action(option.completes);
+    text += fish_value(option);
     text += " -d " + fish_text(option.help) + "\n";
   }
   return text;
