@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
 
@@ -37,11 +38,16 @@ void say_stopping(App& app, int count) {
     app.say("Abandoning: what is left is said below and stays in the journal.");
 }
 
+/// What became of it belongs behind the first line; what follows that says what to do next.
+std::string with_consequence(std::string text, std::string_view consequence) {
+  return text.insert(std::min(text.find('\n'), text.size()), consequence);
+}
+
 /// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.
 int broke_off(App& app, int code, const std::string& text) {
-  if (!app.in_run()) return app.fail(code, text + "; nothing was changed");
-  return app.fail(exit_needs_person, text +
-                                         "; the run may have changed hosts\n"
+  if (!app.in_run()) return app.fail(code, with_consequence(text, "; nothing was changed"));
+  return app.fail(exit_needs_person, with_consequence(text, "; the run may have changed hosts") +
+                                         "\n"
                                          "  next  staithe status     look at them\n"
                                          "        staithe recover    put right what the run left");
 }
@@ -56,7 +62,7 @@ int run_command(App& app) {
     return app.fail(exit_usage, error.what());
   } catch (const FilesWrong& error) {
     if (*error.what() == '\0') return exit_files;
-    return app.fail(exit_files, fmt::format("{}; nothing was run", error.what()));
+    return app.fail(exit_files, with_consequence(error.what(), "; nothing was run"));
   } catch (const base::Error& error) {
     const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
     return broke_off(app, code, app.redactor().clean(error.what()));

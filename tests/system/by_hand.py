@@ -127,6 +127,21 @@ class ByHand(harness.SystemTest):
         self.ended(self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--yes"), 0)
         self.assertNotEqual(self.sandbox.read("ssh", "known_hosts"), before)
 
+    def test_doctor_finds_nothing_then_the_one_thing_that_is_wrong(self):
+        well = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(well.code, 0, str(well))
+        self.assertIn("Nothing stands in the way", well.out)
+        known = self.sandbox.read("ssh", "known_hosts")
+        self.addCleanup(self.sandbox.write, known, "ssh", "known_hosts")
+        self.sandbox.write("".join(line for line in known.splitlines(True) if "127.0.2.1" not in line),
+                           "ssh", "known_hosts")
+        ill = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(ill.code, 1, str(ill))
+        self.assertIn("next staithe hostkeys scan lb1", " ".join(ill.out.split()))
+        # Not a word about HAProxy's socket: nobody knows anything about it yet.
+        self.assertIn("its socket is reached through lb1: see there", ill.out)
+        self.assertNotIn("level admin' and mode", ill.out)
+
     def test_unlock_says_what_it_would_take_away(self):
         hold = self.hold("healthy")
         run = self.sandbox.begin_deploy("v2", "--limit", "web1", playbook=self.playbook({"healthy": hold.step}))

@@ -136,7 +136,7 @@ def say(test, result):
     return words != "FAILED"
 
 
-def main(at_once=3):
+def main(at_once=3, databases=False):
     """Runs the calling file's tests, or those named on the command line, on so many sandboxes at a time."""
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
     loader, module = unittest.defaultTestLoader, sys.modules["__main__"]
@@ -150,7 +150,7 @@ def main(at_once=3):
     good = []
 
     def work():
-        sandbox = Sandbox()
+        sandbox = Sandbox(databases)
         try:
             while todo:
                 test = todo.pop()

@@ -106,9 +106,10 @@ class Run:
 
 
 class Sandbox:
-    """A fleet on loopback; see playbooks/demo/sandbox. With `user`, it and staithe run as that user."""
+    """A fleet on loopback, with two PostgreSQL if they are asked for; see playbooks/demo/sandbox. With `user`, it and
+    staithe run as that user."""
 
-    def __init__(self, user=None):
+    def __init__(self, databases=False, user=None):
         self.as_user = ["setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups", "--"] if user else []
         self.base = tempfile.mkdtemp(prefix="staithe-sys.", dir="/tmp")
         if user:
@@ -119,7 +120,11 @@ class Sandbox:
         # Nothing of the person who runs the tests may count: no agent, no ssh_config.
         self.environ.pop("SSH_AUTH_SOCK", None)
         self.environ["HOME"] = self.base
-        done = subprocess.run([*self.as_user, SANDBOX, "start", self.dir, "--owner", str(os.getpid())], env=self.environ,
+        if databases:
+            os.chmod(self.base, 0o711)  # PostgreSQL's user passes through
+        more = ["--databases"] if databases else []
+        done = subprocess.run([*self.as_user, SANDBOX, "start", self.dir, *more, "--owner", str(os.getpid())],
+                              env=self.environ,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
         if done.returncode != 0:
             shutil.rmtree(self.base, ignore_errors=True)

@@ -86,11 +86,20 @@ void show_host(App& app, const world::Checkup& checkup) {
   for (const auto& one : advice) print_advice(app, one.severity, one.text, one.next);
 }
 
-void show_balancer(App& app, const world::BalancerLook& balancer) {
+/// What to do about a balancer that does not answer: when nobody gets on its host, that comes first.
+std::string next_for(const world::BalancerLook& balancer, const plan::Plan& plan,
+                     const std::vector<world::Checkup>& checkups) {
+  for (const auto& declared : plan.balancers)
+    for (const auto& checkup : checkups)
+      if (declared.name == balancer.name && declared.on == checkup.host && !checkup.trouble.empty())
+        return fmt::format("its socket is reached through {}: see there", checkup.host);
+  return "is HAProxy up, and does the socket's 'level admin' and mode let you in?";
+}
+
+void show_balancer(App& app, const world::BalancerLook& balancer, const std::string& next) {
   if (!balancer.trouble.empty()) {
     app.print(balancer.name + "\n");
-    print_advice(app, Severity::error, balancer.trouble,
-                 "is HAProxy up, and does the socket's 'level admin' and mode let you in?");
+    print_advice(app, Severity::error, balancer.trouble, next);
     return;
   }
   app.print(fmt::format("{}   HAProxy {}, pid {}, level {}\n", balancer.name, balancer.info.version,
@@ -167,7 +176,8 @@ int run_doctor(App& app) {
     for (const auto& balancer : balancers.balancers) records.write(balancer_json(balancer));
   } else {
     for (const auto& checkup : checkups) show_host(app, checkup);
-    for (const auto& balancer : balancers.balancers) show_balancer(app, balancer);
+    for (const auto& balancer : balancers.balancers)
+      show_balancer(app, balancer, next_for(balancer, plan, checkups));
     for (const auto& note : balancers.notes) app.print("warning: " + note + "\n");
   }
   const bool well =

@@ -1,0 +1,172 @@
+"""What the documents show is what happens on the sandbox: the transcripts of README.md, and the shell steps of
+playbooks/Jenkinsfile, run as Jenkins runs them: `sh -xe` on a script, no terminal, nothing on stdin, stdout and stderr
+in one log, and an abort that sends SIGTERM to every process of the step."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+
+import harness
+import sandbox
+
+STAGING = """
+  staging:
+    databases:
+      source: {url: file databases/production.url}
+      target: {url: file databases/staging.url}
+      snapshot: {masks: databases/masks.yml, mask_key: file databases/mask_key, require_masks: true}
+"""
+MIGRATION = "playbooks/migrations/0007_country_is_known.sql"
+
+
+# What differs from run to run, or from machine to machine.
+VARIES = [(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN"), (r"\b[0-9A-F]+/[0-9A-F]{6,}\b", "LSN"),
+          (r"\b[0-9]+(\.[0-9]+)? ?(ms|s|m[0-9]+s)\b", "SPAN"), (r"\b[0-9.]+ [KMG]?i?B\b", "SIZE"),
+          (r"\b[0-9a-f]{40}\b", "COMMIT"), (r"fetch [0-9a-f]{7}", "fetch COMMIT"),
+          (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b", "ID"), (r"[0-9]+(\.[0-9]+)?", "N")]
+
+
+def shape(text):
+    """The text with what varies named, in one line."""
+    for pattern, name in VARIES:
+        text = re.sub(pattern, name, text)
+    return " ".join(text.split())
+
+
+def transcripts():
+    """[(the words of a command, [the parts of its output that are shown])], in the order of the README."""
+    with open(os.path.join(sandbox.ROOT, "README.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"```console\n(.*?)```", file.read(), re.S)
+    found = []
+    for block in blocks:
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, output = part.partition("\n")
+            if command.startswith(("staithe deploy", "staithe stage", "staithe backfill")):
+                parts = re.split(r"(?:^|\s)\.\.\.(?:\s|$)", output)
+                found.append((shlex.split(command)[1:], [shape(each) for each in parts if each.strip()]))
+    return found
+
+
+def steps():
+    """{stage: its scripts, as Groovy hands them to the shell}."""
+    with open(os.path.join(sandbox.ROOT, "playbooks", "Jenkinsfile"), encoding="utf-8") as file:
+        text = file.read()
+    found = {}
+    for part in re.split(r"\n {8}stage\(", text)[1:]:
+        scripts = re.findall(r"\bsh(?: |\(.*?script: )('''.*?'''|\"[^\"\n]*\")", part, re.S)
+        # A backslash at the end of a line is Groovy's, not the shell's: it joins the lines.
+        found[part.split("'")[1]] = [script.strip("'\"").replace("\\\n", "") for script in scripts]
+    return found
+
+
+class Readme(harness.SystemTest):
+    def test_transcripts_are_what_the_program_prints(self):
+        """Part by part, in their order. Lines are joined: the README breaks long ones."""
+        shown = transcripts()
+        self.assertEqual([words[0] for words, _ in shown], ["deploy", "deploy", "stage", "stage", "backfill", "stage", "stage"])
+        for words, parts in shown:
+            place = ["-C", self.sandbox.dir if words[0] == "deploy" else self.sandbox.path("databases")]
+            result = self.sandbox.staithe(*place, *words)
+            printed = shape(result.text.replace(self.sandbox.path("hosts"), "..."))
+            at = 0
+            for part in parts:
+                found = printed.find(part, at)
+                self.assertGreaterEqual(found, 0, f"$ staithe {' '.join(words)}\nthe README shows\n{part}\nbut\n{result}")
+                at = found + len(part)
+        self.nothing_left()
+
+
+class Steps(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.sandbox.write, self.sandbox.read("staithe.yml"), "staithe.yml")
+        self.sandbox.write(self.sandbox.read("staithe.yml") + STAGING, "staithe.yml")
+        os.makedirs(self.sandbox.path("playbooks", "migrations"), exist_ok=True)
+        self.environ = {**self.sandbox.environ, "ENVIRONMENT": "production", "REF": "v2", "CI": "true", "BUILD_ID": "7",
+                        "JENKINS_URL": "http://127.0.0.1:1/", "TERM": "dumb",
+                        "PATH": os.path.dirname(sandbox.STAITHE) + ":" + os.environ["PATH"]}
+
+    def begin(self, script, **output):
+        path = self.sandbox.path("run", "script.sh")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(script)
+        return subprocess.Popen(["sh", "-xe", path], cwd=self.sandbox.dir, env=self.environ, stdin=subprocess.DEVNULL,
+                                start_new_session=True, text=True, **output)
+
+    def sh(self, script):
+        """How it ended, and its log."""
+        process = self.begin(script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        log = process.communicate(timeout=150)[0]
+        return process.returncode, log
+
+    def plan(self):
+        look, read_id = steps()["Plan"]
+        code, log = self.sh(look)
+        self.assertEqual(code, 0, log)
+        # returnStdout: the log of -x is elsewhere.
+        process = self.begin(read_id, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.environ["PLAN_ID"] = process.communicate(timeout=30)[0].strip()
+        self.assertRegex(self.environ["PLAN_ID"], r"^[0-9a-f]{12}$", log)
+
+    def test_every_stage_of_a_build(self):
+        found = steps()
+        self.assertEqual({name: len(scripts) for name, scripts in found.items()},
+                         {"Plan": 2, "Rehearse": 1, "Approval": 0, "Deploy": 1, "Check": 1})
+        self.plan()
+        self.sandbox.write("ALTER TABLE customers ADD CONSTRAINT named CHECK (name IS NOT NULL) NOT VALID;\n"
+                           "ALTER TABLE customers VALIDATE CONSTRAINT named;\n", *MIGRATION.split("/"))
+        logs = ""
+        for stage in ("Rehearse", "Deploy", "Check"):
+            code, log = self.sh(found[stage][0])
+            self.assertEqual(code, 0, f"{stage}:\n{log}")
+            self.assertNotIn("\x1b", log, "escape codes in a log")
+            logs += log
+        self.assertEqual(set(self.sandbox.versions().values()), {"v2"}, logs)
+        for name in re.findall(r"(?:junit|jsonl|html)[= ](\S+)", "\n".join(sum(found.values(), []))):
+            self.assertGreater(os.path.getsize(self.sandbox.path(name)), 0, name)
+        self.nothing_left()
+
+    def test_migration_that_would_fail_ends_the_build_before_it_is_approved(self):
+        self.sandbox.write("ALTER TABLE customers ALTER country SET NOT NULL;\n", *MIGRATION.split("/"))
+        code, log = self.sh(steps()["Rehearse"][0])
+        self.assertEqual(code, 1, log)
+        self.assertIn("contains null values", log)
+
+    def test_ref_that_moved_after_the_approval_is_refused(self):
+        self.plan()
+        self.environ["REF"] = "v3"
+        before = self.sandbox.versions()
+        code, log = self.sh(steps()["Deploy"][0])
+        self.assertEqual(code, 4, log)
+        self.assertEqual(self.sandbox.versions(), before)
+        self.nothing_left()
+
+    def test_abort_puts_the_host_in_hand_back(self):
+        hold = self.hold("abort")
+        self.sandbox.write(self.sandbox.read(self.playbook(each={"drained": hold.step})), "playbooks", "aborted.yml")
+        before = self.sandbox.versions()
+        deploy = steps()["Deploy"][0].replace("playbooks/deploy.yml", "playbooks/aborted.yml") \
+                                     .replace('--expect-plan "$PLAN_ID"', "")
+        with open(self.sandbox.path("run", "aborted.log"), "w+", encoding="utf-8") as log, \
+                harness.Load(self.sandbox) as load:
+            process = self.begin(deploy, stdout=log, stderr=subprocess.STDOUT)
+            self.assertTrue(harness.await_true(lambda: os.path.exists(hold.waiting), 40), "the step was not reached")
+            begun = time.monotonic()
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+            left = self.sandbox.staithe_processes()
+            self.assertTrue(harness.await_true(lambda: not self.sandbox.staithe_processes(), 20), left)
+            took = time.monotonic() - begun
+            log.seek(0)
+            said = log.read()
+        self.assertIn("exit 143", said)
+        self.assertEqual(self.sandbox.versions(), before, said)
+        self.none_failed(load)
+        self.nothing_left()
+        print(f"put back {took:.1f} s after the abort")
+
+
+if __name__ == "__main__":
+    harness.main(at_once=2, databases=True)
