@@ -12,11 +12,19 @@ install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.fish"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d" OPTIONAL)
 file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/playbooks/*.yml" "${PROJECT_SOURCE_DIR}/playbooks/Jenkinsfile")
 install(FILES ${examples} DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/playbooks/checks" "${PROJECT_SOURCE_DIR}/playbooks/migrations" DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples"
-        FILES_MATCHING PATTERN "*.yml" PATTERN "*.sql")
-configure_file(cmake/staithe-watch@.service.in generated/staithe-watch@.service @ONLY)
+foreach(part checks migrations staging)
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/playbooks/${part}" DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples"
+          FILES_MATCHING PATTERN "*.yml" PATTERN "*.sql")
+endforeach()
+# Where the program will be is known when it is installed: --prefix says so, or the package's /usr.
+install(CODE "
+  set(bindir \"${CMAKE_INSTALL_BINDIR}\")
+  cmake_path(ABSOLUTE_PATH bindir BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+  configure_file(\"${PROJECT_SOURCE_DIR}/cmake/staithe-watch@.service.in\"
+    \"${PROJECT_BINARY_DIR}/generated/staithe-watch@.service\" @ONLY)")
 install(FILES "${PROJECT_BINARY_DIR}/generated/staithe-watch@.service" DESTINATION lib/systemd/system)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME copyright)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME staithe)
