@@ -2,6 +2,7 @@
 """A backfill of production beside a real standby: it rests while that does not replay; what stands in its way is said
 before anything is written; and the rehearsal on a clone says what to expect.
 """
+import re
 import signal
 import sys
 import time
@@ -108,7 +109,8 @@ class Backfill(databases.StageTest):
         self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
         result = self.staithe("stage", *FILL, "-e", "staging", "--not-null", "country")
         self.assertEqual(result.code, 0, result)
-        self.assertIn("forecast: it took ", result.err)
+        took = re.search(r"^done: backfill .* in (\S+)$", result.err, re.M).group(1)
+        self.assertIn(f"forecast: it took {took} on the clone", result.err)
         self.assertIn("with readers and writers beside it, of which a reader waited ", result.err)
         self.assertEqual(self.left(), ROWS)
         self.assertEqual(self.target.sql(LEFT, "staging"), str(ROWS))

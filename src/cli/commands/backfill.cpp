@@ -82,8 +82,9 @@ class Teller {
     emit(std::move(progress));
   }
 
+  /// Tells the listeners, and notes in `finished` how long it took.
   void end(event::Outcome outcome, const std::string& detail, base::Duration took,
-           event::RunFinished finished) {
+           event::RunFinished& finished) {
     event::ActionFinished action;
     action.action_id = action.kind = action.step = "backfill";
     action.title = action_;
@@ -93,7 +94,7 @@ class Teller {
     action.duration = took;
     emit(std::move(action));
     finished.duration = took;
-    emit(std::move(finished));
+    emit(finished);
   }
 
  private:
