@@ -7,6 +7,7 @@
 #include "staithe/stage/snapshots.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 using namespace staithe;
 using base::Scope;
@@ -76,7 +77,7 @@ bool has(const stage::RehearsalReport& report, const std::string& code) {
   return std::any_of(report.findings.begin(), report.findings.end(),
                      [&](const auto& f) { return f.code == code; });
 }
-const stage::Finding& finding(const stage::RehearsalReport& report, const std::string& code) {
+const stage::Finding& finding(const stage::RehearsalReport& report, std::string_view code) {
   for (const auto& one : report.findings)
     if (one.code == code) return one;
   FAIL("no finding " << code);
