@@ -25,7 +25,8 @@ MIGRATION = "playbooks/migrations/0007_country_is_known.sql"
 VARIES = [(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN"), (r"\b[0-9A-F]+/[0-9A-F]{6,}\b", "LSN"),
           (r"\b[0-9]+(\.[0-9]+)? ?(ms|s|m[0-9]+s)\b", "SPAN"), (r"\b[0-9.]+ [KMG]?i?B\b", "SIZE"),
           (r"\b[0-9a-f]{40}\b", "COMMIT"), (r"fetch [0-9a-f]{7}", "fetch COMMIT"),
-          (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b", "ID"), (r"[0-9]+(\.[0-9]+)?", "N")]
+          (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b", "ID"), (r"worst stall under load SPAN", "no stall over SPAN under load"),
+          (r"[0-9]+(\.[0-9]+)?", "N")]
 
 
 def shape(text):
