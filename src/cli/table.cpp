@@ -62,8 +62,11 @@ constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},
     {"staithe help drain", "the command and the step"},
 }};
-constexpr std::array<Example, 1> completion_examples{
-    {{"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"}}};
+constexpr std::array<Example, 3> completion_examples{{
+    {"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"},
+    {"staithe completion zsh > ~/.zfunc/_staithe", "fpath+=~/.zfunc in ~/.zshrc"},
+    {"staithe completion fish > ~/.config/fish/completions/staithe.fish", "for yourself, in fish"},
+}};
 
 constexpr std::array<Example, 3> check_examples{{
     {"staithe check payments-smoke --critical", "after a deploy"},
