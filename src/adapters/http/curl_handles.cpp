@@ -73,6 +73,9 @@ ErrorCode code_of(CURLcode code) {
     case CURLE_HTTP2_STREAM:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_WRITE_ERROR:
+#if LIBCURL_VERSION_NUM >= 0x080600  // Debian 13's: a header of too many lines
+    case CURLE_TOO_LARGE:
+#endif
       return ErrorCode::protocol;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:

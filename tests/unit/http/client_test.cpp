@@ -230,7 +230,8 @@ TEST_CASE("Broken replies are refused") {
   const Server filler = fixed(endless + "\r\n");
   const Error error = refused(request_to(filler.url()));
   CHECK(error.code() == ErrorCode::protocol);
-  CHECK_THAT(error.what(), ContainsSubstring("too long"));
+  // Ours, or libcurl 8's, which counts the lines.
+  CHECK_THAT(error.what(), ContainsSubstring("too long") || ContainsSubstring("Too many"));
 }
 
 TEST_CASE("A server that says nothing is waited for no longer than allowed") {
