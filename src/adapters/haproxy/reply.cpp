@@ -40,15 +40,17 @@ ErrorCode code_of(std::string_view text) {
     ErrorCode code;
   };
   // What 2.6 to 3.0 say; anything else is only "failed".
-  static constexpr std::array<Known, 9> known{{{"Permission denied", ErrorCode::permission},
-                                               {"No such backend", ErrorCode::not_found},
-                                               {"No such server", ErrorCode::not_found},
-                                               {"No such proxy", ErrorCode::not_found},
-                                               {"Can't find backend", ErrorCode::not_found},
-                                               {"No such session", ErrorCode::not_found},
-                                               {"Can't find the target", ErrorCode::not_found},
-                                               {"Proxy is disabled", ErrorCode::unavailable},
-                                               {"The command is too big", ErrorCode::invalid}}};
+  static constexpr std::array<Known, 10> known{{{"Permission denied", ErrorCode::permission},
+                                                {"No such backend", ErrorCode::not_found},
+                                                {"No such server", ErrorCode::not_found},
+                                                {"No such proxy", ErrorCode::not_found},
+                                                {"Can't find backend", ErrorCode::not_found},
+                                                {"No such session", ErrorCode::not_found},
+                                                {"Can't find the target", ErrorCode::not_found},
+                                                // An old worker that ends at this very moment.
+                                                {"Can't connect to the target", ErrorCode::not_found},
+                                                {"Proxy is disabled", ErrorCode::unavailable},
+                                                {"The command is too big", ErrorCode::invalid}}};
   for (const auto& entry : known)
     if (text.starts_with(entry.start)) return entry.code;
   return ErrorCode::failed;

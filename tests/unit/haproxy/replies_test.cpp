@@ -96,6 +96,8 @@ TEST_CASE("only silence is the success of a change") {
   CHECK(refusal_in("[6]: something\n"));
   CHECK(refusal_in("help text\nmore\n"));
   CHECK(refusal_in(recorded("no-worker"))->code() == ErrorCode::not_found);
+  // 3.0, of an old worker that ends just then.
+  CHECK(refusal_in("Can't connect to the target CLI!\n")->code() == ErrorCode::not_found);
   // Hostile text reaches no terminal as it is.
   const auto refusal = refusal_in("[3]: \x1b[2Jbad\n");
   REQUIRE(refusal);
