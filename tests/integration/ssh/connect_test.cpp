@@ -254,7 +254,9 @@ TEST_CASE("an agent's keys are used, in a sensible order, and a stuck agent is n
   endpoint.identity_files = {};  // nine keys in the agent's order: sshd gives up after six
   const Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
   CHECK(error.code == ErrorCode::auth);
-  CHECK_THAT(error.text, ContainsSubstring("Too many authentication failures"));
+  // OpenSSH 10 closes before libssh has read what it says.
+  CHECK_THAT(error.text, ContainsSubstring("Too many authentication failures") ||
+                             ContainsSubstring("ended the connection during authentication"));
 
   ::setenv("SSH_AUTH_SOCK", socket.c_str(), 1);
   endpoint.identity_agent.clear();

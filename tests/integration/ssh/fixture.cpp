@@ -151,9 +151,10 @@ void Server::authorize(const std::string& public_key_line) const {
 }
 
 void Server::signal_connections(const std::string& signal) const {
-  // A connection has one process for root, and two, the second the child of the first, for everybody else.
+  // A connection has one process for root, and two, the second the child of the first, for everybody else;
+  // with OpenSSH 10 they are called sshd-session.
   shell("for p in $(pgrep -P " + std::to_string(process_->pid()) + "); do pkill -" + signal +
-        " -x -P $p sshd; kill -" + signal + " $p; done; true");
+        " -x -P $p 'sshd(-session)?'; kill -" + signal + " $p; done; true");
 }
 
 void Server::kill_all() {
