@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -82,6 +83,14 @@ bool matters(const CommandTrace::Seen& seen) {
   return true;
 }
 
+/// When the session of a sample was next seen to begin another statement.
+std::int64_t next_begun(const std::vector<CommandTrace::Seen>& sampled, const CommandTrace::Seen& sample) {
+  std::int64_t next = std::numeric_limits<std::int64_t>::max();
+  for (const auto& other : sampled)
+    if (other.pid == sample.pid && other.began > sample.began) next = std::min(next, other.began);
+  return next;
+}
+
 }  // namespace
 
 std::vector<CommandTrace::Seen> merged(std::vector<CommandTrace::Seen> triggered,
@@ -89,12 +98,13 @@ std::vector<CommandTrace::Seen> merged(std::vector<CommandTrace::Seen> triggered
   std::vector<CommandTrace::Seen> all = std::move(triggered);
   const std::size_t certain = all.size();
   for (const auto& sample : sampled) {
-    const auto same = std::find_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(certain),
-                                   [&](const CommandTrace::Seen& one) {
-                                     return one.pid == sample.pid && one.text.starts_with(sample.text) &&
-                                            one.began >= sample.began - every.count() * 1000 &&
-                                            one.began <= sample.ended + every.count() * 1000;
-                                   });
+    // On a busy machine a trigger fires long after the last sample, so it is not the sample's end that tells.
+    const auto next = next_begun(sampled, sample);
+    const auto same = std::find_if(
+        all.begin(), all.begin() + static_cast<std::ptrdiff_t>(certain), [&](const CommandTrace::Seen& one) {
+          return one.pid == sample.pid && one.text.starts_with(sample.text) &&
+                 one.began >= sample.began - every.count() * 1000 && one.began < next;
+        });
     if (same != all.begin() + static_cast<std::ptrdiff_t>(certain)) {
       same->began = std::min(same->began, sample.began);  // it may have waited before the trigger fired
       same->ended = std::max(same->ended, sample.ended);

@@ -32,6 +32,16 @@ TEST_CASE("a statement that a trigger told of is not told twice, and lasts from 
   CHECK(all[1].ended == 510'000);
 }
 
+TEST_CASE("a trigger that fires long after the last look belongs to the statement that was looked at") {
+  const auto all = stage::merged({seen(1, "ALTER TABLE t ADD x int", 500'000, 510'000, true)},
+                                 {seen(1, "ALTER TABLE t ADD x int", 100'000, 105'000),
+                                  seen(1, "ALTER TABLE t ADD x int", 600'000, 700'000)});
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].certain);
+  CHECK(all[0].began == 100'000);
+  CHECK_FALSE(all[1].certain);
+}
+
 TEST_CASE("the same text of another session, or at another time, is another statement") {
   const auto all =
       stage::merged({seen(1, "DROP TABLE t", 500'000, 510'000, true)},
