@@ -3,7 +3,10 @@
 #include "incident_json.hpp"
 #include "route.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <mutex>
 
@@ -13,9 +16,35 @@ namespace {
 using nlohmann::json;
 using Events = std::vector<Courier::Event>;
 
-Courier::Event nobody_there(const Message& message, const std::string& name) {
+/// What notes of the store hold with ease, of all destinations together.
+constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
+
+Courier::Event given_up(const Message& message, const std::string& name, std::string why) {
   return {Courier::Event::Kind::given_up, name, message.incident.id, std::string(name_of(message.kind)),
-          "no such destination is declared any more"};
+          std::move(why)};
+}
+Courier::Event nobody_there(const Message& message, const std::string& name) {
+  return given_up(message, name, "no such destination is declared any more");
+}
+Courier::Event too_many(const Message& message, const std::string& name) {
+  return given_up(message, name, fmt::format("more than {} wait", Route::most_waiting));
+}
+
+/// The newest that there is room for, oldest first.
+std::deque<std::string> records_of(const std::string& name, const Route& route, std::size_t room) {
+  const auto waiting = route.waiting();
+  std::deque<std::string> records;
+  for (auto message = waiting.rbegin(); message != waiting.rend(); ++message) {
+    const json record{{"to", name},
+                      {"kind", name_of(message->kind)},
+                      {"time", message->time.time_since_epoch().count()},
+                      {"incident", json_of(message->incident)}};
+    auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (text.size() + 1 > room) break;
+    room -= text.size() + 1;
+    records.push_front(std::move(text));
+  }
+  return records;
 }
 
 Message message_of(const json& record) {
@@ -42,8 +71,10 @@ class Courier::Desk {
     const std::lock_guard lock(mutex_);
     Events lost;
     for (const auto& message : messages) {
-      for (auto& [name, route] : routes_)
-        if (route->wants(message)) route->add(message);
+      for (auto& [name, route] : routes_) {
+        if (!route->wants(message)) continue;
+        if (const auto gone = route->add(message)) lost.push_back(too_many(*gone, name));
+      }
       for (const auto& name : message.to)
         if (routes_.count(name) == 0) lost.push_back(nobody_there(message, name));
     }
@@ -99,14 +130,11 @@ class Courier::Desk {
 
   std::string to_json() const {
     const std::lock_guard lock(mutex_);
-    auto list = json::array();
+    std::string list;
     for (const auto& [name, route] : routes_)
-      for (const auto& message : route->waiting())
-        list.push_back({{"to", name},
-                        {"kind", name_of(message.kind)},
-                        {"time", message.time.time_since_epoch().count()},
-                        {"incident", json_of(message.incident)}});
-    return list.dump(-1, ' ', false, json::error_handler_t::replace);
+      for (const auto& record : records_of(name, *route, most_kept / routes_.size()))
+        list += (list.empty() ? "" : ",") + record;
+    return "[" + list + "]";
   }
 
   Events restore(const std::string& text) {

@@ -12,7 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t most_waiting = 1000;
 constexpr std::uint32_t most_refusals = 5;
 constexpr std::chrono::hours kept_for{24};
 constexpr base::Duration longest_pause{300'000};
@@ -54,13 +53,20 @@ void Route::end() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Route::add(Message message) {
+std::optional<Message> Route::add(Message message) {
+  std::optional<Message> gone;
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back({std::move(message), ++last_id_});
-    if (waiting_.size() > most_waiting) waiting_.pop_front();
+    waiting_.push_back({std::move(message)});
+    if (waiting_.size() > most_waiting) {
+      // What is on its way may arrive yet.
+      const auto oldest = waiting_.begin() + (in_hand_ ? 1 : 0);
+      gone = std::move(oldest->message);
+      waiting_.erase(oldest);
+    }
   }
   changed_.notify_all();
+  return gone;
 }
 
 void Route::redirect(Destination destination) {
@@ -109,13 +115,15 @@ void Route::work() {
       continue;
     }
     const auto destination = destination_;
-    const auto one = waiting_.front();
+    const auto message = waiting_.front().message;
+    in_hand_ = true;
     lock.unlock();
-    auto outcome = attempt(destination, one.message);
+    auto outcome = attempt(destination, message);
     lock.lock();
+    in_hand_ = false;
     // Cut off: it waits for the next process.
     if (ending_ && outcome.event.kind != Courier::Event::Kind::delivered) return;
-    settle(one, outcome);
+    settle(outcome);
     lock.unlock();
     ways_.happened(outcome.event);
     lock.lock();
@@ -154,13 +162,11 @@ void Route::send(const Destination& destination, const Message& message) {
   check_status(http::send(request, scope));
 }
 
-void Route::settle(const Waiting& one, Outcome& outcome) {
+void Route::settle(Outcome& outcome) {
   const bool delivered = outcome.event.kind == Courier::Event::Kind::delivered;
   ++(delivered ? tally_.sent : tally_.failed);
-  // It may have gone meanwhile, for newer ones.
-  const bool there = !waiting_.empty() && waiting_.front().id == one.id;
   if (delivered) {
-    if (there) waiting_.pop_front();
+    waiting_.pop_front();
     trouble_.clear();
     pause_ = base::Duration{0};
     return;
@@ -168,11 +174,9 @@ void Route::settle(const Waiting& one, Outcome& outcome) {
   trouble_ = outcome.event.why;
   pause_ = pause_.count() == 0 ? ways_.first_pause : std::min(pause_ * 2, longest_pause);
   not_before_ = Clock::now() + pause_;
-  if (!there) return;
   auto& front = waiting_.front();
-  ++front.attempts;
   front.refusals += outcome.refused ? 1 : 0;
-  if (front.refusals >= most_refusals || Clock::now() - one.queued > kept_for) {
+  if (front.refusals >= most_refusals || Clock::now() - front.queued > kept_for) {
     outcome.event.kind = Courier::Event::Kind::given_up;
     waiting_.pop_front();
   }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,7 +27,9 @@ class Route {
   Route(const Route&) = delete;
   Route& operator=(const Route&) = delete;
 
-  void add(Message message);
+  static constexpr std::size_t most_waiting = 1000;
+  /// What has gone for it: the oldest, when too many wait.
+  std::optional<Message> add(Message message);
   /// The same name, and perhaps another address: what waits is tried there at once.
   void redirect(Destination destination);
   /// Cuts off an attempt in hand, whose message goes on waiting. Twice is as once.
@@ -39,9 +42,8 @@ class Route {
  private:
   struct Waiting {
     Message message;
-    std::uint64_t id = 0;
     base::SteadyTime queued = std::chrono::steady_clock::now();
-    std::uint32_t attempts = 0, refusals = 0;
+    std::uint32_t refusals = 0;
   };
   struct Outcome {
     Courier::Event event;
@@ -51,7 +53,8 @@ class Route {
   void work();
   Outcome attempt(const Destination& destination, const Message& message);
   void send(const Destination& destination, const Message& message);
-  void settle(const Waiting& one, Outcome& outcome);
+  /// Of the first that waits: it stays while it is in hand.
+  void settle(Outcome& outcome);
 
   const Courier::Ways& ways_;
   Tally& tally_;
@@ -62,8 +65,7 @@ class Route {
   base::SteadyTime not_before_{};
   base::Duration pause_{0};
   std::string trouble_;
-  std::uint64_t last_id_ = 0;
-  bool ending_ = false;
+  bool in_hand_ = false, ending_ = false;
   base::Cancel cut_;
   std::thread thread_;
 };

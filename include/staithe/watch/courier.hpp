@@ -19,8 +19,8 @@ struct Destination {
 };
 
 /// Delivers alerts, to each destination in a thread of its own and in order, again and again while a
-/// destination cannot be reached: for a day; five times when it refuses. Waiting alerts are bounded, the
-/// oldest goes.
+/// destination cannot be reached: for a day; five times when it refuses. Of each destination 1000 wait at the
+/// most: the oldest is given up.
 class Courier {
  public:
   struct Event {
@@ -55,13 +55,14 @@ class Courier {
   Courier(const Courier&) = delete;
   Courier& operator=(const Courier&) = delete;
 
-  /// Returns at once. What is for somebody who is not declared any more is given up: those are returned.
+  /// Returns at once. What is for somebody who is not declared any more is given up, and what too many came
+  /// after: those are returned.
   std::vector<Event> add(const std::vector<Message>& messages);
   /// Other destinations. What waits for one that is gone is given up, and returned.
   std::vector<Event> redirect(std::vector<Destination> destinations);
   Standing standing() const;
 
-  /// What waits, for the next process.
+  /// What waits, for the next process: 3 MiB, shared equally; of whom more waits, the newest.
   std::string to_json() const;
   /// As add(), of what to_json() has made. Damaged: nothing; what still holds is told with the next reminder.
   std::vector<Event> restore(const std::string& json);

@@ -20,17 +20,18 @@ std::vector<std::string> named(const std::vector<watch::Courier::Event>& events)
 
 TEST_CASE("courier: the message that was sent goes, not the one that has taken its place") {
   Server server([](const std::string&) { return accepted; });
-  Seen delivered;
+  Seen delivered, given_up;
   watch::Courier* courier = nullptr;
   Seen made;
   bool first = true;
   auto ways = quiet_ways();
   ways.secret = [&](const auto&, const auto&) {
     made.wait_for("courier", 10s);
-    // While the first is on its way a thousand others come: it is the oldest, and is left out.
+    // While the first is on its way a thousand others come: the oldest of those that wait is left out.
     std::vector<watch::Message> more;
     for (int i = 0; first && i < 1000; ++i) more.push_back(message_for("more-" + std::to_string(i), {}));
-    if (std::exchange(first, false)) courier->add(more);
+    if (std::exchange(first, false))
+      for (const auto& gone : named(courier->add(more))) given_up.add(gone);
     return std::string("key");
   };
   ways.happened = [&](const watch::Courier::Event& event) { delivered.add(event.incident); };
@@ -40,7 +41,8 @@ TEST_CASE("courier: the message that was sent goes, not the one that has taken i
   one.add({message_for("first", {})});
   REQUIRE(delivered.wait_for("more-1", 10s));
   CHECK(delivered.all().at(0) == "first");
-  CHECK(delivered.all().at(1) == "more-0");
+  CHECK(delivered.all().at(1) == "more-1");
+  CHECK(given_up.all() == std::vector<std::string>{"a more-0"});
 }
 
 TEST_CASE("courier: who hangs keeps nobody else waiting") {
@@ -91,4 +93,26 @@ TEST_CASE("courier: what is for somebody who is not declared any more is given u
   const auto left = courier.to_json();
   watch::Courier next({pager("c", "http://127.0.0.1:1/")}, ways);
   CHECK(named(next.restore(left)) == std::vector<std::string>{"b two", "b three"});
+}
+
+TEST_CASE("courier: a destination that is away for long keeps nothing else from being written down") {
+  const Kept kept;
+  auto ways = quiet_ways();
+  ways.may_send = [] { return false; };
+  const std::string nowhere = "http://127.0.0.1:1/";
+  watch::Courier courier({pager("a", nowhere), pager("b", nowhere)}, ways);
+  for (int i = 0; i < 500; ++i) {
+    auto message = message_for("large-" + std::to_string(i), {"a"});
+    message.incident.details.assign(10, std::string(2048, 'x'));
+    CHECK(courier.add({message}).empty());
+  }
+  CHECK(courier.add({message_for("small", {"b"})}).empty());
+  const auto left = courier.to_json();
+  kept.store->keep_note("production", "watch/outbox", left);
+  watch::Courier next({pager("a", nowhere)}, ways);
+  CHECK(named(next.restore(left)) == std::vector<std::string>{"b small"});
+  CHECK(next.standing().waiting > 50);
+  CHECK(left.find("large-499") != std::string::npos);
+  CHECK(left.find("\"large-0\"") == std::string::npos);
+  CHECK(left.find("large-498") < left.find("large-499"));
 }
