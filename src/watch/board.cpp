@@ -1,6 +1,5 @@
 #include "board.hpp"
 
-#include "staithe/base/error.hpp"
 #include "staithe/store/store.hpp"
 
 #include <ctime>
@@ -101,23 +100,18 @@ Told Board::place(const checks::SuitePlan& plan, const std::vector<std::string>&
 
 Told Board::restore() {
   if (settings_.store == nullptr) return {};
-  try {
-    const auto notes = settings_.store->notes(environment_);
-    const std::lock_guard lock(mutex_);
-    for (auto& suite : known_.suites)
-      if (const auto note = notes.find("watch/suite/" + suite.name); note != notes.end())
-        watch::restore(suite, note->second, store::now(), Clock::now());
-    if (const auto note = notes.find("watch/alerts"); note != notes.end()) alerts_.restore(note->second);
-    std::vector<Courier::Event> lost;
-    if (const auto note = notes.find("watch/outbox"); note != notes.end() && courier_ != nullptr)
-      lost = courier_->restore(note->second);
-    auto told = hand_over(alerts_.forget_others(policies(), store::now()));
-    told.lost.insert(told.lost.end(), lost.begin(), lost.end());
-    return told;
-  } catch (const base::Error& error) {
-    history_trouble(error.what());
-    return {};
-  }
+  const auto notes = settings_.store->notes(environment_);
+  const std::lock_guard lock(mutex_);
+  for (auto& suite : known_.suites)
+    if (const auto note = notes.find("watch/suite/" + suite.name); note != notes.end())
+      watch::restore(suite, note->second, store::now(), Clock::now());
+  if (const auto note = notes.find("watch/alerts"); note != notes.end()) alerts_.restore(note->second);
+  std::vector<Courier::Event> lost;
+  if (const auto note = notes.find("watch/outbox"); note != notes.end() && courier_ != nullptr)
+    lost = courier_->restore(note->second);
+  auto told = hand_over(alerts_.forget_others(policies(), store::now()));
+  told.lost.insert(told.lost.end(), lost.begin(), lost.end());
+  return told;
 }
 
 void Board::turn() {
@@ -201,6 +195,11 @@ void Board::history_trouble(const std::string& why) {
   known_.history_trouble = cleaned(why);
 }
 
+void Board::notes_trouble(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  notes_trouble_ = cleaned(why);
+}
+
 void Board::lock_trouble(std::string why) {
   const std::lock_guard lock(mutex_);
   known_.lock_trouble = std::move(why);
@@ -209,6 +208,7 @@ void Board::lock_trouble(std::string why) {
 Overview Board::overview() const {
   const std::lock_guard lock(mutex_);
   Overview now = known_;
+  if (now.history_trouble.empty()) now.history_trouble = notes_trouble_;
   now.now = store::now();
   now.steady = Clock::now();
   now.processor_seconds = processor_seconds();

@@ -27,7 +27,7 @@ class Board {
   /// for incidents of those that are watched no more.
   Told place(const checks::SuitePlan& plan, const std::vector<std::string>& destinations = {});
   /// What an earlier process has left in the store, once. Messages for its incidents of suites that are
-  /// watched no more.
+  /// watched no more. Throws base::Error: whoever goes on then would write over what he does not know.
   Told restore();
 
   void turn();  ///< the scheduler is alive
@@ -40,7 +40,8 @@ class Board {
   /// Between runs: silence and reminders. `units`: names of suites that run together.
   Told between_runs(const std::vector<std::vector<std::string>>& units);
   void files_trouble(std::string why);
-  void history_trouble(const std::string& why);
+  void history_trouble(const std::string& why);  ///< until a run could keep its results
+  void notes_trouble(const std::string& why);    ///< until it is called with ""
   void lock_trouble(std::string why);
 
   Overview overview() const;
@@ -58,6 +59,7 @@ class Board {
   std::string environment_;
   mutable std::mutex mutex_;
   Overview known_;
+  std::string notes_trouble_;
   std::map<std::string, checks::Suite> suites_;  ///< for their policies
   Alerts alerts_;
   Courier* courier_ = nullptr;

@@ -79,9 +79,11 @@ bool Scribe::write(const std::set<std::string>& suites) {
       look();
       return true;
     }
+    troubled_ = true;
     ways_.trouble(error.what());
     return false;
   }
+  if (std::exchange(troubled_, false)) ways_.trouble("");
   return true;
 }
 

@@ -21,9 +21,9 @@ class Scribe {
   struct Ways {
     /// What is to be written: of these suites, and of everything that is no suite's. All of one moment.
     std::function<Notes(const std::set<std::string>& suites)> notes;
-    std::function<void(const Notes& notes)> write;  ///< all or none; throws base::Error
-    std::function<void(const std::string& why)> trouble;
-    std::function<void(Claim::State state)> claim;  ///< it has become another
+    std::function<void(const Notes& notes)> write;        ///< all or none; throws base::Error
+    std::function<void(const std::string& why)> trouble;  ///< why it could not be written; "": it is over
+    std::function<void(Claim::State state)> claim;        ///< it has become another
   };
 
   Scribe(Claim& claim, Ways ways);
@@ -45,6 +45,7 @@ class Scribe {
   Claim& claim_;
   Ways ways_;
   Claim::State known_ = Claim::State::ours;
+  bool troubled_ = false;
   std::mutex mutex_;
   std::condition_variable woken_;
   std::set<std::string> suites_;

@@ -165,7 +165,7 @@ class Watcher::Loop {
             [this, environment](const Scribe::Notes& notes) {
               if (settings_.store != nullptr) settings_.store->keep_notes(environment, notes, claim_.info());
             },
-            [this](const std::string& why) { board_.history_trouble(why); },
+            [this](const std::string& why) { board_.notes_trouble(why); },
             [this](Claim::State state) { claim_changed(state); }};
   }
 

@@ -58,6 +58,7 @@ struct Settings {
 /// Runs suites on their schedules until it is told to stop: one scheduler, a thread for each run in hand.
 class Watcher {
  public:
+  /// Throws base::Error when what an earlier process has left in the store cannot be read.
   Watcher(Programme first, Settings settings);
   ~Watcher();
   Watcher(const Watcher&) = delete;

@@ -32,6 +32,14 @@ checks::Suite at_once(const std::string& name, base::Duration every) {
   return made;
 }
 
+void change(const std::string& file, const char* sql) {
+  sqlite3* database = nullptr;
+  REQUIRE(::sqlite3_open(file.c_str(), &database) == SQLITE_OK);
+  ::sqlite3_busy_timeout(database, 10'000);
+  CHECK(::sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+  ::sqlite3_close(database);
+}
+
 /// A watch of one suite on a store of its own, whose first run breaks off and whose second hangs: first it
 /// fails, then it is silent.
 class Watching {
@@ -228,4 +236,44 @@ TEST_CASE("watcher: a store that stays away does not keep alerts for ever") {
   const Hanging hanging(scene.kept.file());
   scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
   CHECK(scene.seen.wait_for("delivery delivered", 15s));
+}
+
+TEST_CASE("watcher: who cannot read what was left does not begin, and writes nothing over it") {
+  const Kept kept;
+  kept.store->keep_note("production", "watch/alerts", "the earlier one's");
+  change(kept.file(), "ALTER TABLE staithe_notes RENAME COLUMN body TO elsewhere");
+  watch::Settings settings;
+  settings.store = kept.store.get();
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  const auto begin = [&] {
+    return watch::Watcher(programme(production({scheduled("api", 1h)}), [](const auto&, const auto&) {}),
+                          settings);
+  };
+  CHECK_THROWS_AS(begin(), base::Error);
+  change(kept.file(), "ALTER TABLE staithe_notes RENAME COLUMN elsewhere TO body");
+  CHECK(note_of(*kept.store, "watch/alerts") == "the earlier one's");
+}
+
+TEST_CASE("watcher: that nothing can be written is said for as long as it is so, and no longer") {
+  const Kept kept;
+  watch::Settings settings;
+  settings.ways = quiet_ways();
+  watch::Board board(settings, "production");
+  watch::Claim claim(nullptr, 1min);
+  change(kept.file(), "ALTER TABLE staithe_notes RENAME TO away");
+  watch::Scribe scribe(claim,
+                       {[](const auto&) {
+                          return watch::Scribe::Notes{{"watch/alerts", "ours"}};
+                        },
+                        [&](const auto& notes) { kept.store->keep_notes("production", notes); },
+                        [&](const auto& why) { board.notes_trouble(why); }, [](watch::Claim::State) {}});
+  scribe.changed();
+  REQUIRE(await([&] { return !board.overview().history_trouble.empty(); }));
+  // A run that could keep its own results says nothing about these.
+  board.ended({});
+  CHECK_FALSE(board.overview().history_trouble.empty());
+  change(kept.file(), "ALTER TABLE away RENAME TO staithe_notes");
+  CHECK(await([&] { return board.overview().history_trouble.empty(); }));
+  CHECK(note_of(*kept.store, "watch/alerts") == "ours");
 }
