@@ -53,13 +53,13 @@ class Result:
 class Run:
     """A staithe that runs in the background."""
 
-    def __init__(self, sandbox, arguments, env=None):
+    def __init__(self, sandbox, arguments, env=None, stderr=None):
         self.arguments = list(arguments)
         self.started = time.monotonic()
         self.output = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
         self.process = subprocess.Popen(
             [*sandbox.as_user, STAITHE] + self.arguments, cwd=sandbox.dir, env={**sandbox.environ, **(env or {})},
-            stdin=subprocess.DEVNULL, stdout=self.output[0], stderr=self.output[1], start_new_session=True)
+            stdin=subprocess.DEVNULL, stdout=self.output[0], stderr=stderr or self.output[1], start_new_session=True)
         self.peak_kib = 0
 
     @property
@@ -185,8 +185,9 @@ class Sandbox:
 
     # staithe
 
-    def begin(self, *arguments, env=None):
-        return Run(self, arguments, env)
+    def begin(self, *arguments, env=None, stderr=None):
+        """`stderr`: a descriptor, instead of a file that peek() reads."""
+        return Run(self, arguments, env, stderr)
 
     def staithe(self, *arguments, env=None, timeout=120):
         return self.begin(*arguments, env=env).wait(timeout)

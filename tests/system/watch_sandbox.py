@@ -126,9 +126,9 @@ class WatchTest(harness.SystemTest):
         self.suites.append(name + ".yml")
         self.sandbox.write(text % {"port": self.sandbox.env["APP_PORT"], **values}, "checks", name + ".yml")
 
-    def begin(self, *arguments, env=None):
+    def begin(self, *arguments, env=None, stderr=None):
         run = self.sandbox.begin("watch", "-f", "staithe.yml", *arguments, env={
-            "CHAT": f"http://127.0.0.1:{self.alerts.port}{SLACK_SECRET}", "ONCALL": ROUTING_KEY, **(env or {})})
+            "CHAT": f"http://127.0.0.1:{self.alerts.port}{SLACK_SECRET}", "ONCALL": ROUTING_KEY, **(env or {})}, stderr=stderr)
         self.runs.append(run)
         return run
 

@@ -1,5 +1,7 @@
 """`staithe watch` with its state in PostgreSQL: a server that hangs, a lock that is taken away."""
+import contextlib
 import json
+import os
 import re
 import signal
 import time
@@ -23,8 +25,8 @@ class State(watch_sandbox.WatchTest):
         """One failed run is enough: with a state that hangs each takes ten seconds longer."""
         self.suite("front", watch_sandbox.FRONT.replace("2 failed runs in a row", "1").replace("every 1s", "every " + every))
 
-    def begin(self, *arguments, env=None):
-        return super().begin(*arguments, env={"STATE_URL": self.server.url, **(env or {})})
+    def begin(self, *arguments, env=None, stderr=None):
+        return super().begin(*arguments, env={"STATE_URL": self.server.url, **(env or {})}, stderr=stderr)
 
     def note(self, name):
         return "\n".join(self.server.rows(f"SELECT body FROM staithe_notes WHERE name = '{name}'"))
@@ -77,6 +79,26 @@ class State(watch_sandbox.WatchTest):
         self.until(lambda status, _: status == 200, second)
         second.signal(signal.SIGTERM)
         self.assertEqual(second.wait().code, 143)
+
+    def test_lock_that_is_taken_away_ends_the_watch_whoever_reads_what_it_says(self):
+        """Its standard error is full and nobody reads it: no check is run any more all the same."""
+        self.front("1s")
+        read, write = os.pipe()
+        self.addCleanup(os.close, write)
+        os.set_blocking(write, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(write, b"x")
+        os.set_blocking(write, True)
+        run = self.begin("--quiet", "front", stderr=write)
+        try:
+            self.until(lambda status, _: status == 200, run)
+            self.server.rows("DELETE FROM staithe_locks")
+            self.assertTrue(harness.await_true(lambda: self.get()[0] == 0, 40), self.get())
+            self.assertTrue(run.alive())
+        finally:
+            os.close(read)
+        self.assertEqual(run.wait(20).code, 4)
 
 
 if __name__ == "__main__":

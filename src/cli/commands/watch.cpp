@@ -94,12 +94,13 @@ int run_watch(App& app) {
   settings.service = &service;
   if (lock) settings.lock = &*lock;
   settings.lock_lost = [&app, environment = loaded.project ? loaded.project->environment : std::string()] {
+    // First of all: whoever has stopped reading what is said keeps nothing going.
+    app.stops().exit_code = exit_refused;
+    app.stops().soft.request();
     app.fail(exit_refused,
              fmt::format("{} is watched by another one from now on, or its lock was taken away; "
                          "this watch ends",
                          environment));
-    app.stops().exit_code = exit_refused;
-    app.stops().soft.request();
   };
   settings.read = [&] {
     return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
