@@ -41,7 +41,8 @@ std::optional<std::uint32_t> run_of(std::string_view database) {
   for (const auto prefix : {rehearsal_clones, backfill_clones}) {
     if (!database.starts_with(prefix) || database.size() < prefix.size() + 1 + run_digits) continue;
     const auto digits = database.substr(prefix.size() + 1, run_digits);
-    const auto rest = database.substr(prefix.size() + 1 + run_digits);
+    auto rest = database.substr(prefix.size() + 1 + run_digits);
+    if (rest.ends_with(untouched_clone)) rest.remove_suffix(untouched_clone.size());
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
     const bool is_number = error == std::errc{} && end == digits.data() + digits.size();
@@ -67,12 +68,16 @@ std::optional<CloneMark> from_comment(const std::string& comment) {
   if (!document.is_object() || !document.contains(mark_key) || !document[mark_key].is_object())
     return std::nullopt;
   const auto& mark = document[mark_key];
-  CloneMark out;
-  out.snapshot = mark.value("snapshot", "");
-  out.run_id = mark.value("run", "");
-  out.made_at = mark.value("made_at", std::int64_t{0});
-  out.kept = mark.value("kept", false);
-  return out;
+  try {
+    CloneMark out;
+    out.snapshot = mark.value("snapshot", "");
+    out.run_id = mark.value("run", "");
+    out.made_at = mark.value("made_at", std::int64_t{0});
+    out.kept = mark.value("kept", false);
+    return out;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;  // somebody else wrote it
+  }
 }
 
 std::int64_t now_seconds() {
@@ -160,8 +165,10 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
     CloneInfo one{row[0].value_or(""), mark.value_or(CloneMark{}), number_of(row[2]),
                   static_cast<std::uint32_t>(number_of(row[3])), false};
     const auto run = run_of(one.database);
-    if (!mark && !run) continue;
+    // Only what has no comment at all is known by its name alone.
+    if (!mark && (row[1] || !run)) continue;
     one.claimed = run && claimed.contains(*run);
+    if (!run) one.mark.kept = true;
     clones.push_back(std::move(one));
   }
   std::sort(clones.begin(), clones.end(),
@@ -173,8 +180,12 @@ std::vector<std::string> drop_stale_clones(pg::Session& cluster, const Scope& sc
   std::vector<std::string> dropped;
   for (const auto& clone : list_clones(cluster, scope)) {
     if (!clone.is_left_behind()) continue;
-    cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(clone.database), scope);
-    dropped.push_back(clone.database);
+    try {
+      cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(clone.database), scope);
+      dropped.push_back(clone.database);
+    } catch (const pg::StatementError&) {
+      // What is in nobody's way does not keep a rehearsal from being made.
+    }
   }
   return dropped;
 }

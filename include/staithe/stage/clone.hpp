@@ -22,6 +22,8 @@ std::string to_comment(const CloneMark& mark);
 std::string clone_name(std::string_view prefix, std::string_view run_id, int number);
 inline constexpr std::string_view rehearsal_clones = "staithe_rehearsal",
                                   backfill_clones = "staithe_backfill";
+/// Behind the name of a clone: another one of the same run, which shows how it was before.
+inline constexpr std::string_view untouched_clone = "_was";
 
 /// While it lives, nobody takes the clones of this run for left behind, however long they have no session: an
 /// advisory lock of a session of its own, which ends with the process.
@@ -46,10 +48,11 @@ struct CloneInfo {
   bool is_left_behind() const { return !claimed && !mark.kept && sessions == 0; }
 };
 
-/// All clones of the cluster, the oldest first.
+/// All clones of the cluster, the oldest first. One that somebody gave a name of their own counts as kept.
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const base::Scope& scope);
 
-/// Drops those that are left behind; returns their names.
+/// Drops those that are left behind; returns their names. What cannot be dropped, since another role owns it
+/// or somebody came in just now, stays.
 std::vector<std::string> drop_stale_clones(pg::Session& cluster, const base::Scope& scope);
 
 /// A database made with CREATE DATABASE … TEMPLATE, by copying files where the server can (15 and later), and

@@ -371,9 +371,38 @@ TEST_CASE("a clone is left behind when its run is gone, and only then") {
     CHECK(stage::drop_stale_clones(cluster, soon()).empty());
     server().sql("DROP DATABASE " + name);
   }
+  SECTION("another one of the same run, which shows how it was") {
+    const auto was = name + std::string(stage::untouched_clone);
+    server().sql("ALTER DATABASE " + name + " RENAME TO " + was);
+    server().sql("COMMENT ON DATABASE " + was + " IS " + old_comment(""));
+    {
+      const stage::CloneClaim claim(server().url(), "run-1", soon());
+      CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    }
+    CHECK(stage::drop_stale_clones(cluster, soon()) == std::vector<std::string>{was});
+  }
+  SECTION("somebody gave it a name of their own") {
+    server().sql("COMMENT ON DATABASE " + name + " IS " + old_comment(""));
+    server().sql("ALTER DATABASE " + name + " RENAME TO playground");
+    CHECK(stage::list_clones(cluster, soon()).size() == 1);
+    CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    server().sql("DROP DATABASE playground");
+  }
+  SECTION("one that belongs to another role is in nobody's way") {
+    server().sql("COMMENT ON DATABASE " + name + " IS " + old_comment(""));
+    server().sql("CREATE ROLE stranger");
+    cluster.run("SET ROLE stranger", soon());
+    CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    cluster.run("RESET ROLE", soon());
+    server().sql("DROP ROLE stranger");
+    CHECK(stage::drop_stale_clones(cluster, soon()) == std::vector<std::string>{name});
+  }
   SECTION("somebody else's database of such a name") {
-    server().sql("COMMENT ON DATABASE " + name + " IS 'mine'");
-    CHECK(stage::list_clones(cluster, soon()).empty());
+    for (const char* comment :
+         {"'mine'", "'not a staithe_clone, mine'", "'{\"staithe_clone\": {\"kept\": 1}}'"}) {
+      server().sql("COMMENT ON DATABASE " + name + " IS " + comment);
+      CHECK(stage::list_clones(cluster, soon()).empty());
+    }
     server().sql("DROP DATABASE " + name);
   }
   CHECK(server().sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'staithe\\_%'") == "0");
