@@ -2,6 +2,8 @@
 
 #include "asking.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -53,8 +55,13 @@ class Asker {
   std::string place(const std::string& sha, const Scratch& scratch) const {
     std::error_code ignored;
     if (!remote_.path.empty() && fs::is_directory(remote_.path, ignored)) return remote_.path;
-    run({"git", "init", "--quiet", "--bare", scratch.path()}, "init");
-    run({"git", "-C", scratch.path(), "fetch", "--quiet", "--depth=1", "--no-tags", "--", remote_.url, sha},
+    const bool is_sha256 = sha.size() == 64;
+    run({"git", "init", "--quiet", "--bare",
+         "--template=", std::string("--object-format=") + (is_sha256 ? "sha256" : "sha1"), scratch.path()},
+        "init");
+    // Nothing may go on in the directory after we have left it.
+    run({"git", "-C", scratch.path(), "-c", "gc.auto=0", "-c", "maintenance.auto=false", "fetch", "--quiet",
+         "--depth=1", "--no-tags", "--", remote_.url, sha},
         "fetch");
     return scratch.path();
   }
@@ -64,11 +71,20 @@ class Asker {
     command.argv = std::move(argv);
     command.environment = environment_;
     command.environment.emplace_back("GIT_NO_LAZY_FETCH", "1");
-    command.unset = {"GIT_DIR", "GIT_WORK_TREE", "GIT_TRACE"};
+    // What a repository would show instead of an object, hosts that fetch the commit do not get.
+    command.environment.emplace_back("GIT_NO_REPLACE_OBJECTS", "1");
+    // A hook's or a job's own repository is not the one that is meant.
+    command.unset = {"GIT_DIR",        "GIT_WORK_TREE",        "GIT_TRACE",
+                     "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                     "GIT_INDEX_FILE", "GIT_NAMESPACE",        "GIT_SHALLOW_FILE"};
     command.directory = "/";
     command.keep_bytes = keep;
     proc::Exit exit = proc::run(command, scope_);
     if (!exit.ok()) throw failure(name, remote_, exit);
+    // Its middle would be left out, and with it files, without a word.
+    if (exit.out_bytes > keep)
+      throw Error(ErrorCode::invalid, "git " + std::string(name) + " " + display_url(remote_.url) +
+                                          ": its answer is longer than " + base::bytes_text(keep));
     return std::move(exit.out);
   }
 

@@ -186,6 +186,36 @@ TEST_CASE("A repository on this machine, by path and by URL") {
   CHECK(error_of({world.root + "/none.git", {}}, "main").code() == ErrorCode::not_found);
 }
 
+TEST_CASE("Files are those of the commit, whatever the repository or the environment puts in their place") {
+  const World world;
+  shell(world.root + "/app.git",
+        "git replace $(git rev-parse main:migrations/001.sql) $(printf 'DROP TABLE x;' | git hash-object -w "
+        "--stdin)");
+  check_files(world, {world.root + "/app.git", {}});
+  ::setenv("GIT_OBJECT_DIRECTORY", "/nonexistent", 1);
+  check_files(world, {world.root + "/app.git", {}});
+  ::unsetenv("GIT_OBJECT_DIRECTORY");
+}
+
+TEST_CASE("git-daemon with a repository of SHA-256") {
+  std::string root = "/tmp/staithe-git-XXXXXX";
+  REQUIRE(::mkdtemp(root.data()) != nullptr);
+  const auto sha =
+      shell(root,
+            "git init -q --object-format=sha256 app; cd app; git config user.name T; git config "
+            "user.email t@example.org; printf 'SELECT 1;' >001.sql; git add .; git commit -q -m x; "
+            "git rev-parse HEAD");
+  const std::uint16_t port = free_port();
+  const Service daemon({"git", "daemon", "--listen=127.0.0.1", "--port=" + std::to_string(port),
+                        "--export-all", "--base-path=" + root, root},
+                       port);
+  const auto files = staithe::git::commit_files({"git://127.0.0.1:" + std::to_string(port) + "/app/.git", {}},
+                                                sha, "*.sql", soon());
+  REQUIRE(files.size() == 1);
+  CHECK(files[0].text == "SELECT 1;");
+  std::filesystem::remove_all(root);
+}
+
 TEST_CASE("git-daemon") {
   const World world;
   const std::uint16_t port = free_port();
