@@ -68,6 +68,38 @@ class End(databases.StageTest):
         self.ok("stage", "snapshot")
         self.assertNotIn(kept["database"], self.target.databases())
 
+    def test_a_finished_copy_that_somebody_drops_is_no_success(self):
+        oid = self.first()
+        self.slow()
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        holder = self.target.session("staging", "SELECT 1")
+        holder.stdout.readline()
+        self.until(process, "swap")
+        building, = [name for name in self.target.databases() if "building" in name]
+        # Nobody is in it while it waits for its name, and still it is no leftover.
+        self.target.wait(f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '{building}')")
+        self.refused(4, "a snapshot is being built", words=("stage", "drop", "--unfinished"))
+        self.assertIn(building, self.target.databases())
+        self.target.sql(f"DROP DATABASE {building}")
+        self.end(process, 1, f"{building} is gone: somebody dropped it")
+        holder.communicate("")
+        self.still(oid)
+
+    def test_nothing_is_dropped_when_one_of_them_cannot_be(self):
+        self.first()
+        self.target.sql("CREATE DATABASE staithe_rehearsal_0123abcd_1")
+        self.target.sql("CREATE DATABASE staithe_rehearsal_0123abcd_2")
+        holder = self.target.session("staithe_rehearsal_0123abcd_2", "SELECT 1")
+        holder.stdout.readline()
+        names = ("staithe_rehearsal_0123abcd_1", "staithe_rehearsal_0123abcd_2")
+        self.refused(4, "_2 is in use; it was not dropped", words=("stage", "drop", *names))
+        self.refused(4, "_2 is in use", words=("stage", "drop", "--confirm", "staging", "staging", *names))
+        self.assertEqual(self.target.databases(), ["postgres", "staging", *names])
+        self.ok("stage", "drop", "--disconnect", *names)
+        holder.communicate("")
+        self.assertEqual(self.target.databases(), ["postgres", "staging"])
+
     def test_limits_of_stagings_roles_do_not_end_a_run(self):
         """The run's sessions have nothing to do while a table is copied, and its statements may take long."""
         self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")

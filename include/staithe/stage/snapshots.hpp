@@ -64,6 +64,10 @@ Snapshot find_snapshot(pg::Session& session, const std::string& name, const base
 /// The newest complete one that was made under that name, whatever it is called now; not_found likewise.
 Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const base::Scope& scope);
 
+/// Whether a run builds a snapshot in the cluster now: one of the unfinished may be its own, also while no
+/// session is in it. One that is just ending is waited for, some seconds.
+bool is_being_built(pg::Session& session, const base::Scope& scope);
+
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 

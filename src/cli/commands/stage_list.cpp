@@ -111,26 +111,6 @@ Meant meant(App& app, std::vector<stage::Snapshot> snapshots, std::vector<stage:
   return chosen;
 }
 
-/// Clones are thrown away without a question, but not while somebody is at them.
-int drop_clones(App& app, pg::Session& session, const std::vector<stage::CloneInfo>& clones) {
-  for (const auto& clone : clones) {
-    if (only_prints(app)) {
-      app.print(fmt::format("would drop {} ({}, {})\n", clone.database, state_of(clone),
-                            base::bytes_text(clone.size_bytes)));
-      continue;
-    }
-    if ((clone.claimed || clone.sessions > 0) && !app.args().has("disconnect"))
-      return app.fail(exit_refused,
-                      fmt::format("{} is in use; it was not dropped\n  next  the same with --disconnect",
-                                  clone.database));
-    stage::Snapshot database;
-    database.database = clone.database;
-    stage::drop_snapshot(session, database, true, scope_of(app));
-    app.print(fmt::format("dropped {}\n", clone.database));
-  }
-  return exit_done;
-}
-
 /// What a run has completed goes only with its name said again.
 bool confirmed(App& app, const stage::Snapshot& snapshot) {
   if (snapshot.marker.state == stage::Marker::State::building) return true;
@@ -140,6 +120,44 @@ bool confirmed(App& app, const stage::Snapshot& snapshot) {
       fmt::format("Type {} to drop it, {}: ", snapshot.database, base::bytes_text(snapshot.size_bytes)),
       &app.stops().soft);
   return typed && *typed == snapshot.database;
+}
+
+/// Clones are thrown away without a question, but not while somebody is at them.
+std::string in_the_way(const stage::CloneInfo& clone) {
+  if (!clone.claimed && clone.sessions == 0) return {};
+  return fmt::format("{} is in use; it was not dropped\n  next  the same with --disconnect", clone.database);
+}
+
+/// What keeps some of them from being dropped; asked before any is. "" for nothing.
+std::string in_the_way(App& app, pg::Session& session, const Meant& chosen) {
+  const bool disconnects = app.args().has("disconnect");
+  bool unfinished = false;
+  for (const auto& one : chosen.snapshots) {
+    if (!confirmed(app, one))
+      return fmt::format("not confirmed; {0} was not dropped\n  next  the same with --confirm {0}",
+                         one.database);
+    if (one.sessions > 0 && !disconnects)
+      return fmt::format("{} sessions are open in {}", one.sessions, one.database);
+    unfinished |= one.marker.state == stage::Marker::State::building;
+  }
+  if (disconnects) return {};
+  if (unfinished && stage::is_being_built(session, scope_of(app)))
+    return "a snapshot is being built there, and what is unfinished may be its own; nothing was dropped\n"
+           "  next  the same when it has ended, or with --disconnect";
+  for (const auto& one : chosen.clones)
+    if (auto why = in_the_way(one); !why.empty()) return why;
+  return {};
+}
+
+template <class One>
+std::string told(const One& one) {
+  return fmt::format("would drop {} ({}, {})\n", one.database, state_of(one),
+                     base::bytes_text(one.size_bytes));
+}
+
+void drop(App& app, pg::Session& session, const stage::Snapshot& database) {
+  stage::drop_snapshot(session, database, app.args().has("disconnect"), scope_of(app));
+  app.print(fmt::format("dropped {}\n", database.database));
 }
 
 }  // namespace
@@ -171,20 +189,19 @@ int run_stage_drop(App& app) {
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
   const auto chosen =
       meant(app, stage::list_snapshots(session, scope_of(app)), stage::list_clones(session, scope_of(app)));
-  for (const auto& snapshot : chosen.snapshots) {
-    if (only_prints(app)) {
-      app.print(fmt::format("would drop {} ({}, {})\n", snapshot.database, state_of(snapshot),
-                            base::bytes_text(snapshot.size_bytes)));
-      continue;
-    }
-    if (!confirmed(app, snapshot))
-      return app.fail(exit_refused,
-                      fmt::format("not confirmed; {} was not dropped\n  next  the same with --confirm {}",
-                                  snapshot.database, snapshot.database));
-    stage::drop_snapshot(session, snapshot, app.args().has("disconnect"), scope_of(app));
-    app.print(fmt::format("dropped {}\n", snapshot.database));
+  if (only_prints(app)) {
+    for (const auto& one : chosen.snapshots) app.print(told(one));
+    for (const auto& one : chosen.clones) app.print(told(one));
+    return exit_done;
   }
-  return drop_clones(app, session, chosen.clones);
+  if (const auto why = in_the_way(app, session, chosen); !why.empty()) return app.fail(exit_refused, why);
+  for (const auto& one : chosen.snapshots) drop(app, session, one);
+  for (const auto& one : chosen.clones) {
+    stage::Snapshot database;
+    database.database = one.database;
+    drop(app, session, database);
+  }
+  return exit_done;
 }
 
 }  // namespace staithe::cli

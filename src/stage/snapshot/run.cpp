@@ -264,8 +264,12 @@ class Runner {
       if (stop_.requested()) throw;
       if (!cluster_->usable())
         cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), context_.scope));
-      // Its COMMIT may have been what was not heard of any more.
-      if (!database_exists(*cluster_, context_.database, context_.scope)) return {};
+      if (!database_exists(*cluster_, context_.database, context_.scope)) {
+        // Its COMMIT may have been what was not heard of any more.
+        if (has_its_name()) return {};
+        has_database_ = false;
+        rethrow_within(error, context_.database + " is gone: somebody dropped it");
+      }
       kept_as_ = keep_beside(context_, *cluster_, done);
       has_database_ = false;
       rethrow_within(error,
@@ -273,6 +277,13 @@ class Runner {
                                  kept_as_, plan_.target.database));
     }
     return {};
+  }
+
+  bool has_its_name() {
+    const auto all = list_snapshots(*cluster_, context_.scope);
+    return std::any_of(all.begin(), all.end(), [&](const Snapshot& one) {
+      return one.database == plan_.target.database && one.marker.run_id == context_.run.run_id;
+    });
   }
 
   Marker marker(Marker::State state) const {

@@ -13,6 +13,9 @@
 namespace staithe::stage {
 namespace {
 
+/// How long the server may take to notice that a run was killed.
+constexpr std::chrono::seconds ending_patience{3};
+
 /// Lists: quoting the whole would make one name of it.
 bool is_list(const std::string& setting) {
   return setting == "search_path" || setting == "temp_tablespaces" || setting == "local_preload_libraries" ||
@@ -61,6 +64,20 @@ bool database_exists(pg::Session& cluster, const std::string& database, const ba
               .query("SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
                      std::vector<pg::Value>{database}, scope)
               .rows.empty();
+}
+
+bool is_being_built(pg::Session& session, const base::Scope& scope) {
+  const auto patience = scope.at_most(ending_patience);
+  while (true) {
+    const auto holders = session.query(
+        "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+        " AND (classid::bigint << 32) | objid::bigint = $1 AND pid <> pg_catalog.pg_backend_pid()",
+        std::vector<pg::Value>{std::to_string(build_lock)}, scope);
+    if (holders.rows.empty()) return false;
+    if (patience.expired()) return true;
+    base::sleep_for(std::chrono::milliseconds(100), scope);
+    scope.check("looking for a run that builds");
+  }
 }
 
 void create_database(Context& context, pg::Session& cluster, const Marker& marker) {
