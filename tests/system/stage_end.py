@@ -86,6 +86,16 @@ class End(databases.StageTest):
         holder.communicate("")
         self.still(oid)
 
+    def test_a_database_that_somebody_made_meanwhile_keeps_its_name(self):
+        self.slow()
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        self.target.sql("CREATE DATABASE staging")
+        self.target.sql("CREATE TABLE precious (id int)", "staging")
+        self.end(process, 1, "staging is no snapshot and was not there", "the copy is whole and is staging_")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM precious", "staging"), "0")
+        self.nothing_half()
+
     def test_nothing_is_dropped_when_one_of_them_cannot_be(self):
         self.first()
         self.target.sql("CREATE DATABASE staithe_rehearsal_0123abcd_1")

@@ -181,8 +181,15 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
     return {};
   }
   std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
-  for (const auto& snapshot : list_snapshots(cluster, context.scope))
-    if (snapshot.database == name) taken = snapshot.marker.taken_at;
+  bool is_snapshot = false;
+  for (const auto& snapshot : list_snapshots(cluster, context.scope)) {
+    if (snapshot.database != name) continue;
+    taken = snapshot.marker.taken_at;
+    is_snapshot = true;
+  }
+  // Nobody was asked about one that was made while rows were copied.
+  if (!is_snapshot && !context.plan.target.exists && !context.plan.settings.replace)
+    throw base::Error(base::ErrorCode::conflict, name + " is no snapshot and was not there when this began");
   const auto aside = aside_name(cluster, name, taken, context.scope);
   std::optional<Emptier> emptier;
   if (context.plan.settings.replace) emptier.emplace(context, name);
