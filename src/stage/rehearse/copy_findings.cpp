@@ -33,6 +33,7 @@ bool depends_on_values(const Fact& fact) {
     case Act::add_foreign_key:
     case Act::add_unique:
     case Act::add_exclude:
+    case Act::validate:
     case Act::update:
     case Act::remove:
     case Act::insert:
@@ -64,13 +65,42 @@ bool depends_on_rows(const StatementReport& one, const std::string& table) {
          std::any_of(one.deeds.begin(), one.deeds.end(), works_on_all_rows);
 }
 
-/// The masked columns that a statement names of the tables that it works on.
+/// "app.users" is meant by app.users and, as far as words show it, by users.
+bool means(const std::string& written, const std::string& table) {
+  const auto name = plain(written);
+  return name == table || (!name.empty() && table.ends_with("." + name));
+}
+
+/// VALIDATE names no column: they stand where the constraint was added, and any may be meant when that was in
+/// an earlier migration.
+bool validates(const std::vector<Fact>& facts, const std::string& table, std::string_view column,
+               const std::vector<StatementReport>& statements) {
+  for (const auto& fact : facts) {
+    if (fact.act != Act::validate || !means(fact.table, table)) continue;
+    const auto is_added = [&](const Fact& other) {
+      return (other.act == Act::add_check || other.act == Act::add_foreign_key) &&
+             plain(other.name) == plain(fact.name);
+    };
+    bool is_known = false;
+    for (const auto& one : statements) {
+      const auto sql = parsed({one.text, one.line, 1, true});
+      const auto others = facts_of(sql);
+      if (std::none_of(others.begin(), others.end(), is_added)) continue;
+      if (names_column(sql, column)) return true;
+      is_known = true;
+    }
+    if (!is_known) return true;
+  }
+  return false;
+}
+
+/// The masked columns on whose values a statement rests, of the tables that it works on.
 std::vector<std::string> masked_of(const SqlStatement& sql, const StatementReport& one,
-                                   const std::vector<std::string>& masked) {
+                                   const RehearsalReport& report) {
   const auto facts = facts_of(sql);
   if (std::none_of(facts.begin(), facts.end(), depends_on_values)) return {};
   std::vector<std::string> found;
-  for (const auto& name : masked) {
+  for (const auto& name : report.masked) {
     const auto dot = name.rfind('.');
     const auto table = name.substr(0, dot);
     const bool is_there =
@@ -78,11 +108,10 @@ std::vector<std::string> masked_of(const SqlStatement& sql, const StatementRepor
                     [&](const LockSpan& lock) { return !lock.is_new && plain(lock.object) == table; }) ||
         std::any_of(one.touched.begin(), one.touched.end(),
                     [&](const Touched& touched) { return plain(touched.table) == table; }) ||
-        std::any_of(facts.begin(), facts.end(), [&](const Fact& fact) {
-          const auto written = plain(fact.table);
-          return written == table || (!written.empty() && table.ends_with("." + written));
-        });
-    if (is_there && names_column(sql, name.substr(dot + 1))) found.push_back(name);
+        std::any_of(facts.begin(), facts.end(), [&](const Fact& fact) { return means(fact.table, table); });
+    const auto column = name.substr(dot + 1);
+    if ((is_there && names_column(sql, column)) || validates(facts, table, column, report.statements))
+      found.push_back(name);
   }
   return found;
 }
@@ -127,7 +156,7 @@ void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
   }
   for (std::size_t i = 0; i < report.statements.size(); ++i) {
     const auto& one = report.statements[i];
-    for (const auto& column : masked_of(parsed({one.text, one.line, 1, true}), one, report.masked)) {
+    for (const auto& column : masked_of(parsed({one.text, one.line, 1, true}), one, report)) {
       const bool declared = holds(accepted.masked, column);
       if (declared && !holds(report.accepted.masked, column)) report.accepted.masked.push_back(column);
       add(report, "masked", &one, column, declared,
