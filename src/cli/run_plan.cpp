@@ -128,7 +128,8 @@ class RunOfPlan {
                     base::join(left, " ")));
   }
 
-  /// The same two looks once the lock is held: what its holder left while this run waited for it.
+  /// The same two looks once the lock is held: what its holder left while this run connected or waited for
+  /// it.
   std::string left_meanwhile() {
     if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.kind == "restore") return {};
     const auto targets = plan::target_hosts(plan_);

@@ -23,9 +23,7 @@ std::string holder_text(const store::LockInfo& info) {
 
 exec::EffectResult Locks::take(const plan::TakeLock& effect, exec::Performance& performance) {
   const auto scope = base::Scope::lasting(settings_.lock_wait, performance.scope.cancel);
-  bool looked_before = true;  // and nothing can have happened since: nobody held it
   const auto waiting = [&](const store::LockInfo& info) {
-    looked_before = false;
     performance.message(event::Level::info, "waiting: " + holder_text(info));
   };
   const store::LockRequest request{effect.scope, effect.reason, settings_.run_id, ""};
@@ -40,8 +38,9 @@ exec::EffectResult Locks::take(const plan::TakeLock& effect, exec::Performance& 
         fmt::format("took the lock over from {} (run {}), which died with it; 'staithe recover' "
                     "looks at what it left",
                     lock.reclaimed_from()->holder, lock.reclaimed_from()->run_id));
-  // What was looked at before the wait is not what is there after it. Refusing gives the lock back.
-  if ((!looked_before || lock.reclaimed_from()) && settings_.in_the_way)
+  // What was looked at before is not what is there now: a run that held the lock then may have ended while
+  // this one connected to its hosts. Refusing gives the lock back.
+  if (settings_.in_the_way)
     if (auto why = settings_.in_the_way(); !why.empty())
       return not_done(event::Outcome::refused, std::move(why));
   const std::lock_guard guard(mutex_);

@@ -1,0 +1,55 @@
+#include "locks.hpp"
+
+#include "catch.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+using namespace staithe;
+
+namespace {
+
+struct Rig {
+  Rig() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "staithe-locks-XXXXXX").string();
+    directory = ::mkdtemp(pattern.data());
+    store = store::Store::open_sqlite(directory + "/state.db");
+    settings.run_id = "later";
+    settings.in_the_way = [this] { return in_the_way; };
+  }
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+  ~Rig() {
+    store.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+  }
+
+  exec::EffectResult take(world::Locks& locks) {
+    const std::map<std::string, std::string> captures;
+    exec::Performance performance{base::Scope::lasting(std::chrono::seconds(10)), captures, {}, {},
+                                  [](event::Level, const std::string&) {},        {}};
+    return locks.take({"production/payments", "deploy"}, performance);
+  }
+
+  std::string directory;
+  std::unique_ptr<store::Store> store;
+  world::Settings settings;
+  std::string in_the_way;
+};
+
+}  // namespace
+
+TEST_CASE("who gets a lock without waiting looks again too: its holder may have ended just before") {
+  Rig rig;
+  world::Locks locks(rig.store.get(), rig.settings);
+  rig.in_the_way = "web1 is out of rotation since run earlier";
+  const auto refused = rig.take(locks);
+  CHECK(refused.outcome == event::Outcome::refused);
+  CHECK(refused.detail == rig.in_the_way);
+  CHECK(rig.store->locks().empty());
+  rig.in_the_way.clear();
+  CHECK(rig.take(locks).ok());
+  CHECK(rig.store->locks().size() == 1);
+}
