@@ -57,7 +57,8 @@ void SignalThread::listen() {
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGHUP && hang_up_()) continue;
-    const bool by_key = info.ssi_code == SI_KERNEL;
+    // A terminal that is gone says so once more when the shell has ended, which may take a while.
+    const bool by_key = info.ssi_code == SI_KERNEL && number != SIGHUP;
     const bool same_wish = Clock::now() - last < (by_key ? key_repeats : sent_in_twos);
     last = Clock::now();
     if (same_wish) continue;
