@@ -65,6 +65,31 @@ TEST_CASE("a reload while the app is down: maintenance first") {
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(3));
     CHECK(rig.two.servers["api/web1"].admin == 1);
   }
+  SECTION("while the other balancer hangs, which the first host's look has found out for all") {
+    rotation.wait_calm(soon());
+    std::vector<std::string> asked;
+    rig.one.before = [&](const std::string& line) { asked.push_back(line); };
+    const auto glance = [&](Socket& socket) {
+      if (&socket == &rig.lb1) throw Error(ErrorCode::timeout, "lb1: no answer");
+      return socket.info(soon());
+    };
+    rig.two.reload();
+    failure(ErrorCode::timeout, [&] { rotation.reassert(soon(), base::Duration(0), glance); });
+    CHECK(asked.empty());
+    CHECK(rig.two.servers["api/web1"].admin == 1);
+  }
+  SECTION("when the quick look ended at the process that is on its way out") {
+    rotation.wait_calm(soon());
+    const auto before = rig.lb2.info(soon());
+    rig.two.reload();
+    const auto glance = [&](Socket& socket) {
+      auto info = &socket == &rig.lb2 ? before : socket.info(soon());
+      info.stopping = &socket == &rig.lb2;
+      return info;
+    };
+    CHECK_FALSE(rotation.reassert(soon(), quick, glance).empty());
+    CHECK(rig.two.servers["api/web1"].admin == 1);
+  }
   SECTION("seen by the proof") {
     rotation.prove(soon());
     CHECK(rig.two.changes == Lines{"disable agent api/web1", "set server api/web1 state maint",
