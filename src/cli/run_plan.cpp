@@ -68,6 +68,7 @@ class RunOfPlan {
     if (const int refused = confirm(); refused != exit_done) return refused;
     store_ = request_.open_store();
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
+    // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.adopted) world.adopt(adopted.host, adopted.found);
     if (const int refused = connect(world); refused != exit_done) return refused;

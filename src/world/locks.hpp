@@ -10,12 +10,14 @@
 
 namespace staithe::world {
 
-/// The locks that this run holds.
+/// The locks that this run holds. They are free once this goes, which is after the run's end is in the state:
+/// whoever waits for one looks there before going on.
 class Locks {
  public:
   Locks(store::Store* store, const Settings& settings) : store_(store), settings_(settings) {}
 
   exec::EffectResult take(const plan::TakeLock& effect, exec::Performance& performance);
+  /// The run needs it no more.
   exec::EffectResult give(const plan::GiveLock& effect);
   /// The scope of a lock that others have taken from us, "" when all are ours.
   std::string lost();

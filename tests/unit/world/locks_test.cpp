@@ -53,3 +53,14 @@ TEST_CASE("who gets a lock without waiting looks again too: its holder may have 
   CHECK(rig.take(locks).ok());
   CHECK(rig.store->locks().size() == 1);
 }
+
+TEST_CASE("a lock that is given back is free when the run's end is written, not before") {
+  Rig rig;
+  {
+    world::Locks locks(rig.store.get(), rig.settings);
+    CHECK(rig.take(locks).ok());
+    CHECK(locks.give({"production/payments"}).ok());
+    CHECK(rig.store->locks().size() == 1);
+  }
+  CHECK(rig.store->locks().empty());
+}
