@@ -70,6 +70,8 @@ void check_masks(const Masks& masks, const Catalogue& catalogue, diag::Diagnosti
 /// The SQL that makes the value to send out of a column. NULL stays NULL, except by `constant`-free `sql`.
 /// Keyed masks read the key from the session setting `staithe.mask_key`.
 std::string mask_expression(const Column& column, const Mask& mask);
+/// Whether what it makes is NULL where the column is, and nowhere else.
+bool keeps_nulls(const Mask& mask);
 /// "hash", "partial 1…2": for plans.
 std::string mask_text(const Mask& mask);
 

@@ -114,8 +114,9 @@ struct RehearsalPlan {
   std::string snapshot_taken_at;  ///< RFC 3339; "" when it has no marker
   std::string snapshot_origin;    ///< "postgres://…/database"; "" likewise
   std::string snapshot_lsn;
-  std::vector<std::string> masked;   ///< columns whose values are not production's
-  std::vector<std::string> partial;  ///< tables without some or all of production's rows: "app.users"
+  std::vector<std::string> masked;      ///< columns whose values are not production's
+  std::vector<std::string> nulls_kept;  ///< those of them that are NULL just where production's are
+  std::vector<std::string> partial;     ///< tables without some or all of production's rows: "app.users"
   std::vector<MigrationFile> files;
   std::string command;                       ///< a migration command instead of files; "" for none
   std::vector<plan::FileSum> command_files;  ///< that it applies, so that a deploy can ask for them

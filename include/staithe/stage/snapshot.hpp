@@ -49,6 +49,8 @@ struct TableCopy {
   bool is_small = true;   ///< goes by itself, with all that belongs to it at once
   bool filtered = false;  ///< not all rows are taken
   std::vector<std::pair<std::string, std::string>> masks;  ///< column and mask, those that alter something
+  std::vector<std::string>
+      nulls_kept;  ///< masked columns that are NULL where the source's are, and only there
 };
 
 /// Something that the copy does not have or does not have as the source has it.

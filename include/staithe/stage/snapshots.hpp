@@ -35,8 +35,9 @@ struct Marker {
   Origin origin;
   std::string lsn;  ///< of the source when the snapshot was taken
   Instant taken_at;
-  std::vector<std::string> masked;   ///< columns whose values were altered: "schema.table.column"
-  std::vector<std::string> partial;  ///< tables that came without some or all of their rows
+  std::vector<std::string> masked;      ///< columns whose values were altered: "schema.table.column"
+  std::vector<std::string> nulls_kept;  ///< those of them that are NULL just where the source's are
+  std::vector<std::string> partial;     ///< tables that came without some or all of their rows
   std::uint64_t rows = 0;
   std::string plan_id;
   std::string run_id;

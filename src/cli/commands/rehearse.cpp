@@ -81,6 +81,7 @@ int resolve_snapshot(App& app, const std::string& target_url, const std::string&
   plan.snapshot_origin = marker.origin.where;
   plan.snapshot_lsn = marker.lsn;
   plan.masked = marker.masked;
+  plan.nulls_kept = marker.nulls_kept;
   plan.partial = marker.partial;
   return exit_done;
 }

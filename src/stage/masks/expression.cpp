@@ -97,6 +97,10 @@ std::string mask_expression(const Column& column, const Mask& mask) {
   return fmt::format("CASE WHEN {} IS NOT NULL THEN ({})::{} END", value, made, column.type);
 }
 
+bool keeps_nulls(const Mask& mask) {
+  return mask.kind != Mask::Kind::null && mask.kind != Mask::Kind::sql;
+}
+
 std::string mask_text(const Mask& mask) {
   switch (mask.kind) {
     case Mask::Kind::keep:

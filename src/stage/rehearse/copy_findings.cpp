@@ -45,9 +45,28 @@ bool depends_on_values(const Fact& fact) {
   }
 }
 
-bool names_column(const SqlStatement& sql, std::string_view column) {
-  return std::any_of(sql.tokens.begin(), sql.tokens.end(),
-                     [&](const Token& token) { return token.is_name() && plain(token.text) == column; });
+/// A masked column, and what of it is production's own.
+struct MaskedColumn {
+  std::string table, name;
+  bool nulls_kept = false;
+};
+
+/// "col IS NULL", "col IS NOT NULL" or "ALTER col SET NOT NULL" from this token on: values do not matter.
+bool asks_for_null(const std::vector<Token>& tokens, std::size_t at) {
+  const auto is = [&](std::size_t i, std::string_view word) {
+    return i < tokens.size() && tokens[i].is(word);
+  };
+  if (is(at + 1, "set") || is(at + 1, "drop")) return is(at + 2, "not") && is(at + 3, "null");
+  return is(at + 1, "is") && (is(at + 2, "null") || (is(at + 2, "not") && is(at + 3, "null")));
+}
+
+/// Whether the statement looks at what the mask has altered.
+bool looks_at(const SqlStatement& sql, const MaskedColumn& column) {
+  for (std::size_t i = 0; i < sql.tokens.size(); ++i) {
+    if (!sql.tokens[i].is_name() || plain(sql.tokens[i].text) != column.name) continue;
+    if (!column.nulls_kept || !asks_for_null(sql.tokens, i)) return true;
+  }
+  return false;
 }
 
 /// Whether the statement would take longer, or could end otherwise, with the rows that are not there. A
@@ -73,10 +92,10 @@ bool means(const std::string& written, const std::string& table) {
 
 /// VALIDATE names no column: they stand where the constraint was added, and any may be meant when that was in
 /// an earlier migration.
-bool validates(const std::vector<Fact>& facts, const std::string& table, std::string_view column,
+bool validates(const std::vector<Fact>& facts, const MaskedColumn& column,
                const std::vector<StatementReport>& statements) {
   for (const auto& fact : facts) {
-    if (fact.act != Act::validate || !means(fact.table, table)) continue;
+    if (fact.act != Act::validate || !means(fact.table, column.table)) continue;
     const auto is_added = [&](const Fact& other) {
       return (other.act == Act::add_check || other.act == Act::add_foreign_key) &&
              plain(other.name) == plain(fact.name);
@@ -86,7 +105,7 @@ bool validates(const std::vector<Fact>& facts, const std::string& table, std::st
       const auto sql = parsed({one.text, one.line, 1, true});
       const auto others = facts_of(sql);
       if (std::none_of(others.begin(), others.end(), is_added)) continue;
-      if (names_column(sql, column)) return true;
+      if (looks_at(sql, column)) return true;
       is_known = true;
     }
     if (!is_known) return true;
@@ -96,21 +115,22 @@ bool validates(const std::vector<Fact>& facts, const std::string& table, std::st
 
 /// The masked columns on whose values a statement rests, of the tables that it works on.
 std::vector<std::string> masked_of(const SqlStatement& sql, const StatementReport& one,
-                                   const RehearsalReport& report) {
+                                   const RehearsalReport& report,
+                                   const std::vector<std::string>& nulls_kept) {
   const auto facts = facts_of(sql);
   if (std::none_of(facts.begin(), facts.end(), depends_on_values)) return {};
   std::vector<std::string> found;
   for (const auto& name : report.masked) {
     const auto dot = name.rfind('.');
-    const auto table = name.substr(0, dot);
+    const MaskedColumn column{name.substr(0, dot), name.substr(dot + 1), holds(nulls_kept, name)};
+    const auto& table = column.table;
     const bool is_there =
         std::any_of(one.locks.begin(), one.locks.end(),
                     [&](const LockSpan& lock) { return !lock.is_new && plain(lock.object) == table; }) ||
         std::any_of(one.touched.begin(), one.touched.end(),
                     [&](const Touched& touched) { return plain(touched.table) == table; }) ||
         std::any_of(facts.begin(), facts.end(), [&](const Fact& fact) { return means(fact.table, table); });
-    const auto column = name.substr(dot + 1);
-    if ((is_there && names_column(sql, column)) || validates(facts, table, column, report.statements))
+    if ((is_there && looks_at(sql, column)) || validates(facts, column, report.statements))
       found.push_back(name);
   }
   return found;
@@ -156,7 +176,8 @@ void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
   }
   for (std::size_t i = 0; i < report.statements.size(); ++i) {
     const auto& one = report.statements[i];
-    for (const auto& column : masked_of(parsed({one.text, one.line, 1, true}), one, report)) {
+    for (const auto& column :
+         masked_of(parsed({one.text, one.line, 1, true}), one, report, plan.nulls_kept)) {
       const bool declared = holds(accepted.masked, column);
       if (declared && !holds(report.accepted.masked, column)) report.accepted.masked.push_back(column);
       add(report, "masked", &one, column, declared,

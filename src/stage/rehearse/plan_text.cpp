@@ -126,6 +126,7 @@ std::string to_json(const RehearsalPlan& plan) {
                       {"snapshot_origin", plan.snapshot_origin},
                       {"snapshot_lsn", plan.snapshot_lsn},
                       {"masked", plan.masked},
+                      {"nulls_kept", plan.nulls_kept},
                       {"partial", plan.partial},
                       {"files", files},
                       {"command", plan.command},

@@ -84,7 +84,10 @@ class Planner {
       if (column.is_generated) continue;
       const auto* rule = rules == nullptr ? nullptr : rules->find(column.name);
       const Mask mask = rule == nullptr ? Mask{} : rule->mask;
-      if (mask.kind != Mask::Kind::keep) copy.masks.emplace_back(column.name, mask_text(mask));
+      if (mask.kind != Mask::Kind::keep) {
+        copy.masks.emplace_back(column.name, mask_text(mask));
+        if (keeps_nulls(mask)) copy.nulls_kept.push_back(column.name);
+      }
       columns += (columns.empty() ? "" : ", ") + pg::quoted_name(column.name);
       selected += (selected.empty() ? "" : ", ") + mask_expression(column, mask);
     }

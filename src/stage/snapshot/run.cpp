@@ -295,9 +295,11 @@ class Runner {
     marker.taken_at = taken_at_;
     for (const auto& table : plan_.tables) {
       for (const auto& [column, mask] : table.masks) marker.masked.push_back(table.name + "." + column);
+      for (const auto& column : table.nulls_kept) marker.nulls_kept.push_back(table.name + "." + column);
       if (table.filtered) marker.partial.push_back(table.name);
     }
     std::sort(marker.masked.begin(), marker.masked.end());
+    std::sort(marker.nulls_kept.begin(), marker.nulls_kept.end());
     std::sort(marker.partial.begin(), marker.partial.end());
     marker.rows = rows_;
     marker.plan_id = id_of(plan_);

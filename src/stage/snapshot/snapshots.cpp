@@ -72,6 +72,7 @@ std::string to_comment(const Marker& marker) {
                 {"state", marker.state == Marker::State::complete ? "complete" : "building"},
                 {"taken_at", instant_text(marker.taken_at)}};
   fields([&](const char* key, const auto& value) { document[key] = value; }, marker);
+  document["nulls_kept"] = marker.nulls_kept;
   auto& origin = document["origin"] = json::object();
   origin_fields([&](const char* key, const auto& value) { origin[key] = value; }, marker.origin);
   return json{{our_key, document}}.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -89,6 +90,8 @@ std::optional<Marker> from_comment(std::string_view comment) {
     if (!taken) return std::nullopt;
     marker.taken_at = std::chrono::time_point_cast<Instant::duration>(*taken);
     fields([&](const char* key, auto& value) { document.at(key).get_to(value); }, marker);
+    // Snapshots that were taken before it was written down have none that are known.
+    marker.nulls_kept = document.value("nulls_kept", marker.nulls_kept);
     origin_fields([&](const char* key, auto& value) { document.at("origin").at(key).get_to(value); },
                   marker.origin);
     return marker;

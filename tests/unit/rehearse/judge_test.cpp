@@ -200,6 +200,20 @@ TEST_CASE("a constraint that is validated rests on columns that it does not name
   CHECK(found() == std::vector<std::string>{"app.users.email"});
 }
 
+TEST_CASE("where a mask keeps NULLs, whether there are any is production's own answer") {
+  Case one(GENERATE("ALTER TABLE app.users ALTER email SET NOT NULL",
+                    "ALTER TABLE app.users ADD CONSTRAINT known CHECK (email IS NOT NULL) NOT VALID",
+                    "ALTER TABLE app.users ADD CONSTRAINT known CHECK (email LIKE '%@%' OR email IS NULL)"));
+  one.report.masked = {"app.users.email"};
+  one.judge();
+  CHECK_FALSE(one.report.passed);
+  one.report.findings.clear();
+  one.plan.nulls_kept = one.report.masked;
+  one.judge();
+  const bool looks_at_values = one.report.statements[0].text.find("LIKE") != std::string::npos;
+  CHECK((one.finding("masked") != nullptr) == looks_at_values);
+}
+
 TEST_CASE("a mask matters only where values decide") {
   Case one(GENERATE("ALTER TABLE app.users ADD COLUMN email2 text", "CREATE INDEX i ON app.users (email)",
                     "ALTER TABLE app.users DROP COLUMN email",

@@ -14,6 +14,7 @@ Marker example() {
   marker.lsn = "0/1FF";
   marker.taken_at = Instant(std::chrono::seconds(1'790'000'000));
   marker.masked = {"public.users.email"};
+  marker.nulls_kept = {"public.users.email"};
   marker.partial = {"public.events"};
   marker.rows = 12'345'678'901;
   marker.plan_id = "0123456789ab";
