@@ -141,11 +141,11 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
   return std::move(*plan);
 }
 
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted,
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier,
                event::RunFinished* finished_to) {
   print_warnings(app, loaded.diagnostics);
   RunRequest request{
-      plan, std::move(adopted), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
+      plan, std::move(earlier), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
   request.advise = [&app, &plan, &loaded, finished_to](const event::RunFinished& finished) {
     if (finished_to != nullptr) *finished_to = finished;
     return advice(app, plan, loaded.project.directory, finished);

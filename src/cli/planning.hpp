@@ -30,7 +30,7 @@ std::string resume_command(const App& app, const plan::Plan& plan, const std::st
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 
 /// Runs a plan whose state is the environment's. How it ended goes to `finished` too, when that is not null.
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, std::vector<Adopted> adopted = {},
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {},
                event::RunFinished* finished = nullptr);
 
 }  // namespace staithe::cli

@@ -70,7 +70,7 @@ class RunOfPlan {
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
-    for (const auto& adopted : request_.adopted) world.adopt(adopted.host, adopted.found);
+    for (const auto& adopted : request_.earlier.adopted) world.adopt(adopted.host, adopted.found);
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
   }
@@ -130,8 +130,9 @@ class RunOfPlan {
   }
 
   /// The same two looks once the lock is held: what its holder left while this run connected or waited for
-  /// it.
+  /// it. Who goes on with an earlier run has a look of its own.
   std::string left_meanwhile() {
+    if (request_.earlier.in_the_way) return request_.earlier.in_the_way(*store_);
     if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.kind == "restore") return {};
     const auto targets = plan::target_hosts(plan_);
     if (const auto run =

@@ -19,9 +19,18 @@ struct Adopted {
   std::string found;
 };
 
+/// What a run goes on with, and whether that still stands.
+struct Earlier {
+  std::vector<Adopted> adopted;
+  /// Asked once the run's lock is held, from any thread, with the run's own store: why the run must not go on
+  /// with what was looked at before the person was asked and the hosts connected; "" for nothing. May be
+  /// empty.
+  std::function<std::string(store::Store&)> in_the_way;
+};
+
 struct RunRequest {
   const plan::Plan& plan;
-  std::vector<Adopted> adopted;
+  Earlier earlier;
   /// Commands to run next, from how it ended.
   std::function<std::vector<std::string>(const event::RunFinished&)> advise;
   std::string question;  ///< asked before anything is changed; "" for none

@@ -144,6 +144,18 @@ std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& 
   return runs;
 }
 
+std::vector<std::string> recoveries_since(store::Store& store, const store::Run& run) {
+  store::HistoryFilter filter;
+  filter.environment = run.environment;
+  filter.service = run.service;
+  filter.kind = "recover";
+  filter.since = run.started;
+  std::vector<std::string> ids;
+  for (const auto& recovery : store.history(filter, runs_to_read))
+    if (recovery.ended || is_dead(store, recovery)) ids.push_back(recovery.id);
+  return ids;
+}
+
 std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
                                      const std::string& service, const std::set<std::string>& hosts) {
   for (const auto& run : store.unfinished(environment)) {

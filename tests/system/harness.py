@@ -97,8 +97,9 @@ class Hold:
         self.waiting = sandbox.path("run", f"{name}-{host}.waiting")
         self.gate = sandbox.path("run", f"{name}-{host}.gate")
         pattern = sandbox.path("run", f"{name}-$(host)")
-        self.step = f"run: {{command: 'touch {pattern}.waiting; while test -e {pattern}.gate; do sleep 0.02; done', " \
-                    "read_only: true, timeout: 60s}"
+        command = f"'touch {pattern}.waiting; while test -e {pattern}.gate; do sleep 0.02; done'"
+        self.step = f"run: {{command: {command}, read_only: true, timeout: 60s}}"
+        self.undo = f"run: {{command: 'true', undo: {command}, timeout: 60s}}"  # waits where it is undone
         for leftover in (self.waiting, self.gate):
             with contextlib.suppress(OSError):
                 os.unlink(leftover)

@@ -24,6 +24,29 @@ class RecoverInTrouble(harness.SystemTest):
         run.signal(signal.SIGKILL)
         self.assertEqual(run.wait().code, -signal.SIGKILL)
 
+    def test_who_looked_before_another_recovery_ended_does_not_act_on_that_look(self):
+        deploying, mending = self.hold("deploying"), self.hold("mending")
+        playbook = self.playbook({"drained": mending.undo, "reloaded": deploying.step})
+        run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
+        deploying.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        deploying.let_go()
+        recover = ("recover", "-e", "production", "--yes", "--lock-wait", "60s")
+        first = self.sandbox.begin(*recover)
+        mending.reached(first)
+        second = self.sandbox.begin(*recover)
+        self.assertTrue(harness.await_true(lambda: f"pid {first.pid}" in second.peek(), 20), second.peek())
+        mending.let_go()
+        self.ended(first.wait(), 0)
+        # Its look says that web1 is out: it serves, and would be put to maintenance without a drain.
+        self.ended(second.wait(), 4, "another run saw to what run", "staithe recover", "exit 4")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+        result = self.recover()
+        self.ended(result, 0)
+        self.assertIn("nothing to recover", result.text)
+
     def recover(self):
         return self.sandbox.staithe("recover", "-e", "production", "--yes")
 

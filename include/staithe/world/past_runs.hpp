@@ -27,6 +27,10 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
 /// Recoveries that died. What they were to put right stands in the journal of the run that they were for.
 std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& environment);
 
+/// Ids of the recoveries of the run's environment and service that began after it and ended or died, newest
+/// first; of any service when it had none.
+std::vector<std::string> recoveries_since(store::Store& store, const store::Run& run);
+
 /// A run that died and stands in the way of a plan of the same service or with one of its hosts.
 std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
                                      const std::string& service, const std::set<std::string>& hosts);

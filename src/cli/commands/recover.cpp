@@ -56,6 +56,15 @@ world::JournalView journal_of(store::Store& store, const store::Run& run) {
   return journal;
 }
 
+/// What a look at the hosts of a run rests on beside the run itself, as one text to compare.
+std::string grounds_of(store::Store& store, const store::Run& run) {
+  std::string grounds;
+  for (const auto& [host, later] : world::put_right_since(store, run))
+    grounds += fmt::format("\n{} put right by {}", host, later);
+  for (const auto& recovery : world::recoveries_since(store, run)) grounds += "\nrecovery " + recovery;
+  return grounds;
+}
+
 /// Where the hosts stand that no later run has put right; says so of each.
 std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store::Run& run,
                                      const plan::Plan& plan) {
@@ -187,12 +196,19 @@ int run_recover(App& app) {
     return exit_done;
   }
   const auto plan = plan::from_json(run->plan_json);
+  const auto grounds = grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);
   const auto recovery = world::recovery_plan(plan, left);
   event::RunFinished finished;
   int ran = exit_done;
+  // A host that was out then may serve by now: it must not be taken out as one that is out.
+  const auto in_the_way = [&](store::Store& now) -> std::string {
+    const auto same = now.run(run->id);
+    if (same && same->outcome == run->outcome && grounds_of(now, *run) == grounds) return {};
+    return fmt::format("another run saw to what run {} left; next: staithe recover", run->id);
+  };
   if (!recovery.stages.empty())
-    ran = run_loaded(app, loaded, recovery, adopted_of(*store, loaded, left), &finished);
+    ran = run_loaded(app, loaded, recovery, {adopted_of(*store, loaded, left), in_the_way}, &finished);
   // Old releases that could not be removed stand in nobody's way.
   const bool only_untidy = ran == exit_failed && !mends(recovery);
   if (only_prints(app) || (ran != exit_done && !only_untidy)) return ran;

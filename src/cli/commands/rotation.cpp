@@ -53,7 +53,7 @@ int run_drain(App& app) {
 int run_restore(App& app) {
   auto loaded = load(app);
   const auto plan = rotation_plan(app, loaded, playbook::Rotation::restore);
-  return run_loaded(app, loaded, plan, drains_to_end(app, loaded, plan));
+  return run_loaded(app, loaded, plan, {drains_to_end(app, loaded, plan), {}});
 }
 
 int run_exec(App& app) {

@@ -189,6 +189,20 @@ TEST_CASE("a run that is recovered is not looked at again") {
   CHECK(past.to_recover().empty());
 }
 
+TEST_CASE("a recovery counts for the runs before it once it has ended") {
+  History past;
+  const auto since = [&] { return world::recoveries_since(past.store(), *past.store().run("dead")); };
+  past.begin("before", plan_of("recover"));
+  past.end("before", 0, "done");
+  past.begin("dead", plan_of("deploy"));
+  past.begin("mending", plan_of("recover"));
+  past.begin("deploy", plan_of("deploy"));
+  past.end("deploy", 0, "done");
+  CHECK(since().empty());  // it is alive: this process
+  past.end("mending", 5, "out");
+  CHECK(since() == std::vector<std::string>{"mending"});
+}
+
 TEST_CASE("a run under way is neither dead nor in the way, and said when nothing else is to be recovered") {
   History past;
   past.begin("alive", plan_of("deploy"));
