@@ -112,6 +112,19 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
         self.nothing_left()
 
+    def test_a_restore_that_waited_for_another_one_does_not_go_on_with_what_it_saw_before(self):
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        self.sandbox.app("web1", "stop")
+        restore = ("restore", "web1", "-e", "production", "--within", "60s", "--yes", "--lock-wait", "60s")
+        first = self.sandbox.begin(*restore)
+        self.assertTrue(harness.await_true(lambda: self.sandbox.locks() or not first.alive(), 20), first.peek())
+        second = self.sandbox.begin(*restore)
+        self.assertTrue(harness.await_true(lambda: f"pid {first.pid}" in second.peek(), 20), second.peek())
+        self.sandbox.app("web1", "start")
+        self.ended(first.wait(), 0)
+        self.ended(second.wait(), 4, "another run", "exit 4")
+        self.nothing_left()
+
 
 if __name__ == "__main__":
     harness.main()

@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <set>
+
 namespace staithe::cli {
 namespace {
 
@@ -31,15 +34,21 @@ plan::Plan rotation_plan(App& app, Loaded& loaded, playbook::Rotation rotation) 
 }
 
 /// What our drains found that were not given back yet, so that each host comes back as it was.
-std::vector<Adopted> drains_to_end(App& app, const Loaded& loaded, const plan::Plan& plan) {
-  const auto store = open_store_if_there(app, loaded);
-  std::vector<Adopted> adopted;
-  if (store == nullptr) return adopted;
+Earlier drains_to_end(App& app, const Loaded& loaded, const plan::Plan& plan) {
   const auto targets = plan::target_hosts(plan);
-  for (const auto& [host, found] :
-       world::drains_on_record(*store, loaded.environment, {targets.begin(), targets.end()}))
-    adopted.push_back({host, found});
-  return adopted;
+  const auto drains = [environment = loaded.environment,
+                       hosts = std::set<std::string>(targets.begin(), targets.end())](store::Store& store) {
+    return world::drains_on_record(store, environment, hosts);
+  };
+  const auto store = open_store_if_there(app, loaded);
+  const auto before = store == nullptr ? std::map<std::string, std::string>() : drains(*store);
+  Earlier earlier;
+  for (const auto& [host, found] : before) earlier.adopted.push_back({host, found});
+  earlier.in_the_way = [drains, before](store::Store& now) -> std::string {
+    if (drains(now) == before) return {};
+    return "another run took out or gave back a host of these meanwhile; next: staithe restore, if it is out";
+  };
+  return earlier;
 }
 
 }  // namespace
@@ -53,7 +62,7 @@ int run_drain(App& app) {
 int run_restore(App& app) {
   auto loaded = load(app);
   const auto plan = rotation_plan(app, loaded, playbook::Rotation::restore);
-  return run_loaded(app, loaded, plan, {drains_to_end(app, loaded, plan), {}});
+  return run_loaded(app, loaded, plan, drains_to_end(app, loaded, plan));
 }
 
 int run_exec(App& app) {
