@@ -14,8 +14,8 @@
 namespace staithe::cli {
 namespace {
 
-/// A held key repeats every 30 ms or so; who presses it twice takes longer. Its first repeat comes only after a
-/// quarter of a second or more, and so counts as a second press; those after it do not.
+/// A held key repeats every 30 ms or so; who presses it twice takes longer. Its first repeat comes only after
+/// a quarter of a second or more, and so counts as a second press; those after it do not.
 constexpr std::chrono::milliseconds key_repeats{100};
 /// A closing terminal and timeout(1) send two at once, some programs pass on what the terminal has sent
 /// already: that is one wish.
