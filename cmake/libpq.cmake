@@ -17,6 +17,7 @@ set_target_properties(staithe_postgres PROPERTIES IMPORTED_LOCATION "${STAITHE_P
   INTERFACE_LINK_LIBRARIES "staithe_pg;${CMAKE_DL_LIBS}")
 
 find_file(STAITHE_LIBPQ_HEADER libpq-fe.h HINTS ${PQ_INCLUDE_DIRS} REQUIRED)
+set_property(DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${STAITHE_LIBPQ_HEADER}")
 file(READ "${STAITHE_LIBPQ_HEADER}" header)
 string(REPLACE ";" "@" header "${header}")
 string(REGEX MATCHALL "\nextern [^@(]+\\([^@()]*\\)@" prototypes "${header}")
