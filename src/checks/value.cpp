@@ -16,8 +16,21 @@ std::string number_text(double value) {
   return fmt::format("{:.12g}", value);
 }
 
+std::string on_one_line(std::string_view text) {
+  std::string line;
+  line.reserve(text.size());
+  for (const char c : text)
+    if (c == '\n')
+      line += "\\n";
+    else if (c == '\t')
+      line += "\\t";
+    else
+      line += c;
+  return line;
+}
+
 std::string cut(const std::string& whole, const Clean& clean) {
-  const auto text = base::printable(clean ? clean(whole) : whole);
+  const auto text = on_one_line(base::printable(clean ? clean(whole) : whole));
   if (text.size() <= longest_shown) return text;
   std::size_t end = longest_shown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;

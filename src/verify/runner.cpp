@@ -33,6 +33,7 @@ checks::Share share_of(const CheckResult& one) {
       one.verdict == Verdict::skipped || one.verdict == Verdict::error || one.verdict == Verdict::aborted;
   if (nothing) share.judged = 0;
   share.attempts = std::max<std::uint32_t>(one.attempts_made, 1);
+  share.passed = one.verdict == Verdict::fail ? 0 : 1;
   share.flips = one.past.flips;
   share.runs = one.past.runs;
   if (share.judged < 1)

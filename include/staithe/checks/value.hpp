@@ -32,7 +32,7 @@ struct Value {
   static Value list(std::vector<std::string> texts);
 
   bool operator==(const Value&) const = default;
-  /// For people: "absent", "12 ms", "\"text\"", cleaned, then cut to 200 bytes.
+  /// For people, on one line: "absent", "12 ms", "\"text\\n\"", cleaned, then cut to 200 bytes.
   std::string shown(const Clean& clean = {}) const;
 };
 

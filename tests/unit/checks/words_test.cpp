@@ -34,6 +34,11 @@ std::string json(const std::string& phrase, const std::string& value,
 
 }  // namespace
 
+TEST_CASE("words: a value is shown on one line, and not past 200 bytes") {
+  CHECK(Value::of(std::string("1398502\n\tof main\r\n")).shown() == R"("1398502\n\tof main\n")");
+  CHECK(Value::of(std::string(300, 'x')).shown() == '"' + std::string(200, 'x') + "… (300 bytes)\"");
+}
+
 TEST_CASE("words: exact values, and what quotes mean") {
   CHECK(json("201", "201") == "held");
   CHECK(json("201", "201.0") == "held");

@@ -94,6 +94,10 @@ TEST_CASE("flow: on_fail, severities and what colours only") {
   CHECK(ran.verdicts() == "preview=fail rest=pass");
   CHECK(ran.result.verdict == Verdict::degraded);
   CHECK(ran.result.inconclusive.empty());
+  // What failed is worth nothing, though it decides nothing either.
+  const auto& lost = ran.result.confidence.lost.front();
+  CHECK(lost.name == "preview");
+  CHECK(lost.cause == "passed 0 of 1 attempts");
 }
 
 TEST_CASE("flow: what counts and was not run is no good news, whoever was in its way") {
