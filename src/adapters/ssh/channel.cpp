@@ -44,6 +44,7 @@ std::size_t Channel::write_some(std::string_view bytes) {
   const std::size_t size = std::min(bytes.size(), room());
   if (size == 0) return 0;
   const int written = ::ssh_channel_write(raw_, bytes.data(), static_cast<std::uint32_t>(size));
+  if (written < 0 && closed_) return 0;
   if (written < 0) throw link_.failure(ErrorCode::io, "writing to the host");
   link_.used(static_cast<std::size_t>(written));
   return static_cast<std::size_t>(written);

@@ -34,7 +34,8 @@ class Channel {
   int request_exec(const std::string& text) { return ::ssh_channel_request_exec(raw_, text.c_str()); }
 
   /// Hands over as much as the link has room for and the peer's window takes, without blocking, and says how
-  /// much that was. Throws io when the channel or the connection is gone.
+  /// much that was. To a channel that the peer has closed nothing can be given: what came before tells why.
+  /// Throws io when the connection is gone.
   std::size_t write_some(std::string_view bytes);
   /// Bytes that write_some would take now.
   std::size_t room() noexcept;

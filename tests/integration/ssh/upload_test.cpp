@@ -74,6 +74,7 @@ TEST_CASE("a failed upload says why, leaves the old file and nothing else") {
   SECTION("the target is a directory") {
     fs::create_directory(target / "sub");
     const Caught error = caught([&] { session->upload(Upload::of(target / "sub", "x"), within(10'000)); });
+    INFO(error.text);
     CHECK(error.code == ErrorCode::conflict);
     CHECK(entries(target / "sub") == 0);
     fs::remove(target / "sub");
