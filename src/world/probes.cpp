@@ -2,6 +2,7 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/http/client.hpp"
+#include "staithe/net/tcp.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <fmt/format.h>
@@ -36,7 +37,7 @@ class Asker {
   }
 
   std::string ask(const plan::TcpProbe& probe, const base::Scope& scope) {
-    http::tcp_connects(probe.address, probe.port, scope);
+    net::tcp_connects(probe.address, probe.port, scope);
     return {};
   }
 

@@ -25,7 +25,7 @@ class Stream {
 using Dial = std::function<std::unique_ptr<Stream>(const base::Scope&)>;
 
 Dial dial_unix(std::string path);
-/// `host` may be a name: every address is tried. Resolving it blocks as long as the system's resolver does.
+/// `host` may be a name: every address is tried.
 Dial dial_tcp(std::string host, std::uint16_t port);
 
 }  // namespace staithe::haproxy

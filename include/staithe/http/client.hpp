@@ -106,15 +106,6 @@ struct CertificateRequest {
 /// with resolve, connect, timeout, cancelled, protocol (no TLS there), invalid.
 Certificate certificate_of(const CertificateRequest& request, const base::Scope& scope);
 
-/// The addresses of a name, as this machine's resolver has them. Throws Error{resolve, timeout, cancelled}.
-std::vector<std::string> addresses_of(const std::string& name, const base::Scope& scope);
-
-/// Connects to host:port by TCP, trying all its addresses at once, and hangs up. Returns the address that
-/// answered
-/// ("127.0.0.1:80", "[::1]:80"). Throws Error with resolve, connect (each address with its reason), timeout,
-/// cancelled, invalid. Name resolution is cancellable too.
-std::string tcp_connects(const std::string& host, std::uint16_t port, const base::Scope& scope);
-
 /// scheme://host:port of a URL, without what may be secret in it; "(no URL)" when there is none.
 std::string origin_of(std::string_view url);
 

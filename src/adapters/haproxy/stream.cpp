@@ -2,8 +2,8 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/unique_fd.hpp"
+#include "staithe/net/addresses.hpp"
 
-#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -95,10 +95,6 @@ std::unique_ptr<Stream> connect_to(const sockaddr* address, socklen_t length, co
   return std::make_unique<FdStream>(std::move(fd));
 }
 
-struct AddressesFree {
-  void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
-};
-
 }  // namespace
 
 Dial dial_unix(std::string path) {
@@ -117,21 +113,14 @@ Dial dial_unix(std::string path) {
 Dial dial_tcp(std::string host, std::uint16_t port) {
   return [host = std::move(host), port](const Scope& scope) {
     const std::string where = host + " port " + std::to_string(port);
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    const int failure = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-    if (failure != 0) throw Error(ErrorCode::resolve, host + ": " + ::gai_strerror(failure));
-    const std::unique_ptr<addrinfo, AddressesFree> list(found);
-    for (const addrinfo* at = list.get(); at != nullptr; at = at->ai_next) {
+    const auto addresses = net::resolve(host, port, scope);
+    for (std::size_t at = 0;; ++at) {
       try {
-        return connect_to(at->ai_addr, at->ai_addrlen, where, scope);
+        return connect_to(addresses[at].plain(), addresses[at].size, where, scope);
       } catch (const Error& error) {
-        if (error.code() != ErrorCode::connect || at->ai_next == nullptr) throw;
+        if (error.code() != ErrorCode::connect || at + 1 == addresses.size()) throw;
       }
     }
-    throw Error(ErrorCode::resolve, host + " has no address");
   };
 }
 

@@ -8,6 +8,8 @@
 #include "staithe/checks/expectation.hpp"
 #include "staithe/haproxy/socket.hpp"
 #include "staithe/http/client.hpp"
+#include "staithe/net/addresses.hpp"
+#include "staithe/net/tcp.hpp"
 #include "staithe/proc/run.hpp"
 #include "staithe/world/check_probes.hpp"
 #include "staithe/world/secrets.hpp"
@@ -28,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t largest_body = 4 * 1024 * 1024;
 constexpr std::size_t largest_output = 256 * 1024;
+constexpr std::uint16_t any_port = 80;
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -247,7 +250,7 @@ class CheckProbes::Asker {
     Reply reply;
     const auto begun = Clock::now();
     try {
-      const auto address = http::tcp_connects(fill(request.host, scope), request.port, scope);
+      const auto address = net::tcp_connects(fill(request.host, scope), request.port, scope);
       reply.facts["connected"] = Value::of(true);
       reply.facts["address"] = Value::of(address);
       reply.note = "connected to " + address;
@@ -264,7 +267,9 @@ class CheckProbes::Asker {
     Reply reply;
     const auto begun = Clock::now();
     try {
-      auto addresses = http::addresses_of(fill(request.name, scope), scope);
+      std::vector<std::string> addresses;
+      for (const auto& address : net::resolve(fill(request.name, scope), any_port, scope))
+        addresses.push_back(address.host());
       reply.note = base::join(addresses, ", ");
       reply.facts["addresses"] = Value::list(std::move(addresses));
       reply.facts["resolves"] = Value::of(true);

@@ -1,4 +1,5 @@
 #include "rig.hpp"
+#include "support/silent_resolver.hpp"
 
 using namespace staithe;
 using namespace staithe::haproxy;
@@ -37,4 +38,15 @@ TEST_CASE("an endless answer is refused") {
                 {base::Duration(5'000), 100'000});
   CHECK_THAT(failure(ErrorCode::protocol, [&] { socket.info(soon()); }),
              ContainsSubstring("lb: the answer is longer"));
+}
+
+TEST_CASE("a balancer's name that no resolver answers for is waited for as long as the scope lasts") {
+  const auto before = std::chrono::steady_clock::now();
+  try {
+    dial_tcp("silent.test", 9999)(Scope::lasting(std::chrono::milliseconds(150)));
+    FAIL("nothing was thrown");
+  } catch (const staithe::base::Error& error) {
+    CHECK(error.code() == staithe::base::ErrorCode::timeout);
+  }
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(1));
 }

@@ -2,14 +2,11 @@
 
 #include "catch.hpp"
 #include "server.hpp"
+#include "support/silent_resolver.hpp"
 
 #include "staithe/base/error.hpp"
 
-#include <dlfcn.h>
-#include <netdb.h>
-
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -19,18 +16,6 @@ using staithe::base::ErrorCode;
 using staithe::base::Scope;
 using staithe::http::Reply;
 using staithe::http::Request;
-
-/// Stands before libc's, also for libcurl: a resolver that does not answer.
-extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** list) {
-  const bool numeric = hints != nullptr && (hints->ai_flags & AI_NUMERICHOST) != 0;
-  if (name != nullptr && std::strcmp(name, "silent.test") == 0 && !numeric) {
-    std::this_thread::sleep_for(3s);
-    return EAI_AGAIN;
-  }
-  using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
-  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
-  return real(name, service, hints, list);
-}
 
 namespace {
 
@@ -249,52 +234,6 @@ TEST_CASE("Cancelling is felt at once, in a reply and in a lookup") {
   const Server silent = fixed("");
   CHECK(cancelled_after([&](const Scope& scope) { staithe::http::get(silent.url(), scope); }) < 50ms);
   CHECK(cancelled_after([](const Scope& scope) { staithe::http::get("http://silent.test/", scope); }) < 50ms);
-  CHECK(cancelled_after([](const Scope& scope) { staithe::http::tcp_connects("silent.test", 80, scope); }) <
-        50ms);
-  const auto before = Clock::now();
-  CHECK(error_of([] { staithe::http::tcp_connects("silent.test", 80, Scope::lasting(150ms)); }).code() ==
-        ErrorCode::timeout);
-  CHECK(Clock::now() - before < 1s);
-}
-
-TEST_CASE("A TCP probe names the address that answered, or every one that did not") {
-  const Server server = fixed("");
-  const std::string port = std::to_string(server.port());
-  CHECK(staithe::http::tcp_connects("127.0.0.1", server.port(), soon()) == "127.0.0.1:" + port);
-  // Often ::1 is tried too, where nobody listens.
-  CHECK(staithe::http::tcp_connects("localhost", server.port(), soon()) == "127.0.0.1:" + port);
-  std::uint16_t closed = 0;
-  { closed = fixed("").port(); }
-  const Error error = error_of([&] { staithe::http::tcp_connects("127.0.0.1", closed, soon()); });
-  CHECK(error.code() == ErrorCode::connect);
-  CHECK_THAT(error.what(), ContainsSubstring("127.0.0.1:" + std::to_string(closed) + ": Connection refused"));
-  CHECK(error_of([] { staithe::http::tcp_connects("no-such-name.invalid", 80, soon()); }).code() ==
-        ErrorCode::resolve);
-  CHECK(error_of([] { staithe::http::tcp_connects("127.0.0.1", 0, soon()); }).code() == ErrorCode::invalid);
-}
-
-TEST_CASE("A TCP probe of an address that drops packets ends at its deadline") {
-  // A full accept queue: Linux drops further connection requests.
-  const staithe::base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* plain = static_cast<sockaddr*>(static_cast<void*>(&address));
-  REQUIRE(::bind(listener.get(), plain, size) == 0);
-  REQUIRE(::listen(listener.get(), 0) == 0);
-  ::getsockname(listener.get(), plain, &size);
-  const std::uint16_t port = ntohs(address.sin_port);
-  std::vector<staithe::base::UniqueFd> fillers;
-  for (int count = 0; count < 8; ++count) {
-    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    ::connect(fillers.back().get(), plain, size);
-  }
-  const auto probe = [&](const Scope& scope) { staithe::http::tcp_connects("127.0.0.1", port, scope); };
-  const Error error = error_of([&] { probe(Scope::lasting(200ms)); });
-  CHECK(error.code() == ErrorCode::timeout);
-  CHECK_THAT(error.what(), ContainsSubstring("127.0.0.1:" + std::to_string(port)));
-  CHECK(cancelled_after(probe) < 50ms);
 }
 
 TEST_CASE("The origin of a URL holds nothing secret") {

@@ -1,9 +1,9 @@
-#include "resolve_names.hpp"
+#include "staithe/net/tcp.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
-#include "staithe/http/client.hpp"
+#include "staithe/net/addresses.hpp"
 
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace staithe::http {
+namespace staithe::net {
 namespace {
 
 using base::Duration;
@@ -59,8 +59,7 @@ class Attempts {
     base::UniqueFd socket(
         ::socket(address.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
     if (!socket) return note(name, errno);
-    sockaddr_storage bytes = address.bytes;
-    if (::connect(socket.get(), static_cast<sockaddr*>(static_cast<void*>(&bytes)), address.size) == 0) {
+    if (::connect(socket.get(), address.plain(), address.size) == 0) {
       connected_ = name;
     } else if (errno == EINPROGRESS) {
       pending_.push_back({name, std::move(socket)});
@@ -96,7 +95,7 @@ class Attempts {
 std::string tcp_connects(const std::string& host, std::uint16_t port, const base::Scope& scope) {
   if (host.empty() || host.find('\0') != std::string::npos || port == 0)
     throw Error(ErrorCode::invalid, "a TCP probe needs a host and a port");
-  Attempts attempts(resolve_names(host, port, scope));
+  Attempts attempts(resolve(host, port, scope));
   while (attempts.connected().empty()) {
     if (attempts.none_left()) throw Error(ErrorCode::connect, attempts.reasons());
     if (scope.cancelled()) throw Error(ErrorCode::cancelled, "stopped");
@@ -106,16 +105,4 @@ std::string tcp_connects(const std::string& host, std::uint16_t port, const base
   return attempts.connected();
 }
 
-std::vector<std::string> addresses_of(const std::string& name, const base::Scope& scope) {
-  std::vector<std::string> addresses;
-  for (const auto& address : resolve_names(name, 80, scope)) {
-    // Without the port that had to be said.
-    std::string text = address.text();
-    text.resize(text.rfind(':'));
-    if (text.starts_with('[')) text = text.substr(1, text.size() - 2);
-    addresses.push_back(std::move(text));
-  }
-  return addresses;
-}
-
-}  // namespace staithe::http
+}  // namespace staithe::net

@@ -1,21 +1,20 @@
-#include "resolve_names.hpp"
+#include "staithe/net/addresses.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <thread>
 
-namespace staithe::http {
+namespace staithe::net {
 namespace {
 
 using base::Error;
@@ -47,6 +46,7 @@ Answer look_up(const std::string& host, std::uint16_t port, int flags) {
     address.size = entry->ai_addrlen;
     answer.addresses.push_back(address);
   }
+  if (answer.addresses.empty()) answer.code = EAI_NONAME;
   return answer;
 }
 
@@ -65,21 +65,24 @@ struct LookUp {
 
 }  // namespace
 
-std::string Address::text() const {
-  char host[INET6_ADDRSTRLEN] = "";
-  if (bytes.ss_family == AF_INET6) {
-    sockaddr_in6 in6{};
-    std::memcpy(&in6, &bytes, sizeof in6);
-    ::inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof host);
-    return fmt::format("[{}]:{}", host, ntohs(in6.sin6_port));
-  }
-  sockaddr_in in{};
-  std::memcpy(&in, &bytes, sizeof in);
-  ::inet_ntop(AF_INET, &in.sin_addr, host, sizeof host);
-  return fmt::format("{}:{}", host, ntohs(in.sin_port));
+const sockaddr* Address::plain() const noexcept {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&bytes));
 }
 
-std::vector<Address> resolve_names(const std::string& host, std::uint16_t port, const base::Scope& scope) {
+std::string Address::host() const {
+  std::array<char, NI_MAXHOST> host{};
+  ::getnameinfo(plain(), size, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);
+  return host.data();
+}
+
+std::string Address::text() const {
+  std::array<char, NI_MAXSERV> port{};
+  ::getnameinfo(plain(), size, nullptr, 0, port.data(), port.size(), NI_NUMERICSERV);
+  const auto name = bytes.ss_family == AF_INET6 ? "[" + host() + "]" : host();
+  return name + ":" + port.data();
+}
+
+std::vector<Address> resolve(const std::string& host, std::uint16_t port, const base::Scope& scope) {
   scope.check("looking up a host name");
   if (Answer literal = look_up(host, port, AI_NUMERICHOST); literal.code == 0)
     return std::move(literal.addresses);
@@ -106,4 +109,4 @@ std::vector<Address> resolve_names(const std::string& host, std::uint16_t port, 
   return std::move(shared->answer.addresses);
 }
 
-}  // namespace staithe::http
+}  // namespace staithe::net
