@@ -141,16 +141,15 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
   return std::move(*plan);
 }
 
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier,
-               event::RunFinished* finished_to) {
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier) {
   print_warnings(app, loaded.diagnostics);
   RunRequest request{
       plan, std::move(earlier), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
-  request.advise = [&app, &plan, &loaded, finished_to](const event::RunFinished& finished) {
-    if (finished_to != nullptr) *finished_to = finished;
+  request.advise = [&app, &plan, &loaded](const event::RunFinished& finished) {
     return advice(app, plan, loaded.project.directory, finished);
   };
-  if (plan.is_protected)
+  // A recovery may find that nothing is left to do on any host.
+  if (plan.is_protected && !plan::target_hosts(plan).empty())
     request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,
                                    plan.environment, plan::target_hosts(plan).size());
   request.open_store = [&] { return open_store(app, loaded); };

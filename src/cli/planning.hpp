@@ -29,8 +29,7 @@ std::string resume_command(const App& app, const plan::Plan& plan, const std::st
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 
-/// Runs a plan whose state is the environment's. How it ended goes to `finished` too, when that is not null.
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {},
-               event::RunFinished* finished = nullptr);
+/// Runs a plan whose state is the environment's.
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {});
 
 }  // namespace staithe::cli

@@ -42,17 +42,6 @@ int print_plan(App& app, const plan::Plan& plan, const Written& written) {
   return exit_done;
 }
 
-/// Hosts that the plan takes out of rotation for a while.
-std::vector<std::string> drained_by(const plan::Plan& plan) {
-  std::vector<std::string> hosts;
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes)
-      if (std::any_of(lane.nodes.begin(), lane.nodes.end(),
-                      [](const auto& node) { return std::holds_alternative<plan::Bracket>(node); }))
-        hosts.push_back(lane.host);
-  return hosts;
-}
-
 /// One run under way: wiring, in the order in which the parts are needed.
 class RunOfPlan {
  public:
@@ -85,72 +74,55 @@ class RunOfPlan {
     return app_.fail(exit_refused, "not confirmed; nothing was changed");
   }
 
-  /// A run that died may have left hosts out of rotation: nothing is begun on top of that. Only `restore` is:
-  /// there a person has looked.
   int refuse_unfinished() {
-    if (plan_.kind == "recover" || plan_.kind == "exec") return exit_done;
-    const auto targets = plan::target_hosts(plan_);
-    const auto run =
-        world::in_the_way(*store_, plan_.environment, plan_.service, {targets.begin(), targets.end()});
-    if (!run) return refuse_left_out();
-    if (plan_.kind == "restore") {
-      app_.say(fmt::format("run {} ({}) did not end: what it changed on the hosts is not looked at", run->id,
-                           run->title));
-      return exit_done;
-    }
-    return app_.fail(exit_refused,
-                     fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
-                                 "  next  staithe recover      look at what it left, and put it right",
-                                 run->id, run->title));
+    const auto obstacle = world::obstacle_to(*store_, plan_);
+    if (obstacle.died && obstacle.forgiven)
+      app_.say(fmt::format("run {} ({}) did not end: what it changed on the hosts is not looked at",
+                           obstacle.died->id, obstacle.died->title));
+    else if (obstacle.died)
+      return app_.fail(exit_refused,
+                       fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
+                                   "  next  staithe recover      look at what it left, and put it right",
+                                   obstacle.died->id, obstacle.died->title));
+    if (!obstacle.left_out.empty()) return refuse_left_out(obstacle.left_out);
+    say_drained();
+    return exit_done;
   }
 
-  /// A drain of a host that is out already would find it out, and give it back so.
-  int refuse_left_out() {
-    if (plan_.kind == "drain" || plan_.kind == "restore") return exit_done;
-    std::vector<std::string> left;
+  int refuse_left_out(const std::map<std::string, store::Run>& left_out) {
+    std::vector<std::string> hosts;
     std::string whose;
-    const auto drained = drained_by(plan_);
-    const auto outstanding = world::left_to_person(*store_, plan_.environment);
-    for (const auto& host : drained) {
-      const auto run = outstanding.find(host);
-      if (run == outstanding.end()) continue;
-      left.push_back(host);
-      whose +=
-          fmt::format("  {} is out of rotation since run {} ({})\n", host, run->second.id, run->second.title);
+    for (const auto& [host, run] : left_out) {
+      hosts.push_back(host);
+      whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, run.id, run.title);
     }
-    if (left.empty()) say_drained(drained);
-    if (left.empty()) return exit_done;
     return app_.fail(
         exit_refused,
         fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}"
                     "  next  staithe recover       bring the release before back and give {} back\n"
                     "        staithe restore {}    give back as it is",
-                    left.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(left),
-                    base::join(left, " ")));
+                    hosts.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(hosts),
+                    base::join(hosts, " ")));
   }
 
-  /// The same two looks once the lock is held: what its holder left while this run connected or waited for
-  /// it. Who goes on with an earlier run has a look of its own.
+  /// The same look once the lock is held: what its holder left while this run connected or waited for it. Who
+  /// goes on with an earlier run has a look of its own.
   std::string left_meanwhile() {
     if (request_.earlier.in_the_way) return request_.earlier.in_the_way(*store_);
-    if (plan_.kind == "recover" || plan_.kind == "exec" || plan_.kind == "restore") return {};
-    const auto targets = plan::target_hosts(plan_);
-    if (const auto run =
-            world::in_the_way(*store_, plan_.environment, plan_.service, {targets.begin(), targets.end()}))
-      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover", run->id,
-                         run->title);
-    if (plan_.kind == "drain") return {};
-    const auto outstanding = world::left_to_person(*store_, plan_.environment);
-    for (const auto& host : drained_by(plan_))
-      if (const auto run = outstanding.find(host); run != outstanding.end())
-        return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover", host,
-                           run->second.id, run->second.title);
-    return {};
+    const auto obstacle = world::obstacle_to(*store_, plan_);
+    if (!obstacle) return {};
+    if (obstacle.died)
+      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover",
+                         obstacle.died->id, obstacle.died->title);
+    const auto& [host, run] = *obstacle.left_out.begin();
+    return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover", host, run.id,
+                       run.title);
   }
 
   /// What a person took out on purpose gets the release and stays out.
-  void say_drained(const std::vector<std::string>& hosts) {
-    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, hosts))
+  void say_drained() {
+    if (plan_.kind == "drain" || plan_.kind == "restore" || plan_.kind == "recover") return;
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, world::drained_by(plan_)))
       if (taken.on_purpose)
         app_.say(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host, taken.user,
                              taken.run_id));
@@ -221,12 +193,15 @@ class RunOfPlan {
     run.release = plan_.release;
     run.sha = plan_.sha;
     store_->begin_run(run);
+    if (!request_.earlier.recovers.empty())
+      world::note_recovered(*store_, run_id_, request_.earlier.recovers);
   }
 
   /// Returns the exit code: a run whose end is not in the state counts as dead to the next one, which
   /// refuses.
   int end_run(const exec::RunResult& result) {
     const auto& finished = result.finished;
+    tell_ended(finished);
     auto hosts = nlohmann::json::object();
     for (const auto& host : finished.hosts)
       hosts[host.name] = {{"state", event::name_of(host.state)},
@@ -252,6 +227,17 @@ class RunOfPlan {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
     return finished.exit_code;
+  }
+
+  /// What stands in the history is what the next recovery and the next deploy go by.
+  void tell_ended(const event::RunFinished& finished) {
+    if (!request_.earlier.ended) return;
+    try {
+      request_.earlier.ended(*store_, finished);
+    } catch (const base::Error& error) {
+      app_.say(fmt::format("staithe: what became of run {} is not in the history: {}",
+                           request_.earlier.recovers, error.what()));
+    }
   }
 
   App& app_;

@@ -25,7 +25,11 @@ struct Earlier {
   /// Asked once the run's lock is held, from any thread, with the run's own store: why the run must not go on
   /// with what was looked at before the person was asked and the hosts connected; "" for nothing. May be
   /// empty.
-  std::function<std::string(store::Store&)> in_the_way;
+  std::function<std::string(store::Store&)> in_the_way{};
+  std::string recovers{};  ///< the id of the run that this one is to put right; "" for none
+  /// Called with how the run ended, while it still holds its locks and before its end is in the state. May be
+  /// empty; throws base::Error when something could not be written down.
+  std::function<void(store::Store&, const event::RunFinished&)> ended{};
 };
 
 struct RunRequest {

@@ -88,9 +88,9 @@ class LaneRunner {
   }
 
   /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that
-  /// this would not be right.
+  /// this would not be right: what it goes on with was out before, or half of it.
   void untake(const plan::Bracket& bracket) {
-    const bool back = !taken_ || (!bracket.undo.empty() && give_back(bracket.undo));
+    const bool back = !bracket.undo.empty() && (!taken_ || give_back(bracket.undo));
     // What came before the bracket may have altered the service: then it is not as it was.
     const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
     result_.state = back ? in_rotation : event::HostState::out;

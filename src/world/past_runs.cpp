@@ -2,7 +2,6 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/event/event.hpp"
-#include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,10 @@ namespace {
 
 constexpr std::size_t runs_to_read = 200;
 constexpr int needs_person = 5;
+
+/// Under which a recovery's journal says what it is for.
+constexpr const char* recovery_note = "recover";
+constexpr const char* run_key = "run";
 
 /// Recoveries tell of other runs' hosts, and commands take nothing.
 bool takes_hosts(const store::Run& run) {
@@ -82,6 +85,25 @@ void read_drains(store::Store& store, const store::Run& run, std::set<std::strin
   }
 }
 
+/// Recoveries since the run began that ended or died and are for it, newest first. One of an older build does
+/// not say so: its title tells.
+std::vector<store::Run> recoveries_since(store::Store& store, const store::Run& run) {
+  store::HistoryFilter filter;
+  filter.environment = run.environment;
+  filter.service = run.service;
+  filter.kind = "recover";
+  filter.since = run.started;
+  auto recoveries = store.history(filter, runs_to_read);
+  std::erase_if(recoveries, [&](const store::Run& recovery) {
+    if (!recovery.ended && !is_dead(store, recovery)) return true;
+    const auto journal = read_journal(store, recovery.id);
+    const auto entry = journal.actions.find(recovery_note);
+    return entry == journal.actions.end() ? recovery.title != "recover " + run.title
+                                          : entry->second.notes.at(run_key) != run.id;
+  });
+  return recoveries;
+}
+
 }  // namespace
 
 bool is_dead(store::Store& store, const store::Run& run) {
@@ -115,14 +137,16 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
   return since;
 }
 
-std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment) {
+std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment,
+                                         const std::string& service) {
   std::optional<store::Run> under_way;
-  for (const auto& run : store.unfinished(environment)) {
+  for (const auto& run : store.unfinished(environment, service)) {
     if (!takes_hosts(run)) continue;
     if (is_dead(store, run)) return run;
     if (!under_way) under_way = run;
   }
   for (const auto& run : history_of(store, environment)) {
+    if (!service.empty() && run.service != service) continue;
     if (!takes_hosts(run) || run.exit_code != needs_person || run.outcome == "recovered") continue;
     const auto since = put_right_since(store, run);
     for (const auto& [host, state] : host_states(run))
@@ -138,22 +162,39 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
   return std::nullopt;
 }
 
-std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& environment) {
-  auto runs = store.unfinished(environment);
-  std::erase_if(runs, [&](const store::Run& run) { return run.kind != "recover" || !is_dead(store, run); });
-  return runs;
+std::string why_not_recover(store::Store& store, const store::Run& run) {
+  if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
+  if (run.ended && run.outcome == "recovered") return "is recovered already";
+  if (run.ended && run.exit_code != needs_person)
+    return fmt::format("ended: {}; it left nothing to put right", run.outcome);
+  if (!run.ended && run.owner == store::Owner::running) return "is still going on: " + run.user;
+  for (const auto& lock : store.locks())
+    if (lock.run_id == run.id && !lock.abandoned)
+      return fmt::format("still holds the lock on {}: {}", lock.scope, lock.holder);
+  return {};
 }
 
-std::vector<std::string> recoveries_since(store::Store& store, const store::Run& run) {
-  store::HistoryFilter filter;
-  filter.environment = run.environment;
-  filter.service = run.service;
-  filter.kind = "recover";
-  filter.since = run.started;
-  std::vector<std::string> ids;
-  for (const auto& recovery : store.history(filter, runs_to_read))
-    if (recovery.ended || is_dead(store, recovery)) ids.push_back(recovery.id);
-  return ids;
+void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id) {
+  const nlohmann::json body{{"key", run_key}, {"text", run_id}};
+  store.append(recovery_id, {0, {}, "", recovery_note, "note", body.dump()});
+}
+
+std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& run) {
+  auto recoveries = recoveries_since(store, run);
+  std::reverse(recoveries.begin(), recoveries.end());
+  std::vector<LaterRecovery> later;
+  for (const auto& recovery : recoveries)
+    if (auto plan = plan_of(store, recovery.id))
+      later.push_back({std::move(*plan), read_journal(store, recovery.id)});
+  return later;
+}
+
+std::string grounds_of(store::Store& store, const store::Run& run) {
+  std::string grounds;
+  for (const auto& [host, later] : put_right_since(store, run))
+    grounds += fmt::format("\n{} put right by {}", host, later);
+  for (const auto& recovery : recoveries_since(store, run)) grounds += "\nrecovery " + recovery.id;
+  return grounds;
 }
 
 std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
@@ -167,6 +208,29 @@ std::optional<store::Run> in_the_way(store::Store& store, const std::string& env
       if (hosts.count(host) > 0) return run;
   }
   return std::nullopt;
+}
+
+std::vector<std::string> drained_by(const plan::Plan& plan) {
+  std::vector<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      if (std::any_of(lane.nodes.begin(), lane.nodes.end(),
+                      [](const auto& node) { return std::holds_alternative<plan::Bracket>(node); }))
+        hosts.push_back(lane.host);
+  return hosts;
+}
+
+Obstacle obstacle_to(store::Store& store, const plan::Plan& plan) {
+  Obstacle obstacle;
+  if (plan.kind == "recover" || plan.kind == "exec") return obstacle;
+  const auto targets = plan::target_hosts(plan);
+  obstacle.died = in_the_way(store, plan.environment, plan.service, {targets.begin(), targets.end()});
+  obstacle.forgiven = plan.kind == "restore";
+  if (obstacle.died || plan.kind == "drain" || plan.kind == "restore") return obstacle;
+  const auto left = left_to_person(store, plan.environment);
+  for (const auto& host : drained_by(plan))
+    if (const auto run = left.find(host); run != left.end()) obstacle.left_out.insert(*run);
+  return obstacle;
 }
 
 std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment) {

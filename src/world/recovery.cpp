@@ -1,4 +1,4 @@
-#include "staithe/world/recovery.hpp"
+#include "recovery_parts.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/haproxy/found.hpp"
@@ -6,16 +6,15 @@
 
 #include <algorithm>
 
+/// What a run that died left, by its journal and those of the recoveries that came after it.
 namespace staithe::world {
 namespace {
 
+using namespace parts;
 using plan::Action;
 using plan::Bracket;
 using plan::Lane;
 using plan::Node;
-
-/// In front of the ids of the dead run's actions, where a recovery does them.
-constexpr std::string_view recovery_prefix = "recover/";
 
 bool takes_out(const plan::Effect& effect) {
   using To = plan::ChangeRotation::To;
@@ -26,21 +25,6 @@ bool takes_out(const plan::Effect& effect) {
 bool serves(const plan::Effect& effect) {
   const auto* await = std::get_if<plan::AwaitRotation>(&effect);
   return await != nullptr && await->until == plan::AwaitRotation::Until::serving;
-}
-
-const Bracket* bracket_of(const std::vector<Node>& nodes) {
-  for (const auto& node : nodes)
-    if (const auto* bracket = std::get_if<Bracket>(&node)) return bracket;
-  return nullptr;
-}
-
-bool any_begun(const std::vector<Action>& actions, const JournalView& journal) {
-  return std::any_of(actions.begin(), actions.end(), [&](const Action& a) { return journal.begun(a.id); });
-}
-
-bool all_well(const std::vector<Action>& actions, const JournalView& journal) {
-  return std::all_of(actions.begin(), actions.end(),
-                     [&](const Action& a) { return journal.ended_well(a.id); });
 }
 
 bool altered(const std::vector<Action>& actions, const JournalView& journal) {
@@ -56,7 +40,9 @@ Left assess(const Bracket& bracket, const JournalView& journal) {
   if (!altered(bracket.body, journal))
     return !bracket.undo.empty() && all_well(bracket.undo, journal) ? Left::untouched : Left::out_unaltered;
   if (!repaired && all_well(bracket.body, journal)) return Left::out_done;
-  return Left::out_altered;
+  // What the balancers' proof refused is repaired anew, for its app may be wrong all the same.
+  const bool healthy = repaired && all_well(bracket.repair, journal);
+  return healthy && !any_failed(bracket.release, journal) ? Left::out_back : Left::out_altered;
 }
 
 /// A change of the rotation outside a bracket, as `restore` and recoveries have them.
@@ -107,129 +93,18 @@ Left assess_lane(const Lane& lane, const JournalView& journal) {
   }
 }
 
-/// The app may be anything, and the plan holds nothing that brings it back.
-bool needs_a_person(const Lane& lane, Left left) {
-  if (left == Left::altered) return lane.revert.empty();
-  if (left != Left::out_altered) return false;
-  const Bracket* bracket = bracket_of(lane.nodes);
-  return bracket == nullptr || bracket->repair.empty();
-}
-
-std::string found_in(const std::vector<Node>& nodes, const JournalView& journal) {
-  for (const auto& node : nodes) {
-    const auto* bracket = std::get_if<Bracket>(&node);
-    if (bracket == nullptr) continue;
-    for (const auto& action : bracket->acquire) {
-      const auto entry = journal.actions.find(action.id);
-      if (entry == journal.actions.end()) continue;
-      if (const auto note = entry->second.notes.find(found_key); note != entry->second.notes.end())
-        return note->second;
-    }
-  }
-  return {};
-}
-
-/// Actions of the dead run under ids of their own.
-std::vector<Action> renamed(std::vector<Action> actions) {
-  for (auto& action : actions) action.id = std::string(recovery_prefix) + action.id;
-  return actions;
-}
-
-/// Takes the host out again without asking for capacity: it is out, or it should be.
-std::vector<Action> retake(const Bracket& bracket) {
-  std::vector<Action> actions;
-  for (const auto& action : bracket.acquire)
-    if (!std::holds_alternative<plan::GuardCapacity>(action.effect)) actions.push_back(action);
-  return renamed(std::move(actions));
-}
-
-/// Whether the host may be in rotation, so that taking it out must ask for capacity.
-enum class Serving { no, perhaps };
-
-Bracket renamed(const Bracket& bracket, Serving serving) {
-  Bracket copy = bracket;
-  copy.acquire = serving == Serving::perhaps ? renamed(bracket.acquire) : retake(bracket);
-  copy.undo = renamed(bracket.undo);
-  copy.body = renamed(bracket.body);
-  copy.repair = renamed(bracket.repair);
-  copy.release = renamed(bracket.release);
-  return copy;
-}
-
-std::vector<Node> renamed(const std::vector<Node>& nodes, Serving serving) {
-  std::vector<Node> copies;
-  for (const auto& node : nodes) {
-    if (const auto* bracket = std::get_if<Bracket>(&node))
-      copies.emplace_back(renamed(*bracket, serving));
-    else
-      copies.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
-  }
-  return copies;
-}
-
-/// What a run does on the host after it is back: its checks, its entry in the history.
-std::vector<Action> rest_of(const Lane& lane) {
-  std::vector<Action> rest;
-  bool after_bracket = false;
-  for (const auto& node : lane.nodes) {
-    if (std::holds_alternative<Bracket>(node))
-      after_bracket = true;
-    else if (after_bracket)
-      rest.push_back(std::get<Action>(node));
-  }
-  return rest;
-}
-
-void add(const std::vector<Action>& actions, Lane& mended) {
-  for (auto& action : renamed(actions)) mended.nodes.emplace_back(std::move(action));
-}
-
-Lane recovery_lane(const Lane& lane, Left left) {
-  Lane mended{lane.host, {}, {}};
-  const Bracket* bracket = bracket_of(lane.nodes);
-  if (left == Left::out_unaltered && bracket == nullptr) {
-    // A restore that died on its way is gone again from its beginning.
-    for (const auto& node : lane.nodes)
-      if (const auto* action = std::get_if<Action>(&node);
-          action != nullptr && plan::is_rotation(action->effect))
-        mended.nodes.emplace_back(renamed(std::vector<Action>{*action}).front());
-    return mended;
-  }
-  if (left == Left::altered || bracket == nullptr) {
-    mended.nodes = renamed(lane.revert, Serving::perhaps);
-    return mended;
-  }
-  if (left == Left::out_unaltered || left == Left::out_new) {
-    const Bracket* taken = left == Left::out_new ? bracket_of(lane.revert) : bracket;
-    for (auto& action : renamed((taken == nullptr ? bracket : taken)->undo))
-      mended.nodes.emplace_back(std::move(action));
-    return mended;
-  }
-  Bracket mend = renamed(*bracket, Serving::no);
-  if (left == Left::out_done) {
-    // The new release is healthy and only waits to be let in; should that fail, the lane's revert follows.
-    mend.acquire.clear();
-    mend.body.clear();
-    mend.on_failure = Bracket::OnFailure::repair;
-    mended.revert = renamed(lane.revert, Serving::no);
-  } else {
-    mend.body = mend.repair;
-    mend.repair.clear();
-    // Where it cannot be taken out again it stays as it is: giving back would let visitors in to half a
-    // release.
-    mend.undo.clear();
-    mend.on_failure = Bracket::OnFailure::keep;
-  }
-  mended.nodes.emplace_back(std::move(mend));
-  if (left == Left::out_done) add(rest_of(lane), mended);
-  return mended;
-}
-
 bool ended_well(const Lane& lane, const JournalView& journal) {
   return std::all_of(lane.nodes.begin(), lane.nodes.end(), [&](const Node& node) {
     const auto* action = std::get_if<Action>(&node);
     return action != nullptr && journal.ended_well(action->id);
   });
+}
+
+/// Whether the host may serve already, of one that was on its way back.
+bool on_its_last_step(const Lane& lane, Left left, const JournalView& journal) {
+  const Bracket* bracket = bracket_of(lane.nodes);
+  if (bracket == nullptr) return left == Left::out_unaltered && let_in(loose_rotation(lane), journal);
+  return (left == Left::out_done || left == Left::out_back) && let_in(bracket->release, journal);
 }
 
 /// Whether every host is on the new release, or healthy on it and only to be let in.
@@ -242,16 +117,10 @@ bool all_on_new(const std::vector<HostLeft>& all) {
 /// Whether what a host does after it is back, its last check above all, was refused on any: such a release is
 /// not good, wherever else it serves.
 bool condemned(const plan::Plan& plan, const JournalView& journal) {
-  const auto failed = [&](const Action& action) {
-    const auto entry = journal.actions.find(action.id);
-    return entry != journal.actions.end() && entry->second.ended && !journal.ended_well(action.id);
-  };
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
-    for (const auto& lane : stage.lanes) {
-      const auto rest = rest_of(lane);
-      if (std::any_of(rest.begin(), rest.end(), failed)) return true;
-    }
+    for (const auto& lane : stage.lanes)
+      if (any_failed(rest_of(lane), journal)) return true;
   }
   return false;
 }
@@ -280,49 +149,6 @@ void find_unclean(const plan::Plan& plan, const JournalView& journal, std::vecto
           if (!journal.ended_well(action.id)) host.rest.push_back(action.id);
 }
 
-const HostLeft* find(const std::vector<HostLeft>& left, const std::string& host) {
-  const auto found =
-      std::find_if(left.begin(), left.end(), [&](const HostLeft& entry) { return entry.host == host; });
-  return found == left.end() ? nullptr : &*found;
-}
-
-plan::Stage mending(const plan::Stage& stage, const std::vector<HostLeft>& left) {
-  plan::Stage mend{"recover", stage.shape, 1, {}};
-  for (const auto& lane : stage.lanes) {
-    const HostLeft* host = find(left, lane.host);
-    if (host == nullptr || settled(host->left) || host->by_hand) continue;
-    Lane mended = recovery_lane(lane, host->left);
-    if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
-  }
-  return mend;
-}
-
-/// What the host still had to do after it was back.
-Lane remaining(const plan::Stage& roll, const HostLeft& host) {
-  Lane lane{host.host, {}, {}};
-  for (const auto& rolled : roll.lanes) {
-    if (rolled.host != host.host) continue;
-    auto rest = rest_of(rolled);
-    std::erase_if(rest, [&](const Action& action) {
-      return std::find(host.rest.begin(), host.rest.end(), action.id) == host.rest.end();
-    });
-    add(rest, lane);
-  }
-  return lane;
-}
-
-/// What was to follow the roll, from its beginning: it does no harm to do that again.
-plan::Stage cleaning(const plan::Stage& stage, const plan::Stage& roll, const std::vector<HostLeft>& left) {
-  plan::Stage clean{stage.name, stage.shape, stage.at_once, {}};
-  for (const auto& lane : stage.lanes) {
-    const HostLeft* host = find(left, lane.host);
-    if (host == nullptr || !host->to_clean) continue;
-    clean.lanes.push_back(remaining(roll, *host));
-    for (auto& node : renamed(lane.nodes, Serving::no)) clean.lanes.back().nodes.push_back(std::move(node));
-  }
-  return clean;
-}
-
 }  // namespace
 
 std::string_view text_of(Left left) noexcept {
@@ -335,6 +161,8 @@ std::string_view text_of(Left left) noexcept {
       return "out of rotation, the app was being changed";
     case Left::out_done:
       return "out of rotation, the new release healthy";
+    case Left::out_back:
+      return "out of rotation, the release before healthy";
     case Left::out_new:
       return "out of rotation to go back, still on the new release";
     case Left::altered:
@@ -365,14 +193,6 @@ bool settled(Left left) noexcept {
   return left == Left::untouched || left == Left::done || left == Left::reverted;
 }
 
-void add_recovery(JournalView& journal, const JournalView& recovery) {
-  for (const auto& [id, entry] : recovery.actions) {
-    if (!entry.begun || id.rfind(recovery_prefix, 0) != 0) continue;
-    auto& own = journal.actions[id.substr(recovery_prefix.size())];
-    if (!own.begun) own.begun = true;
-  }
-}
-
 RotationLeft rotation_left(const Lane& lane, const JournalView& journal) {
   RotationLeft left = RotationLeft::untouched;
   const auto follow = [&](const std::vector<Action>& actions) {
@@ -401,45 +221,31 @@ RotationLeft rotation_left(const Lane& lane, const JournalView& journal) {
   return left;
 }
 
-std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal) {
+std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
+                             const std::vector<LaterRecovery>& since) {
   std::vector<HostLeft> all;
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes) {
-      std::string found = found_in(lane.nodes, journal);
-      if (std::string again = found_in(lane.revert, journal); !again.empty()) found = std::move(again);
-      const Left left = assess_lane(lane, journal);
-      all.push_back({lane.host, left, std::move(found), needs_a_person(lane, left), false, {}});
+      HostLeft host;
+      host.host = lane.host;
+      host.found = found_in(lane.nodes, journal);
+      if (std::string again = found_in(lane.revert, journal); !again.empty()) host.found = std::move(again);
+      host.left = assess_lane(lane, journal);
+      host.let_in = on_its_last_step(lane, host.left, journal);
+      for (const auto& recovery : since)
+        for (const auto& mending : recovery.plan.stages)
+          if (mending.shape == plan::Stage::Shape::rolling)
+            for (const auto& mended : mending.lanes)
+              if (mended.host == lane.host) follow(host, lane, mended, recovery.journal);
+      host.by_hand = needs_a_person(lane, host.left);
+      all.push_back(std::move(host));
     }
   }
-  find_unclean(plan, journal, all);
+  auto later = journal;
+  add_rest(plan, since, later);
+  find_unclean(plan, later, all);
   return all;
-}
-
-plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left) {
-  plan::Plan recovery = plan;
-  recovery.kind = "recover";
-  recovery.title = "recover " + plan.title;
-  recovery.stages.clear();
-  recovery.notify_failure.clear();
-  recovery.open = renamed(plan.open);
-  recovery.close = renamed(plan.close);
-  recovery.strategy.parallel = 1;
-  recovery.strategy.max_failures = {100, true};
-  recovery.strategy.on_failure = plan::Strategy::OnFailure::stop;
-  const plan::Stage* roll = nullptr;
-  const auto add_stage = [&](plan::Stage stage) {
-    if (!stage.lanes.empty()) recovery.stages.push_back(std::move(stage));
-  };
-  for (const auto& stage : plan.stages) {
-    if (stage.shape == plan::Stage::Shape::rolling) {
-      roll = &stage;
-      add_stage(mending(stage, left));
-    } else if (roll != nullptr && stage.shape == plan::Stage::Shape::parallel) {
-      add_stage(cleaning(stage, *roll, left));
-    }
-  }
-  return recovery;
 }
 
 }  // namespace staithe::world

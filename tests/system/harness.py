@@ -12,7 +12,7 @@ import unittest
 
 from sandbox import BALANCERS, HOSTS, Load, Sandbox, await_true
 
-__all__ = ["BALANCERS", "HOSTS", "Hold", "Load", "Sandbox", "SystemTest", "await_true", "main"]
+__all__ = ["BALANCERS", "HOSTS", "Hold", "Load", "Sandbox", "SystemTest", "await_true", "main", "watched"]
 
 
 class SystemTest(unittest.TestCase):
@@ -90,6 +90,25 @@ class SystemTest(unittest.TestCase):
     def none_failed(self, load, context="", least=100):
         self.assertGreater(load.counts["requests"], least, "too few requests to mean anything")
         self.assertEqual(load.failed, 0, f"{context} {json.dumps(load.counts['failed_by'])} {load.counts['failures']}")
+
+
+@contextlib.contextmanager
+def watched(sandbox, balancer="lb2", host="web1"):
+    """Every state that the host's servers have on the balancer meanwhile."""
+    seen, going = set(), [True]
+
+    def watch():
+        while going[0]:
+            seen.update(state for name, state in sandbox.servers([balancer]).items() if name.endswith("/" + host))
+            time.sleep(0.002)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            going[0] = False
+            watcher.result()
 
 
 class Hold:

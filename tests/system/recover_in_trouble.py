@@ -1,9 +1,6 @@
 """Recovering and restoring when something else is broken too: nothing half-changed meets a visitor, what could not be
 put right is told with exit 5, and the same command goes on when the trouble is over."""
-import concurrent.futures
-import contextlib
 import signal
-import time
 
 import harness
 
@@ -53,27 +50,10 @@ class RecoverInTrouble(harness.SystemTest):
     def states(self, balancer="lb2"):
         return {name: state for name, state in self.sandbox.servers([balancer]).items() if name.endswith("/web1")}
 
-    @contextlib.contextmanager
-    def watched(self, balancer="lb2"):
-        """Every state that web1 has on the balancer meanwhile."""
-        seen = set()
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            going = [True]
-            def watch():
-                while going[0]:
-                    seen.update(self.states(balancer).values())
-                    time.sleep(0.002)
-            watcher = pool.submit(watch)
-            try:
-                yield seen
-            finally:
-                going[0] = False
-                watcher.result()
-
     def test_half_a_release_is_not_let_in_because_a_balancer_is_gone(self):
         self.killed_at("reloaded")
         self.sandbox.service("stop", "lb1.haproxy")
-        with self.watched() as seen:
+        with harness.watched(self.sandbox) as seen:
             result = self.recover()
         self.ended(result, 5, "OUT web1", "staithe recover")
         self.assertEqual([state for state in seen if "admin" not in state], [], f"visitors met it: {seen}")

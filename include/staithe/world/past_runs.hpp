@@ -1,5 +1,7 @@
 #pragma once
+#include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
+#include "staithe/world/recovery.hpp"
 
 #include <map>
 #include <optional>
@@ -21,19 +23,43 @@ std::map<std::string, std::string> host_states(const store::Run& run);
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run);
 
 /// The newest run whose leavings are still there: one that died, else one that ended and left hosts to a
-/// person. Without plan. Throws base::Error{conflict} when there is none and a run is under way.
-std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment);
+/// person. An empty `service` means any. Without plan. Throws base::Error{conflict} when there is none and a
+/// run is under way.
+std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment,
+                                         const std::string& service = {});
 
-/// Recoveries that died. What they were to put right stands in the journal of the run that they were for.
-std::vector<store::Run> dead_recoveries(store::Store& store, const std::string& environment);
+/// Why a run that a person names is not to be recovered, after "run ID (TITLE) "; "" when it may be.
+std::string why_not_recover(store::Store& store, const store::Run& run);
 
-/// Ids of the recoveries of the run's environment and service that began after it and ended or died, newest
-/// first; of any service when it had none.
-std::vector<std::string> recoveries_since(store::Store& store, const store::Run& run);
+/// Writes down, in the journal of a recovery that begins, which run it is for.
+void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id);
+
+/// The recoveries of the run that ended or died, oldest first.
+std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& run);
+
+/// What a look at the hosts of a run rests on beside the run itself, as one text to compare: what later runs
+/// and recoveries did.
+std::string grounds_of(store::Store& store, const store::Run& run);
 
 /// A run that died and stands in the way of a plan of the same service or with one of its hosts.
 std::optional<store::Run> in_the_way(store::Store& store, const std::string& environment,
                                      const std::string& service, const std::set<std::string>& hosts);
+
+/// What earlier runs left that keeps a plan from being begun.
+struct Obstacle {
+  std::optional<store::Run> died;  ///< nobody looked at what it left
+  bool forgiven = false;           ///< of `died`: the plan is a person's `restore`, who has looked
+  std::map<std::string, store::Run> left_out;  ///< hosts that the plan would drain and that are out, by run
+
+  explicit operator bool() const { return (died && !forgiven) || !left_out.empty(); }
+};
+
+/// A run that died keeps everything but `recover` and `exec` off its service and hosts. A drain of a host
+/// that a run left out would find it out, and give it back so.
+Obstacle obstacle_to(store::Store& store, const plan::Plan& plan);
+
+/// Hosts that the plan takes out of rotation for a while.
+std::vector<std::string> drained_by(const plan::Plan& plan);
 
 /// Hosts that a run ended with out of rotation and that no later run has put right, each with that run.
 std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment);

@@ -14,6 +14,7 @@ enum class Left {
   out_unaltered,  ///< taken out of rotation, the app not touched yet
   out_altered,    ///< taken out, and the app may be anything
   out_done,       ///< taken out, the new release proved healthy, not given back yet
+  out_back,       ///< taken out, the release before healthy again, not given back yet
   out_new,        ///< taken out again to be reverted, which was not begun: the new release is as it served
   altered,        ///< the app may be anything, and no balancer is involved
   done,           ///< on the new release and back
@@ -32,15 +33,20 @@ struct HostLeft {
   std::string found;  ///< the rotation's state before the drain, as the run noted it; "" when it noted none
   bool by_hand = false;   ///< the app may be anything and the plan has no way back: a person has to look
   bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
+  bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
   std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
 };
 
-/// Where every host of the rolling stages stands. Pure.
-std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal);
+/// A recovery of the run that ended or died, as its own plan and journal tell.
+struct LaterRecovery {
+  plan::Plan plan;
+  JournalView journal;
+};
 
-/// Adds what a recovery of the run, which died itself, had begun in its place. Doing the rest again is safe
-/// then; without it a host on its way back would count as healthy on the new release.
-void add_recovery(JournalView& journal, const JournalView& recovery);
+/// Where every host of the rolling stages stands, with what later recoveries did, the oldest first. A host
+/// that one of them gave back is settled; what one of them had begun is gone on with. Pure.
+std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
+                             const std::vector<LaterRecovery>& since = {});
 
 /// What a run did to the rotation of a lane's host.
 enum class RotationLeft { untouched, out, back };

@@ -353,9 +353,15 @@ TEST_CASE("a revert of a release that serves is undone when its drain fails") {
 
 TEST_CASE("a bracket without an undo leaves the host out when it cannot be taken") {
   Rig rig;
-  rig.effects.fail("web1 calm");
+  const bool at_once = GENERATE(true, false);
+  rig.effects.fail(at_once ? "wait" : "web1 calm");
   auto plan = test::deploy_plan(1, strategy(stop));
-  std::get<plan::Bracket>(plan.stages[1].lanes[0].nodes[0]).undo.clear();
+  auto& bracket = std::get<plan::Bracket>(plan.stages[1].lanes[0].nodes[0]);
+  bracket.undo.clear();
+  // What it goes on with was out before, also where nothing was begun.
+  if (at_once)
+    bracket.acquire.front().effect = plan::AwaitRotation{
+        "web1", plan::AwaitRotation::Until::calm, plan::AwaitRotation::AtDeadline::fail, {}};
   const auto result = rig.run(plan);
   CHECK(state_of(result, "web1") == HostState::out);
   CHECK(result.finished.exit_code == 5);

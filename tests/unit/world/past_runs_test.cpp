@@ -3,6 +3,7 @@
 #include "catch.hpp"
 
 #include "staithe/plan/plan.hpp"
+#include "staithe/world/recovered.hpp"
 #include "staithe/world/recovery.hpp"
 #include "staithe/world/survey.hpp"
 
@@ -40,6 +41,7 @@ class History {
     run.kind = plan.kind;
     run.environment = "production";
     run.service = plan.service;
+    run.title = plan.title;
     run.plan_json = plan::to_json(plan);
     run.started = store::Time(std::chrono::minutes(++minute_));
     store_->begin_run(run);
@@ -90,6 +92,8 @@ plan::Plan plan_of(const std::string& kind) {
                        action("serves", serving)};
   plan::Plan plan;
   plan.kind = kind;
+  plan.environment = "production";
+  plan.title = kind == "recover" ? "recover deploy" : kind;
   plan.service = kind == "drain" ? "" : "payments";
   plan.hosts["web1"].name = "web1";
   plan.stages.push_back({"roll", plan::Stage::Shape::rolling, 1, {{"web1", {bracket}, {}}}});
@@ -189,18 +193,110 @@ TEST_CASE("a run that is recovered is not looked at again") {
   CHECK(past.to_recover().empty());
 }
 
-TEST_CASE("a recovery counts for the runs before it once it has ended") {
+TEST_CASE("a recovery counts for the run that it was for, once it has ended") {
   History past;
-  const auto since = [&] { return world::recoveries_since(past.store(), *past.store().run("dead")); };
+  const auto run = [&](const std::string& id) { return *past.store().run(id); };
+  const auto since = [&] { return world::recoveries_of(past.store(), run("dead")).size(); };
   past.begin("before", plan_of("recover"));
   past.end("before", 0, "done");
   past.begin("dead", plan_of("deploy"));
+  const auto grounds = world::grounds_of(past.store(), run("dead"));
   past.begin("mending", plan_of("recover"));
   past.begin("deploy", plan_of("deploy"));
-  past.end("deploy", 0, "done");
-  CHECK(since().empty());  // it is alive: this process
+  CHECK(since() == 0);  // it is alive: this process
   past.end("mending", 5, "out");
-  CHECK(since() == std::vector<std::string>{"mending"});
+  CHECK(since() == 1);  // an older build: it does not say what it was for, but its title does
+  CHECK(world::grounds_of(past.store(), run("dead")) != grounds);
+  past.begin("of another", plan_of("recover"));
+  world::note_recovered(past.store(), "of another", "deploy");
+  past.end("of another", 0, "done");
+  CHECK(since() == 1);
+  past.begin("again", plan_of("recover"));
+  world::note_recovered(past.store(), "again", "dead");
+  past.did("again", "recover/drain");
+  past.end("again", 5, "out");
+  const auto later = world::recoveries_of(past.store(), run("dead"));
+  REQUIRE(later.size() == 2);
+  CHECK(later[1].plan.kind == "recover");
+  CHECK(later[1].journal.ended_well("recover/drain"));
+}
+
+TEST_CASE("the service says which run is to be recovered") {
+  History past;
+  past.begin("left", plan_of("deploy"));
+  past.end("left", 5, "out");
+  CHECK(world::run_to_recover(past.store(), "production", "payments").has_value());
+  CHECK_FALSE(world::run_to_recover(past.store(), "production", "billing").has_value());
+}
+
+TEST_CASE("a run that is named is recovered only where it left something") {
+  History past;
+  const auto why = [&](const std::string& id) {
+    return world::why_not_recover(past.store(), *past.store().run(id));
+  };
+  past.begin("run", plan_of("deploy"));
+  CHECK(why("run").starts_with("is still going on"));
+  past.end("run", 1, "reverted");
+  CHECK(why("run") == "ended: ended; it left nothing to put right");
+  past.end("run", 5, "out");
+  CHECK(why("run").empty());
+  past.end("run", 5, "done", "recovered");
+  CHECK(why("run") == "is recovered already");
+  past.begin("recovery", plan_of("recover"));
+  CHECK(why("recovery").starts_with("is a recovery itself"));
+}
+
+TEST_CASE("what a run left keeps others from beginning on top of it") {
+  History past;
+  const auto obstacle = [&](const std::string& kind) {
+    return world::obstacle_to(past.store(), plan_of(kind));
+  };
+  CHECK_FALSE(obstacle("deploy"));
+  past.begin("left", plan_of("deploy"));
+  CHECK_FALSE(obstacle("deploy"));  // under way
+  past.end("left", 5, "out");
+  REQUIRE(obstacle("deploy"));
+  CHECK(obstacle("deploy").left_out.at("web1").id == "left");
+  for (const auto* kind : {"drain", "restore", "recover", "exec"}) CHECK_FALSE(obstacle(kind));
+}
+
+TEST_CASE("a recovery ends the run that it was for, with what became of each host") {
+  using world::Left;
+  event::RunFinished finished;
+  finished.hosts = {{"web1", event::HostState::done, ""}, {"web2", event::HostState::done, ""}};
+  const auto host = [](const std::string& name, Left left, bool by_hand = false) {
+    world::HostLeft known;
+    known.host = name;
+    known.left = left;
+    known.by_hand = by_hand;
+    return known;
+  };
+  const auto mixed = world::conclude(
+      {host("web1", Left::out_done), host("web2", Left::out_altered), host("web3", Left::untouched)},
+      finished);
+  CHECK(mixed.mixed());
+  CHECK(mixed.needs_a_person());
+  CHECK(mixed.on_new == 1);
+  // A host that the revert of its lane brought back is not on the new release.
+  event::RunFinished reverted = finished;
+  reverted.hosts[0].state = event::HostState::reverted;
+  CHECK_FALSE(world::conclude({host("web1", Left::out_done), host("web2", Left::out_back)}, reverted)
+                  .needs_a_person());
+  CHECK_FALSE(world::conclude({host("web1", Left::done), host("web2", Left::out_new)}, finished).mixed());
+  const auto person =
+      world::conclude({host("web1", Left::altered, true), host("web2", Left::done)}, finished);
+  CHECK(person.by_hand == std::vector<std::string>{"web1"});
+  CHECK(person.needs_a_person());
+  History past;
+  past.begin("run", plan_of("deploy"));
+  world::end_recovered(past.store(), *past.store().run("run"), mixed);
+  const auto run = *past.store().run("run");
+  CHECK(run.outcome == "recovered");
+  CHECK(run.exit_code == 5);
+  CHECK(world::host_states(run) ==
+        std::map<std::string, std::string>{{"web1", "done"}, {"web2", "reverted"}});
+  world::end_recovered(past.store(), run, person);
+  CHECK(past.store().run("run")->outcome == "needs a person");
 }
 
 TEST_CASE("a run under way is neither dead nor in the way, and said when nothing else is to be recovered") {

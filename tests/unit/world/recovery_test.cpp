@@ -98,7 +98,7 @@ TEST_CASE("a drain that was undone leaves nothing, one whose undo died is still 
 TEST_CASE("a repair that died is done again, one that ended is settled") {
   const std::vector<std::string> touched{"guard", "drain", "prepare", "activate"};
   CHECK(Story().ok(touched).begun("back").left() == Left::out_altered);
-  CHECK(Story().ok(touched).ok({"back", "reload-back"}).begun("prove").left() == Left::out_altered);
+  CHECK(Story().ok(touched).ok({"back", "reload-back"}).begun("prove").left() == Left::out_back);
   CHECK(Story().ok(touched).ok({"back", "reload-back", "prove", "ready"}).left() == Left::reverted);
 }
 
@@ -124,8 +124,8 @@ TEST_CASE("an untouched app is only given back") {
 TEST_CASE("a half-changed app goes back to the release before, inside the bracket") {
   const auto recovery = Story().ok({"guard", "drain", "prepare"}).begun("activate").recovery();
   const auto& bracket = bracket_of(recovery);
-  // No capacity is asked for: the host is out already.
-  CHECK(ids(bracket.acquire) == std::vector<std::string>{"recover/drain"});
+  // A host that is out costs no capacity, one that serves after all is taken out only when there is some.
+  CHECK(ids(bracket.acquire) == std::vector<std::string>{"recover/guard", "recover/drain"});
   CHECK(ids(bracket.body) == std::vector<std::string>{"recover/back", "recover/reload-back"});
   CHECK(ids(bracket.release) == std::vector<std::string>{"recover/prove", "recover/ready"});
   CHECK(bracket.on_failure == plan::Bracket::OnFailure::keep);
@@ -228,14 +228,93 @@ TEST_CASE("a restore that died on its way is done again") {
   CHECK(world::rotation_left(plan.stages[0].lanes[0], ended) == world::RotationLeft::back);
 }
 
-TEST_CASE("what a recovery had begun before it died counts when its run is recovered again") {
-  Story story;
-  story.ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove");
-  CHECK(story.left() == Left::out_done);
-  Story recovery;
-  recovery.ok({"recover/prove", "recover/revert-drain"}).begun("recover/revert-back");
-  world::add_recovery(story.journal, recovery.journal);
-  CHECK(story.left() == Left::out_altered);
+TEST_CASE("a host that was proven and may serve by now is not proven again") {
+  const std::vector<std::string> body{"guard", "drain", "prepare", "activate", "reload", "health"};
+  const auto release = [](const Story& story) { return ids(bracket_of(story.recovery()).release); };
+  CHECK(release(Story().ok(body).begun("prove")) ==
+        std::vector<std::string>{"recover/prove", "recover/ready"});
+  CHECK(release(Story().ok(body).ok({"prove"}).begun("ready")) == std::vector<std::string>{"recover/ready"});
+  const auto back = Story().ok({"guard", "drain", "prepare"}).begun("activate").ok({"back", "reload-back"});
+  const auto recovery = Story(back).ok({"prove"}).begun("ready").recovery();
+  CHECK(ids(bracket_of(recovery).release) == std::vector<std::string>{"recover/ready"});
+  CHECK(bracket_of(recovery).acquire.empty());
+  CHECK(bracket_of(recovery).body.empty());
+  CHECK(bracket_of(recovery).on_failure == plan::Bracket::OnFailure::keep);
+  // What the proof refused is repaired anew.
+  Story refused(back);
+  refused.journal.actions["prove"] = {true, true, "failed", {}};
+  CHECK(refused.left() == Left::out_altered);
+}
+
+namespace {
+
+/// A deploy that died, and recoveries of it that each did a part of their plan.
+struct Recoveries {
+  Story deploy;
+  std::vector<world::LaterRecovery> since{};
+
+  plan::Plan next() const { return world::recovery_plan(::deploy(), look()); }
+  std::vector<world::HostLeft> look() const { return world::assess(::deploy(), deploy.journal, since); }
+  world::HostLeft host() const { return look().front(); }
+  Recoveries& died(const Story& story) {
+    since.push_back({next(), story.journal});
+    return *this;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a host that a recovery gave back is settled, however the recovery ended") {
+  const Story altered = Story().ok({"guard", "drain", "prepare"}).begun("activate");
+  const std::vector<std::string> mended{"recover/guard",       "recover/drain", "recover/back",
+                                        "recover/reload-back", "recover/prove", "recover/ready"};
+  Recoveries reverted{altered};
+  CHECK(reverted.died(Story().ok(mended)).host().left == Left::reverted);
+  CHECK(reverted.next().stages.empty());
+  Recoveries untouched{Story().ok({"guard"}).begun("drain")};
+  CHECK(untouched.died(Story().ok({"recover/undo"})).host().left == Left::untouched);
+  Recoveries let_in{Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"})};
+  let_in.died(Story().ok({"recover/prove", "recover/ready"}).begun("recover/check"));
+  CHECK(let_in.host().left == Left::done);
+  // The revert of a release that had served died in its drain, and a recovery let it in again.
+  Recoveries kept{Story()
+                      .ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"})
+                      .begun("revert-guard")};
+  CHECK(kept.died(Story().ok({"recover/revert-undo"})).host().left == Left::done);
+}
+
+TEST_CASE("what a recovery had begun before it died is gone on with") {
+  const Story altered = Story().ok({"guard", "drain", "prepare"}).begun("activate").found("drain", "before");
+  Recoveries twice{altered};
+  CHECK(twice.died(Story()).host().left == Left::out_altered);
+  CHECK(twice.died(Story().ok({"recover/guard", "recover/drain"}).begun("recover/back")).host().left ==
+        Left::out_altered);
+  twice.died(Story()
+                 .ok({"recover/guard", "recover/drain", "recover/back", "recover/reload-back"})
+                 .begun("recover/prove"));
+  CHECK(twice.host().left == Left::out_back);
+  CHECK_FALSE(twice.host().let_in);
+  twice.died(Story().ok({"recover/prove"}).begun("recover/ready"));
+  CHECK(twice.host().left == Left::out_back);
+  CHECK(twice.host().let_in);
+  CHECK(twice.host().found == "before");
+  // From there the host was given back, by the fourth.
+  CHECK(twice.died(Story().ok({"recover/ready"})).host().left == Left::reverted);
+}
+
+TEST_CASE("a revert that a recovery had begun decides, also over what the deploy had come to") {
+  Recoveries story{Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove")};
+  CHECK(story.host().left == Left::out_done);
+  story.died(Story().ok({"recover/prove", "recover/revert-drain"}).begun("recover/revert-back"));
+  CHECK(story.host().left == Left::out_altered);
+  // And where the deploy's own revert had died, the recovery that repaired the host has the last word.
+  Recoveries reverting{Story()
+                           .ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready",
+                                "revert-guard", "revert-drain"})
+                           .begun("revert-back")};
+  reverting.died(Story().ok({"recover/guard", "recover/drain", "recover/back", "recover/reload-back",
+                             "recover/prove", "recover/ready"}));
+  CHECK(reverting.host().left == Left::reverted);
 }
 
 namespace {
@@ -299,6 +378,16 @@ TEST_CASE("a release is not called good where the roll did not end, or was not j
   Story condemned = Story(both).ok({"web1-check", "after"});
   condemned.journal.actions["web2-check"] = {true, true, "failed", {}};
   CHECK(cleaned(condemned).empty());
+  // A recovery that died may have done it.
+  const auto plan = with_cleanup();
+  const auto rolled = Story(both).ok({"web1-check", "web1-live", "web2-check", "web2-live", "after"});
+  const auto left = world::assess(plan, rolled.journal);
+  const world::LaterRecovery first_half{world::recovery_plan(plan, left),
+                                        Story().ok({"recover/web1-clean", "recover/web1-good"}).journal};
+  const auto now = world::assess(plan, rolled.journal, {first_half});
+  CHECK(left[0].to_clean);
+  CHECK_FALSE(now[0].to_clean);
+  CHECK(now[1].to_clean);
   // Healthy on the new release, and only to be let in: that comes first.
   CHECK(cleaned(Story(first).ok({"web2-drain", "web2-reload", "after"})).size() == 2);
 }

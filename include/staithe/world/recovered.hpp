@@ -1,0 +1,39 @@
+#pragma once
+#include "staithe/event/event.hpp"
+#include "staithe/store/store.hpp"
+#include "staithe/world/recovery.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+/// What recovering a run came to, and how it is written down.
+namespace staithe::world {
+
+struct Recovered {
+  std::vector<std::string> by_hand;  ///< hosts that stay as they are: the plan had no way back
+  std::size_t on_new = 0;            ///< hosts that are on the run's release now
+  std::size_t hosts = 0;
+  std::string summary_json;  ///< every host's state now, as `deploy --resume` and the history read it
+
+  bool mixed() const noexcept { return on_new > 0 && on_new < hosts; }
+  bool needs_a_person() const noexcept { return !by_hand.empty() || mixed(); }
+};
+
+/// `left` is what the recovery was planned from, `finished` how it ended. Pure.
+Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished);
+
+/// Whether the recovery changes more than what follows a roll: old releases that could not be removed stand
+/// in nobody's way. Pure.
+bool mends(const plan::Plan& recovery);
+
+/// Ends the run in the history, and its recoveries that died. To be called while the lock is held, before the
+/// end of the recovery that did it: whoever dies in between leaves nothing that is done twice. Throws
+/// base::Error when the state cannot be written.
+void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered);
+
+/// Ends recoveries that died where nothing is left to recover of their service, or of any when that is empty,
+/// and frees what they had locked.
+void end_dead_recoveries(store::Store& store, const std::string& environment, const std::string& service);
+
+}  // namespace staithe::world

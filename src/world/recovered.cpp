@@ -1,0 +1,75 @@
+#include "staithe/world/recovered.hpp"
+
+#include "staithe/world/past_runs.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace staithe::world {
+namespace {
+
+constexpr int done = 0;
+constexpr int failed = 1;
+constexpr int needs_person = 5;
+
+/// Where the host stands after the recovery.
+bool on_new_release(const HostLeft& host, const event::RunFinished& finished) {
+  if (host.left == Left::done) return true;
+  if (host.left != Left::out_done && host.left != Left::out_new) return false;
+  return std::any_of(finished.hosts.begin(), finished.hosts.end(), [&](const auto& mended) {
+    return mended.name == host.host && mended.state == event::HostState::done;
+  });
+}
+
+event::HostState state_of(const HostLeft& host, bool on_new) {
+  if (host.by_hand) return host.left == Left::altered ? event::HostState::failed : event::HostState::out;
+  if (on_new) return event::HostState::done;
+  return host.left == Left::untouched ? event::HostState::untouched : event::HostState::reverted;
+}
+
+/// A lock that somebody else took over meanwhile is theirs: only one whose holder is gone is had here, and
+/// given back.
+void free_locks_of(store::Store& store, const std::string& run_id) {
+  for (const auto& lock : store.locks())
+    if (lock.run_id == run_id && lock.abandoned)
+      store.try_lock({lock.scope, "run " + run_id + " is recovered", run_id, ""});
+}
+
+}  // namespace
+
+Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished) {
+  Recovered recovered;
+  recovered.hosts = left.size();
+  auto hosts = nlohmann::json::object();
+  for (const auto& host : left) {
+    const bool on_new = on_new_release(host, finished);
+    recovered.on_new += on_new ? 1 : 0;
+    if (host.by_hand) recovered.by_hand.push_back(host.host);
+    hosts[host.host] = {{"state", event::name_of(state_of(host, on_new))}, {"detail", "after recovery"}};
+  }
+  recovered.summary_json = nlohmann::json{{"hosts", hosts}}.dump();
+  return recovered;
+}
+
+bool mends(const plan::Plan& recovery) {
+  return std::any_of(recovery.stages.begin(), recovery.stages.end(),
+                     [](const plan::Stage& stage) { return stage.shape == plan::Stage::Shape::rolling; });
+}
+
+void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {
+  free_locks_of(store, run.id);
+  store.end_run(run.id, recovered.by_hand.empty() ? "recovered" : "needs a person",
+                recovered.needs_a_person() ? needs_person : done, recovered.summary_json);
+  end_dead_recoveries(store, run.environment, run.service);
+}
+
+void end_dead_recoveries(store::Store& store, const std::string& environment, const std::string& service) {
+  for (const auto& run : store.unfinished(environment, service)) {
+    if (run.kind != "recover" || !is_dead(store, run)) continue;
+    free_locks_of(store, run.id);
+    store.end_run(run.id, "superseded", failed, "{}");
+  }
+}
+
+}  // namespace staithe::world

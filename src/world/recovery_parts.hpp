@@ -1,0 +1,66 @@
+#pragma once
+#include "staithe/plan/plan.hpp"
+#include "staithe/world/recovery.hpp"
+
+#include <string_view>
+#include <vector>
+
+/// What finding out what a run left, and planning what mends it, have in common.
+namespace staithe::world::parts {
+
+/// In front of the ids of the dead run's actions, where a recovery does them.
+inline constexpr std::string_view recovery_prefix = "recover/";
+
+inline const plan::Bracket* bracket_of(const std::vector<plan::Node>& nodes) {
+  for (const auto& node : nodes)
+    if (const auto* bracket = std::get_if<plan::Bracket>(&node)) return bracket;
+  return nullptr;
+}
+
+/// Lets visitors in again.
+inline bool lets_in(const plan::Effect& effect) {
+  const auto* change = std::get_if<plan::ChangeRotation>(&effect);
+  return change != nullptr && change->to == plan::ChangeRotation::To::ready;
+}
+
+/// The lane's actions on the rotation outside a bracket, as `restore` and its recoveries have them.
+inline std::vector<plan::Action> loose_rotation(const plan::Lane& lane) {
+  std::vector<plan::Action> actions;
+  for (const auto& node : lane.nodes)
+    if (const auto* action = std::get_if<plan::Action>(&node);
+        action != nullptr && plan::is_rotation(action->effect))
+      actions.push_back(*action);
+  return actions;
+}
+
+/// What a run does on the host after it is back: its checks, its entry in the history.
+inline std::vector<plan::Action> rest_of(const plan::Lane& lane) {
+  std::vector<plan::Action> rest;
+  bool after_bracket = false;
+  for (const auto& node : lane.nodes) {
+    if (std::holds_alternative<plan::Bracket>(node))
+      after_bracket = true;
+    else if (after_bracket)
+      rest.push_back(std::get<plan::Action>(node));
+  }
+  return rest;
+}
+
+/// Takes in what later recoveries did of what a host does after it is back, and after the roll.
+void add_rest(const plan::Plan& plan, const std::vector<LaterRecovery>& since, JournalView& journal);
+
+/// What a later recovery made of a host: `lane` is the dead run's, `mended` the recovery's.
+void follow(HostLeft& host, const plan::Lane& lane, const plan::Lane& mended, const JournalView& journal);
+
+/// Whether everything up to the action that lets visitors in ended well, and that was begun: the host is
+/// proven, and may serve.
+bool let_in(const std::vector<plan::Action>& release, const JournalView& journal);
+
+bool any_begun(const std::vector<plan::Action>& actions, const JournalView& journal);
+bool all_well(const std::vector<plan::Action>& actions, const JournalView& journal);
+bool any_failed(const std::vector<plan::Action>& actions, const JournalView& journal);
+std::string found_in(const std::vector<plan::Node>& nodes, const JournalView& journal);
+/// The app may be anything, and the plan holds nothing that brings it back.
+bool needs_a_person(const plan::Lane& lane, Left left);
+
+}  // namespace staithe::world::parts

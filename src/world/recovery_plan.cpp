@@ -1,0 +1,175 @@
+#include "recovery_parts.hpp"
+
+#include <algorithm>
+
+/// The plan that mends what a run left.
+namespace staithe::world {
+namespace {
+
+using namespace parts;
+using plan::Action;
+using plan::Bracket;
+using plan::Lane;
+using plan::Node;
+
+/// Actions of the dead run under ids of their own.
+std::vector<Action> renamed(std::vector<Action> actions) {
+  for (auto& action : actions) action.id = std::string(recovery_prefix) + action.id;
+  return actions;
+}
+
+Bracket renamed(const Bracket& bracket) {
+  Bracket copy = bracket;
+  copy.acquire = renamed(bracket.acquire);
+  copy.undo = renamed(bracket.undo);
+  copy.body = renamed(bracket.body);
+  copy.repair = renamed(bracket.repair);
+  copy.release = renamed(bracket.release);
+  return copy;
+}
+
+std::vector<Node> renamed(const std::vector<Node>& nodes) {
+  std::vector<Node> copies;
+  for (const auto& node : nodes) {
+    if (const auto* bracket = std::get_if<Bracket>(&node))
+      copies.emplace_back(renamed(*bracket));
+    else
+      copies.emplace_back(renamed(std::vector<Action>{std::get<Action>(node)}).front());
+  }
+  return copies;
+}
+
+void add(const std::vector<Action>& actions, Lane& mended) {
+  for (auto& action : renamed(actions)) mended.nodes.emplace_back(std::move(action));
+}
+
+/// From the action that lets visitors in: what came before it ended well.
+std::vector<Action> from_letting_in(std::vector<Action> release) {
+  const auto first =
+      std::find_if(release.begin(), release.end(), [](const Action& a) { return lets_in(a.effect); });
+  release.erase(release.begin(), first);
+  return release;
+}
+
+/// The host is healthy by its own word and only to be proven and let in. One that was proven already may
+/// serve by now: proving it again would take it out without asking for capacity.
+Bracket letting_in(const Bracket& bracket, const HostLeft& host) {
+  Bracket mend = renamed(bracket);
+  mend.acquire.clear();
+  mend.body.clear();
+  if (host.let_in) mend.release = from_letting_in(std::move(mend.release));
+  return mend;
+}
+
+Lane recovery_lane(const Lane& lane, const HostLeft& host) {
+  Lane mended{lane.host, {}, {}};
+  const Bracket* bracket = bracket_of(lane.nodes);
+  const Left left = host.left;
+  if (left == Left::out_unaltered && bracket == nullptr) {
+    // A restore that died on its way is gone again, from its beginning or from where the host was proven.
+    auto actions = loose_rotation(lane);
+    add(host.let_in ? from_letting_in(std::move(actions)) : actions, mended);
+    return mended;
+  }
+  if (left == Left::altered || bracket == nullptr) {
+    mended.nodes = renamed(lane.revert);
+    return mended;
+  }
+  if (left == Left::out_unaltered || left == Left::out_new) {
+    const Bracket* taken = left == Left::out_new ? bracket_of(lane.revert) : bracket;
+    add((taken == nullptr ? bracket : taken)->undo, mended);
+    return mended;
+  }
+  if (left == Left::out_done) {
+    // The new release is healthy and only waits to be let in; should that fail, the lane's revert follows.
+    Bracket mend = letting_in(*bracket, host);
+    mend.on_failure = Bracket::OnFailure::repair;
+    mended.revert = renamed(lane.revert);
+    mended.nodes.emplace_back(std::move(mend));
+    add(rest_of(lane), mended);
+    return mended;
+  }
+  // Where it cannot be taken out again it stays as it is: giving back would let visitors in to half a
+  // release. Capacity is asked for: a host that is out costs none, and one whose way back had begun may
+  // serve.
+  Bracket mend = left == Left::out_back ? letting_in(*bracket, host) : renamed(*bracket);
+  if (left != Left::out_back) mend.body = mend.repair;
+  mend.repair.clear();
+  mend.undo.clear();
+  mend.on_failure = Bracket::OnFailure::keep;
+  mended.nodes.emplace_back(std::move(mend));
+  return mended;
+}
+
+const HostLeft* find(const std::vector<HostLeft>& left, const std::string& host) {
+  const auto found =
+      std::find_if(left.begin(), left.end(), [&](const HostLeft& entry) { return entry.host == host; });
+  return found == left.end() ? nullptr : &*found;
+}
+
+plan::Stage mending(const plan::Stage& stage, const std::vector<HostLeft>& left) {
+  plan::Stage mend{"recover", stage.shape, 1, {}};
+  for (const auto& lane : stage.lanes) {
+    const HostLeft* host = find(left, lane.host);
+    if (host == nullptr || settled(host->left) || host->by_hand) continue;
+    Lane mended = recovery_lane(lane, *host);
+    if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
+  }
+  return mend;
+}
+
+/// What the host still had to do after it was back.
+Lane remaining(const plan::Stage& roll, const HostLeft& host) {
+  Lane lane{host.host, {}, {}};
+  for (const auto& rolled : roll.lanes) {
+    if (rolled.host != host.host) continue;
+    auto rest = rest_of(rolled);
+    std::erase_if(rest, [&](const Action& action) {
+      return std::find(host.rest.begin(), host.rest.end(), action.id) == host.rest.end();
+    });
+    add(rest, lane);
+  }
+  return lane;
+}
+
+/// What was to follow the roll, from its beginning: it does no harm to do that again.
+plan::Stage cleaning(const plan::Stage& stage, const plan::Stage& roll, const std::vector<HostLeft>& left) {
+  plan::Stage clean{stage.name, stage.shape, stage.at_once, {}};
+  for (const auto& lane : stage.lanes) {
+    const HostLeft* host = find(left, lane.host);
+    if (host == nullptr || !host->to_clean) continue;
+    clean.lanes.push_back(remaining(roll, *host));
+    for (auto& node : renamed(lane.nodes)) clean.lanes.back().nodes.push_back(std::move(node));
+  }
+  return clean;
+}
+
+}  // namespace
+
+plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left) {
+  plan::Plan recovery = plan;
+  recovery.kind = "recover";
+  recovery.title = "recover " + plan.title;
+  recovery.stages.clear();
+  recovery.notify_failure.clear();
+  recovery.open = renamed(plan.open);
+  recovery.close = renamed(plan.close);
+  recovery.strategy.parallel = 1;
+  recovery.strategy.max_failures = {100, true};
+  recovery.strategy.on_failure = plan::Strategy::OnFailure::stop;
+  const plan::Stage* roll = nullptr;
+  const auto add_stage = [&](plan::Stage stage) {
+    if (!stage.lanes.empty()) recovery.stages.push_back(std::move(stage));
+  };
+  for (const auto& stage : plan.stages) {
+    if (stage.shape == plan::Stage::Shape::rolling) {
+      roll = &stage;
+      add_stage(mending(stage, left));
+    } else if (roll != nullptr && stage.shape == plan::Stage::Shape::parallel) {
+      add_stage(cleaning(stage, *roll, left));
+    }
+  }
+  return recovery;
+}
+
+}  // namespace staithe::world
