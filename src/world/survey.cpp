@@ -1,6 +1,7 @@
 #include "staithe/world/survey.hpp"
 
 #include "balancer_dial.hpp"
+#include "balancer_files.hpp"
 #include "together.hpp"
 
 #include "staithe/base/text.hpp"
@@ -95,7 +96,8 @@ HostLook look_at_host(Hosts& hosts, const HostWish& wish, const base::Scope& sco
   return look;
 }
 
-BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, const base::Scope& scope) {
+BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, Look what,
+                              const base::Scope& scope) {
   BalancerLook look;
   look.name = balancer.name;
   try {
@@ -117,6 +119,7 @@ BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, cons
     }
     for (const auto& stat : overview.all.stats)
       if (stat.is_backend) look.backends.push_back(stat);
+    if (what == Look::balancers) overview.keeps_states = keeps_states(hosts, balancer, look.info.pid, scope);
     look.findings = haproxy::risks(overview);
   } catch (const base::Error& error) {
     look.trouble = error.what();
@@ -167,7 +170,7 @@ Survey look(const plan::Plan& plan, const std::vector<HostWish>& wishes, Look wh
   together(count, asked_at_once, [&](std::size_t i) {
     // Balancers first: they are few, and slow when they are reached through a host.
     if (i < survey.balancers.size())
-      survey.balancers[i] = look_at_balancer(hosts, plan.balancers[i], scope);
+      survey.balancers[i] = look_at_balancer(hosts, plan.balancers[i], what, scope);
     else
       survey.hosts[i - survey.balancers.size()] =
           look_at_host(hosts, wishes[i - survey.balancers.size()], scope);

@@ -131,6 +131,8 @@ class ByHand(harness.SystemTest):
         well = self.sandbox.staithe("doctor", "-e", "production")
         self.assertEqual(well.code, 0, str(well))
         self.assertIn("Nothing stands in the way", well.out)
+        # Of the balancer on this machine and of the one behind SSH, by the files that it runs with.
+        self.assertEqual(well.out.count("no load-server-state-from-file"), 2, str(well))
         known = self.sandbox.read("ssh", "known_hosts")
         self.addCleanup(self.sandbox.write, known, "ssh", "known_hosts")
         self.sandbox.write("".join(line for line in known.splitlines(True) if "127.0.2.1" not in line),
@@ -141,6 +143,19 @@ class ByHand(harness.SystemTest):
         # Not a word about HAProxy's socket: nobody knows anything about it yet.
         self.assertIn("its socket is reached through lb1: see there", ill.out)
         self.assertNotIn("level admin' and mode", ill.out)
+
+    def test_doctor_knows_a_haproxy_that_keeps_its_states_over_a_reload(self):
+        def restart():
+            self.sandbox.service("stop", "lb2.haproxy")
+            self.sandbox.service("start", "lb2.haproxy")
+        self.addCleanup(restart)
+        self.addCleanup(self.sandbox.write, self.sandbox.read("lb2", "haproxy.cfg"), "lb2", "haproxy.cfg")
+        self.sandbox.edited("defaults\n", "defaults\n    load-server-state-from-file global\n", "lb2", "haproxy.cfg")
+        restart()
+        result = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertEqual(result.out.count("no load-server-state-from-file"), 1, str(result))
+        self.assertIn("dump 'show servers state' before every reload", result.out)
 
     def test_unlock_says_what_it_would_take_away(self):
         hold = self.hold("healthy")

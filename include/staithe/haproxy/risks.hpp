@@ -16,12 +16,16 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
+/// Whether HAProxy's files load the state of its servers when it is reloaded.
+enum class KeepsStates { unknown, no, yes };
+
 struct Overview {
   std::string balancer;
   std::string level;  ///< "" when unknown
   Snapshot all;       ///< every backend
   std::vector<Worker> workers;
   bool master = false;  ///< a master socket is declared
+  KeepsStates keeps_states = KeepsStates::unknown;
 };
 
 std::vector<Finding> risks(const Overview& overview);

@@ -63,6 +63,7 @@ struct HostWish {
   std::string release_url;  ///< answers with the commit that runs
 };
 
+/// With `balancers` alone HAProxy's files are looked at too, which costs each of them a command.
 enum class Look { hosts, balancers, both };
 
 /// Looks at everything at the same time, at most 32 hosts at once. Never throws for a host or balancer: that

@@ -60,6 +60,21 @@ class Risks {
     if (!overview_.master)
       add(Severity::note, "",
           "no master socket is declared: sessions of old workers after a reload cannot be counted");
+    reloads();
+  }
+
+  void reloads() {
+    if (overview_.keeps_states == KeepsStates::no)
+      add(Severity::note, "",
+          "its files have no load-server-state-from-file: a reload, say for a new certificate, takes every "
+          "server for UP until its first check and forgets drains until they are put back, so a request or "
+          "two "
+          "may meet an app that is down; do not reload it during a deploy");
+    if (overview_.keeps_states == KeepsStates::yes)
+      add(Severity::note, "",
+          "its files load server states: dump 'show servers state' before every reload, or an old file "
+          "brings "
+          "an old drain back");
   }
 
   void look_at(const std::string& name, const Backend& backend) {

@@ -291,4 +291,10 @@ TEST_CASE("risks name what makes a rollout dangerous") {
   good.all.states = {server("api/web1"), server("api/web2")};
   good.all.stats = {stat("api/web1"), stat("api/web2")};
   CHECK(risks(good).empty());
+  good.keeps_states = KeepsStates::no;
+  REQUIRE(risks(good).size() == 1);
+  CHECK(risks(good)[0].severity == Finding::Severity::note);
+  CHECK_THAT(risks(good)[0].text, ContainsSubstring("no load-server-state-from-file"));
+  good.keeps_states = KeepsStates::yes;
+  CHECK_THAT(risks(good).at(0).text, ContainsSubstring("an old drain"));
 }
