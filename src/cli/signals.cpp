@@ -10,16 +10,17 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace staithe::cli {
 namespace {
 
-/// A held key repeats every 30 ms or so; who presses it twice takes longer. Its first repeat comes only after
-/// a quarter of a second or more, and so counts as a second press; those after it do not.
-constexpr std::chrono::milliseconds key_repeats{100};
+/// A held key repeats every 30 ms or so, after a pause that may be as long as between two presses. So a press
+/// is one only once no other has followed it so closely; the first acts at once.
+constexpr base::Duration key_repeats{120};
 /// A closing terminal and timeout(1) send two at once, some programs pass on what the terminal has sent
 /// already: that is one wish.
-constexpr std::chrono::milliseconds sent_in_twos{500};
+constexpr base::Duration sent_in_twos{500};
 
 sigset_t handled() {
   sigset_t set;
@@ -45,31 +46,66 @@ SignalThread::~SignalThread() {
   end_.request();
 }
 
+/// Tells wishes from what a held key or a closing terminal says again.
+class SignalThread::Wishes {
+ public:
+  enum class Heard { nothing, wish, perhaps };
+
+  Heard hear(const signalfd_siginfo& info) {
+    const auto now = Clock::now();
+    const auto since = std::chrono::duration_cast<base::Duration>(now - std::exchange(last_, now));
+    // A terminal that is gone says so once more when the shell has ended, which may take a while.
+    const bool by_key = info.ssi_code == SI_KERNEL && info.ssi_signo != SIGHUP;
+    if (!heard_) return first();
+    if (!by_key) return since < sent_in_twos ? Heard::nothing : Heard::wish;
+    return since < key_repeats ? Heard::nothing : Heard::perhaps;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Heard first() {
+    heard_ = true;
+    return Heard::wish;
+  }
+
+  Clock::time_point last_{};
+  bool heard_ = false;
+};
+
 void SignalThread::listen() {
   const sigset_t set = handled();
   const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
-  const auto forever = base::Scope::lasting(std::chrono::hours(24 * 365), &end_);
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last{};
-  int count = 0;
-  while (base::wait_for(signals.get(), POLLIN, forever) == base::Woke::ready) {
+  Wishes wishes;
+  auto heard = Wishes::Heard::nothing;
+  int number = 0;
+  for (;;) {
+    const bool perhaps = heard == Wishes::Heard::perhaps;
+    const base::Duration patience = perhaps ? key_repeats : base::Duration(std::chrono::hours(24 * 365));
+    const auto woke = base::wait_for(signals.get(), POLLIN, base::Scope::lasting(patience, &end_));
+    if (woke == base::Woke::cancelled) return;
+    if (woke == base::Woke::deadline) {
+      if (perhaps) act(number);
+      heard = Wishes::Heard::nothing;
+      continue;
+    }
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
-    const int number = static_cast<int>(info.ssi_signo);
+    number = static_cast<int>(info.ssi_signo);
     if (number == SIGHUP && hang_up_()) continue;
-    // A terminal that is gone says so once more when the shell has ended, which may take a while.
-    const bool by_key = info.ssi_code == SI_KERNEL && number != SIGHUP;
-    const bool same_wish = Clock::now() - last < (by_key ? key_repeats : sent_in_twos);
-    last = Clock::now();
-    if (same_wish) continue;
-    ++count;
-    if (count == 1) stops_.exit_code = number == SIGINT ? exit_interrupted : exit_terminated;
-    // The journal holds everything that is under way: recover puts it right.
-    if (count >= 3) ::_exit(stops_.exit_code);
-    (count == 1 ? stops_.soft : stops_.hard).request();
-    say_(count, number);
+    heard = wishes.hear(info);
+    if (heard == Wishes::Heard::wish) act(number);
   }
+}
+
+void SignalThread::act(int number) {
+  ++count_;
+  if (count_ == 1) stops_.exit_code = number == SIGINT ? exit_interrupted : exit_terminated;
+  // The journal holds everything that is under way: recover puts it right.
+  if (count_ >= 3) ::_exit(stops_.exit_code);
+  (count_ == 1 ? stops_.soft : stops_.hard).request();
+  say_(count_, number);
 }
 
 }  // namespace staithe::cli

@@ -11,7 +11,7 @@ namespace staithe::cli {
 void block_signals();
 
 /// The one thread that takes signals: the first asks softly, the second abandons, the third ends the process
-/// at once with _exit. Several at once are one wish.
+/// at once with _exit. Several at once are one wish, and so is a key that is held, however long.
 class SignalThread {
  public:
   using Say = std::function<void(int count, int signal)>;
@@ -23,12 +23,16 @@ class SignalThread {
   ~SignalThread();
 
  private:
+  class Wishes;
+
   void listen();
+  void act(int number);
 
   exec::Stops& stops_;
   Say say_;
   HangUp hang_up_;
   base::Cancel end_;
+  int count_ = 0;
   std::jthread thread_;
 };
 

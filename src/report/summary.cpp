@@ -19,7 +19,7 @@ struct Row {
 };
 /// What needs a person first.
 constexpr std::array<Row, 6> rows{{
-    {HostState::out, "OUT", "   (out of rotation, NOT serving)"},
+    {HostState::out, "OUT", "   (NOT serving, out of rotation on one balancer at least)"},
     {HostState::failed, "FAILED", "   (not out of rotation, state not as meant)"},
     {HostState::done, "changed", ""},
     {HostState::reverted, "reverted", "   (the release before serves again)"},

@@ -50,7 +50,7 @@ TEST_CASE("lines: a failure ends with what is to be done") {
 12:05:02 web1 3 activate: the release before TIMED OUT after 100ms
 12:05:02 web1 OUT (roll) in 1m01s, out of rotation for 49.0s: exit status 1
 FAILED at web1: systemctl reload web: exit status 1
-  OUT        web1   (out of rotation, NOT serving)
+  OUT        web1   (NOT serving, out of rotation on one balancer at least)
   untouched  web[2-3]
   next       staithe restore web1      put it back with the old code
              staithe deploy --resume      go on
