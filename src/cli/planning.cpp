@@ -5,6 +5,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/git/resolve.hpp"
 #include "staithe/playbook/files.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 
@@ -139,6 +140,15 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
   if (!plan->source.empty())
     plan->source = fs::proximate(plan->source, fs::current_path() / loaded.project.directory).string();
   return std::move(*plan);
+}
+
+Earlier resting_on(const std::string& environment, const std::string& service, const std::string& ended) {
+  Earlier earlier;
+  earlier.in_the_way = [environment, service, ended](store::Store& now) -> std::string {
+    if (world::ended_runs(now, environment, service) == ended) return {};
+    return "another run ended since this was planned; next: the same command again, which looks anew";
+  };
+  return earlier;
 }
 
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier) {

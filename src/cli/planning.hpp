@@ -29,6 +29,10 @@ std::string resume_command(const App& app, const plan::Plan& plan, const std::st
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 
+/// For a plan that was chosen by what runs had come to, as world::ended_runs tells it: it is refused where
+/// that is another text once the lock is held.
+Earlier resting_on(const std::string& environment, const std::string& service, const std::string& ended);
+
 /// Runs a plan whose state is the environment's.
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {});
 

@@ -106,11 +106,10 @@ class RunOfPlan {
   }
 
   /// The same look once the lock is held: what its holder left while this run connected or waited for it. Who
-  /// goes on with an earlier run has a look of its own.
+  /// rests on earlier runs looks at those too.
   std::string left_meanwhile() {
-    if (request_.earlier.in_the_way) return request_.earlier.in_the_way(*store_);
     const auto obstacle = world::obstacle_to(*store_, plan_);
-    if (!obstacle) return {};
+    if (!obstacle) return request_.earlier.in_the_way ? request_.earlier.in_the_way(*store_) : std::string();
     if (obstacle.died)
       return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover",
                          obstacle.died->id, obstacle.died->title);

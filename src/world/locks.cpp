@@ -1,6 +1,7 @@
 #include "locks.hpp"
 
 #include "staithe/base/utc.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 
@@ -14,23 +15,23 @@ std::string clock_text(store::Time time) {
   return fmt::format("{:02}:{:02}:{:02} UTC", utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-std::string holder_text(const store::LockInfo& info) {
+}  // namespace
+
+std::string in_words(const store::LockInfo& info) {
   return fmt::format("{} is locked by {} since {}: {} (run {})", info.scope, info.holder,
                      clock_text(info.taken), info.reason, info.run_id);
 }
 
-}  // namespace
-
 exec::EffectResult Locks::take(const plan::TakeLock& effect, exec::Performance& performance) {
   const auto scope = base::Scope::lasting(settings_.lock_wait, performance.scope.cancel);
   const auto waiting = [&](const store::LockInfo& info) {
-    performance.message(event::Level::info, "waiting: " + holder_text(info));
+    performance.message(event::Level::info, "waiting: " + in_words(info));
   };
   const store::LockRequest request{effect.scope, effect.reason, settings_.run_id, ""};
   auto result =
       settings_.lock_wait.count() > 0 ? store_->lock(request, scope, waiting) : store_->try_lock(request);
   if (auto* holder = std::get_if<store::LockInfo>(&result))
-    return not_done(event::Outcome::refused, holder_text(*holder));
+    return not_done(event::Outcome::refused, in_words(*holder));
   auto& lock = std::get<store::Lock>(result);
   if (lock.reclaimed_from())
     performance.message(

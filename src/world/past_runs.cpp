@@ -210,6 +210,16 @@ std::optional<store::Run> in_the_way(store::Store& store, const std::string& env
   return std::nullopt;
 }
 
+std::string ended_runs(store::Store& store, const std::string& environment, const std::string& service) {
+  store::HistoryFilter filter;
+  filter.environment = environment;
+  filter.service = service;
+  std::string ended;
+  for (const auto& run : store.history(filter, runs_to_read))
+    if (run.ended && run.kind != "exec") ended += run.id + " " + run.outcome + "\n";
+  return ended;
+}
+
 std::vector<std::string> drained_by(const plan::Plan& plan) {
   std::vector<std::string> hosts;
   for (const auto& stage : plan.stages)

@@ -80,6 +80,20 @@ class ByHand(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v2", "web2": "v2"})
 
+    def test_rollback_that_waits_for_a_deploy_goes_to_the_release_before_that_one(self):
+        one = ("--limit", "web1")
+        self.ended(self.sandbox.deploy("v2", *one), 0)
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy("v3", *one, playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        waiting = self.sandbox.begin("rollback", *one, "-e", "production", "--yes", "--lock-wait", "60s")
+        self.assertTrue(harness.await_true(lambda: f"pid {run.pid}" in waiting.peek(), 20), waiting.peek())
+        hold.let_go()
+        self.ended(run.wait(), 0)
+        self.ended(waiting.wait(), 0, "done: 1 host on " + self.sandbox.sha["v2"][:12])
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v2"})
+        self.nothing_left()
+
     def test_exec_tells_each_host_and_counts_failures(self):
         result = self.sandbox.staithe("exec", "-e", "production", "-H", "app", "--yes", "--",
                                       'test "$STAITHE_HOST" != web3 && echo "I am $STAITHE_HOST"')

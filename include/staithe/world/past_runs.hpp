@@ -58,6 +58,12 @@ struct Obstacle {
 /// that a run left out would find it out, and give it back so.
 Obstacle obstacle_to(store::Store& store, const plan::Plan& plan);
 
+/// "production/payments is locked by ann@build1 pid 4711 since 10:31:04 UTC: deploy (run ID)".
+std::string in_words(const store::LockInfo& lock);
+
+/// What is live on a service's hosts rests on these, as one text to compare: its runs that ended.
+std::string ended_runs(store::Store& store, const std::string& environment, const std::string& service);
+
 /// Hosts that the plan takes out of rotation for a while.
 std::vector<std::string> drained_by(const plan::Plan& plan);
 

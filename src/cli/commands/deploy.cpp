@@ -110,8 +110,16 @@ plan::Plan plan_of(App& app, Loaded& loaded) {
 
 int run_deploy(App& app) {
   auto loaded = load(app);
+  if (!app.args().has("resume")) {
+    const auto plan = with_suites(app, loaded, plan_of(app, loaded));
+    return run_loaded(app, loaded, plan);
+  }
+  // Read before the hosts that are left are: what ends in between is noticed.
+  const auto store = open_store(app, loaded);
+  const auto service = app.args().value("service");
+  const auto ended = world::ended_runs(*store, loaded.environment, service);
   const auto plan = with_suites(app, loaded, plan_of(app, loaded));
-  return run_loaded(app, loaded, plan);
+  return run_loaded(app, loaded, plan, resting_on(loaded.environment, service, ended));
 }
 
 int run_run(App& app) {

@@ -6,13 +6,17 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace staithe::cli {
 namespace {
 
 constexpr base::Duration search_patience{60'000};
+constexpr base::Duration lock_poll{250};
 
 plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                     const playbook::Request& request, const playbook::Refs& release) {
@@ -22,10 +26,9 @@ plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook
 }
 
 /// Releases that the history calls bad, whatever a host says.
-std::vector<std::string> bad_releases(App& app, const Loaded& loaded, const plan::Plan& plan) {
+std::vector<std::string> bad_releases(store::Store* store, const plan::Plan& plan) {
   std::vector<std::string> bad;
-  const auto store = open_store_if_there(app, loaded);
-  if (!store) return bad;
+  if (store == nullptr) return bad;
   for (const auto& release : store->releases(plan.environment, plan.service))
     if (release.state == store::ReleaseState::bad) bad.push_back(release.id);
   return bad;
@@ -55,6 +58,23 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
   return survey.hosts;
 }
 
+/// What the hosts hold is asked once nobody is changing it: whoever waits for a deploy means the release
+/// before that one. Where the wait is too long the run says so itself.
+void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
+  const auto scope = base::Scope::lasting(app.duration("lock-wait", base::Duration{0}), &app.stops().soft);
+  if (store == nullptr || only_prints(app)) return;
+  bool said = false;
+  for (const auto& action : plan.open) {
+    const auto* lock = std::get_if<plan::TakeLock>(&action.effect);
+    while (lock != nullptr && !scope.expired()) {
+      const auto holder = store->lock_info(lock->scope);
+      if (!holder || holder->abandoned) break;
+      if (!std::exchange(said, true)) app.say("waiting: " + world::in_words(*holder));
+      if (base::sleep_for(lock_poll, scope) == base::Woke::cancelled) return;
+    }
+  }
+}
+
 std::string live_now(const std::vector<world::HostLook>& hosts) {
   std::vector<std::string> live;
   for (const auto& host : hosts)
@@ -73,9 +93,13 @@ int run_rollback(App& app) {
   const playbook::Refs any{"", std::string(40, '0'), ""};
   const auto survey_plan =
       playbook::located(plan_for(app, loaded, playbook, request, any), loaded.project.directory);
+  const auto store = open_store_if_there(app, loaded);
+  await_locks(app, store.get(), survey_plan);
+  const auto ended =
+      store == nullptr ? "" : world::ended_runs(*store, loaded.environment, survey_plan.service);
   const auto hosts = ask_hosts(app, loaded, playbook, request, survey_plan);
   const auto target =
-      world::rollback_target(hosts, app.args().value("to"), bad_releases(app, loaded, survey_plan));
+      world::rollback_target(hosts, app.args().value("to"), bad_releases(store.get(), survey_plan));
   if (!target.refusal.empty())
     return app.fail(exit_refused,
                     fmt::format("{}\nNothing was changed.\n"
@@ -85,7 +109,7 @@ int run_rollback(App& app) {
     app.say(fmt::format("Release {} -> {}, back from {}", target.release, target.sha, live_now(hosts)));
   const auto plan =
       with_suites(app, loaded, plan_for(app, loaded, playbook, request, {target.release, target.sha, ""}));
-  return run_loaded(app, loaded, plan);
+  return run_loaded(app, loaded, plan, resting_on(loaded.environment, survey_plan.service, ended));
 }
 
 }  // namespace staithe::cli

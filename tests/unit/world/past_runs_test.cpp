@@ -221,6 +221,18 @@ TEST_CASE("a recovery counts for the run that it was for, once it has ended") {
   CHECK(later[1].journal.ended_well("recover/drain"));
 }
 
+TEST_CASE("what was chosen by earlier runs stands until another run of the service ends") {
+  History past;
+  const auto ended = [&] { return world::ended_runs(past.store(), "production", "payments"); };
+  past.begin("first", plan_of("deploy"));
+  const auto before = ended();
+  past.begin("exec", plan_of("exec"));
+  past.end("exec", 0, "done");
+  CHECK(ended() == before);
+  past.end("first", 0, "done");
+  CHECK(ended() != before);
+}
+
 TEST_CASE("the service says which run is to be recovered") {
   History past;
   past.begin("left", plan_of("deploy"));
