@@ -13,7 +13,9 @@
 #include <vector>
 
 /// One list of fields for each type serves both directions, so that writing and reading cannot disagree.
-/// An archive has `field(name, value)`; WriteFields and ReadFields are the two.
+/// An archive has `field(name, value)`; WriteFields and ReadFields are the two. A journal may have been
+/// written by an older build: `later(name, value)` is a field that it may lack and whose default means what
+/// it did then. Fields that nobody knows any more are not read.
 namespace staithe::plan {
 
 template <class T>
@@ -27,12 +29,20 @@ struct WriteFields {
   void field(const char* name, T& value) {
     to[name] = write_value(value);
   }
+  template <class T>
+  void later(const char* name, T& value) {
+    field(name, value);
+  }
 };
 struct ReadFields {
   const nlohmann::json& from;
   template <class T>
   void field(const char* name, T& value) {
     read_value(from.at(name), value);
+  }
+  template <class T>
+  void later(const char* name, T& value) {
+    if (from.contains(name)) field(name, value);
   }
 };
 
@@ -229,11 +239,11 @@ void fields(A& a, RehearsalTerms& v) {
 template <class A>
 void fields(A& a, RequireRehearsal& v) {
   a.field("files", v.files);
-  a.field("sha", v.sha);
+  a.later("sha", v.sha);
   a.field("environment", v.environment);
   a.field("snapshot_at_most", v.snapshot_at_most);
-  a.field("terms", v.terms);
-  a.field("rehearse", v.rehearse);
+  a.later("terms", v.terms);
+  a.later("rehearse", v.rehearse);
 }
 template <class A>
 void fields(A& a, Action& v) {

@@ -29,19 +29,13 @@ std::vector<store::Run> history_of(store::Store& store, const std::string& envir
   return store.history(filter, runs_to_read);
 }
 
-/// None when no version of staithe that is known could have written it.
-std::optional<plan::Plan> plan_of(store::Store& store, const std::string& run_id) {
+std::optional<plan::Plan> plan_of_run(store::Store& store, const std::string& run_id) {
   const auto run = store.run(run_id);
-  if (!run) return std::nullopt;
-  try {
-    return plan::from_json(run->plan_json);
-  } catch (const base::Error&) {
-    return std::nullopt;
-  }
+  return run ? plan_of(*run) : std::nullopt;
 }
 
 bool had_a_lock(store::Store& store, const std::string& run_id) {
-  const auto plan = plan_of(store, run_id);
+  const auto plan = plan_of_run(store, run_id);
   if (!plan) return false;
   const auto journal = read_journal(store, run_id);
   return std::any_of(plan->open.begin(), plan->open.end(), [&](const plan::Action& action) {
@@ -63,7 +57,7 @@ bool may_put_right(const store::Run& run) {
 /// What one run says of the hosts that are still looked for: those it decides are taken off `pending`.
 void read_drains(store::Store& store, const store::Run& run, std::set<std::string>& pending,
                  std::map<std::string, std::string>& found) {
-  const auto plan = plan_of(store, run.id);
+  const auto plan = plan_of_run(store, run.id);
   if (!plan) {
     pending.clear();  // what it did cannot be known: nothing older is believed
     return;
@@ -105,6 +99,14 @@ std::vector<store::Run> recoveries_since(store::Store& store, const store::Run& 
 }
 
 }  // namespace
+
+std::optional<plan::Plan> plan_of(const store::Run& run) {
+  try {
+    return plan::from_json(run.plan_json);
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+}
 
 bool is_dead(store::Store& store, const store::Run& run) {
   if (run.ended) return false;
@@ -184,7 +186,7 @@ std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& 
   std::reverse(recoveries.begin(), recoveries.end());
   std::vector<LaterRecovery> later;
   for (const auto& recovery : recoveries)
-    if (auto plan = plan_of(store, recovery.id))
+    if (auto plan = plan_of_run(store, recovery.id))
       later.push_back({std::move(*plan), read_journal(store, recovery.id)});
   return later;
 }
@@ -202,7 +204,7 @@ std::optional<store::Run> in_the_way(store::Store& store, const std::string& env
   for (const auto& run : store.unfinished(environment)) {
     if (!takes_hosts(run) || !is_dead(store, run)) continue;
     if (!service.empty() && run.service == service) return run;
-    const auto plan = plan_of(store, run.id);
+    const auto plan = plan_of_run(store, run.id);
     if (!plan) return run;
     for (const auto& host : plan::target_hosts(*plan))
       if (hosts.count(host) > 0) return run;

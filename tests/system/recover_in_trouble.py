@@ -74,6 +74,17 @@ class RecoverInTrouble(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), self.before)
 
+    def test_a_run_of_a_build_whose_plan_cannot_be_read_is_said(self):
+        self.killed_at("drained")
+        change = "UPDATE staithe_runs SET plan_json = replace(plan_json, ?, ?) WHERE ended IS NULL"
+        self.sandbox.rows(change, '"schema":1', '"schema":9')
+        self.ended(self.recover(), 4, "begun by another build of staithe", "recover it with that build")
+        self.ended(self.sandbox.deploy(self.target, *ONE), 4, "did not end", "staithe recover")
+        self.assertEqual(self.sandbox.staithe("status", "-e", "production").code, 5)
+        self.sandbox.rows(change, '"schema":9', '"schema":1')
+        self.ended(self.recover(), 0)
+        self.nothing_left()
+
     def nothing_held_but_the_run(self):
         """The dead run stays open until it is recovered, nothing else does."""
         self.assertEqual(self.sandbox.locks(), [])

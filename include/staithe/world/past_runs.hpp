@@ -12,6 +12,9 @@
 /// What earlier runs left, and which of it still stands.
 namespace staithe::world {
 
+/// The run's plan, none when this build cannot read it. The run is one of Store::run, which has the plan.
+std::optional<plan::Plan> plan_of(const store::Run& run);
+
 /// Whether nobody works on a run that did not end. Where its process cannot be looked at (another container,
 /// or this machine before it lost power) its locks tell: it had some and holds none that is alive.
 bool is_dead(store::Store& store, const store::Run& run);

@@ -5,6 +5,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -165,11 +166,8 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   rows.push_back({"hosts", hosts_text(*run)});
   app.print(aligned(rows, 2) + "\n");
   std::map<std::string, std::string> titles;
-  try {
-    titles = titles_of(plan::from_json(run->plan_json));
-  } catch (const base::Error&) {
-    // A plan of another version of staithe: its actions are shown by their ids.
-  }
+  // Actions of a plan of another build are shown by their ids.
+  if (const auto plan = world::plan_of(*run)) titles = titles_of(*plan);
   print_journal(app, entries, titles);
   return exit_done;
 }

@@ -113,7 +113,12 @@ int run_recover(App& app) {
   auto store = open_store(app, loaded);
   const auto run = chosen_run(app, *store, loaded);
   if (!run) return nothing_to_recover(app, *store, loaded);
-  const auto plan = plan::from_json(run->plan_json);
+  const auto read = world::plan_of(*run);
+  if (!read)
+    refuse(
+        *run,
+        "was begun by another build of staithe, whose plan this one cannot read; recover it with that build");
+  const auto& plan = *read;
   const auto grounds = world::grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);
   const auto recovery = world::recovery_plan(plan, left);

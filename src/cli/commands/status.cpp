@@ -5,6 +5,7 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -110,7 +111,8 @@ std::string resume_of_newest(App& app, store::Store& store, const Loaded& loaded
       if (!newest || run.started > newest->started) newest = std::move(run);
   }
   const auto run = newest ? store.run(newest->id) : std::nullopt;
-  return run ? resume_command(app, plan::from_json(run->plan_json), loaded.project.directory) : std::string();
+  const auto plan = run ? world::plan_of(*run) : std::nullopt;
+  return plan ? resume_command(app, *plan, loaded.project.directory) : std::string();
 }
 
 Picture take_picture(App& app, Loaded& loaded) {

@@ -3,6 +3,8 @@
 #include "staithe/base/error.hpp"
 #include "staithe/plan/plan.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace staithe;
 using namespace std::chrono_literals;
 
@@ -170,6 +172,25 @@ TEST_CASE("the id is the beginning of a digest of the JSON, and everything is in
   CHECK(differs([](plan::Plan& p) {
     std::get<plan::Bracket>(p.stages[2].lanes[0].nodes[0]).on_failure = plan::Bracket::OnFailure::keep;
   }));
+}
+
+TEST_CASE("a plan of an older build is read: fields that came later have their defaults") {
+  plan::RequireRehearsal effect;
+  effect.files = {{"0042.sql", "abc"}};
+  effect.environment = "staging";
+  effect.sha = "later";
+  plan::Plan plan;
+  plan.open = {action("open/1", effect)};
+  auto document = nlohmann::json::parse(plan::to_json(plan));
+  auto& written = document["open"][0]["effect"];
+  auto& fields = written.contains("files") ? written : written.begin().value();
+  for (const auto* later : {"sha", "terms", "rehearse"}) REQUIRE(fields.erase(later) == 1);
+  fields["command"] = "staithe stage rehearse";  // what was there then
+  const auto read = plan::from_json(document.dump());
+  effect.sha.clear();
+  CHECK(std::get<plan::RequireRehearsal>(read.open.at(0).effect) == effect);
+  fields.erase("files");
+  CHECK_THROWS_AS(plan::from_json(document.dump()), base::Error);
 }
 
 TEST_CASE("what to_json could not have written is refused") {
