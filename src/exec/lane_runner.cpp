@@ -31,9 +31,7 @@ class LaneRunner {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
       } else if (const auto& action = std::get<plan::Action>(node); !step(action, manner_)) {
-        // Outside a bracket nobody puts back what a restore or a recovery had begun.
-        const bool on_its_way = taken_ && plan::is_rotation(action.effect);
-        result_.state = on_its_way ? event::HostState::out : event::HostState::failed;
+        result_.state = without_bracket(action);
       }
       if (!result_.ok()) break;
     }
@@ -47,12 +45,20 @@ class LaneRunner {
   /// whatever the first signal says.
   bool step(const plan::Action& action, Manner manner) {
     if (action.alters_service) result_.altered = touched_ = true;
-    if (plan::changes_the_world(action.effect)) taken_ = true;
     if (result_.altered && manner.shield == Shield::none) manner.shield = Shield::soft;
+    const bool stopped = manner.shield == Shield::none && context_.stops.soft.requested();
+    if (!stopped && plan::changes_the_world(action.effect)) taken_ = true;
     EffectResult result = run_action(context_, action, state_, manner);
     if (result.ok()) return true;
     if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
     return false;
+  }
+
+  /// Outside a bracket nobody puts back what a restore or a recovery had begun.
+  event::HostState without_bracket(const plan::Action& failed) const {
+    if (taken_ && plan::is_rotation(failed.effect)) return event::HostState::out;
+    const bool stopped = result_.failure->result.outcome == event::Outcome::cancelled;
+    return stopped && !taken_ ? event::HostState::untouched : event::HostState::failed;
   }
 
   bool steps(const std::vector<plan::Action>& actions, const Manner& manner) {

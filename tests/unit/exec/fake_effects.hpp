@@ -90,6 +90,8 @@ class FakeJournal final : public exec::Journal {
     const std::lock_guard lock(mutex_);
     return records_;
   }
+  /// Told every record once it is written.
+  std::function<void(const std::string&)> on_record;
   /// From this record on the disk is full.
   std::size_t full_after = 1'000'000;
 
@@ -97,6 +99,7 @@ class FakeJournal final : public exec::Journal {
   void add(std::string record) {
     const std::lock_guard lock(mutex_);
     if (records_.size() >= full_after) throw base::Error(base::ErrorCode::io, "no space left on device");
+    if (on_record) on_record(record);
     records_.push_back(std::move(record));
   }
   mutable std::mutex mutex_;

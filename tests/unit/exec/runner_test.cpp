@@ -388,6 +388,24 @@ TEST_CASE("a host that is on its way back outside a bracket and does not come is
   CHECK(result.finished.exit_code == 5);
 }
 
+TEST_CASE("a restore that is stopped before it changed anything has left the host as it was") {
+  auto plan = test::deploy_plan(1, strategy(stop));
+  plan.stages.pop_back();
+  auto looks = test::action("looks", "web1 looks");
+  std::get<plan::RunRemote>(looks.effect).reads_only = true;
+  auto prove = test::action("prove", "web1 prove");
+  prove.effect = plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove};
+  plan.stages[1].lanes[0].nodes = {looks, prove};
+  Rig rig;
+  rig.journal.on_record = [&](const std::string& record) {
+    if (record == "outcome looks ok") rig.stops.soft.request();
+  };
+  const auto result = rig.run(plan);
+  CHECK(result.verdict == Verdict::interrupted);
+  CHECK(state_of(result, "web1") == HostState::untouched);
+  CHECK_FALSE(rig.effects.did(plan::kind_of(prove.effect)));
+}
+
 TEST_CASE("a drain that comes to some of its hosts only is neither refused nor merely failed") {
   const bool refused = GENERATE(true, false);
   auto plan = test::deploy_plan(2, strategy(stop));
