@@ -10,6 +10,7 @@ import time
 
 import harness
 import sandbox
+import watch_sandbox
 
 STAGING = """
   staging:
@@ -36,14 +37,25 @@ def shape(text):
     return " ".join(text.split())
 
 
+def readme():
+    with open(os.path.join(sandbox.ROOT, "README.md"), encoding="utf-8") as file:
+        return file.read()
+
+
+def commands(beginning):
+    """[(command, what it prints)] of the README's transcripts whose first command begins so."""
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", readme(), re.S):
+        if block.startswith("$ " + beginning):
+            found += [part.partition("\n")[::2] for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
+    return found
+
+
 def transcripts():
     """[(the words of a command, [the parts of its output that are shown])], in the order of the README."""
-    with open(os.path.join(sandbox.ROOT, "README.md"), encoding="utf-8") as file:
-        blocks = re.findall(r"```console\n(.*?)```", file.read(), re.S)
     found = []
-    for block in blocks:
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-            command, _, output = part.partition("\n")
+    for block in ("staithe deploy", "staithe stage"):
+        for command, output in commands(block):
             if command.startswith(("staithe deploy", "staithe stage", "staithe backfill")):
                 parts = re.split(r"(?:^|\s)\.\.\.(?:\s|$)", output)
                 found.append((shlex.split(command)[1:], [shape(each) for each in parts if each.strip()]))
@@ -77,6 +89,56 @@ class Readme(harness.SystemTest):
                 self.assertGreaterEqual(found, 0, f"$ staithe {' '.join(words)}\nthe README shows\n{part}\nbut\n{result}")
                 at = found + len(part)
         self.nothing_left()
+
+
+    def test_mistakes_look_like_that(self):
+        """The playbook is made from the lines that the README shows of it."""
+        (command, shown), = commands("staithe validate")
+        lines = ["playbook: bad", "hosts: app", "each:", "", "  - reload: {}", ""]
+        for number, line in re.findall(r"^ +(\d+) \| (.*)$", shown, re.M):
+            lines[int(number) - 1] = line
+        self.assertNotIn("", lines)
+        self.sandbox.write("\n".join(lines) + "\n", "playbooks", "bad.yml")
+        self.addCleanup(os.unlink, self.sandbox.path("playbooks", "bad.yml"))
+        result = self.sandbox.staithe(*shlex.split(command)[1:])
+        self.assertEqual((result.code, result.text), (3, shown), str(result))
+
+
+class ReadmeWatch(watch_sandbox.WatchTest):
+    def test_watch_is_what_the_readme_shows(self):
+        suite = self.sandbox.read("checks", "charges.yml")
+        self.addCleanup(self.sandbox.write, suite, "checks", "charges.yml")
+        self.addCleanup(self.sandbox.app, "web2", "start")
+        head, _, steps_of = suite.partition("steps:\n")
+        charging = steps_of[steps_of.index("  - name: charge\n"):]
+        self.sandbox.write(f"{head}schedule: every 5s\nsteps:\n{charging}", "checks", "charges.yml")
+        run = None
+        for command, shown in commands("staithe watch"):
+            if command == "staithe watch &":
+                run = self.begin()
+                said = lambda: shape(run.peek().replace(str(self.port), "9797"))
+                self.assertTrue(harness.await_true(lambda: shape(shown) in said(), 20), run.peek())
+                self.until(lambda _, body: body.get("status") != "unknown" and self.get()[0] == 200, run)
+            elif command.startswith("curl "):
+                status, _, reasons = shown.partition("\n")
+                answered, body = self.get()
+                self.assertEqual(answered, int(status), body)
+                self.assertIn(reasons.rstrip("\n"), body)
+            else:
+                subprocess.run(["sh", "-ec", command], cwd=self.sandbox.dir, env=self.sandbox.environ, check=True)
+        self.sandbox.app("web2", "start")
+        told = self.await_told(watch_sandbox.SLACK_SECRET, 2)
+        channel = re.search(r"channel that the webhook leads to has\n\n(.*?)\n\n", readme(), re.S)[1]
+        for alert, lines in zip(told, re.split(r"\n(?=    \S)", channel)):
+            text, at = self.words(alert["text"]), 0
+            for part in lines.split("…"):  # what the README leaves out
+                at = text.find(self.words(part), at)
+                self.assertGreaterEqual(at, 0, f"the README shows\n{lines}\nbut\n{alert['text']}")
+        self.ended_by_term(run)
+
+    @staticmethod
+    def words(text):
+        return shape(re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text))
 
 
 class Steps(harness.SystemTest):
