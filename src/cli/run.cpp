@@ -2,6 +2,7 @@
 
 #include "app.hpp"
 #include "exit_codes.hpp"
+#include "planning.hpp"
 #include "project.hpp"
 #include "signals.hpp"
 #include "version.hpp"
@@ -46,10 +47,12 @@ std::string with_consequence(std::string text, std::string_view consequence) {
 /// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.
 int broke_off(App& app, int code, const std::string& text) {
   if (!app.in_run()) return app.fail(code, with_consequence(text, "; nothing was changed"));
-  return app.fail(exit_needs_person, with_consequence(text, "; the run may have changed hosts") +
-                                         "\n"
-                                         "  next  staithe status     look at them\n"
-                                         "        staithe recover    put right what the run left");
+  return app.fail(exit_needs_person,
+                  with_consequence(text, "; the run may have changed hosts") +
+                      fmt::format("\n"
+                                  "  next  staithe status{0}     look at them\n"
+                                  "        staithe recover{0}    put right what the run left",
+                                  same_place(app)));
 }
 
 int run_command(App& app) {

@@ -1,6 +1,7 @@
 #include "run_plan.hpp"
 
 #include "exit_codes.hpp"
+#include "planning.hpp"
 #include "sinks.hpp"
 #include "suite_steps.hpp"
 
@@ -82,8 +83,8 @@ class RunOfPlan {
     else if (obstacle.died)
       return app_.fail(exit_refused,
                        fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
-                                   "  next  staithe recover      look at what it left, and put it right",
-                                   obstacle.died->id, obstacle.died->title));
+                                   "  next  staithe recover{}      look at what it left, and put it right",
+                                   obstacle.died->id, obstacle.died->title, same_place(app_)));
     if (!obstacle.left_out.empty()) return refuse_left_out(obstacle.left_out);
     say_drained();
     return exit_done;
@@ -98,11 +99,11 @@ class RunOfPlan {
     }
     return app_.fail(
         exit_refused,
-        fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}"
-                    "  next  staithe recover       bring the release before back and give {} back\n"
-                    "        staithe restore {}    give back as it is",
+        fmt::format("{0} left out of rotation by an earlier run. Nothing was changed.\n{1}"
+                    "  next  staithe recover{3}       bring the release before back and give {2} back\n"
+                    "        staithe restore{3} {4}    give back as it is",
                     hosts.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(hosts),
-                    base::join(hosts, " ")));
+                    same_place(app_), base::join(hosts, " ")));
   }
 
   /// The same look once the lock is held: what its holder left while this run connected or waited for it. Who
@@ -111,11 +112,11 @@ class RunOfPlan {
     const auto obstacle = world::obstacle_to(*store_, plan_);
     if (!obstacle) return request_.earlier.in_the_way ? request_.earlier.in_the_way(*store_) : std::string();
     if (obstacle.died)
-      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover",
-                         obstacle.died->id, obstacle.died->title);
+      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover{}",
+                         obstacle.died->id, obstacle.died->title, same_place(app_));
     const auto& [host, run] = *obstacle.left_out.begin();
-    return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover", host, run.id,
-                       run.title);
+    return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover{}", host, run.id,
+                       run.title, same_place(app_));
   }
 
   /// What a person took out on purpose gets the release and stays out.
@@ -163,7 +164,7 @@ class RunOfPlan {
       hosts += " " + finding.host;
     }
     if (hosts.empty()) return exit_done;
-    app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(hosts));
+    app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(app_, hosts));
     return exit_refused;
   }
 
@@ -216,8 +217,8 @@ class RunOfPlan {
       app_.say(
           fmt::format("staithe: the end of run {} could not be written to the state: {}\n"
                       "Nothing new is begun until somebody has looked.\n"
-                      "  next  staithe recover      when the state can be written again",
-                      run_id_, error.what()));
+                      "  next  staithe recover{}      when the state can be written again",
+                      run_id_, error.what(), same_place(app_)));
       return std::max<int>(finished.exit_code, exit_needs_person);
     }
     try {
@@ -257,11 +258,11 @@ std::string new_run_id() {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);
 }
 
-std::string hostkeys_hint(const std::string& hosts) {
+std::string hostkeys_hint(const App& app, const std::string& hosts) {
   return fmt::format(
-      "\n  next  staithe hostkeys scan{0}    compare the fingerprints with the hosts' own\n"
-      "        staithe hostkeys pin{0}     then write them down",
-      hosts);
+      "\n  next  staithe hostkeys scan{1}{0}    compare the fingerprints with the hosts' own\n"
+      "        staithe hostkeys pin{1}{0}     then write them down",
+      hosts, same_place(app));
 }
 
 bool only_prints(const App& app) {

@@ -48,7 +48,7 @@ struct RunRequest {
 int run_plan(App& app, const RunRequest& request);
 
 /// The lines to add where host keys are not trusted; `hosts` are names, a blank in front of each.
-std::string hostkeys_hint(const std::string& hosts);
+std::string hostkeys_hint(const App& app, const std::string& hosts);
 
 /// Whether run_plan prints only; the one place that reads the option. For commands that do something more
 /// once a run has ended.

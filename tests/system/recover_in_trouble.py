@@ -74,6 +74,14 @@ class RecoverInTrouble(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), self.before)
 
+    def test_the_service_says_whose_run_is_meant(self):
+        self.killed_at("drained")
+        unknown = self.sandbox.staithe("recover", "-e", "production", "--service", "billing", "--yes")
+        self.ended(unknown, 3, "there is no service 'billing'", "nothing was run")
+        self.assertEqual(len(self.sandbox.unfinished()), 1)
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--service", "payments", "--yes"), 0)
+        self.nothing_left()
+
     def test_a_run_of_a_build_whose_plan_cannot_be_read_is_said(self):
         self.killed_at("drained")
         change = "UPDATE staithe_runs SET plan_json = replace(plan_json, ?, ?) WHERE ended IS NULL"

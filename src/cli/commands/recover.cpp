@@ -84,11 +84,11 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded,
 void tell(App& app, const world::Recovered& recovered, const std::string& resume) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
-    app.say(
-        fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
-                    "  next  staithe exec -H {} -- COMMAND    look at it and bring it in order\n"
-                    "        staithe restore {}               then give back what is out of rotation",
-                    base::fold_names(hosts), base::join(hosts, ","), base::join(hosts, " ")));
+    app.say(fmt::format(
+        "{0}: the app was being changed, and the playbook has no way back. It needs a person.\n"
+        "  next  staithe exec{1} -H {2} -- COMMAND    look at it and bring it in order\n"
+        "        staithe restore{1} {3}               then give back what is out of rotation",
+        base::fold_names(hosts), same_place(app), base::join(hosts, ","), base::join(hosts, " ")));
   else if (recovered.mixed())
     app.say(
         fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
@@ -110,6 +110,9 @@ int run_recover(App& app) {
   if (app.args().has("limit"))
     throw UsageError("recover takes no --limit: it puts right all that a run left");
   auto loaded = load(app);
+  if (const auto service = app.args().value("service");
+      !service.empty() && loaded.project.find_service(service) == nullptr)
+    throw FilesWrong("there is no service '" + service + "' in staithe.yml");
   auto store = open_store(app, loaded);
   const auto run = chosen_run(app, *store, loaded);
   if (!run) return nothing_to_recover(app, *store, loaded);
@@ -127,7 +130,8 @@ int run_recover(App& app) {
   earlier.in_the_way = [&](store::Store& now) -> std::string {
     const auto same = now.run(run->id);
     if (same && same->outcome == run->outcome && world::grounds_of(now, *run) == grounds) return {};
-    return fmt::format("another run saw to what run {} left; next: staithe recover", run->id);
+    return fmt::format("another run saw to what run {} left; next: staithe recover{}", run->id,
+                       same_place(app));
   };
   std::optional<world::Recovered> recovered;
   earlier.ended = [&](store::Store& now, const event::RunFinished& finished) {

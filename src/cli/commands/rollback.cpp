@@ -51,7 +51,7 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
     trouble += fmt::format("\n  {}", host.trouble);
     if (host.code == base::ErrorCode::host_key) distrusted += " " + host.host;
   }
-  if (!distrusted.empty()) trouble += hostkeys_hint(distrusted);
+  if (!distrusted.empty()) trouble += hostkeys_hint(app, distrusted);
   if (!trouble.empty())
     throw base::Error(base::ErrorCode::failed, "not every host can say which releases it holds:" + trouble +
                                                    "\n--limit leaves hosts out");
@@ -103,8 +103,8 @@ int run_rollback(App& app) {
   if (!target.refusal.empty())
     return app.fail(exit_refused,
                     fmt::format("{}\nNothing was changed.\n"
-                                "  next  staithe rollback --to RELEASE    names one that all hosts hold",
-                                target.refusal));
+                                "  next  staithe rollback{} --to RELEASE    names one that all hosts hold",
+                                target.refusal, same_place(app)));
   if (!app.quiet() && !app.json())
     app.say(fmt::format("Release {} -> {}, back from {}", target.release, target.sha, live_now(hosts)));
   const auto plan =

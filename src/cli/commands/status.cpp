@@ -315,16 +315,16 @@ void print_next(App& app, const Picture& picture) {
   std::vector<std::vector<std::string>> next;
   bool left = picture.died();
   for (const auto& [host, taken] : picture.taken) left = left || (!taken.in_hand && !taken.on_purpose);
-  if (left) next.push_back({"staithe recover", "put right what a run left"});
+  if (left) next.push_back({"staithe recover" + same_place(app), "put right what a run left"});
   if (const auto hosts = picture.distrusted(); !hosts.empty())
-    next.push_back(
-        {"staithe hostkeys scan " + base::join(hosts, " "), "compare their keys with the hosts' own"});
+    next.push_back({"staithe hostkeys scan" + same_place(app) + " " + base::join(hosts, " "),
+                    "compare their keys with the hosts' own"});
   if (!left && picture.differ() && picture.unfinished.empty()) {
     if (!picture.resume.empty()) next.push_back({picture.resume, "bring the others to the new release"});
     next.push_back({"staithe rollback" + same_place(app), "or bring all back"});
   }
   if (!picture.out.empty())
-    next.push_back({"staithe restore " +
+    next.push_back({"staithe restore" + same_place(app) + " " +
                         base::join(std::vector<std::string>(picture.out.begin(), picture.out.end()), " "),
                     "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "planning.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -72,7 +73,8 @@ int run_unlock(App& app) {
   const auto had = store->steal(lock.scope, app.args().value("reason"), store::this_process());
   if (!had) return app.fail(exit_refused, lock.scope + " is not locked any more");
   app.print(fmt::format("unlocked {}\n", text_of(*had)));
-  if (lock.abandoned) app.say("  next  staithe recover    look at what run " + had->run_id + " left");
+  if (lock.abandoned)
+    app.say("  next  staithe recover" + same_place(app) + "    look at what run " + had->run_id + " left");
   return exit_done;
 }
 
