@@ -1,0 +1,228 @@
+"""Runs of staithe that are ended at an exact place, and what comes of it.
+
+Where it dies is exact: a trigger in the journal's database makes every write after the intent of action k slow, so
+that SIGKILL meets staithe either just after it began action k, or when the action is done and its outcome is not
+written yet. The program itself knows nothing of this.
+"""
+import concurrent.futures
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+import unittest
+
+import harness
+
+WORKERS = int(os.environ.get("STAITHE_TEST_SANDBOXES", "4"))
+DIED = -signal.SIGKILL
+
+
+class Point:
+    """Where to end staithe: at action k, early (just begun) or late (done, outcome not written), or as the end of a
+    run of kind `end_of` is written. `again`: where to end the recovery of it."""
+
+    def __init__(self, k, late=False, number=signal.SIGKILL, options=("--limit", "web1"), again=None, end_of=None):
+        self.k, self.late, self.number, self.options = k, late, number, tuple(options)
+        self.again, self.end_of = again, end_of
+
+    def __str__(self):
+        where = "when its outcome is to be written" if self.late else "as it begins"
+        if self.end_of:
+            return f"as the end of the {self.end_of} is written"
+        text = f"{signal.Signals(self.number).name} at action {self.k} {where}, deploy {' '.join(self.options)}"
+        return text + (f"; its recovery: {self.again}" if self.again else "")
+
+
+def slow_down_after(sandbox, k):
+    with contextlib.closing(sandbox.state()) as database:
+        database.executescript(f"""
+            DROP TRIGGER IF EXISTS test_hold;
+            CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER);
+            DELETE FROM test_numbers;
+            WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400) INSERT INTO test_numbers SELECT x FROM c;
+            CREATE TRIGGER test_hold AFTER INSERT ON staithe_journal
+            WHEN (SELECT count(*) FROM staithe_journal WHERE run_id = NEW.run_id AND kind = 'intent') >= {k}
+                 AND NOT (NEW.kind = 'intent' AND
+                          (SELECT count(*) FROM staithe_journal WHERE run_id = NEW.run_id AND kind = 'intent') = {k})
+            BEGIN
+                SELECT count(*) FROM test_numbers a, test_numbers b, test_numbers c;
+            END;""")
+
+
+def slow_down_end_of(sandbox, kind):
+    """Makes the write slow that ends a run of this kind in the history."""
+    slow_down_after(sandbox, 1_000_000)
+    with contextlib.closing(sandbox.state()) as database:
+        database.executescript(f"""
+            CREATE TRIGGER test_hold_end AFTER UPDATE OF ended ON staithe_runs WHEN NEW.kind = '{kind}'
+            BEGIN
+                SELECT count(*) FROM test_numbers a, test_numbers b, test_numbers c;
+            END;""")
+
+
+def let_go(sandbox):
+    with contextlib.closing(sandbox.state()) as database:
+        database.execute("DROP TRIGGER IF EXISTS test_hold")
+        database.execute("DROP TRIGGER IF EXISTS test_hold_end")
+
+
+def is_writing(database):
+    """Whether somebody holds the database's write lock for more than a moment."""
+    until = time.monotonic() + 0.03
+    while time.monotonic() < until:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+            return False
+        except sqlite3.OperationalError:
+            time.sleep(0.002)
+    return True
+
+
+def end_at(sandbox, run, point, before):
+    """Waits for action k of the newest run and sends the signal there."""
+    with contextlib.closing(sandbox.state()) as database:
+        database.execute("PRAGMA busy_timeout = 0")
+        deadline = time.monotonic() + 60
+        while run.alive() and time.monotonic() < deadline:
+            with contextlib.suppress(sqlite3.OperationalError):
+                count, = database.execute(
+                    "SELECT count(*) FROM staithe_journal WHERE kind = 'intent' AND run_id NOT IN "
+                    "(SELECT value FROM json_each(?))", (before,)).fetchone()
+                if count >= point.k and (not point.late or is_writing(database)):
+                    run.signal(point.number)
+                    return True
+            time.sleep(0.001)
+    return False
+
+
+class Trial:
+    """One deploy that is ended at one point, and what came of it."""
+
+    def __init__(self, sandbox, point):
+        self.sandbox, self.point = sandbox, point
+        self.hosts = harness.HOSTS if "web1" not in point.options else ["web1"]
+        before = sandbox.versions(self.hosts)
+        # The other release than the one that is live, so that something is to be done on every host.
+        self.ref = "v3" if before["web1"] == "v2" else "v2"
+        self.known = sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+
+    def mark_of_good(self, host):
+        return self.sandbox.path("hosts", host, "payments", "releases", self.sandbox.sha[self.ref][:12], ".staithe-good")
+
+    def not_marked_good(self):
+        """Hosts on the new release where it does not count as good: no rollback would go back to it."""
+        versions = self.sandbox.versions(self.hosts)
+        return [host for host in self.hosts if versions[host] == self.ref and not os.path.exists(self.mark_of_good(host))]
+
+    def end_it(self):
+        for host in self.hosts:
+            with contextlib.suppress(OSError):
+                os.unlink(self.mark_of_good(host))
+        if self.point.number == signal.SIGKILL:
+            slow_down_after(self.sandbox, self.point.k)
+        run = self.sandbox.begin_deploy(self.ref, *self.point.options)
+        self.reached = end_at(self.sandbox, run, self.point, self.known)
+        self.result = run.wait(90)
+        let_go(self.sandbox)
+        rows = self.sandbox.rows(
+            "SELECT action_id FROM staithe_journal WHERE kind = 'intent' AND run_id NOT IN "
+            "(SELECT value FROM json_each(?)) ORDER BY seq", self.known)
+        self.actions = [row[0] for row in rows]
+
+    def mixed(self):
+        """Whether some, but not all, of the hosts were brought to the release of this deploy."""
+        rolled = {action.split("/")[1] for action in self.actions if action.startswith("roll/")}
+        versions = self.sandbox.versions(self.hosts)
+        return 0 < sum(versions[host] == self.ref for host in rolled) < len(self.hosts)
+
+    def problems(self):
+        """What is not as it must be, in words; empty is good."""
+        found = []
+        if wrong := self.sandbox.await_serving():
+            found.append(f"servers are not back: {wrong}")
+        if locks := self.sandbox.locks():
+            found.append(f"locks are left: {locks}")
+        if runs := self.sandbox.unfinished():
+            found.append(f"runs have no end: {runs}")
+        if left := self.sandbox.staithe_processes():
+            found.append(f"staithe still runs: {left}")
+        if not harness.await_true(lambda: not self.sandbox.leashed(), 5, 0.1):
+            found.append(f"commands live on on the hosts: {self.sandbox.leashed()}")
+        versions = self.sandbox.versions()
+        if odd := {host: version for host, version in versions.items() if version not in ("v1", "v2", "v3")}:
+            found.append(f"neither the old nor the new release: {odd}")
+        return found
+
+
+class Trials(unittest.TestCase):
+    """Sandboxes to try points on."""
+
+    @classmethod
+    def setUpClass(cls):
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            cls.sandboxes = list(pool.map(lambda _: harness.Sandbox(), range(WORKERS)))
+        # A first deploy on each: it makes the journal, and v2 the release before.
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            results = list(pool.map(lambda sandbox: sandbox.deploy("v2", "--limit", "web1"), cls.sandboxes))
+        assert all(result.code == 0 for result in results), "\n".join(map(str, results))
+        cls.actions = cls.sandboxes[0].rows("SELECT count(*) FROM staithe_journal WHERE kind = 'intent'")[0][0]
+
+    @classmethod
+    def tearDownClass(cls):
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda sandbox: sandbox.stop(), cls.sandboxes))
+
+    def each_point(self, points, judge):
+        """Spreads the points over the sandboxes; `judge` says what is wrong about a trial."""
+        todo = list(reversed(points))
+        wrong = []
+
+        def work(sandbox):
+            done = 0
+            with harness.Load(sandbox, rate=100) as load:
+                while todo:
+                    point = todo.pop()
+                    trial = Trial(sandbox, point)
+                    trial.end_it()
+                    if problems := judge(trial):
+                        wrong.append(f"{point}:\n    " + "\n    ".join(problems))
+                        # Once is enough for a finding; the next point begins with things put right.
+                        for name in harness.BALANCERS:
+                            for server in trial.sandbox.all_serving([name]):
+                                for command in ("state ready", "weight 100%", "health up"):
+                                    sandbox.ask(name, f"set server {server.split()[1]} {command}")
+                        sandbox.put_right()
+                    done += 1
+            if load.failed:
+                wrong.append(f"{load.failed} of {load.counts['requests']} requests failed: {load.counts['failures']}")
+            return done, load.counts["requests"]
+
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            counts = list(pool.map(work, self.sandboxes))
+        self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
+        self.assertEqual(sum(done for done, _ in counts), len(points))
+        print(f"  {len(points)} points, {sum(requests for _, requests in counts)} requests, none failed", flush=True)
+
+    def judge_recovery(self, trial):
+        problems = []
+        if trial.result.code != DIED:
+            return [f"it was not killed: {trial.result}"]
+        if len(trial.actions) != trial.point.k:
+            problems.append(f"killed at action {len(trial.actions)} ({trial.actions[-1:]}) instead")
+        recovered = trial.sandbox.staithe("recover", "-e", "production", "--yes")
+        found = trial.problems()
+        mixed = trial.mixed()
+        if recovered.code not in (0, 5) or (recovered.code == 5) != bool(found or mixed):
+            problems.append(f"recover ended with {recovered.code}, versions {trial.sandbox.versions()}")
+        if mixed and "mixed" not in recovered.text:
+            problems.append("the versions are mixed and recover does not say so")
+        if recovered.code == 0 and (lacking := trial.not_marked_good()):
+            problems.append(f"the release is not marked good on {lacking}")
+        again = trial.sandbox.staithe("recover", "-e", "production", "--yes")
+        if not mixed and "nothing to recover" not in again.text:
+            problems.append(f"a second recover finds something to do: {again}")
+        if problems or found:
+            problems += found + [f"at {trial.actions[-1:]}", str(trial.result), str(recovered)]
+        return problems
