@@ -98,6 +98,16 @@ std::vector<store::Run> recoveries_since(store::Store& store, const store::Run& 
   return recoveries;
 }
 
+/// Every host that the run's summary names, also those that it did not come to.
+std::map<std::string, std::string> named_hosts(const store::Run& run) {
+  std::map<std::string, std::string> states;
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return states;
+  for (const auto& [host, known] : summary["hosts"].items())
+    states[host] = known.is_object() ? known.value("state", "") : std::string();
+  return states;
+}
+
 }  // namespace
 
 std::optional<plan::Plan> plan_of(const store::Run& run) {
@@ -118,13 +128,10 @@ bool is_dead(store::Store& store, const store::Run& run) {
 }
 
 std::map<std::string, std::string> host_states(const store::Run& run) {
-  std::map<std::string, std::string> states;
-  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
-  if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return states;
-  for (const auto& [host, known] : summary["hosts"].items()) {
-    const auto state = known.is_object() ? known.value("state", "") : std::string();
-    if (!state.empty() && state != event::name_of(event::HostState::untouched)) states[host] = state;
-  }
+  auto states = named_hosts(run);
+  std::erase_if(states, [](const auto& known) {
+    return known.second.empty() || known.second == event::name_of(event::HostState::untouched);
+  });
   return states;
 }
 
@@ -220,6 +227,36 @@ std::string ended_runs(store::Store& store, const std::string& environment, cons
   for (const auto& run : store.history(filter, runs_to_read))
     if (run.ended && run.kind != "exec") ended += run.id + " " + run.outcome + "\n";
   return ended;
+}
+
+std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan) {
+  std::set<std::string> meant;
+  std::map<std::string, bool> on_release;  // by the newest run that came to the host
+  store::HistoryFilter filter;
+  filter.environment = plan.environment;
+  filter.service = plan.service;
+  for (const auto& run : store.history(filter, runs_to_read)) {
+    const bool recovery = run.kind == "recover";
+    if (!run.ended || (run.kind != "deploy" && run.kind != "rollback" && !recovery)) continue;
+    // A recovery that went well wrote what it came to into the run that it was for.
+    if (recovery && run.exit_code == 0) continue;
+    for (const auto& [host, state] : host_states(run)) {
+      if (state == event::name_of(event::HostState::restored)) continue;  // given back as it was
+      const bool done = state == event::name_of(event::HostState::done) && !recovery;
+      on_release.emplace(host, done && run.sha == plan.sha);
+    }
+    if (run.kind == "deploy" && run.sha == plan.sha)
+      for (const auto& [host, state] : named_hosts(run)) meant.insert(host);
+  }
+  std::vector<std::string> left;
+  bool any = false;
+  for (const auto& host : plan::target_hosts(plan)) {
+    if (meant.count(host) == 0) continue;
+    any = true;
+    const auto known = on_release.find(host);
+    if (known == on_release.end() || !known->second) left.push_back(host);
+  }
+  return any ? std::optional(left) : std::nullopt;
 }
 
 std::vector<std::string> drained_by(const plan::Plan& plan) {

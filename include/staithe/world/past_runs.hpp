@@ -61,6 +61,10 @@ struct Obstacle {
 /// that a run left out would find it out, and give it back so.
 Obstacle obstacle_to(store::Store& store, const plan::Plan& plan);
 
+/// Hosts of the plan that deploys of its commit were to bring to it and that, as the history tells, are not
+/// on it now: for --resume. None when no deploy of the commit is on record.
+std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan);
+
 /// "production/payments is locked by ann@build1 pid 4711 since 10:31:04 UTC: deploy (run ID)".
 std::string in_words(const store::LockInfo& lock);
 

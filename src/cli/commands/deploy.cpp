@@ -12,63 +12,22 @@
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include <map>
-#include <set>
 
 namespace staithe::cli {
 namespace {
 
 constexpr base::Duration read_patience{120'000};
 
-/// What the history says of each host: whether the newest run that changed it left it on the commit.
-struct Progress {
-  std::set<std::string> meant;             ///< hosts that some deploy of the commit was to bring to it
-  std::map<std::string, bool> on_release;  ///< only hosts that some run came to
-};
-
-Progress progress_of(store::Store& store, const plan::Plan& plan) {
-  Progress progress;
-  store::HistoryFilter filter;
-  filter.environment = plan.environment;
-  filter.service = plan.service;
-  for (const auto& run : store.history(filter, 200)) {
-    if (run.kind != "deploy" && run.kind != "rollback" && run.kind != "recover") continue;
-    if (!run.ended) continue;
-    // A recovery that went well wrote what it came to into the run that it was for.
-    if (run.kind == "recover" && run.exit_code == exit_done) continue;
-    for (const auto& [host, state] : world::host_states(run)) {
-      if (state == event::name_of(event::HostState::restored)) continue;  // given back as it was
-      const bool done = state == event::name_of(event::HostState::done) && run.kind != "recover";
-      progress.on_release.emplace(host, done && run.sha == plan.sha);
-    }
-    if (run.kind != "deploy" || run.sha != plan.sha) continue;
-    const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
-    if (!summary.is_object() || !summary.contains("hosts")) continue;
-    for (const auto& [host, known] : summary["hosts"].items()) progress.meant.insert(host);
-  }
-  return progress;
-}
-
 /// Hosts of the plan that runs of this commit were to bring to it and that are not on it now.
 std::string hosts_left(App& app, const Loaded& loaded, const plan::Plan& plan) {
   const auto store = open_store(app, loaded);
-  const auto progress = progress_of(*store, plan);
-  std::vector<std::string> left;
-  bool any = false;
-  for (const auto& host : plan::target_hosts(plan)) {
-    if (progress.meant.count(host) == 0) continue;
-    any = true;
-    const auto known = progress.on_release.find(host);
-    if (known == progress.on_release.end() || !known->second) left.push_back(host);
-  }
-  if (!any)
+  const auto left = world::left_behind(*store, plan);
+  if (!left)
     throw base::Error(base::ErrorCode::not_found,
                       fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
-  if (left.empty())
+  if (left->empty())
     throw base::Error(base::ErrorCode::conflict, fmt::format("no host is left behind {}", plan.release));
-  return base::join(left, ",");
+  return base::join(*left, ",");
 }
 
 /// Files of this machine, and of the commit that is deployed.

@@ -221,6 +221,24 @@ TEST_CASE("a recovery counts for the run that it was for, once it has ended") {
   CHECK(later[1].journal.ended_well("recover/drain"));
 }
 
+TEST_CASE("a resumed deploy is for hosts that the newest run that came to them did not leave on the commit") {
+  History past;
+  const auto left = [&] { return world::left_behind(past.store(), plan_of("deploy")); };
+  CHECK_FALSE(left().has_value());
+  past.begin("first", plan_of("deploy"));
+  past.end("first", 130, "untouched");
+  CHECK(left() == std::vector<std::string>{"web1"});
+  past.begin("second", plan_of("deploy"));
+  past.end("second", 0, "done");
+  CHECK(left()->empty());
+  past.begin("third", plan_of("deploy"));
+  past.end("third", 1, "restored");  // as the second left it
+  CHECK(left()->empty());
+  past.begin("fourth", plan_of("deploy"));
+  past.end("fourth", 1, "reverted");
+  CHECK(left() == std::vector<std::string>{"web1"});
+}
+
 TEST_CASE("what was chosen by earlier runs stands until another run of the service ends") {
   History past;
   const auto ended = [&] { return world::ended_runs(past.store(), "production", "payments"); };
