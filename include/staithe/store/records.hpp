@@ -17,8 +17,7 @@ using Time = std::chrono::time_point<std::chrono::system_clock, std::chrono::mil
 Time now();
 
 struct Settings {
-  /// How long one call may try, reconnecting included. A call that waits for another thread's call takes at
-  /// most about twice as long.
+  /// How long one call may try, reconnecting and waiting for other threads' calls included.
   base::Duration patience = std::chrono::seconds(10);
   /// A lock whose owner cannot be looked at (another machine, another container) counts as abandoned once
   /// it has not been heard from for this long.

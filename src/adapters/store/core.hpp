@@ -5,11 +5,44 @@
 
 #include "staithe/store/store.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 
 namespace staithe::store {
+
+/// Whose turn it is with the connection. Waiting for it ends with the scope: a call that hangs must not make
+/// others hang for longer than they may.
+class Turn {
+ public:
+  /// Throws base::Error{timeout} or {cancelled}.
+  void take(const base::Scope& scope, const std::string& where) {
+    constexpr std::chrono::milliseconds between_looks{50};
+    std::unique_lock lock(mutex_);
+    while (taken_) {
+      if (scope.cancelled()) throw base::Error(base::ErrorCode::cancelled, "stopped");
+      if (scope.expired())
+        throw base::Error(base::ErrorCode::timeout, where + ": another call is not done with the state yet");
+      changed_.wait_for(lock, std::min<base::Duration>(scope.left(), between_looks));
+    }
+    taken_ = true;
+  }
+  void give_back() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      taken_ = false;
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool taken_ = false;
+};
 
 /// What the parts of the Store share: the connection, one user at a time, and the two helpers around it.
 class Store::Core {
@@ -23,7 +56,8 @@ class Store::Core {
   }
   template <class F>
   auto run_within(const base::Scope& scope, Work work, F body) {
-    const std::lock_guard lock(mutex_);
+    turn_.take(scope, where());
+    const std::unique_ptr<Turn, GiveBack> taken(&turn_);
     return run_on(*database_, work, scope, std::move(body));
   }
   std::string where() const { return database_->where(); }
@@ -33,9 +67,12 @@ class Store::Core {
   const std::string writer;
 
  private:
+  struct GiveBack {
+    void operator()(Turn* turn) const noexcept { turn->give_back(); }
+  };
   void write_entries(std::span<PendingEntry* const> entries);
 
-  std::mutex mutex_;
+  Turn turn_;
   std::unique_ptr<Database> database_;
 
  public:

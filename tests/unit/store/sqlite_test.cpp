@@ -221,6 +221,31 @@ TEST_CASE("a busy file is waited for no longer than the patience, and a stop end
   CHECK(code_of([&] { store->begin_run(sample_run("run-1")); }) == ErrorCode::cancelled);
 }
 
+TEST_CASE("calls of other threads are waited for no longer than the patience either") {
+  const TempDirectory directory;
+  store::Settings settings;
+  settings.patience = std::chrono::milliseconds(500);
+  const auto store = store::Store::open_sqlite(directory.file(), settings);
+  const auto blocker = store::sqlite_database(directory.file());
+  const auto scope = base::Scope::lasting(std::chrono::seconds(30));
+  blocker->open(scope);
+  blocker->begin(scope);
+  const auto start = std::chrono::steady_clock::now();
+  std::atomic<int> timed_out{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i)
+    threads.emplace_back([&, i] {
+      const auto code = code_of([&] { store->begin_run(sample_run("run-" + std::to_string(i))); });
+      timed_out += code == ErrorCode::timeout ? 1 : 0;
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(timed_out == 12);
+  // One after the other would be six seconds.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(3));
+  blocker->rollback();
+  store->begin_run(sample_run("run-0"));
+}
+
 TEST_CASE("a file size limit is a full disk: a clear error, and nothing is lost") {
   const TempDirectory directory;
   const int status = test::in_child([&] {
