@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 
 namespace staithe::cli {
 namespace {
@@ -77,38 +76,30 @@ void give_schedules(LoadedSuites& loaded, const std::vector<std::string>& named,
 /// One reading of the files, and what its runs share.
 class Suites {
  public:
-  Suites(App& app, LoadedSuites loaded, store::Store* store)
-      : app_(app), loaded_(std::move(loaded)), store_(store) {}
+  Suites(App& app, LoadedSuites loaded) : app_(app), loaded_(std::move(loaded)) {}
 
   /// Connections and secrets are of one run: what is asked is how a customer would get through now, and a
   /// secret may have been changed since.
   verify::RunResult run(const checks::SuitePlan& part, const verify::Options& options,
-                        const std::vector<verify::Listener*>& listeners, bool& outdated) {
+                        const std::vector<verify::Listener*>& listeners) {
     world::CheckProbes probes(loaded_.survey, app_.redactor(), {}, directory_of(loaded_),
                               world::Secrets::Known::while_used);
-    auto result = verify::run(part, options, probes, store_, app_.redactor(), listeners);
-    outdated = !result.interrupted && release_changed();
-    return result;
+    return verify::run(part, options, probes, nullptr, app_.redactor(), listeners);
   }
 
- private:
-  /// A deploy has ended meanwhile: suites name the release that they expect.
+  /// A deploy has ended meanwhile: suites name the release that they expect. One thread.
   bool release_changed() {
-    if (!loaded_.project || store_ == nullptr) return false;
+    if (!loaded_.project) return false;
     const auto now = std::chrono::steady_clock::now();
-    {
-      const std::lock_guard lock(mutex_);
-      if (now < next_question_) return false;
-      next_question_ = now + between_questions;
-    }
+    if (now < next_question_) return false;
+    next_question_ = now + between_questions;
     const auto release = last_good_release(app_, loaded_);
     return !release.empty() && release != loaded_.plan.release;
   }
 
+ private:
   App& app_;
   LoadedSuites loaded_;
-  store::Store* store_;
-  std::mutex mutex_;
   std::chrono::steady_clock::time_point next_question_ = std::chrono::steady_clock::now() + between_questions;
 };
 
@@ -139,7 +130,7 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   return front;
 }
 
-watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
+watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
                               const std::function<std::unique_ptr<verify::Listener>()>& listener) {
   const auto& named = app.args().positionals;
   give_schedules(loaded, named, every);
@@ -147,12 +138,12 @@ watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration ever
   programme.plan = loaded.plan;
   programme.destinations = destinations_of(loaded);
   check_receivers(loaded, programme.destinations);
-  const auto suites = std::make_shared<Suites>(app, std::move(loaded), store);
-  programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options,
-                                     bool& outdated) {
+  const auto suites = std::make_shared<Suites>(app, std::move(loaded));
+  programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options) {
     const auto log = listener();
-    return suites->run(part, options, {log.get()}, outdated);
+    return suites->run(part, options, {log.get()});
   };
+  programme.outdated = [suites] { return suites->release_changed(); };
   return programme;
 }
 

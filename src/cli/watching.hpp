@@ -22,7 +22,7 @@ Front front_of(App& app, const LoadedSuites& loaded);
 
 /// What suites that were read are run as. `every`: how often those run that do not say it; zero: they are not
 /// watched. Throws FilesWrong, UsageError.
-watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every, store::Store* store,
+watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
                               const std::function<std::unique_ptr<verify::Listener>()>& listener);
 
 }  // namespace staithe::cli

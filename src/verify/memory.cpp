@@ -62,14 +62,19 @@ void Memory::take(Known& known, const PastRun& run, std::size_t window) {
   if (runs.size() > window) runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(window));
 }
 
-void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
+bool Memory::has_read(const std::string& key) const {
   const std::lock_guard lock(mutex_);
+  const auto found = known_.find(key);
+  return found != known_.end() && found->second.loaded;
+}
+
+void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
   // Check by check: all of a large suite at once would be the most that the process ever needs.
   for (const auto& suite : plan.suites)
     for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
       for (const auto& check : *part) {
-        const auto found = known_.find(check.key);
-        if (found != known_.end() && found->second.loaded) continue;
+        if (has_read(check.key)) continue;
+        // Without the lock: a store that hangs must not keep runs waiting.
         Known read;
         for (auto& [key, past] :
              past_runs(store.check_history_of(plan.environment, suite.name, check.key, suite.flaky.window)))
@@ -79,8 +84,9 @@ void Memory::load(store::Store& store, const checks::SuitePlan& plan) {
               store.tolerated_since(plan.environment, suite.name, check.key, check.text_id);
         read.text = mark_of(check.text_id);
         read.loaded = true;
-        // Runs since a reading that failed: the store may have some of them.
-        if (found != known_.end()) {
+        const std::lock_guard lock(mutex_);
+        // Runs meanwhile, or since a reading that failed: the store may have some of them.
+        if (const auto found = known_.find(check.key); found != known_.end()) {
           const auto last = read.runs.empty() ? Time{} : read.runs.back().time;
           for (const auto& run : found->second.runs)
             if (run.time > last) take(read, run, suite.flaky.window);

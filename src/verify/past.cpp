@@ -91,7 +91,7 @@ Past past_of(const std::vector<store::CheckRecord>& records, const std::string& 
   return past_of(runs, mark_of(text_id));
 }
 
-void remember(store::Store& store, const RunResult& run) {
+std::vector<store::CheckRecord> records_of(const RunResult& run) {
   std::vector<store::CheckRecord> records;
   for (const auto& suite : run.suites)
     for (const auto& one : suite.checks) {
@@ -112,7 +112,7 @@ void remember(store::Store& store, const RunResult& run) {
       record.excused_by = one.tolerated;
       records.push_back(std::move(record));
     }
-  store.record_checks(records);
+  return records;
 }
 
 std::vector<std::string> proposals(const RunResult& run) {

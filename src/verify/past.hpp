@@ -34,9 +34,6 @@ Past past_of(const std::vector<store::CheckRecord>& records, const std::string& 
 /// Newest first as the store has them, to each check's runs, oldest first.
 std::map<std::string, std::vector<PastRun>> past_runs(const std::vector<store::CheckRecord>& records);
 
-/// Writes down what this run found. Throws base::Error.
-void remember(store::Store& store, const RunResult& run);
-
 /// Checks whose flips reach their suite's limit, in words.
 std::vector<std::string> proposals(const RunResult& run);
 

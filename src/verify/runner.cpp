@@ -108,7 +108,7 @@ class Run {
     if (options_.memory != nullptr) options_.memory->add(run_);
     if (history_ != nullptr) {
       try {
-        remember(*history_, run_);
+        history_->record_checks(records_of(run_));
       } catch (const base::Error& error) {
         run_.history_trouble = error.what();
       }

@@ -132,7 +132,6 @@ void Board::missed(const std::string& name, std::size_t times) {
 
 Told Board::ended(const verify::RunResult& run) {
   const std::lock_guard lock(mutex_);
-  known_.history_trouble = cleaned(run.history_trouble);
   std::vector<const SuiteState*> changed;
   for (const auto& result : run.suites)
     if (auto* suite = find(result.suite->name)) {

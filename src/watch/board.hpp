@@ -40,7 +40,7 @@ class Board {
   /// Between runs: silence and reminders. `units`: names of suites that run together.
   Told between_runs(const std::vector<std::vector<std::string>>& units);
   void files_trouble(std::string why);
-  void history_trouble(const std::string& why);  ///< until a run could keep its results
+  void history_trouble(const std::string& why);  ///< until it is called with ""
   void notes_trouble(const std::string& why);    ///< until it is called with ""
   void lock_trouble(std::string why);
 

@@ -29,7 +29,7 @@ Claim::State Claim::confirm() {
   if (state() != State::unsure) return state();
   try {
     if (!lock_->confirm()) lose();
-  } catch (const base::Error&) {
+  } catch (const std::exception&) {
     // It cannot be asked: as unsure as before.
   }
   return state();

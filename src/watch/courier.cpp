@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace staithe::watch {
 namespace {
@@ -81,21 +82,31 @@ class Courier::Desk {
     return lost;
   }
 
+  void welcome(std::vector<Destination> destinations) {
+    const std::lock_guard lock(mutex_);
+    for (auto& destination : destinations) {
+      const auto name = destination.name;
+      if (const auto route = routes_.find(name); route != routes_.end())
+        route->second->redirect(std::move(destination));
+      else
+        routes_.emplace(name, std::make_unique<Route>(std::move(destination), ways_, tally_));
+    }
+  }
+
   Events redirect(std::vector<Destination> destinations) {
-    std::map<std::string, std::unique_ptr<Route>> routes, gone;
+    std::set<std::string> names;
+    for (const auto& one : destinations) names.insert(one.name);
+    welcome(std::move(destinations));
+    std::map<std::string, std::unique_ptr<Route>> gone;
     {
       const std::lock_guard lock(mutex_);
-      for (auto& destination : destinations) {
-        const auto name = destination.name;
-        auto old = routes_.extract(name);
-        if (old.empty()) {
-          routes.emplace(name, std::make_unique<Route>(std::move(destination), ways_, tally_));
-          continue;
+      for (auto route = routes_.begin(); route != routes_.end();)
+        if (const auto next = std::next(route); names.count(route->first) == 0) {
+          gone.insert(routes_.extract(route));
+          route = next;
+        } else {
+          route = next;
         }
-        old.mapped()->redirect(std::move(destination));
-        routes.insert(std::move(old));
-      }
-      gone = std::exchange(routes_, std::move(routes));
     }
     Events lost;
     for (auto& [name, route] : gone) {
@@ -163,6 +174,9 @@ void Courier::end() {
 }
 std::vector<Courier::Event> Courier::add(const std::vector<Message>& messages) {
   return desk_->add(messages);
+}
+void Courier::welcome(std::vector<Destination> destinations) {
+  desk_->welcome(std::move(destinations));
 }
 std::vector<Courier::Event> Courier::redirect(std::vector<Destination> destinations) {
   return desk_->redirect(std::move(destinations));

@@ -44,10 +44,10 @@ Route::~Route() {
 }
 
 void Route::end() {
-  cut_.request();
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
+    cut_->request();
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -72,6 +72,10 @@ std::optional<Message> Route::add(Message message) {
 void Route::redirect(Destination destination) {
   {
     const std::lock_guard lock(mutex_);
+    if (destination == destination_) return;
+    auto next = std::make_shared<base::Cancel>();
+    cut_->request();
+    cut_ = ending_ ? cut_ : std::move(next);
     destination_ = std::move(destination);
     not_before_ = {};
     pause_ = base::Duration{0};
@@ -116,26 +120,41 @@ void Route::work() {
     }
     const auto destination = destination_;
     const auto message = waiting_.front().message;
+    const auto cut = cut_;
     in_hand_ = true;
     lock.unlock();
-    auto outcome = attempt(destination, message);
+    auto outcome = attempt(destination, message, *cut);
     lock.lock();
     in_hand_ = false;
-    // Cut off: it waits for the next process.
-    if (ending_ && outcome.event.kind != Courier::Event::Kind::delivered) return;
+    if (cut->requested() && outcome.event.kind != Courier::Event::Kind::delivered) {
+      // It waits for the next process, or is tried where the destination is by now: what the old address had
+      // to say counts no more.
+      if (ending_) return;
+      continue;
+    }
     settle(outcome);
     lock.unlock();
-    ways_.happened(outcome.event);
+    happened(outcome.event);
     lock.lock();
   }
 }
 
-Route::Outcome Route::attempt(const Destination& destination, const Message& message) {
+/// Whoever listens may fail, for want of memory or whatever else: what waits is delivered all the same.
+void Route::happened(const Courier::Event& event) noexcept {
+  try {
+    ways_.happened(event);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+Route::Outcome Route::attempt(const Destination& destination, const Message& message,
+                              const base::Cancel& cut) {
   using Kind = Courier::Event::Kind;
   Outcome outcome{
       {Kind::delivered, destination.name, message.incident.id, std::string(name_of(message.kind)), ""}};
   try {
-    send(destination, message);
+    send(destination, message, cut);
     return outcome;
   } catch (const Refused& error) {
     outcome.refused = true;
@@ -147,8 +166,8 @@ Route::Outcome Route::attempt(const Destination& destination, const Message& mes
   return outcome;
 }
 
-void Route::send(const Destination& destination, const Message& message) {
-  const auto scope = base::Scope::lasting(patience, &cut_);
+void Route::send(const Destination& destination, const Message& message, const base::Cancel& cut) {
+  const auto scope = base::Scope::lasting(patience, &cut);
   const auto secret = ways_.secret(destination.secret, scope);
   http::Request request;
   request.method = "POST";

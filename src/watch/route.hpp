@@ -30,7 +30,8 @@ class Route {
   static constexpr std::size_t most_waiting = 1000;
   /// What has gone for it: the oldest, when too many wait.
   std::optional<Message> add(Message message);
-  /// The same name, and perhaps another address: what waits is tried there at once.
+  /// The same name, and perhaps another address: what waits is tried there at once, and an attempt at the old
+  /// one is cut off. It may have been received there all the same.
   void redirect(Destination destination);
   /// Cuts off an attempt in hand, whose message goes on waiting. Twice is as once.
   void end();
@@ -51,8 +52,9 @@ class Route {
   };
 
   void work();
-  Outcome attempt(const Destination& destination, const Message& message);
-  void send(const Destination& destination, const Message& message);
+  Outcome attempt(const Destination& destination, const Message& message, const base::Cancel& cut);
+  void send(const Destination& destination, const Message& message, const base::Cancel& cut);
+  void happened(const Courier::Event& event) noexcept;
   /// Of the first that waits: it stays while it is in hand.
   void settle(Outcome& outcome);
 
@@ -66,7 +68,8 @@ class Route {
   base::Duration pause_{0};
   std::string trouble_;
   bool in_hand_ = false, ending_ = false;
-  base::Cancel cut_;
+  /// Of the attempt in hand, or the next one; another one for each address.
+  std::shared_ptr<base::Cancel> cut_ = std::make_shared<base::Cancel>();
   std::thread thread_;
 };
 

@@ -2,13 +2,33 @@
 
 #include "staithe/base/error.hpp"
 
+#include <exception>
 #include <utility>
 
 namespace staithe::watch {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::chrono::seconds between_looks{1};
 constexpr std::chrono::seconds before_another_try{5};
+constexpr std::chrono::seconds at_the_end{10};
+
+/// The store is away, or has no room: what it could not take today it may take tomorrow.
+bool may_pass(const std::exception& error) {
+  const auto* ours = dynamic_cast<const base::Error*>(&error);
+  if (ours == nullptr) return true;
+  switch (ours->code()) {
+    case base::ErrorCode::timeout:
+    case base::ErrorCode::io:
+    case base::ErrorCode::connect:
+    case base::ErrorCode::resolve:
+    case base::ErrorCode::cancelled:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -38,34 +58,78 @@ void Scribe::changed(const std::vector<std::string>& suites) {
   woken_.notify_all();
 }
 
+void Scribe::found(Records results) {
+  if (!ways_.keep) return;
+  {
+    const std::lock_guard lock(mutex_);
+    backlog_.add(std::move(results));
+  }
+  woken_.notify_all();
+}
+
 void Scribe::work() {
   std::unique_lock lock(mutex_);
-  base::SteadyTime not_before{};
+  base::SteadyTime not_before{}, give_up_at = base::SteadyTime::max();
   for (;;) {
-    const auto may = [&] { return changed_ && (ending_ || std::chrono::steady_clock::now() >= not_before); };
+    const auto may = [&] {
+      return (changed_ || !backlog_.empty()) && (ending_ || Clock::now() >= not_before);
+    };
     woken_.wait_for(lock, between_looks, [&] { return ending_ || may(); });
-    const bool last = ending_, wanted = may();
-    std::set<std::string> suites;
-    if (wanted) {
-      suites.swap(suites_);
-      changed_ = false;
+    if (ending_) give_up_at = std::min(give_up_at, Clock::now() + at_the_end);
+    const bool last = ending_;
+    Load load;
+    if (may()) {
+      load.notes = std::exchange(changed_, false);
+      load.suites.swap(suites_);
+      load.results = backlog_.take();
     }
     lock.unlock();
-    look();
-    const bool done = !wanted || write(suites);
-    lock.lock();
-    if (!done) {
-      suites_.merge(suites);
-      changed_ = true;
-      not_before = std::chrono::steady_clock::now() + before_another_try;
+    try {
+      carry(load);
+    } catch (const std::exception&) {
+      // Trouble could not even be told, for want of memory: what is left of the load is tried again.
+      notes_trouble_ = "it could not be told why";
     }
-    if (last) return;
+    lock.lock();
+    const bool done = !load.notes && load.results.empty();
+    if (!done) {
+      suites_.merge(load.suites);
+      changed_ = changed_ || load.notes;
+      backlog_.put_back(std::move(load.results));
+      not_before = Clock::now() + before_another_try;
+    }
+    const bool over = last && (!done || (!changed_ && backlog_.empty()) || Clock::now() > give_up_at);
+    if (over) backlog_.give_up();
+    const auto lost = backlog_.take_lost();
+    if (lost > 0) {
+      lock.unlock();
+      tell(history_trouble_.empty() ? "there was no time for it" : history_trouble_, lost);
+      lock.lock();
+    }
+    if (over) return;
   }
 }
 
+void Scribe::carry(Load& load) {
+  look();
+  if (load.notes && !write(load.suites)) {
+    // Who has no ear for the one has none for the other: that is not tried for another while.
+    if (!load.results.empty()) tell(notes_trouble_, 0);
+    return;
+  }
+  load.notes = false;
+  keep(load.results);
+}
+
 void Scribe::look() {
-  const auto now = claim_.confirm();
-  if (std::exchange(known_, now) != now) ways_.claim(now);
+  try {
+    const auto now = claim_.confirm();
+    if (known_ != now) ways_.claim(now);
+    known_ = now;
+  } catch (const std::exception& error) {
+    notes_trouble_ = error.what();
+    ways_.trouble(notes_trouble_);
+  }
 }
 
 bool Scribe::write(const std::set<std::string>& suites) {
@@ -73,18 +137,60 @@ bool Scribe::write(const std::set<std::string>& suites) {
   if (claim_.state() == Claim::State::lost) return true;
   try {
     ways_.write(ways_.notes(suites));
-  } catch (const base::Error& error) {
-    if (error.code() == base::ErrorCode::conflict) {
+  } catch (const std::exception& error) {
+    const auto* ours = dynamic_cast<const base::Error*>(&error);
+    if (ours != nullptr && ours->code() == base::ErrorCode::conflict) {
       claim_.lose();
       look();
       return true;
     }
-    troubled_ = true;
-    ways_.trouble(error.what());
+    notes_trouble_ = error.what();
+    ways_.trouble(notes_trouble_);
     return false;
   }
-  if (std::exchange(troubled_, false)) ways_.trouble("");
+  if (!std::exchange(notes_trouble_, {}).empty()) ways_.trouble("");
   return true;
+}
+
+Scribe::Took Scribe::offer(const Records& results, std::string& why) {
+  try {
+    ways_.keep(results);
+    return Took::all;
+  } catch (const std::exception& error) {
+    why = error.what();
+    return may_pass(error) ? Took::later : Took::never;
+  }
+}
+
+void Scribe::keep(std::deque<Records>& runs) {
+  if (claim_.state() == Claim::State::lost) runs.clear();
+  if (runs.empty()) return;
+  Records all;
+  for (const auto& run : runs) all.insert(all.end(), run.begin(), run.end());
+  std::string why;
+  auto took = offer(all, why);
+  if (took == Took::all) runs.clear();
+  // One of them is what nobody can take: that one is left out, not those around it.
+  std::size_t lost = 0;
+  while (took != Took::later && !runs.empty()) {
+    took = offer(runs.front(), why);
+    if (took == Took::later) break;
+    if (took == Took::never) lost += runs.front().size();
+    runs.pop_front();
+  }
+  tell(took == Took::later || lost > 0 ? why : "", lost);
+}
+
+void Scribe::tell(const std::string& why, std::size_t lost) {
+  const bool told = history_trouble_.empty() == why.empty();
+  history_trouble_ = why;
+  if (told && lost == 0) return;
+  try {
+    ways_.history(why, lost);
+  } catch (const std::exception&) {
+    // Out of memory, most likely: there is no other way to say it.
+    return;
+  }
 }
 
 }  // namespace staithe::watch

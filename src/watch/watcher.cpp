@@ -1,5 +1,6 @@
 #include "staithe/watch/watcher.hpp"
 
+#include "archive.hpp"
 #include "board.hpp"
 
 #include "staithe/base/error.hpp"
@@ -23,8 +24,6 @@ using Names = std::vector<std::string>;
 
 constexpr std::chrono::milliseconds longest_sleep{250};
 constexpr std::chrono::seconds between_looks{1};
-constexpr std::chrono::hours between_prunings{1};
-constexpr std::size_t kept_records = 500;
 
 Names names_of(const checks::SuitePlan& plan, const std::vector<std::size_t>& indices) {
   Names names;
@@ -64,9 +63,12 @@ struct Office {
     board.deliver_by(&courier);
   }
   ~Office() {
+    end();
+    board.deliver_by(nullptr);
+  }
+  void end() {
     courier.end();
     scribe.end();
-    board.deliver_by(nullptr);
   }
   Office(const Office&) = delete;
   Office& operator=(const Office&) = delete;
@@ -82,6 +84,7 @@ class Watcher::Loop {
       : settings_(std::move(settings)),
         board_(settings_, first.plan.environment),
         claim_(settings_.lock, settings_.unsure_for),
+        archive_(settings_.store, first.plan.environment),
         free_(settings_.at_once),
         office_(first.destinations, telling(), claim_, writing(first.plan.environment), board_) {
     use(std::move(first));
@@ -165,8 +168,43 @@ class Watcher::Loop {
             [this, environment](const Scribe::Notes& notes) {
               if (settings_.store != nullptr) settings_.store->keep_notes(environment, notes, claim_.info());
             },
-            [this](const std::string& why) { board_.notes_trouble(why); },
-            [this](Claim::State state) { claim_changed(state); }};
+            [this](const std::string& why) { notes_trouble(why); },
+            [this](Claim::State state) { claim_changed(state); },
+            settings_.store == nullptr ? std::function<void(const Records&)>()
+                                       : [this](const Records& results) { keep(results); },
+            [this](const std::string& why, std::size_t lost) { history_trouble(why, lost); }};
+  }
+
+  /// Said when it begins and when it is over: it is tried again every few seconds.
+  void notes_trouble(const std::string& why) {
+    board_.notes_trouble(why);
+    if (why.empty())
+      note("notes", {{"state", "kept again"}});
+    else if (!std::exchange(notes_troubled_, true))
+      note("notes", {{"state", "not kept"}, {"reason", why}});
+    if (why.empty()) notes_troubled_ = false;
+  }
+
+  void history_trouble(const std::string& why, std::size_t lost) {
+    board_.history_trouble(why);
+    std::vector<std::pair<std::string, std::string>> facts{{"state", lost > 0      ? "left out"
+                                                                     : why.empty() ? "kept again"
+                                                                                   : "not kept"}};
+    if (lost > 0) facts.emplace_back("results", std::to_string(lost));
+    if (!why.empty()) facts.emplace_back("reason", why);
+    note("history", std::move(facts));
+  }
+
+  /// In the scribe's thread. Throws base::Error, and is then called again with the same.
+  void keep(const Records& results) {
+    const auto use = in_use();
+    if (archive_.keep(results, use->programme.plan)) history_trouble("", 0);
+    if (use->programme.outdated && use->programme.outdated()) reload();
+  }
+
+  std::shared_ptr<InUse> in_use() const {
+    const std::lock_guard lock(mutex_);
+    return in_use_;
   }
 
   void claim_changed(Claim::State state) {
@@ -192,15 +230,14 @@ class Watcher::Loop {
   void use(Programme programme) {
     Names names;
     for (const auto& destination : programme.destinations) names.push_back(destination.name);
-    // What this ends is still told to those who are gone from the files, or it is said that it cannot be.
+    // New ones are there before anybody is told by the new files, and old ones until nobody is told by the
+    // old ones. What this ends is still told to those who are gone, or it is said that it cannot be.
+    office_.courier.welcome(programme.destinations);
     const auto told = board_.place(programme.plan, names);
     for (const auto& event : office_.courier.redirect(programme.destinations)) note(event);
-    if (settings_.store != nullptr) {
-      try {
-        memory_.load(*settings_.store, programme.plan);
-      } catch (const base::Error& error) {
-        board_.history_trouble(error.what());
-      }
+    if (const auto why = archive_.load(programme.plan); !why.empty()) {
+      board_.history_trouble(why);
+      note("history", {{"state", "not read"}, {"reason", why}});
     }
     {
       const std::lock_guard lock(mutex_);
@@ -342,18 +379,15 @@ class Watcher::Loop {
     options.suites_at_once = slots;
     options.soft = settings_.soft;
     options.hard = settings_.hard;
-    options.memory = &memory_;
+    options.memory = &archive_.memory();
     board_.began(names);
     Told told;
     try {
       options.run_id = verify::new_run_id(store::now());
-      bool outdated = false;
-      const auto run = use.programme.run(part, options, outdated);
+      const auto run = use.programme.run(part, options);
       // What a stop has cut short says nothing about the system.
       told = run.interrupted ? board_.broke_off(names, "") : board_.ended(run);
-      if (outdated) reload();
-      if (!run.history_trouble.empty())
-        note("history", {{"state", "not kept"}, {"reason", run.history_trouble}});
+      office_.scribe.found(verify::records_of(run));
     } catch (const std::exception& error) {
       const auto why = settings_.ways.clean(error.what());
       told = board_.broke_off(names, "the run broke off: " + why);
@@ -361,27 +395,6 @@ class Watcher::Loop {
     }
     tell(told);
     office_.scribe.changed(names);
-    prune(part);
-  }
-
-  /// The history of suites that run all day is kept as long as it says something.
-  void prune(const checks::SuitePlan& part) {
-    if (settings_.store == nullptr) return;
-    for (const auto& suite : part.suites) {
-      {
-        const std::lock_guard lock(mutex_);
-        auto& last = pruned_[suite.name];
-        if (last != base::SteadyTime{} && Clock::now() - last < between_prunings) continue;
-        last = Clock::now();
-      }
-      try {
-        settings_.store->prune_checks(
-            part.environment, suite.name,
-            std::max<std::size_t>(kept_records, 2 * std::size_t{suite.flaky.window}));
-      } catch (const base::Error& error) {
-        board_.history_trouble(error.what());
-      }
-    }
   }
 
   void end() {
@@ -394,24 +407,26 @@ class Watcher::Loop {
     }
     for (auto& thread : threads_) thread.join();
     threads_.clear();
+    if (reader_.joinable()) reader_.join();
     office_.scribe.changed();
+    office_.end();
   }
 
   Settings settings_;
   Board board_;
   Claim claim_;
-  verify::Memory memory_;
+  Archive archive_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::shared_ptr<InUse> in_use_;
   std::set<std::string> running_;
   std::size_t free_;
   bool outdated_ = false, reading_ = false, read_done_ = false;
-  std::map<std::string, base::SteadyTime> pruned_;
   std::list<std::thread> threads_;
   std::vector<std::thread::id> done_;
   std::thread reader_;
   std::string last_status_;
+  bool notes_troubled_ = false;  ///< the scribe's
   /// Destroyed first: its threads call what is above.
   Office office_;
 };

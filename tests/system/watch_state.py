@@ -11,6 +11,94 @@ import other_state
 import watch_sandbox
 
 
+MANY = """suite: many-%(number)s
+schedule: every 2s
+alert: {after: 1}
+steps:
+  - name: health
+    get: http://127.0.1.2:%(port)s/health
+    expect: 200
+"""
+
+
+class Many(watch_sandbox.WatchTest):
+    """Forty suites and a state that hangs: nobody waits for it, and what they found is there afterwards."""
+
+    def stays_well(self, hang, go_on, rows, env=None):
+        names = [f"many-{number}" for number in range(40)]
+        for number, name in enumerate(names):
+            self.suite(name, MANY, number=number)
+        run = self.begin(*names, env=env)
+        self.until(lambda status, _: status == 200, run)
+        hang()
+        seen, deadline = [], time.monotonic() + 25
+        while time.monotonic() < deadline:
+            status, body = self.get()
+            seen.append((status, json.loads(body)["reasons"] if status else "no answer"))
+            time.sleep(0.5)
+        page = self.get("/")[1]
+        go_on()
+        self.assertEqual([one for one in seen if one[0] != 200], [])
+        self.assertIn("Results are not kept", page)
+        self.assertTrue(harness.await_true(lambda: "Results are not kept" not in self.get("/")[1], 40), self.get("/")[1])
+        self.assertEqual(self.told("/v2/enqueue"), [])
+        run.signal(signal.SIGTERM)
+        ended = run.wait(40)
+        self.assertEqual(ended.code, 143, str(ended))
+        log = [json.loads(line) for line in ended.out.splitlines()]
+        for event in ("notes", "history"):
+            self.assertEqual([one["state"] for one in log if one.get("event") == event], ["not kept", "kept again"])
+        found = [one for one in log if one["type"] == "check"]
+        self.assertGreater(len(found), 40 * 8)
+        self.assertEqual(rows("SELECT count(*) FROM staithe_checks"), len(found))
+
+    def test_file_that_somebody_keeps_locked(self):
+        databases = []
+        self.addCleanup(lambda: [one.close() for one in databases])
+
+        def lock():
+            databases.append(self.sandbox.state())
+            databases[0].execute("BEGIN IMMEDIATE")
+
+        self.stays_well(lock, lambda: databases[0].execute("ROLLBACK"), lambda sql: self.sandbox.rows(sql)[0][0])
+
+    def test_server_that_hangs(self):
+        if not other_state.postgres_program("initdb") or not other_state.postgres_program("psql"):
+            self.skipTest("no PostgreSQL")
+        server = other_state.PostgresServer()
+        self.addCleanup(server.stop)
+        self.sandbox.edited("  production:\n", "  production:\n    state: postgres env STATE_URL\n", "staithe.yml")
+        self.addCleanup(server.go_on)
+        self.stays_well(server.hang, server.go_on, lambda sql: int(server.rows(sql)[0]), {"STATE_URL": server.url})
+
+
+    def test_terminal_that_goes_away_while_what_is_left_is_written(self):
+        """After SIGTERM a hang-up is no second wish to stop: what was found is written first."""
+        if not other_state.postgres_program("initdb") or not other_state.postgres_program("psql"):
+            self.skipTest("no PostgreSQL")
+        server = other_state.PostgresServer()
+        self.addCleanup(server.stop)
+        self.sandbox.edited("  production:\n", "  production:\n    state: postgres env STATE_URL\n", "staithe.yml")
+        self.suite("many-0", MANY, number=0)
+        run = self.begin("many-0", env={"STATE_URL": server.url})
+        self.until(lambda status, _: status == 200, run)
+        self.addCleanup(server.go_on)
+        server.hang()
+        ran = len([one for one in self.log(run) if one["type"] == "check"])
+        self.assertTrue(harness.await_true(lambda: len([one for one in self.log(run) if one["type"] == "check"]) > ran, 20))
+        run.signal(signal.SIGTERM)
+        time.sleep(1)
+        run.signal(signal.SIGHUP)
+        time.sleep(1)
+        self.assertTrue(run.alive(), "it did not wait for what is left to be written")
+        server.go_on()
+        ended = run.wait(40)
+        self.assertEqual(ended.code, 143, str(ended))
+        found = [one for one in map(json.loads, ended.out.splitlines()) if one["type"] == "check"]
+        self.assertEqual(server.rows("SELECT count(*) FROM staithe_checks"), [str(len(found))])
+        self.assertEqual(server.rows("SELECT count(*) FROM staithe_locks"), ["0"])
+
+
 class State(watch_sandbox.WatchTest):
     def setUp(self):
         super().setUp()

@@ -38,7 +38,7 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 class Memory {
  public:
   /// Reads what the store knows of a plan's checks that was not read yet. Throws base::Error: what could not
-  /// be read then is read by the next call.
+  /// be read then is read by the next call. Runs go on beside it. One call at a time.
   void load(store::Store& store, const checks::SuitePlan& plan);
   void add(const RunResult& run);
   /// Of a check by its key, oldest first.
@@ -53,6 +53,7 @@ class Memory {
     std::uint64_t text = 0;  ///< of tolerated_since
     bool loaded = false;
   };
+  bool has_read(const std::string& key) const;
   static void take(Known& known, const PastRun& run, std::size_t window);
 
   mutable std::mutex mutex_;

@@ -16,6 +16,8 @@ struct Destination {
   Kind kind = Kind::slack;
   plan::SecretRef secret;  ///< slack: the webhook's URL; pagerduty: the routing key
   std::string url;         ///< pagerduty: where events go
+
+  bool operator==(const Destination&) const = default;
 };
 
 /// Delivers alerts, to each destination in a thread of its own and in order, again and again while a
@@ -58,7 +60,9 @@ class Courier {
   /// Returns at once. What is for somebody who is not declared any more is given up, and what too many came
   /// after: those are returned.
   std::vector<Event> add(const std::vector<Message>& messages);
-  /// Other destinations. What waits for one that is gone is given up, and returned.
+  /// These are destinations too from now on, those of a name that is known at their new address.
+  void welcome(std::vector<Destination> destinations);
+  /// These are the destinations, and no others. What waits for one that is gone is given up, and returned.
   std::vector<Event> redirect(std::vector<Destination> destinations);
   Standing standing() const;
 

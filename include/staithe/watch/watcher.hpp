@@ -19,11 +19,12 @@ namespace staithe::watch {
 struct Programme {
   checks::SuitePlan plan;
   std::vector<Destination> destinations;
-  /// Runs a part of the plan; called from several threads at once, never for one suite at the same time.
-  /// `outdated` comes back true when something has changed that the files are read for: they are read anew.
-  std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options,
-                                  bool& outdated)>
-      run;
+  /// Runs a part of the plan; called from several threads at once, never for one suite at the same time. What
+  /// it found is kept by the watcher, which waits for no store meanwhile.
+  std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options)> run;
+  /// Whether something has changed that the files are read for: they are read anew. Asked by the thread that
+  /// writes, whenever results were kept; may block as the store does. Empty: nothing has.
+  std::function<bool()> outdated;
 };
 
 /// Reads the files again. What is wrong with them is thrown as std::exception, in words for people.
@@ -64,7 +65,9 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  /// Blocks until `soft`, and then until every run in hand has cleaned up.
+  /// Blocks until `soft`, and then until every run in hand has cleaned up, what is left is written and every
+  /// thread has ended: none of the ways is called any more. A store that hangs delays that by twice its
+  /// patience at the most.
   void run();
   /// The files are read anew soon; what is wrong with them leaves the old ones in use. Any thread.
   void reload();

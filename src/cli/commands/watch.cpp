@@ -87,7 +87,7 @@ int run_watch(App& app) {
   }
   WatchLog log(app);
   const auto made_of = [&](LoadedSuites read) {
-    return programme_of(app, std::move(read), every, store.get(), [&log] { return log.listener(); });
+    return programme_of(app, std::move(read), every, [&log] { return log.listener(); });
   };
   auto service = watch::ServiceManager::from_environment();
   auto settings = settings_of(app, loaded, store.get(), log);

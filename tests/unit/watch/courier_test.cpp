@@ -116,3 +116,38 @@ TEST_CASE("courier: a destination that is away for long keeps nothing else from 
   CHECK(left.find("\"large-0\"") == std::string::npos);
   CHECK(left.find("large-498") < left.find("large-499"));
 }
+
+TEST_CASE("courier: at another address it is tried at once, and what the old one had to say counts no more") {
+  Server silent([](const std::string&) { return ""; });
+  Server server([](const std::string&) { return accepted; });
+  Seen told;
+  auto ways = quiet_ways();
+  ways.secret = [](const auto&, const auto&) { return std::string("key"); };
+  ways.happened = [&](const watch::Courier::Event& event) {
+    told.add(event.incident +
+             (event.kind == watch::Courier::Event::Kind::delivered ? " delivered" : " failed"));
+  };
+  watch::Courier courier({pager("a", silent.url())}, ways);
+  courier.add({message_for("one", {"a"})});
+  REQUIRE(await([&] { return !silent.requests().empty(); }));
+  // Reading the files again without a change to this is no reason to begin anew.
+  CHECK(courier.redirect({pager("a", silent.url())}).empty());
+  CHECK_FALSE(told.wait_for("one failed", 300ms));
+  CHECK(silent.requests().size() == 1);
+  // An attempt lasts ten seconds.
+  CHECK(courier.redirect({pager("a", server.url())}).empty());
+  CHECK(told.wait_for("one delivered", 5s));
+  CHECK(told.all().size() == 1);
+  CHECK(courier.standing().failed == 0);
+}
+
+TEST_CASE("courier: who is new is there before those who are gone have left") {
+  auto ways = quiet_ways();
+  ways.may_send = [] { return false; };
+  const std::string nowhere = "http://127.0.0.1:1/";
+  watch::Courier courier({pager("old", nowhere)}, ways);
+  courier.welcome({pager("new", nowhere)});
+  CHECK(courier.add({message_for("one", {"new"}), message_for("two", {"old"})}).empty());
+  CHECK(named(courier.redirect({pager("new", nowhere)})) == std::vector<std::string>{"old two"});
+  CHECK(courier.standing().waiting == 1);
+}

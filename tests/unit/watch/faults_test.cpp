@@ -1,43 +1,17 @@
 #include "board.hpp"
 #include "claim.hpp"
-#include "scenes.hpp"
+#include "hanging.hpp"
 #include "unit/http/server.hpp"
-
-#include <sqlite3.h>
 
 using namespace std::chrono_literals;
 using namespace scenes;
 
 namespace {
 
-/// While it lives, whoever writes to the store waits.
-class Hanging {
- public:
-  explicit Hanging(const std::string& file) {
-    REQUIRE(::sqlite3_open(file.c_str(), &database_) == SQLITE_OK);
-    ::sqlite3_busy_timeout(database_, 10'000);
-    REQUIRE(::sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
-  }
-  ~Hanging() { ::sqlite3_close(database_); }
-  Hanging(const Hanging&) = delete;
-  Hanging& operator=(const Hanging&) = delete;
-
- private:
-  sqlite3* database_ = nullptr;
-};
-
 checks::Suite at_once(const std::string& name, base::Duration every) {
   auto made = scheduled(name, every);
   made.alert.after = 1;
   return made;
-}
-
-void change(const std::string& file, const char* sql) {
-  sqlite3* database = nullptr;
-  REQUIRE(::sqlite3_open(file.c_str(), &database) == SQLITE_OK);
-  ::sqlite3_busy_timeout(database, 10'000);
-  CHECK(::sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
-  ::sqlite3_close(database);
 }
 
 /// A watch of one suite on a store of its own, whose first run breaks off and whose second hangs: first it
@@ -102,12 +76,6 @@ class Watching {
   std::atomic<int> runs_{0};
   std::thread thread_;
 };
-
-std::string note_of(store::Store& store, const std::string& name) {
-  const auto notes = store.notes("production");
-  const auto found = notes.find(name);
-  return found == notes.end() ? "" : found->second;
-}
 
 }  // namespace
 

@@ -113,7 +113,7 @@ using Run = std::function<void(const checks::SuitePlan& part, const verify::Opti
 inline watch::Programme programme(checks::SuitePlan plan, Run run) {
   watch::Programme made;
   made.plan = std::move(plan);
-  made.run = [run = std::move(run)](const checks::SuitePlan& part, const verify::Options& options, bool&) {
+  made.run = [run = std::move(run)](const checks::SuitePlan& part, const verify::Options& options) {
     run(part, options);
     verify::RunResult result;
     result.interrupted = true;

@@ -115,12 +115,11 @@ TEST_CASE("watcher: an incident of a suite that was taken away during a pause en
 
 TEST_CASE("watcher: trouble with the history is shown without secrets") {
   watch::Settings settings;
-  settings.ways.clean = [](const std::string&) { return std::string("cleaned"); };
+  settings.ways.clean = [](const std::string& text) { return std::string(text.empty() ? "" : "cleaned"); };
   watch::Board board(settings, "production");
   board.history_trouble("postgres://me:secret@db");
   CHECK(board.overview().history_trouble == "cleaned");
-  verify::RunResult run;
-  run.history_trouble = "postgres://me:secret@db";
-  board.ended(run);
+  board.history_trouble("");
+  board.notes_trouble("postgres://me:secret@db");
   CHECK(board.overview().history_trouble == "cleaned");
 }
