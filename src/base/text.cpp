@@ -107,6 +107,13 @@ std::string bytes_text(unsigned long long bytes) {
   return fmt::format("{:.1f} {}", value, units[unit]);
 }
 
+std::string shortened(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  std::size_t end = most - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 bool wildcard_match(std::string_view pattern, std::string_view text) {
   // Only the last '*' ever needs to be tried again, so this takes |pattern| * |text| steps at worst.
   constexpr std::size_t none = std::string_view::npos;

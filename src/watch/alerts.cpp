@@ -2,6 +2,8 @@
 
 #include "incident_json.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,11 @@ using nlohmann::json;
 using Kind = Incident::Kind;
 using Policies = std::map<std::string, const checks::Suite*>;
 
-constexpr std::size_t most_details = 10;
+constexpr std::size_t most_details = 10, most_blocked = 50;
+/// Of what strangers wrote: who wants all of it looks at the run.
+constexpr std::size_t longest_text = 1000, shortest_text = 200;
+/// What a note of the store holds with ease.
+constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
 
 bool is_cause(const CheckState& check) {
   return check.blocking && (check.verdict == Verdict::fail || check.verdict == Verdict::error ||
@@ -24,24 +30,41 @@ bool is_cause(const CheckState& check) {
 void describe(const SuiteState& suite, Verdict least, Incident& incident) {
   incident.details.clear();
   incident.culprit.clear();
-  incident.reason = suite.reason;
+  incident.reason = base::shortened(suite.reason, longest_text);
   std::size_t left = 0;
   for (const auto& check : suite.checks) {
     const bool wanted = least == Verdict::degraded ? check.verdict == Verdict::degraded : is_cause(check);
     if (!wanted) continue;
     if (incident.culprit.empty()) {
-      incident.culprit = check.name;
-      incident.reason = check.reason;
+      incident.culprit = base::shortened(check.name, longest_text);
+      incident.reason = base::shortened(check.reason, longest_text);
     }
     if (incident.details.size() < most_details)
-      incident.details.push_back(
-          fmt::format("{} {}: {} ({})", name_of(check.verdict), check.name, check.reason, check.position));
+      incident.details.push_back(fmt::format("{} {}: {} ({})", name_of(check.verdict),
+                                             base::shortened(check.name, longest_text),
+                                             base::shortened(check.reason, longest_text), check.position));
     else
       ++left;
   }
   if (left > 0) incident.details.push_back(fmt::format("and {} more", left));
   if (incident.reason.empty())
     incident.reason = std::string("the suite ended with ") + std::string(name_of(suite.verdict));
+}
+
+void keep_some(std::vector<std::string>& names) {
+  if (names.size() <= most_blocked) return;
+  const auto left = names.size() - most_blocked;
+  names.resize(most_blocked);
+  names.push_back(fmt::format("and {} more", left));
+}
+
+/// Without what fills a page: that it goes on, since when, and who was told.
+Incident in_short(Incident one) {
+  one.details.clear();
+  one.blocked.clear();
+  one.culprit = base::shortened(one.culprit, shortest_text);
+  one.reason = base::shortened(one.reason, shortest_text);
+  return one;
 }
 
 }  // namespace
@@ -104,6 +127,7 @@ void Alerts::failing(const SuiteState& suite, const std::vector<const SuiteState
   for (const auto* other : suites)
     if (other->blocked && other->reason.find("needs suite '" + suite.name + "'") != std::string::npos)
       found.blocked.push_back(other->name);
+  keep_some(found.blocked);
   if (!found.told && found.runs >= policy.alert.after)
     tell(Message::Kind::fired, found, policy.alert, now, messages);
 }
@@ -149,6 +173,7 @@ std::vector<Message> Alerts::between_runs(const std::vector<Silence>& silent, co
     auto& found = incident(Kind::silent, *one.suite, now);
     found.reason = one.why;
     found.blocked = one.waiting;
+    keep_some(found.blocked);
     if (!found.told) tell(Message::Kind::fired, found, policy->second->alert, now, messages);
   }
   if (rules_.remind.count() <= 0) return messages;
@@ -180,9 +205,21 @@ std::vector<Message> Alerts::forget_others(const Policies& policies, Time now) {
 }
 
 std::string Alerts::to_json() const {
-  auto list = json::array();
-  for (const auto& [id, one] : open_) list.push_back(json_of(one));
-  return list.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::size_t room = most_kept;
+  std::string list;
+  const auto put = [&](const Incident& one) {
+    const auto record = json_of(one).dump(-1, ' ', false, json::error_handler_t::replace);
+    if (record.size() + 1 > room) return false;
+    room -= record.size() + 1;
+    list += (list.empty() ? "" : ",") + record;
+    return true;
+  };
+  // With details while half of the room is left, and those that somebody was told of first: of one that there
+  // is no room for it is told once more after a restart.
+  for (const bool told : {true, false})
+    for (const auto& [id, one] : open_)
+      if (one.told == told && (room < most_kept / 2 || !put(one))) put(in_short(one));
+  return "[" + list + "]";
 }
 
 void Alerts::restore(const std::string& text) {

@@ -30,13 +30,6 @@ std::string headline(const Message& message, const std::string& project) {
   return fmt::format("{} {}{}: {}", where, still, state, what);
 }
 
-std::string cut(std::string text) {
-  if (text.size() <= longest_summary) return text;
-  std::size_t end = longest_summary - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end) + "...";
-}
-
 const char* pagerduty_severity(const Incident& one) {
   if (one.kind == Incident::Kind::degraded) return "warning";
   return one.severity == Severity::critical ? "critical"
@@ -101,14 +94,15 @@ std::string pagerduty_body(const Message& message, const std::string& project,
   if (!one.release.empty()) details["release"] = one.release;
   if (!one.run_id.empty()) details["run"] = one.run_id;
   if (!one.owner.empty()) details["owner"] = one.owner;
-  event["payload"] = {{"summary", cut(base::printable(headline(message, project)))},
-                      {"source", project.empty() ? "staithe" : project},
-                      {"severity", pagerduty_severity(one)},
-                      {"timestamp", base::utc_text_ms(message.time)},
-                      {"component", one.suite},
-                      {"group", one.environment},
-                      {"class", name_of(one.kind)},
-                      {"custom_details", details}};
+  event["payload"] = {
+      {"summary", base::shortened(base::printable(headline(message, project)), longest_summary)},
+      {"source", project.empty() ? "staithe" : project},
+      {"severity", pagerduty_severity(one)},
+      {"timestamp", base::utc_text_ms(message.time)},
+      {"component", one.suite},
+      {"group", one.environment},
+      {"class", name_of(one.kind)},
+      {"custom_details", details}};
   if (!one.runbook.empty()) event["links"] = json::array({{{"href", one.runbook}, {"text", "runbook"}}});
   return dumped(event);
 }

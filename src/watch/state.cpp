@@ -1,5 +1,7 @@
 #include "staithe/watch/state.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +12,10 @@ namespace staithe::watch {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t longest_reason = 1000, longest_title = 500;
+/// What a note of the store holds with ease, of the checks of one suite.
+constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
 
 std::optional<double> certificate_end(const verify::CheckResult& one) {
   for (const auto& judged : one.judged) {
@@ -42,9 +48,9 @@ CheckState check_of(const verify::CheckResult& one, const CheckState* before, bo
   state.blocking = one.blocking;
   state.quarantined = one.quarantined;
   state.flaky = one.flaky;
-  state.reason = reason_of(one);
+  state.reason = base::shortened(reason_of(one), longest_reason);
   state.position = fmt::format("{}:{}", one.check->position.file, one.check->position.line);
-  state.request = one.title;
+  state.request = base::shortened(one.title, longest_title);
   state.since = one.started;
   state.duration = one.duration;
   state.certificate_end = certificate_end(one);
@@ -126,27 +132,47 @@ void take(SuiteState& state, const verify::SuiteResult& result, const verify::Ru
   }
 }
 
-std::string to_json(const SuiteState& state) {
-  auto checks = json::array();
-  for (const auto& one : state.checks) {
-    json record{{"key", one.key},
-                {"name", one.name},
-                {"part", one.part},
-                {"severity", name_of(one.severity)},
-                {"verdict", name_of(one.verdict)},
-                {"since", one.since.time_since_epoch().count()},
-                {"ms", one.duration.count()}};
-    if (one.blocking) record["blocking"] = true;
-    if (one.quarantined) record["quarantined"] = true;
-    if (one.flips > 0) record["flips"] = one.flips;
-    if (!one.reason.empty()) record["reason"] = one.reason;
-    if (!one.position.empty()) record["at"] = one.position;
-    if (!one.request.empty()) record["request"] = one.request;
-    if (one.certificate_end) record["certificate_end"] = *one.certificate_end;
-    checks.push_back(std::move(record));
+namespace {
+
+json json_of(const CheckState& one, bool in_short) {
+  json record{{"key", one.key},
+              {"name", one.name},
+              {"part", one.part},
+              {"severity", name_of(one.severity)},
+              {"verdict", name_of(one.verdict)},
+              {"since", one.since.time_since_epoch().count()},
+              {"ms", one.duration.count()}};
+  if (one.blocking) record["blocking"] = true;
+  if (one.quarantined) record["quarantined"] = true;
+  if (one.flips > 0) record["flips"] = one.flips;
+  if (one.certificate_end) record["certificate_end"] = *one.certificate_end;
+  if (!one.position.empty()) record["at"] = one.position;
+  if (in_short) return record;
+  if (!one.reason.empty()) record["reason"] = one.reason;
+  if (!one.request.empty()) record["request"] = one.request;
+  return record;
+}
+
+/// Texts are kept while half of the room is left, and of checks that there is no room for nothing is known
+/// after a restart until they have run.
+std::string checks_json(const std::vector<CheckState>& checks) {
+  std::size_t room = most_kept;
+  std::string list;
+  for (const auto& one : checks) {
+    const auto record =
+        json_of(one, room < most_kept / 2).dump(-1, ' ', false, json::error_handler_t::replace);
+    if (record.size() + 1 > room) continue;
+    room -= record.size() + 1;
+    list += (list.empty() ? "" : ",") + record;
   }
+  return "[" + list + "]";
+}
+
+}  // namespace
+
+std::string to_json(const SuiteState& state) {
   const json record{{"verdict", name_of(state.verdict)},
-                    {"reason", state.reason},
+                    {"reason", base::shortened(state.reason, longest_reason)},
                     {"blocked", state.blocked},
                     {"run_id", state.run_id},
                     {"release", state.release},
@@ -157,9 +183,10 @@ std::string to_json(const SuiteState& state) {
                     {"runs", state.runs},
                     {"failures", state.failures},
                     {"missed", state.missed},
-                    {"confidence", state.confidence},
-                    {"checks", checks}};
-  return record.dump(-1, ' ', false, json::error_handler_t::replace);
+                    {"confidence", state.confidence}};
+  auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
+  text.back() = ',';
+  return text + "\"checks\":" + checks_json(state.checks) + "}";
 }
 
 namespace {

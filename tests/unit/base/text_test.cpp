@@ -159,3 +159,11 @@ TEST_CASE("fold_names folds what expand_range can read back") {
   const Names many{"n098", "n099", "n100", "n101", "n200"};
   CHECK(expand_range(fold_names(many)) == many);
 }
+
+TEST_CASE("shortened cuts between code points and never grows a text") {
+  CHECK(shortened("", 3).empty());
+  CHECK(shortened("abcdef", 6) == "abcdef");
+  CHECK(shortened("abcdefg", 6) == "abc...");
+  CHECK(shortened("ab\u00e9\u00e9\u00e9", 6) == "ab...");
+  CHECK(shortened("ab\u00e9\u00e9\u00e9", 7) == "ab\u00e9...");
+}

@@ -295,3 +295,42 @@ TEST_CASE("alerts: what PagerDuty and Slack get") {
   const auto longest = nlohmann::json::parse(watch::pagerduty_body(over, "shop", "R"));
   CHECK(longest["payload"]["summary"].get<std::string>().size() <= 1024);
 }
+
+TEST_CASE("alerts: however many and however long, what is kept of them fits into a note") {
+  constexpr std::size_t longest_note = std::size_t{4} * 1024 * 1024;
+  std::vector<std::string> names;
+  for (int i = 0; i < 2000; ++i) names.push_back("suite-" + std::to_string(i));
+  Scene scene(names);
+  const std::string long_reason(20'000, 'x');
+  std::vector<watch::SuiteState> failed;
+  for (const auto& name : names) {
+    std::vector<watch::CheckState> all;
+    for (int i = 0; i < 12; ++i)
+      all.push_back(check("check " + std::to_string(i), Verdict::fail, long_reason));
+    failed.push_back(suite(name, Verdict::fail, all));
+    failed.back().failed_in_a_row = 2;
+    failed.back().owner = "\"payments\"";
+  }
+  const auto told = scene.run(failed);
+  REQUIRE(told.size() == 2000);
+  CHECK(watch::slack_body(told.front(), "shop").size() < 40'000);
+  const auto kept = scene.alerts.to_json();
+  CHECK(kept.size() < longest_note);
+  Alerts next({"production", 4h});
+  next.restore(kept);
+  CHECK(next.open().size() == 2000);
+  CHECK(std::all_of(next.open().begin(), next.open().end(), [](const auto& one) { return one.second.told; }));
+
+  std::vector<watch::CheckState> many;
+  for (int i = 0; i < 20'000; ++i) {
+    many.push_back(check("case \"" + std::to_string(i) + "\"", Verdict::fail, std::string(1000, '"')));
+    many.back().key = "s/" + std::to_string(i);
+  }
+  const auto state = suite("s", Verdict::fail, many);
+  const auto note = watch::to_json(state);
+  CHECK(note.size() < longest_note);
+  watch::SuiteState back = suite("s", Verdict::pass);
+  watch::restore(back, note, wall, steady);
+  CHECK(back.verdict == Verdict::fail);
+  CHECK(back.checks.size() > 10'000);
+}
