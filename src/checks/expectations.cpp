@@ -64,6 +64,10 @@ std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& name
     reader.error("an expectation is a phrase or a list of values");
     return std::nullopt;
   }
+  if (node.kind == yaml::Kind::null && node.text.empty()) {
+    reader.error("nothing is written here", "write null when that is wanted; '#' begins a comment: quote it");
+    return std::nullopt;
+  }
   const auto text = names.expand(node.kind == yaml::Kind::null ? "null" : node.text, reader);
   if (!text) return std::nullopt;
   for (const auto& piece : text->pieces())

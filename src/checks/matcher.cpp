@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace staithe::checks {
@@ -57,11 +58,53 @@ class Phrase {
     if (const auto at = text.find(" within "); at != std::string_view::npos)
       if (is_quantity(text.substr(0, at))) return within(text.substr(0, at), text.substr(at + 8));
     if (const auto at = text.find(" to "); at != std::string_view::npos)
-      if (is_quantity(text.substr(0, at)) && is_quantity(text.substr(at + 4)))
+      if (is_quantity(text.substr(0, at)) && is_quantity(text.substr(at + 4))) {
+        if (is_upside_down(text.substr(0, at), text.substr(at + 4)))
+          return refuse(fmt::format("'{}' can never hold", text), "write the lower end first");
         return two(Word::range, text.substr(0, at), text.substr(at + 4));
+      }
     if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5')
       return one(Word::status_class, text);
+    if (const auto meant = likely_meant(text); !meant.empty())
+      return refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
+                    fmt::format("write {}; or quote it when the text is meant", meant));
     return equals(text);
+  }
+
+  /// What other tools say, and what these words are with a slip in them; "" when it is text for all we know.
+  static std::string_view likely_meant(std::string_view text) {
+    std::string low(text);
+    std::transform(low.begin(), low.end(), low.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 16> others{{
+        {"greater than ", "'over 3'"},
+        {"more than ", "'over 3'"},
+        {"less than ", "'under 3'"},
+        {"between ", "'1 to 5'"},
+        {"at least ", "'at least 3'"},
+        {"at most ", "'at most 3'"},
+        {"over ", "'over 3'"},
+        {"under ", "'under 3'"},
+        {"equals ", "the value itself"},
+        {"equal to ", "the value itself"},
+        {"one of ", "a list, [a, b]"},
+        {"starts with ", "'matches ^TEXT'"},
+        {"ends with ", "'matches TEXT$'"},
+        {"contain ", "'contains TEXT'"},
+        {"includes ", "'contains TEXT'"},
+        {"match ", "'matches PATTERN'"},
+    }};
+    for (const auto& [words, meant] : others)
+      if (low.starts_with(words)) return meant;
+    if (low == "exist" || low == "present") return "'exists'";
+    const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
+    return status ? "2xx, in small letters" : "";
+  }
+
+  /// "5 to 1": nothing is in between.
+  static bool is_upside_down(std::string_view low, std::string_view high) {
+    const auto from = parse_quantity(base::trim(low)), to = parse_quantity(base::trim(high));
+    return from && to && from->unit == to->unit && from->number > to->number;
   }
 
   static std::optional<std::string_view> after(std::string_view text, std::string_view word) {

@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace staithe::checks {
 namespace {
 
@@ -41,6 +44,20 @@ std::vector<Piece> pieces_of(std::string_view text, bool& open) {
   return pieces;
 }
 
+/// What `secrets` would take: "env NAME", "file ./PATH", "file /PATH".
+bool names_secret(std::string_view text) {
+  const auto rest_after = [&](std::string_view word) {
+    return text.starts_with(word) ? base::trim(text.substr(word.size())) : std::string_view();
+  };
+  const auto variable = rest_after("env "), path = rest_after("file ");
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return (!variable.empty() && std::all_of(variable.begin(), variable.end(), is_word)) ||
+         (!path.empty() && path.find(' ') == std::string_view::npos &&
+          path.find('/') != std::string_view::npos);
+}
+
 bool is_json_literal(std::string_view text) {
   if (text == "true" || text == "false" || text == "null") return true;
   if (text.empty() || (text.front() != '-' && (text.front() < '0' || text.front() > '9'))) return false;
@@ -49,6 +66,30 @@ bool is_json_literal(std::string_view text) {
 }
 
 }  // namespace
+
+void suspect(const yaml::Reader& reader) {
+  const auto& node = reader.node();
+  if (node.kind != yaml::Kind::scalar || node.quoted) return;
+  const std::string_view text = node.text;
+  if (names_secret(text)) {
+    reader.error(
+        fmt::format("'{}' is this very text here, and no secret", text),
+        fmt::format("say secrets: {{NAME: {}}} and write $(NAME) here; if the text is meant, put it in "
+                    "quotes",
+                    text));
+    return;
+  }
+  for (const auto& [open, close] : {std::pair{"${", "}"}, std::pair{"{{", "}}"}}) {
+    const auto begin = text.find(open);
+    if (begin == std::string_view::npos) continue;
+    const auto end = text.find(close, begin);
+    if (end == std::string_view::npos) continue;
+    const auto name = base::trim(text.substr(begin + 2, end - begin - 2));
+    reader.warning(fmt::format("{}{}{} is this very text here, and no name", open, name, close),
+                   fmt::format("write $({}); if the text is meant, put it in quotes", name));
+    return;
+  }
+}
 
 std::vector<std::string> names_in(std::string_view text) {
   std::vector<std::string> names;
@@ -173,9 +214,13 @@ bool append(Text& out, const yaml::Reader& reader, const Names& names) {
   const char* separator = "";
   switch (node.kind) {
     case yaml::Kind::null:
+      if (node.text.empty())
+        reader.warning("nothing is written here, so null is sent",
+                       "write null when that is meant; '#' begins a comment: quote it");
       out.append("null");
       return true;
     case yaml::Kind::scalar:
+      suspect(reader);
       return append_scalar(out, reader, names);
     case yaml::Kind::list:
       out.append("[");

@@ -45,6 +45,10 @@ class Names {
   std::map<std::string, std::string> later_;
 };
 
+/// Findings about a text that is most likely meant otherwise: `env NAME`, which names a secret only in
+/// `secrets`, and `${x}` or `{{x}}`, which are names in other tools. Text in quotes is meant as it stands.
+void suspect(const yaml::Reader& reader);
+
 /// The names between `$(` and `)` in a text.
 std::vector<std::string> names_in(std::string_view text);
 /// The same for every scalar below a node.

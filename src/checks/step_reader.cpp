@@ -28,10 +28,12 @@ class StepFields final : public Fields {
 
   std::optional<Text> text(const yaml::Reader& reader) override {
     const auto written = reader.text();
+    suspect(reader);
     return written ? names_.expand(*written, reader) : std::nullopt;
   }
   std::optional<std::string> plain(const yaml::Reader& reader) override {
     const auto written = reader.text();
+    suspect(reader);
     return written ? names_.expand_plain(*written, reader) : std::nullopt;
   }
   std::optional<Text> json(const yaml::Reader& reader) override { return json_template(reader, names_); }

@@ -89,15 +89,19 @@ class SuiteReader {
     for (const auto& name : suite_.depends_on) names_.declare_prefix(name + ".");
     for (const auto& member : map_.map("secrets"))
       if (const auto secret = read_secret(member.value)) names_.set_secret(member.key.value, *secret);
-    for (const auto& member : map_.map("vars"))
+    for (const auto& member : map_.map("vars")) {
+      suspect(member.value);
       if (const auto text = member.value.text())
         if (const auto value = names_.expand_plain(*text, member.value)) names_.set(member.key.value, *value);
-    for (const auto& member : map_.map("use"))
+    }
+    for (const auto& member : map_.map("use")) {
+      suspect(member.value);
       if (const auto text = member.value.text())
         if (auto value = names_.expand(*text, member.value)) {
           suite_.use.emplace_back(member.key.value, std::move(*value));
           names_.declare(member.key.value);
         }
+    }
     if (const auto target = map_.value("target"))
       if (const auto text = target->text()) suite_.target = names_.expand_plain(*text, *target).value_or("");
     if (!context_.target.empty()) suite_.target = context_.target;

@@ -18,6 +18,17 @@ bool is_implicit(const std::string& tag) {
   return tag.empty() || tag == "?" || tag == "!";
 }
 
+/// The word for null that the text begins with, "" when it begins with something else.
+std::string null_at(std::string_view text) {
+  for (const std::string_view word : {"~", "null", "Null", "NULL"}) {
+    if (!text.starts_with(word)) continue;
+    const auto rest = text.substr(word.size());
+    if (rest.empty() || std::string_view(" \t\r\n,]}").find(rest.front()) != std::string_view::npos)
+      return std::string(word);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::size_t Builder::offset_of(const YAML::Mark& mark) const {
@@ -102,6 +113,7 @@ void Builder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
     token_end_ = std::min(offset + 1, text.size());
   }
   Node node = begin(Kind::null, offset, "?", anchor);
+  if (offset < text.size()) node.text = null_at(std::string_view(text).substr(offset));
   if (!frames_.empty() && frames_.back().pending) {
     node.position = frames_.back().pending->position;
     node.length = frames_.back().pending->length;

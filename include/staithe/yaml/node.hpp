@@ -28,7 +28,7 @@ struct Node {
   Kind kind = Kind::null;
   diag::Position position;   ///< of a null value after a key: the key's
   std::uint32_t length = 1;  ///< code points of it on its first line
-  std::string text;          ///< of a scalar
+  std::string text;          ///< of a scalar; of a null as it is written, "" when nothing is
   bool quoted = false;       ///< a scalar in quotes or a block scalar: text for certain
   /// Already reported (an alias, a tag): readers treat it as absent and say nothing more about it.
   bool refused = false;

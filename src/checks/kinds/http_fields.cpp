@@ -67,6 +67,12 @@ class HttpReader {
     const auto members = reader.map();
     if (!members) return bad();
     for (const auto& member : *members) {
+      const auto other = std::find_if(members->begin(), members->end(), [&](const auto& one) {
+        return same_name(one.key.value, member.key.value);
+      });
+      if (other->key.value != member.key.value)
+        bad(member.value,
+            fmt::format("'{}' and '{}' are the same header", other->key.value, member.key.value));
       if (!is_header_name(member.key.value)) {
         bad(member.value, fmt::format("'{}' cannot be the name of a header", member.key.value));
         continue;
