@@ -3,6 +3,7 @@
 #include "behind.hpp"
 #include "columns.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,11 @@ Output::~Output() {
 }
 
 void Output::write_behind(std::size_t most_bytes, std::function<std::string(std::size_t)> gap) {
+  // A terminal says that it has room when it has some, and blocks who writes more. Its mode belongs to all
+  // who have it open, so it is opened once more.
+  if (::isatty(fd_) == 1)
+    patient_.reset(
+        ::open(fmt::format("/proc/self/fd/{}", fd_).c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   careful_ = true;
   behind_ = std::make_unique<Behind>([this](std::string_view text) { write_now(text); }, std::move(gap),
                                      most_bytes);
@@ -42,15 +48,20 @@ void Output::write_through() {
   behind_.reset();
   careful_ = false;
   give_up_at_ = 0;
+  patient_.reset();
+}
+
+bool Output::late() const noexcept {
+  const auto end = give_up_at_.load();
+  return end != 0 && Clock::now().time_since_epoch().count() > end;
 }
 
 bool Output::may_send() noexcept {
   for (;;) {
-    const auto end = give_up_at_.load();
-    const bool late = end != 0 && Clock::now().time_since_epoch().count() > end;
+    const bool last = late();
     pollfd room{fd_, POLLOUT, 0};
-    if (::poll(&room, 1, late ? 0 : 200) != 0) return true;
-    if (late) return false;
+    if (::poll(&room, 1, last ? 0 : 200) != 0) return true;
+    if (last) return false;
   }
 }
 
@@ -61,9 +72,14 @@ void Output::send(std::string_view bytes) noexcept {
       return;
     }
     // A pipe that has room has it for this much at least: the write does not block.
-    const auto written =
-        ::write(fd_, bytes.data(), careful_ ? std::min<std::size_t>(bytes.size(), PIPE_BUF) : bytes.size());
+    const auto written = ::write(patient_ ? patient_.get() : fd_, bytes.data(),
+                                 careful_ ? std::min<std::size_t>(bytes.size(), PIPE_BUF) : bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN && patient_ && !late()) {
+      // There is room, but not for this: looking on at once would take a processor.
+      ::poll(nullptr, 0, 20);
+      continue;
+    }
     if (written <= 0) {
       error_ = written < 0 ? errno : EIO;
       return;

@@ -3,12 +3,15 @@
 #include "incident_json.hpp"
 #include "route.hpp"
 
+#include "staithe/store/records.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 
 namespace staithe::watch {
@@ -68,13 +71,15 @@ class Courier::Desk {
     redirect(std::move(destinations));
   }
 
-  Events add(const std::vector<Message>& messages) {
+  /// `now`: of messages that wait since their time, as far as the wall clock can tell; else they are new.
+  Events add(const std::vector<Message>& messages, std::optional<Time> now = std::nullopt) {
     const std::lock_guard lock(mutex_);
     Events lost;
     for (const auto& message : messages) {
+      const auto waited = now ? std::max(*now - message.time, base::Duration{0}) : base::Duration{0};
       for (auto& [name, route] : routes_) {
         if (!route->wants(message)) continue;
-        if (const auto gone = route->add(message)) lost.push_back(too_many(*gone, name));
+        if (const auto gone = route->add(message, waited)) lost.push_back(too_many(*gone, name));
       }
       for (const auto& name : message.to)
         if (routes_.count(name) == 0) lost.push_back(nobody_there(message, name));
@@ -155,7 +160,7 @@ class Courier::Desk {
     } catch (const json::exception&) {
       return {};
     }
-    return add(messages);
+    return add(messages, store::now());
   }
 
  private:

@@ -140,8 +140,10 @@ std::string metrics_text(const Overview& overview) {
       seconds_of(overview.files_read));
   one("staithe_watch_history_good", "gauge", "0 when the last results could not be kept.",
       overview.history_trouble.empty() ? 1 : 0);
-  one("staithe_watch_lock_good", "gauge", "0 when another one may be watching too: alerts are held back.",
+  one("staithe_watch_lock_good", "gauge", "0 when another one may be watching too.",
       overview.lock_trouble.empty() ? 1 : 0);
+  one("staithe_watch_alerts_held", "gauge", "1 while alerts wait because of that.",
+      overview.alerts_held ? 1 : 0);
   std::size_t open = 0;
   for (const auto& incident : overview.incidents) open += incident.told ? 1 : 0;
   one("staithe_watch_incidents", "gauge", "Incidents that somebody was told of and that go on.",

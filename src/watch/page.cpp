@@ -117,7 +117,8 @@ std::string page_html(const Overview& overview) {
   out += "</div>\n";
   trouble("The files on the disk cannot be used; those read before go on", overview.files_trouble, out);
   trouble("Results are not kept", overview.history_trouble, out);
-  trouble("Alerts are held back", overview.lock_trouble, out);
+  trouble(overview.alerts_held ? "Alerts are held back" : "Alerts may come twice", overview.lock_trouble,
+          out);
   trouble("Alerts cannot be delivered", overview.alerts_trouble, out);
   auto suites = overview.suites;
   std::stable_sort(suites.begin(), suites.end(), [&](const auto& a, const auto& b) {

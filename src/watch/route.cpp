@@ -53,11 +53,11 @@ void Route::end() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<Message> Route::add(Message message) {
+std::optional<Message> Route::add(Message message, base::Duration waited) {
   std::optional<Message> gone;
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back({std::move(message)});
+    waiting_.push_back({std::move(message), Clock::now() - waited});
     if (waiting_.size() > most_waiting) {
       // What is on its way may arrive yet.
       const auto oldest = waiting_.begin() + (in_hand_ ? 1 : 0);

@@ -28,8 +28,9 @@ class Route {
   Route& operator=(const Route&) = delete;
 
   static constexpr std::size_t most_waiting = 1000;
-  /// What has gone for it: the oldest, when too many wait.
-  std::optional<Message> add(Message message);
+  /// `waited`: how long it has waited already, in an earlier process. What has gone for it: the oldest, when
+  /// too many wait.
+  std::optional<Message> add(Message message, base::Duration waited = base::Duration{0});
   /// The same name, and perhaps another address: what waits is tried there at once, and an attempt at the old
   /// one is cut off. It may have been received there all the same.
   void redirect(Destination destination);
@@ -43,7 +44,7 @@ class Route {
  private:
   struct Waiting {
     Message message;
-    base::SteadyTime queued = std::chrono::steady_clock::now();
+    base::SteadyTime queued;
     std::uint32_t refusals = 0;
   };
   struct Outcome {

@@ -134,7 +134,10 @@ std::string verify_json(const Overview& overview) {
   record["incidents"] = incidents;
   if (!overview.files_trouble.empty()) record["files"] = overview.files_trouble;
   if (!overview.history_trouble.empty()) record["history"] = overview.history_trouble;
-  if (!overview.lock_trouble.empty()) record["lock"] = overview.lock_trouble;
+  if (!overview.lock_trouble.empty()) {
+    record["lock"] = overview.lock_trouble;
+    record["alerts_held"] = overview.alerts_held;
+  }
   if (!overview.alerts_trouble.empty()) record["alerts"] = overview.alerts_trouble;
   return record.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

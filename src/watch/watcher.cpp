@@ -129,6 +129,7 @@ class Watcher::Loop {
 
   Overview overview() const {
     auto now = board_.overview();
+    now.alerts_held = !now.lock_trouble.empty() && !claim_.may_alert();
     const auto standing = office_.courier.standing();
     now.alerts_sent = standing.sent;
     now.alerts_failed = standing.failed;
@@ -215,7 +216,7 @@ class Watcher::Loop {
         break;
       case Claim::State::unsure:
         board_.lock_trouble("the lock of the watch cannot be renewed, so another machine may have it");
-        note("lock", {{"state", "unsure"}, {"reason", "it cannot be renewed; alerts are held back"}});
+        note("lock", {{"state", "unsure"}, {"reason", "it cannot be renewed; alerts wait for a while"}});
         break;
       case Claim::State::lost:
         board_.lock_trouble("another one watches");

@@ -1,4 +1,6 @@
 #pragma once
+#include "staithe/base/unique_fd.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -63,6 +65,7 @@ class Output {
   void send(std::string_view bytes) noexcept;
   /// False when nobody reads and there is no more time.
   bool may_send() noexcept;
+  bool late() const noexcept;
 
   int fd_;
   std::mutex mutex_;
@@ -74,6 +77,7 @@ class Output {
   bool cut_ = false;                  ///< of the last text only a beginning was written
   bool mid_line_ = false;             ///< the last text did not end its line
   std::atomic<bool> careful_{false};  ///< a write may not block for ever
+  base::UniqueFd patient_;            ///< the terminal once more, where a write never blocks
   /// Of the steady clock; 0: there is no hurry.
   std::atomic<std::chrono::steady_clock::rep> give_up_at_{0};
   std::unique_ptr<Behind> behind_;

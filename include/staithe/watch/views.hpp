@@ -19,7 +19,8 @@ struct Overview {
   std::string files_trouble;    ///< why the files on the disk are not those in use; "" when they are
   Time files_read{};            ///< when those in use were read
   std::string history_trouble;  ///< why the last results were not kept
-  std::string lock_trouble;     ///< why it may be that another one watches too; alerts wait meanwhile
+  std::string lock_trouble;     ///< why it may be that another one watches too
+  bool alerts_held = false;     ///< because of that; not for ever
   std::uint64_t alerts_sent = 0, alerts_failed = 0;  ///< attempts that failed
   std::size_t alerts_waiting = 0;
   std::string alerts_trouble;  ///< of the last attempt that failed, until one succeeds

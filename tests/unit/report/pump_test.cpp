@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pty.h>
 
 #include <atomic>
 #include <csignal>
@@ -167,6 +168,32 @@ TEST_CASE("output: the end does not wait for a reader who never reads again") {
     output.write(std::string(900'000, 'x'));
   }
   CHECK(std::chrono::steady_clock::now() - begun < 10s);
+}
+
+TEST_CASE("output: the end does not wait for a terminal that takes nothing more") {
+  using namespace std::chrono_literals;
+  int master = -1, slave = -1;
+  REQUIRE(::openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
+  const base::UniqueFd ours(master);
+  base::UniqueFd terminal(slave);
+  // Also when it has room for some, but not for what is to be written.
+  std::atomic<bool> over{false};
+  std::thread saviour([&] {
+    for (int i = 0; i < 200 && !over; ++i) std::this_thread::sleep_for(50ms);
+    char bytes[4096];
+    while (!over && ::read(ours.get(), bytes, sizeof bytes) > 0) continue;
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    report::Output output(terminal.get());
+    output.write_behind(1'000'000, [](std::size_t) { return std::string(); });
+    for (int i = 0; i < 200; ++i) output.write(std::string(1'000, 'x') + "\n");
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < 8s);
+  // Whoever else has it open writes as before.
+  CHECK((::fcntl(terminal.get(), F_GETFL) & O_NONBLOCK) == 0);
+  over = true;
+  saviour.join();
 }
 
 TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory") {

@@ -151,3 +151,26 @@ TEST_CASE("courier: who is new is there before those who are gone have left") {
   CHECK(named(courier.redirect({pager("new", nowhere)})) == std::vector<std::string>{"old two"});
   CHECK(courier.standing().waiting == 1);
 }
+
+TEST_CASE("courier: how long a message has waited is counted through restarts") {
+  Server server([](const std::string&) { return "HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"; });
+  auto ways = quiet_ways();
+  ways.may_send = [] { return false; };
+  watch::Courier before({pager("a", server.url())}, ways);
+  auto old = message_for("yesterday's", {"a"}), young = message_for("today's", {"a"});
+  old.time = store::now() - 25h, young.time = store::now() - 23h;
+  before.add({old, young});
+
+  Seen told;
+  ways.may_send = [] { return true; };
+  ways.secret = [](const auto&, const auto&) { return std::string("key"); };
+  ways.first_pause = 100ms;
+  ways.happened = [&](const watch::Courier::Event& event) {
+    const bool over = event.kind == watch::Courier::Event::Kind::given_up;
+    told.add(event.incident + (over ? " given up" : " failed"));
+  };
+  watch::Courier after({pager("a", server.url())}, ways);
+  CHECK(after.restore(before.to_json()).empty());
+  REQUIRE(told.wait_for("today's failed", 10s));
+  CHECK(told.all().front() == "yesterday's given up");
+}

@@ -189,6 +189,7 @@ TEST_CASE("watcher: while nobody knows who watches, alerts wait; they come when 
   REQUIRE(scene.seen.wait_for("alert fired", 15s));
   CHECK_FALSE(scene.seen.wait_for("delivery delivered", 1s));
   CHECK_FALSE(scene.watcher->overview().lock_trouble.empty());
+  CHECK(scene.watcher->overview().alerts_held);
   hanging.reset();
   CHECK(scene.seen.wait_for("lock confirmed", 15s));
   CHECK(scene.seen.wait_for("delivery delivered", 15s));
@@ -204,6 +205,10 @@ TEST_CASE("watcher: a store that stays away does not keep alerts for ever") {
   const Hanging hanging(scene.kept.file());
   scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
   CHECK(scene.seen.wait_for("delivery delivered", 15s));
+  const auto now = scene.watcher->overview();
+  CHECK_FALSE(now.lock_trouble.empty());
+  CHECK_FALSE(now.alerts_held);
+  CHECK(watch::page_html(now).find("Alerts may come twice") != std::string::npos);
 }
 
 TEST_CASE("watcher: who cannot read what was left does not begin, and writes nothing over it") {
