@@ -59,7 +59,8 @@ class Asking {
 
  private:
   Reply perform() {
-    auto reply = probes_.perform(request_, scope_.at_most(check_.timeout));
+    // A pause is as long as it says: nobody is waited for.
+    auto reply = probes_.perform(request_, check_.asks_nothing() ? scope_ : scope_.at_most(check_.timeout));
     if (reply.facts.find("time") == reply.facts.end())
       reply.facts.emplace("time", Value::milliseconds(static_cast<double>(reply.duration.count())));
     return reply;

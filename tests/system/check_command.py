@@ -91,6 +91,58 @@ steps:
         wrong = self.check("faults")
         self.assertEqual(wrong.code, 3, str(wrong))
 
+    def test_wait_lets_time_pass_and_no_more(self):
+        """It judges nothing, takes its time, and is cut short by the budget and by a signal, after which is cleaned up."""
+        times = {}
+
+        def behave(connection, path):
+            times[path] = time.monotonic()
+            connection.sendall(answer("{}"))
+
+        peer = self.peer(behave)
+        ask = lambda path: ["get: " + path, "expect: 200"]
+        self.suite(peer.url, ask("/before"), ["wait: 700ms"], ask("/after"))
+        result = self.check("faults", "--json", "--report", "junit=a.xml")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertGreaterEqual(times["/after"] - times["/before"], 0.7)
+        self.assertLess(times["/after"] - times["/before"], 5)
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["pass"] * 3)
+        self.jenkins("a.xml", passed=3)
+        # It says nothing about the system, and so takes nothing from what is known of it.
+        lost, = [one["lost"] for one in self.records(result, "checks_finished")]
+        self.assertEqual({one["check"] for one in lost}, {"step 0", "step 2"}, str(result))
+        # It waits for nobody, so a check's timeout is none of its business.
+        self.suite(peer.url, ask("/before"), ["wait: 2s", "timeout: 1s"], ask("/after"))
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertGreaterEqual(times["/after"] - times["/before"], 2)
+        for wrong in (["wait: 700"], ["wait: 1s", "expect: 200"], ["wait: soon"]):
+            self.suite(peer.url, wrong)
+            self.assertEqual(self.check("faults").code, 3, wrong)
+
+        head = "cleanup:\n  - name: tidy\n    get: /tidy\n    expect: 200\n"
+        self.suite(peer.url, ask("/before"), ["wait: 60s"], ask("/late"), head="budget: 1s\n" + head)
+        result = self.check("faults", "--json")
+        self.assertLess(result.seconds, 20)
+        self.assertEqual(result.code, 4, str(result))
+        cut, = [one for one in self.records(result) if one["name"] == "step 1"]
+        self.assertEqual((cut["verdict"], cut["reason"]), ("aborted", "the budget of 1s is used up"), str(result))
+        self.assertNotIn("/late", times)
+        self.assertIn("/tidy", times)
+
+        del times["/tidy"], times["/before"]
+        self.suite(peer.url, ask("/before"), ["wait: 60s"], ask("/late"), head=head)
+        process = subprocess.Popen([STAITHE, "check", "faults"], cwd=self.directory, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        deadline = time.monotonic() + 20
+        while "/before" not in times and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 143)
+        self.assertNotIn("/late", times)
+        self.assertIn("/tidy", times)
+
     def test_suites_beside_each_other_and_after_each_other(self):
         """One that needs another which failed is not run and says whose fault that is; others run at the same time."""
         both = threading.Barrier(2, timeout=20)

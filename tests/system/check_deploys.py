@@ -1,14 +1,35 @@
 """Suites of checks in the sandbox: by hand, as a step of a deploy, and what is left when they are stopped."""
+import glob
 import http.server
 import json
 import os
+import shutil
 import signal
+import ssl
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 
 import harness
 
 BOTH = ("--limit", "web1,web2")
+
+# The client library of an app: one release of it knows wildcards in certificates, another one does not.
+PAY_CLIENT = """import json, socket, ssl, sys
+
+def ask(name, port, ca):
+    context = ssl.create_default_context(cafile=ca)
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=name) as peer:
+        names = [value for kind, value in peer.getpeercert()["subjectAltName"] if kind == "DNS"]
+    if not %(wildcards)s and name not in names:
+        sys.exit(f"{name} is not {', '.join(names)}")
+
+if __name__ == "__main__":
+    ask(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    print(json.dumps({"library": "payclient", "interpreter": sys.executable}))
+"""
 
 
 def api(test):
@@ -257,6 +278,60 @@ steps:
         self.assertIn("it is ***", result.out)
         # Its time was up: nothing of it lives on.
         self.nothing_held()
+
+    def wildcard_server(self):
+        """A TLS server for *.pay.test, and the certificate to trust."""
+        directory = tempfile.mkdtemp(prefix="staithe-wildcard.")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        certificate = os.path.join(directory, "both.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "30", "-subj", "/CN=pay", "-addext", "subjectAltName=DNS:*.pay.test",
+                        "-keyout", os.path.join(directory, "key.pem"), "-out", certificate], check=True, capture_output=True)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Quiet", (http.server.BaseHTTPRequestHandler,), {
+            "do_GET": lambda handler: (handler.send_response(204), handler.end_headers()), "log_message": lambda *_: None}))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, os.path.join(directory, "key.pem"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server.server_address[1], certificate
+
+    def test_apps_own_interpreter_and_library_on_its_hosts(self):
+        """The release's client library refuses wildcard certificates: who asks from outside does not see that, the
+        app's own interpreter does, and only on the host that has that library."""
+        port, certificate = self.wildcard_server()
+        for host in ("web1", "web2", "web3", "web4"):
+            venv = self.sandbox.path("hosts", host, "venv")
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+            self.addCleanup(shutil.rmtree, venv, ignore_errors=True)
+            package, = glob.glob(os.path.join(venv, "lib", "python*", "site-packages"))
+            with open(os.path.join(package, "payclient.py"), "w", encoding="utf-8") as file:
+                file.write(PAY_CLIENT % {"wildcards": host != "web2"})
+        self.suite(f"""suite: own
+severity: critical
+defaults: {{on_fail: continue}}
+steps:
+  - name: from outside
+    get: https://w.pay.test:{port}/
+    connect_to: 127.0.0.1:{port}
+    ca: {certificate}
+    expect: 204
+  - name: the app's own client
+    each: host in $(hosts.app)
+    run: {self.sandbox.path("hosts")}/$(host.name)/venv/bin/python -m payclient w.pay.test {port} {certificate}
+    expect: {{exit: 0, json.library: payclient, json.interpreter: contains $(host.name)/venv/bin/python, time: at most 20s}}
+  - name: this machine has no such library
+    run: python3 -m payclient
+    expect: {{exit: 1, err: contains payclient}}
+""")
+        result = self.check("own", "--json")
+        self.assertEqual(result.code, 1, str(result))
+        checks = {one["name"]: one["verdict"] for one in map(json.loads, result.out.splitlines()) if one["type"] == "check"}
+        self.assertEqual(checks, {"from outside": "pass", "this machine has no such library": "pass",
+                                  **{f"the app's own client [web{i}]": "fail" if i == 2 else "pass" for i in range(1, 5)}},
+                         str(result))
+        self.assertIn("w.pay.test is not *.pay.test", result.out)
 
     def test_backend_as_its_balancers_see_it(self):
         self.suite("""suite: own

@@ -390,10 +390,14 @@ class CheckProbes::Asker {
 
   Reply ask(const checks::PauseRequest& request, const base::Scope& scope) {
     const auto begun = Clock::now();
-    if (base::sleep_for(request.duration, scope) == base::Woke::cancelled) scope.check("a pause");
+    const auto woke = base::sleep_for(request.duration, scope);
     Reply reply;
     reply.duration = base::since(begun);
-    reply.note = "waited " + base::to_text(request.duration);
+    reply.note = "waited " + base::elapsed_text(reply.duration);
+    if (woke == base::Woke::ready) return reply;
+    const bool stopped = woke == base::Woke::cancelled;
+    reply.failure = stopped ? Reply::Failure::cancelled : Reply::Failure::ours;
+    reply.reason = stopped ? "stopped" : "there was no time for all of it";
     return reply;
   }
 
