@@ -45,6 +45,10 @@ std::string check_junit(const verify::RunResult& run);
 std::string check_tap(const verify::RunResult& run);
 std::string check_html(const verify::RunResult& run);
 
+/// Why a check ended as it did, in one line: of one that failed the first expectation that did not hold, else
+/// its reason; "" when there is nothing to say.
+std::string check_reason(const verify::CheckResult& check);
+
 /// What a check that is not well has to say, a line each, without indentation.
 std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
 /// "staithe check FILE --only 'NAME'".

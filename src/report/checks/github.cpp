@@ -15,6 +15,8 @@ using verify::Verdict;
 
 // GitHub shows no more of a kind for one step.
 constexpr std::size_t most = 10;
+// It takes 1 MiB of a step, with what others write.
+constexpr std::size_t longest_table = std::size_t{700} * 1024;
 
 std::string escaped(std::string_view text, bool property) {
   std::string out;
@@ -29,6 +31,24 @@ std::string escaped(std::string_view text, bool property) {
       out += "%3A";
     else if (property && c == ',')
       out += "%2C";
+    else
+      out += c;
+  }
+  return out;
+}
+
+/// Text in a cell of a table in Markdown: nothing in it is a mark of Markdown's or HTML's.
+std::string in_table(std::string_view text) {
+  std::string out;
+  for (const char c : base::printable(text)) {
+    if (c == '\n')
+      out += ' ';
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (std::string_view("|\\`_[]").find(c) != std::string_view::npos)
+      out += std::string("\\") + c;
     else
       out += c;
   }
@@ -85,18 +105,24 @@ class CheckGithub final : public verify::Listener {
     std::ofstream file(summary_, std::ios::app);
     file << "### Checks: " << name_of(run.verdict)
          << "\n\n| suite | check | verdict | ms | |\n|---|---|---|---|---|\n";
-    for (const auto& suite : run.suites)
-      for (const auto& one : suite.checks) {
-        std::string reason = base::printable(one.reason);
-        for (auto& c : reason)
-          if (c == '|' || c == '\n') c = ' ';
-        std::string name = one.check->name;
-        std::replace(name.begin(), name.end(), '|', ' ');
-        file << fmt::format("| {} | {} | {} | {} | {} |\n", suite.suite->name, name, name_of(one.verdict),
-                            one.duration.count(), reason);
-      }
+    // What did not pass first: of a summary that is too large GitHub shows nothing.
+    std::size_t bytes = 0, left = 0;
+    for (const bool passed : {false, true})
+      for (const auto& suite : run.suites)
+        for (const auto& one : suite.checks) {
+          if ((one.verdict == Verdict::pass) != passed) continue;
+          const auto row =
+              fmt::format("| {} | {} | {} | {} | {} |\n", suite.suite->name, in_table(one.check->name),
+                          name_of(one.verdict), one.duration.count(), in_table(check_reason(one)));
+          bytes += row.size();
+          if (bytes > longest_table)
+            ++left;
+          else
+            file << row;
+        }
+    if (left > 0) file << fmt::format("\nand {} more\n", left);
     file << "\n";
-    for (const auto& line : check_worth(run)) file << "- " << line << "\n";
+    for (const auto& line : check_worth(run)) file << "- " << in_table(line) << "\n";
     if (!file) throw base::Error(base::ErrorCode::io, summary_ + ": not all was written");
   }
 

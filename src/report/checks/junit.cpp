@@ -25,10 +25,8 @@ std::string seconds(base::Duration duration) {
 }
 
 std::string message_of(const CheckResult& one) {
-  for (const auto& judged : one.judged)
-    if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns)
-      return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
-  return one.reason.empty() ? std::string(name_of(one.verdict)) : one.reason;
+  auto reason = check_reason(one);
+  return reason.empty() ? std::string(name_of(one.verdict)) : reason;
 }
 
 std::string attempt_element(const char* name, const verify::Attempt& attempt, std::size_t number,

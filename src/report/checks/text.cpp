@@ -130,16 +130,9 @@ class CheckText final : public verify::Listener {
 
  private:
   static std::string more_of(const CheckResult& one) {
-    if (one.verdict == Verdict::fail || one.verdict == Verdict::error) {
-      for (const auto& judged : one.judged)
-        if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns)
-          return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
-      return one.reason;
-    }
-    if (one.flaky)
-      return fmt::format("passed on attempt {}{}{}", one.attempts_made, one.reason.empty() ? "" : "; ",
-                         one.reason);
-    return one.reason;
+    const auto reason = check_reason(one);
+    if (!one.flaky || one.verdict == Verdict::fail || one.verdict == Verdict::error) return reason;
+    return fmt::format("passed on attempt {}{}{}", one.attempts_made, reason.empty() ? "" : "; ", reason);
   }
 
   void write(const std::string& text) noexcept {

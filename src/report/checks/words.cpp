@@ -59,6 +59,14 @@ std::string check_again(const verify::SuiteResult& suite, const CheckResult& che
                      base::shell_quote(check.check->name));
 }
 
+std::string check_reason(const verify::CheckResult& check) {
+  if (check.verdict == Verdict::fail || check.verdict == Verdict::error)
+    for (const auto& judged : check.judged)
+      if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns)
+        return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+  return check.reason;
+}
+
 std::vector<std::string> check_details(const CheckResult& one, const std::string& run_again) {
   std::vector<std::string> lines;
   const auto& at = one.check->position;

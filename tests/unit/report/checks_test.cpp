@@ -167,6 +167,8 @@ TEST_CASE("check reports: each tells what happened in its own way") {
              ContainsSubstring("::error file=checks/smoke.yml,line=19,title=fail%3A wrong::"));
   CHECK_THAT(texts["github"], ContainsSubstring("::warning file="));
   CHECK_THAT(texts["summary"], ContainsSubstring("| smoke | wrong | fail |"));
+  CHECK_THAT(texts["summary"], ContainsSubstring("| status: wanted 200, got 500 |"));
+  CHECK(texts["summary"].find("| wrong |") < texts["summary"].find("| good &amp; quick |"));
   CHECK_THAT(texts["html"], ContainsSubstring("&lt;b&gt;&amp; it"));
   CHECK(texts["html"].find("<script") == std::string::npos);
   CHECK(texts["html"].find("http-equiv=\"Content-Security-Policy\"") != std::string::npos);
