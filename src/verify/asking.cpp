@@ -59,8 +59,10 @@ class Asking {
 
  private:
   Reply perform() {
-    // A pause is as long as it says: nobody is waited for.
-    auto reply = probes_.perform(request_, check_.asks_nothing() ? scope_ : scope_.at_most(check_.timeout));
+    // A pause is as long as it says: nobody is waited for. What may lag is waited for besides.
+    auto limit = check_.timeout;
+    if (const auto* compare = std::get_if<checks::CompareRequest>(&request_)) limit += compare->allowance;
+    auto reply = probes_.perform(request_, check_.asks_nothing() ? scope_ : scope_.at_most(limit));
     if (reply.facts.find("time") == reply.facts.end())
       reply.facts.emplace("time", Value::milliseconds(static_cast<double>(reply.duration.count())));
     return reply;

@@ -12,7 +12,7 @@ import watch_sandbox
 
 
 MANY = """suite: many-%(number)s
-schedule: every 2s
+schedule: every 4s
 alert: {after: 1}
 steps:
   - name: health
@@ -49,7 +49,7 @@ class Many(watch_sandbox.WatchTest):
         for event in ("notes", "history"):
             self.assertEqual([one["state"] for one in log if one.get("event") == event], ["not kept", "kept again"])
         found = [one for one in log if one["type"] == "check"]
-        self.assertGreater(len(found), 40 * 8)
+        self.assertGreater(len(found), 40 * 4)
         self.assertEqual(rows("SELECT count(*) FROM staithe_checks"), len(found))
 
     def test_file_that_somebody_keeps_locked(self):

@@ -46,7 +46,7 @@ come until ignore_newer_than has passed, which is the same as not looking at row
 
 left, right         {sql: CONNECTION, query: QUERY, args: [...]}
 key                 the column that tells rows apart
-ignore_newer_than   how far the right side may lag; nothing unless said
+ignore_newer_than   how far the right side may lag, besides its timeout; nothing unless said
 Expectations: missing (on the right), different, extra (on the right only), left and right (rows), lag (how long
 it took until nothing was missing or different), time.)",
     subjects,

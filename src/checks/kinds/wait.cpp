@@ -15,7 +15,7 @@ const Kind wait_kind{
     "wait",
     "let time pass",
     "wait: 2s",
-    R"(Nothing is asked and nothing can be expected. To wait for something, give its check 'until' and 'for'.)",
+    R"(Nothing is asked and nothing can be expected; it has no timeout. To wait for something, give its check 'until' and 'for'.)",
     {},
     "",
     parse};

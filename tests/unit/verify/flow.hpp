@@ -4,6 +4,7 @@
 #include "staithe/verify/runner.hpp"
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ class Fake final : public verify::Probes {
     {
       const std::lock_guard lock(mutex_);
       asked.push_back(body.empty() ? title : title + " " + body);
+      had[title] = scope.left();
     }
     Reply reply;
     const auto [status, text] = answer_(title);
@@ -49,7 +51,8 @@ class Fake final : public verify::Probes {
   }
 
   std::vector<std::string> asked;
-  std::function<std::string()> header;  ///< who says that they answered
+  std::map<std::string, base::Duration> had;  ///< how much time, by what was asked
+  std::function<std::string()> header;        ///< who says that they answered
 
  private:
   Answer answer_;
@@ -65,6 +68,7 @@ struct Ran {
     diag::Diagnostics diagnostics;
     checks::Context context;
     context.values["deploy.release"] = "r1";
+    context.databases["ledger"] = {plan::SecretRef::Source::env, "LEDGER"};
     for (const auto& text : texts) {
       auto suite = load_suite("s.yml", text, context, diagnostics);
       for (const auto& finding : diagnostics.sorted()) UNSCOPED_INFO(finding.message << " " << finding.help);

@@ -212,6 +212,36 @@ steps:
   CHECK(calm.result.suites[0].checks[0].attempts.back().note == "200; 5 of 5 more requests good");
 }
 
+TEST_CASE("flow: a check has its timeout, a comparison what may lag besides, a pause as long as it says") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "{}"}; });
+  const Ran ran({head(R"(defaults: {timeout: 3s, on_fail: continue}
+steps:
+  - name: page
+    get: /h
+    expect: 200
+  - name: books
+    compare:
+      left: {sql: ledger, query: select 1}
+      right: {sql: ledger, query: select 2}
+      key: id
+      ignore_newer_than: 40s
+    expect: {missing: absent}
+  - name: pause
+    wait: 1m
+)")},
+                fake);
+  REQUIRE(fake.had.size() == 3);
+  for (const auto& [title, had] : fake.had) {
+    CAPTURE(title);
+    const bool pause = title.starts_with("wait"), page = title.starts_with("GET");
+    const auto limit = page ? std::chrono::seconds(3) : std::chrono::seconds(43);
+    if (pause)
+      CHECK(had > std::chrono::minutes(1));
+    else
+      CHECK((had <= limit && had > limit - std::chrono::seconds(2)));
+  }
+}
+
 TEST_CASE("flow: samples") {
   int asked = 0;
   Fake fake([&](const std::string&) -> std::pair<int, std::string> {
