@@ -142,7 +142,7 @@ std::string metrics_text(const Overview& overview) {
       overview.history_trouble.empty() ? 1 : 0);
   one("staithe_watch_lock_good", "gauge", "0 when another one may be watching too.",
       overview.lock_trouble.empty() ? 1 : 0);
-  one("staithe_watch_alerts_held", "gauge", "1 while alerts wait because of that.",
+  one("staithe_watch_alerts_held", "gauge", "1 while alerts wait for that to be known.",
       overview.alerts_held ? 1 : 0);
   std::size_t open = 0;
   for (const auto& incident : overview.incidents) open += incident.told ? 1 : 0;

@@ -74,6 +74,8 @@ watch::Settings settings_of(App& app, const LoadedSuites& loaded, store::Store* 
 int run_watch(App& app) {
   const auto every = app.duration("every", base::Duration{0});
   if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
+  if (app.args().has("report"))
+    throw UsageError("watch writes no --report, for it has no end: its log on standard output has every run");
   // The files are looked at first: a mistake in them is no reason to take a lock.
   auto loaded = load_suites(app, app.args().positionals, "");
   const auto front = front_of(app, loaded);
