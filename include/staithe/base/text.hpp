@@ -29,7 +29,7 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 /// are removed, "\r\n" becomes "\n", a lone "\r" becomes "\n", invalid UTF-8 becomes U+FFFD.
 std::string printable(std::string_view bytes);
 
-/// The text, or its beginning and "..." when it is longer than `most` bytes, at least 3: cut between code points.
+/// The text, or its beginning and "..." when it has more than `most` bytes (3 or more); no character is cut.
 std::string shortened(std::string_view text, std::size_t most);
 
 /// Bytes of the well-formed UTF-8 sequence (1 to 4) that `text` begins with; 0 when it begins with none.
