@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 namespace staithe::cli {
 namespace {
 
@@ -95,29 +97,38 @@ int run_watch(App& app) {
   auto settings = settings_of(app, loaded, store.get(), log);
   settings.service = &service;
   if (lock) settings.lock = &*lock;
-  settings.lock_lost = [&app, environment = loaded.project ? loaded.project->environment : std::string()] {
-    // First of all: whoever has stopped reading what is said keeps nothing going.
+  const auto environment = loaded.project ? loaded.project->environment : std::string();
+  std::atomic<bool> lost{false};
+  settings.lock_lost = [&app, &lost] {
+    lost = true;
     app.stops().exit_code = exit_refused;
     app.stops().soft.request();
-    app.fail(exit_refused,
-             fmt::format("{} is watched by another one from now on, or its lock was taken away; "
-                         "this watch ends",
-                         environment));
   };
   settings.read = [&] {
     return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
   };
-  watch::Watcher watcher(made_of(std::move(loaded)), std::move(settings));
-  const httpd::Server server(front.endpoint, [&](const httpd::Request& request) {
+  std::optional<watch::Watcher> running;
+  auto& watcher = running.emplace(made_of(std::move(loaded)), std::move(settings));
+  std::optional<httpd::Server> server;
+  server.emplace(front.endpoint, [&](const httpd::Request& request) {
     return watch::answer(request, front.token, [&] { return watcher.overview(); });
   });
   const auto watched = watcher.overview().suites.size();
-  log.note({"watching", {{"suites", std::to_string(watched)}, {"url", server.url()}}});
+  log.note({"watching", {{"suites", std::to_string(watched)}, {"url", server->url()}}});
   if (!app.quiet())
     app.say(fmt::format("Watching {} suite{}; {} tells how they are.", watched, watched == 1 ? "" : "s",
-                        server.url()));
-  const HangUp hang_up(app, watcher);
-  watcher.run();
+                        server->url()));
+  {
+    const HangUp hang_up(app, watcher);
+    watcher.run();
+  }
+  // Said last: whoever has stopped reading what is said keeps nothing going.
+  server.reset();
+  if (lost)
+    app.fail(exit_refused,
+             fmt::format("{} is watched by another one from now on, or its lock was taken away; "
+                         "this watch ends",
+                         environment));
   return app.stops().exit_code.load();
 }
 
