@@ -228,6 +228,18 @@ inline void check_journal(const OpenStore& open) {
     store.reset();
     CHECK(open({})->journal("run-1").size() == 2);
   }
+  SECTION("entries that are written together are there once each, however many they are") {
+    for (std::size_t together = 1; together <= 9; ++together) {
+      const auto before = store->journal("run-1").size();
+      for (std::size_t i = 1; i < together; ++i)
+        store->enqueue("run-1", {0, {}, "", std::to_string(i), "outcome", ""});
+      store->append("run-1", {0, {}, "", "last", "note", "longer than the others"});
+      const auto entries = store->journal("run-1");
+      REQUIRE(entries.size() == before + together);
+      CHECK(entries.back().action_id == "last");
+      CHECK(entries.back().body == "longer than the others");
+    }
+  }
   SECTION("many threads append to two runs: nothing is lost, each run is in order") {
     store->begin_run(sample_run("run-2"));
     constexpr int threads = 16;

@@ -3,10 +3,28 @@
 #include "staithe/base/error.hpp"
 
 #include <algorithm>
-#include <thread>
+#include <set>
 #include <vector>
 
 namespace staithe::store {
+
+Turn::Turn() {
+  ::sem_init(&told_, 0, 0);
+}
+
+Turn::~Turn() {
+  ::sem_destroy(&told_);
+}
+
+void Turn::say(Word word) noexcept {
+  word_ = word;
+  ::sem_post(&told_);
+}
+
+Turn::Word Turn::wait() noexcept {
+  while (::sem_wait(&told_) != 0) continue;  // interrupted by a signal
+  return word_;
+}
 
 bool AppendQueue::knows(std::string_view run_id) const {
   const std::lock_guard lock(mutex_);
@@ -26,20 +44,31 @@ std::uint64_t AppendQueue::next_seq(std::string_view run_id) {
   return ++last->second;
 }
 
+void AppendQueue::line_up(PendingEntry& pending) {
+  pending.entry.seq = next_seq(pending.run_id);
+  pending.place = ++places_;
+  waiting_.push_back(&pending);
+}
+
+bool AppendQueue::in_line(std::uint64_t place) const {
+  return in_hand_ <= place || (!waiting_.empty() && waiting_.front()->place <= place);
+}
+
 std::uint64_t AppendQueue::append(std::string_view run_id, JournalEntry entry) {
+  Turn turn;
+  PendingEntry own{std::string(run_id), std::move(entry), &turn};
   std::unique_lock lock(mutex_);
-  entry.seq = next_seq(run_id);
-  PendingEntry own{std::string(run_id), std::move(entry)};
-  // Its own, for what is written at once are many entries, and of those in line only one writes next.
-  std::condition_variable told;
-  own.told = &told;
-  waiting_.push_back(&own);
-  while (!own.done) {
-    if (writing_) {
-      told.wait(lock);
-    } else {
-      write_batch(lock);
-    }
+  line_up(own);
+  note_arrival();
+  bool mine = !std::exchange(writing_, true);
+  if (!mine) {
+    lock.unlock();
+    mine = turn.wait() == Turn::Word::write;
+    if (mine) lock.lock();
+  }
+  if (mine) {
+    while (!own.done) write_batch(lock, &turn);
+    pass_on(lock);
   }
   if (own.error) std::rethrow_exception(own.error);
   return own.entry.seq;
@@ -48,9 +77,8 @@ std::uint64_t AppendQueue::append(std::string_view run_id, JournalEntry entry) {
 std::uint64_t AppendQueue::enqueue(std::string_view run_id, JournalEntry entry) {
   std::unique_lock lock(mutex_);
   if (own_.size() >= max_unwritten) flush(lock);
-  entry.seq = next_seq(run_id);
-  auto pending = std::make_unique<PendingEntry>(PendingEntry{std::string(run_id), std::move(entry), false});
-  waiting_.push_back(pending.get());
+  auto pending = std::make_unique<PendingEntry>(PendingEntry{std::string(run_id), std::move(entry)});
+  line_up(*pending);
   const std::uint64_t seq = pending->entry.seq;
   const PendingEntry* key = pending.get();
   own_.emplace(key, std::move(pending));
@@ -63,28 +91,54 @@ void AppendQueue::flush() {
 }
 
 void AppendQueue::flush(std::unique_lock<std::mutex>& lock) {
-  while (writing_ || !waiting_.empty()) {
-    if (writing_) {
+  const std::uint64_t last = places_;
+  while (in_line(last)) {
+    if (std::exchange(writing_, true)) {
       changed_.wait(lock);
-    } else if (const auto error = write_batch(lock)) {
-      std::rethrow_exception(error);
+      continue;
     }
+    const auto error = write_batch(lock, nullptr);
+    pass_on(lock);
+    if (error) std::rethrow_exception(error);
+    lock.lock();
   }
 }
 
-std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) {
-  writing_ = true;
-  if (shared_) {
+void AppendQueue::note_arrival() {
+  latest_.emplace_back(std::this_thread::get_id(), std::chrono::steady_clock::now());
+  if (latest_.size() > crowd) latest_.pop_front();
+}
+
+bool AppendQueue::crowded() const {
+  if (latest_.size() < crowd || latest_.back().second - latest_.front().second > crowd_within) return false;
+  std::set<std::thread::id> threads;
+  for (const auto& [thread, at] : latest_) threads.insert(thread);
+  return threads.size() == crowd;
+}
+
+void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
+  if (!crowded()) return;
+  const auto awaited = [this] {
+    return std::count_if(waiting_.begin(), waiting_.end(),
+                         [](const auto* entry) { return entry->turn != nullptr; });
+  };
+  for (int count = 0; count < most_gathers && awaited() < static_cast<std::ptrdiff_t>(crowd); ++count) {
+    const std::uint64_t before = places_;
     lock.unlock();
     std::this_thread::sleep_for(gathers_for);
     lock.lock();
+    if (places_ == before) return;
   }
+}
+
+/// For the thread that writes. Returns with the lock and still the one that writes.
+std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock, const Turn* mine) {
+  gather(lock);
   const std::size_t count = std::min(waiting_.size(), max_batch);
   const std::vector<PendingEntry*> batch(waiting_.begin(),
                                          waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-  shared_ =
-      std::count_if(batch.begin(), batch.end(), [](const auto* entry) { return entry->waited_for; }) > 1;
+  in_hand_ = batch.empty() ? nothing : batch.front()->place;
   lock.unlock();
   std::exception_ptr error;
   try {
@@ -92,34 +146,41 @@ std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock) 
   } catch (...) {
     error = std::current_exception();
   }
+  std::vector<PendingEntry*> unasked;
+  for (PendingEntry* entry : batch) {
+    if (entry->turn == nullptr) {
+      unasked.push_back(entry);
+      continue;
+    }
+    entry->error = error;
+    entry->done = true;
+    if (entry->turn != mine) entry->turn->say(Turn::Word::done);  // it may be gone from here on
+  }
   lock.lock();
-  writing_ = false;
-  settle(batch, error);
-  wake_next();
+  in_hand_ = nothing;
+  settle(unasked, error);
+  changed_.notify_all();
   return error;
 }
 
-void AppendQueue::settle(std::span<PendingEntry* const> batch, const std::exception_ptr& error) {
-  std::vector<PendingEntry*> again;
-  for (PendingEntry* entry : batch) {
-    if (entry->waited_for) {
-      entry->error = error;
-      entry->done = true;
-      entry->told->notify_one();
-    } else if (error) {
-      again.push_back(entry);
-    } else {
-      own_.erase(entry);
-    }
+void AppendQueue::settle(std::span<PendingEntry* const> unasked, const std::exception_ptr& error) {
+  if (error) {
+    waiting_.insert(waiting_.begin(), unasked.begin(), unasked.end());
+  } else {
+    for (const PendingEntry* entry : unasked) own_.erase(entry);
   }
-  waiting_.insert(waiting_.begin(), again.begin(), again.end());
 }
 
-void AppendQueue::wake_next() {
-  changed_.notify_all();
-  const auto next =
-      std::find_if(waiting_.begin(), waiting_.end(), [](const auto* entry) { return entry->waited_for; });
-  if (next != waiting_.end()) (*next)->told->notify_one();
+/// Names the thread that writes next, if one waits. Returns without the lock.
+void AppendQueue::pass_on(std::unique_lock<std::mutex>& lock) {
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [](const auto* entry) { return entry->turn != nullptr; });
+  Turn* const turn = next == waiting_.end() ? nullptr : (*next)->turn;
+  writing_ = turn != nullptr;
+  if (!writing_) changed_.notify_all();
+  lock.unlock();
+  // It waits until it is told: nobody else can write its entry.
+  if (turn != nullptr) turn->say(Turn::Word::write);
 }
 
 }  // namespace staithe::store

@@ -1,10 +1,14 @@
 #include "convert.hpp"
 #include "core.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace staithe::store {
 namespace {
 
 constexpr std::size_t max_body_bytes = 1 << 20;
+constexpr std::size_t journal_columns = 8;
 
 /// How many of the entries are in the table by this writer's hand.
 std::uint64_t count_own(Session& session, const std::string& writer, std::span<PendingEntry* const> entries) {
@@ -21,25 +25,36 @@ std::uint64_t count_own(Session& session, const std::string& writer, std::span<P
   return static_cast<std::uint64_t>(to_number(rows.rows.at(0).at(0)));
 }
 
+/// One statement for so many rows, a power of two: a database compiles each text once, and these are few.
+/// A repeat after a lost connection meets the rows of its first attempt; rows of anybody else are a conflict.
+std::string insert_of(std::size_t rows) {
+  std::string sql =
+      "INSERT INTO staithe_journal (run_id, seq, time, host, action_id, kind, body, writer) VALUES ";
+  for (std::size_t value = 1; value <= rows * journal_columns; ++value) {
+    if (value % journal_columns == 1) sql += value == 1 ? "(" : ", (";
+    sql += "$" + std::to_string(value) + (value % journal_columns == 0 ? ")" : ", ");
+  }
+  return sql + " ON CONFLICT (run_id, seq) DO NOTHING";
+}
+
 }  // namespace
 
 void Store::Core::write_entries(std::span<PendingEntry* const> entries) {
-  std::string sql =
-      "INSERT INTO staithe_journal (run_id, seq, time, host, action_id, kind, body, writer) VALUES ";
+  // What is left of the rows is filled up with an entry that meets itself there: the shortest.
+  const PendingEntry* const filler = *std::min_element(
+      entries.begin(), entries.end(),
+      [](const auto* one, const auto* other) { return one->entry.body.size() < other->entry.body.size(); });
+  const std::size_t rows = std::bit_ceil(entries.size());
   std::vector<Value> values;
-  for (const PendingEntry* pending : entries) {
-    const JournalEntry& entry = pending->entry;
-    sql += values.empty() ? "(" : ", (";
-    for (const std::string& value : {pending->run_id, std::to_string(entry.seq), to_value(entry.time),
-                                     entry.host, entry.action_id, entry.kind, entry.body, writer}) {
-      values.emplace_back(value);
-      sql += "$" + std::to_string(values.size()) + ", ";
-    }
-    sql.replace(sql.size() - 2, 2, ")");
+  values.reserve(rows * journal_columns);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const PendingEntry& pending = row < entries.size() ? *entries[row] : *filler;
+    const JournalEntry& entry = pending.entry;
+    for (std::string value : {pending.run_id, std::to_string(entry.seq), to_value(entry.time), entry.host,
+                              entry.action_id, entry.kind, entry.body, writer})
+      values.emplace_back(std::move(value));
   }
-  // A repeat after a lost connection meets the rows of its first attempt; rows of anybody else are a
-  // conflict.
-  sql += " ON CONFLICT (run_id, seq) DO NOTHING";
+  const std::string sql = insert_of(rows);
   run(Work::single, [&](Session& session) {
     if (session.exec(sql, values).changed == entries.size()) return;
     if (count_own(session, writer, entries) == entries.size()) return;

@@ -30,7 +30,7 @@ struct FinalizeStatement {
 using Handle = std::unique_ptr<sqlite3, CloseDatabase>;
 using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
-/// Statements are compiled once. The text of a group commit differs with its size, so there is a limit.
+/// Statements are compiled once. With a limit, should a text ever differ each time.
 constexpr std::size_t max_kept_statements = 32;
 
 /// "$7" is a name to SQLite, numbered as it first appears and searched for at each use; "?7" is a number.

@@ -37,6 +37,69 @@ TEST_CASE("entries that arrive during a write share the next one, in order") {
   CHECK(batches.size() < 30);  // 128 without sharing
 }
 
+TEST_CASE("a crowd shares writes that are quick, too") {
+  std::atomic<int> writes{0};
+  AppendQueue queue([&](std::span<PendingEntry* const>) { ++writes; });
+  queue.learn("run", 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 32; ++i) {
+    threads.emplace_back([&, i] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(i));
+      for (int k = 0; k < 10; ++k) {
+        queue.append("run", {});
+        std::this_thread::sleep_for(std::chrono::milliseconds(32));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(writes < 160);  // of 320 entries, one every millisecond
+}
+
+TEST_CASE("few threads do not wait for each other") {
+  AppendQueue queue([](std::span<PendingEntry* const>) {});
+  queue.learn("run", 0);
+  std::vector<std::thread> threads;
+  std::atomic<int> slow{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) {
+        const auto before = std::chrono::steady_clock::now();
+        queue.append("run", {});
+        if (std::chrono::steady_clock::now() - before >= AppendQueue::gathers_for) ++slow;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(slow < 50);  // of 200, whatever else the machine does
+}
+
+TEST_CASE("flush waits for what was in line, not for what comes after it") {
+  std::atomic<bool> enough{false};
+  AppendQueue queue(
+      [](std::span<PendingEntry* const>) { std::this_thread::sleep_for(std::chrono::milliseconds(2)); });
+  queue.learn("run", 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      while (!enough) queue.append("run", {});
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  std::atomic<bool> flushed{false};
+  std::thread flusher([&] {
+    for (int i = 0; i < 5; ++i) {
+      queue.enqueue("run", {});
+      queue.flush();
+    }
+    flushed = true;
+  });
+  for (int i = 0; i < 300 && !flushed; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(flushed);
+  enough = true;
+  flusher.join();
+  for (auto& thread : threads) thread.join();
+}
+
 TEST_CASE("a write that fails fails for all who shared it, and only for them") {
   bool fail = true;
   AppendQueue queue([&](std::span<PendingEntry* const>) {
