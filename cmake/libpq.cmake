@@ -1,11 +1,12 @@
 # libpq is loaded when the first connection is made (src/adapters/pg/libpq_library.cpp): it brings fourteen other
 # libraries, for LDAP, Kerberos and their TLS, which would make up half of the time that every start takes. Its
 # functions are forwarded under their own names, as libpq's header declares them; so libpqxx, which calls them too, has
-# to be in the program itself. Where there is no archive of libpqxx, both are linked as usual.
+# to be in the program itself. libssl, which copies rows over TLS, is libpq's, and found through it. Where there is no
+# archive of libpqxx, all are linked as usual.
 find_library(STAITHE_PQXX_ARCHIVE NAMES libpqxx.a HINTS ${PQXX_LIBRARY_DIRS} ${PQXX_LIBDIR})
 if(NOT STAITHE_PQXX_ARCHIVE)
   add_library(staithe_postgres INTERFACE)
-  target_link_libraries(staithe_postgres INTERFACE PkgConfig::PQXX PkgConfig::PQ)
+  target_link_libraries(staithe_postgres INTERFACE PkgConfig::PQXX PkgConfig::PQ OpenSSL::SSL)
   set_source_files_properties("${PROJECT_SOURCE_DIR}/src/adapters/pg/libpq_library.cpp" PROPERTIES HEADER_FILE_ONLY ON)
   return()
 endif()

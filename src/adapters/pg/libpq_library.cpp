@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <libpq-fe.h>
+#include <openssl/ssl.h>
 
 namespace staithe::pg {
 namespace {
@@ -40,6 +41,28 @@ Function* find(Function*, const char* name) {
 
 extern "C" {
 #include "libpq_forwards.inc"
+
+// What Wire asks of a connection's TLS, in the library that libpq has brought.
+int SSL_pending(const SSL* tls) {
+  static const auto real = find(&::SSL_pending, "SSL_pending");
+  return real(tls);
+}
+int SSL_read(SSL* tls, void* into, int size) {
+  static const auto real = find(&::SSL_read, "SSL_read");
+  return real(tls, into, size);
+}
+int SSL_write(SSL* tls, const void* bytes, int size) {
+  static const auto real = find(&::SSL_write, "SSL_write");
+  return real(tls, bytes, size);
+}
+int SSL_get_error(const SSL* tls, int result) {
+  static const auto real = find(&::SSL_get_error, "SSL_get_error");
+  return real(tls, result);
+}
+long SSL_ctrl(SSL* tls, int command, long number, void* more) {
+  static const auto real = find(&::SSL_ctrl, "SSL_ctrl");
+  return real(tls, command, number, more);
+}
 }
 
 }  // namespace staithe::pg
