@@ -1,8 +1,9 @@
-# staithe_module(NAME [DIR dir] [USES modules...] [LIBS libraries...])
+# staithe_module(NAME [SMALL] [DIR dir] [USES modules...] [LIBS libraries...])
 # One directory, one namespace, one static library. USES are the modules whose headers this one may
-# include (they are passed on: a header of this module may name them); LIBS stay private to it.
+# include (they are passed on: a header of this module may name them); LIBS stay private to it. A SMALL one runs once
+# in a run: optimised builds make it short, for what of it is touched stays in memory.
 function(staithe_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIR" "USES;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SMALL" "DIR" "USES;LIBS")
   if(NOT arg_DIR)
     set(arg_DIR ${name})
   endif()
@@ -26,6 +27,9 @@ function(staithe_module name)
     else()
       target_link_libraries(staithe_${name} ${scope} ${arg_LIBS})
     endif()
+  endif()
+  if(sources AND arg_SMALL)
+    target_compile_options(staithe_${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Os>)
   endif()
   if(sources)
     target_include_directories(staithe_${name} PRIVATE "${PROJECT_SOURCE_DIR}/src/${arg_DIR}")

@@ -189,6 +189,7 @@ class SqliteDatabase final : public Database {
       }
     }
     exec("PRAGMA synchronous = FULL", {}, scope);  // without it a power loss could take acknowledged entries
+    exec("PRAGMA cache_size = -256", {}, scope);   // KiB; a run writes the same few pages, and reads little
   }
 
   sqlite3_stmt* prepared(std::string_view sql, const Scope& scope) {
