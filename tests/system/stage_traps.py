@@ -1,5 +1,8 @@
 """Traps of copying a live database which no other file sets: settings of roles and databases, the order of locks and snapshot,
 constraints that were never checked, circles of foreign keys."""
+import json
+import re
+
 import databases
 
 LIMITS = {"statement_timeout": "700ms", "idle_in_transaction_session_timeout": "700ms", "idle_session_timeout": "700ms",
@@ -71,6 +74,25 @@ class Traps(databases.StageTest):
         checked = "SELECT string_agg(conname || convalidated, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid IN ('a'::regclass, 'b'::regclass, 'c'::regclass) AND contype IN ('c', 'f')"
         self.assertEqual(self.target.sql(checked, "staging"), "a_btrue,b_atrue,c_afalse,c_idfalse")
         self.assertEqual(self.target.checksums("staging"), self.source.checksums("shop"))
+
+    def test_the_room_that_the_copy_needs_is_said_before_it_is_made(self):
+        self.source.sql("CREATE TABLE big AS SELECT i AS id, repeat(md5(i::text), 20) AS v FROM generate_series(1, 20000) i;"
+                        "CREATE INDEX ON big (v, id); CREATE TABLE noise AS TABLE big; CREATE INDEX ON noise (v, id)", "shop")
+        whole = self.room()
+        self.assertLessEqual(abs(whole - int(self.source.sql("SELECT pg_database_size('shop') * 4 / 3"))), 1 << 20)
+        self.project(snapshot="leave_out: [public.noise]")
+        less = self.room()
+        self.assertLessEqual(abs(whole - less - int(self.source.sql("SELECT pg_total_relation_size('noise') * 4 / 3", "shop"))), 1 << 20)
+        said = re.search(r"Room: about ([0-9.]+) MiB on the target's disks", self.ok("stage", "snapshot", "-n").out)
+        self.assertLessEqual(abs(float(said[1]) * 2 ** 20 - less), 1 << 20)
+        began = self.target.sql("SELECT pg_current_wal_lsn()")
+        self.ok("stage", "snapshot")
+        used = int(self.target.sql(f"SELECT pg_database_size('staging') + greatest(0, pg_current_wal_lsn() - '{began}')"))
+        self.assertLess(int(self.target.sql("SELECT pg_database_size('staging')")), less)
+        self.assertGreater(used, less / 2, "the number is of another size than what was used")
+
+    def room(self):
+        return json.loads(self.ok("stage", "snapshot", "-n", "--json").out)["room_bytes"]
 
 
 if __name__ == "__main__":

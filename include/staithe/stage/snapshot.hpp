@@ -92,6 +92,9 @@ std::string to_json(const SnapshotPlan& plan);
 /// Hash of what is done; sizes and estimates, which change from minute to minute, are not in it.
 std::string id_of(const SnapshotPlan& plan);
 std::string render(const SnapshotPlan& plan, bool full);
+/// Bytes that the target's disks need while the copy is made, beside what is there: an upper bound where rows
+/// are left out by a condition.
+std::uint64_t room_of(const SnapshotPlan& plan);
 
 /// Sets a session up for reading production: whatever the role may do, it can only read; nothing of the
 /// database's or role's settings ends or alters it.

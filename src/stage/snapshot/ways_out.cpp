@@ -15,10 +15,8 @@ constexpr const char* lock_not_available = "55P03";
 constexpr const char* insufficient_privilege = "42501";
 
 std::string about_space(const SnapshotPlan& plan) {
-  // Data, indexes and the WAL that writes them; measured, with room to sort.
-  const auto bytes = plan.source.database_bytes + plan.source.database_bytes / 3;
   return fmt::format("staithe stage list    what could go there; the copy needs about {} while it is made",
-                     base::bytes_text(bytes));
+                     base::bytes_text(room_of(plan)));
 }
 
 }  // namespace
