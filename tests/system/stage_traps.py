@@ -94,6 +94,28 @@ class Traps(databases.StageTest):
     def room(self):
         return json.loads(self.ok("stage", "snapshot", "-n", "--json").out)["room_bytes"]
 
+    def test_collations_of_another_version_are_said(self):
+        """What an upgrade of the system below a server leaves: the catalogue says with which version indexes were built."""
+        self.source.sql("DROP DATABASE shop")
+        self.source.sql("CREATE DATABASE shop TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de' LOCALE 'C.UTF-8'")
+        self.source.sql('CREATE TABLE t (id int, v text PRIMARY KEY, w text COLLATE "sv-x-icu"); CREATE INDEX ON t (v COLLATE "fi-x-icu");'
+                        """INSERT INTO t VALUES (1, 'ö', 'ö'), (2, 'z', 'z')""", "shop")
+        self.assertNotIn("collation", self.ok("stage", "snapshot", "-n").out)
+        self.source.sql("UPDATE pg_collation SET collversion = '57.1' WHERE collname IN ('sv-x-icu', 'fi-x-icu', 'da-x-icu')", "shop")
+        self.source.sql("UPDATE pg_database SET datcollversion = '57.2' WHERE datname = 'shop'")
+        plan = " ".join(self.ok("stage", "snapshot", "-n").out.split())
+        for name, built, way in (("the database's collation", "57.2", 'ALTER DATABASE "shop" REFRESH COLLATION VERSION'),
+                                 ("collation sv-x-icu", "57.1", 'ALTER COLLATION "sv-x-icu" REFRESH VERSION'),
+                                 ("collation fi-x-icu", "57.1", 'ALTER COLLATION "fi-x-icu" REFRESH VERSION')):
+            self.assertRegex(plan, f"warning: {name} of the source is of version [0-9.]+ now, and its indexes were built with {built}")
+            self.assertIn(way, plan)
+        self.assertNotIn("da-x-icu", plan, "nothing uses it")
+        self.ok("stage", "snapshot")
+        stale = "SELECT count(*) FROM pg_collation WHERE collversion <> pg_collation_actual_version(oid)"
+        self.assertEqual(self.target.sql(stale, "staging"), "0")
+        self.assertEqual(self.target.sql("SELECT datcollversion = pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = 'staging'"), "t")
+        self.assertEqual(self.target.sql("SELECT string_agg(id::text, ',' ORDER BY v) || '|' || string_agg(id::text, ',' ORDER BY w) FROM t", "staging"), "1,2|2,1")
+
 
 if __name__ == "__main__":
     databases.main()

@@ -80,6 +80,15 @@ struct LiveThing {
   std::string detail;
 };
 
+/// An order of text whose version its provider says: what sorts and compares by it depends on that library.
+struct Collation {
+  std::string name;      ///< "sv-x-icu"; "" for the default of the database
+  char provider = 'c';   ///< 'c' for the C library, 'i' for ICU
+  std::string locale;    ///< as the provider calls it
+  std::string recorded;  ///< the version with which indexes were built, as far as is known; "" for none
+  std::string actual;    ///< the version of the library that is there
+};
+
 struct Catalogue {
   Origin origin;
   int version = 0;  ///< 150014
@@ -107,6 +116,7 @@ struct Catalogue {
   std::vector<std::pair<std::string, std::string>> left_behind;  ///< what a copy does not have, and why
   std::vector<std::pair<std::string, std::uint64_t>> owners;     ///< roles and how many relations are theirs
   std::vector<std::string> roles;                                ///< all of the cluster
+  std::vector<Collation> collations;                             ///< that columns and indexes use
 
   const Table* find(Oid oid) const;
 };
@@ -117,6 +127,9 @@ Catalogue read_catalogue(pg::Session& source, const base::Scope& scope);
 /// The order in which the materialized views of a database can be refreshed: each after those that it reads,
 /// also through plain views.
 std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope& scope);
+
+/// Those that a server's cluster was made with, for comparison with the ones that a database uses.
+std::vector<Collation> read_collations(pg::Session& session, const base::Scope& scope);
 
 /// The constraints of a database that are NOT VALID: "name on schema.table", by name.
 std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope& scope);

@@ -74,6 +74,7 @@ struct TargetFacts {
   std::vector<std::string> unfinished;     ///< databases that a run that died was building
   std::vector<std::string> missing_roles;  ///< of the settings
   std::vector<std::string> foreign_roles;  ///< of the settings; nothing can be given to them
+  std::vector<Collation> collations;       ///< that its libraries have
 };
 
 /// Everything that a run does; made once, then never changed.

@@ -109,6 +109,12 @@ void read_indexes(pg::Session& source, Catalogue& catalogue, const base::Scope& 
         {oid(row, 0), text(row, 1), oid(row, 2), oid(row, 3), names(row, 4), names(row, 5), flag(row, 6)});
 }
 
+void append_collations(pg::Session& session, const char* sql, std::vector<Collation>& collations,
+                       const base::Scope& scope) {
+  for (const auto& row : session.run(sql, scope).rows)
+    collations.push_back({text(row, 0), letter(row, 1), text(row, 2), text(row, 3), text(row, 4)});
+}
+
 }  // namespace
 
 const Table* Catalogue::find(Oid wanted) const {
@@ -122,6 +128,12 @@ std::vector<MaterializedView> read_views(pg::Session& session, const base::Scope
   for (const auto& row : session.run(sql::views, scope).rows)
     views.push_back({oid(row, 0), text(row, 1), text(row, 2), flag(row, 3)});
   return views;
+}
+
+std::vector<Collation> read_collations(pg::Session& session, const base::Scope& scope) {
+  std::vector<Collation> collations;
+  append_collations(session, sql::collations, collations, scope);
+  return collations;
 }
 
 std::vector<std::string> read_unchecked(pg::Session& session, const base::Scope& scope) {
@@ -172,6 +184,9 @@ Catalogue read_catalogue(pg::Session& source, const base::Scope& scope) {
   for (const auto& row : source.run(sql::owners, scope).rows)
     catalogue.owners.emplace_back(text(row, 0), number(row, 1));
   for (const auto& row : source.run(sql::roles, scope).rows) catalogue.roles.push_back(text(row, 0));
+  if (source.server_version() >= 150000)
+    append_collations(source, sql::default_collation, catalogue.collations, scope);
+  append_collations(source, sql::used_collations, catalogue.collations, scope);
   return catalogue;
 }
 

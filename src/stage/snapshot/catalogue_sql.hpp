@@ -34,6 +34,26 @@ inline constexpr const char* settings =
 inline constexpr const char* extensions =
     "SELECT extname, extversion FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY 1";
 
+// The column of ICU's locale was renamed in 17; C and POSIX have no version.
+#define STAITHE_COLLATION                                                                                 \
+  "SELECT c.collname, c.collprovider, coalesce(pg_catalog.to_jsonb(c)->>'colliculocale',"                 \
+  " pg_catalog.to_jsonb(c)->>'colllocale', c.collcollate), c.collversion,"                                \
+  " pg_catalog.pg_collation_actual_version(c.oid) FROM pg_catalog.pg_collation c WHERE c.collprovider IN" \
+  " ('c', 'i')"
+
+inline constexpr const char* collations = STAITHE_COLLATION;
+inline constexpr const char* used_collations = STAITHE_COLLATION
+    " AND c.oid IN (SELECT a.attcollation FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384"
+    " AND a.attnum > 0 AND NOT a.attisdropped"
+    " UNION SELECT pg_catalog.unnest(i.indcollation::pg_catalog.oid[]) FROM pg_catalog.pg_index i"
+    " WHERE i.indexrelid >= 16384) ORDER BY 1";
+/// Since 15.
+inline constexpr const char* default_collation =
+    "SELECT '', d.datlocprovider, coalesce(pg_catalog.to_jsonb(d)->>'daticulocale',"
+    " pg_catalog.to_jsonb(d)->>'datlocale', d.datcollate), d.datcollversion,"
+    " pg_catalog.pg_database_collation_actual_version(d.oid) FROM pg_catalog.pg_database d"
+    " WHERE d.datname = pg_catalog.current_database() AND d.datlocprovider IN ('c', 'i')";
+
 // Tables with rows of their own that belong to the user: no partitioned parents, nothing temporary, of an
 // extension only what it declares as configuration.
 #define STAITHE_COPIED_TABLES                                                                       \
@@ -218,5 +238,6 @@ inline constexpr const char* live_things =
 #undef STAITHE_DATABASE_COLUMNS
 #undef STAITHE_DATABASE_REST
 #undef STAITHE_COPIED_TABLES
+#undef STAITHE_COLLATION
 
 }  // namespace staithe::stage::sql

@@ -1,3 +1,4 @@
+#include "collations.hpp"
 #include "filter.hpp"
 #include "roles.hpp"
 
@@ -32,6 +33,8 @@ class Planner {
     for (const auto& table : plan_.source.foreign_tables)
       differ(table, "a foreign table: it comes as it is defined, and reaches nothing");
     for (const auto& [what, why] : plan_.source.left_behind) differ(what, why);
+    for (auto& one : collation_differences(plan_.source, plan_.target))
+      plan_.differences.push_back(std::move(one));
     for (auto& one : role_differences(plan_.source, plan_.settings))
       plan_.differences.push_back(std::move(one));
   }

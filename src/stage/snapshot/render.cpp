@@ -1,3 +1,5 @@
+#include "collations.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/stage/snapshot.hpp"
 
@@ -110,13 +112,16 @@ std::string standby_text(const Catalogue& source) {
       source.standby_delay);
 }
 
-/// A standby's own lag is seen by all.
-std::vector<std::string> warnings_of(const SnapshotPlan& plan) {
-  if (plan.source.sees_others || plan.source.in_recovery) return {};
-  return {
-      "the role that reads is no member of pg_read_all_stats or pg_monitor: replication lag and the activity "
-      "of "
-      "other sessions cannot be seen, so the copy does not pause for replicas that fall behind"};
+/// What is no reason to stop, with the way out. A standby's own lag is seen by all.
+std::vector<Difference> warnings_of(const SnapshotPlan& plan) {
+  auto warnings = stale_collations(plan.source);
+  if (!plan.source.sees_others && !plan.source.in_recovery)
+    warnings.push_back(
+        {"the role that reads is no member of pg_read_all_stats or pg_monitor: replication lag and the "
+         "activity of other sessions cannot be seen, so the copy does not pause for replicas that fall "
+         "behind",
+         "GRANT pg_read_all_stats to it"});
+  return warnings;
 }
 
 void list_text(const char* title, const std::vector<Difference>& list, std::string& text) {
@@ -143,7 +148,8 @@ std::uint64_t room_of(const SnapshotPlan& plan) {
 
 std::string to_json(const SnapshotPlan& plan) {
   auto document = what_is_done(plan);
-  document["warnings"] = warnings_of(plan);
+  auto& warnings = document["warnings"] = json::array();
+  for (const auto& warning : warnings_of(plan)) warnings.push_back(warning.what);
   document["room_bytes"] = room_of(plan);
   auto& estimates = document["estimates"] = json::object();
   for (const auto& table : plan.tables)
@@ -176,7 +182,7 @@ std::string render(const SnapshotPlan& plan, bool full) {
       base::to_text(settings.replication_lag), base::to_text(settings.longest_snapshot));
   if (plan.source.in_recovery) text += standby_text(plan.source);
   for (const auto& warning : warnings_of(plan))
-    text += fmt::format("\nwarning: {}\n  next  GRANT pg_read_all_stats to it\n", warning);
+    text += fmt::format("\nwarning: {}\n  next  {}\n", warning.what, warning.why);
   if (!plan.target.unfinished.empty())
     text += fmt::format("\nLeft by a run that died, and of no use: {}; staithe stage drop --unfinished\n",
                         fmt::join(plan.target.unfinished, ", "));

@@ -99,6 +99,7 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
   read_roles(session, settings, facts, scope);
   for (const auto& row : session.run("SELECT name FROM pg_catalog.pg_available_extensions", scope).rows)
     facts.extensions.push_back(row[0].value_or(""));
+  facts.collations = read_collations(session, scope);
   for (const auto& snapshot : list_snapshots(session, scope)) {
     if (snapshot.marker.state == Marker::State::building) facts.unfinished.push_back(snapshot.database);
     if (snapshot.database == facts.database) facts.is_snapshot = true;
