@@ -95,6 +95,7 @@ int refuse_other_origin(App& app, const stage::Snapshot& snapshot, const std::st
   std::string system, database;
   try {
     pg::Session source(source_url, {"staithe looks", std::chrono::seconds(10)}, scope);
+    stage::refuse_pooler(source, scope);
     source.run("SET default_transaction_read_only = on", scope);
     system = stage::system_identifier(source, scope);
     database = source.run("SELECT pg_catalog.current_database()", scope).rows.at(0)[0].value_or("");

@@ -1,9 +1,14 @@
 """Nothing that acts on the world goes live in staging, and a production is recognised whatever name it goes by."""
 import select
+import shutil
 import socket
+import subprocess
 import threading
+import time
 
 import databases
+
+PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
 
 
 class Relay:
@@ -43,6 +48,37 @@ class Relay:
         self.server.close()
         for end in self.ends:
             end.close()
+
+
+class Pooler:
+    """PgBouncer in front of a cluster. It takes nothing back that a client set, so that what one left is seen by the next."""
+
+    def __init__(self, cluster, mode):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        config = cluster.directory / f"{mode}.ini"
+        config.write_text(f"[databases]\n* = host={cluster.directory} port={cluster.port} user=admin\n[pgbouncer]\n"
+                          f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+                          "default_pool_size = 1\nserver_reset_query =\n")
+        databases.own(config)
+        self.process = subprocess.Popen([PGBOUNCER, "-q", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        preexec_fn=databases.demote)
+
+    def psql(self, statement):
+        """What a client of the pooler sees; while it starts, nothing."""
+        deadline = time.monotonic() + 30
+        while True:
+            done = subprocess.run([databases.BIN / "psql", "-XAtq", f"postgres://app@127.0.0.1:{self.port}/shop", "-c", statement],
+                                  capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return done.stdout.strip()
+            if time.monotonic() > deadline:
+                raise RuntimeError(done.stderr)
+            time.sleep(0.05)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 class Live(databases.StageTest):
@@ -118,6 +154,39 @@ class Live(databases.StageTest):
                 self.env["TARGET"] = self.source.url("elsewhere").replace(f"127.0.0.1:{self.source.port}", address)
                 self.refused(4, "are the same cluster")
         self.assertNotIn("elsewhere", self.source.databases())
+
+    def test_poolers_are_seen_and_left_as_they_were(self):
+        """A pooler gives what was SET to its next client, and our next statement to another server session."""
+        self.source.sql("CREATE TABLE t (id int)", "shop")
+        settings = "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE source = 'session'"
+        for mode in ("transaction", "session", "statement"):
+            for end, cluster, database in (("SOURCE", self.source, "shop"), ("TARGET", self.target, "staging")):
+                with self.subTest(mode, end=end):
+                    if "shop" not in cluster.databases():
+                        cluster.sql("CREATE DATABASE shop")
+                    pooler = Pooler(cluster, mode)
+                    self.addCleanup(pooler.close)
+                    before = pooler.psql(settings)
+                    direct, self.env[end] = self.env[end], cluster.url(database).replace(f":{cluster.port}/", f":{pooler.port}/")
+                    for words in (("stage", "snapshot"), ("stage", "snapshot", "-n")):
+                        self.refused(4, "leads through a pooler", "the address of PostgreSQL itself", words=words)
+                    self.env[end] = direct
+                    self.assertEqual(pooler.psql(settings), before)
+                    self.nothing_half()
+        self.ok("stage", "snapshot")
+
+    def test_a_rehearsal_sets_nothing_behind_a_pooler(self):
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")
+        self.ok("stage", "snapshot")
+        (self.directory / "one.sql").write_text("ALTER TABLE t ADD COLUMN more int;\n")
+        pooler = Pooler(self.source, "transaction")
+        self.addCleanup(pooler.close)
+        self.env["SOURCE"] = self.source.url("shop").replace(f":{self.source.port}/", f":{pooler.port}/")
+        ended = self.ok("stage", "rehearse", "one.sql", "--no-load", "--no-open-transaction", "--no-advice")
+        self.assertIn("production was not asked", ended.out + ended.err)
+        self.assertIn("leads through a pooler", ended.out + ended.err)
+        self.assertEqual(pooler.psql("SHOW default_transaction_read_only"), "off")
+        self.assertEqual(pooler.psql("SHOW lock_timeout"), "0")
 
     def test_the_lock_that_says_a_snapshot_is_being_read(self):
         """Whoever wants to alter tables on production can look for it; it is gone with the run."""

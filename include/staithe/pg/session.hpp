@@ -63,6 +63,7 @@ class Session {
 
   std::vector<Notice> take_notices();
   bool in_transaction() const noexcept;  ///< also in a failed one
+  /// As the server said when the session began; what a pooler says there is no process of the server.
   int backend_pid() const noexcept;
   int server_version() const noexcept;
   bool usable() const noexcept;

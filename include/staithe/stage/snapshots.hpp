@@ -72,12 +72,17 @@ bool is_being_built(pg::Session& session, const base::Scope& scope);
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 
+/// Throws base::Error{conflict} when something that hands server sessions around stands between: what is SET
+/// for one of ours would hold for whoever gets that session next, and not for us. To be called before the
+/// first SET.
+void refuse_pooler(pg::Session& session, const base::Scope& scope);
+
 /// No limit that staging's roles or databases have ends a session of ours, whose statements may last for
 /// hours and which may have nothing to do for as long.
 void lift_limits(pg::Session& session, const base::Scope& scope);
 
 /// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1". Its
-/// limits are lifted.
+/// limits are lifted. Throws base::Error{conflict} when it leads through a pooler.
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope);
 
 }  // namespace staithe::stage

@@ -1,6 +1,8 @@
 #include "after.hpp"
 #include "catalog.hpp"
 
+#include "staithe/stage/snapshots.hpp"
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -37,6 +39,7 @@ constexpr const char* not_ours =
 /// Read only whatever the role may do, and never in anybody's way.
 pg::Session open_read_only(const std::string& url, const Scope& scope) {
   pg::Session session(url, {"staithe rehearsal looks", std::chrono::seconds(10)}, scope);
+  refuse_pooler(session, scope);
   session.run(
       "SET default_transaction_read_only = on; SET lock_timeout = '500ms'; SET statement_timeout = '20s'",
       scope);

@@ -61,6 +61,7 @@ pg::Options target_options() {
 }
 
 void guard_source(pg::Session& session, const SnapshotSettings& settings, const base::Scope& scope) {
+  refuse_pooler(session, scope);
   std::string sql =
       "SET default_transaction_read_only = on; SET search_path = ''; SET row_security = off;"
       "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET DateStyle = 'ISO, YMD';"

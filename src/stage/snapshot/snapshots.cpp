@@ -147,6 +147,17 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
   return *answer.rows[0][0];
 }
 
+void refuse_pooler(pg::Session& session, const base::Scope& scope) {
+  // A pooler makes up the numbers of its clients' sessions, since theirs are no processes of the server.
+  const auto answer = session.run("SELECT pg_catalog.pg_backend_pid()", scope);
+  if (answer.rows.at(0).at(0) == std::to_string(session.backend_pid())) return;
+  throw base::Error(base::ErrorCode::conflict,
+                    session.where() +
+                        ": this leads through a pooler, which cannot keep a session's settings and snapshot "
+                        "apart from other clients'; nothing was set there\n"
+                        "  next  give the address of PostgreSQL itself");
+}
+
 void lift_limits(pg::Session& session, const base::Scope& scope) {
   std::string sql =
       "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
@@ -161,6 +172,7 @@ pg::Session connect_cluster(std::string_view url, const pg::Options& options, co
   for (const char* database : {"postgres", "template1"}) {
     try {
       pg::Session session(pg::with_database(url, database), options, scope);
+      refuse_pooler(session, scope);
       lift_limits(session, scope);
       return session;
     } catch (const base::Error& error) {
