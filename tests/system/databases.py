@@ -190,8 +190,14 @@ class StageTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="staithe-stage-"))
         own(cls.directory)
-        cls.source = Cluster(cls.directory, "production", cls.source_settings)
-        cls.target = Cluster(cls.directory, "staging", cls.target_settings)
+        programs = cls.programs()
+        cls.source = Cluster(cls.directory, "production", cls.source_settings, programs=programs)
+        cls.target = Cluster(cls.directory, "staging", cls.target_settings, programs=programs)
+
+    @classmethod
+    def programs(cls):
+        """The directory of the servers' programs, where they are not the installed ones."""
+        return None
 
     @classmethod
     def tearDownClass(cls):

@@ -44,7 +44,10 @@ struct TableCopy {
   std::string copy_out, copy_in;  ///< the two COPY statements; both "" for a table that comes empty
   /// Instead of `copy_out`, for a table that most of the rows are in: ranges of its pages, each by a job.
   std::vector<std::string> parts;
-  std::string target;  ///< quoted
+  std::string target;    ///< quoted
+  std::string emptying;  ///< the statement that does it, where there may be rows
+  /// An extension that makes it puts rows in, which the source's take the place of.
+  bool is_prefilled = false;
   bool binary = true;
   bool is_small = true;   ///< goes by itself, with all that belongs to it at once
   bool filtered = false;  ///< not all rows are taken
@@ -59,6 +62,14 @@ struct Difference {
   bool operator==(const Difference&) const = default;
 };
 
+/// An extension that the target's files have.
+struct AvailableExtension {
+  std::string name;
+  std::string version;       ///< that CREATE EXTENSION makes when it is not told one
+  bool can_be_made = true;   ///< by the role that makes the copy
+  bool will_be_ours = true;  ///< and that role may write to its tables
+};
+
 /// What the target cluster says of itself.
 struct TargetFacts {
   std::string where;
@@ -69,8 +80,8 @@ struct TargetFacts {
   bool is_snapshot = false;
   bool is_empty = true;  ///< no table of a user in it
   std::uint32_t sessions = 0;
-  std::vector<std::string> production;     ///< databases of the cluster that are marked as production
-  std::vector<std::string> extensions;     ///< that can be created there
+  std::vector<std::string> production;  ///< databases of the cluster that are marked as production
+  std::vector<AvailableExtension> extensions;
   std::vector<std::string> unfinished;     ///< databases that a run that died was building
   std::vector<std::string> missing_roles;  ///< of the settings
   std::vector<std::string> foreign_roles;  ///< of the settings; nothing can be given to them

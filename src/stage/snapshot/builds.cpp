@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace staithe::stage {
 namespace {
@@ -47,8 +48,10 @@ std::map<Oid, std::vector<Build>> plan_builds(const SnapshotPlan& plan, std::vec
   using Stage = Build::Stage;
   std::map<Oid, std::vector<Build>> builds;
   std::map<std::pair<Oid, Oid>, const Index*> wanted;
+  std::set<Oid> copied;
+  for (const auto& table : plan.tables) copied.insert(table.oid);
   for (const auto& index : plan.source.indexes) {
-    if (plan.source.find(index.table) == nullptr) continue;
+    if (copied.count(index.table) == 0) continue;
     if (index.constraint == 0)
       wanted[{pg_class, index.oid}] = &index;
     else

@@ -252,8 +252,8 @@ pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attem
   if (!job.source) connect_source(job);
   auto& target = target_of(job);
   // A COMMIT that was cut off may hold all the same, so nothing is taken for empty the second time.
-  const bool is_empty = !table.parts.empty() || (table.is_small && !attempt.again);
-  target.run(is_empty ? "BEGIN" : "BEGIN; TRUNCATE " + table.target, job_scope_);
+  const bool is_empty = !table.is_prefilled && (!table.parts.empty() || (table.is_small && !attempt.again));
+  target.run(is_empty ? "BEGIN" : "BEGIN; " + table.emptying, job_scope_);
   const auto progress = [&](std::uint64_t bytes) {
     attempt.done += bytes;
     count_bytes(bytes);

@@ -24,7 +24,12 @@ class Planner {
 
   void run() {
     check_masks(masks_, plan_.source, diagnostics_);
-    for (const auto& table : plan_.source.tables) plan_.tables.push_back(copy_of(table));
+    for (const auto& table : plan_.source.tables) {
+      if (auto why = why_not_touched(table); !why.empty())
+        differ(table.full_name(), std::move(why));
+      else
+        plan_.tables.push_back(copy_of(table));
+    }
     std::stable_sort(plan_.tables.begin(), plan_.tables.end(),
                      [](const TableCopy& a, const TableCopy& b) { return a.bytes > b.bytes; });
     split_largest();
@@ -49,6 +54,25 @@ class Planner {
     return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
       return base::wildcard_match(pattern, table.full_name());
     });
+  }
+
+  const AvailableExtension* available(const std::string& name) const {
+    const auto& there = plan_.target.extensions;
+    const auto found = std::find_if(there.begin(), there.end(),
+                                    [&](const AvailableExtension& one) { return one.name == name; });
+    return found == there.end() ? nullptr : &*found;
+  }
+
+  /// Why nothing is done about a table of an extension; "" when something is.
+  std::string why_not_touched(const Table& table) const {
+    if (table.extension.empty()) return {};
+    const auto* extension = available(table.extension);
+    if (extension == nullptr || !extension->can_be_made)
+      return fmt::format("stays behind, as the extension {} does", table.extension);
+    if (!extension->will_be_ours)
+      return fmt::format("is as the extension {} makes it: only a superuser of the target may write to it",
+                         table.extension);
+    return {};
   }
 
   /// Why no row of it comes; "" when they do.
@@ -101,8 +125,11 @@ class Planner {
     // FREEZE needs a table that this transaction has truncated; then wal_level=minimal writes no WAL either.
     // The old file's end makes the COMMIT wait for the disk, which a thousand small tables would feel.
     copy.is_small = table.bytes < small_bytes;
-    copy.copy_in =
-        fmt::format("COPY {}{} FROM STDIN {}{})", table.sql(), list, format, copy.is_small ? "" : ", FREEZE");
+    copy.is_prefilled = !table.extension.empty();
+    copy.emptying = copy.is_prefilled ? fmt::format("DELETE FROM ONLY {} t {}", table.sql(), table.condition)
+                                      : "TRUNCATE " + table.sql();
+    copy.copy_in = fmt::format("COPY {}{} FROM STDIN {}{})", table.sql(), list, format,
+                               copy.is_small || copy.is_prefilled ? "" : ", FREEZE");
     const bool plain = copy.masks.empty() && condition.empty() && table.condition.empty();
     if (plain) {
       copy.copy_out = fmt::format("COPY {}{} TO STDOUT {})", table.sql(), list, format);
@@ -126,7 +153,7 @@ class Planner {
     for (auto& table : plan_.tables) {
       const auto* facts = plan_.source.find(table.oid);
       if (table.bytes < split_bytes || table.bytes <= all / 2 || table.filtered) continue;
-      if (facts->pages < jobs || !facts->condition.empty()) continue;
+      if (facts->pages < jobs || table.is_prefilled) continue;
       const auto freeze = table.copy_in.rfind(", FREEZE");
       if (freeze != std::string::npos) table.copy_in.erase(freeze, std::string_view(", FREEZE").size());
       for (std::uint32_t part = 0; part < jobs; ++part)
@@ -155,9 +182,16 @@ class Planner {
 
   void extensions() {
     for (const auto& [name, version] : plan_.source.extensions) {
-      const auto& there = plan_.target.extensions;
-      if (std::find(there.begin(), there.end(), name) == there.end())
+      const auto* there = available(name);
+      if (there == nullptr)
         differ("extension " + name, "the target has none of that name; what needs it fails");
+      else if (!there->can_be_made)
+        differ("extension " + name,
+               "only a superuser of the target may make it, and databases.target's role is none; what needs "
+               "it fails");
+      else if (there->version != version)
+        differ("extension " + name,
+               fmt::format("version {} in the source, {} in the target", version, there->version));
     }
   }
 
