@@ -141,10 +141,12 @@ std::vector<std::string> terms_text(const RehearsalTerms& terms) {
     budgets += fmt::format(", rewrites of {} rows", *terms.budgets.rewrite_rows);
   if (terms.budgets.wal_bytes) budgets += ", WAL " + base::bytes_text(*terms.budgets.wal_bytes);
   lines.push_back("allowed at most: " + budgets);
-  if (terms.load || terms.open_transaction)
-    lines.push_back(std::string("made also: ") + (terms.load ? "under load" : "") +
-                    (terms.load && terms.open_transaction ? ", " : "") +
-                    (terms.open_transaction ? "with an open transaction" : ""));
+  std::vector<std::string> passes;
+  if (terms.load) passes.emplace_back("under load");
+  if (terms.open_for.count() > 0)
+    passes.push_back("with a transaction open for " + base::to_text(terms.open_for));
+  if (!passes.empty()) lines.push_back("made also: " + base::join(passes, ", "));
+  if (!terms.asked) lines.emplace_back("may do without asking production");
   if (!terms.accepted.partial.empty())
     lines.push_back("may do without all rows of: " + base::join(terms.accepted.partial, ", "));
   if (!terms.accepted.masked.empty())

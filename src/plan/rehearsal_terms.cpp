@@ -65,7 +65,12 @@ std::string shortfall(const RehearsalTerms& rehearsed, const RehearsalTerms& wan
   add_looser(out, had.wal_bytes, wants.wal_bytes, "of WAL",
              [](std::uint64_t bytes) { return base::bytes_text(bytes); });
   if (wanted.load && !rehearsed.load) out.emplace_back("without a load beside them");
-  if (wanted.open_transaction && !rehearsed.open_transaction) out.emplace_back("without an open transaction");
+  if (wanted.open_for.count() > 0 && rehearsed.open_for.count() == 0)
+    out.emplace_back("without an open transaction");
+  else if (rehearsed.open_for < wanted.open_for)
+    out.push_back(fmt::format("with a transaction open for {} only (wanted: {})", time(rehearsed.open_for),
+                              time(wanted.open_for)));
+  if (wanted.asked && !rehearsed.asked) out.emplace_back("without asking production");
   add_accepted(out, rehearsed.accepted.partial, wanted.accepted.partial, "without all rows of");
   add_accepted(out, rehearsed.accepted.masked, wanted.accepted.masked, "with masks on");
   return base::join(out, ", ");

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 namespace staithe::steps {
 namespace {
 
@@ -27,11 +25,11 @@ class Rehearsed final : public Step {
     if (auto environment = fields.text("environment", yaml::Need::required)) environment_ = *environment;
     if (auto most = fields.map().duration("snapshot_at_most")) snapshot_at_most_ = most->value;
     if (auto command = fields.text("command")) command_ = *command;
-    terms_.open_transaction = !command_;  // for a command there is no such pass
     read_from(fields);
-    read_budgets(fields.map());
+    if (auto budgets = fields.map().mapping("budgets")) plan::read_budgets(*budgets, terms_.budgets);
     read_passes(fields);
-    read_accepted(fields.map());
+    if (auto accepted = fields.map().mapping("accept")) plan::read_accepted(*accepted, terms_.accepted);
+    if (auto offline = fields.map().boolean("offline")) terms_.asked = !offline->value;
   }
 
   bool needs_host() const override { return false; }
@@ -72,40 +70,25 @@ class Rehearsed final : public Step {
       fields.error("'from' is release or project, not '" + from->value + "'");
   }
 
-  void read_budgets(yaml::Mapping& map) {
-    auto budgets = map.mapping("budgets");
-    if (!budgets) return;
-    constexpr auto most = std::numeric_limits<std::int64_t>::max();
-    auto& into = terms_.budgets;
-    if (const auto blocking = budgets->duration("blocking")) into.blocking = blocking->value;
-    if (const auto total = budgets->duration("total")) into.total = total->value;
-    if (const auto rows = budgets->integer("rewrite_rows", 0, most))
-      into.rewrite_rows = static_cast<std::uint64_t>(rows->value);
-    if (const auto bytes = budgets->integer("wal_bytes", 0, most))
-      into.wal_bytes = static_cast<std::uint64_t>(bytes->value);
-    budgets->finish();
-  }
-
   void read_passes(Fields& fields) {
-    if (!fields.has("passes")) return;
-    terms_.load = terms_.open_transaction = false;
-    for (const auto& pass : fields.map().texts("passes")) {
-      if (pass.value == "load")
-        terms_.load = true;
-      else if (pass.value == "open_transaction" && !command_)
-        terms_.open_transaction = true;
-      else
-        fields.error(
-            fmt::format("a pass is load{}, not '{}'", command_ ? "" : " or open_transaction", pass.value));
+    bool is_open = !command_;  // for a command there is no such pass
+    if (fields.has("passes")) {
+      terms_.load = is_open = false;
+      for (const auto& pass : fields.map().texts("passes")) {
+        if (pass.value == "load")
+          terms_.load = true;
+        else if (pass.value == "open_transaction" && !command_)
+          is_open = true;
+        else
+          fields.error(
+              fmt::format("a pass is load{}, not '{}'", command_ ? "" : " or open_transaction", pass.value));
+      }
     }
-  }
-
-  void read_accepted(yaml::Mapping& map) {
-    auto accepted = map.mapping("accept");
-    if (!accepted) return;
-    for (const auto& table : accepted->texts("partial")) terms_.accepted.partial.push_back(table.value);
-    for (const auto& column : accepted->texts("masked")) terms_.accepted.masked.push_back(column.value);
-    accepted->finish();
+    const auto open_for = fields.map().duration("open_transaction");
+    if (open_for && !is_open)
+      fields.error("'open_transaction' says how long one is open, and no pass with one is asked for");
+    if (open_for) terms_.open_for = open_for->value;
+    if (!is_open) terms_.open_for = base::Duration{0};
   }
 
   static void add_files(Lowering& at, const Template& pattern, plan::RequireRehearsal& effect) {
@@ -171,7 +154,9 @@ here. The checksums of the files stand in the plan. Put it in front of the step 
 migrations        the files, or patterns of the shell that mean them, in the order of their bytes; files that end in
                   .down.sql are left out
 from              release: as the commit has them that is deployed, from the root of its repository; project: as they
-                  are on this machine, from the directory of staithe.yml. Where a release is deployed, that one
+                  are on this machine, from the directory of staithe.yml. Where a release is deployed, that one. From a
+                  repository on another machine all files of that commit are fetched, however large, and none of its
+                  history
 environment       the one in which they are rehearsed; it must keep its state in the same place as this one
 snapshot_at_most  the oldest that the snapshot may be today, 7d for a week; any age unless said otherwise
 command           what migrates, as --command of the rehearsal had it; files that are applied as they are unless said
@@ -179,7 +164,10 @@ command           what migrates, as --command of the rehearsal had it; files tha
 budgets           blocking (1s unless said otherwise), total, rewrite_rows, wal_bytes: the most that the rehearsal may
                   have allowed
 passes            those that must have been made, of load and open_transaction; both unless said otherwise. A command
-                  is not rehearsed with an open transaction
+                  is not rehearsed with an open transaction. One that was left out, since there was nobody to run it
+                  with, was not made
+open_transaction  the least time that a transaction must have been open in that pass, 2s unless said otherwise
+offline           true: it will do when production was not asked for its size and its statements
 accept            partial: [TABLES], masked: [COLUMNS]: what the rehearsal may have been declared to do without
 timeout           30s unless said otherwise)",
     "",

@@ -166,6 +166,61 @@ class Gate(databases.StageTest):
         self.ask("from: elsewhere")
         self.assertEqual(self.deploy().code, 3)
 
+    def made(self, settings, *words):
+        """Rehearsed with all passes that can be made."""
+        (self.directory / "with.yml").write_text(settings + "\n")
+        return self.ok("stage", "rehearse", "-e", "staging", "--no-advice", "--blocking", "60s", "--with", "with.yml", *words,
+                       "migrations/001.sql")
+
+    def test_a_pass_that_was_not_made_does_not_count(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.ask("passes: [load], budgets: {blocking: 60s}")
+        for load in ("{name: none, sql: SELECT FROM users WHERE id = $1, params: SELECT id FROM users WHERE false}",
+                     "{name: bad, sql: SELECT 1 / count(*) FROM users WHERE id = 0}"):
+            self.made(f"workload: [{load}]")
+            self.refused("they were rehearsed without a load beside them; rehearse")
+        self.made("{}")
+        self.assertEqual(self.deploy().code, 0)
+        # A table without key or rows has readers all the same, and where nothing is touched nobody can wait.
+        self.source.sql("CREATE TABLE bare (v text); CREATE TABLE waiting (id int PRIMARY KEY); CREATE VIEW seen AS SELECT 1 AS one", "shop")
+        self.ok("stage", "snapshot", "-e", "staging")
+        for statement in ("ALTER TABLE bare ADD COLUMN more int;", "ALTER TABLE waiting ADD COLUMN more int;", "DROP VIEW seen;",
+                          "CREATE TABLE fresh (id int);"):
+            (self.directory / "migrations/001.down.sql").unlink(missing_ok=True)
+            self.write("001.sql", statement + "\n")
+            said = self.made("{}")
+            self.assertEqual("no workload" in said.out, "fresh" in statement, said)
+            self.assertEqual(self.deploy().code, 0, said)
+
+    def test_how_long_a_transaction_was_open_counts(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.ask("passes: [open_transaction], budgets: {blocking: 60s}")
+        self.made("open_transaction: 0s")
+        self.refused("they were rehearsed without an open transaction; rehearse")
+        self.made("open_transaction: 50ms")
+        self.refused("they were rehearsed with a transaction open for 50ms only (wanted: 2s)")
+        self.ask("passes: [open_transaction], open_transaction: 50ms, budgets: {blocking: 60s}")
+        self.assertEqual(self.deploy().code, 0)
+        self.ask(QUICK + ", open_transaction: 1s")
+        self.assertEqual(self.deploy().code, 3)
+
+    def test_whether_production_was_asked_counts(self):
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.rehearse("--offline")
+        self.refused("they were rehearsed without asking production; rehearse")
+        self.ask(QUICK + ", offline: true")
+        self.assertEqual(self.deploy().code, 0)
+
+    def test_production_is_not_talked_smaller(self):
+        """The number of rows that the settings give adds to what production says of itself."""
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.source.sql("INSERT INTO users SELECT i FROM generate_series(10, 90000) i; ANALYZE", "shop")
+        self.write("001.sql", "ALTER TABLE users ALTER id TYPE bigint;\n")
+        (self.directory / "migrations/001.down.sql").unlink()
+        (self.directory / "with.yml").write_text("production_rows: {public.users: 5}\nbudgets: {rewrite_rows: 1000}\n")
+        self.rehearse("--with", "with.yml", code=1)
+        self.rehearse("--with", "with.yml", "--offline")
+
     def test_what_was_declared_to_do_is_asked_for_too(self):
         (self.directory / "masks.yml").write_text("masks: 1\ntables:\n  public.users: {where: id < 5, columns: {email: hash}}\n")
         files = self.directory / "staithe.yml"
@@ -224,6 +279,10 @@ class Gate(databases.StageTest):
             self.assertFalse((self.directory / "migrated").exists())
             files = self.directory / "staithe.yml"
             files.write_text(files.read_text().replace(f"repository: {place},", f"repository: file://{self.directory}/repository,"))
+        # That git cannot say is no mistake in the files.
+        lost = self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=" + "a" * 40)
+        self.assertEqual(lost.code, 4, lost)
+        self.assertIn("git ls-tree", lost.err)
         plan = self.staithe("plan", "deploy.yml", "-e", "production", "--var", "ref=v1").out
         self.assertIn(f"as commit {old[:12]} has them", plan)
         # What lies about here is nothing to the plan, unless it is asked for.

@@ -134,8 +134,6 @@ std::string render(const RehearsalPlan& plan);
 
 /// The files in their order, without their directories.
 std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan);
-/// What is written down beside the verdict.
-plan::RehearsalTerms terms_of(const RehearsalPlan& plan);
 /// plan::id_of the files: what a deploy may ask for.
 std::string migration_hash(const RehearsalPlan& plan);
 

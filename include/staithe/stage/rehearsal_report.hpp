@@ -180,7 +180,10 @@ struct RehearsalReport {
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::map<std::string, double> production_rows, clone_rows;
+  std::map<std::string, std::string>
+      parents;              ///< of a partition the table that it is of: "app.a_1" to "app.a"
   plan::Accepted accepted;  ///< what was declared and mattered
+  bool asked = false;       ///< production said how large it is, and what is sent to it
   std::vector<std::string>
       not_observed;                  ///< why locks or statements may have gone unseen; a reason for exit 1
   std::vector<std::string> remarks;  ///< what could not be looked at, and why

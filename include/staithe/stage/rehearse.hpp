@@ -17,6 +17,9 @@ struct RehearsalRun {
   std::function<std::string(const std::string&)> redact;  ///< for what commands print
 };
 
+/// What is written down beside the verdict: passes that could not be made do not count as made.
+plan::RehearsalTerms terms_of(const RehearsalPlan& plan, const RehearsalReport& report);
+
 /// Runs all passes and emits events from RunStarted to RunFinished. What is wrong with the migration is in
 /// the report; base::Error is thrown when the rehearsal itself could not be made (no connection, no right to
 /// clone). The clones are dropped however it ends. Blocking; cancellable.

@@ -42,7 +42,8 @@ steps::Files files_of(App& app) {
         sums.push_back({std::string(plan::file_name(file.path)), base::sha256_hex(file.text)});
       return sums;
     } catch (const base::Error& error) {
-      if (error.code() == base::ErrorCode::cancelled) throw;
+      // What is wrong with the pattern or the files is a mistake in them; that git failed is none.
+      if (error.code() != base::ErrorCode::invalid) throw;
       why = app.redactor().clean(error.what());
       return std::nullopt;
     }

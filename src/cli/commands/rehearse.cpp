@@ -134,9 +134,7 @@ void record(App& app, const Loaded& loaded, const stage::RehearsalPlan& plan, st
   one.files = plan::text_of(stage::file_sums(plan));
   one.passed = report.passed;
   one.verdict = verdict_for_history(app, report.verdict);
-  auto terms = stage::terms_of(plan);
-  terms.accepted = report.accepted;
-  one.terms = app.redactor().clean(plan::to_json(terms));
+  one.terms = app.redactor().clean(plan::to_json(stage::terms_of(plan, report)));
   one.duration_ms = static_cast<std::uint64_t>(report.took.count());
   try {
     open_store(app, loaded)->record_rehearsal(one);

@@ -71,9 +71,14 @@ void After::before() {
     queries.insert(queries.end(), facts.statements.begin(), facts.statements.end());
     calls.insert(calls.end(), facts.calls.begin(), facts.calls.end());
     report_.production_rows = std::move(facts.rows);
+    report_.asked = facts.asked;
   }
   report_.clone_rows = rows_of_tables(session, scope_);
-  for (const auto& [table, rows] : plan_.settings.production_rows) report_.production_rows[table] = rows;
+  // What production says itself can be added to, not talked away.
+  for (const auto& [table, rows] : plan_.settings.production_rows) {
+    auto& there = report_.production_rows[table];
+    there = std::max(there, rows);
+  }
   for (std::size_t i = 0; i < queries.size(); ++i)
     plans_before_.push_back(plan_of(session, queries[i].name, queries[i].sql, calls[i], scope_));
   schema_before_ = schema_lines(session, scope_);

@@ -50,6 +50,7 @@ struct SourceFacts {
   std::vector<Query> statements;     ///< the top ones of pg_stat_statements
   std::vector<std::uint64_t> calls;  ///< of each
   std::vector<std::string> remarks;
+  bool asked = false;  ///< to the end
 };
 /// Rows of tables and materialized views, as their statistics have them; those that have none are not in it.
 std::map<std::string, double> rows_of_tables(pg::Session& session, const base::Scope& scope);

@@ -15,7 +15,7 @@
 namespace staithe::stage {
 
 inline constexpr const char* no_workload =
-    "no workload: none is declared, and no touched table has a primary key and rows";
+    "no workload: none is declared that could run, and no table is touched that was there before";
 
 /// The loads with their parameters; what has none is a remark.
 std::vector<ReadyLoad> ready_workload(const Clone& clone, const std::vector<Load>& loads,

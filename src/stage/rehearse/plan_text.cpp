@@ -151,12 +151,6 @@ std::vector<plan::FileSum> file_sums(const RehearsalPlan& plan) {
   return sums;
 }
 
-plan::RehearsalTerms terms_of(const RehearsalPlan& plan) {
-  // For a command there is no such pass.
-  const bool open = plan.passes.open_transaction && !plan.files.empty();
-  return {plan.command, plan.settings.budgets, plan.passes.load, open, plan.settings.accepted};
-}
-
 std::string migration_hash(const RehearsalPlan& plan) {
   return plan::id_of(file_sums(plan));
 }

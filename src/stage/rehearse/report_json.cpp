@@ -196,6 +196,7 @@ std::string to_json(const RehearsalReport& report) {
         {"skipped", report.plans_skipped},
         {"changes", list(report.plans, plan_json)}}},
       {"accepted", {{"partial", report.accepted.partial}, {"masked", report.accepted.masked}}},
+      {"production_asked", report.asked},
       {"checks", list(report.checks, check_json)},
       {"down", report.down ? down_json(*report.down) : json()},
       {"disagreements", report.disagreements},

@@ -22,26 +22,6 @@ std::string single(const std::optional<yaml::Located<std::string>>& sql, diag::D
   return parsed.statements.empty() ? std::string() : parsed.statements.front().text;
 }
 
-void read_budgets(yaml::Mapping& file, Budgets& budgets) {
-  auto mapping = file.mapping("budgets");
-  if (!mapping) return;
-  if (const auto blocking = mapping->duration("blocking")) budgets.blocking = blocking->value;
-  if (const auto total = mapping->duration("total")) budgets.total = total->value;
-  if (const auto rows = mapping->integer("rewrite_rows", 0, most))
-    budgets.rewrite_rows = static_cast<std::uint64_t>(rows->value);
-  if (const auto bytes = mapping->integer("wal_bytes", 0, most))
-    budgets.wal_bytes = static_cast<std::uint64_t>(bytes->value);
-  mapping->finish();
-}
-
-void read_accepted(yaml::Mapping& file, Accepted& accepted) {
-  auto mapping = file.mapping("accept");
-  if (!mapping) return;
-  for (const auto& table : mapping->texts("partial")) accepted.partial.push_back(table.value);
-  for (const auto& column : mapping->texts("masked")) accepted.masked.push_back(column.value);
-  mapping->finish();
-}
-
 Load read_load(const yaml::Reader& item, diag::Diagnostics& diagnostics) {
   yaml::Mapping mapping(item);
   Load load;
@@ -72,8 +52,8 @@ RehearsalSettings read_rehearsal_settings(const std::string& path, std::string_v
   const auto root = yaml::parse(text, path, diagnostics);
   if (!root) return settings;
   yaml::Mapping file(*root, diagnostics);
-  read_budgets(file, settings.budgets);
-  read_accepted(file, settings.accepted);
+  if (auto budgets = file.mapping("budgets")) plan::read_budgets(*budgets, settings.budgets);
+  if (auto accepted = file.mapping("accept")) plan::read_accepted(*accepted, settings.accepted);
   for (const auto& item : file.list("workload")) settings.workload.push_back(read_load(item, diagnostics));
   for (const auto& item : file.list("queries"))
     settings.queries.push_back(read_named<Query>(item, diagnostics));

@@ -110,6 +110,7 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
           fmt::format("production has {} standby{}: strong locks are replayed there and cancel readers after "
                       "max_standby_streaming_delay",
                       count, count == 1 ? "" : "s"));
+    facts.asked = true;
   } catch (const base::Error& error) {
     if (error.code() == base::ErrorCode::cancelled) throw;
     facts.remarks.push_back("production was not asked: " + std::string(error.what()));

@@ -61,6 +61,7 @@ std::vector<plan::Effect> every_effect() {
                              {"make migrate",
                               {500ms, 60s, 1000, std::nullopt},
                               true,
+                              2s,
                               false,
                               {{"app.users"}, {"app.users.email"}}},
                              "staithe stage rehearse"}};

@@ -23,7 +23,8 @@ TEST_CASE("a rehearsal that asked for as much, or for more, will do") {
   CHECK(shortfall(had, wanted).empty());
   had.budgets = {base::Duration{10}, base::Duration{10}, 0, 0};
   CHECK(shortfall(had, wanted).empty());
-  wanted.load = wanted.open_transaction = false;
+  wanted.load = wanted.asked = false;
+  wanted.open_for = base::Duration{0};
   CHECK(shortfall(had, wanted).empty());
   wanted.accepted.partial = {"app.users"};
   CHECK(shortfall(had, wanted).empty());
@@ -39,8 +40,12 @@ TEST_CASE("every way to ask for less is named") {
   CHECK(said() == "with 1m of blocking allowed (wanted: 1s)");
   had = {};
   had.load = false;
-  had.open_transaction = false;
-  CHECK(said() == "without a load beside them, without an open transaction");
+  had.open_for = base::Duration{0};
+  had.asked = false;
+  CHECK(said() == "without a load beside them, without an open transaction, without asking production");
+  had = {};
+  had.open_for = base::Duration{1};
+  CHECK(said() == "with a transaction open for 1ms only (wanted: 2s)");
   had = {};
   had.accepted = {{"app.users", "app.orders"}, {"app.users.email"}};
   wanted.accepted.partial = {"app.orders"};
