@@ -180,6 +180,8 @@ struct RehearsalReport {
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::map<std::string, double> production_rows, clone_rows;
+  /// Those that users have made, as they are afterwards: the bodies by the name; "" where it cannot be read.
+  std::map<std::string, std::string> functions;
   std::map<std::string, std::string>
       parents;              ///< of a partition the table that it is of: "app.a_1" to "app.a"
   plan::Accepted accepted;  ///< what was declared and mattered

@@ -89,6 +89,7 @@ void After::after(const std::vector<std::string>& tables) {
   {
     auto session = connect_clone(clone_.url(), "staithe looks", scope_);
     side_effects(session);
+    code_and_partitions(session);
     invalid_indexes(session);
     if (failed()) return;
     compare_plans(session);
@@ -96,6 +97,26 @@ void After::after(const std::vector<std::string>& tables) {
   }
   checks();
   down(tables);
+}
+
+/// What extensions bring looks at nothing but what it is given.
+void After::code_and_partitions(pg::Session& session) {
+  const auto functions = session.run(
+      "SELECT p.proname, CASE WHEN bool_and(l.lanname IN ('sql', 'plpgsql') AND p.prosrc <> '') THEN "
+      "string_agg(p.prosrc, ' ') END FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN "
+      "pg_language l ON l.oid = p.prolang WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND "
+      "NOT "
+      "EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND "
+      "d.deptype = 'e') GROUP BY 1",
+      scope_);
+  for (const auto& row : functions.rows) report_.functions[row[0].value_or("")] = row[1].value_or("");
+  const auto partitions = session.run(
+      "SELECT cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname FROM pg_inherits i JOIN "
+      "pg_class c "
+      "ON c.oid = i.inhrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace JOIN pg_class p ON p.oid = "
+      "i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE c.relkind IN ('r', 'p')",
+      scope_);
+  for (const auto& row : partitions.rows) report_.parents[row[0].value_or("")] = row[1].value_or("");
 }
 
 void After::compare_plans(pg::Session& session) {

@@ -25,6 +25,7 @@ class After {
 
  private:
   bool failed() const;
+  void code_and_partitions(pg::Session& session);
   void compare_plans(pg::Session& session);
   void assertions(pg::Session& session);
   void checks();

@@ -3,7 +3,7 @@
 #include "estimate.hpp"
 #include "facts.hpp"
 #include "lint.hpp"
-#include "passes.hpp"
+#include "sight.hpp"
 
 #include "staithe/base/text.hpp"
 
@@ -14,35 +14,8 @@
 namespace staithe::stage {
 namespace {
 
-/// As snapshots write names: "app.users" for app."users".
-std::string plain(std::string name) {
-  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
-  return name;
-}
-
 bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-/// Whether it succeeds or fails by the values that are there.
-bool depends_on_values(const Fact& fact) {
-  switch (fact.act) {
-    case Act::set_not_null:
-    case Act::alter_type:
-    case Act::add_check:
-    case Act::add_foreign_key:
-    case Act::add_unique:
-    case Act::add_exclude:
-    case Act::validate:
-    case Act::update:
-    case Act::remove:
-    case Act::insert:
-      return true;
-    case Act::create_index:
-      return fact.not_null;  // a unique one
-    default:
-      return false;
-  }
 }
 
 /// A masked column, and what of it is production's own.
@@ -63,30 +36,29 @@ bool asks_for_null(const std::vector<Token>& tokens, std::size_t at) {
 /// Whether the statement looks at what the mask has altered.
 bool looks_at(const SqlStatement& sql, const MaskedColumn& column) {
   for (std::size_t i = 0; i < sql.tokens.size(); ++i) {
-    if (!sql.tokens[i].is_name() || plain(sql.tokens[i].text) != column.name) continue;
+    if (!sql.tokens[i].is_name() || plain_name(sql.tokens[i].text) != column.name) continue;
     if (!column.nulls_kept || !asks_for_null(sql.tokens, i)) return true;
   }
   return false;
 }
 
+bool touches(const StatementReport& one, const std::string& table) {
+  return std::any_of(one.touched.begin(), one.touched.end(),
+                     [&](const Touched& touched) { return plain_name(touched.table) == table; });
+}
+
 /// Whether the statement would take longer, or could end otherwise, with the rows that are not there. A
 /// column that is only added looks at none.
-bool depends_on_rows(const StatementReport& one, const std::string& table) {
-  if (std::any_of(one.touched.begin(), one.touched.end(),
-                  [&](const Touched& touched) { return plain(touched.table) == table; }))
-    return true;
-  const bool is_there = std::any_of(one.locks.begin(), one.locks.end(), [&](const LockSpan& lock) {
-    return !lock.is_new && plain(lock.object) == table;
-  });
-  if (!is_there) return false;
-  const auto facts = facts_of(parsed({one.text, one.line, 1, true}));
-  return one.failure || std::any_of(facts.begin(), facts.end(), depends_on_values) ||
+bool depends_on_rows(const StatementReport& one, const std::string& table, const RehearsalReport& report) {
+  if (!works_on(one, table, report)) return false;
+  return one.failure || touches(one, table) ||
+         sight_of(parsed({one.text, one.line, 1, true}), one, report) != Sight::none ||
          std::any_of(one.deeds.begin(), one.deeds.end(), works_on_all_rows);
 }
 
 /// "app.users" is meant by app.users and, as far as words show it, by users.
 bool means(const std::string& written, const std::string& table) {
-  const auto name = plain(written);
+  const auto name = plain_name(written);
   return name == table || (!name.empty() && table.ends_with("." + name));
 }
 
@@ -98,7 +70,7 @@ bool validates(const std::vector<Fact>& facts, const MaskedColumn& column,
     if (fact.act != Act::validate || !means(fact.table, column.table)) continue;
     const auto is_added = [&](const Fact& other) {
       return (other.act == Act::add_check || other.act == Act::add_foreign_key) &&
-             plain(other.name) == plain(fact.name);
+             plain_name(other.name) == plain_name(fact.name);
     };
     bool is_known = false;
     for (const auto& one : statements) {
@@ -113,24 +85,41 @@ bool validates(const std::vector<Fact>& facts, const MaskedColumn& column,
   return false;
 }
 
+/// A statement as far as its words and the trace show what it looks at.
+struct Look {
+  const SqlStatement& sql;
+  const StatementReport& one;
+  std::vector<Fact> facts;
+  Sight sight;
+};
+
+/// Whether nothing says that it is not the column's values on which the outcome rests.
+bool may_rest_on(const Look& look, const MaskedColumn& column, const RehearsalReport& report) {
+  const bool works = works_on(look.one, column.table, report);
+  if (look.sight == Sight::anything)
+    return works && code_may_look_at(look.sql, look.one, report, column.table, column.name);
+  if (look.sight != Sight::hidden || !works) return false;
+  return has_star(look.sql) || !names(look.sql, column.table, report);
+}
+
+bool rests_on(const Look& look, const MaskedColumn& column, const RehearsalReport& report) {
+  if (may_rest_on(look, column, report) || validates(look.facts, column, report.statements)) return true;
+  const bool is_there = works_on(look.one, column.table, report) ||
+                        std::any_of(look.facts.begin(), look.facts.end(),
+                                    [&](const Fact& fact) { return means(fact.table, column.table); });
+  return is_there && looks_at(look.sql, column);
+}
+
 /// The masked columns on whose values a statement rests, of the tables that it works on.
-std::vector<std::string> masked_of(const SqlStatement& sql, const StatementReport& one,
-                                   const RehearsalReport& report,
+std::vector<std::string> masked_of(const StatementReport& one, const RehearsalReport& report,
                                    const std::vector<std::string>& nulls_kept) {
-  const auto facts = facts_of(sql);
-  if (std::none_of(facts.begin(), facts.end(), depends_on_values)) return {};
+  const auto sql = parsed({one.text, one.line, 1, true});
+  const Look look{sql, one, facts_of(sql), sight_of(sql, one, report)};
   std::vector<std::string> found;
+  if (look.sight == Sight::none) return found;
   for (const auto& name : report.masked) {
     const auto dot = name.rfind('.');
-    const MaskedColumn column{name.substr(0, dot), name.substr(dot + 1), holds(nulls_kept, name)};
-    const auto& table = column.table;
-    const bool is_there =
-        std::any_of(one.locks.begin(), one.locks.end(),
-                    [&](const LockSpan& lock) { return !lock.is_new && plain(lock.object) == table; }) ||
-        std::any_of(one.touched.begin(), one.touched.end(),
-                    [&](const Touched& touched) { return plain(touched.table) == table; }) ||
-        std::any_of(facts.begin(), facts.end(), [&](const Fact& fact) { return means(fact.table, table); });
-    if ((is_there && looks_at(sql, column)) || validates(facts, column, report.statements))
+    if (rests_on(look, {name.substr(0, dot), name.substr(dot + 1), holds(nulls_kept, name)}, report))
       found.push_back(name);
   }
   return found;
@@ -156,19 +145,18 @@ void add(RehearsalReport& report, const char* code, const StatementReport* where
 
 void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
   const auto& accepted = plan.settings.accepted;
-  for (const auto& name : touched_tables(report.statements)) {
-    const auto table = plain(name);
-    if (!holds(report.partial, table)) continue;
-    const bool matters = std::any_of(report.statements.begin(), report.statements.end(),
-                                     [&](const StatementReport& one) { return depends_on_rows(one, table); });
+  for (const auto& table : report.partial) {
+    const bool matters =
+        std::any_of(report.statements.begin(), report.statements.end(),
+                    [&](const StatementReport& one) { return depends_on_rows(one, table, report); });
     if (!matters) continue;
     const bool declared = holds(accepted.partial, table);
     if (declared) report.accepted.partial.push_back(table);
-    add(report, "partial", nullptr, name, declared,
+    add(report, "partial", nullptr, table, declared,
         fmt::format(
             "the snapshot has not all rows of {}: in production it takes longer, and rows that are not "
             "there may violate what is asked for",
-            name),
+            table),
         fmt::format(
             "a snapshot with all of its rows; or, when it will do, 'accept: {{partial: [{}]}}' in the "
             "file of --with",
@@ -176,8 +164,7 @@ void add_copy_findings(const RehearsalPlan& plan, RehearsalReport& report) {
   }
   for (std::size_t i = 0; i < report.statements.size(); ++i) {
     const auto& one = report.statements[i];
-    for (const auto& column :
-         masked_of(parsed({one.text, one.line, 1, true}), one, report, plan.nulls_kept)) {
+    for (const auto& column : masked_of(one, report, plan.nulls_kept)) {
       const bool declared = holds(accepted.masked, column);
       if (declared && !holds(report.accepted.masked, column)) report.accepted.masked.push_back(column);
       add(report, "masked", &one, column, declared,

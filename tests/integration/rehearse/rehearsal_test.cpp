@@ -4,6 +4,7 @@
 
 #include "staithe/stage/clone.hpp"
 #include "staithe/stage/rehearse.hpp"
+#include "staithe/stage/snapshot.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ struct Deaf final : event::EventSink {
 
 stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings settings = {},
                                 stage::Passes passes = {false, false, false}, const std::string& down = {},
-                                std::vector<std::string> partial = {}) {
+                                std::vector<std::string> partial = {}, std::vector<std::string> masked = {}) {
   diag::Diagnostics diagnostics;
   stage::MigrationSources sources{{{"1.sql", sql}}, {}};
   if (!down.empty()) sources.down["1.sql"] = {"1.down.sql", down};
@@ -59,6 +60,7 @@ stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings
   plan.settings = std::move(settings);
   plan.passes = passes;
   plan.partial = std::move(partial);
+  plan.masked = std::move(masked);
   Deaf deaf;
   static int number = 0;
   auto report = stage::run_rehearsal(plan, {server().url(), {}, "run" + std::to_string(++number), {}, {}},
@@ -292,6 +294,42 @@ TEST_CASE("tables that came without all of their rows do not pass where rows mat
   }
   CHECK_FALSE(has(on("ALTER TABLE app.users ADD COLUMN x int"), "partial"));
   CHECK_FALSE(has(rehearse("ALTER TABLE app.users ADD CHECK (id > 0)"), "partial"));
+}
+
+TEST_CASE("masked values are seen where the words of a statement do not show them") {
+  server().sql(
+      "CREATE FUNCTION app.longest() RETURNS int LANGUAGE sql AS 'SELECT max(length(email)) FROM app.users';"
+      "CREATE VIEW app.mails AS SELECT email FROM app.users",
+      "golden");
+  const auto masked = [](const std::string& sql) {
+    return has(rehearse(sql, {}, {false, false, false}, "", {}, {"app.users.email"}), "masked");
+  };
+  const auto* own = "-- staithe: no-transaction\n";
+  for (const auto* sql :
+       {"DO $$ BEGIN IF EXISTS (SELECT FROM app.users WHERE email = 'x') THEN RAISE 'no'; END IF; END $$",
+        "SELECT app.longest()", "CREATE TABLE app.mine AS SELECT email FROM app.mails",
+        "WITH a AS (SELECT email FROM app.users) INSERT INTO app.filled SELECT -1, length(max(email)) FROM a",
+        "ALTER TABLE app.users ADD COLUMN size int GENERATED ALWAYS AS (length(email)) STORED",
+        // The second asks for no lock that the first has not.
+        "UPDATE app.users SET tenant = 1 WHERE id = 1; SELECT max(id) FROM app.users; SELECT "
+        "app.longest()"}) {
+    INFO(sql);
+    CHECK(masked(sql));
+    CHECK(masked(own + std::string(sql)));
+  }
+  for (const auto* sql :
+       {"DO $$ BEGIN PERFORM 1 FROM app.filled; END $$", "SELECT count(*) FROM app.users",
+        "CREATE FUNCTION app.mail() RETURNS text LANGUAGE sql AS 'SELECT max(email) FROM app.users'",
+        "ALTER TABLE app.users ADD COLUMN more int; DO $$ BEGIN NULL; END $$"}) {
+    INFO(sql);
+    CHECK_FALSE(masked(sql));
+    CHECK_FALSE(masked(own + std::string(sql)));
+  }
+  // Rows that are only read count as well where some are not there.
+  CHECK(has(rehearse("CREATE TABLE app.mine AS SELECT id FROM app.users", {}, {false, false, false}, "",
+                     {"app.users"}),
+            "partial"));
+  server().sql("DROP FUNCTION app.longest; DROP VIEW app.mails", "golden");
 }
 
 TEST_CASE("plans, assertions, and a way back that is none") {

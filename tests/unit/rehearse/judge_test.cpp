@@ -214,6 +214,102 @@ TEST_CASE("where a mask keeps NULLs, whether there are any is production's own a
   CHECK((one.finding("masked") != nullptr) == looks_at_values);
 }
 
+namespace {
+
+/// The columns that "masked" names for a statement that only reads app.users, or not even that.
+std::vector<std::string> masked_columns(const std::string& sql, const char* mode = "AccessShareLock") {
+  Case one(sql);
+  auto& statement = one.report.statements[0];
+  statement.deeds.clear();
+  statement.locks[0].mode = mode;
+  statement.locks[0].blocks = stage::Blocks::nobody;
+  statement.touched = {{"app.users", 10, 0, 0, 0, 0}};
+  one.report.masked = {"app.users.email", "app.users.phone", "app.other.email"};
+  one.report.functions = {{"fill", "SELECT secret()"},
+                          {"secret", ""},
+                          {"mails", "SELECT max(\"email\") FROM users"},
+                          {"stamp", "BEGIN NEW.changed := now(); RETURN NEW; END"},
+                          {"outer", "SELECT mails()"}};
+  one.report.parents = {{"app.users", "app.people"}};
+  one.judge();
+  std::vector<std::string> found;
+  for (const auto& finding : one.report.findings)
+    if (finding.code == "masked") found.push_back(finding.object);
+  return found;
+}
+
+const std::vector<std::string> both{"app.users.email", "app.users.phone"}, email{"app.users.email"}, nothing;
+
+}  // namespace
+
+TEST_CASE("code that the words do not show rests on all masked columns of what it works on") {
+  for (const auto* sql : {"DO $$ BEGIN EXECUTE x; END $$", "DO $$ BEGIN PERFORM 1 FROM a_view; END $$",
+                          "DO $$ BEGIN PERFORM * FROM users; END $$", "CALL work()", "SELECT fill()",
+                          "UPDATE app.other SET a = fill(b)", "SELECT count(*) FROM app.a_view",
+                          "REFRESH MATERIALIZED VIEW app.sums", "ALTER DOMAIN d ADD CHECK (VALUE > 0)",
+                          "ALTER TABLE app.people ATTACH PARTITION app.users FOR VALUES IN (1)"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == both);
+  }
+}
+
+TEST_CASE("code that can be read rests on the columns that it names") {
+  for (const auto* sql :
+       {"DO $$ BEGIN UPDATE users SET a = length(email); END $$", "SELECT mails()", "SELECT outer()"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == email);
+  }
+  for (const auto* sql :
+       {"DO $$ BEGIN UPDATE users SET a = 1; END $$", "DO $$ BEGIN PERFORM stamp() FROM people; END $$"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == nothing);
+  }
+  // A trigger that only stamps rows is no reason to doubt.
+  for (const auto* function : {"stamp", "mails", "secret"}) {
+    Case one("UPDATE app.users SET a = 1");
+    one.report.functions = {
+        {"stamp", "BEGIN NEW.changed := now(); RETURN NEW; END"}, {"mails", "SELECT email"}, {"secret", ""}};
+    one.report.statements[0].side_effects = {std::string("trigger t calls ") + function + " for each row"};
+    one.report.masked = {"app.users.email"};
+    one.judge();
+    CHECK((one.finding("masked") != nullptr) == (std::string(function) != "stamp"));
+  }
+}
+
+TEST_CASE("queries rest on the masked columns that they name, and on all of them for a star") {
+  for (const auto* sql :
+       {"CREATE TABLE n AS SELECT id, email::int FROM app.users", "SELECT 1 / length(email) FROM users",
+        "WITH a AS (SELECT email FROM app.users) INSERT INTO app.b SELECT * FROM a"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql).front() == "app.users.email");
+  }
+  CHECK(masked_columns("CREATE TABLE n AS SELECT id, email FROM app.users") == email);
+  CHECK(masked_columns("CREATE TABLE n AS SELECT u.* FROM app.users u") == both);
+  CHECK(masked_columns("INSERT INTO n SELECT * FROM users") == both);
+  CHECK(masked_columns("CREATE MATERIALIZED VIEW m AS SELECT email FROM app.people") == email);
+  CHECK(masked_columns("ALTER TABLE app.users ADD COLUMN n int GENERATED ALWAYS AS (length(email)) STORED") ==
+        email);
+  CHECK(masked_columns("CREATE INDEX i ON app.users ((email::int))") == email);
+  CHECK(masked_columns("CREATE INDEX i ON app.users (id) WHERE email > 'a'") == email);
+}
+
+TEST_CASE("what looks at no masked value is no finding") {
+  for (const auto* sql :
+       {"SELECT stamp() FROM app.users", "SELECT setval('users_id_seq', (SELECT max(id) FROM users))",
+        "INSERT INTO app.n SELECT count(*), 2 * 3 FROM app.users",
+        "CREATE VIEW v AS SELECT email FROM app.users", "GRANT SELECT (email) ON app.users TO bob",
+        "VACUUM app.users", "CREATE FUNCTION fill() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "COMMENT ON COLUMN app.users.email IS 'x'",
+        "ALTER TABLE app.users ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY",
+        "UPDATE app.people SET name = 'x'", "CREATE TABLE n (id int GENERATED ALWAYS AS (1) STORED)"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == nothing);
+  }
+  // The server looks for the other end of a foreign key by itself.
+  CHECK(masked_columns("UPDATE app.orders SET user_id = 1", "RowShareLock") == nothing);
+  CHECK(masked_columns("DO $$ BEGIN UPDATE app.orders SET user_id = 1; END $$", "RowShareLock") == nothing);
+}
+
 TEST_CASE("a mask matters only where values decide") {
   Case one(GENERATE("ALTER TABLE app.users ADD COLUMN email2 text", "CREATE INDEX i ON app.users (email)",
                     "ALTER TABLE app.users DROP COLUMN email",

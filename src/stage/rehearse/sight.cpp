@@ -1,0 +1,223 @@
+#include "sight.hpp"
+
+#include "facts.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace staithe::stage {
+namespace {
+
+/// They alter definitions, or look at no value.
+constexpr std::array<std::string_view, 29> without_values{
+    "begin",    "commit",   "rollback", "savepoint",  "release",   "start",  "end",    "abort",
+    "set",      "reset",    "show",     "comment",    "grant",     "revoke", "drop",   "truncate",
+    "lock",     "vacuum",   "analyze",  "cluster",    "reindex",   "listen", "notify", "discard",
+    "security", "reassign", "unlisten", "checkpoint", "deallocate"};
+
+bool is_one_of(const Token& token, const auto& words) {
+  return token.kind == TokenKind::word && std::find(words.begin(), words.end(), token.text) != words.end();
+}
+
+bool has_word(const SqlStatement& sql, std::string_view word) {
+  return std::any_of(sql.tokens.begin(), sql.tokens.end(), [&](const Token& one) { return one.is(word); });
+}
+
+/// "f(", where f is a function that somebody made.
+bool calls_code(const SqlStatement& sql, const RehearsalReport& report) {
+  for (std::size_t i = 0; i + 1 < sql.tokens.size(); ++i)
+    if (sql.tokens[i].is_name() && sql.tokens[i + 1].is_symbol('(') &&
+        report.functions.contains(sql.tokens[i].text))
+      return true;
+  return false;
+}
+
+/// An expression or a predicate is worked out for each row, and may fail for some.
+bool is_of_expressions(const Fact& index) {
+  if (index.rest.find("::") != std::string::npos) return true;
+  const auto first = index.rest.find('(');
+  return first != std::string::npos && index.rest.find('(', first + 1) != std::string::npos;
+}
+
+Sight of_fact(const Fact& fact, const SqlStatement& sql) {
+  switch (fact.act) {
+    case Act::set_not_null:
+    case Act::alter_type:
+    case Act::add_check:
+    case Act::add_foreign_key:
+    case Act::add_unique:
+    case Act::add_exclude:
+    case Act::validate:
+      return Sight::words;
+    case Act::add_column:
+      return has_word(sql, "generated") && !has_word(sql, "identity") ? Sight::words : Sight::none;
+    case Act::create_index:
+      return fact.not_null || has_word(sql, "where") || is_of_expressions(fact) ? Sight::words : Sight::none;
+    case Act::create_table:
+      return has_word(sql, "as") && !has_word(sql, "generated") ? Sight::hidden : Sight::none;
+    case Act::update:
+    case Act::remove:
+    case Act::insert:
+    case Act::refresh_view:
+      return Sight::hidden;
+    default:
+      return Sight::none;
+  }
+}
+
+Sight of_alter(const SqlStatement& sql) {
+  if (sql.tokens.size() > 1 && sql.tokens[1].is("domain")) return Sight::anything;
+  Sight most = Sight::none;
+  for (const auto& fact : facts_of(sql)) {
+    most = std::max(most, of_fact(fact, sql));
+    // The bounds of a partition are those of columns that are named elsewhere.
+    if (fact.act == Act::other && fact.clause.size() > 6 && has_word(sql, "attach")) most = Sight::anything;
+  }
+  return most;
+}
+
+Sight of_create(const SqlStatement& sql) {
+  if (has_word(sql, "materialized")) return Sight::hidden;
+  return of_fact(facts_of(sql).front(), sql);
+}
+
+Sight of_words(const SqlStatement& sql) {
+  const auto& first = sql.tokens.front();
+  if (first.is("do") || first.is("call") || first.is("execute")) return Sight::anything;
+  if (first.is("alter")) return of_alter(sql);
+  if (first.is("create")) return of_create(sql);
+  return is_one_of(first, without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
+}
+
+bool fires_a_trigger(const StatementReport& one) {
+  return std::any_of(one.side_effects.begin(), one.side_effects.end(),
+                     [](const std::string& effect) { return effect.starts_with("trigger "); });
+}
+
+/// In lower case, also of names in quotes.
+std::set<std::string> words_of(std::string_view text) {
+  std::set<std::string> words;
+  std::string word;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '_' || c == '$' || byte >= 0x80) {
+      word += static_cast<char>(std::tolower(byte));
+      continue;
+    }
+    if (!word.empty()) words.insert(std::exchange(word, {}));
+    if (c == '*') words.insert("*");
+  }
+  if (!word.empty()) words.insert(word);
+  return words;
+}
+
+std::string lowered(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// The words of all that runs: of the statement, of the functions that it or its triggers call, and of
+/// theirs. Nothing when some of it cannot be read.
+std::optional<std::set<std::string>> words_that_run(const SqlStatement& sql, const StatementReport& one,
+                                                    const RehearsalReport& report) {
+  auto words = words_of(sql.text);
+  for (const auto& effect : one.side_effects) words.merge(words_of(effect));
+  std::set<std::string> read;
+  for (bool is_new = true; is_new;) {
+    is_new = false;
+    for (const auto& [name, body] : report.functions) {
+      if (!words.contains(lowered(name)) || !read.insert(name).second) continue;
+      if (body.empty()) return std::nullopt;
+      words.merge(words_of(body));
+      is_new = true;
+    }
+  }
+  return words;
+}
+
+/// They make statements of texts, or one value of a row.
+constexpr std::array<std::string_view, 7> opaque_words{"execute",     "*",      "to_json",     "to_jsonb",
+                                                       "row_to_json", "hstore", "query_to_xml"};
+
+}  // namespace
+
+bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const RehearsalReport& report,
+                      const std::string& table, const std::string& column) {
+  const auto& first = sql.tokens.front();
+  if (first.is("alter") || first.is("execute")) return true;  // a domain, a partition, a statement of before
+  const auto words = words_that_run(sql, one, report);
+  if (!words || words->contains(lowered(column))) return true;
+  if (std::any_of(opaque_words.begin(), opaque_words.end(),
+                  [&](std::string_view word) { return words->contains(std::string(word)); }))
+    return true;
+  for (std::string name = table;;) {
+    if (words->contains(lowered(name.substr(name.rfind('.') + 1)))) return false;
+    const auto whole = report.parents.find(name);
+    if (whole == report.parents.end() || whole->second == name) return true;  // by way of a view
+    name = whole->second;
+  }
+}
+
+Sight sight_of(const SqlStatement& sql, const StatementReport& one, const RehearsalReport& report) {
+  if (sql.tokens.empty()) return Sight::none;
+  const auto sight = of_words(sql);
+  if (sight == Sight::none) return sight;
+  return calls_code(sql, report) || fires_a_trigger(one) ? Sight::anything : sight;
+}
+
+bool works_on(const StatementReport& one, const std::string& table, const RehearsalReport& report) {
+  const auto more_than_a_key = [&](const StatementReport& other) {
+    return std::any_of(other.locks.begin(), other.locks.end(), [&](const LockSpan& lock) {
+      return !lock.is_new && lock.mode != "RowShareLock" && plain_name(lock.object) == table;
+    });
+  };
+  if (more_than_a_key(one)) return true;
+  if (std::any_of(one.deeds.begin(), one.deeds.end(),
+                  [&](const Deed& deed) { return plain_name(deed.object) == table; }))
+    return true;
+  const auto touched = std::find_if(one.touched.begin(), one.touched.end(),
+                                    [&](const Touched& rows) { return plain_name(rows.table) == table; });
+  if (touched == one.touched.end()) return false;
+  if (touched->inserted + touched->updated + touched->deleted > 0) return true;
+  // A lock that it has from before is not asked for again.
+  bool is_locked = false;
+  for (const auto& other : report.statements) {
+    if (other.began > one.began) continue;
+    if (more_than_a_key(other)) return true;
+    is_locked |= std::any_of(other.locks.begin(), other.locks.end(),
+                             [&](const LockSpan& lock) { return plain_name(lock.object) == table; });
+  }
+  return !is_locked;
+}
+
+bool names(const SqlStatement& sql, const std::string& table, const RehearsalReport& report) {
+  const auto name = table.substr(table.rfind('.') + 1);
+  const bool is_there = std::any_of(sql.tokens.begin(), sql.tokens.end(), [&](const Token& token) {
+    return token.is_name() && token.text == name;
+  });
+  if (is_there) return true;
+  const auto whole = report.parents.find(table);
+  return whole != report.parents.end() && whole->second != table && names(sql, whole->second, report);
+}
+
+bool has_star(const SqlStatement& sql) {
+  for (std::size_t i = 1; i < sql.tokens.size(); ++i) {
+    const auto& before = sql.tokens[i - 1];
+    if (sql.tokens[i].is_symbol('*') &&
+        (before.is("select") || before.is("distinct") || before.is("all") || before.is("returning") ||
+         before.is_symbol(',') || before.is_symbol('.')))
+      return true;
+  }
+  return false;
+}
+
+std::string plain_name(std::string name) {
+  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  return name;
+}
+
+}  // namespace staithe::stage
