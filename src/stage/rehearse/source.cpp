@@ -36,6 +36,38 @@ std::map<std::string, std::string> settings(pg::Session& session, const Scope& s
 constexpr const char* not_ours =
     "query NOT LIKE '%pg_catalog.md5(ROW(%' AND query NOT LIKE '%pg_stat_statements%'";
 
+struct Pages {
+  double rows = 0, pages = 0;
+};
+std::map<std::string, Pages> pages_of(pg::Session& session, const Scope& scope) {
+  const auto found = session.run(
+      "SELECT nspname || '.' || relname, reltuples::bigint, relpages FROM pg_class c JOIN pg_namespace n ON "
+      "n.oid = "
+      "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
+      "'information_schema'",
+      scope);
+  std::map<std::string, Pages> out;
+  for (const auto& row : found.rows)
+    out[row[0].value_or("")] = {static_cast<double>(number_of(row[1])),
+                                static_cast<double>(number_of(row[2]))};
+  return out;
+}
+
+/// A copy has no room left by rows that are gone, so that a scan there takes less than in production.
+void compare_bloat(pg::Session& source, pg::Session& clone, SourceFacts& facts, const Scope& scope) {
+  constexpr double worth_saying = 1.5, few_pages = 100;
+  const auto here = pages_of(clone, scope);
+  for (const auto& [table, there] : pages_of(source, scope)) {
+    const auto found = here.find(table);
+    if (found == here.end() || there.pages < few_pages) continue;
+    const double times = there.pages / there.rows / (found->second.pages / found->second.rows);
+    if (times >= worth_saying)
+      facts.differences.push_back(fmt::format(
+          "{} has {:.1f} times the pages for each row in production: what reads all of it takes longer there",
+          table, times));
+  }
+}
+
 /// Read only whatever the role may do, and never in anybody's way.
 pg::Session open_read_only(const std::string& url, const Scope& scope) {
   pg::Session session(url, {"staithe rehearsal looks", std::chrono::seconds(10)}, scope);
@@ -103,6 +135,7 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
         facts.differences.push_back(
             fmt::format("{} is {} in production, {} here", name, value, found->second));
     facts.rows = rows_of_tables(source, scope);
+    compare_bloat(source, clone, facts, scope);
     ask_statements(source, top_statements, facts, scope);
     const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication", scope);
     if (const auto count = number_of(standbys.rows.at(0)[0]); count > 0)
