@@ -195,6 +195,10 @@ class Live(databases.StageTest):
         process = self.start("stage", "snapshot", "--json")
         self.until(process, "copy")
         self.source.wait(held, "shop")
+        with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
+            file.write("  production:\n    databases: {target: {url: env SOURCE}}\n")
+        words = ("backfill", "slow", "-e", "production", "--set", "v = 'x'", "--confirm", "shop")
+        self.refused(4, "a snapshot is being read from this database", words=(*words, "--not-null", "v"))
         self.end(process, 0)
         self.assertEqual(self.source.sql(held, "shop"), "f")
 

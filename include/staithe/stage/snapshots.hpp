@@ -69,6 +69,10 @@ Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const
 /// session is in it. One that is just ending is waited for, some seconds.
 bool is_being_built(pg::Session& session, const base::Scope& scope);
 
+/// The shared advisory lock that a snapshot holds on the database that it reads, which has a lock on every
+/// table: whoever wants to alter tables there can look for it.
+inline constexpr long long source_lock = 0x7374'6169'7472'64;  // "staitrd"
+
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 

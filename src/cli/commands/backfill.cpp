@@ -192,8 +192,10 @@ event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Plac
       teller.end(event::Outcome::refused, error.what(), took(), finished);
       return finished;
     }
-    if (const auto* left = dynamic_cast<const stage::CheckLeft*>(&error))
+    if (const auto* left = dynamic_cast<const stage::CheckLeft*>(&error)) {
+      finished.exit_code = exit_needs_person;
       finished.next.push_back(left->statement() + ";  takes away the check that refuses NULL");
+    }
     if (!place.again.empty()) finished.next.push_back(place.again + "  go on from where it stopped");
     teller.end(stopped ? event::Outcome::cancelled : event::Outcome::failed, error.what(), took(), finished);
   }

@@ -1,4 +1,5 @@
 #include "staithe/stage/backfill.hpp"
+#include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
 
@@ -36,6 +37,16 @@ Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& s
         "SELECT rolname FROM pg_class c JOIN pg_roles r ON r.oid = relowner WHERE c.oid = " + table +
             " AND NOT pg_has_role(r.oid, 'USAGE')",
         "only the owner, {}, may make a column NOT NULL", found.obstacles, scope);
+  // Its own lock on the table would stand in the way of ALTER TABLE, and everybody else behind that.
+  if (!spec.not_null.empty())
+    ask(session,
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND database = (SELECT oid FROM "
+        "pg_database WHERE datname = current_database()) AND (classid::bigint << 32) | objid::bigint = " +
+            std::to_string(source_lock) + " LIMIT 1",
+        "a snapshot is being read from this database, with a lock on every table; when it has ended, NOT "
+        "NULL is "
+        "no trouble",
+        found.obstacles, scope);
   // The locks of a prepared transaction have no process.
   ask(session,
       "SELECT string_agg(gid, ', ') FROM pg_prepared_xacts WHERE database = current_database() AND EXISTS "

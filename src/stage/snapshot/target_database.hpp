@@ -3,10 +3,8 @@
 
 namespace staithe::stage {
 
-/// The advisory lock of a cluster that one snapshot at a time holds, and on the source the shared one that
-/// says "a snapshot is being read": whoever wants to alter tables there can look for it.
-inline constexpr long long build_lock = 0x7374'6169'7468'65;   // "staithe"
-inline constexpr long long source_lock = 0x7374'6169'7472'64;  // "staitrd"
+/// The advisory lock of a cluster that one snapshot at a time holds.
+inline constexpr long long build_lock = 0x7374'6169'7468'65;  // "staithe"
 
 /// Makes the empty database that the snapshot is built in, with the source's encoding, locale and settings,
 /// marked as under construction and closed to everybody but its owner.
