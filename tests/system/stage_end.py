@@ -53,7 +53,7 @@ class End(databases.StageTest):
         self.until(process, "copy")
         holder = self.target.session("staging", "SELECT 1")
         holder.stdout.readline()
-        ended = self.end(process, 1, "the copy is whole and is staging_", "staithe stage rehearse --source staging_")
+        ended = self.end(process, 5, "the copy is whole and is staging_", "staithe stage rehearse --source staging_")
         self.still(oid)
         self.nothing_half()
         listed = [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"]
@@ -92,7 +92,7 @@ class End(databases.StageTest):
         self.until(process, "copy")
         self.target.sql("CREATE DATABASE staging")
         self.target.sql("CREATE TABLE precious (id int)", "staging")
-        self.end(process, 1, "staging is no snapshot and was not there", "the copy is whole and is staging_")
+        self.end(process, 5, "staging is no snapshot and was not there", "the copy is whole and is staging_")
         self.assertEqual(self.target.sql("SELECT count(*) FROM precious", "staging"), "0")
         self.nothing_half()
 
@@ -128,6 +128,31 @@ class End(databases.StageTest):
         finally:
             for limit in limits:
                 self.target.sql(f"ALTER ROLE admin RESET {limit}")
+
+    def test_a_role_that_only_reads_by_default_writes_staging(self):
+        """That is what it is for there; production is read all the same."""
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY)", "shop")
+        self.target.sql("ALTER ROLE admin SET default_transaction_read_only = on")
+        try:
+            self.ok("stage", "snapshot")
+            (self.directory / "up.sql").write_text("-- staithe: no-transaction\nSET default_transaction_read_only = off;\nALTER TABLE t ADD COLUMN more int;\n")
+            self.ok("stage", "rehearse", "--no-advice", "--blocking", "60s", "up.sql")
+            self.ok("stage", "drop", "staging", "--confirm", "staging")
+        finally:
+            self.target.psql("postgres", "-c", "SET default_transaction_read_only = off", "-c", "ALTER ROLE admin RESET default_transaction_read_only")
+        self.assertEqual(self.target.databases(), ["postgres"])
+
+    def test_rehearsals_side_by_side(self):
+        """Each on clones of its own; the snapshot stays as it is."""
+        self.first()
+        (self.directory / "fill.sql").write_text("ALTER TABLE t ADD COLUMN more int;\nUPDATE t SET more = 1;\nSELECT pg_sleep(1);\n")
+        before = self.target.checksums("staging")
+        runs = [self.start("stage", "rehearse", "--no-advice", "--blocking", "60s", "fill.sql") for _ in range(3)]
+        self.target.wait("(SELECT count(DISTINCT datname) FROM pg_stat_activity WHERE datname LIKE 'staithe_rehearsal%') >= 2")
+        for process in runs:
+            self.end(process, 0)
+        self.assertEqual(self.target.checksums("staging"), before)
+        self.assertEqual(self.target.databases(), ["postgres", "staging"])
 
     def rehearse_slowly(self):
         (self.directory / "slow.sql").write_text("SELECT pg_sleep(600);\n")

@@ -9,8 +9,9 @@
 #include <vector>
 
 /// Snapshots in a target cluster. A snapshot is a database; its name is the database's. What it is stands in
-/// the comment of the database, as JSON: the owner may set it, it survives renaming, and neither TEMPLATE nor
-/// pg_dump carries it to another database, which would then pass for a snapshot.
+/// the comment of the database, as JSON: the owner may set it, it survives renaming, and TEMPLATE does not
+/// carry it to another database, which would then pass for a snapshot; nor does pg_dump, unless it is told
+/// --create.
 namespace staithe::stage {
 
 /// Where the rows came from.
@@ -50,7 +51,8 @@ std::string to_comment(const Marker& marker);
 std::optional<Marker> from_comment(std::string_view comment);
 
 struct Snapshot {
-  std::string database;  ///< as it is called now
+  std::string database;   ///< as it is called now
+  std::uint64_t oid = 0;  ///< of the database: another one may have its name by now
   Marker marker;
   std::uint64_t size_bytes = 0;
   std::uint32_t sessions = 0;  ///< open now; a database with any cannot be a template
@@ -82,7 +84,8 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope);
 void refuse_pooler(pg::Session& session, const base::Scope& scope);
 
 /// No limit that staging's roles or databases have ends a session of ours, whose statements may last for
-/// hours and which may have nothing to do for as long.
+/// hours and which may have nothing to do for as long; nor does a default keep it from writing, which is what
+/// it is for. Never for a session on the source.
 void lift_limits(pg::Session& session, const base::Scope& scope);
 
 /// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1". Its

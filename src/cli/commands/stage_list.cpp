@@ -28,6 +28,7 @@ const char* state_of(const stage::Snapshot& snapshot) {
 
 /// "3h", "12d": how old, in its largest unit.
 std::string age_of(const stage::Snapshot& snapshot) {
+  if (snapshot.marker.taken_at == stage::Instant{}) return "-";  // nobody wrote it down
   const auto age = std::chrono::system_clock::now() - snapshot.marker.taken_at;
   const auto hours = std::chrono::duration_cast<std::chrono::hours>(age).count();
   if (hours >= 48) return fmt::format("{}d", hours / 24);

@@ -344,6 +344,9 @@ class Relay {
 
 }  // namespace
 
+/// Something is left that a person has to look at: exit codes are the same for every command.
+constexpr int needs_person = 5;
+
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
                                 const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code) {
   const auto began = std::chrono::steady_clock::now();
@@ -378,7 +381,9 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       finished.next.push_back(
           fmt::format("staithe stage snapshot    try again{}",
                       plan.target.exists ? "; " + plan.target.database + " is as it was" : ""));
-      if (runner.has_database() && !runner.is_done())
+      const bool is_left = runner.has_database() && !runner.is_done();
+      if (is_left || !runner.kept_as().empty()) finished.exit_code = needs_person;
+      if (is_left)
         finished.next.push_back(fmt::format(
             "staithe stage drop {}    an unfinished database that nobody uses", runner.database()));
     }

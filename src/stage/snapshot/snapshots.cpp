@@ -37,12 +37,22 @@ void origin_fields(Archive&& field, O& origin) {
   field("server", origin.server_version);
 }
 
+/// Of a database that was made just before its run was killed. It has its mark before anything else, so what
+/// is larger than an empty database is somebody's own.
+constexpr std::uint64_t unmarked_bytes = 12ULL << 20;
+Marker without_mark(const std::string& database) {
+  Marker marker;
+  marker.name = database.substr(0, database.rfind("_building_"));
+  return marker;
+}
+
 Snapshot snapshot_of(const pg::Row& row, Marker marker) {
   Snapshot snapshot;
   snapshot.database = row[0].value_or("");
   snapshot.marker = std::move(marker);
   snapshot.size_bytes = std::stoull(row[2].value_or("0"));
   snapshot.sessions = static_cast<std::uint32_t>(std::stoul(row[3].value_or("0")));
+  snapshot.oid = std::stoull(row[4].value_or("0"));
   return snapshot;
 }
 
@@ -70,7 +80,8 @@ std::string to_comment(const Marker& marker) {
   json document{{"format", format_version},
                 {"kind", "snapshot"},
                 {"state", marker.state == Marker::State::complete ? "complete" : "building"},
-                {"taken_at", instant_text(marker.taken_at)}};
+                {"taken_at", instant_text(marker.taken_at)},
+                {"taken_ms", marker.taken_at.time_since_epoch().count() % 1000}};
   fields([&](const char* key, const auto& value) { document[key] = value; }, marker);
   document["nulls_kept"] = marker.nulls_kept;
   auto& origin = document["origin"] = json::object();
@@ -88,7 +99,8 @@ std::optional<Marker> from_comment(std::string_view comment) {
     marker.state = document.at("state") == "complete" ? Marker::State::complete : Marker::State::building;
     const auto taken = instant_from(document.at("taken_at").get<std::string>());
     if (!taken) return std::nullopt;
-    marker.taken_at = std::chrono::time_point_cast<Instant::duration>(*taken);
+    marker.taken_at = std::chrono::time_point_cast<Instant::duration>(*taken) +
+                      std::chrono::milliseconds(document.value("taken_ms", 0));
     fields([&](const char* key, auto& value) { document.at(key).get_to(value); }, marker);
     // Snapshots that were taken before it was written down have none that are known.
     marker.nulls_kept = document.value("nulls_kept", marker.nulls_kept);
@@ -109,14 +121,20 @@ std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& sc
       "  OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER')"
       "  THEN pg_catalog.pg_database_size(d.oid) ELSE 0 END,"
       " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a"
-      "  WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid())"
+      "  WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid()), d.oid"
       " FROM pg_catalog.pg_database d WHERE NOT d.datistemplate"
-      " AND pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '{\"staithe\":%' ORDER BY 1",
+      " AND (pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '{\"staithe\":%'"
+      "  OR (pg_catalog.shobj_description(d.oid, 'pg_database') IS NULL AND d.datname ~ "
+      "'_building_[0-9a-f]{4}$'"
+      "   AND pg_catalog.has_database_privilege(d.oid, 'CONNECT'))) ORDER BY 1",
       scope);
   std::vector<Snapshot> found;
-  for (const auto& row : answer.rows)
-    if (auto marker = from_comment(row[1].value_or("")))
-      found.push_back(snapshot_of(row, std::move(*marker)));
+  for (const auto& row : answer.rows) {
+    auto marker = from_comment(row[1].value_or(""));
+    if (!marker && !row[1] && std::stoull(row[2].value_or("0")) < unmarked_bytes)
+      marker = without_mark(row[0].value_or(""));
+    if (marker) found.push_back(snapshot_of(row, std::move(*marker)));
+  }
   std::stable_sort(found.begin(), found.end(), [](const Snapshot& a, const Snapshot& b) {
     return a.marker.taken_at > b.marker.taken_at;
   });
@@ -160,7 +178,8 @@ void refuse_pooler(pg::Session& session, const base::Scope& scope) {
 
 void lift_limits(pg::Session& session, const base::Scope& scope) {
   std::string sql =
-      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
+      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+      "SET default_transaction_read_only = off;";
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
   session.run(sql, scope);

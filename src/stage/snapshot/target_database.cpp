@@ -1,6 +1,7 @@
 #include "target_database.hpp"
 
 #include "instant.hpp"
+#include "numbers.hpp"
 
 #include "staithe/base/error.hpp"
 
@@ -35,6 +36,14 @@ std::string create_statement(const Context& context) {
   return sql;
 }
 
+std::optional<std::uint64_t> oid_of(pg::Session& cluster, const std::string& database,
+                                    const base::Scope& scope) {
+  const auto answer = cluster.query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1",
+                                    std::vector<pg::Value>{database}, scope);
+  if (answer.rows.empty()) return std::nullopt;
+  return number_of(answer.rows[0][0]);
+}
+
 void end_sessions(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
   cluster.query(
       "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
@@ -60,10 +69,7 @@ std::string aside_name(pg::Session& cluster, const std::string& name,
 }  // namespace
 
 bool database_exists(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
-  return !cluster
-              .query("SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
-                     std::vector<pg::Value>{database}, scope)
-              .rows.empty();
+  return oid_of(cluster, database, scope).has_value();
 }
 
 bool is_being_built(pg::Session& session, const base::Scope& scope) {
@@ -117,8 +123,8 @@ constexpr const char* database_in_use = "55006";
 /// https://www.postgresql.org/docs/current/sql-alterdatabase.html
 class Emptier {
  public:
-  Emptier(const Context& context, std::string database)
-      : database_(std::move(database)),
+  Emptier(const Context& context, std::uint64_t database)
+      : database_(std::to_string(database)),
         session_(connect_cluster(context.run.target_url, target_options(), context.scope)),
         thread_([this] { work(); }) {}
   ~Emptier() {
@@ -135,7 +141,7 @@ class Emptier {
       do {
         session_.query(
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
-            " WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()",
+            " WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()",
             std::vector<pg::Value>{database_}, scope);
       } while (base::sleep_for(std::chrono::milliseconds(50), scope) == base::Woke::ready);
     } catch (const std::exception&) {
@@ -143,7 +149,7 @@ class Emptier {
     }
   }
 
-  std::string database_;
+  std::string database_;  ///< its oid: once the new one has the name, its sessions are nobody's to end
   base::Cancel done_;
   pg::Session session_;
   std::thread thread_;
@@ -192,7 +198,8 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
     throw base::Error(base::ErrorCode::conflict, name + " is no snapshot and was not there when this began");
   const auto aside = aside_name(cluster, name, taken, context.scope);
   std::optional<Emptier> emptier;
-  if (context.plan.settings.replace) emptier.emplace(context, name);
+  if (const auto oid = oid_of(cluster, name, context.scope); oid && context.plan.settings.replace)
+    emptier.emplace(context, *oid);
   const auto patience = context.scope.at_most(swap_patience);
   while (true) {
     try {
@@ -236,6 +243,10 @@ void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconne
   if (snapshot.sessions > 0 && !disconnect)
     throw base::Error(base::ErrorCode::conflict,
                       fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
+  const auto oid = oid_of(session, snapshot.database, scope);
+  if (oid && snapshot.oid != 0 && *oid != snapshot.oid)
+    throw base::Error(base::ErrorCode::conflict,
+                      fmt::format("{} is another database by now; it was not dropped", snapshot.database));
   if (disconnect) end_sessions(session, snapshot.database, scope);
   session.run("DROP DATABASE IF EXISTS " + pg::quoted_name(snapshot.database), scope);
 }

@@ -332,6 +332,26 @@ TEST_CASE("masked values are seen where the words of a statement do not show the
   server().sql("DROP FUNCTION app.longest; DROP VIEW app.mails", "golden");
 }
 
+TEST_CASE("a snapshot is dropped by what it is, not by its name alone") {
+  pg::Session cluster(server().url(), {}, soon());
+  server().sql("CREATE DATABASE shop_building_0a1b");
+  server().sql("CREATE DATABASE shop_building_house");
+  auto all = stage::list_snapshots(cluster, soon());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].database == "shop_building_0a1b");
+  CHECK(all[0].marker.state == stage::Marker::State::building);
+  auto another = all[0];
+  ++another.oid;
+  CHECK_THROWS_AS(stage::drop_snapshot(cluster, another, true, soon()), base::Error);
+  CHECK(stage::list_snapshots(cluster, soon()).size() == 1);
+  // It has rows, so that it is no database that a run had only just made.
+  server().sql("CREATE TABLE t AS SELECT repeat(md5(i::text), 30) FROM generate_series(1, 8000) i",
+               "shop_building_0a1b");
+  CHECK(stage::list_snapshots(cluster, soon()).empty());
+  stage::drop_snapshot(cluster, all[0], true, soon());
+  server().sql("DROP DATABASE shop_building_house");
+}
+
 TEST_CASE("plans, assertions, and a way back that is none") {
   stage::RehearsalSettings settings;
   settings.queries = {{"by country", "SELECT id FROM app.users WHERE country = $1"}};
