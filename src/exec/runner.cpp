@@ -2,6 +2,8 @@
 
 #include "stage_runner.hpp"
 
+#include "staithe/event/exit_codes.hpp"
+
 #include <algorithm>
 #include <set>
 
@@ -202,19 +204,19 @@ class Run {
     auto& finished = result.finished;
     switch (result.verdict) {
       case Verdict::done:
-        finished.exit_code = 0;
+        finished.exit_code = event::exit_done;
         finished.verdict = "done";
         break;
       case Verdict::failed:
-        finished.exit_code = 1;
+        finished.exit_code = event::exit_failed;
         finished.verdict = "failed";
         break;
       case Verdict::refused:
-        finished.exit_code = 4;
+        finished.exit_code = event::exit_refused;
         finished.verdict = "refused";
         break;
       case Verdict::needs_person:
-        finished.exit_code = 5;
+        finished.exit_code = event::exit_needs_person;
         finished.verdict = "needs a person";
         break;
       case Verdict::interrupted:

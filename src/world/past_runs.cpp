@@ -2,6 +2,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/event/event.hpp"
+#include "staithe/event/exit_codes.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,7 +13,6 @@ namespace staithe::world {
 namespace {
 
 constexpr std::size_t runs_to_read = 200;
-constexpr int needs_person = 5;
 
 /// Under which a recovery's journal says what it is for.
 constexpr const char* recovery_note = "recover";
@@ -156,7 +156,8 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
   }
   for (const auto& run : history_of(store, environment)) {
     if (!service.empty() && run.service != service) continue;
-    if (!takes_hosts(run) || run.exit_code != needs_person || run.outcome == "recovered") continue;
+    if (!takes_hosts(run) || run.exit_code != event::exit_needs_person || run.outcome == "recovered")
+      continue;
     const auto since = put_right_since(store, run);
     for (const auto& [host, state] : host_states(run))
       if (since.count(host) == 0) return run;
@@ -174,7 +175,7 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
 std::string why_not_recover(store::Store& store, const store::Run& run) {
   if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
   if (run.ended && run.outcome == "recovered") return "is recovered already";
-  if (run.ended && run.exit_code != needs_person)
+  if (run.ended && run.exit_code != event::exit_needs_person)
     return fmt::format("ended: {}; it left nothing to put right", run.outcome);
   if (!run.ended && run.owner == store::Owner::running) return "is still going on: " + run.user;
   for (const auto& lock : store.locks())

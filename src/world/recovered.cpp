@@ -1,5 +1,6 @@
 #include "staithe/world/recovered.hpp"
 
+#include "staithe/event/exit_codes.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <nlohmann/json.hpp>
@@ -8,10 +9,6 @@
 
 namespace staithe::world {
 namespace {
-
-constexpr int done = 0;
-constexpr int failed = 1;
-constexpr int needs_person = 5;
 
 /// Where the host stands after the recovery.
 bool on_new_release(const HostLeft& host, const event::RunFinished& finished) {
@@ -60,7 +57,8 @@ bool mends(const plan::Plan& recovery) {
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {
   free_locks_of(store, run.id);
   store.end_run(run.id, recovered.by_hand.empty() ? "recovered" : "needs a person",
-                recovered.needs_a_person() ? needs_person : done, recovered.summary_json);
+                recovered.needs_a_person() ? event::exit_needs_person : event::exit_done,
+                recovered.summary_json);
   end_dead_recoveries(store, run.environment, run.service);
 }
 
@@ -68,7 +66,7 @@ void end_dead_recoveries(store::Store& store, const std::string& environment, co
   for (const auto& run : store.unfinished(environment, service)) {
     if (run.kind != "recover" || !is_dead(store, run)) continue;
     free_locks_of(store, run.id);
-    store.end_run(run.id, "superseded", failed, "{}");
+    store.end_run(run.id, "superseded", event::exit_failed, "{}");
   }
 }
 

@@ -14,9 +14,9 @@
 
 namespace staithe::store {
 
-/// Whose turn it is with the connection. Waiting for it ends with the scope: a call that hangs must not make
-/// others hang for longer than they may.
-class Turn {
+/// The way to the connection, for one call at a time. Waiting for it ends with the scope: a call that hangs
+/// must not make others hang for longer than they may.
+class Passage {
  public:
   /// Throws base::Error{timeout} or {cancelled}.
   void take(const base::Scope& scope, const std::string& where) {
@@ -56,8 +56,8 @@ class Store::Core {
   }
   template <class F>
   auto run_within(const base::Scope& scope, Work work, F body) {
-    turn_.take(scope, where());
-    const std::unique_ptr<Turn, GiveBack> taken(&turn_);
+    passage_.take(scope, where());
+    const std::unique_ptr<Passage, GiveBack> taken(&passage_);
     return run_on(*database_, work, scope, std::move(body));
   }
   std::string where() const { return database_->where(); }
@@ -68,11 +68,11 @@ class Store::Core {
 
  private:
   struct GiveBack {
-    void operator()(Turn* turn) const noexcept { turn->give_back(); }
+    void operator()(Passage* passage) const noexcept { passage->give_back(); }
   };
   void write_entries(std::span<PendingEntry* const> entries);
 
-  Turn turn_;
+  Passage passage_;
   std::unique_ptr<Database> database_;
 
  public:

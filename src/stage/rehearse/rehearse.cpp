@@ -10,6 +10,7 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/event/exit_codes.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -42,8 +43,8 @@ class Rehearsal {
     conclude(report_);
     tell_findings();
     report_.took = duration_cast<base::Duration>(steady_clock::now() - began);
-    finish(report_.passed ? 0 : 1, report_.passed ? "done" : "failed", report_.passed ? "" : report_.verdict,
-           began);
+    finish(report_.passed ? event::exit_done : event::exit_failed, report_.passed ? "done" : "failed",
+           report_.passed ? "" : report_.verdict, began);
     return std::move(report_);
   }
 

@@ -5,6 +5,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/event/exit_codes.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -344,9 +345,6 @@ class Relay {
 
 }  // namespace
 
-/// Something is left that a person has to look at: exit codes are the same for every command.
-constexpr int needs_person = 5;
-
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
                                 const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code) {
   const auto began = std::chrono::steady_clock::now();
@@ -371,7 +369,9 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       const auto why = runner.watch_says();
       finished.failed_action = runner.failed_phase();
       finished.failure = why.empty() ? error.what() : why;
-      finished.exit_code = stop.requested() ? interrupted_exit_code.load() : runner.has_changed() ? 1 : 4;
+      finished.exit_code = stop.requested()       ? interrupted_exit_code.load()
+                           : runner.has_changed() ? event::exit_failed
+                                                  : event::exit_refused;
       finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
       if (why.empty()) finished.next = ways_out(error, plan);
       if (!runner.kept_as().empty())
@@ -382,7 +382,7 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
           fmt::format("staithe stage snapshot    try again{}",
                       plan.target.exists ? "; " + plan.target.database + " is as it was" : ""));
       const bool is_left = runner.has_database() && !runner.is_done();
-      if (is_left || !runner.kept_as().empty()) finished.exit_code = needs_person;
+      if (is_left || !runner.kept_as().empty()) finished.exit_code = event::exit_needs_person;
       if (is_left)
         finished.next.push_back(fmt::format(
             "staithe stage drop {}    an unfinished database that nobody uses", runner.database()));
