@@ -46,10 +46,15 @@ SignalThread::~SignalThread() {
   end_.request();
 }
 
-/// Tells wishes from what a held key or a closing terminal says again.
+/// Tells wishes from what a held key, a closing terminal or a program that passes signals on says again.
 class SignalThread::Wishes {
  public:
-  enum class Heard { nothing, wish, perhaps };
+  enum class Heard {
+    echo,     ///< of what was heard: says nothing new
+    wish,     ///< acts at once
+    perhaps,  ///< a press, unless another follows closely
+    repeat    ///< of a held key: the press before was none
+  };
 
   Heard hear(const signalfd_siginfo& info) {
     const auto now = Clock::now();
@@ -57,8 +62,8 @@ class SignalThread::Wishes {
     // A terminal that is gone says so once more when the shell has ended, which may take a while.
     const bool by_key = info.ssi_code == SI_KERNEL && info.ssi_signo != SIGHUP;
     if (!heard_) return first();
-    if (!by_key) return since < sent_in_twos ? Heard::nothing : Heard::wish;
-    return since < key_repeats ? Heard::nothing : Heard::perhaps;
+    if (!by_key) return since < sent_in_twos ? Heard::echo : Heard::wish;
+    return since < key_repeats ? Heard::repeat : Heard::perhaps;
   }
 
  private:
@@ -78,24 +83,37 @@ void SignalThread::listen() {
   const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
   Wishes wishes;
-  auto heard = Wishes::Heard::nothing;
-  int number = 0;
+  int press = 0;  // the signal of one that waits to be one
+  const auto settle = [&] {
+    if (press != 0) act(std::exchange(press, 0));
+  };
   for (;;) {
-    const bool perhaps = heard == Wishes::Heard::perhaps;
-    const base::Duration patience = perhaps ? key_repeats : base::Duration(std::chrono::hours(24 * 365));
+    const base::Duration patience = press != 0 ? key_repeats : base::Duration(std::chrono::hours(24 * 365));
     const auto woke = base::wait_for(signals.get(), POLLIN, base::Scope::lasting(patience, &end_));
     if (woke == base::Woke::cancelled) return;
     if (woke == base::Woke::deadline) {
-      if (perhaps) act(number);
-      heard = Wishes::Heard::nothing;
+      settle();
       continue;
     }
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
-    number = static_cast<int>(info.ssi_signo);
+    const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGHUP && hang_up_()) continue;
-    heard = wishes.hear(info);
-    if (heard == Wishes::Heard::wish) act(number);
+    switch (wishes.hear(info)) {
+      case Wishes::Heard::echo:
+        break;
+      case Wishes::Heard::wish:
+        settle();
+        act(number);
+        break;
+      case Wishes::Heard::perhaps:
+        settle();
+        press = number;
+        break;
+      case Wishes::Heard::repeat:
+        press = 0;
+        break;
+    }
   }
 }
 

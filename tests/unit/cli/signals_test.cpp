@@ -44,9 +44,12 @@ namespace {
   ::_exit(0);
 }
 
+/// How a press reaches the process.
+enum class Way { terminal, passed_on_too };
+
 /// How many wishes a person has who presses Ctrl-C after these pauses, in milliseconds; none when this
 /// machine was too busy to press in time.
-std::optional<std::size_t> wishes_once(const std::vector<int>& pauses) {
+std::optional<std::size_t> wishes_once(const std::vector<int>& pauses, Way way) {
   std::array<int, 2> told{};
   REQUIRE(::pipe(told.data()) == 0);
   const base::UniqueFd told_out(told[0]);
@@ -68,6 +71,9 @@ std::optional<std::size_t> wishes_once(const std::vector<int>& pauses) {
     std::this_thread::sleep_until(until);
     in_time = in_time && Clock::now() - until < std::chrono::milliseconds(40);
     REQUIRE(::write(terminal, "\x03", 1) == 1);
+    if (way == Way::terminal) continue;
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    ::kill(child, SIGINT);
   }
   std::size_t wishes = 0;
   while (::read(told_out.get(), &c, 1) == 1) ++wishes;
@@ -75,9 +81,9 @@ std::optional<std::size_t> wishes_once(const std::vector<int>& pauses) {
   return in_time ? std::optional(wishes) : std::nullopt;
 }
 
-std::size_t wishes_of(const std::vector<int>& pauses) {
+std::size_t wishes_of(const std::vector<int>& pauses, Way way = Way::terminal) {
   for (int tries = 0; tries < 10; ++tries)
-    if (const auto wishes = wishes_once(pauses)) return *wishes;
+    if (const auto wishes = wishes_once(pauses, way)) return *wishes;
   FAIL("this machine is too busy to press a key in time");
   return 0;
 }
@@ -92,6 +98,11 @@ TEST_CASE("a key that is held is one wish, and two presses are two however quick
   CHECK(wishes_of({0, 200}) == 2);
   held.push_back(400);
   CHECK(wishes_of(held) == 2);
+}
+
+TEST_CASE("a program around it that passes Ctrl-C on makes of each press no more and no less than one") {
+  CHECK(wishes_of({0}, Way::passed_on_too) == 1);
+  CHECK(wishes_of({0, 800}, Way::passed_on_too) == 2);
 }
 
 TEST_CASE("a terminal that goes away is one wish, however long its shell takes to end") {
