@@ -25,6 +25,10 @@ install(CODE "
 install(FILES "${PROJECT_BINARY_DIR}/generated/staithe-watch@.service" DESTINATION lib/systemd/system)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME copyright)
+# What is compiled in says whose it is.
+foreach(part libboost-dev libcli11-dev libfmt-dev libpqxx-dev libpugixml-dev libspdlog-dev libyaml-cpp-dev nlohmann-json3-dev)
+  install(FILES "/usr/share/doc/${part}/copyright" DESTINATION "${CMAKE_INSTALL_DOCDIR}/libraries" RENAME "${part}" OPTIONAL)
+endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME staithe)
