@@ -104,19 +104,19 @@ void AppendQueue::flush(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-void AppendQueue::note_arrival() {
+void AppendQueue::note_arrival() noexcept {
   latest_.emplace_back(std::this_thread::get_id(), std::chrono::steady_clock::now());
   if (latest_.size() > crowd) latest_.pop_front();
 }
 
-bool AppendQueue::crowded() const {
+bool AppendQueue::crowded() const noexcept {
   if (latest_.size() < crowd || latest_.back().second - latest_.front().second > crowd_within) return false;
   std::set<std::thread::id> threads;
   for (const auto& [thread, at] : latest_) threads.insert(thread);
   return threads.size() == crowd;
 }
 
-void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
+void AppendQueue::gather(std::unique_lock<std::mutex>& lock) noexcept {
   if (!crowded()) return;
   const auto awaited = [this] {
     return std::count_if(waiting_.begin(), waiting_.end(),
@@ -132,7 +132,7 @@ void AppendQueue::gather(std::unique_lock<std::mutex>& lock) {
 }
 
 /// For the thread that writes. Returns with the lock and still the one that writes.
-std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock, const Turn* mine) {
+std::exception_ptr AppendQueue::write_batch(std::unique_lock<std::mutex>& lock, const Turn* mine) noexcept {
   gather(lock);
   const std::size_t count = std::min(waiting_.size(), max_batch);
   const std::vector<PendingEntry*> batch(waiting_.begin(),

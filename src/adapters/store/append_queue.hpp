@@ -90,10 +90,12 @@ class AppendQueue {
   void line_up(PendingEntry& pending);
   bool in_line(std::uint64_t place) const;
   void flush(std::unique_lock<std::mutex>& lock);
-  void note_arrival();
-  bool crowded() const;
-  void gather(std::unique_lock<std::mutex>& lock);
-  std::exception_ptr write_batch(std::unique_lock<std::mutex>& lock, const Turn* mine);
+  // Out of memory in one of these ends the process: others wait for what it would leave half done, and what
+  // is on the disk is what a recovery goes by.
+  void note_arrival() noexcept;
+  bool crowded() const noexcept;
+  void gather(std::unique_lock<std::mutex>& lock) noexcept;
+  std::exception_ptr write_batch(std::unique_lock<std::mutex>& lock, const Turn* mine) noexcept;
   void settle(std::span<PendingEntry* const> unasked, const std::exception_ptr& error);
   void pass_on(std::unique_lock<std::mutex>& lock);
 
