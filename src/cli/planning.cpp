@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr base::Duration resolve_patience{60'000};
+constexpr base::Duration lock_poll{250};
 
 std::pair<std::string, std::string> key_and_value(const std::string& text) {
   const auto equals = text.find('=');
@@ -149,6 +150,24 @@ Earlier resting_on(const std::string& environment, const std::string& service, c
     return "another run ended since this was planned; next: the same command again, which looks anew";
   };
   return earlier;
+}
+
+void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
+  const auto wait = app.duration("lock-wait", base::Duration{0});
+  if (store == nullptr || only_prints(app) || wait == base::Duration::zero()) return;
+  const auto scope = base::Scope::lasting(wait, &app.stops().soft);
+  bool said = false;
+  for (const auto& action : plan.open) {
+    const auto* lock = std::get_if<plan::TakeLock>(&action.effect);
+    while (lock != nullptr) {
+      const auto holder = store->lock_info(lock->scope);
+      if (!holder || holder->abandoned) break;
+      if (!std::exchange(said, true)) app.say("waiting: " + world::in_words(*holder));
+      const auto woke = base::sleep_for(lock_poll, scope);
+      if (woke == base::Woke::cancelled) throw base::Error(base::ErrorCode::cancelled, "stopped");
+      if (scope.expired()) throw base::Error(base::ErrorCode::conflict, world::in_words(*holder));
+    }
+  }
 }
 
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier) {

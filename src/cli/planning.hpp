@@ -33,6 +33,10 @@ plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan
 /// that is another text once the lock is held.
 Earlier resting_on(const std::string& environment, const std::string& service, const std::string& ended);
 
+/// With --lock-wait: returns once nobody holds what the plan locks, so that what it is made from can be
+/// looked at anew. `store` may be null. Throws base::Error{conflict} when that takes longer.
+void await_locks(App& app, store::Store* store, const plan::Plan& plan);
+
 /// Runs a plan whose state is the environment's.
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {});
 

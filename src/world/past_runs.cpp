@@ -224,10 +224,11 @@ std::string ended_runs(store::Store& store, const std::string& environment, cons
   store::HistoryFilter filter;
   filter.environment = environment;
   filter.service = service;
-  std::string ended;
-  for (const auto& run : store.history(filter, runs_to_read))
-    if (run.ended && run.kind != "exec") ended += run.id + " " + run.outcome + "\n";
-  return ended;
+  // Only the last: older runs go from the history as others come.
+  std::optional<store::Run> last;
+  for (auto& run : store.history(filter, runs_to_read))
+    if (run.ended && run.kind != "exec" && (!last || *run.ended > *last->ended)) last = std::move(run);
+  return last ? last->id + " " + last->outcome : "";
 }
 
 std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan) {

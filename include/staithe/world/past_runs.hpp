@@ -68,7 +68,7 @@ std::optional<std::vector<std::string>> left_behind(store::Store& store, const p
 /// "production/payments is locked by ann@build1 pid 4711 since 10:31:04 UTC: deploy (run ID)".
 std::string in_words(const store::LockInfo& lock);
 
-/// What is live on a service's hosts rests on these, as one text to compare: its runs that ended.
+/// What is live on a service's hosts rests on this, as one text to compare: the run of it that ended last.
 std::string ended_runs(store::Store& store, const std::string& environment, const std::string& service);
 
 /// Hosts that the plan takes out of rotation for a while.

@@ -19,9 +19,8 @@ namespace {
 constexpr base::Duration read_patience{120'000};
 
 /// Hosts of the plan that runs of this commit were to bring to it and that are not on it now.
-std::string hosts_left(App& app, const Loaded& loaded, const plan::Plan& plan) {
-  const auto store = open_store(app, loaded);
-  const auto left = world::left_behind(*store, plan);
+std::string hosts_left(store::Store& store, const plan::Plan& plan) {
+  const auto left = world::left_behind(store, plan);
   if (!left)
     throw base::Error(base::ErrorCode::not_found,
                       fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
@@ -51,7 +50,8 @@ steps::Files files_of(App& app) {
   return files;
 }
 
-plan::Plan plan_of(App& app, Loaded& loaded) {
+/// `earlier` is what the plan rests on, when it is only for the hosts that are left.
+plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier) {
   const auto playbook = load_playbook_of(app, loaded);
   auto request = request_of(app);
   const auto refs = resolve_refs(app, loaded, playbook, request);
@@ -62,7 +62,12 @@ plan::Plan plan_of(App& app, Loaded& loaded) {
   };
   auto plan = make();
   if (!app.args().has("resume")) return plan;
-  request.limit = hosts_left(app, loaded, plan);
+  const auto store = open_store(app, loaded);
+  await_locks(app, store.get(), plan);
+  // Read before the hosts that are left are: what ends in between is noticed.
+  earlier = resting_on(loaded.environment, plan.service,
+                       world::ended_runs(*store, loaded.environment, plan.service));
+  request.limit = hosts_left(*store, plan);
   return make();
 }
 
@@ -70,16 +75,9 @@ plan::Plan plan_of(App& app, Loaded& loaded) {
 
 int run_deploy(App& app) {
   auto loaded = load(app);
-  if (!app.args().has("resume")) {
-    const auto plan = with_suites(app, loaded, plan_of(app, loaded));
-    return run_loaded(app, loaded, plan);
-  }
-  // Read before the hosts that are left are: what ends in between is noticed.
-  const auto store = open_store(app, loaded);
-  const auto service = app.args().value("service");
-  const auto ended = world::ended_runs(*store, loaded.environment, service);
-  const auto plan = with_suites(app, loaded, plan_of(app, loaded));
-  return run_loaded(app, loaded, plan, resting_on(loaded.environment, service, ended));
+  Earlier earlier;
+  const auto plan = with_suites(app, loaded, plan_of(app, loaded, earlier));
+  return run_loaded(app, loaded, plan, std::move(earlier));
 }
 
 int run_run(App& app) {

@@ -16,7 +16,6 @@ namespace staithe::cli {
 namespace {
 
 constexpr base::Duration search_patience{60'000};
-constexpr base::Duration lock_poll{250};
 
 plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                     const playbook::Request& request, const playbook::Refs& release) {
@@ -58,23 +57,6 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
   return survey.hosts;
 }
 
-/// What the hosts hold is asked once nobody is changing it: whoever waits for a deploy means the release
-/// before that one. Where the wait is too long the run says so itself.
-void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
-  const auto scope = base::Scope::lasting(app.duration("lock-wait", base::Duration{0}), &app.stops().soft);
-  if (store == nullptr || only_prints(app)) return;
-  bool said = false;
-  for (const auto& action : plan.open) {
-    const auto* lock = std::get_if<plan::TakeLock>(&action.effect);
-    while (lock != nullptr && !scope.expired()) {
-      const auto holder = store->lock_info(lock->scope);
-      if (!holder || holder->abandoned) break;
-      if (!std::exchange(said, true)) app.say("waiting: " + world::in_words(*holder));
-      if (base::sleep_for(lock_poll, scope) == base::Woke::cancelled) return;
-    }
-  }
-}
-
 std::string live_now(const std::vector<world::HostLook>& hosts) {
   std::vector<std::string> live;
   for (const auto& host : hosts)
@@ -94,6 +76,7 @@ int run_rollback(App& app) {
   const auto survey_plan =
       playbook::located(plan_for(app, loaded, playbook, request, any), loaded.project.directory);
   const auto store = open_store_if_there(app, loaded);
+  // Whoever waits for a deploy means the release before that one.
   await_locks(app, store.get(), survey_plan);
   const auto ended =
       store == nullptr ? "" : world::ended_runs(*store, loaded.environment, survey_plan.service);
