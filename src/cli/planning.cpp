@@ -2,6 +2,7 @@
 
 #include "exit_codes.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/git/resolve.hpp"
 #include "staithe/playbook/files.hpp"
