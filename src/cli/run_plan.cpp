@@ -201,7 +201,7 @@ class RunOfPlan {
   /// refuses.
   int end_run(const exec::RunResult& result) {
     const auto& finished = result.finished;
-    tell_ended(finished);
+    const int code = tell_ended(finished) ? finished.exit_code : unwritten(finished);
     auto hosts = nlohmann::json::object();
     for (const auto& host : finished.hosts)
       hosts[host.name] = {{"state", event::name_of(host.state)},
@@ -214,30 +214,41 @@ class RunOfPlan {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
                       summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     } catch (const base::Error& error) {
-      app_.say(
-          fmt::format("staithe: the end of run {} could not be written to the state: {}\n"
-                      "Nothing new is begun until somebody has looked.\n"
-                      "  next  staithe recover{}      when the state can be written again",
-                      run_id_, error.what(), same_place(app_)));
-      return std::max<int>(finished.exit_code, exit_needs_person);
+      say_unwritten(fmt::format("the end of run {} could not be written to the state", run_id_), error);
+      return unwritten(finished);
     }
     try {
       store_->prune(plan_.environment, request_.keep_runs);
     } catch (const base::Error& error) {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
-    return finished.exit_code;
+    return code;
   }
 
-  /// What stands in the history is what the next recovery and the next deploy go by.
-  void tell_ended(const event::RunFinished& finished) {
-    if (!request_.earlier.ended) return;
+  /// What stands in the history is what the next recovery and the next deploy go by. False when it could not
+  /// be written there.
+  bool tell_ended(const event::RunFinished& finished) {
+    if (!request_.earlier.ended) return true;
     try {
       request_.earlier.ended(*store_, finished);
+      return true;
     } catch (const base::Error& error) {
-      app_.say(fmt::format("staithe: what became of run {} is not in the history: {}",
-                           request_.earlier.recovers, error.what()));
+      say_unwritten(fmt::format("what became of run {} is not in the history", request_.earlier.recovers),
+                    error);
+      return false;
     }
+  }
+
+  void say_unwritten(const std::string& what, const base::Error& error) {
+    app_.say(
+        fmt::format("staithe: {}: {}\n"
+                    "Nothing new is begun until somebody has looked.\n"
+                    "  next  staithe recover{}      when the state can be written again",
+                    what, error.what(), same_place(app_)));
+  }
+
+  static int unwritten(const event::RunFinished& finished) {
+    return std::max<int>(finished.exit_code, exit_needs_person);
   }
 
   App& app_;

@@ -233,8 +233,8 @@ void fields(A& a, RehearsalTerms& v) {
   a.field("command", v.command);
   a.field("budgets", v.budgets);
   a.field("load", v.load);
-  a.field("open_for", v.open_for);
-  a.field("asked", v.asked);
+  a.later("open_for", v.open_for);
+  a.later("asked", v.asked);
   a.field("accepted", v.accepted);
 }
 template <class A>

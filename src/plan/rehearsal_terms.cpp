@@ -40,8 +40,12 @@ std::string to_json(const RehearsalTerms& terms) {
 
 std::optional<RehearsalTerms> rehearsal_terms(std::string_view json) {
   try {
+    const auto document = nlohmann::json::parse(json);
+    // A plan of an older build may lack these; a rehearsal that does not say them did not ask for them.
+    for (const auto* said : {"open_for", "asked"})
+      if (!document.contains(said)) return std::nullopt;
     RehearsalTerms terms;
-    read_value(nlohmann::json::parse(json), terms);
+    read_value(document, terms);
     return terms;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;

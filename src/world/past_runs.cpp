@@ -193,9 +193,16 @@ std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& 
   auto recoveries = recoveries_since(store, run);
   std::reverse(recoveries.begin(), recoveries.end());
   std::vector<LaterRecovery> later;
-  for (const auto& recovery : recoveries)
-    if (auto plan = plan_of_run(store, recovery.id))
-      later.push_back({std::move(*plan), read_journal(store, recovery.id)});
+  for (const auto& recovery : recoveries) {
+    auto plan = plan_of_run(store, recovery.id);
+    // What it did cannot be known: a host that it gave back would be taken out again.
+    if (!plan)
+      throw base::Error(base::ErrorCode::conflict,
+                        fmt::format("the recovery {} of run {} ({}) was begun by another build of staithe, "
+                                    "whose plan this one cannot read; recover it with that build",
+                                    recovery.id, run.id, run.title));
+    later.push_back({std::move(*plan), read_journal(store, recovery.id)});
+  }
   return later;
 }
 

@@ -10,13 +10,18 @@
 namespace staithe::world {
 namespace {
 
+/// What the recovery says of the host.
+event::HostState state_of(const std::string& host, const event::RunFinished& finished) {
+  const auto known = std::find_if(finished.hosts.begin(), finished.hosts.end(),
+                                  [&](const auto& mended) { return mended.name == host; });
+  return known == finished.hosts.end() ? event::HostState::untouched : known->state;
+}
+
 /// Where the host stands after the recovery.
 bool on_new_release(const HostLeft& host, const event::RunFinished& finished) {
   if (host.left == Left::done) return true;
   if (host.left != Left::out_done && host.left != Left::out_new) return false;
-  return std::any_of(finished.hosts.begin(), finished.hosts.end(), [&](const auto& mended) {
-    return mended.name == host.host && mended.state == event::HostState::done;
-  });
+  return state_of(host.host, finished) == event::HostState::done;
 }
 
 event::HostState state_of(const HostLeft& host, bool on_new) {
@@ -49,9 +54,19 @@ Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& 
   return recovered;
 }
 
-bool mends(const plan::Plan& recovery) {
-  return std::any_of(recovery.stages.begin(), recovery.stages.end(),
-                     [](const plan::Stage& stage) { return stage.shape == plan::Stage::Shape::rolling; });
+bool put_right(const plan::Plan& recovery, const event::RunFinished& finished) {
+  if (finished.exit_code != event::exit_failed) return finished.exit_code == event::exit_done;
+  bool mends = false;
+  for (const auto& stage : recovery.stages) {
+    if (stage.shape != plan::Stage::Shape::rolling) continue;
+    mends = true;
+    for (const auto& lane : stage.lanes)
+      if (const auto state = state_of(lane.host, finished);
+          state != event::HostState::done && state != event::HostState::reverted)
+        return false;
+  }
+  // Once a host is reverted, nothing that was to follow the roll is owed on any.
+  return !mends || state_of(finished.failed_host, finished) == event::HostState::reverted;
 }
 
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {

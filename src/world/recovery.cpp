@@ -42,7 +42,7 @@ Left assess(const Bracket& bracket, const JournalView& journal) {
   if (!repaired && all_well(bracket.body, journal)) return Left::out_done;
   // What the balancers' proof refused is repaired anew, for its app may be wrong all the same.
   const bool healthy = repaired && all_well(bracket.repair, journal);
-  return healthy && !any_failed(bracket.release, journal) ? Left::out_back : Left::out_altered;
+  return healthy && !refused(bracket.release, journal) ? Left::out_back : Left::out_altered;
 }
 
 /// A change of the rotation outside a bracket, as `restore` and recoveries have them.

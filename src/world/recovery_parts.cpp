@@ -80,7 +80,7 @@ void follow_half_way(HostLeft& host, const Lane& lane, const Lane& mended, const
     case Left::out_altered:
     case Left::out_back:
       host.left =
-          bracket != nullptr && all_well(bracket->body, journal) && !any_failed(bracket->release, journal)
+          bracket != nullptr && all_well(bracket->body, journal) && !refused(bracket->release, journal)
               ? Left::out_back
               : Left::out_altered;
       host.let_in = host.left == Left::out_back && let_in(bracket->release, journal);
@@ -110,6 +110,12 @@ bool any_failed(const std::vector<Action>& actions, const JournalView& journal) 
     const auto entry = journal.actions.find(action.id);
     return entry != journal.actions.end() && entry->second.ended && !journal.ended_well(action.id);
   });
+}
+
+bool refused(const std::vector<Action>& release, const JournalView& journal) {
+  auto judging = release;
+  std::erase_if(judging, [](const Action& action) { return lets_in(action.effect); });
+  return any_failed(judging, journal);
 }
 
 bool let_in(const std::vector<Action>& release, const JournalView& journal) {

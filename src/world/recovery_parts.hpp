@@ -59,6 +59,9 @@ bool let_in(const std::vector<plan::Action>& release, const JournalView& journal
 bool any_begun(const std::vector<plan::Action>& actions, const JournalView& journal);
 bool all_well(const std::vector<plan::Action>& actions, const JournalView& journal);
 bool any_failed(const std::vector<plan::Action>& actions, const JournalView& journal);
+/// Whether the balancers' proof of the host, or its serving again, did not end well. That a balancer could
+/// not be told to let visitors in says nothing of the host.
+bool refused(const std::vector<plan::Action>& release, const JournalView& journal);
 std::string found_in(const std::vector<plan::Node>& nodes, const JournalView& journal);
 /// The app may be anything, and the plan holds nothing that brings it back.
 bool needs_a_person(const plan::Lane& lane, Left left);

@@ -109,6 +109,11 @@ std::unique_ptr<haproxy::Rotation> Rotations::as_if_ready(const std::string& hos
   return std::make_unique<haproxy::Rotation>(sockets, std::move(found), haproxy::Phase::quiescing);
 }
 
+void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance) {
+  entry.rotation = as_if_ready(host, performance.scope);
+  performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
+}
+
 void Rotations::adopt(const std::string& host, const std::string& found) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
@@ -198,10 +203,7 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
   if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
   start_keeper();
   // Only an operator's restore begins with a proof: of a host that no drain of ours is known for.
-  if (effect.to == To::prove && !entry.rotation) {
-    entry.rotation = as_if_ready(effect.host, performance.scope);
-    performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
-  }
+  if (effect.to == To::prove && !entry.rotation) take_as_ready(effect.host, entry, performance);
   if (effect.to == To::drain) {
     drain(effect.host, entry, performance);
   } else if (!entry.rotation) {
@@ -220,10 +222,12 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
 exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, HostRotation& entry,
                                         exec::Performance& performance) {
   const bool undo = effect.to == plan::ChangeRotation::To::undo;
-  if (!entry.rotation) {
+  if (!entry.rotation && undo) {
     reservations_.give_back(effect.host);
-    return undo ? done("was not taken out") : not_done(event::Outcome::failed, "not drained by this run");
+    return done("was not taken out");
   }
+  // Only what goes on with such a restore, once the host is proven, comes here without a proof: it may serve.
+  if (!entry.rotation) take_as_ready(effect.host, entry, performance);
   const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
   tell_notes(*entry.rotation, performance);
   if (!left.empty()) return not_done(event::Outcome::failed, base::join(left, "; "), true);

@@ -58,6 +58,7 @@ class Rotations {
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> fresh(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
+  void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
                                exec::Performance& performance);

@@ -1,10 +1,13 @@
 """Recovering and restoring when something else is broken too: nothing half-changed meets a visitor, what could not be
 put right is told with exit 5, and the same command goes on when the trouble is over."""
+import contextlib
 import signal
 
 import harness
+import trials
 
 ONE = ("--limit", "web1")
+LETS_IN = 4  # of a restore: the lock, the proof, its wait, and then this action
 
 
 class RecoverInTrouble(harness.SystemTest):
@@ -92,6 +95,56 @@ class RecoverInTrouble(harness.SystemTest):
         self.sandbox.rows(change, '"schema":9', '"schema":1')
         self.ended(self.recover(), 0)
         self.nothing_left()
+
+    def change_state(self, sql):
+        with contextlib.closing(self.sandbox.state()) as database:
+            database.execute(sql)
+
+    def test_a_recovery_that_cannot_write_what_became_of_the_run_does_not_say_that_all_is_well(self):
+        self.killed_at("drained")
+        self.change_state("CREATE TRIGGER no_end BEFORE UPDATE OF ended ON staithe_runs WHEN NEW.kind = 'deploy' "
+                          "BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
+        self.addCleanup(self.change_state, "DROP TRIGGER IF EXISTS no_end")
+        self.ended(self.recover(), 5, "what became of run", "disk I/O error", "staithe recover -e production")
+        self.assertEqual(self.sandbox.await_serving(), {})
+        self.nothing_held_but_the_run()
+        self.ended(self.sandbox.deploy(self.target, *ONE), 4, "did not end", "staithe recover")
+        self.change_state("DROP TRIGGER no_end")
+        with harness.watched(self.sandbox) as seen:
+            self.ended(self.recover(), 0)
+        self.assertEqual([state for state in seen if "admin" in state], [], "it served and was taken out again")
+        self.nothing_left()
+
+    def restored_up_to_letting_in(self, late):
+        """web1, which a person had taken out, is restored; that dies as it lets visitors in, or just after."""
+        for name in self.sandbox.servers():
+            balancer, server = name.split()
+            if server.endswith("/web1"):
+                self.sandbox.ask(balancer, f"set server {server} state maint")
+        self.assertEqual([state for state in self.states().values() if "admin" not in state], [])
+        known = self.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+        point = trials.Point(LETS_IN, late=late)
+        trials.slow_down_after(self.sandbox, point.k)
+        self.addCleanup(trials.let_go, self.sandbox)
+        run = self.sandbox.begin("restore", "web1", "-e", "production", "--yes")
+        reached = trials.end_at(self.sandbox, run, point, known)
+        result = run.wait()
+        trials.let_go(self.sandbox)
+        self.assertTrue(reached and result.code == trials.DIED, str(result))
+
+    def test_a_restore_of_what_staithe_never_drained_that_died_letting_in_is_gone_on_with(self):
+        self.ended(self.sandbox.deploy(self.target, *ONE), 0)
+        for late in (False, True):
+            self.restored_up_to_letting_in(late)
+            serves = self.sandbox.all_serving() == {}
+            self.assertTrue(serves or not late)
+            with harness.watched(self.sandbox) as seen:
+                result = self.recover()
+            self.ended(result, 0)
+            self.assertIn("web1 1/2 restore web1", result.text, "it did not die as it let visitors in")
+            if serves:
+                self.assertEqual([state for state in seen if "admin" in state], [], "it served and was taken out again")
+            self.nothing_left()
 
     def nothing_held_but_the_run(self):
         """The dead run stays open until it is recovered, nothing else does."""

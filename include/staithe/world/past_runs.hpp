@@ -37,7 +37,8 @@ std::string why_not_recover(store::Store& store, const store::Run& run);
 /// Writes down, in the journal of a recovery that begins, which run it is for.
 void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id);
 
-/// The recoveries of the run that ended or died, oldest first.
+/// The recoveries of the run that ended or died, oldest first. Throws base::Error{conflict} when this build
+/// cannot read the plan of one.
 std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& run);
 
 /// What a look at the hosts of a run rests on beside the run itself, as one text to compare: what later runs

@@ -23,9 +23,10 @@ struct Recovered {
 /// `left` is what the recovery was planned from, `finished` how it ended. Pure.
 Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished);
 
-/// Whether the recovery changes more than what follows a roll: old releases that could not be removed stand
-/// in nobody's way. Pure.
-bool mends(const plan::Plan& recovery);
+/// Whether a recovery that ended so left nothing to be put right: it did all that it meant to, or what failed
+/// was undone by its own revert, or only follows a roll. Old releases that could not be removed stand in
+/// nobody's way. Pure.
+bool put_right(const plan::Plan& recovery, const event::RunFinished& finished);
 
 /// Ends the run in the history, and its recoveries that died. To be called while the lock is held, before the
 /// end of the recovery that did it: whoever dies in between leaves nothing that is done twice. Throws

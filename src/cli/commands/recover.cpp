@@ -10,7 +10,6 @@
 #include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <set>
@@ -135,10 +134,10 @@ int run_recover(App& app) {
   };
   std::optional<world::Recovered> recovered;
   earlier.ended = [&](store::Store& now, const event::RunFinished& finished) {
-    const bool only_untidy = finished.exit_code == exit_failed && !world::mends(recovery);
-    if (finished.exit_code != exit_done && !only_untidy) return;
-    recovered = world::conclude(left, finished);
-    world::end_recovered(now, *run, *recovered);
+    if (!world::put_right(recovery, finished)) return;
+    auto conclusion = world::conclude(left, finished);
+    world::end_recovered(now, *run, conclusion);
+    recovered = std::move(conclusion);  // not before the run has its end
   };
   const int ran = run_loaded(app, loaded, recovery, std::move(earlier));
   if (!recovered) return ran;

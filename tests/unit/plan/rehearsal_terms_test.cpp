@@ -2,6 +2,8 @@
 
 #include "catch.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace staithe;
 using plan::RehearsalTerms;
 using plan::shortfall;
@@ -16,6 +18,11 @@ TEST_CASE("terms of a rehearsal are written and read, and what is none is none")
   CHECK(plan::rehearsal_terms(plan::to_json(RehearsalTerms{})) == RehearsalTerms{});
   for (const auto* text : {"", "{}", "[1]", "{\"blocking_ms\":1000}", "null"})
     CHECK_FALSE(plan::rehearsal_terms(text));
+  for (const auto* later : {"open_for", "asked"}) {
+    auto written = nlohmann::json::parse(plan::to_json(terms));
+    REQUIRE(written.erase(later) == 1);
+    CHECK_FALSE(plan::rehearsal_terms(written.dump()));
+  }
 }
 
 TEST_CASE("a rehearsal that asked for as much, or for more, will do") {

@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/world/recovered.hpp"
 #include "staithe/world/recovery.hpp"
@@ -35,14 +36,15 @@ class History {
   store::Store& store() { return *store_; }
 
   /// Runs start a minute apart, in the order in which they are told.
-  void begin(const std::string& id, const plan::Plan& plan) {
+  void begin(const std::string& id, const plan::Plan& plan) { begin(id, plan, plan::to_json(plan)); }
+  void begin(const std::string& id, const plan::Plan& plan, const std::string& plan_json) {
     store::Run run;
     run.id = id;
     run.kind = plan.kind;
     run.environment = "production";
     run.service = plan.service;
     run.title = plan.title;
-    run.plan_json = plan::to_json(plan);
+    run.plan_json = plan_json;
     run.started = store::Time(std::chrono::minutes(++minute_));
     store_->begin_run(run);
   }
@@ -221,6 +223,16 @@ TEST_CASE("a recovery counts for the run that it was for, once it has ended") {
   CHECK(later[1].journal.ended_well("recover/drain"));
 }
 
+TEST_CASE("a recovery whose plan cannot be read is not passed over: what it gave back is not known") {
+  History past;
+  past.begin("dead", plan_of("deploy"));
+  const auto recoveries = [&] { return world::recoveries_of(past.store(), *past.store().run("dead")); };
+  CHECK(recoveries().empty());
+  past.begin("newer build", plan_of("recover"), R"({"schema":9})");
+  past.end("newer build", 5, "out");
+  CHECK_THROWS_AS(recoveries(), base::Error);
+}
+
 TEST_CASE("a resumed deploy is for hosts that the newest run that came to them did not leave on the commit") {
   History past;
   const auto left = [&] { return world::left_behind(past.store(), plan_of("deploy")); };
@@ -327,6 +339,33 @@ TEST_CASE("a recovery ends the run that it was for, with what became of each hos
         std::map<std::string, std::string>{{"web1", "done"}, {"web2", "reverted"}});
   world::end_recovered(past.store(), run, person);
   CHECK(past.store().run("run")->outcome == "needs a person");
+}
+
+TEST_CASE("a recovery that failed ends the run all the same where its own revert put right what failed") {
+  plan::Plan recovery;
+  recovery.kind = "recover";
+  event::RunFinished finished;
+  const auto left = [&](int code, event::HostState web1, event::HostState web2) {
+    finished.exit_code = code;
+    finished.hosts = {{"web1", web1, ""}, {"web2", web2, ""}};
+    return !world::put_right(recovery, finished);
+  };
+  using enum event::HostState;
+  finished.failed_host = "web2";
+  // Nothing but what follows a roll.
+  recovery.stages.push_back({"cleanup", plan::Stage::Shape::parallel, 16, {{"web2", {}, {}}}});
+  CHECK_FALSE(left(0, done, untouched));
+  CHECK_FALSE(left(1, done, untouched));
+  CHECK(left(130, done, untouched));
+  recovery.stages.insert(recovery.stages.begin(),
+                         {"recover", plan::Stage::Shape::rolling, 1, {{"web1", {}, {}}, {"web2", {}, {}}}});
+  CHECK_FALSE(left(0, done, done));
+  CHECK_FALSE(left(1, done, reverted));
+  CHECK(left(1, untouched, reverted));
+  CHECK(left(1, failed, reverted));
+  CHECK(left(5, out, reverted));
+  CHECK(left(130, done, reverted));
+  CHECK(left(1, done, done));  // it failed at what follows, which is still owed
 }
 
 TEST_CASE("a run under way is neither dead nor in the way, and said when nothing else is to be recovered") {

@@ -246,6 +246,25 @@ TEST_CASE("a host that was proven and may serve by now is not proven again") {
   CHECK(refused.left() == Left::out_altered);
 }
 
+TEST_CASE("a balancer that could not be told to let visitors in says nothing against a proven host") {
+  const Story back = Story().ok({"guard", "drain", "prepare"}).begun("activate").ok({"back", "reload-back"});
+  Story away = Story(back).ok({"prove"});
+  away.journal.actions["ready"] = {true, true, "failed", {}};
+  CHECK(away.left() == Left::out_back);
+  const auto let_in = [](const plan::Plan& recovery) {
+    CHECK(bracket_of(recovery).acquire.empty());
+    CHECK(bracket_of(recovery).body.empty());
+    CHECK(ids(bracket_of(recovery).release) == std::vector<std::string>{"recover/ready"});
+  };
+  let_in(away.recovery());
+  // And the same where it was a recovery that could not tell it.
+  Story again = Story().ok({"recover/guard", "recover/drain", "recover/back", "recover/reload-back"});
+  again.ok({"recover/prove"}).journal.actions["recover/ready"] = {true, true, "failed", {}};
+  const auto altered = Story().ok({"guard", "drain", "prepare"}).begun("activate");
+  const world::LaterRecovery first{altered.recovery(), again.journal};
+  let_in(world::recovery_plan(deploy(), world::assess(deploy(), altered.journal, {first})));
+}
+
 namespace {
 
 /// A deploy that died, and recoveries of it that each did a part of their plan.
