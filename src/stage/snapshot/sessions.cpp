@@ -111,8 +111,9 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
     facts.extensions.push_back({row[0].value_or(""), row[1].value_or(""), row[2] == "t", row[3] == "t"});
   facts.collations = read_collations(session, scope);
   for (const auto& snapshot : list_snapshots(session, scope)) {
-    if (snapshot.marker.state == Marker::State::building) facts.unfinished.push_back(snapshot.database);
-    if (snapshot.database == facts.database) facts.is_snapshot = true;
+    const bool is_complete = snapshot.marker.state == Marker::State::complete;
+    if (!is_complete) facts.unfinished.push_back(snapshot.database);
+    if (snapshot.database == facts.database) facts.is_snapshot = is_complete;
   }
   const std::vector<pg::Value> name{facts.database};
   const auto answer = session.query(

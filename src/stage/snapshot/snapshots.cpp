@@ -1,6 +1,7 @@
 #include "staithe/stage/snapshots.hpp"
 
 #include "instant.hpp"
+#include "target_database.hpp"
 
 #include "staithe/base/error.hpp"
 
@@ -37,9 +38,7 @@ void origin_fields(Archive&& field, O& origin) {
   field("server", origin.server_version);
 }
 
-/// Of a database that was made just before its run was killed. It has its mark before anything else, so what
-/// is larger than an empty database is somebody's own.
-constexpr std::uint64_t unmarked_bytes = 12ULL << 20;
+/// Of a database whose run was killed after CREATE DATABASE and before it had its mark.
 Marker without_mark(const std::string& database) {
   Marker marker;
   marker.name = database.substr(0, database.rfind("_building_"));
@@ -125,14 +124,13 @@ std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& sc
       " FROM pg_catalog.pg_database d WHERE NOT d.datistemplate"
       " AND (pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '{\"staithe\":%'"
       "  OR (pg_catalog.shobj_description(d.oid, 'pg_database') IS NULL AND d.datname ~ "
-      "'_building_[0-9a-f]{4}$'"
-      "   AND pg_catalog.has_database_privilege(d.oid, 'CONNECT'))) ORDER BY 1",
+      "'_building_[0-9a-f]{4}$' AND d.datconnlimit = " +
+          std::to_string(made_by_us) + ")) ORDER BY 1",
       scope);
   std::vector<Snapshot> found;
   for (const auto& row : answer.rows) {
     auto marker = from_comment(row[1].value_or(""));
-    if (!marker && !row[1] && std::stoull(row[2].value_or("0")) < unmarked_bytes)
-      marker = without_mark(row[0].value_or(""));
+    if (!marker && !row[1]) marker = without_mark(row[0].value_or(""));
     if (marker) found.push_back(snapshot_of(row, std::move(*marker)));
   }
   std::stable_sort(found.begin(), found.end(), [](const Snapshot& a, const Snapshot& b) {

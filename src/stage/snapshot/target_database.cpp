@@ -33,7 +33,7 @@ std::string create_statement(const Context& context) {
   if (source.locale_provider == 'b')
     sql += fmt::format(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", pg::quoted_literal(source.icu_locale));
   if (!context.plan.settings.owner.empty()) sql += " OWNER " + pg::quoted_name(context.plan.settings.owner);
-  return sql;
+  return sql + fmt::format(" CONNECTION LIMIT {}", made_by_us);
 }
 
 std::optional<std::uint64_t> oid_of(pg::Session& cluster, const std::string& database,
@@ -90,6 +90,7 @@ void create_database(Context& context, pg::Session& cluster, const Marker& marke
   cluster.run(create_statement(context), context.scope);
   write_marker(cluster, context.database, marker, context.scope);
   const auto name = pg::quoted_name(context.database);
+  cluster.run(fmt::format("ALTER DATABASE {} CONNECTION LIMIT -1", name), context.scope);
   cluster.run(fmt::format("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", name), context.scope);
   for (const auto& [setting, value] : context.plan.source.settings) {
     try {
@@ -190,8 +191,8 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
   bool is_snapshot = false;
   for (const auto& snapshot : list_snapshots(cluster, context.scope)) {
     if (snapshot.database != name) continue;
-    taken = snapshot.marker.taken_at;
-    is_snapshot = true;
+    is_snapshot = snapshot.marker.state == Marker::State::complete;
+    if (is_snapshot) taken = snapshot.marker.taken_at;
   }
   // Nobody was asked about one that was made while rows were copied.
   if (!is_snapshot && !context.plan.target.exists && !context.plan.settings.replace)

@@ -6,6 +6,11 @@ namespace staithe::stage {
 /// The advisory lock of a cluster that one snapshot at a time holds.
 inline constexpr long long build_lock = 0x7374'6169'7468'65;  // "staithe"
 
+/// The connection limit that a database is made with and keeps until it has its mark: CREATE DATABASE cannot
+/// be in one transaction with COMMENT, and a name or a size would be no proof that it is ours. Nobody gives a
+/// database of theirs this one, and it limits nothing.
+inline constexpr std::int32_t made_by_us = 0x7374'6169;  // "stai"
+
 /// Makes the empty database that the snapshot is built in, with the source's encoding, locale and settings,
 /// marked as under construction and closed to everybody but its owner.
 void create_database(Context& context, pg::Session& cluster, const Marker& marker);

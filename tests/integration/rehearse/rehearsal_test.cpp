@@ -334,8 +334,12 @@ TEST_CASE("masked values are seen where the words of a statement do not show the
 
 TEST_CASE("a snapshot is dropped by what it is, not by its name alone") {
   pg::Session cluster(server().url(), {}, soon());
-  server().sql("CREATE DATABASE shop_building_0a1b");
-  server().sql("CREATE DATABASE shop_building_house");
+  // As a run makes it that is killed before its mark is there; the others have the name only.
+  server().sql("CREATE DATABASE shop_building_0a1b CONNECTION LIMIT 1937006953");
+  server().sql("CREATE DATABASE shop_building_house CONNECTION LIMIT 1937006953");
+  server().sql("CREATE DATABASE office_building_2024");
+  server().sql("CREATE TABLE t AS SELECT 1", "office_building_2024");
+  server().sql("CREATE DATABASE x_building_cafe");
   auto all = stage::list_snapshots(cluster, soon());
   REQUIRE(all.size() == 1);
   CHECK(all[0].database == "shop_building_0a1b");
@@ -344,12 +348,10 @@ TEST_CASE("a snapshot is dropped by what it is, not by its name alone") {
   ++another.oid;
   CHECK_THROWS_AS(stage::drop_snapshot(cluster, another, true, soon()), base::Error);
   CHECK(stage::list_snapshots(cluster, soon()).size() == 1);
-  // It has rows, so that it is no database that a run had only just made.
-  server().sql("CREATE TABLE t AS SELECT repeat(md5(i::text), 30) FROM generate_series(1, 8000) i",
-               "shop_building_0a1b");
-  CHECK(stage::list_snapshots(cluster, soon()).empty());
   stage::drop_snapshot(cluster, all[0], true, soon());
-  server().sql("DROP DATABASE shop_building_house");
+  CHECK(stage::list_snapshots(cluster, soon()).empty());
+  for (const auto* name : {"shop_building_house", "office_building_2024", "x_building_cafe"})
+    server().sql(std::string("DROP DATABASE ") + name);
 }
 
 TEST_CASE("plans, assertions, and a way back that is none") {
