@@ -188,6 +188,23 @@ class Live(databases.StageTest):
         self.assertEqual(pooler.psql("SHOW default_transaction_read_only"), "off")
         self.assertEqual(pooler.psql("SHOW lock_timeout"), "0")
 
+    def test_a_backfill_sets_nothing_behind_a_pooler(self):
+        """Its lock_timeout and its lock would stay with the session of the server that the application has next."""
+        self.source.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1)", "shop")
+        settings = "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE source = 'session'"
+        pooler = Pooler(self.source, "transaction")
+        self.addCleanup(pooler.close)
+        self.env["BEHIND"] = self.source.url("shop").replace(f":{self.source.port}/", f":{pooler.port}/")
+        with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
+            file.write("  production:\n    databases: {target: {url: env BEHIND}}\n")
+        before = pooler.psql(settings)
+        fill = ("--set", "v = 'x'", "--not-null", "v", "--confirm", "shop")
+        for words in (fill, ("--tell", "pause"), ("--tell", "abort")):
+            self.refused(4, "leads through a pooler", "the address of PostgreSQL itself", words=("backfill", "t", "-e", "production", *words))
+        self.assertEqual(pooler.psql(settings), before)
+        self.assertEqual(self.source.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "shop"), "0")
+        self.assertEqual(self.source.sql("SELECT count(v) FROM t", "shop"), "0")
+
     def test_the_lock_that_says_a_snapshot_is_being_read(self):
         """Whoever wants to alter tables on production can look for it; it is gone with the run."""
         self.slow(rows=3000)

@@ -3,6 +3,7 @@
 #include "numbers.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -242,8 +243,14 @@ void drop_left_checks(pg::Session& session, const Walk& walk, const Scope& scope
 
 }  // namespace
 
-bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish, const Scope& scope) {
+pg::Session connect_backfill(const std::string& url, const Scope& scope) {
   pg::Session session(url, {"staithe backfill", std::chrono::seconds(10)}, scope);
+  refuse_pooler(session, scope);
+  return session;
+}
+
+bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish, const Scope& scope) {
+  auto session = connect_backfill(url, scope);
   const Walk walk = look_at_table(session, table, scope);
   const std::string checkpoints = walk.schema + ".staithe_backfill";
   if (session.run("SELECT to_regclass(" + pg::quoted_literal(checkpoints) + ")", scope).rows.at(0)[0] ==

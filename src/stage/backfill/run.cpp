@@ -25,7 +25,7 @@ class Run {
   Run(const std::string& url, const BackfillSpec& spec,
       const std::function<void(const BackfillProgress&)>& tell, const Scope& scope)
       : url_(url),
-        session_(url, {"staithe backfill", std::chrono::seconds(10)}, scope),
+        session_(connect_backfill(url, scope)),
         spec_(spec),
         tell_(tell),
         scope_(scope),
@@ -90,7 +90,7 @@ class Run {
       // It is dropped in a session of its own.
     }
     try {
-      pg::Session session(url_, {"staithe backfill", std::chrono::seconds(10)}, scope);
+      auto session = connect_backfill(url_, scope);
       const pg::Value values[] = {walk_.table, not_null_check(spec_.not_null)};
       if (session
               .query("SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2", values,
