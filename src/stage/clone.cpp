@@ -146,6 +146,7 @@ CloneClaim::CloneClaim(const std::string& cluster_url, const std::string& run_id
 pg::Session connect_clone(const std::string& url, const std::string& name, const Scope& scope) {
   pg::Session session(url, {name, std::chrono::seconds(10)}, scope);
   lift_limits(session, scope);
+  allow_writes(session, scope);
   return session;
 }
 
@@ -195,6 +196,7 @@ Clone::Clone(std::string cluster_url, const std::string& snapshot, const std::st
     : cluster_url_(std::move(cluster_url)), name_(name), url_(pg::with_database(cluster_url_, name)) {
   const auto began = std::chrono::steady_clock::now();
   auto cluster = connect_cluster(cluster_url_, {}, scope);
+  allow_writes(cluster, scope);
   std::string sql = "CREATE DATABASE " + pg::quoted_name(name) + " TEMPLATE " + pg::quoted_name(snapshot);
   // Two checkpoints instead of every page through the WAL.
   if (cluster.server_version() >= 150000) sql += " STRATEGY FILE_COPY";
@@ -234,6 +236,7 @@ Clone::~Clone() {
 void Clone::keep(const Scope& scope) {
   kept_ = mark_.kept = true;
   auto cluster = connect_cluster(cluster_url_, {}, scope);
+  allow_writes(cluster, scope);
   write_mark(cluster, name_, mark_, scope);
 }
 
@@ -242,6 +245,7 @@ void Clone::drop() noexcept {
     // A stop that was asked for must not leave the clone behind: shielded, with a limit of its own.
     const Scope scope = Scope::lasting(drop_patience);
     auto cluster = connect_cluster(cluster_url_, {}, scope);
+    allow_writes(cluster, scope);
     const bool forced = cluster.server_version() >= 130000;
     cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(name_) + (forced ? " WITH (FORCE)" : ""), scope);
     made_ = false;

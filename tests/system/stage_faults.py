@@ -198,6 +198,32 @@ class Faults(databases.StageTest):
         self.refused(4, "is marked as production")
         self.target.sql("COMMENT ON DATABASE live IS NULL")
 
+    def test_beside_a_database_that_is_marked_as_production_nothing_is_written(self):
+        """Nor is the one net taken away that its role may have: sessions that only read."""
+        oid = self.first()
+        self.target.sql("CREATE DATABASE live")
+        self.target.sql("COMMENT ON DATABASE live IS 'production'")
+        self.target.sql("CREATE DATABASE staithe_rehearsal_0123abcd_1")
+        self.target.sql("ALTER ROLE admin SET log_statement = 'all'")
+        (self.directory / "up.sql").write_text("ALTER TABLE t ADD COLUMN more int;\n")
+        since = self.target.log.stat().st_size
+        try:
+            self.ok("stage", "list")
+            for words in (("drop", "staging", "--confirm", "staging"), ("drop", "--unfinished"), ("drop", "--unfinished", "-n"),
+                          ("snapshot", "--replace", "--yes"), ("snapshot", "-n"), ("rehearse", "up.sql"), ("rehearse", "-n", "up.sql"),
+                          ("backfill", "t", "--set", "v = 'x'", "--where", "v IS NULL")):
+                self.refused(4, "live is marked as production", words=("stage", *words))
+        finally:
+            self.target.sql("ALTER ROLE admin RESET log_statement")
+            self.target.sql("COMMENT ON DATABASE live IS NULL")
+        log = self.target.log.read_bytes()[since:].decode(errors="replace")
+        self.assertIn("default_transaction_read_only = on", log)
+        self.assertNotIn("default_transaction_read_only = off", log)
+        self.still(oid)
+        self.assertIn("staithe_rehearsal_0123abcd_1", self.target.databases())
+        self.ok("stage", "drop", "--unfinished")
+        self.assertEqual(self.target.databases(), ["live", "postgres", "staging"])
+
     def test_names_with_the_schema_of_a_failing_load(self):
         """A mask that breaks a constraint: the run says which, and leaves nothing."""
         oid = self.first()

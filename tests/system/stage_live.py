@@ -153,6 +153,12 @@ class Live(databases.StageTest):
             with self.subTest(address):
                 self.env["TARGET"] = self.source.url("elsewhere").replace(f"127.0.0.1:{self.source.port}", address)
                 self.refused(4, "are the same cluster")
+        since = self.source.log.stat().st_size
+        for words in (("list",), ("snapshot", "-n"), ("snapshot",), ("drop", "--unfinished")):
+            self.staithe("stage", *words)
+        log = self.source.log.read_bytes()[since:].decode(errors="replace")
+        self.assertIn("default_transaction_read_only = on", log)
+        self.assertNotIn("default_transaction_read_only = off", log)
         self.assertNotIn("elsewhere", self.source.databases())
 
     def test_poolers_are_seen_and_left_as_they_were(self):

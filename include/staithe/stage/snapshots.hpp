@@ -83,13 +83,24 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope);
 /// first SET.
 void refuse_pooler(pg::Session& session, const base::Scope& scope);
 
+/// The databases of a cluster that a comment marks as production: COMMENT ON DATABASE shop IS 'production'.
+std::vector<std::string> production_databases(pg::Session& session, const base::Scope& scope);
+
+/// Throws base::Error{conflict} when there is one: nothing is written there.
+void refuse_production(pg::Session& session, const base::Scope& scope);
+
 /// No limit that staging's roles or databases have ends a session of ours, whose statements may last for
-/// hours and which may have nothing to do for as long; nor does a default keep it from writing, which is what
-/// it is for. Never for a session on the source.
+/// hours and which may have nothing to do for as long. Whether it may write is not altered. Never for a
+/// session on the source.
 void lift_limits(pg::Session& session, const base::Scope& scope);
 
+/// From here on the session writes, also where its role or database reads by default. To be called when it is
+/// known whose server it is. Throws as refuse_production() does, and leaves it as it is then.
+void allow_writes(pg::Session& session, const base::Scope& scope);
+
 /// A session on the cluster of `url` in a database that is no snapshot: "postgres", else "template1". Its
-/// limits are lifted. Throws base::Error{conflict} when it leads through a pooler.
+/// limits are lifted, and it is read only until allow_writes(): nobody knows yet which server answers there.
+/// Throws base::Error{conflict} when it leads through a pooler.
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope);
 
 }  // namespace staithe::stage

@@ -314,6 +314,7 @@ int run_stage_backfill(App& app) {
   const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
   {
     auto cluster = stage::connect_cluster(cluster_url, {}, scope);
+    stage::refuse_production(cluster, scope);
     const auto snapshot = chosen_snapshot(cluster, cluster_url, app.args().value("source"), scope);
     if (snapshot.marker.origin.system_identifier == stage::system_identifier(cluster, scope))
       return app.fail(exit_refused,

@@ -64,6 +64,7 @@ int resolve_snapshot(App& app, const std::string& target_url, const std::string&
                      const std::string& source_url, stage::RehearsalPlan& plan, store::Time& taken) {
   const auto scope = base::Scope::lasting(clone_patience, &app.stops().soft);
   auto cluster = stage::connect_cluster(target_url, {}, scope);
+  stage::refuse_production(cluster, scope);
   const auto snapshot = chosen_snapshot(cluster, target_url, name, scope);
   if (const int refused = refuse_other_origin(app, snapshot, source_url, scope); refused != exit_done)
     return refused;

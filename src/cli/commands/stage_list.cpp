@@ -190,12 +190,15 @@ int run_stage_drop(App& app) {
   auto session = stage::connect_cluster(url, stage::target_options(), scope_of(app));
   const auto chosen =
       meant(app, stage::list_snapshots(session, scope_of(app)), stage::list_clones(session, scope_of(app)));
+  if (chosen.snapshots.empty() && chosen.clones.empty()) return exit_done;
+  stage::refuse_production(session, scope_of(app));
   if (only_prints(app)) {
     for (const auto& one : chosen.snapshots) app.print(told(one));
     for (const auto& one : chosen.clones) app.print(told(one));
     return exit_done;
   }
   if (const auto why = in_the_way(app, session, chosen); !why.empty()) return app.fail(exit_refused, why);
+  stage::allow_writes(session, scope_of(app));
   for (const auto& one : chosen.snapshots) drop(app, session, one);
   for (const auto& one : chosen.clones) {
     stage::Snapshot database;

@@ -151,6 +151,7 @@ class Rehearsal {
     const CloneClaim claim(run_.cluster_url, run_.run_id, scope_);
     {
       auto cluster = connect_cluster(run_.cluster_url, {}, scope_);
+      allow_writes(cluster, scope_);
       drop_stale_clones(cluster, scope_);
     }
     measure();

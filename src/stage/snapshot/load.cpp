@@ -39,8 +39,9 @@ void Context::lock_tables(pg::Session& source) const {
 pg::Session Context::target() const {
   pg::Session session(pg::with_database(run.target_url, database), target_options(), scope);
   lift_limits(session, scope);
+  allow_writes(session, scope);
   session.run(
-      "SET default_transaction_read_only = off; SET search_path = ''; SET row_security = off;"
+      "SET search_path = ''; SET row_security = off;"
       "SET synchronous_commit = off; SET check_function_bodies = off; SET client_min_messages = error;"
       "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET TimeZone = "
       "'UTC';"

@@ -32,7 +32,7 @@ class Runner {
                  {}} {}
 
   void run() {
-    cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), context_.scope));
+    connect(context_.scope);
     take_build_lock();
     lock_source();
     build();
@@ -66,7 +66,7 @@ class Runner {
     try {
       const auto scope = base::Scope::lasting(std::chrono::seconds(20));
       if (!cluster_ || !cluster_->usable())
-        cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), scope));
+        connect(scope);
       Snapshot unfinished;
       unfinished.database = context_.database;
       drop_snapshot(*cluster_, unfinished, true, scope);
@@ -77,6 +77,17 @@ class Runner {
   }
 
  private:
+  /// It may write when it is the server that the plan looked at: another one may answer there by now.
+  void connect(const base::Scope& scope) {
+    auto session = connect_cluster(context_.run.target_url, target_options(), scope);
+    if (const auto system = system_identifier(session, scope); system != plan_.target.system_identifier)
+      throw base::Error(base::ErrorCode::conflict,
+                        fmt::format("{} is another cluster by now ({}, and was {}): run it again",
+                                    session.where(), system, plan_.target.system_identifier));
+    allow_writes(session, scope);
+    cluster_.emplace(std::move(session));
+  }
+
   template <class F>
   void phase(std::uint64_t number, const char* step, const std::string& title, F work) {
     phase_ = step;
@@ -264,7 +275,7 @@ class Runner {
     } catch (const base::Error& error) {
       if (stop_.requested()) throw;
       if (!cluster_->usable())
-        cluster_.emplace(connect_cluster(context_.run.target_url, target_options(), context_.scope));
+        connect(context_.scope);
       if (!database_exists(*cluster_, context_.database, context_.scope)) {
         // Its COMMIT may have been what was not heard of any more.
         if (has_its_name()) return {};

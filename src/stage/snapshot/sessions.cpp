@@ -8,11 +8,6 @@
 namespace staithe::stage {
 namespace {
 
-/// A comment that says so marks a database as production: COMMENT ON DATABASE shop IS 'production'.
-constexpr const char* production_databases =
-    "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND"
-    " pg_catalog.shobj_description(oid, 'pg_database') ~* '^\\s*(staithe: *)?production\\M' ORDER BY 1";
-
 constexpr const char* user_relations =
     "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' LIMIT 1";
@@ -104,8 +99,7 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
   facts.database = settings.name.empty() ? pg::database_of(url) : settings.name;
   if (facts.database.empty())
     throw base::Error(base::ErrorCode::invalid, "the target's URL names no database; --name does");
-  for (const auto& row : session.run(production_databases, scope).rows)
-    facts.production.push_back(row[0].value_or(""));
+  facts.production = production_databases(session, scope);
   read_roles(session, settings, facts, scope);
   for (const auto& row : session.run(available_extensions, scope).rows)
     facts.extensions.push_back({row[0].value_or(""), row[1].value_or(""), row[2] == "t", row[3] == "t"});

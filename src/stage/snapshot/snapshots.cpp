@@ -169,18 +169,40 @@ void refuse_pooler(pg::Session& session, const base::Scope& scope) {
   if (answer.rows.at(0).at(0) == std::to_string(session.backend_pid())) return;
   throw base::Error(base::ErrorCode::conflict,
                     session.where() +
-                        ": this leads through a pooler, which cannot keep a session's settings and snapshot "
-                        "apart from other clients'; nothing was set there\n"
+                        ": this leads through a pooler, which is refused in whatever mode it is, since it may "
+                        "give a session's settings and locks to other clients; nothing was set there\n"
                         "  next  give the address of PostgreSQL itself");
+}
+
+std::vector<std::string> production_databases(pg::Session& session, const base::Scope& scope) {
+  const auto answer = session.run(
+      "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND"
+      " pg_catalog.shobj_description(oid, 'pg_database') ~* '^\\s*(staithe: *)?production\\M' ORDER BY 1",
+      scope);
+  std::vector<std::string> found;
+  for (const auto& row : answer.rows) found.push_back(row[0].value_or(""));
+  return found;
+}
+
+void refuse_production(pg::Session& session, const base::Scope& scope) {
+  const auto production = production_databases(session, scope);
+  if (production.empty()) return;
+  throw base::Error(base::ErrorCode::conflict,
+                    fmt::format("{}: the database {} is marked as production; nothing was changed",
+                                session.where(), production.front()));
 }
 
 void lift_limits(pg::Session& session, const base::Scope& scope) {
   std::string sql =
-      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-      "SET default_transaction_read_only = off;";
+      "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
   session.run(sql, scope);
+}
+
+void allow_writes(pg::Session& session, const base::Scope& scope) {
+  refuse_production(session, scope);
+  session.run("SET default_transaction_read_only = off", scope);
 }
 
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope) {
@@ -190,6 +212,7 @@ pg::Session connect_cluster(std::string_view url, const pg::Options& options, co
     try {
       pg::Session session(pg::with_database(url, database), options, scope);
       refuse_pooler(session, scope);
+      session.run("SET default_transaction_read_only = on", scope);
       lift_limits(session, scope);
       return session;
     } catch (const base::Error& error) {
