@@ -154,7 +154,7 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   const auto rows = cluster.run(
       "SELECT d.datname, shobj_description(d.oid, 'pg_database'),"
       " CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,"
-      " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) FROM pg_database d"
+      " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.oid FROM pg_database d"
       " WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'"
       " OR (shobj_description(d.oid, 'pg_database') IS NULL AND d.datname LIKE 'staithe\\_%')",
       scope);
@@ -163,8 +163,12 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   std::vector<CloneInfo> clones;
   for (const auto& row : rows.rows) {
     const auto mark = from_comment(row[1].value_or(""));
-    CloneInfo one{row[0].value_or(""), mark.value_or(CloneMark{}), number_of(row[2]),
-                  static_cast<std::uint32_t>(number_of(row[3])), false};
+    CloneInfo one{row[0].value_or(""),
+                  number_of(row[4]),
+                  mark.value_or(CloneMark{}),
+                  number_of(row[2]),
+                  static_cast<std::uint32_t>(number_of(row[3])),
+                  false};
     const auto run = run_of(one.database);
     // Only what has no comment at all is known by its name alone.
     if (!mark && (row[1] || !run)) continue;

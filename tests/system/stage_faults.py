@@ -198,6 +198,27 @@ class Faults(databases.StageTest):
         self.refused(4, "is marked as production")
         self.target.sql("COMMENT ON DATABASE live IS NULL")
 
+    def test_killed_between_the_database_and_its_mark(self):
+        """What CREATE DATABASE wrote says whose it is; a database of the same kind of name is somebody's."""
+        oid = self.first()
+        self.target.sql("CREATE DATABASE office_building_2024")
+        self.target.sql("CREATE TABLE precious AS SELECT 1", "office_building_2024")
+        holder = self.target.session("postgres", "BEGIN", "LOCK TABLE pg_catalog.pg_shdescription IN SHARE MODE", "SELECT 1")
+        holder.stdout.readline()
+        process = self.start("stage", "snapshot", "--json")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock')")
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.target.sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'staithe%'")
+        holder.communicate("ROLLBACK;")
+        left, = [name for name in self.target.databases() if name.startswith("staging_building_")]
+        listed = [event for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"]
+        self.assertEqual({one["database"]: one["state"] for one in listed}, {"staging": "complete", left: "unfinished"})
+        self.assertIn(left, self.ok("stage", "snapshot", "-n").out)
+        self.ok("stage", "drop", "--unfinished")
+        self.assertEqual(self.target.databases(), ["office_building_2024", "postgres", "staging"])
+        self.still(oid)
+
     def test_beside_a_database_that_is_marked_as_production_nothing_is_written(self):
         """Nor is the one net taken away that its role may have: sessions that only read."""
         oid = self.first()

@@ -40,6 +40,7 @@ pg::Session connect_clone(const std::string& url, const std::string& name, const
 
 struct CloneInfo {
   std::string database;
+  std::uint64_t oid = 0;
   CloneMark mark;  ///< empty for one whose run was killed before it was there
   std::uint64_t size_bytes = 0;
   std::uint32_t sessions = 0;

@@ -146,8 +146,8 @@ struct SnapshotRun {
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
                                 const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code);
 
-/// Drops a snapshot or an unfinished one; base::Error conflict when somebody is connected to it and
-/// `disconnect` is false.
+/// Drops the database that has that name and that oid; nothing when there is none of the name. base::Error
+/// conflict when another one has the name by now, or somebody is connected to it and `disconnect` is false.
 void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconnect, const base::Scope& scope);
 
 }  // namespace staithe::stage

@@ -203,6 +203,7 @@ int run_stage_drop(App& app) {
   for (const auto& one : chosen.clones) {
     stage::Snapshot database;
     database.database = one.database;
+    database.oid = one.oid;
     drop(app, session, database);
   }
   return exit_done;

@@ -65,11 +65,9 @@ class Runner {
     if (!has_database_ || is_done_) return;
     try {
       const auto scope = base::Scope::lasting(std::chrono::seconds(20));
-      if (!cluster_ || !cluster_->usable())
-        connect(scope);
-      Snapshot unfinished;
-      unfinished.database = context_.database;
-      drop_snapshot(*cluster_, unfinished, true, scope);
+      if (!cluster_ || !cluster_->usable()) connect(scope);
+      for (const auto& one : list_snapshots(*cluster_, scope))
+        if (is_ours(one)) drop_snapshot(*cluster_, one, true, scope);
       has_database_ = false;
     } catch (const std::exception&) {
       // Said at the end: the database is named there with the command that drops it.
@@ -86,6 +84,13 @@ class Runner {
                                     session.where(), system, plan_.target.system_identifier));
     allow_writes(session, scope);
     cluster_.emplace(std::move(session));
+  }
+
+  /// Whether it is what this run was building. There was none of its name before, so that one without a mark
+  /// is ours as well.
+  bool is_ours(const Snapshot& one) const {
+    return one.database == context_.database && one.marker.state == Marker::State::building &&
+           (one.marker.run_id.empty() || one.marker.run_id == context_.run.run_id);
   }
 
   template <class F>
@@ -183,6 +188,9 @@ class Runner {
     phase(2, "schema", "pg_dump, then a database for it", [&] {
       schema = dump_schema(context_.run.source_url, context_.exported, plan_, context_.application,
                            context_.scope);
+      if (database_exists(*cluster_, context_.database, context_.scope))
+        throw base::Error(base::ErrorCode::conflict,
+                          context_.database + " is there already, and not of this run: run it again");
       has_database_ = has_changed_ = true;
       create_database(context_, *cluster_, marker(Marker::State::building));
       auto target = context_.target();
@@ -274,8 +282,7 @@ class Runner {
       return swap_in(context_, *cluster_, done);
     } catch (const base::Error& error) {
       if (stop_.requested()) throw;
-      if (!cluster_->usable())
-        connect(context_.scope);
+      if (!cluster_->usable()) connect(context_.scope);
       if (!database_exists(*cluster_, context_.database, context_.scope)) {
         // Its COMMIT may have been what was not heard of any more.
         if (has_its_name()) return {};

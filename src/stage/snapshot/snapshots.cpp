@@ -167,11 +167,12 @@ void refuse_pooler(pg::Session& session, const base::Scope& scope) {
   // A pooler makes up the numbers of its clients' sessions, since theirs are no processes of the server.
   const auto answer = session.run("SELECT pg_catalog.pg_backend_pid()", scope);
   if (answer.rows.at(0).at(0) == std::to_string(session.backend_pid())) return;
-  throw base::Error(base::ErrorCode::conflict,
-                    session.where() +
-                        ": this leads through a pooler, which is refused in whatever mode it is, since it may "
-                        "give a session's settings and locks to other clients; nothing was set there\n"
-                        "  next  give the address of PostgreSQL itself");
+  throw base::Error(
+      base::ErrorCode::conflict,
+      session.where() +
+          ": this leads through a pooler, which is refused in whatever mode it is, since it may "
+          "give a session's settings and locks to other clients; nothing was set there\n"
+          "  next  give the address of PostgreSQL itself");
 }
 
 std::vector<std::string> production_databases(pg::Session& session, const base::Scope& scope) {

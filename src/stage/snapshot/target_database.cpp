@@ -44,11 +44,33 @@ std::optional<std::uint64_t> oid_of(pg::Session& cluster, const std::string& dat
   return number_of(answer.rows[0][0]);
 }
 
-void end_sessions(pg::Session& cluster, const std::string& database, const base::Scope& scope) {
+/// swap_lock, for the life of the object.
+class SwapLock {
+ public:
+  SwapLock(pg::Session& session, const base::Scope& scope) : session_(session) {
+    session_.run("SELECT pg_catalog.pg_advisory_lock(" + std::to_string(swap_lock) + ")", scope);
+  }
+  ~SwapLock() {
+    try {
+      if (session_.usable())
+        session_.run("SELECT pg_catalog.pg_advisory_unlock(" + std::to_string(swap_lock) + ")",
+                     base::Scope::lasting(std::chrono::seconds(5)));
+    } catch (const std::exception&) {
+      // It ends with the session.
+    }
+  }
+  SwapLock(const SwapLock&) = delete;
+  SwapLock& operator=(const SwapLock&) = delete;
+
+ private:
+  pg::Session& session_;
+};
+
+void end_sessions(pg::Session& cluster, std::uint64_t database, const base::Scope& scope) {
   cluster.query(
       "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
-      " WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()",
-      std::vector<pg::Value>{database}, scope);
+      " WHERE datid = $1 AND pid <> pg_catalog.pg_backend_pid()",
+      std::vector<pg::Value>{std::to_string(database)}, scope);
 }
 
 /// "shop_20261120_205501" for the one that steps aside, and "shop_20261120_205501_2" when that is taken by
@@ -165,6 +187,7 @@ void exchange(Context& context, pg::Session& cluster, const Marker& marker, cons
               const std::string& aside) {
   cluster.run("BEGIN", context.scope);
   try {
+    cluster.run("SELECT pg_catalog.pg_advisory_xact_lock(" + std::to_string(swap_lock) + ")", context.scope);
     if (!aside.empty()) rename(cluster, name, aside, context.scope);
     rename(cluster, context.database, name, context.scope);
     write_marker(cluster, name, marker, context.scope);
@@ -244,11 +267,12 @@ void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconne
   if (snapshot.sessions > 0 && !disconnect)
     throw base::Error(base::ErrorCode::conflict,
                       fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
+  if (disconnect) end_sessions(session, snapshot.oid, scope);
+  const SwapLock lock(session, scope);
   const auto oid = oid_of(session, snapshot.database, scope);
-  if (oid && snapshot.oid != 0 && *oid != snapshot.oid)
+  if (oid && *oid != snapshot.oid)
     throw base::Error(base::ErrorCode::conflict,
                       fmt::format("{} is another database by now; it was not dropped", snapshot.database));
-  if (disconnect) end_sessions(session, snapshot.database, scope);
   session.run("DROP DATABASE IF EXISTS " + pg::quoted_name(snapshot.database), scope);
 }
 

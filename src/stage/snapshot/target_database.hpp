@@ -6,6 +6,10 @@ namespace staithe::stage {
 /// The advisory lock of a cluster that one snapshot at a time holds.
 inline constexpr long long build_lock = 0x7374'6169'7468'65;  // "staithe"
 
+/// The advisory lock of a cluster that is held while a snapshot's name goes to another database, and while
+/// one is dropped: what is dropped is the one that was looked at.
+inline constexpr long long swap_lock = 0x7374'6169'7377'70;  // "staiswp"
+
 /// The connection limit that a database is made with and keeps until it has its mark: CREATE DATABASE cannot
 /// be in one transaction with COMMENT, and a name or a size would be no proof that it is ours. Nobody gives a
 /// database of theirs this one, and it limits nothing.

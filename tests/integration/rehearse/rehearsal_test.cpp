@@ -354,6 +354,69 @@ TEST_CASE("a snapshot is dropped by what it is, not by its name alone") {
     server().sql(std::string("DROP DATABASE ") + name);
 }
 
+TEST_CASE("the database is dropped that was looked at, also when its name changes hands meanwhile") {
+  server().sql("CREATE DATABASE old_one");
+  server().sql("CREATE DATABASE new_one");
+  stage::Snapshot old;
+  old.database = "old_one";
+  old.oid = std::stoull(server().sql("SELECT oid FROM pg_database WHERE datname = 'old_one'"));
+  pg::Session swap(server().url(), {}, soon());
+  // What a run does that puts a new snapshot in the place of the old one.
+  swap.run("BEGIN", soon());
+  swap.run("SELECT pg_advisory_xact_lock(32497584051550064)", soon());
+  swap.run("ALTER DATABASE old_one RENAME TO aside", soon());
+  swap.run("ALTER DATABASE new_one RENAME TO old_one", soon());
+  std::string refused;
+  std::thread drops([&] {
+    pg::Session cluster(server().url(), {}, soon());
+    try {
+      stage::drop_snapshot(cluster, old, true, soon());
+    } catch (const base::Error& error) {
+      refused = error.what();
+    }
+  });
+  while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") != "t")
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  swap.run("COMMIT", soon());
+  drops.join();
+  CHECK(refused.find("another database by now") != std::string::npos);
+  CHECK(server().sql("SELECT count(*) FROM pg_database WHERE datname IN ('aside', 'old_one')") == "2");
+  server().sql("DROP DATABASE IF EXISTS old_one");
+  server().sql("DROP DATABASE aside");
+}
+
+TEST_CASE("a run leaves a database alone that has the name of what it would build") {
+  server().sql("CREATE DATABASE plain");
+  server().sql("CREATE DATABASE copy_building_0a1b");
+  server().sql("CREATE TABLE precious AS SELECT 1 AS id", "copy_building_0a1b");
+  diag::Diagnostics diagnostics;
+  stage::SnapshotSettings settings;
+  settings.name = "copy";
+  stage::Catalogue catalogue;
+  {
+    pg::Session source(server().url("plain"), stage::source_options(), soon());
+    stage::guard_source(source, settings, soon());
+    source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", soon());
+    catalogue = stage::read_catalogue(source, soon());
+  }
+  const auto plan = stage::make_snapshot_plan(
+      std::move(catalogue), stage::read_target(server().url(), settings, soon()), {}, settings, diagnostics);
+  Deaf deaf;
+  const base::Cancel stop;
+  const std::atomic<int> code{130};
+  const auto run = [&](const std::string& id) {
+    return stage::run_snapshot(plan, {id, server().url("plain"), server().url(), ""}, deaf, stop, code);
+  };
+  const auto ended = run("run-0a1b");
+  CHECK(ended.verdict == "refused");
+  CHECK(ended.failure.find("copy_building_0a1b is there already") != std::string::npos);
+  CHECK(server().sql("SELECT count(*) FROM precious", "copy_building_0a1b") == "1");
+  CHECK(run("run-0a1c").verdict == "done");
+  CHECK(server().sql("SELECT datconnlimit FROM pg_database WHERE datname = 'copy'") == "-1");
+  for (const auto* name : {"copy", "plain", "copy_building_0a1b"})
+    server().sql(std::string("DROP DATABASE ") + name);
+}
+
 TEST_CASE("plans, assertions, and a way back that is none") {
   stage::RehearsalSettings settings;
   settings.queries = {{"by country", "SELECT id FROM app.users WHERE country = $1"}};
