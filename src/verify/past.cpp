@@ -1,6 +1,7 @@
 #include "past.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 
@@ -10,6 +11,8 @@ namespace staithe::verify {
 namespace {
 
 constexpr std::size_t most_points = 40;
+// The store keeps no more of it, and a run of many checks may have to wait for it in memory.
+constexpr std::size_t longest_detail = 1024;
 
 std::vector<CheckResult::Point> points_of(const std::vector<PastRun>& runs) {
   std::vector<CheckResult::Point> points;
@@ -108,7 +111,7 @@ std::vector<store::CheckRecord> records_of(const RunResult& run) {
       record.attempts = one.attempts_made;
       record.duration_ms = static_cast<std::uint64_t>(one.duration.count());
       record.time = one.started;
-      record.detail = one.reason;
+      record.detail = base::shortened(one.reason, longest_detail);
       record.excused_by = one.tolerated;
       records.push_back(std::move(record));
     }

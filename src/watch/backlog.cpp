@@ -55,7 +55,8 @@ void Backlog::give_up() {
 }
 
 void Backlog::fit() {
-  while (bytes_ > most_bytes) {
+  // A run that is larger than all that may wait is what a healthy store takes at once.
+  while (bytes_ > most_bytes && runs_.size() > 1) {
     bytes_ -= bytes_of(runs_.front());
     lost_ += runs_.front().size();
     runs_.pop_front();

@@ -10,7 +10,8 @@ namespace staithe::watch {
 using Records = std::vector<store::CheckRecord>;
 
 /// Results of runs that are not in the history yet, oldest first, run by run. A store that stays away must
-/// not cost all memory: of what is too much the oldest are left out, and counted. One thread at a time.
+/// not cost all memory: of what is too much the oldest are left out, and counted; the newest run is kept
+/// whatever its size. One thread at a time.
 class Backlog {
  public:
   static constexpr std::size_t most_bytes = std::size_t{4} * 1024 * 1024;

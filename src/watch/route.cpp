@@ -80,6 +80,8 @@ void Route::redirect(Destination destination) {
     not_before_ = {};
     pause_ = base::Duration{0};
     trouble_.clear();
+    // The old address refused them, not this one.
+    for (auto& one : waiting_) one.refusals = 0;
   }
   changed_.notify_all();
 }

@@ -1,8 +1,10 @@
 #include "scribe.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/pg/connection.hpp"
 
 #include <exception>
+#include <string_view>
 #include <utility>
 
 namespace staithe::watch {
@@ -14,20 +16,17 @@ constexpr std::chrono::seconds between_looks{1};
 constexpr std::chrono::seconds before_another_try{5};
 constexpr std::chrono::seconds at_the_end{10};
 
-/// The store is away, or has no room: what it could not take today it may take tomorrow.
-bool may_pass(const std::exception& error) {
-  const auto* ours = dynamic_cast<const base::Error*>(&error);
-  if (ours == nullptr) return true;
-  switch (ours->code()) {
-    case base::ErrorCode::timeout:
-    case base::ErrorCode::io:
-    case base::ErrorCode::connect:
-    case base::ErrorCode::resolve:
-    case base::ErrorCode::cancelled:
-      return true;
-    default:
-      return false;
+/// What the store cannot take however often it is asked: data that it refuses (SQLSTATE classes 22 and 23, a
+/// constraint of SQLite's, a text that is none). All else may pass: also a server that has become a standby,
+/// a serialization failure, a statement that took too long, a password that was changed.
+bool never_passes(const std::exception& error) {
+  if (const auto* sql = dynamic_cast<const pg::SqlError*>(&error)) {
+    const std::string_view state = sql->sqlstate();
+    return state.starts_with("22") || state.starts_with("23");
   }
+  const auto* ours = dynamic_cast<const base::Error*>(&error);
+  return ours != nullptr &&
+         (ours->code() == base::ErrorCode::invalid || ours->code() == base::ErrorCode::conflict);
 }
 
 }  // namespace
@@ -158,7 +157,7 @@ Scribe::Took Scribe::offer(const Records& results, std::string& why) {
     return Took::all;
   } catch (const std::exception& error) {
     why = error.what();
-    return may_pass(error) ? Took::later : Took::never;
+    return never_passes(error) ? Took::never : Took::later;
   }
 }
 

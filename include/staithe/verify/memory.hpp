@@ -38,7 +38,8 @@ Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 class Memory {
  public:
   /// Reads what the store knows of a plan's checks that was not read yet. Throws base::Error: what could not
-  /// be read then is read by the next call. Runs go on beside it. One call at a time.
+  /// be read then is read by the next call. Runs go on beside it. Calls beside each other may read the same
+  /// twice, and come to the same.
   void load(store::Store& store, const checks::SuitePlan& plan);
   void add(const RunResult& run);
   /// Of a check by its key, oldest first.

@@ -141,6 +141,31 @@ TEST_CASE("courier: at another address it is tried at once, and what the old one
   CHECK(courier.standing().failed == 0);
 }
 
+TEST_CASE("courier: what the old address refused does not count at the new one") {
+  Server refusing([](const std::string&) { return "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"; });
+  std::atomic<int> asked{0};
+  Server server([&](const std::string&) {
+    return ++asked == 1 ? "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n" : accepted;
+  });
+  std::atomic<int> refused{0};
+  Seen told;
+  watch::Courier* courier = nullptr;
+  auto ways = quiet_ways();
+  ways.secret = [](const auto&, const auto&) { return std::string("key"); };
+  ways.first_pause = 1ms;
+  ways.happened = [&](const watch::Courier::Event& event) {
+    using Kind = watch::Courier::Event::Kind;
+    // Four times at the old address; five are given up.
+    if (event.kind == Kind::failed && ++refused == 4) courier->redirect({pager("a", server.url())});
+    if (event.kind != Kind::failed) told.add(event.kind == Kind::delivered ? "delivered" : "given up");
+  };
+  watch::Courier one({pager("a", refusing.url())}, ways);
+  courier = &one;
+  one.add({message_for("first", {})});
+  CHECK(told.wait_for("delivered", 10s));
+  CHECK(told.all() == std::vector<std::string>{"delivered"});
+}
+
 TEST_CASE("courier: who is new is there before those who are gone have left") {
   auto ways = quiet_ways();
   ways.may_send = [] { return false; };

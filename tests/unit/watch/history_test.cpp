@@ -2,6 +2,8 @@
 #include "scribe.hpp"
 #include "unit/http/server.hpp"
 
+#include "staithe/pg/connection.hpp"
+
 using namespace std::chrono_literals;
 using namespace scenes;
 using watch::Backlog;
@@ -57,6 +59,58 @@ TEST_CASE("backlog: of what is too much the oldest runs are left out, and counte
   REQUIRE(taken.size() == 3);
   CHECK(taken.front().front().run_id == "run-5");
   CHECK(taken.back().front().run_id == "run-7");
+}
+
+TEST_CASE("backlog: one run that is larger than all that may wait is kept") {
+  Backlog backlog;
+  Records large;
+  for (std::size_t i = 0; i < 12'000; ++i) large.push_back(result_of("run-0", std::string(100, 'x')));
+  backlog.add(large);
+  CHECK(backlog.take_lost() == 0);
+  auto taken = backlog.take();
+  REQUIRE(taken.size() == 1);
+  CHECK(taken.front().size() == 12'000);
+  // With another one behind it, it is too much.
+  backlog.put_back(std::move(taken));
+  CHECK(backlog.take_lost() == 0);
+  backlog.add({result_of("run-1")});
+  CHECK(backlog.take_lost() == 12'000);
+}
+
+TEST_CASE("scribe: what a database refuses for now is tried again") {
+  const std::pair<base::ErrorCode, std::string> refusals[] = {
+      {base::ErrorCode::permission, "25006"},  // the primary has become a standby
+      {base::ErrorCode::conflict, "40001"},
+      {base::ErrorCode::conflict, "40P01"},
+      {base::ErrorCode::failed, "57014"},
+      {base::ErrorCode::failed, "55P03"},
+      {base::ErrorCode::auth, ""},
+  };
+  for (const auto& [code, state] : refusals) {
+    INFO(state);
+    std::atomic<int> times{0};
+    Writing writing([&, code = code, state = state](const Records&) {
+      if (times++ > 0) return;
+      if (state.empty()) throw base::Error(code, "refused");
+      throw staithe::pg::SqlError(code, "refused", state);
+    });
+    writing.scribe.found({result_of("run-0")});
+    CHECK(writing.seen.wait_for("not kept", 5s));
+    writing.scribe.end();
+    CHECK(times == 2);
+    CHECK(writing.lost == 0);
+  }
+}
+
+TEST_CASE("scribe: data that a database will never take is left out") {
+  std::atomic<int> times{0};
+  Writing writing([&](const Records&) {
+    ++times;
+    throw staithe::pg::SqlError(base::ErrorCode::failed, "invalid byte sequence", "22021");
+  });
+  writing.scribe.found({result_of("run-0")});
+  CHECK(writing.seen.wait_for("left out", 5s));
+  CHECK(writing.lost == 1);
 }
 
 TEST_CASE("scribe: results wait for a store that hangs, and nobody waits for it") {
