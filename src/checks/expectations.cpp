@@ -76,15 +76,15 @@ std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& name
       return std::nullopt;
     }
   std::string why, help;
-  auto form = node.quoted ? Matcher::Form::quoted : Matcher::Form::plain;
+  // A value put in for a name has no quotes of its own: 0012 may be text or a number.
+  const auto form = node.quoted                   ? Matcher::Form::quoted
+                    : names_in(node.text).empty() ? Matcher::Form::plain
+                                                  : Matcher::Form::substituted;
   auto matcher = parse_matcher(*text, form, why, help);
   if (!matcher) {
     reader.error(std::move(why), std::move(help));
     return std::nullopt;
   }
-  // A value put in for a name has no quotes of its own: 0012 may be text or a number.
-  if (!node.quoted && matcher->word == Matcher::Word::equals && !names_in(node.text).empty())
-    matcher->form = Matcher::Form::substituted;
   wanted += node.quoted ? "\"" + text->shown() + "\"" : std::string(base::trim(text->shown()));
   return matcher;
 }

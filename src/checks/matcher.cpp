@@ -54,7 +54,8 @@ class Phrase {
                                                                             {"over ", Word::over},
                                                                             {"under ", Word::under}}};
     for (const auto& [word, meaning] : comparisons)
-      if (auto rest = after(text, word)) return compared(meaning, word, *rest);
+      if (auto rest = after(text, word); rest && !is_text_put_in(meaning, *rest))
+        return compared(meaning, word, *rest);
     if (const auto at = text.find(" within "); at != std::string_view::npos)
       if (is_quantity(text.substr(0, at))) return within(text.substr(0, at), text.substr(at + 8));
     if (const auto at = text.find(" to "); at != std::string_view::npos)
@@ -65,7 +66,8 @@ class Phrase {
       }
     if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5')
       return one(Word::status_class, text);
-    if (const auto meant = likely_meant(text); !meant.empty())
+    // A value put in for a name is what somebody else has: nobody meant a phrase by "Between two worlds".
+    if (const auto meant = likely_meant(text); form_ != Matcher::Form::substituted && !meant.empty())
       return refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
                     fmt::format("write {}; or quote it when the text is meant", meant));
     return equals(text);
@@ -76,7 +78,7 @@ class Phrase {
     std::string low(text);
     std::transform(low.begin(), low.end(), low.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 16> others{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> of_numbers{{
         {"greater than ", "'over 3'"},
         {"more than ", "'over 3'"},
         {"less than ", "'under 3'"},
@@ -85,6 +87,10 @@ class Phrase {
         {"at most ", "'at most 3'"},
         {"over ", "'over 3'"},
         {"under ", "'under 3'"},
+    }};
+    for (const auto& [words, meant] : of_numbers)
+      if (low.starts_with(words) && has_number(low.substr(words.size()))) return meant;
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> others{{
         {"equals ", "the value itself"},
         {"equal to ", "the value itself"},
         {"one of ", "a list, [a, b]"},
@@ -96,9 +102,20 @@ class Phrase {
     }};
     for (const auto& [words, meant] : others)
       if (low.starts_with(words)) return meant;
-    if (low == "exist" || low == "present") return "'exists'";
+    if (low == "exist") return "'exists'";
     const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
     return status ? "2xx, in small letters" : "";
+  }
+
+  /// A digit, or what will be put in: without one it is no word about numbers.
+  static bool has_number(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == hole; });
+  }
+
+  /// A cell may be a phrase, and "under construction" may be a cell.
+  bool is_text_put_in(Word word, std::string_view rest) const {
+    return form_ == Matcher::Form::substituted && (word == Word::over || word == Word::under) &&
+           !has_number(rest);
   }
 
   /// "5 to 1": nothing is in between.

@@ -160,7 +160,8 @@ class StepReader {
     std::string raw;
     if (const auto name = fields_.map().value("name")) {
       raw = name->text().value_or("");
-      check_.name = fields_.plain(*name).value_or("");
+      // What a step is called is no value: it may well begin with "env".
+      check_.name = names_.expand_plain(raw, *name).value_or("");
     }
     if (check_.name.empty() && has_request) check_.name = title_of(check_.request);
     if (check_.part == Part::undo) check_.name = "undo: " + check_.name;

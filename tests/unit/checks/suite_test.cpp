@@ -103,6 +103,36 @@ steps:
   CHECK(loaded.suite->steps[4].expect[0].wanted == "2");
 }
 
+TEST_CASE("suites: a value put in for a name is no phrase that somebody got wrong") {
+  using Word = Matcher::Word;
+  const std::pair<const char*, Word> values[] = {
+      {"Present", Word::equals},
+      {"Match day", Word::equals},
+      {"One of a kind", Word::equals},
+      {"Between two worlds", Word::equals},
+      {"under construction", Word::equals},
+      {"over 5", Word::over},
+      {"at least 3", Word::at_least},
+  };
+  for (const auto& [value, word] : values) {
+    INFO(value);
+    const Loaded loaded("suite: s\ntarget: http://api\nvars: {wanted: " + std::string(value) +
+                        "}\nsteps:\n  - get: /x\n    expect: {json.title: $(wanted)}\n");
+    INFO(loaded.first());
+    REQUIRE(loaded.suite);
+    CHECK(loaded.suite->steps[0].expect[0].matcher.word == word);
+  }
+  // Written by the author, only what must be a slip is one.
+  for (const std::string text : {"present", "Between two worlds", "More than words"}) {
+    const Loaded loaded(with_step("get: /x\n    expect: {json.state: " + text + "}"));
+    INFO(loaded.first());
+    CHECK(loaded.suite);
+  }
+  CHECK_FALSE(Loaded(with_step("get: /x\n    expect: {json.n: between 1 and 5}")).suite);
+  // What a step is called is no value.
+  CHECK(Loaded(with_step("get: /x\n    name: env staging\n    expect: 200")).suite);
+}
+
 TEST_CASE("suites: mistakes are found before anything is asked, with the next action") {
   const std::vector<std::pair<std::string, std::string>> table = {
       {with_step("get: /x"), "expects nothing"},
