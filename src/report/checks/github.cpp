@@ -47,7 +47,7 @@ std::string in_table(std::string_view text) {
       out += "&lt;";
     else if (c == '&')
       out += "&amp;";
-    else if (std::string_view("|\\`_[]").find(c) != std::string_view::npos)
+    else if (std::string_view("|\\`_[]*~$").find(c) != std::string_view::npos)
       out += std::string("\\") + c;
     else
       out += c;
