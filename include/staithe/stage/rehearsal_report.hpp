@@ -53,6 +53,12 @@ struct Touched {
   std::uint64_t read = 0, inserted = 0, updated = 0, deleted = 0, hot = 0;
 };
 
+/// A trigger that users have made: when it fires, and what it calls.
+struct Trigger {
+  bool on_insert = false, on_update = false, on_delete = false;
+  std::string function;
+};
+
 /// Why the server refused a statement, with the rows that are in its way.
 struct Violation {
   std::string kind;  ///< "not null", "check", "foreign key", "unique", "type"
@@ -180,8 +186,10 @@ struct RehearsalReport {
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::map<std::string, double> production_rows, clone_rows;
-  /// Those that users have made, as they are afterwards: the bodies by the name; "" where it cannot be read.
+  /// Those that users have made, as they were before, as they are afterwards and as the statements made them:
+  /// the bodies by the name; "" where one of them cannot be read.
   std::map<std::string, std::string> functions;
+  std::map<std::string, std::vector<Trigger>> triggers;  ///< of each table, before and afterwards
   std::map<std::string, std::string>
       parents;              ///< of a partition the table that it is of: "app.a_1" to "app.a"
   plan::Accepted accepted;  ///< what was declared and mattered

@@ -49,6 +49,36 @@ std::vector<std::string> set_columns(const SqlStatement& statement) {
   return columns;
 }
 
+/// "CREATE [OR REPLACE] FUNCTION app.f (": "f"; "" for what is none.
+std::string name_of_made_function(const SqlStatement& sql) {
+  const auto& tokens = sql.tokens;
+  if (tokens.size() < 4 || !tokens[0].is("create")) return {};
+  const std::size_t kind = tokens[1].is("or") ? 3 : 1;
+  if (!tokens[kind].is("function") && !tokens[kind].is("procedure")) return {};
+  for (std::size_t i = kind + 2; i < tokens.size(); ++i)
+    if (tokens[i].is_symbol('(')) return tokens[i - 1].is_name() ? tokens[i - 1].text : std::string();
+  return {};
+}
+
+/// In SQL, which is what it is in when it does not say, or in PL/pgSQL.
+bool is_readable_code(const SqlStatement& sql) {
+  for (std::size_t i = 0; i + 1 < sql.tokens.size(); ++i) {
+    if (!sql.tokens[i].is("language")) continue;
+    const auto& name = sql.tokens[i + 1].text;
+    return name == "sql" || name == "plpgsql" || name == "'sql'" || name == "'plpgsql'";
+  }
+  return true;
+}
+
+void add_function(RehearsalReport& report, const std::string& name, const std::string& body) {
+  const auto [known, is_new] = report.functions.emplace(name, body);
+  if (is_new) return;
+  if (body.empty() || known->second.empty())
+    known->second.clear();
+  else if (known->second.find(body) == std::string::npos)
+    known->second += ' ' + body;
+}
+
 }  // namespace
 
 After::After(const RehearsalPlan& plan, const RehearsalRun& run, const Clone& clone, RehearsalReport& report,
@@ -81,6 +111,7 @@ void After::before() {
   }
   for (std::size_t i = 0; i < queries.size(); ++i)
     plans_before_.push_back(plan_of(session, queries[i].name, queries[i].sql, calls[i], scope_));
+  code_and_partitions(session);
   schema_before_ = schema_lines(session, scope_);
   invalid_before_ = invalid(session, scope_);
 }
@@ -90,6 +121,7 @@ void After::after(const std::vector<std::string>& tables) {
     auto session = connect_clone(clone_.url(), "staithe looks", scope_);
     side_effects(session);
     code_and_partitions(session);
+    code_of_statements();
     invalid_indexes(session);
     if (failed()) return;
     compare_plans(session);
@@ -109,7 +141,16 @@ void After::code_and_partitions(pg::Session& session) {
       "EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND "
       "d.deptype = 'e') GROUP BY 1",
       scope_);
-  for (const auto& row : functions.rows) report_.functions[row[0].value_or("")] = row[1].value_or("");
+  for (const auto& row : functions.rows) add_function(report_, row[0].value_or(""), row[1].value_or(""));
+  const auto triggers = session.run(
+      "SELECT n.nspname || '.' || c.relname, t.tgtype & 4, t.tgtype & 16, t.tgtype & 8, p.proname FROM "
+      "pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN "
+      "pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'",
+      scope_);
+  const auto on = [](const pg::Value& bit) { return bit != "0"; };
+  for (const auto& row : triggers.rows)
+    report_.triggers[row[0].value_or("")].push_back(
+        {on(row[1]), on(row[2]), on(row[3]), row[4].value_or("")});
   const auto partitions = session.run(
       "SELECT cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname FROM pg_inherits i JOIN "
       "pg_class c "
@@ -117,6 +158,16 @@ void After::code_and_partitions(pg::Session& session) {
       "i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE c.relkind IN ('r', 'p')",
       scope_);
   for (const auto& row : partitions.rows) report_.parents[row[0].value_or("")] = row[1].value_or("");
+}
+
+/// A function may be made, called, and be gone or another one at the end.
+void After::code_of_statements() {
+  for (const auto& one : report_.statements) {
+    diag::Diagnostics ignored;
+    for (const auto& sql : split_sql(one.text, "", ignored).statements)
+      if (const auto name = name_of_made_function(sql); !name.empty())
+        add_function(report_, name, is_readable_code(sql) ? sql.text : std::string());
+  }
 }
 
 void After::compare_plans(pg::Session& session) {

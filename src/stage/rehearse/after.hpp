@@ -26,6 +26,7 @@ class After {
  private:
   bool failed() const;
   void code_and_partitions(pg::Session& session);
+  void code_of_statements();
   void compare_plans(pg::Session& session);
   void assertions(pg::Session& session);
   void checks();

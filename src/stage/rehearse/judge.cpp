@@ -277,10 +277,13 @@ class Judge {
   /// What fails only when somebody else is there fails in production too; what was not seen is not safe.
   void passes() {
     for (const auto& pass : report_.passes) {
-      if (pass.name != "under load" || pass.passed) continue;
+      const bool is_load = pass.name == "under load";
+      if (pass.passed || (!is_load && pass.name != "open transaction")) continue;
       auto& finding =
-          add(Severity::error, "fails-under-load", nullptr, "",
-              "with the workload beside it, it failed" + (pass.error.empty() ? "" : ": " + pass.error));
+          add(Severity::error, is_load ? "fails-under-load" : "fails-with-open-transaction", nullptr, "",
+              fmt::format("{}, it failed{}",
+                          is_load ? "with the workload beside it" : "with a reader's transaction open",
+                          pass.error.empty() ? "" : ": " + pass.error));
       finding.file = pass.file;
       finding.line = pass.line;
     }
@@ -359,8 +362,9 @@ void conclude(RehearsalReport& report) {
     return;
   }
   for (const auto& pass : report.passes)
-    if (pass.name == "under load" && !pass.passed) {
-      report.verdict = "would fail under load";
+    if (!pass.passed && (pass.name == "under load" || pass.name == "open transaction")) {
+      report.verdict =
+          pass.name == "under load" ? "would fail under load" : "would fail with a transaction open";
       if (!pass.file.empty()) report.verdict += fmt::format(" at {}:{}", pass.file, pass.line);
       return;
     }

@@ -57,6 +57,15 @@ PassReport pass_report(std::string name, const Workload& workload, const std::ve
   return pass;
 }
 
+/// Why a pass did not come to its end, and where.
+void note_failure(PassReport& pass, const std::vector<StatementReport>& statements) {
+  if (pass.passed || statements.empty() || !statements.back().failure) return;
+  const auto& last = statements.back();
+  pass.error = last.failure->message;
+  pass.file = last.file;
+  pass.line = last.line;
+}
+
 /// Locks of a statement that somebody on production could be waiting for.
 std::vector<std::string> strongly_locked(const StatementReport& statement) {
   std::set<std::string> tables;
@@ -250,12 +259,7 @@ void run_under_load(const RehearsalPlan& plan, const Clone& clone, const std::ve
   pass.passed = passed;
   for (const auto& statement : run.statements()) pass.took += statement.took;
   blame_all(samples, workload, run.zero(), run.statements(), report.statements);
-  if (!passed && !run.statements().empty() && run.statements().back().failure) {
-    const auto& last = run.statements().back();
-    pass.error = last.failure->message;
-    pass.file = last.file;
-    pass.line = last.line;
-  }
+  note_failure(pass, run.statements());
   report.passes.push_back(std::move(pass));
 }
 
@@ -295,6 +299,7 @@ void run_with_open_transaction(const RehearsalPlan& plan, const Clone& clone, Re
   pass.name = "open transaction";
   pass.passed = run.run(plan.files);
   reader.finish();
+  note_failure(pass, run.statements());
   for (const auto& statement : run.statements()) pass.took += statement.took;
   report.passes.push_back(std::move(pass));
 }

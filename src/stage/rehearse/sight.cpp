@@ -93,8 +93,28 @@ Sight of_words(const SqlStatement& sql) {
   return is_one_of(first, without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
 }
 
-bool fires_a_trigger(const StatementReport& one) {
-  return std::any_of(one.side_effects.begin(), one.side_effects.end(),
+/// What triggers call that the rows fire which a statement was seen to write, by whatever way it wrote them.
+/// Those of a partition's whole fire as well.
+std::set<std::string> fired_by_rows(const StatementReport& one, const RehearsalReport& report) {
+  std::set<std::string> functions;
+  for (const auto& rows : one.touched) {
+    for (std::string table = plain_name(rows.table);;) {
+      if (const auto found = report.triggers.find(table); found != report.triggers.end())
+        for (const auto& trigger : found->second)
+          if ((trigger.on_insert && rows.inserted > 0) || (trigger.on_update && rows.updated > 0) ||
+              (trigger.on_delete && rows.deleted > 0))
+            functions.insert(trigger.function);
+      const auto whole = report.parents.find(table);
+      if (whole == report.parents.end() || whole->second == table) break;
+      table = whole->second;
+    }
+  }
+  return functions;
+}
+
+bool fires_a_trigger(const StatementReport& one, const RehearsalReport& report) {
+  return !fired_by_rows(one, report).empty() ||
+         std::any_of(one.side_effects.begin(), one.side_effects.end(),
                      [](const std::string& effect) { return effect.starts_with("trigger "); });
 }
 
@@ -115,6 +135,13 @@ std::set<std::string> words_of(std::string_view text) {
   return words;
 }
 
+/// Whether the name may be among the words: of one that had to be quoted, such as "e-mail", each of its
+/// parts.
+bool may_name(const std::set<std::string>& words, const std::string& name) {
+  const auto parts = words_of(name);
+  return std::includes(words.begin(), words.end(), parts.begin(), parts.end());
+}
+
 std::string lowered(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
@@ -126,11 +153,12 @@ std::optional<std::set<std::string>> words_that_run(const SqlStatement& sql, con
                                                     const RehearsalReport& report) {
   auto words = words_of(sql.text);
   for (const auto& effect : one.side_effects) words.merge(words_of(effect));
+  for (const auto& function : fired_by_rows(one, report)) words.merge(words_of(function));
   std::set<std::string> read;
   for (bool is_new = true; is_new;) {
     is_new = false;
     for (const auto& [name, body] : report.functions) {
-      if (!words.contains(lowered(name)) || !read.insert(name).second) continue;
+      if (!may_name(words, name) || !read.insert(name).second) continue;
       if (body.empty()) return std::nullopt;
       words.merge(words_of(body));
       is_new = true;
@@ -150,7 +178,7 @@ bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const
   const auto& first = sql.tokens.front();
   if (first.is("alter") || first.is("execute")) return true;  // a domain, a partition, a statement of before
   const auto words = words_that_run(sql, one, report);
-  if (!words || words->contains(lowered(column))) return true;
+  if (!words || may_name(*words, column)) return true;
   if (std::any_of(opaque_words.begin(), opaque_words.end(),
                   [&](std::string_view word) { return words->contains(std::string(word)); }))
     return true;
@@ -166,7 +194,7 @@ Sight sight_of(const SqlStatement& sql, const StatementReport& one, const Rehear
   if (sql.tokens.empty()) return Sight::none;
   const auto sight = of_words(sql);
   if (sight == Sight::none) return sight;
-  return calls_code(sql, report) || fires_a_trigger(one) ? Sight::anything : sight;
+  return calls_code(sql, report) || fires_a_trigger(one, report) ? Sight::anything : sight;
 }
 
 bool works_on(const StatementReport& one, const std::string& table, const RehearsalReport& report) {

@@ -92,7 +92,8 @@ std::vector<Load> automatic_loads(pg::Session& session, const std::vector<std::s
   std::vector<std::pair<std::uint64_t, std::string>> by_rows;
   for (const auto& table : tables) {
     const auto rows = session.run(
-        "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE relkind IN ('r', 'p', 'm', 'v') AND oid = "
+        "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE relkind IN ('r', 'p', 'm', 'v', 'S') AND "
+        "oid = "
         "to_regclass(" +
             pg::quoted_literal(table) + ")",
         scope);

@@ -252,6 +252,26 @@ TEST_CASE("what fails only under load does not pass") {
   CHECK(failed.text.find("too busy") != std::string::npos);
 }
 
+TEST_CASE("what fails only with a reader's transaction open does not pass") {
+  const auto report = rehearse("SET statement_timeout = '1s';\nALTER TABLE app.users ADD COLUMN x int", {},
+                               {false, true, false});
+  INFO(stage::to_json(report));
+  CHECK_FALSE(report.passed);
+  const auto& failed = finding(report, "fails-with-open-transaction");
+  CHECK(failed.gate);
+  CHECK(failed.line == 2);
+}
+
+TEST_CASE("a sequence has readers too") {
+  const auto report =
+      rehearse("ALTER SEQUENCE app.orders_id_seq AS bigint MAXVALUE 1000000", {}, {true, false, false});
+  INFO(stage::to_json(report));
+  const auto pass = std::find_if(report.passes.begin(), report.passes.end(),
+                                 [](const auto& one) { return one.name == "under load"; });
+  REQUIRE(pass != report.passes.end());
+  CHECK(pass->load_runs > pass->load_errors);
+}
+
 TEST_CASE("locks that nobody could see are not safe") {
   const auto report = rehearse(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
@@ -299,7 +319,11 @@ TEST_CASE("tables that came without all of their rows do not pass where rows mat
 TEST_CASE("masked values are seen where the words of a statement do not show them") {
   server().sql(
       "CREATE FUNCTION app.longest() RETURNS int LANGUAGE sql AS 'SELECT max(length(email)) FROM app.users';"
-      "CREATE VIEW app.mails AS SELECT email FROM app.users",
+      "CREATE VIEW app.mails AS SELECT email FROM app.users;"
+      "CREATE FUNCTION app.gone() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.email = ''x'' THEN "
+      "RETURN "
+      "NULL; END IF; RETURN OLD; END'; CREATE TRIGGER gone BEFORE DELETE ON app.users FOR EACH ROW EXECUTE "
+      "FUNCTION app.gone()",
       "golden");
   const auto masked = [](const std::string& sql) {
     return has(rehearse(sql, {}, {false, false, false}, "", {}, {"app.users.email"}), "masked");
@@ -310,6 +334,10 @@ TEST_CASE("masked values are seen where the words of a statement do not show the
         "SELECT app.longest()", "CREATE TABLE app.mine AS SELECT email FROM app.mails",
         "WITH a AS (SELECT email FROM app.users) INSERT INTO app.filled SELECT -1, length(max(email)) FROM a",
         "ALTER TABLE app.users ADD COLUMN size int GENERATED ALWAYS AS (length(email)) STORED",
+        // The trigger is nobody's words, and of the second nothing is left at the end.
+        "DELETE FROM app.users WHERE id < 9",
+        "CREATE FUNCTION app.of(v bigint) RETURNS int LANGUAGE sql AS 'SELECT length(email) FROM app.users "
+        "WHERE id = v'; UPDATE app.users SET tenant = app.of(id) WHERE id < 9; DROP FUNCTION app.of",
         // The second asks for no lock that the first has not.
         "UPDATE app.users SET tenant = 1 WHERE id = 1; SELECT max(id) FROM app.users; SELECT "
         "app.longest()"}) {
@@ -329,7 +357,7 @@ TEST_CASE("masked values are seen where the words of a statement do not show the
   CHECK(has(rehearse("CREATE TABLE app.mine AS SELECT id FROM app.users", {}, {false, false, false}, "",
                      {"app.users"}),
             "partial"));
-  server().sql("DROP FUNCTION app.longest; DROP VIEW app.mails", "golden");
+  server().sql("DROP FUNCTION app.longest; DROP VIEW app.mails; DROP FUNCTION app.gone CASCADE", "golden");
 }
 
 TEST_CASE("a snapshot is dropped by what it is, not by its name alone") {

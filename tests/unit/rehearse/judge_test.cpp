@@ -276,6 +276,53 @@ TEST_CASE("code that can be read rests on the columns that it names") {
   }
 }
 
+TEST_CASE("triggers count by whatever way rows are written") {
+  for (const auto* sql :
+       {"DELETE FROM app.users WHERE id < 9", "DO $$ BEGIN PERFORM 1 FROM app.users; END $$",
+        "WITH a AS (DELETE FROM app.users RETURNING id) SELECT id FROM a"}) {
+    INFO(sql);
+    for (const auto* function : {"stamp", "mails", "", "inserted"}) {
+      INFO(function);
+      Case one(sql);
+      one.report.functions = {{"stamp", "BEGIN NEW.changed := now(); RETURN NEW; END"},
+                              {"mails", "SELECT email"},
+                              {"inserted", "SELECT email"}};
+      const bool on_insert = std::string_view(function) == "inserted";
+      if (*function != '\0') one.report.triggers["app.people"] = {{on_insert, false, !on_insert, function}};
+      one.report.parents = {{"app.users", "app.people"}};
+      one.report.statements[0].touched = {{"app.users", 10, 0, 0, 8, 0}};
+      one.report.masked = {"app.users.email"};
+      one.judge();
+      CHECK((one.finding("masked") != nullptr) == (std::string_view(function) == "mails"));
+    }
+  }
+}
+
+TEST_CASE("a masked column whose name has to be quoted is seen in code") {
+  for (const auto* column : {"e-mail", "first name", "phone"}) {
+    INFO(column);
+    Case one("DO $$ BEGIN PERFORM 1 FROM app.users WHERE \"e-mail\" = 'x' OR \"first name\" = 'y'; END $$");
+    one.report.masked = {std::string("app.users.") + column};
+    one.judge();
+    CHECK((one.finding("masked") != nullptr) == (std::string_view(column) != "phone"));
+  }
+}
+
+TEST_CASE("what fails with a reader's transaction open does not pass") {
+  Case one("ALTER TABLE app.users ADD x int", Micros{1'000});
+  stage::PassReport pass;
+  pass.name = "open transaction";
+  pass.error = "canceling statement due to statement timeout";
+  pass.file = "1.sql";
+  pass.line = 1;
+  one.report.passes = {pass};
+  one.judge();
+  CHECK_FALSE(one.report.passed);
+  CHECK(one.report.verdict == "would fail with a transaction open at 1.sql:1");
+  REQUIRE(one.finding("fails-with-open-transaction") != nullptr);
+  CHECK(one.finding("fails-with-open-transaction")->gate);
+}
+
 TEST_CASE("queries rest on the masked columns that they name, and on all of them for a star") {
   for (const auto* sql :
        {"CREATE TABLE n AS SELECT id, email::int FROM app.users", "SELECT 1 / length(email) FROM users",
