@@ -67,7 +67,7 @@ server {{ listen 127.0.0.1:{self.plain}; return 200 '{who}'; }}
         pathlib.Path(self.root, "serial").write_text("01\n")
         now = time.time()
         for name, names, starts, ends in (("app", "DNS:app.test,DNS:*.wild.test", now - 86400, now + 40.5 * 86400),
-                                          ("old", "DNS:old.test", now - 400 * 86400, now - 35 * 86400),
+                                          ("old", "DNS:old.test", now - 400 * 86400, now - 35 * 86400 - 3600),
                                           ("client", "DNS:client", now - 86400, now + 86400)):
             openssl("req", *key, "-subj", f"/CN={name}.test", "-addext", f"subjectAltName={names}",
                     "-keyout", f"{name}.key", "-out", f"{name}.csr")

@@ -63,10 +63,14 @@ std::string percent(std::string_view text) {
   return escaped;
 }
 
-Value days_left(const std::string& not_after) {
-  const auto end = checks::parse_date(not_after);
-  if (!end) return {};
-  return Value::of_number(std::floor((*end - static_cast<double>(std::time(nullptr))) / 86'400));
+/// Of a certificate that ends then; below zero once it has.
+double days_left(double not_after) {
+  return (not_after - static_cast<double>(std::time(nullptr))) / 86'400;
+}
+
+std::string lifetime_in_words(double days) {
+  return days < 0 ? fmt::format("expired {:.0f} days ago", std::floor(-days))
+                  : fmt::format("{:.0f} days left", std::floor(days));
 }
 
 /// Whose fault it is that there is no answer.
@@ -234,14 +238,14 @@ class CheckProbes::Asker {
     facts["issuer"] = Value::of(certificate.issuer);
     facts["not_before"] = Value::of(certificate.not_before);
     facts["not_after"] = Value::of(certificate.not_after);
-    facts["days_left"] = days_left(certificate.not_after);
+    const auto end = checks::parse_date(certificate.not_after);
+    const double days = end ? days_left(*end) : 0;
+    facts["days_left"] = end ? Value::of_number(std::floor(days)) : Value();
     facts["address"] = Value::of(certificate.peer);
     if (!certificate.why.empty()) facts["why"] = Value::of(certificate.why);
     reply.duration = certificate.duration;
-    const auto left = facts["days_left"].number;
-    const auto when =
-        left < 0 ? fmt::format("expired {:.0f} days ago", -left) : fmt::format("{:.0f} days left", left);
-    reply.note = fmt::format("{}; {}; for {}", certificate.trusted ? "trusted" : certificate.why, when,
+    reply.note = fmt::format("{}; {}; for {}", certificate.trusted ? "trusted" : certificate.why,
+                             end ? lifetime_in_words(days) : "no end that can be read",
                              base::join(certificate.names, ", "));
     return reply;
   }
