@@ -1,6 +1,7 @@
 #include "staithe/watch/alerts.hpp"
 
 #include "incident_json.hpp"
+#include "kept.hpp"
 
 #include "staithe/base/text.hpp"
 
@@ -18,8 +19,6 @@ using Policies = std::map<std::string, const checks::Suite*>;
 constexpr std::size_t most_details = 10, most_blocked = 50;
 /// Of what strangers wrote: who wants all of it looks at the run.
 constexpr std::size_t longest_text = 1000, shortest_text = 200;
-/// What a note of the store holds with ease.
-constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
 
 bool is_cause(const CheckState& check) {
   return check.blocking && (check.verdict == Verdict::fail || check.verdict == Verdict::error ||

@@ -1,6 +1,7 @@
 #include "staithe/watch/courier.hpp"
 
 #include "incident_json.hpp"
+#include "kept.hpp"
 #include "route.hpp"
 
 #include "staithe/store/records.hpp"
@@ -19,9 +20,6 @@ namespace {
 
 using nlohmann::json;
 using Events = std::vector<Courier::Event>;
-
-/// What notes of the store hold with ease, of all destinations together.
-constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
 
 Courier::Event given_up(const Message& message, const std::string& name, std::string why) {
   return {Courier::Event::Kind::given_up, name, message.incident.id, std::string(name_of(message.kind)),

@@ -1,19 +1,12 @@
 #include "incident_json.hpp"
 
+#include "kept.hpp"
+
 namespace staithe::watch {
 namespace {
 
 using nlohmann::json;
 using Kind = Incident::Kind;
-
-Severity severity_of(const std::string& word) {
-  if (word == "critical") return Severity::critical;
-  return word == "minor" ? Severity::minor : Severity::major;
-}
-
-Time time_of(const json& record, const char* key) {
-  return Time{std::chrono::milliseconds(record.value(key, std::int64_t{0}))};
-}
 
 }  // namespace
 
@@ -47,7 +40,7 @@ Incident incident_of(const json& record) {
   one.environment = record.value("environment", "");
   one.owner = record.value("owner", "");
   one.runbook = record.value("runbook", "");
-  one.severity = severity_of(record.value("severity", "major"));
+  one.severity = severity_of(record);
   one.culprit = record.value("culprit", "");
   one.reason = record.value("reason", "");
   one.release = record.value("release", "");

@@ -11,7 +11,6 @@ namespace staithe::watch {
 namespace {
 
 using nlohmann::json;
-using Kind = Message::Kind;
 
 constexpr std::size_t longest_summary = 1000;  // PagerDuty takes 1024
 
@@ -20,12 +19,12 @@ std::string headline(const Message& message, const std::string& project) {
   const auto& one = message.incident;
   std::string where = project.empty() ? "" : project + " ";
   where += one.environment.empty() ? one.suite : one.environment + "/" + one.suite;
-  if (message.kind == Kind::recovered)
+  if (message.kind == Message::Kind::recovered)
     return fmt::format("{} has recovered after {}", where, base::elapsed_text(message.time - one.since));
   const auto state = one.kind == Incident::Kind::failing    ? "fails"
                      : one.kind == Incident::Kind::degraded ? "is degraded"
                                                             : "is not being checked";
-  const auto still = message.kind == Kind::reminder ? "still " : "";
+  const auto still = message.kind == Message::Kind::reminder ? "still " : "";
   const auto what = one.culprit.empty() ? one.reason : one.culprit + ": " + one.reason;
   return fmt::format("{} {}{}: {}", where, still, state, what);
 }
@@ -62,7 +61,7 @@ std::string dumped(const json& record) {
 std::string text_of(const Message& message, const std::string& project) {
   const auto& one = message.incident;
   std::string text = headline(message, project);
-  if (message.kind == Kind::recovered) return text;
+  if (message.kind == Message::Kind::recovered) return text;
   // One alone is what the headline says.
   if (one.details.size() > 1)
     for (const auto& detail : one.details) text += "\n  " + detail;
@@ -76,7 +75,7 @@ std::string text_of(const Message& message, const std::string& project) {
 }
 
 std::string slack_body(const Message& message, const std::string& project) {
-  const auto* sign = message.kind == Kind::recovered ? ":white_check_mark: " : ":rotating_light: ";
+  const auto* sign = message.kind == Message::Kind::recovered ? ":white_check_mark: " : ":rotating_light: ";
   return dumped({{"text", sign + for_slack(base::printable(text_of(message, project)))}});
 }
 
@@ -84,7 +83,7 @@ std::string pagerduty_body(const Message& message, const std::string& project,
                            const std::string& routing_key) {
   const auto& one = message.incident;
   json event{{"routing_key", routing_key}, {"dedup_key", one.id}, {"client", "staithe"}};
-  if (message.kind == Kind::recovered) {
+  if (message.kind == Message::Kind::recovered) {
     event["event_action"] = "resolve";
     return dumped(event);
   }

@@ -12,7 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds between_looks{1};
+constexpr std::chrono::seconds between_wakings{1};
 constexpr std::chrono::seconds before_another_try{5};
 constexpr std::chrono::seconds at_the_end{10};
 
@@ -73,7 +73,7 @@ void Scribe::work() {
     const auto may = [&] {
       return (changed_ || !backlog_.empty()) && (ending_ || Clock::now() >= not_before);
     };
-    woken_.wait_for(lock, between_looks, [&] { return ending_ || may(); });
+    woken_.wait_for(lock, between_wakings, [&] { return ending_ || may(); });
     if (ending_) give_up_at = std::min(give_up_at, Clock::now() + at_the_end);
     const bool last = ending_;
     Load load;

@@ -1,5 +1,7 @@
 #include "staithe/watch/state.hpp"
 
+#include "kept.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -14,8 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t longest_reason = 1000, longest_title = 500;
-/// What a note of the store holds with ease, of the checks of one suite.
-constexpr std::size_t most_kept = std::size_t{3} * 1024 * 1024;
 
 std::optional<double> certificate_end(const verify::CheckResult& one) {
   for (const auto& judged : one.judged) {
@@ -191,20 +191,12 @@ std::string to_json(const SuiteState& state) {
 
 namespace {
 
-Time time_of(const json& record, const char* key) {
-  return Time{std::chrono::milliseconds(record.value(key, std::int64_t{0}))};
-}
-
-Severity severity_of(const std::string& text) {
-  return text == "critical" ? Severity::critical : text == "minor" ? Severity::minor : Severity::major;
-}
-
 CheckState check_from(const json& record) {
   CheckState one;
   one.key = record.at("key").get<std::string>();
   one.name = record.value("name", one.key);
   one.part = record.value("part", "steps");
-  one.severity = severity_of(record.value("severity", "major"));
+  one.severity = severity_of(record);
   checks::parse_verdict(record.value("verdict", ""), one.verdict);
   one.blocking = record.value("blocking", false);
   one.quarantined = record.value("quarantined", false);

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 using Names = std::vector<std::string>;
 
 constexpr std::chrono::milliseconds longest_sleep{250};
-constexpr std::chrono::seconds between_looks{1};
+constexpr std::chrono::seconds between_readings{1};
 
 Names names_of(const checks::SuitePlan& plan, const std::vector<std::size_t>& indices) {
   Names names;
@@ -108,7 +108,7 @@ class Watcher::Loop {
       if (settings_.service != nullptr) settings_.service->alive();
       read_again();
       if (Clock::now() >= next_look) {
-        next_look = Clock::now() + between_looks;
+        next_look = Clock::now() + between_readings;
         look();
       }
       lock.lock();

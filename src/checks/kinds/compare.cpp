@@ -5,8 +5,8 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 7> subjects{"missing", "different", "extra", "left",
-                                                   "right",   "lag",       "time"};
+constexpr std::array<std::string_view, 7> compare_subjects{"missing", "different", "extra", "left",
+                                                           "right",   "lag",       "time"};
 
 std::optional<SqlRequest> side(Fields& fields, yaml::Mapping& map, const char* which) {
   auto inner = map.mapping(which, yaml::Need::required);
@@ -18,7 +18,7 @@ std::optional<SqlRequest> side(Fields& fields, yaml::Mapping& map, const char* w
   return request;
 }
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_compare(Fields& fields, const yaml::Reader& value) {
   yaml::Mapping map(value);
   CompareRequest request;
   auto left = side(fields, map, "left");
@@ -49,8 +49,8 @@ key                 the column that tells rows apart
 ignore_newer_than   how far the right side may lag, besides its timeout; nothing unless said
 Expectations: missing (on the right), different, extra (on the right only), left and right (rows), lag (how long
 it took until nothing was missing or different), time.)",
-    subjects,
+    compare_subjects,
     "missing",
-    parse};
+    parse_compare};
 
 }  // namespace staithe::checks

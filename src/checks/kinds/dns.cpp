@@ -5,9 +5,9 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 3> subjects{"addresses", "resolves", "time"};
+constexpr std::array<std::string_view, 3> dns_subjects{"addresses", "resolves", "time"};
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_dns(Fields& fields, const yaml::Reader& value) {
   const auto name = fields.text(value);
   if (!name) return std::nullopt;
   return DnsRequest{*name};
@@ -20,8 +20,8 @@ const Kind dns_kind{"dns",
                     "dns: api.example.com\nexpect: {addresses: count at least 2}",
                     R"(Asks this machine's resolver, as any program here would.
 Expectations: resolves, addresses (a list), time.)",
-                    subjects,
+                    dns_subjects,
                     "resolves",
-                    parse};
+                    parse_dns};
 
 }  // namespace staithe::checks

@@ -5,10 +5,10 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 9> subjects{"up",     "draining", "maint",     "down", "servers",
-                                                   "queued", "sessions", "balancers", "time"};
+constexpr std::array<std::string_view, 9> haproxy_subjects{
+    "up", "draining", "maint", "down", "servers", "queued", "sessions", "balancers", "time"};
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_haproxy(Fields& fields, const yaml::Reader& value) {
   const auto backend = fields.plain(value);
   if (!backend) return std::nullopt;
   HaproxyRequest request{*backend, {}};
@@ -28,8 +28,8 @@ counts.
 balancers       only these
 Expectations: up (servers that get visitors), draining, maint, down, servers, queued, sessions (of all balancers
 together), balancers (that were asked), time.)",
-    subjects,
+    haproxy_subjects,
     "up",
-    parse};
+    parse_haproxy};
 
 }  // namespace staithe::checks

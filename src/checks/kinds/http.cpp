@@ -7,9 +7,9 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 15> subjects{"status",    "time",    "size",  "http", "header.",
-                                                    "json",      "json.",   "json ", "xml ", "body",
-                                                    "redirects", "success", "p50",   "p95",  "p99"};
+constexpr std::array<std::string_view, 15> http_subjects{"status",    "time",    "size",  "http", "header.",
+                                                         "json",      "json.",   "json ", "xml ", "body",
+                                                         "redirects", "success", "p50",   "p95",  "p99"};
 constexpr std::string_view manual =
     R"(An HTTP request to a URL, or to a path below the suite's target.
 
@@ -24,7 +24,7 @@ Expectations: status, time, size, http (the version), header.NAME, json.PATH, "j
 body, redirects; with sample also success, p50, p95 and p99.)";
 
 template <const char* method>
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_http(Fields& fields, const yaml::Reader& value) {
   return read_http(fields, value, method);
 }
 constexpr char get[] = "GET", post[] = "POST", put[] = "PUT", patch[] = "PATCH", erase[] = "DELETE",
@@ -32,22 +32,25 @@ constexpr char get[] = "GET", post[] = "POST", put[] = "PUT", patch[] = "PATCH",
 
 }  // namespace
 
-const Kind get_kind{"get", "GET a URL", "get: /health\nexpect: 200", manual, subjects, "status", parse<get>};
+const Kind get_kind{"get",    "GET a URL",    "get: /health\nexpect: 200", manual, http_subjects,
+                    "status", parse_http<get>};
 const Kind post_kind{"post",
                      "POST to a URL",
                      "post: /cards\njson: {number: \"4111\"}\nexpect: {status: 201, json.id: matches ^CC}",
                      "As get.",
-                     subjects,
+                     http_subjects,
                      "status",
-                     parse<post>};
-const Kind put_kind{"put",    "PUT to a URL", "put: /cards/1\nbody: hello\nexpect: 2xx", "As get.", subjects,
-                    "status", parse<put>};
-const Kind patch_kind{"patch",     "PATCH a URL", "patch: /cards/1\njson: {state: closed}\nexpect: 200",
-                      "As get.",   subjects,      "status",
-                      parse<patch>};
-const Kind delete_kind{"delete", "DELETE a URL", "delete: /cards/1\nexpect: [200, 204]", "As get.", subjects,
-                       "status", parse<erase>};
-const Kind head_kind{"head",   "HEAD of a URL", "head: /logo.png\nexpect: 200", "As get.", subjects,
-                     "status", parse<head>};
+                     parse_http<post>};
+const Kind put_kind{"put",          "PUT to a URL", "put: /cards/1\nbody: hello\nexpect: 2xx",
+                    "As get.",      http_subjects,  "status",
+                    parse_http<put>};
+const Kind patch_kind{"patch",          "PATCH a URL", "patch: /cards/1\njson: {state: closed}\nexpect: 200",
+                      "As get.",        http_subjects, "status",
+                      parse_http<patch>};
+const Kind delete_kind{"delete",         "DELETE a URL", "delete: /cards/1\nexpect: [200, 204]",
+                       "As get.",        http_subjects,  "status",
+                       parse_http<erase>};
+const Kind head_kind{"head",   "HEAD of a URL", "head: /logo.png\nexpect: 200", "As get.", http_subjects,
+                     "status", parse_http<head>};
 
 }  // namespace staithe::checks

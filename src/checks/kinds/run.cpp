@@ -6,8 +6,8 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 8> subjects{"exit", "out",   "err",   "time",
-                                                   "json", "json.", "json ", "signal"};
+constexpr std::array<std::string_view, 8> run_subjects{"exit", "out",   "err",   "time",
+                                                       "json", "json.", "json ", "signal"};
 
 bool is_variable(std::string_view name) {
   return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
@@ -16,7 +16,7 @@ bool is_variable(std::string_view name) {
          });
 }
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_run(Fields& fields, const yaml::Reader& value) {
   RunRequest request;
   const auto command = fields.shell(value);
   request.host = fields.host();
@@ -45,8 +45,8 @@ suite cleans up.
 on              the host
 env             environment variables: the place for saved values and secrets
 Expectations: exit, signal, out, err, time, and json.PATH of what it printed.)",
-    subjects,
+    run_subjects,
     "exit",
-    parse};
+    parse_run};
 
 }  // namespace staithe::checks

@@ -5,9 +5,9 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 5> subjects{"rows", "row.", "column.", "columns", "time"};
+constexpr std::array<std::string_view, 5> sql_subjects{"rows", "row.", "column.", "columns", "time"};
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_sql(Fields& fields, const yaml::Reader& value) {
   auto request = read_sql(fields, fields.map(), value);
   if (!request) return std::nullopt;
   return Request(std::move(*request));
@@ -50,8 +50,8 @@ with the check's timeout for the statement.
 query           one statement, with $1, $2, ... for its arguments
 args            their values
 Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's), columns, time.)",
-    subjects,
+    sql_subjects,
     "rows",
-    parse};
+    parse_sql};
 
 }  // namespace staithe::checks

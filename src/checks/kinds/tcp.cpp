@@ -5,9 +5,9 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 3> subjects{"connected", "time", "address"};
+constexpr std::array<std::string_view, 3> tcp_subjects{"connected", "time", "address"};
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_tcp(Fields& fields, const yaml::Reader& value) {
   const auto text = fields.plain(value);
   if (!text) return std::nullopt;
   const auto address = split_address(*text);
@@ -25,8 +25,8 @@ const Kind tcp_kind{
     "connect by TCP",
     "tcp: db1.example.com:5432\nexpect: {connected: true}",
     "Connects to HOST:PORT, trying all addresses, and hangs up.\nExpectations: connected, time, address.",
-    subjects,
+    tcp_subjects,
     "connected",
-    parse};
+    parse_tcp};
 
 }  // namespace staithe::checks

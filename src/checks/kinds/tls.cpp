@@ -7,11 +7,11 @@
 namespace staithe::checks {
 namespace {
 
-constexpr std::array<std::string_view, 10> subjects{"trusted",    "names",   "days_left", "not_after",
-                                                    "not_before", "subject", "issuer",    "time",
-                                                    "why",        "address"};
+constexpr std::array<std::string_view, 10> tls_subjects{"trusted",    "names",   "days_left", "not_after",
+                                                        "not_before", "subject", "issuer",    "time",
+                                                        "why",        "address"};
 
-std::optional<Request> parse(Fields& fields, const yaml::Reader& value) {
+std::optional<Request> parse_tls(Fields& fields, const yaml::Reader& value) {
   TlsRequest request;
   const auto text = fields.plain(value);
   if (!text) return std::nullopt;
@@ -47,8 +47,8 @@ connect_to      HOST:PORT to connect to instead
 ca              a PEM file instead of the system's certificates
 Expectations: trusted (chain, dates and name, wildcards included), why (in words, when it is not), names,
 days_left, not_after, not_before, subject, issuer, address, time.)",
-    subjects,
+    tls_subjects,
     "trusted",
-    parse};
+    parse_tls};
 
 }  // namespace staithe::checks

@@ -3,7 +3,7 @@
 namespace staithe::checks {
 namespace {
 
-std::optional<Request> parse(Fields& /*fields*/, const yaml::Reader& value) {
+std::optional<Request> parse_wait(Fields& /*fields*/, const yaml::Reader& value) {
   const auto duration = value.duration();
   if (!duration) return std::nullopt;
   return PauseRequest{*duration};
@@ -18,6 +18,6 @@ const Kind wait_kind{
     R"(Nothing is asked and nothing can be expected; it has no timeout. To wait for something, give its check 'until' and 'for'.)",
     {},
     "",
-    parse};
+    parse_wait};
 
 }  // namespace staithe::checks

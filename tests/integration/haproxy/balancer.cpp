@@ -37,18 +37,6 @@ bool eventually(const std::function<bool()>& condition) {
   return false;
 }
 
-Directory::Directory() {
-  // A unix socket's path must be short, whatever TMPDIR says.
-  std::string name = "/tmp/staithe-haproxy-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = name;
-}
-
-Directory::~Directory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 Balancer::Balancer(std::string name, std::string proxies) : name_(std::move(name)) {
   configure(proxies);
   socket_ = std::make_unique<Socket>(name_, dial());
@@ -57,14 +45,14 @@ Balancer::Balancer(std::string name, std::string proxies) : name_(std::move(name
 }
 
 std::string Balancer::socket_path(const std::string& level) const {
-  return directory_.path() / (level + ".sock");
+  return directory_ / (level + ".sock");
 }
 std::string Balancer::master_path() const {
-  return directory_.path() / "master.sock";
+  return directory_ / "master.sock";
 }
 
 void Balancer::configure(const std::string& proxies) {
-  std::ofstream file(directory_.path() / "haproxy.cfg");
+  std::ofstream file(directory_ / "haproxy.cfg");
   file << "global\n  nbthread 1\n  maxconn 500\n  hard-stop-after 60s\n";
   for (const auto* level : {"admin", "operator", "user"})
     file << "  stats socket " << socket_path(level) << " level " << level << " mode 600\n";
@@ -75,9 +63,9 @@ void Balancer::configure(const std::string& proxies) {
 }
 
 void Balancer::start() {
-  const std::string config = directory_.path() / "haproxy.cfg";
+  const std::string config = directory_ / "haproxy.cfg";
   const std::string master = master_path();
-  std::string log = directory_.path() / "log";
+  std::string log = directory_ / "log";
   std::array<const char*, 7> arguments{"haproxy", "-W", "-S", master.c_str(), "-f", config.c_str(), nullptr};
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);

@@ -1,4 +1,6 @@
 #pragma once
+#include "support/directory.hpp"
+
 #include "staithe/haproxy/socket.hpp"
 
 #include <sys/types.h>
@@ -10,18 +12,7 @@
 
 namespace staithe::haproxy::test {
 
-/// A directory of its own, removed with everything in it.
-class Directory {
- public:
-  Directory();
-  ~Directory();
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using staithe::test::Directory;
 
 /// A real haproxy in master-worker mode with its own configuration and sockets.
 class Balancer {

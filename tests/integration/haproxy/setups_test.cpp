@@ -194,7 +194,7 @@ TEST_CASE("somebody else's hand, on a real balancer") {
 
 TEST_CASE("nobody there, nobody speaking, somebody else speaking") {
   Directory directory;
-  const auto path = (directory.path() / "none.sock").string();
+  const auto path = directory / "none.sock";
   Socket absent("lb1", dial_unix(path));
   failure(ErrorCode::connect, [&] { absent.info(within(2'000)); });
   Socket too_long("lb1", dial_unix(std::string(200, 'x')));

@@ -24,17 +24,6 @@ namespace staithe::ssh::test {
 
 namespace fs = std::filesystem;
 
-Directory::Directory() {
-  std::string name = (fs::temp_directory_path() / "staithe-ssh-XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-Directory::~Directory() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 Process::Process(const std::vector<std::string>& arguments) {
   std::vector<std::string> copies = arguments;
   std::vector<char*> pointers;

@@ -1,4 +1,6 @@
 #pragma once
+#include "support/directory.hpp"
+
 #include "staithe/base/cancel.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/ssh/engine.hpp"
@@ -12,19 +14,7 @@
 
 namespace staithe::ssh::test {
 
-/// A directory of its own under TMPDIR, removed at the end.
-class Directory {
- public:
-  Directory();
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory();
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using staithe::test::Directory;
 
 /// A child process in its own group, killed at the end.
 class Process {

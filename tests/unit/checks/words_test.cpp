@@ -27,8 +27,8 @@ std::string says(const std::string& subject, const std::string& phrase, const st
   return judged.outcome == Judged::Outcome::held ? "held" : "differs";
 }
 
-std::string json(const std::string& phrase, const std::string& value,
-                 Matcher::Form form = Matcher::Form::plain) {
+std::string in_json(const std::string& phrase, const std::string& value,
+                    Matcher::Form form = Matcher::Form::plain) {
   return says("json.v", phrase, "{\"v\":" + value + "}", form);
 }
 
@@ -40,21 +40,21 @@ TEST_CASE("words: a value is shown on one line, and not past 200 bytes") {
 }
 
 TEST_CASE("words: exact values, and what quotes mean") {
-  CHECK(json("201", "201") == "held");
-  CHECK(json("201", "201.0") == "held");
-  CHECK(json("201", "\"201\"") == "differs");
-  CHECK(json("201", "\"201\"", Matcher::Form::quoted) == "held");
-  CHECK(json("201", "201", Matcher::Form::quoted) == "differs");
-  CHECK(json("201", "\"201\"", Matcher::Form::substituted) == "held");
-  CHECK(json("true", "true") == "held");
-  CHECK(json("true", "\"true\"") == "differs");
-  CHECK(json("null", "null") == "held");
-  CHECK(json("null", "0") == "differs");
-  CHECK(json("issued", "\"issued\"") == "held");
-  CHECK(json("at least 5", "\"at least 5\"", Matcher::Form::quoted) == "held");
+  CHECK(in_json("201", "201") == "held");
+  CHECK(in_json("201", "201.0") == "held");
+  CHECK(in_json("201", "\"201\"") == "differs");
+  CHECK(in_json("201", "\"201\"", Matcher::Form::quoted) == "held");
+  CHECK(in_json("201", "201", Matcher::Form::quoted) == "differs");
+  CHECK(in_json("201", "\"201\"", Matcher::Form::substituted) == "held");
+  CHECK(in_json("true", "true") == "held");
+  CHECK(in_json("true", "\"true\"") == "differs");
+  CHECK(in_json("null", "null") == "held");
+  CHECK(in_json("null", "0") == "differs");
+  CHECK(in_json("issued", "\"issued\"") == "held");
+  CHECK(in_json("at least 5", "\"at least 5\"", Matcher::Form::quoted) == "held");
   CHECK(says("header.length", "12", "") == "held");
-  CHECK(json("9007199254740993", "9007199254740993") == "held");
-  CHECK(json("[1, 2]", "[1,2]") == "held");
+  CHECK(in_json("9007199254740993", "9007199254740993") == "held");
+  CHECK(in_json("[1, 2]", "[1,2]") == "held");
 }
 
 TEST_CASE("words: comparisons have units, and do not guess them") {
@@ -69,45 +69,45 @@ TEST_CASE("words: comparisons have units, and do not guess them") {
   CHECK(says("size", "5kB to 2MB", "") == "held");
   CHECK(says("size", "at most 5KiB", "") == "differs");
   CHECK_THAT(says("size", "at most 5s", ""), ContainsSubstring("unjudged"));
-  CHECK(json("at least 19 of 20", "19") == "held");
-  CHECK(json("at least 3", "\"3.5\"") == "held");
-  CHECK(json("at least 3", "\"many\"") == "differs");
+  CHECK(in_json("at least 19 of 20", "19") == "held");
+  CHECK(in_json("at least 3", "\"3.5\"") == "held");
+  CHECK(in_json("at least 3", "\"many\"") == "differs");
 }
 
 TEST_CASE("words: the wider of two tolerances") {
-  CHECK(json("2.90 within 0.01 or 1%", "2.92") == "held");
-  CHECK(json("2.90 within 0.01 or 1%", "2.93") == "differs");
-  CHECK(json("144.00 within 0.005", "144.005") == "held");
-  CHECK(json("144.00 within 0.005", "144.0051") == "differs");
-  CHECK(json("-144.00 within 0.005", "-144") == "held");
-  CHECK(json("2 within 1 or 1%", "3") == "held");
-  CHECK(json("3800 within 1 or 1%", "3838") == "held");
-  CHECK(json("3800 within 1 or 1%", "3839") == "differs");
-  CHECK(json("100 within 5%", "105") == "held");
-  CHECK_THAT(json("2 within some", "2"), ContainsSubstring("refused"));
+  CHECK(in_json("2.90 within 0.01 or 1%", "2.92") == "held");
+  CHECK(in_json("2.90 within 0.01 or 1%", "2.93") == "differs");
+  CHECK(in_json("144.00 within 0.005", "144.005") == "held");
+  CHECK(in_json("144.00 within 0.005", "144.0051") == "differs");
+  CHECK(in_json("-144.00 within 0.005", "-144") == "held");
+  CHECK(in_json("2 within 1 or 1%", "3") == "held");
+  CHECK(in_json("3800 within 1 or 1%", "3838") == "held");
+  CHECK(in_json("3800 within 1 or 1%", "3839") == "differs");
+  CHECK(in_json("100 within 5%", "105") == "held");
+  CHECK_THAT(in_json("2 within some", "2"), ContainsSubstring("refused"));
 }
 
 TEST_CASE("words: text, lists, dates") {
-  CHECK(json("matches ^/cards/CC", "\"/cards/CC1\"") == "held");
-  CHECK(json("not matches ^/cards/CC", "\"/cards/BB\"") == "held");
-  CHECK_THAT(json("matches (", "\"x\""), ContainsSubstring("refused"));
-  CHECK(json("contains ell", "\"hello\"") == "held");
-  CHECK(json("contains b", R"(["a","b"])") == "held");
-  CHECK(json("contains c", R"(["a","b"])") == "differs");
+  CHECK(in_json("matches ^/cards/CC", "\"/cards/CC1\"") == "held");
+  CHECK(in_json("not matches ^/cards/CC", "\"/cards/BB\"") == "held");
+  CHECK_THAT(in_json("matches (", "\"x\""), ContainsSubstring("refused"));
+  CHECK(in_json("contains ell", "\"hello\"") == "held");
+  CHECK(in_json("contains b", R"(["a","b"])") == "held");
+  CHECK(in_json("contains c", R"(["a","b"])") == "differs");
   CHECK(says("names", "contains example.com", "") == "held");
   CHECK(says("names", "contains other.com", "") == "differs");
-  CHECK(json("count at most 2", "[1,2]") == "held");
-  CHECK(json("count 3", "[1,2]") == "differs");
-  CHECK(json("empty", "[]") == "held");
-  CHECK(json("not empty", "[0]") == "held");
-  CHECK(json("exists", "null") == "held");
+  CHECK(in_json("count at most 2", "[1,2]") == "held");
+  CHECK(in_json("count 3", "[1,2]") == "differs");
+  CHECK(in_json("empty", "[]") == "held");
+  CHECK(in_json("not empty", "[0]") == "held");
+  CHECK(in_json("exists", "null") == "held");
   CHECK(says("json.w", "absent", "{}") == "held");
   CHECK(says("json.w", "exists", "{}") == "differs");
-  CHECK(json("date 25d to 35d from now", "\"2026-12-21\"") == "held");
-  CHECK(json("date 25d to 35d from now", "\"2027-12-21\"") == "differs");
-  CHECK(json("date within 5m of now", "\"2026-11-21T13:00:01+01:00\"") == "held");
-  CHECK(json("date 1h to 2h ago", "\"Sat, 21 Nov 2026 10:30:00 GMT\"") == "held");
-  CHECK(json("date 1h to 2h ago", "\"yesterday\"") == "differs");
+  CHECK(in_json("date 25d to 35d from now", "\"2026-12-21\"") == "held");
+  CHECK(in_json("date 25d to 35d from now", "\"2027-12-21\"") == "differs");
+  CHECK(in_json("date within 5m of now", "\"2026-11-21T13:00:01+01:00\"") == "held");
+  CHECK(in_json("date 1h to 2h ago", "\"Sat, 21 Nov 2026 10:30:00 GMT\"") == "held");
+  CHECK(in_json("date 1h to 2h ago", "\"yesterday\"") == "differs");
 }
 
 TEST_CASE("words: every value that a path finds, and lists that are not there") {
@@ -126,7 +126,7 @@ TEST_CASE("words: operators and half phrases are refused with help") {
   for (const char* phrase :
        {"> 5", ">= 5", "!x", "at least", "at least lots", "count many", "date soon", "under review"}) {
     CAPTURE(phrase);
-    const auto said = json(phrase, "5");
+    const auto said = in_json(phrase, "5");
     const bool plain = std::string(phrase) == "at least";
     if (!plain) CHECK_THAT(said, ContainsSubstring("refused"));
   }
@@ -139,5 +139,5 @@ TEST_CASE("words: a body that is not what was promised fails, and a pattern with
   CHECK(says("json.v", "absent", "<html>") == "differs");
   CHECK(says("xml //a", "1", "{}") == "differs");
   const std::string evil = "\"" + std::string(40, 'a') + "\"";
-  CHECK_THAT(json("matches ^(a+)+[bc]$", evil), ContainsSubstring("too expensive"));
+  CHECK_THAT(in_json("matches ^(a+)+[bc]$", evil), ContainsSubstring("too expensive"));
 }

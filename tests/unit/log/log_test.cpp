@@ -1,6 +1,7 @@
 #include "staithe/log/log.hpp"
 
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -22,19 +23,15 @@ namespace {
 /// A fresh file; the log is closed and the filter gone at the end.
 class LogFile {
  public:
-  LogFile() {
-    REQUIRE(::mkdtemp(directory_.data()) != nullptr);
-    file_ = directory_ + "/run.log";
-  }
+  LogFile() = default;
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
   ~LogFile() {
     diary::close();
     diary::set_filter(nullptr);
-    std::filesystem::remove_all(directory_);
   }
   const std::string& path() const { return file_; }
-  const std::string& directory() const { return directory_; }
+  const std::string& directory() const { return directory_.path(); }
   std::vector<std::string> lines() const {
     std::ifstream stream(file_);
     std::vector<std::string> all;
@@ -43,8 +40,8 @@ class LogFile {
   }
 
  private:
-  std::string directory_ = "/tmp/staithe-log-XXXXXX";
-  std::string file_;
+  staithe::test::Directory directory_;
+  std::string file_ = directory_ / "run.log";
 };
 
 }  // namespace

@@ -8,7 +8,7 @@ using namespace staithe;
 
 namespace {
 
-const char* const text = R"(staithe: 1
+const char* const four_hosts = R"(staithe: 1
 project: x
 environments:
   e:
@@ -29,7 +29,7 @@ struct Result {
 
 Result select(const std::string& expression) {
   diag::Diagnostics diagnostics;
-  const auto project = playbook::load_project("staithe.yml", text, diagnostics);
+  const auto project = playbook::load_project("staithe.yml", four_hosts, diagnostics);
   REQUIRE(project);
   REQUIRE(diagnostics.empty());
   Result result;

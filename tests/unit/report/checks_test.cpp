@@ -1,6 +1,7 @@
 #include "staithe/report/checks.hpp"
 
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
@@ -30,29 +31,6 @@ class Fixed final : public verify::Probes {
 
  private:
   std::function<checks::Reply(const std::string&)> answer_;
-};
-
-class Directory {
- public:
-  Directory() {
-    char name[] = "/tmp/staithe-report-XXXXXX";
-    if (::mkdtemp(name) == nullptr) throw std::bad_alloc();
-    path_ = name;
-  }
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  std::string text(const std::string& name) const {
-    std::ifstream file(this->file(name), std::ios::binary);
-    std::ostringstream all;
-    all << file.rdbuf();
-    return all.str();
-  }
-
- private:
-  std::string path_;
 };
 
 struct ToFile {
@@ -95,18 +73,18 @@ std::map<std::string, std::string> reports(verify::Probes& probes, const base::R
   auto suite = checks::load_suite("checks/smoke.yml", suite_text, {}, diagnostics);
   REQUIRE(suite);
   const checks::SuitePlan plan{"4f1c2aa", "production", {*suite}};
-  const Directory directory;
-  ToFile text(directory.file("text")), loud(directory.file("loud")), records(directory.file("jsonl")),
-      github(directory.file("github"));
+  const test::Directory directory;
+  ToFile text(directory / "text"), loud(directory / "loud"), records(directory / "jsonl"),
+      github(directory / "github");
   const std::vector<std::unique_ptr<verify::Listener>> made = [&] {
     std::vector<std::unique_ptr<verify::Listener>> all;
     all.push_back(report::make_check_text(text.output, {}));
     all.push_back(report::make_check_text(loud.output, {1, report::Color::on}));
     all.push_back(report::make_check_jsonl(records.output, "1.0"));
-    all.push_back(report::make_check_github(github.output, directory.file("summary")));
-    all.push_back(report::make_check_file(report::CheckFile::junit, directory.file("junit")));
-    all.push_back(report::make_check_file(report::CheckFile::tap, directory.file("tap")));
-    all.push_back(report::make_check_file(report::CheckFile::html, directory.file("html")));
+    all.push_back(report::make_check_github(github.output, directory / "summary"));
+    all.push_back(report::make_check_file(report::CheckFile::junit, directory / "junit"));
+    all.push_back(report::make_check_file(report::CheckFile::tap, directory / "tap"));
+    all.push_back(report::make_check_file(report::CheckFile::html, directory / "html"));
     return all;
   }();
   std::vector<verify::Listener*> listeners;
@@ -182,8 +160,8 @@ TEST_CASE("check reports: each tells what happened in its own way") {
 }
 
 TEST_CASE("check reports: runs beside each other in one log keep their own names") {
-  const Directory directory;
-  ToFile log(directory.file("log"));
+  const test::Directory directory;
+  ToFile log(directory / "log");
   const auto one = report::make_check_jsonl(log.output, "1.0");
   const auto other = report::make_check_jsonl(log.output, "1.0", {false, false});
   verify::RunResult first, second;

@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include "recording.hpp"
+#include "support/directory.hpp"
 #include "xml.hpp"
 
 #include "staithe/base/error.hpp"
@@ -17,43 +18,14 @@ using namespace staithe::test;
 
 namespace {
 
-class Directory {
- public:
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "staithe-junit-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-std::string read(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 std::string junit_of(const Recording& run) {
   const Directory directory;
-  const auto path = directory.file("report.xml");
+  const auto path = directory / "report.xml";
   const auto sink = report::make_junit(path);
   run.play(*sink);
   CHECK(sink->problem().empty());
-  CHECK(directory.entries() == 1);
-  return read(path);
+  CHECK(std::distance(std::filesystem::directory_iterator(directory.path()), {}) == 1);
+  return directory.text("report.xml");
 }
 
 }  // namespace
@@ -125,15 +97,16 @@ TEST_CASE("junit: hostile bytes leave well-formed XML") {
 
 TEST_CASE("junit: while the run lasts, and when it was killed, the file is not green") {
   const Directory directory;
-  const auto path = directory.file("report.xml");
+  const auto path = directory / "report.xml";
   const auto sink = report::make_junit(path);
-  CHECK_THAT(read(path), ContainsSubstring("<error message=\"the run had not ended"));
+  CHECK_THAT(directory.text("report.xml"), ContainsSubstring("<error message=\"the run had not ended"));
   Recording run;
   run.send(deploy_started());
   run.send(ActionStarted{"web1", "roll/web1/1", "ssh", "run", "sleep 60", 1, 1, seconds(60)});
   for (const auto& event : run.events()) sink->on_event(event);
   sink->on_tick(std::chrono::steady_clock::now() + seconds(6));
-  CHECK_THAT(read(path), ContainsSubstring("type=\"unfinished\">under way: web1 run: sleep 60"));
+  CHECK_THAT(directory.text("report.xml"),
+             ContainsSubstring("type=\"unfinished\">under way: web1 run: sleep 60"));
 }
 
 TEST_CASE("junit: a file that cannot be written is refused before the run, or told after it") {
@@ -141,7 +114,7 @@ TEST_CASE("junit: a file that cannot be written is refused before the run, or to
   std::unique_ptr<report::Sink> sink;
   {
     const Directory directory;
-    sink = report::make_junit(directory.file("report.xml"));
+    sink = report::make_junit(directory / "report.xml");
   }
   success().play(*sink);
   CHECK_THAT(sink->problem(), ContainsSubstring("No such file"));
@@ -149,22 +122,22 @@ TEST_CASE("junit: a file that cannot be written is refused before the run, or to
 
 TEST_CASE("junit: a link is followed, another's temporary file is not") {
   const Directory directory;
-  std::ofstream(directory.file("real.xml")) << "old";
-  std::filesystem::create_symlink(directory.file("real.xml"), directory.file("link.xml"));
-  success().play(*report::make_junit(directory.file("link.xml")));
-  CHECK(std::filesystem::is_symlink(directory.file("link.xml")));
-  CHECK(read(directory.file("real.xml")).find("<?xml") == 0);
+  std::ofstream(directory / "real.xml") << "old";
+  std::filesystem::create_symlink(directory / "real.xml", directory / "link.xml");
+  success().play(*report::make_junit(directory / "link.xml"));
+  CHECK(std::filesystem::is_symlink(directory / "link.xml"));
+  CHECK(directory.text("real.xml").find("<?xml") == 0);
 
-  const auto planted = directory.file("r.xml") + "." + std::to_string(::getpid()) + ".tmp";
-  std::ofstream(directory.file("victim")) << "precious";
-  std::filesystem::create_symlink(directory.file("victim"), planted);
-  success().play(*report::make_junit(directory.file("r.xml")));
-  CHECK(read(directory.file("victim")) == "precious");
+  const auto planted = directory / "r.xml" + "." + std::to_string(::getpid()) + ".tmp";
+  std::ofstream(directory / "victim") << "precious";
+  std::filesystem::create_symlink(directory / "victim", planted);
+  success().play(*report::make_junit(directory / "r.xml"));
+  CHECK(directory.text("victim") == "precious");
 }
 
 TEST_CASE("junit: something that is no regular file gets the report once, at the end") {
   const Directory directory;
-  const auto fifo = directory.file("fifo");
+  const auto fifo = directory / "fifo";
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   const auto sink = report::make_junit(fifo);
   const base::UniqueFd reader(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK));

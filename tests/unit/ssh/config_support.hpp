@@ -1,4 +1,6 @@
 #pragma once
+#include "support/directory.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <sys/stat.h>
@@ -16,24 +18,8 @@
 
 namespace config_support {
 
-/// A directory that goes away with the test.
-class TempDirectory {
+class TempDirectory : public staithe::test::Directory {
  public:
-  TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "staithe-ssh-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  ~TempDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
   /// Writes a file that ssh accepts as its configuration, and gives its path.
   std::string write(std::string_view name, std::string_view content) const {
     const std::string path = *this / name;
@@ -42,9 +28,6 @@ class TempDirectory {
     ::chmod(path.c_str(), 0600);
     return path;
   }
-
- private:
-  std::string path_;
 };
 
 inline std::string slurp(const std::string& path) {

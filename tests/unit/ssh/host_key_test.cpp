@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "config_support.hpp"
+#include "key_support.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/ssh/known_hosts.hpp"
@@ -22,15 +23,6 @@ namespace {
 const base::Scope& scope() {
   static const auto value = base::Scope::lasting(std::chrono::seconds(60));
   return value;
-}
-
-ssh::HostKey key(int number) {
-  std::string blob("\0\0\0\x0bssh-ed25519\0\0\0\x20", 19);
-  return {"ssh-ed25519", blob + std::string(32, static_cast<char>(number))};
-}
-
-std::string text_of(const ssh::HostKey& one) {
-  return one.type + " " + base::base64(one.blob);
 }
 
 base::ErrorCode code_of(const std::function<void()>& work) {

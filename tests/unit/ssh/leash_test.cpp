@@ -2,6 +2,7 @@
 
 #include "capture.hpp"
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/sha256.hpp"
@@ -21,16 +22,6 @@ using namespace staithe;
 using namespace staithe::ssh;
 
 namespace {
-
-struct Directory {
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "staithe-leash-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 std::string content(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -64,29 +55,29 @@ base::ErrorCode refused(const Command& command) {
 }  // namespace
 
 TEST_CASE("a leashed script gets its inputs, whatever they hold, in every shell at hand") {
-  const Directory directory;
+  const test::Directory directory;
   Command command;
   command.inputs = {{"A", "it's\n\\n \"x\"\\"}, {"B", "  two  "}};
-  command.script = "printf '%s|%s' \"$A\" \"$B\" > " + directory.path + "/out; exit 7";
+  command.script = "printf '%s|%s' \"$A\" \"$B\" > " + directory / "out" + "; exit 7";
   for (const std::string shell : {"sh", "bash", "dash"}) {
     if (std::system(("command -v " + shell + " >/dev/null").c_str()) != 0) continue;
     CHECK(run_leash(leash(command), encode_inputs(command), shell) == 7);
-    CHECK(content(directory.path + "/out") == "it's\n\\n \"x\"\\|  two  ");
+    CHECK(content(directory / "out") == "it's\n\\n \"x\"\\|  two  ");
   }
 }
 
 TEST_CASE("a script does not run when its inputs or its standard input are cut short") {
-  const Directory directory;
+  const test::Directory directory;
   Command command;
-  command.script = "touch " + directory.path + "/ran";
+  command.script = "touch " + directory / "ran";
   command.inputs = {{"A", "1"}, {"B", "2"}};
   CHECK(run_leash(leash(command), "1\n") == 125);
   command.inputs.clear();
   command.stdin_bytes = "0123456789";
   CHECK(run_leash(leash(command), "01234") == 125);
-  CHECK_FALSE(std::filesystem::exists(directory.path + "/ran"));
+  CHECK_FALSE(std::filesystem::exists(directory / "ran"));
   CHECK(run_leash(leash(command), command.stdin_bytes) == 0);
-  CHECK(std::filesystem::exists(directory.path + "/ran"));
+  CHECK(std::filesystem::exists(directory / "ran"));
 }
 
 TEST_CASE("what cannot be leashed is refused") {
@@ -109,8 +100,8 @@ TEST_CASE("what cannot be leashed is refused") {
 }
 
 TEST_CASE("an upload's script checks the sum and leaves the old file when it is cut short") {
-  const Directory directory;
-  const std::string path = directory.path + "/a 'file'";
+  const test::Directory directory;
+  const std::string path = directory / "a 'file'";
   const std::string text = leash(Upload::of(path, "new bytes", 0640));
   const std::string sum = base::sha256_hex("new bytes") + "\n";
   std::ofstream(path) << "old";
@@ -124,7 +115,7 @@ TEST_CASE("an upload's script checks the sum and leaves the old file when it is 
   using std::filesystem::perms;
   CHECK(std::filesystem::status(path).permissions() ==
         (perms::owner_read | perms::owner_write | perms::group_read));
-  CHECK(std::distance(std::filesystem::directory_iterator(directory.path), {}) == 1);
+  CHECK(std::distance(std::filesystem::directory_iterator(directory.path()), {}) == 1);
 }
 
 TEST_CASE("the head and the tail of a long stream are kept, whatever its pieces") {

@@ -1,6 +1,7 @@
 /// A connection that is lost at the worst moments: every call is repeated by the Store, and must have taken
 /// effect exactly once, whether or not its first attempt did.
 #include "core.hpp"
+#include "support/directory.hpp"
 #include "support/store_contract.hpp"
 
 #include <filesystem>
@@ -63,17 +64,9 @@ class Breaking final : public store::Database {
 class Bench {
  public:
   Bench() {
-    char name[] = "/tmp/staithe-store-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    directory_ = name;
-    const std::string path = (directory_ / "state.db").string();
+    const std::string path = directory_ / "state.db";
     store = std::make_unique<store::Store>(std::make_unique<store::Store::Core>(
         [path, this] { return std::make_unique<Breaking>(path, plan); }, store::Settings{}));
-  }
-  ~Bench() {
-    store.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
   }
 
   /// Runs `work` with the connection breaking at its statement `at`; false when it has fewer statements.
@@ -89,7 +82,7 @@ class Bench {
   std::unique_ptr<store::Store> store;
 
  private:
-  std::filesystem::path directory_;
+  test::Directory directory_;
 };
 
 /// Calls `check(at, after)` for statement 0, 1, 2, ... until it says that there is none, for lost requests

@@ -1,6 +1,7 @@
 /// The contract on SQLite, and what only a file can suffer: no space, no right, damage, other tools.
 #include "database.hpp"
 #include "schema.hpp"
+#include "support/directory.hpp"
 #include "support/store_contract.hpp"
 #include "support/store_process_contract.hpp"
 
@@ -21,22 +22,11 @@ using test::sample_run;
 
 namespace {
 
-class TempDirectory {
- public:
-  TempDirectory() {
-    char name[] = "/tmp/staithe-store-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
-  ~TempDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path path() const { return path_; }
-  std::string file() const { return (path_ / ".staithe" / "state.db").string(); }
+struct TempDirectory {
+  fs::path path() const { return directory.path(); }
+  std::string file() const { return directory / ".staithe/state.db"; }
 
- private:
-  fs::path path_;
+  test::Directory directory;
 };
 
 test::OpenStore opener(const std::string& file) {

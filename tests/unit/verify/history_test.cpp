@@ -1,5 +1,6 @@
 #include "flow.hpp"
 #include "past.hpp"
+#include "support/directory.hpp"
 
 #include <stdlib.h>
 
@@ -13,22 +14,8 @@ namespace {
 
 /// A store in a directory of its own.
 struct Kept {
-  Kept() {
-    std::string pattern = "/tmp/staithe-verify-XXXXXX";
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    directory = pattern;
-    store = store::Store::open_sqlite(directory + "/state.db");
-  }
-  ~Kept() {
-    store.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory, ignored);
-  }
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
-
-  std::string directory;
-  std::unique_ptr<store::Store> store;
+  test::Directory directory;
+  std::unique_ptr<store::Store> store = store::Store::open_sqlite(directory / "state.db");
 };
 
 }  // namespace

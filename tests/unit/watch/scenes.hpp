@@ -1,5 +1,6 @@
 #pragma once
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/store/store.hpp"
@@ -26,24 +27,13 @@ constexpr const char* accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n
 
 /// A store in a directory of its own.
 struct Kept {
-  explicit Kept(const store::Settings& settings = {}) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "staithe-watch-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    directory = pattern;
-    store = open(settings);
-  }
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
-  ~Kept() {
-    store.reset();
-    std::filesystem::remove_all(directory);
-  }
+  explicit Kept(const store::Settings& settings = {}) : store(open(settings)) {}
   std::unique_ptr<store::Store> open(const store::Settings& settings) const {
     return store::Store::open_sqlite(file(), settings);
   }
-  std::string file() const { return (directory / "state.db").string(); }
+  std::string file() const { return directory / "state.db"; }
 
-  std::filesystem::path directory;
+  test::Directory directory;
   std::unique_ptr<store::Store> store;
 };
 

@@ -1,6 +1,7 @@
 #include "locks.hpp"
 
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -12,19 +13,11 @@ namespace {
 
 struct Rig {
   Rig() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "staithe-locks-XXXXXX").string();
-    directory = ::mkdtemp(pattern.data());
-    store = store::Store::open_sqlite(directory + "/state.db");
     settings.run_id = "later";
     settings.in_the_way = [this] { return in_the_way; };
   }
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
-  ~Rig() {
-    store.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory, ignored);
-  }
 
   exec::EffectResult take(world::Locks& locks) {
     const std::map<std::string, std::string> captures;
@@ -33,8 +26,8 @@ struct Rig {
     return locks.take({"production/payments", "deploy"}, performance);
   }
 
-  std::string directory;
-  std::unique_ptr<store::Store> store;
+  test::Directory directory;
+  std::unique_ptr<store::Store> store = store::Store::open_sqlite(directory / "state.db");
   world::Settings settings;
   std::string in_the_way;
 };

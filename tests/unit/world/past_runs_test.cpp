@@ -1,6 +1,8 @@
 #include "staithe/world/past_runs.hpp"
 
+#include "actions.hpp"
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/plan/plan.hpp"
@@ -14,25 +16,13 @@
 #include <filesystem>
 
 using namespace staithe;
+using test::action;
 
 namespace {
 
 /// A history on the disk, with runs as the program writes them.
 class History {
  public:
-  History() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "staithe-past-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-    store_ = store::Store::open_sqlite(directory_ + "/state.db");
-  }
-  History(const History&) = delete;
-  History& operator=(const History&) = delete;
-  ~History() {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-
   store::Store& store() { return *store_; }
 
   /// Runs start a minute apart, in the order in which they are told.
@@ -72,17 +62,10 @@ class History {
   }
 
  private:
-  std::string directory_;
-  std::unique_ptr<store::Store> store_;
+  test::Directory directory_;
+  std::unique_ptr<store::Store> store_ = store::Store::open_sqlite(directory_ / "state.db");
   int minute_ = 0;
 };
-
-plan::Action action(const std::string& id, plan::Effect effect) {
-  plan::Action made;
-  made.id = id;
-  made.effect = std::move(effect);
-  return made;
-}
 
 plan::Plan plan_of(const std::string& kind) {
   plan::Bracket bracket;

@@ -1,21 +1,15 @@
 #include "staithe/world/recovery.hpp"
 
+#include "actions.hpp"
 #include "catch.hpp"
 
 #include <algorithm>
 
 using namespace staithe;
+using test::action;
 using world::Left;
 
 namespace {
-
-plan::Action action(const std::string& id, plan::Effect effect, bool alters = false) {
-  plan::Action made;
-  made.id = id;
-  made.effect = std::move(effect);
-  made.alters_service = alters;
-  return made;
-}
 
 plan::Action remote(const std::string& id, bool alters = false) {
   return action(id, plan::RunRemote{"web1", id, {}, "", {}, false}, alters);

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "support/directory.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/yaml/node.hpp"
@@ -11,16 +12,6 @@
 using namespace staithe;
 
 namespace {
-
-/// A directory of its own that goes with the test.
-struct Directory {
-  Directory() { REQUIRE(::mkdtemp(name.data()) != nullptr); }
-  ~Directory() {
-    ::unlink((name + "/f.yml").c_str());
-    ::rmdir(name.c_str());
-  }
-  std::string name = "/tmp/staithe-yaml-XXXXXX";
-};
 
 base::ErrorCode code_of_loading(const std::string& file) {
   diag::Diagnostics diagnostics;
@@ -36,8 +27,8 @@ base::ErrorCode code_of_loading(const std::string& file) {
 }  // namespace
 
 TEST_CASE("load reads a file and knows its lines") {
-  const Directory directory;
-  const std::string file = directory.name + "/f.yml";
+  const test::Directory directory;
+  const std::string file = directory / "f.yml";
   std::ofstream(file) << "a: 1\nb: 2\n";
   diag::Diagnostics diagnostics;
   const auto root = yaml::load(file, diagnostics);
@@ -48,10 +39,10 @@ TEST_CASE("load reads a file and knows its lines") {
 }
 
 TEST_CASE("load throws for what the environment does, and reports what the user did") {
-  const Directory directory;
-  CHECK(code_of_loading(directory.name + "/none.yml") == base::ErrorCode::not_found);
-  CHECK(code_of_loading(directory.name) == base::ErrorCode::io);
-  const std::string file = directory.name + "/f.yml";
+  const test::Directory directory;
+  CHECK(code_of_loading(directory / "none.yml") == base::ErrorCode::not_found);
+  CHECK(code_of_loading(directory.path()) == base::ErrorCode::io);
+  const std::string file = directory / "f.yml";
   std::ofstream(file) << std::string(3 * yaml::max_file_bytes, ' ');
   diag::Diagnostics diagnostics;
   CHECK_FALSE(yaml::load(file, diagnostics));
