@@ -186,10 +186,13 @@ std::vector<std::string> drop_stale_clones(pg::Session& cluster, const Scope& sc
   for (const auto& clone : list_clones(cluster, scope)) {
     if (!clone.is_left_behind()) continue;
     try {
-      cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(clone.database), scope);
+      drop_database(cluster, clone.database, clone.oid, OpenSessions::refuse, scope);
       dropped.push_back(clone.database);
-    } catch (const pg::StatementError&) {
-      // What is in nobody's way does not keep a rehearsal from being made.
+    } catch (const Error& error) {
+      // What is in nobody's way does not keep a rehearsal from being made, nor does one that got its name.
+      const bool stays =
+          error.code() == ErrorCode::conflict || dynamic_cast<const pg::SqlError*>(&error) != nullptr;
+      if (!stays) throw;
     }
   }
   return dropped;
@@ -214,6 +217,11 @@ Clone::Clone(std::string cluster_url, const std::string& snapshot, const std::st
   }
   made_ = true;
   try {
+    const pg::Value made_now(name);
+    oid_ = number_of(cluster
+                         .query("SELECT oid FROM pg_database WHERE datname = $1", {&made_now, 1},
+                                Scope::lasting(drop_patience))  // also after a stop: by it, it is dropped
+                         .rows.at(0)[0]);
     mark_ = CloneMark{snapshot, run_id, now_seconds(), false};
     write_mark(cluster, name, mark_, scope);
     copy_settings(cluster, snapshot, name, scope);
@@ -230,6 +238,7 @@ Clone::Clone(Clone&& other) noexcept
       url_(std::move(other.url_)),
       mark_(std::move(other.mark_)),
       took_(other.took_),
+      oid_(other.oid_),
       made_(std::exchange(other.made_, false)),
       kept_(other.kept_) {}
 
@@ -250,11 +259,11 @@ void Clone::drop() noexcept {
     const Scope scope = Scope::lasting(drop_patience);
     auto cluster = connect_cluster(cluster_url_, {}, scope);
     allow_writes(cluster, scope);
-    const bool forced = cluster.server_version() >= 130000;
-    cluster.run("DROP DATABASE IF EXISTS " + pg::quoted_name(name_) + (forced ? " WITH (FORCE)" : ""), scope);
+    drop_database(cluster, name_, oid_, OpenSessions::end, scope);
     made_ = false;
   } catch (const std::exception&) {
-    // The cluster is gone or will not; the next rehearsal drops what is stale.
+    // The cluster is gone or will not, and the next rehearsal drops what is stale; or the name is somebody
+    // else's by now.
   }
 }
 

@@ -70,13 +70,13 @@ class Extensions(databases.StageTest):
         self.config()
         self.source.sql("CREATE EXTENSION citext; CREATE EXTENSION pg_stat_statements; CREATE EXTENSION shoptrust;"
                         "INSERT INTO trusted_conf VALUES ('more'); CREATE TABLE people (mail citext PRIMARY KEY); INSERT INTO people VALUES ('A@b')", "shop")
-        untrusted = "only a superuser of the target may make it"
+        untrusted = "may stay behind, and what needs it with it: it takes a superuser"
         self.assertNotIn(untrusted, self.ok("stage", "snapshot", "-n").out)
         self.plain()
         plan = self.ok("stage", "snapshot", "-n").out
         for text in (f"extension pg_stat_statements: {untrusted}", f"extension shopconf: {untrusted}",
-                     "conf.rates: stays behind, as the extension shopconf does",
-                     "public.trusted_conf: is as the extension shoptrust makes it: only a superuser"):
+                     "conf.rates: its rows stay behind, since the extension shopconf may not come",
+                     "public.trusted_conf: is as the extension shoptrust makes it: its rows belong to a superuser, and plain is none"):
             self.assertIn(text, plan)
         for name in ("citext", "shoptrust"):
             self.assertNotIn(f"extension {name}:", plan)
@@ -86,6 +86,19 @@ class Extensions(databases.StageTest):
         self.assertEqual(self.target.sql("SELECT string_agg(extname, ',' ORDER BY extname::text) FROM pg_extension", "staging"), "citext,plpgsql,shoptrust")
         self.assertEqual(self.target.sql("SELECT mail = 'a@B' FROM people", "staging"), "t")
         self.assertEqual(self.contents("trusted_conf"), '("as made")')
+
+    def test_the_owner_makes_them_whoever_connects(self):
+        """A superuser connects, and everything is made as a role that is none."""
+        self.config()
+        self.plain()
+        self.env["TARGET"] = self.target.url("staging")
+        self.project("owner: plain")
+        plan = self.ok("stage", "snapshot", "-n").out
+        self.assertRegex(plan, r"extension shopconf: may stay behind, .* and plain is none")
+        self.assertIn("conf.rates: its rows stay behind", plan)
+        ended = self.ok("stage", "snapshot")
+        self.assertRegex(ended.out + ended.err, "not carried: extension shopconf: [^ ]+: permission denied to create extension")
+        self.assertEqual(self.target.sql("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'staging'"), "plain")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,34 @@ class Servers(databases.StageTest):
         lsn = self.source.sql("SELECT pg_current_wal_lsn()")
         standby.wait(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'")
 
+    def test_the_copy_pauses_while_a_standby_does_not_replay(self):
+        """What the server calls replay_lag says nothing of one that has stopped."""
+        self.project(masks=self.slow_table(rows=2000, seconds=0.001), snapshot="limits: {replication_lag: 100ms}")
+        standby = self.another("paused", settings=("hot_standby=on",), base=self.source)
+        standby.wait("EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
+        standby.sql("SELECT pg_wal_replay_pause()")
+        standby.wait("pg_get_wal_replay_pause_state() = 'paused'")
+        self.source.sql("CREATE TABLE more AS SELECT 1 AS id", "shop")
+        process = self.start("stage", "snapshot", "--json")
+        said = self.heard(process, "the copy pauses")
+        self.assertNotIn('"step":"index"', said)
+        self.source.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%slow%' AND state = 'active')")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM pg_database WHERE datname = 'staging'"), "0")
+        standby.sql("SELECT pg_wal_replay_resume()")
+        said = self.heard(process, '"step":"index"')
+        self.assertIn("replication has caught up: the copy goes on", said)
+        self.end(process, 0)
+        self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "2000")
+
+    def heard(self, process, text):
+        """What it says until it says that."""
+        said = ""
+        for line in process.stdout:
+            said += line
+            if text in line:
+                return said
+        self.fail(f"'{text}' was never said: {said[-3000:]}{process.stderr.read()}")
+
     def test_altered_between_the_plan_and_the_locks(self):
         """While the question waits for its answer."""
         self.source.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int); CREATE SEQUENCE s", "shop")

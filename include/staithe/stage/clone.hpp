@@ -57,8 +57,9 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const base::Scope& scop
 std::vector<std::string> drop_stale_clones(pg::Session& cluster, const base::Scope& scope);
 
 /// A database made with CREATE DATABASE … TEMPLATE, by copying files where the server can (15 and later), and
-/// dropped with the object, whatever happens. The template must have no sessions: others may not be made to
-/// it while it is copied; a few seconds are waited for sessions that are just ending.
+/// dropped with the object, whatever happens, unless another database has its name by then. The template must
+/// have no sessions: others may not be made to it while it is copied; a few seconds are waited for sessions
+/// that are just ending.
 class Clone {
  public:
   /// `cluster_url` is any database of the cluster but the template. Database-level settings (ALTER DATABASE …
@@ -84,6 +85,7 @@ class Clone {
   std::string cluster_url_, name_, url_;
   CloneMark mark_;
   std::chrono::microseconds took_{0};
+  std::uint64_t oid_ = 0;
   bool made_ = false, kept_ = false;
 };
 

@@ -65,8 +65,9 @@ struct Difference {
 /// An extension that the target's files have.
 struct AvailableExtension {
   std::string name;
-  std::string version;       ///< that CREATE EXTENSION makes when it is not told one
-  bool can_be_made = true;   ///< by the role that makes the copy
+  std::string version;  ///< that CREATE EXTENSION makes when it is not told one
+  bool can_be_made =
+      true;  ///< surely, by the role that makes the copy; some hosts let others than superusers
   bool will_be_ours = true;  ///< and that role may write to its tables
 };
 
@@ -81,6 +82,7 @@ struct TargetFacts {
   bool is_empty = true;  ///< no table of a user in it
   std::uint32_t sessions = 0;
   std::vector<std::string> production;  ///< databases of the cluster that are marked as production
+  std::string maker;                    ///< the role that will own the copy
   std::vector<AvailableExtension> extensions;
   std::vector<std::string> unfinished;     ///< databases that a run that died was building
   std::vector<std::string> missing_roles;  ///< of the settings
@@ -146,8 +148,8 @@ struct SnapshotRun {
 event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run, event::EventSink& sink,
                                 const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code);
 
-/// Drops the database that has that name and that oid; nothing when there is none of the name. base::Error
-/// conflict when another one has the name by now, or somebody is connected to it and `disconnect` is false.
+/// drop_database() of a snapshot; base::Error conflict also when somebody was seen to be connected to it and
+/// `disconnect` is false.
 void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconnect, const base::Scope& scope);
 
 }  // namespace staithe::stage

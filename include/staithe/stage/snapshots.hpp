@@ -67,6 +67,13 @@ Snapshot find_snapshot(pg::Session& session, const std::string& name, const base
 /// The newest complete one that was made under that name, whatever it is called now; not_found likewise.
 Snapshot newest_snapshot(pg::Session& session, const std::string& made_as, const base::Scope& scope);
 
+enum class OpenSessions { refuse, end };
+/// Drops the database that has that name and that oid; nothing when there is none of the name. base::Error
+/// conflict when another one has the name by now; SqlError 55006 when somebody is connected to it and is not
+/// to be ended. Waits for a run that just renames databases there.
+void drop_database(pg::Session& session, const std::string& name, std::uint64_t oid, OpenSessions sessions,
+                   const base::Scope& scope);
+
 /// Whether a run builds a snapshot in the cluster now: one of the unfinished may be its own, also while no
 /// session is in it. One that is just ending is waited for, some seconds.
 bool is_being_built(pg::Session& session, const base::Scope& scope);

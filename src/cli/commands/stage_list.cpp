@@ -200,11 +200,10 @@ int run_stage_drop(App& app) {
   if (const auto why = in_the_way(app, session, chosen); !why.empty()) return app.fail(exit_refused, why);
   stage::allow_writes(session, scope_of(app));
   for (const auto& one : chosen.snapshots) drop(app, session, one);
+  const auto sessions = app.args().has("disconnect") ? stage::OpenSessions::end : stage::OpenSessions::refuse;
   for (const auto& one : chosen.clones) {
-    stage::Snapshot database;
-    database.database = one.database;
-    database.oid = one.oid;
-    drop(app, session, database);
+    stage::drop_database(session, one.database, one.oid, sessions, scope_of(app));
+    app.print(fmt::format("dropped {}\n", one.database));
   }
   return exit_done;
 }

@@ -11,33 +11,20 @@ namespace {
 
 using base::Duration;
 using base::Scope;
-using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
 constexpr Duration look_every{500};
-constexpr std::size_t most_positions = 10'000;
 
 /// Standbys are asked only of a primary. Without pg_read_all_stats their lag and positions are NULL, and so
 /// is what others' sessions do, which the preconditions say; who waits for a lock is seen in pg_locks by all.
-constexpr const char* look_sql =
+const std::string look_sql =
     "SELECT (SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication)::bigint, "
     "count(*) FILTER (WHERE pid IN (SELECT pid FROM pg_locks WHERE NOT granted)), count(*) FILTER (WHERE "
-    "state = 'active'), "
-    "pg_current_wal_lsn() - '0/0'::pg_lsn, (SELECT min(replay_lsn) - '0/0'::pg_lsn FROM pg_stat_replication "
-    "WHERE state IN ('streaming', 'catchup')) FROM pg_stat_activity WHERE datname = current_database() AND "
-    "pid "
-    "<> pg_backend_pid()";
+    "state = 'active'), " +
+    std::string(lag_positions) +
+    " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 }  // namespace
-
-Duration LagClock::behind(std::uint64_t written, std::uint64_t replayed, Time now) {
-  while (!written_.empty() && written_.front().second <= replayed) written_.pop_front();
-  if (written > replayed && (written_.empty() || written_.back().second < written)) {
-    if (written_.size() >= most_positions) written_.pop_back();  // the oldest are those that tell
-    written_.emplace_back(now, written);
-  }
-  return written_.empty() ? Duration{0} : duration_cast<Duration>(now - written_.front().first);
-}
 
 std::string Throttle::reason(pg::Session& session, const Scope& scope) {
   if (!spec_.pause_file.empty() && std::filesystem::exists(spec_.pause_file))

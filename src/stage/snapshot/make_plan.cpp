@@ -67,11 +67,12 @@ class Planner {
   std::string why_not_touched(const Table& table) const {
     if (table.extension.empty()) return {};
     const auto* extension = available(table.extension);
-    if (extension == nullptr || !extension->can_be_made)
-      return fmt::format("stays behind, as the extension {} does", table.extension);
+    if (extension == nullptr) return fmt::format("stays behind, as the extension {} does", table.extension);
+    if (!extension->can_be_made)
+      return fmt::format("its rows stay behind, since the extension {} may not come", table.extension);
     if (!extension->will_be_ours)
-      return fmt::format("is as the extension {} makes it: only a superuser of the target may write to it",
-                         table.extension);
+      return fmt::format("is as the extension {} makes it: its rows belong to a superuser, and {} is none",
+                         table.extension, plan_.target.maker);
     return {};
   }
 
@@ -187,8 +188,9 @@ class Planner {
         differ("extension " + name, "the target has none of that name; what needs it fails");
       else if (!there->can_be_made)
         differ("extension " + name,
-               "only a superuser of the target may make it, and databases.target's role is none; what needs "
-               "it fails");
+               fmt::format("may stay behind, and what needs it with it: it takes a superuser, unless whoever "
+                           "runs the target has arranged otherwise, and {} is none",
+                           plan_.target.maker));
       else if (there->version != version)
         differ("extension " + name,
                fmt::format("version {} in the source, {} in the target", version, there->version));

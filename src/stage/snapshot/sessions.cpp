@@ -12,14 +12,15 @@ constexpr const char* user_relations =
     "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' LIMIT 1";
 
-/// The objects of a trusted extension belong to the cluster's first superuser, whoever made it. 13 has the
-/// column. https://www.postgresql.org/docs/current/extend-extensions.html
+/// They are made as the role that will own the copy, whoever connects. The objects of a trusted extension
+/// belong to the cluster's first superuser, whoever made it. 13 has the column.
+/// https://www.postgresql.org/docs/current/extend-extensions.html
 constexpr const char* available_extensions =
     "SELECT e.name, e.default_version,"
     " me.super OR NOT v.superuser OR coalesce((pg_catalog.to_jsonb(v)->>'trusted')::boolean, false),"
     " me.super OR NOT v.superuser FROM pg_catalog.pg_available_extensions e"
     " JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version,"
-    " (SELECT pg_catalog.current_setting('is_superuser')::boolean AS super) me";
+    " (SELECT coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = $1), false) AS super) me";
 
 /// Both ends notice within some 20 s that the other is gone: the server would hold the locks and the snapshot
 /// of a client that vanished without a word for two hours.
@@ -101,7 +102,9 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
     throw base::Error(base::ErrorCode::invalid, "the target's URL names no database; --name does");
   facts.production = production_databases(session, scope);
   read_roles(session, settings, facts, scope);
-  for (const auto& row : session.run(available_extensions, scope).rows)
+  facts.maker = settings.owner.empty() ? session.run("SELECT current_user", scope).rows.at(0)[0].value_or("")
+                                       : settings.owner;
+  for (const auto& row : session.query(available_extensions, std::vector<pg::Value>{facts.maker}, scope).rows)
     facts.extensions.push_back({row[0].value_or(""), row[1].value_or(""), row[2] == "t", row[3] == "t"});
   facts.collations = read_collations(session, scope);
   for (const auto& snapshot : list_snapshots(session, scope)) {

@@ -267,13 +267,23 @@ void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconne
   if (snapshot.sessions > 0 && !disconnect)
     throw base::Error(base::ErrorCode::conflict,
                       fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
-  if (disconnect) end_sessions(session, snapshot.oid, scope);
+  drop_database(session, snapshot.database, snapshot.oid,
+                disconnect ? OpenSessions::end : OpenSessions::refuse, scope);
+}
+
+void drop_database(pg::Session& session, const std::string& name, std::uint64_t oid, OpenSessions sessions,
+                   const base::Scope& scope) {
+  // Before the lock: it may last, and a run that renames would wait for it.
+  if (sessions == OpenSessions::end) end_sessions(session, oid, scope);
   const SwapLock lock(session, scope);
-  const auto oid = oid_of(session, snapshot.database, scope);
-  if (oid && *oid != snapshot.oid)
+  const auto now = oid_of(session, name, scope);
+  if (!now) return;
+  if (*now != oid)
     throw base::Error(base::ErrorCode::conflict,
-                      fmt::format("{} is another database by now; it was not dropped", snapshot.database));
-  session.run("DROP DATABASE IF EXISTS " + pg::quoted_name(snapshot.database), scope);
+                      fmt::format("{} is another database by now; it was not dropped", name));
+  // Those that came back at once end too.
+  const bool forced = sessions == OpenSessions::end && session.server_version() >= 130000;
+  session.run("DROP DATABASE " + pg::quoted_name(name) + (forced ? " WITH (FORCE)" : ""), scope);
 }
 
 }  // namespace staithe::stage

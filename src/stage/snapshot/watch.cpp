@@ -1,5 +1,7 @@
 #include "watch.hpp"
 
+#include "numbers.hpp"
+
 #include "staithe/base/error.hpp"
 
 #include <fmt/format.h>
@@ -27,12 +29,13 @@ constexpr const char* waiters =
 
 /// The second column: standbys of which this role sees nothing. NULL is also the lag of one that has caught
 /// up.
-constexpr const char* primary_lag =
+const std::string primary_lag =
     "SELECT (pg_catalog.max(extract(epoch FROM replay_lag)) * 1000)::bigint,"
-    " pg_catalog.count(*) FILTER (WHERE state IS NULL)"
+    " pg_catalog.count(*) FILTER (WHERE state IS NULL), " +
+    std::string(lag_positions) +
     " FROM pg_catalog.pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'";
 /// A standby that has replayed all that it received does not lag, however long nothing has come.
-constexpr const char* standby_lag =
+const std::string standby_lag =
     "SELECT CASE WHEN pg_catalog.pg_last_wal_receive_lsn() IS NULL OR pg_catalog.pg_last_wal_receive_lsn() ="
     " pg_catalog.pg_last_wal_replay_lsn() THEN 0 ELSE extract(epoch FROM pg_catalog.now() -"
     " pg_catalog.pg_last_xact_replay_timestamp()) * 1000 END::bigint, 0";
@@ -105,11 +108,19 @@ void Watch::look_for_waiters(pg::Session& session) {
   waiting_ = std::move(still);
 }
 
+/// By what the server says, and by what has not been replayed since it was written.
+base::Duration Watch::lag(const pg::Row& row) {
+  const base::Duration said(number_of(row.at(0)));
+  if (row.size() < 4 || !row[3]) return said;
+  return std::max(said,
+                  replicas_.behind(number_of(row[2]), number_of(row[3]), std::chrono::steady_clock::now()));
+}
+
 void Watch::look_at_replicas(pg::Session& session) {
   const auto answer = session.run(context_.plan.source.in_recovery ? standby_lag : primary_lag,
                                   base::Scope::lasting(look_patience, &done_));
-  const auto& value = answer.rows.at(0).at(0);
-  if (const auto unseen = answer.rows[0].at(1).value_or("0"); unseen != "0" && !has_told_unseen_) {
+  const auto& row = answer.rows.at(0);
+  if (const auto unseen = row.at(1).value_or("0"); unseen != "0" && !has_told_unseen_) {
     has_told_unseen_ = true;
     context_.teller.message(
         event::Level::warning,
@@ -117,12 +128,12 @@ void Watch::look_at_replicas(pg::Session& session) {
                     "it: GRANT pg_read_all_stats to the role of databases.source",
                     unseen));
   }
-  const base::Duration lag(value ? std::stoll(*value) : 0);
-  const bool behind = lag > context_.plan.settings.replication_lag;
+  const auto late = lag(row);
+  const bool behind = late > context_.plan.settings.replication_lag;
   if (behind == context_.throttled) return;
   context_.throttled = behind;
   context_.teller.message(behind ? event::Level::warning : event::Level::info,
-                          behind ? fmt::format("replication lags by {}: the copy pauses", base::to_text(lag))
+                          behind ? fmt::format("replication lags by {}: the copy pauses", base::to_text(late))
                                  : "replication has caught up: the copy goes on");
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "lag_clock.hpp"
 #include "load.hpp"
 
 #include <map>
@@ -27,6 +28,7 @@ class Watch {
   void look(pg::Session& session);
   void look_for_waiters(pg::Session& session);
   void look_at_replicas(pg::Session& session);
+  base::Duration lag(const pg::Row& row);
   void yield(std::string why);
 
   Context& context_;
@@ -34,6 +36,7 @@ class Watch {
   base::Cancel done_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::map<std::string, std::chrono::steady_clock::time_point> waiting_;  ///< since when
+  LagClock replicas_;
   bool has_told_unseen_ = false;  ///< that there are standbys whose lag this role may not know
   mutable std::mutex mutex_;
   std::string why_;

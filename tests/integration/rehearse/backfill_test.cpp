@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "support/postgres.hpp"
+#include "throttle.hpp"
 
 #include <atomic>
 #include <functional>
@@ -278,6 +279,79 @@ TEST_CASE("one at a time; pause and abort are heard") {
   CHECK(server().sql("SELECT count(*) FROM t WHERE c IS NULL", database) != "0");
 }
 
+TEST_CASE("however tries for a lock end, the session waits for locks as before") {
+  const auto database = made("id int PRIMARY KEY");
+  const auto url = server().url(database);
+  pg::Session session(url, {}, soon());
+  const auto timeout = [&] { return session.run("SHOW lock_timeout", soon()).rows.at(0)[0]; };
+  CHECK_THROWS_AS(
+      stage::run_with_lock_retries(session, "ALTER TABLE nowhere ADD x int", base::Duration{100}, 2, soon()),
+      pg::SqlError);
+  CHECK(timeout() == "0");
+  pg::Session reader(url, {}, soon());
+  reader.run("BEGIN; SELECT * FROM t", soon(), pg::Rows::drop);
+  const auto alter = "ALTER TABLE t ALTER c SET NOT NULL";
+  CHECK_THROWS_AS(stage::run_with_lock_retries(session, alter, base::Duration{100}, 2, soon()), base::Error);
+  CHECK(timeout() == "0");
+  base::Cancel stop;
+  std::thread stops([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    stop.request();
+  });
+  CHECK_THROWS_AS(stage::run_with_lock_retries(session, alter, base::Duration{20'000}, 2,
+                                               Scope::lasting(std::chrono::seconds(60), &stop)),
+                  base::Error);
+  stops.join();
+  CHECK(timeout() == "0");
+}
+
+TEST_CASE("it rests for whoever waits for locks, for load, and for a file") {
+  const auto database = made("id int PRIMARY KEY");
+  const auto url = server().url(database);
+  pg::Session session(url, {}, soon());
+  auto wanted = spec();
+  const auto reason = [&] { return stage::Throttle(wanted).reason(session, soon()); };
+  wanted.most_waiting = 0;
+  CHECK(reason().empty());
+  pg::Session holds(url, {}, soon());
+  holds.run("BEGIN; LOCK TABLE t", soon());
+  pg::Session waits(url, {}, soon());
+  base::Cancel enough;
+  std::thread waiting([&] {
+    try {
+      waits.run("SELECT FROM t", Scope::lasting(std::chrono::seconds(60), &enough), pg::Rows::drop);
+    } catch (const base::Error&) {
+      // cut short
+    }
+  });
+  while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)", database) != "t")
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(reason() == "1 sessions that wait for locks");
+  wanted.most_waiting = 1;
+  CHECK(reason().empty());
+  wanted.most_active = 1;
+  CHECK(reason().empty());
+  pg::Session works(url, {}, soon());
+  std::thread working([&] {
+    try {
+      works.run("SELECT pg_sleep(60)", Scope::lasting(std::chrono::seconds(60), &enough), pg::Rows::drop);
+    } catch (const base::Error&) {
+      // cut short
+    }
+  });
+  while (server().sql("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query ~ 'pg_sleep.60' AND state = "
+                      "'active' AND pid <> pg_backend_pid())",
+                      database) != "t")
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(reason() == "2 active sessions");
+  enough.request();
+  waiting.join();
+  working.join();
+  wanted.most_active = 0;
+  wanted.pause_file = "/proc/self/stat";
+  CHECK(reason() == "the file /proc/self/stat");
+}
+
 TEST_CASE("a lock that others hold is tried for again, and nobody queues behind it for long") {
   const auto database = made("id int PRIMARY KEY");
   server().sql("INSERT INTO t (id, c) SELECT g, 'x' FROM generate_series(1, 100) g", database);
@@ -286,7 +360,7 @@ TEST_CASE("a lock that others hold is tried for again, and nobody queues behind 
   reader.run("BEGIN; SELECT * FROM t", soon(), pg::Rows::drop);
   // Held for far longer than any try lasts, however busy the machine is.
   std::thread release([&] {
-    std::this_thread::sleep_for(std::chrono::seconds(6));
+    std::this_thread::sleep_for(std::chrono::seconds(3));
     reader.run("COMMIT", soon());
   });
   pg::Session other(url, {}, soon());

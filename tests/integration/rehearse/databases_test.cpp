@@ -119,6 +119,42 @@ TEST_CASE("a clone keeps the database's settings, leaves the template alone, and
   CHECK_THROWS_AS(clone(), base::Error);
 }
 
+TEST_CASE("a clone's name that is somebody else's by now is left alone") {
+  pg::Session cluster(server().url(), {}, soon());
+  const auto name = stage::clone_name(stage::rehearsal_clones, "run-9", 1);
+  const auto other = [&] { return server().sql("SELECT count(*) FROM precious", name); };
+  const auto take_name = [&] {
+    server().sql("ALTER DATABASE " + name + " RENAME TO its_clone");
+    server().sql("CREATE DATABASE " + name);
+    server().sql("CREATE TABLE precious AS SELECT 1 AS id", name);
+  };
+  SECTION("when the clone's object goes") {
+    {
+      const stage::CloneClaim claim(server().url(), "run-9", soon());
+      const stage::Clone clone(server().url(), "golden", name, "run-9", soon());
+      take_name();
+    }
+    CHECK(other() == "1");
+  }
+  SECTION("when what is stale is dropped") {
+    server().sql("CREATE DATABASE " + name);
+    // What a run does that renames: whoever drops has looked already, and waits.
+    pg::Session swap(server().url(), {}, soon());
+    swap.run("SELECT pg_advisory_lock(32497584051550064)", soon());
+    std::vector<std::string> dropped{"?"};
+    std::thread drops([&] { dropped = stage::drop_stale_clones(cluster, soon()); });
+    while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") != "t")
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    take_name();
+    swap.run("SELECT pg_advisory_unlock(32497584051550064)", soon());
+    drops.join();
+    CHECK(dropped.empty());
+    CHECK(other() == "1");
+  }
+  server().sql("DROP DATABASE " + name);
+  server().sql("DROP DATABASE its_clone");
+}
+
 TEST_CASE("a clone is left behind when its run is gone, and only then") {
   pg::Session cluster(server().url(), {}, soon());
   const auto name = stage::clone_name(stage::rehearsal_clones, "run-1", 1);
