@@ -231,7 +231,7 @@ complete -c staithe -n '__staithe_at backfill' -l rest -x -d 'rest after each ba
 complete -c staithe -n '__staithe_at backfill' -l pause-file -r -F -d 'rest while FILE is there'
 complete -c staithe -n '__staithe_at backfill' -l timeout -x -d 'for all of it (default: 30d)'
 complete -c staithe -n '__staithe_at backfill' -l confirm -x -d 'the database\'s name, for scripts; else it is asked for'
-complete -c staithe -n '__staithe_at backfill' -l tell -x -d 'pause, go or abort: to the one that is under way'
+complete -c staithe -n '__staithe_at backfill' -l tell -x -d 'pause, go or abort: to the one that is under way; limits beside it hold from its next batch on'
 complete -c staithe -n __staithe_at -a validate -d 'Report every mistake in the files.'
 complete -c staithe -n '__staithe_at validate' -a '(__staithe_ask playbooks)'
 complete -c staithe -n '__staithe_at validate' -l var -x -d 'set a variable (repeatable)'

@@ -54,9 +54,10 @@ constexpr std::array<Example, 3> rehearse_examples{{
 constexpr std::array<Example, 1> stage_backfill_examples{{
     {"staithe stage backfill users --set \"land = 'DE'\" --not-null land", "on a clone"},
 }};
-constexpr std::array<Example, 2> backfill_examples{{
+constexpr std::array<Example, 3> backfill_examples{{
     {"staithe backfill users --set \"land = 'DE'\" --not-null land", "asks for the name"},
     {"staithe backfill users --tell pause", "to the one that is under way"},
+    {"staithe backfill users --tell go --rest 300", "slower from now on"},
 }};
 constexpr std::array<Example, 2> help_examples{{
     {"staithe help exit-codes", "what each means"},

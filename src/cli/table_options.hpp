@@ -195,13 +195,14 @@ inline constexpr std::array<Option, 13> every_backfill{{
     {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"},
 }};
 
-inline constexpr auto backfill =
-    joined(every_backfill, std::array<Option, 2>{{
-                               {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
-                                "the database's name, for scripts; else it is asked for"},
-                               {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
-                                "pause, go or abort: to the one that is under way"},
-                           }});
+inline constexpr auto backfill = joined(
+    every_backfill,
+    std::array<Option, 2>{{
+        {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
+         "the database's name, for scripts; else it is asked for"},
+        {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
+         "pause, go or abort: to the one that is under way; limits beside it hold from its next batch on"},
+    }});
 inline constexpr auto stage_backfill = joined(
     every_backfill,
     std::array<Option, 2>{{

@@ -1,6 +1,8 @@
 #pragma once
+#include "staithe/event/event.hpp"
 #include "staithe/pg/session.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -117,11 +119,35 @@ class BesideLoad {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What the clone lets one expect of production.
+std::string forecast(const BesideLoad::Stalls& stalls, base::Duration took);
+
+/// What a run needs beside the plan.
+struct BackfillRun {
+  std::string run_id;
+  std::string url;    ///< with its password
+  std::string again;  ///< the command that goes on, for the last lines; "" for none
+  base::Duration limit{0};
+};
+
+/// run_backfill() of the plan, told as events. `interrupted_exit_code` is that of a run that `stop` ended; 5
+/// when the check may have been left. Blocks. Never throws for a failure of the world.
+event::RunFinished perform_backfill(const BackfillPlan& plan, const BackfillRun& run, event::EventSink& sink,
+                                    const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code);
+
 enum class BackfillWish { go, pause, abort };
-/// Tells a run that is under way what to do; false when there is none. An abort of one that was killed takes
-/// its check away.
+/// Limits for a run that is under way, from its next batch on; what is not given stays.
+struct BackfillLimits {
+  std::optional<base::Duration> batch_time, lock_timeout, most_lag;
+  std::optional<std::uint32_t> most_waiting, most_active, rest_percent;
+  bool operator==(const BackfillLimits&) const = default;
+};
+/// True when one of them was another one before.
+bool apply(const BackfillLimits& limits, BackfillSpec& spec);
+/// Tells a run that is under way what to do, and how fast; false when there is none. An abort of one that was
+/// killed takes its check away. A run that is started later has the limits that it is started with.
 bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish,
-                   const base::Scope& scope);
+                   const BackfillLimits& limits, const base::Scope& scope);
 
 /// A statement that needs a strong lock, with lock_timeout from 100 ms up to `longest` and rests with jitter
 /// in between, so that nobody queues behind it for longer. Returns how often it was tried in vain. Throws

@@ -9,7 +9,6 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/stage/clone.hpp"
-#include "staithe/stage/rehearsal_report.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +21,28 @@ namespace {
 constexpr base::Duration resolve_patience{60'000};
 constexpr base::Duration default_timeout{30LL * 24 * 3'600'000};
 
+/// Of the limits those that the command line has.
+stage::BackfillLimits limits_of(const App& app) {
+  const auto& args = app.args();
+  stage::BackfillLimits limits;
+  const auto duration = [&](const char* name, std::optional<base::Duration>& into) {
+    if (args.has(name)) into = app.duration(name, {});
+  };
+  const auto number = [&](const char* name, std::optional<std::uint32_t>& into) {
+    if (args.has(name)) into = app.number(name, 0);
+  };
+  duration("batch-time", limits.batch_time);
+  duration("lock-timeout", limits.lock_timeout);
+  duration("max-lag", limits.most_lag);
+  number("max-waiting", limits.most_waiting);
+  number("max-active", limits.most_active);
+  number("rest", limits.rest_percent);
+  const base::Duration none{0};
+  if (limits.batch_time == none || limits.lock_timeout == none)
+    throw UsageError("--batch-time and --lock-timeout are more than nothing");
+  return limits;
+}
+
 stage::BackfillSpec spec_of(const App& app) {
   stage::BackfillSpec spec;
   if (app.args().positionals.size() != 1) throw UsageError("a backfill takes one table");
@@ -33,173 +54,9 @@ stage::BackfillSpec spec_of(const App& app) {
     throw UsageError("--set says what becomes of the rows, such as --set \"country = 'DE'\"");
   if (spec.where.empty() && !spec.not_null.empty()) spec.where = spec.not_null + " IS NULL";
   if (spec.where.empty()) throw UsageError("--where says which rows, such as --where 'country IS NULL'");
-  spec.batch_time = app.duration("batch-time", spec.batch_time);
-  spec.lock_timeout = app.duration("lock-timeout", spec.lock_timeout);
-  spec.most_lag = app.duration("max-lag", spec.most_lag);
-  spec.most_waiting = app.number("max-waiting", spec.most_waiting);
-  spec.most_active = app.number("max-active", spec.most_active);
-  spec.rest_percent = app.number("rest", spec.rest_percent);
+  stage::apply(limits_of(app), spec);
   spec.pause_file = app.args().value("pause-file");
-  if (spec.batch_time.count() == 0 || spec.lock_timeout.count() == 0)
-    throw UsageError("--batch-time and --lock-timeout are more than nothing");
   return spec;
-}
-
-/// From progress to events.
-class Teller {
- public:
-  Teller(event::EventSink& sink, std::string run_id) : sink_(sink), run_id_(std::move(run_id)) {}
-
-  void begin(const std::string& plan_id, const std::string& title, const std::string& environment,
-             base::Duration timeout) {
-    event::RunStarted started;
-    started.run_id = run_id_;
-    started.plan_id = plan_id;
-    started.kind = "backfill";
-    started.title = title;
-    started.environment = environment;
-    emit(std::move(started));
-    action_ = title;
-    event::ActionStarted action;
-    action.action_id = action.kind = action.step = "backfill";
-    action.title = title;
-    action.index = action.of = 1;
-    action.timeout = timeout;
-    emit(std::move(action));
-  }
-
-  void progress(const stage::BackfillProgress& now) {
-    if (!now.step.empty()) return emit(event::Message{event::Level::info, "", now.step});
-    event::Progress progress;
-    progress.action_id = "backfill";
-    progress.done = now.seen;
-    progress.total = now.total;
-    progress.unit = now.unit;
-    progress.text = now.waiting_for.empty()
-                        ? fmt::format("{} rows filled in {} batches, {:.0f} a second{}", now.updated,
-                                      now.batches, now.rows_per_second, remaining(now))
-                        : "rests for " + now.waiting_for;
-    emit(std::move(progress));
-  }
-
-  /// Tells the listeners, and notes in `finished` how long it took.
-  void end(event::Outcome outcome, const std::string& detail, base::Duration took,
-           event::RunFinished& finished) {
-    event::ActionFinished action;
-    action.action_id = action.kind = action.step = "backfill";
-    action.title = action_;
-    action.index = action.of = 1;
-    action.outcome = outcome;
-    action.detail = detail;
-    action.duration = took;
-    emit(std::move(action));
-    finished.duration = took;
-    emit(finished);
-  }
-
- private:
-  void emit(event::Payload payload) {
-    sink_.on_event({std::chrono::system_clock::now(), ++seq_, run_id_, std::move(payload)});
-  }
-
-  std::string remaining(const stage::BackfillProgress& now) {
-    const auto clock = std::chrono::steady_clock::now();
-    if (seen_ == 0) {
-      seen_ = std::max<std::uint64_t>(now.seen, 1);
-      since_ = clock;
-      return {};
-    }
-    const auto elapsed = std::chrono::duration<double>(clock - since_).count();
-    if (now.seen <= seen_ || now.total <= now.seen || elapsed < 1) return {};
-    const double seconds =
-        static_cast<double>(now.total - now.seen) * elapsed / static_cast<double>(now.seen - seen_);
-    return ", " + base::elapsed_text(base::Duration{static_cast<base::Duration::rep>(seconds * 1000)}) +
-           " to go";
-  }
-
-  event::EventSink& sink_;
-  std::string run_id_, action_;
-  std::uint64_t seq_ = 0, seen_ = 0;
-  std::chrono::steady_clock::time_point since_{};
-};
-
-std::string summary(const stage::BackfillResult& result) {
-  return fmt::format(
-      "{} rows filled in {} batches, the longest {}; {} rested, {} tries for locks in vain{}{}",
-      result.updated, result.batches, base::elapsed_text(result.longest_batch),
-      base::elapsed_text(result.waited), result.lock_retries, result.resumed ? "; resumed" : "",
-      result.left > 0 ? fmt::format("; {} rows match --where still", result.left) : std::string());
-}
-
-/// Where it runs: the database of a URL, or a clone that goes afterwards.
-struct Place {
-  std::string url;
-  std::string again;  ///< the command that goes on
-};
-
-/// Seen before anything was written: another run, no such table, a server that cannot be reached.
-bool is_refusal(const base::Error& error) {
-  if (dynamic_cast<const pg::SqlError*>(&error) != nullptr ||
-      dynamic_cast<const stage::CheckLeft*>(&error) != nullptr)
-    return false;
-  switch (error.code()) {
-    case base::ErrorCode::conflict:
-    case base::ErrorCode::not_found:
-    case base::ErrorCode::invalid:
-    case base::ErrorCode::connect:
-    case base::ErrorCode::auth:
-      return true;
-    default:
-      return false;
-  }
-}
-
-event::RunFinished perform(App& app, const stage::BackfillPlan& plan, const Place& place,
-                           const std::string& run_id, event::EventSink& sink) {
-  Teller teller(sink, run_id);
-  const auto timeout = app.duration("timeout", default_timeout);
-  teller.begin(stage::id_of(plan), "backfill " + plan.spec.table, plan.environment, timeout);
-  event::RunFinished finished;
-  const auto began = std::chrono::steady_clock::now();
-  const auto took = [&] {
-    return std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
-  };
-  const auto scope = base::Scope::lasting(timeout, &app.stops().soft);
-  try {
-    const auto result = stage::run_backfill(
-        place.url, plan.spec, [&](const stage::BackfillProgress& now) { teller.progress(now); }, scope);
-    finished.exit_code = result.complete ? exit_done : exit_failed;
-    finished.verdict = result.complete ? "done" : "failed";
-    if (!result.complete) {
-      finished.failure = result.left > 0
-                             ? fmt::format(
-                                   "{} rows match --where still: they came in behind it, or SET does not "
-                                   "change what --where asks",
-                                   result.left)
-                             : "somebody asked it to stop; what is filled stays filled";
-      if (!place.again.empty())
-        finished.next.push_back(place.again + (result.left > 0 ? "  fill those too" : "  go on from here"));
-    }
-    teller.end(result.complete ? event::Outcome::ok : event::Outcome::cancelled, summary(result), took(),
-               finished);
-  } catch (const base::Error& error) {
-    const bool stopped = error.code() == base::ErrorCode::cancelled;
-    const bool refused = is_refusal(error);
-    finished.exit_code = stopped ? app.stops().exit_code.load() : refused ? exit_refused : exit_failed;
-    finished.verdict = stopped ? "interrupted" : refused ? "refused" : "failed";
-    finished.failure = error.what();
-    if (refused) {
-      teller.end(event::Outcome::refused, error.what(), took(), finished);
-      return finished;
-    }
-    if (const auto* left = dynamic_cast<const stage::CheckLeft*>(&error)) {
-      finished.exit_code = exit_needs_person;
-      finished.next.push_back(left->statement() + ";  takes away the check that refuses NULL");
-    }
-    if (!place.again.empty()) finished.next.push_back(place.again + "  go on from where it stopped");
-    teller.end(stopped ? event::Outcome::cancelled : event::Outcome::failed, error.what(), took(), finished);
-  }
-  return finished;
 }
 
 StagePlan staged(const stage::BackfillPlan& plan) {
@@ -229,7 +86,7 @@ int tell(App& app, const std::string& url) {
   if (app.args().positionals.size() != 1) throw UsageError("--tell takes the table whose backfill is meant");
   const auto& table = app.args().positionals.front();
   const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
-  if (!stage::tell_backfill(url, table, *wish, scope))
+  if (!stage::tell_backfill(url, table, *wish, limits_of(app), scope))
     return app.fail(exit_refused, "no backfill of " + table + " is under way or stopped half way");
   app.say(fmt::format("told the backfill of {}: {}", table, word));
   return exit_done;
@@ -250,8 +107,8 @@ int confirm_database(App& app, const std::string& database, const std::string& w
           : fmt::format("'{}' is not the database's name; nothing was changed", typed));
 }
 
-base::Scope scope_of(App& app) {
-  return base::Scope::lasting(app.duration("timeout", default_timeout), &app.stops().soft);
+base::Duration timeout_of(const App& app) {
+  return app.duration("timeout", default_timeout);
 }
 
 /// What is in the way is said before anybody confirms.
@@ -260,19 +117,6 @@ int look_before(App& app, pg::Session& session, const stage::BackfillSpec& spec,
   for (const auto& warning : found.warnings) app.say("warning: " + warning);
   if (found.obstacles.empty()) return exit_done;
   return app.fail(exit_refused, base::join(found.obstacles, "; ") + "; nothing was changed");
-}
-
-/// What the clone lets one expect of production.
-std::string forecast(const stage::BesideLoad::Stalls& stalls, base::Duration took) {
-  std::string text = fmt::format("it took {} on the clone", base::elapsed_text(took));
-  if (stalls.runs > 0)
-    text += fmt::format(
-        " with readers and writers beside it, of which a reader waited {} at most and a writer {}",
-        stage::micros_text(stalls.read), stage::micros_text(stalls.write));
-  return text +
-         "; production's size is the clone's when the snapshot is whole, its disks, standbys and load are "
-         "not: "
-         "expect as long or longer, and the rests that its lag asks for";
 }
 
 }  // namespace
@@ -297,7 +141,8 @@ int run_backfill(App& app) {
       return refused;
   }
   out.run = [&](const std::string& run_id, event::EventSink& sink) {
-    return perform(app, plan, {url, command_line(app)}, run_id, sink);
+    return stage::perform_backfill(plan, {run_id, url, command_line(app), timeout_of(app)}, sink,
+                                   app.stops().soft, app.stops().exit_code);
   };
   return run_stage_plan(app, out);
 }
@@ -332,13 +177,15 @@ int run_stage_backfill(App& app) {
     stage::Clone clone(cluster_url, plan.snapshot, stage::clone_name(stage::backfill_clones, run_id, 1),
                        run_id, making);
     if (app.args().has("keep-clone")) clone.keep(making);
-    stage::BesideLoad load(clone.url(), plan.spec.table, scope_of(app));
-    const auto finished = perform(app, plan, {clone.url(), {}}, run_id, sink);
+    stage::BesideLoad load(clone.url(), plan.spec.table,
+                           base::Scope::lasting(timeout_of(app), &app.stops().soft));
+    const auto finished = stage::perform_backfill(plan, {run_id, clone.url(), {}, timeout_of(app)}, sink,
+                                                  app.stops().soft, app.stops().exit_code);
     stalls = load.finish();
     return finished;
   };
   return run_stage_plan(app, out, [&](const event::RunFinished& finished) {
-    if (finished.exit_code == exit_done) app.say("forecast: " + forecast(stalls, finished.duration));
+    if (finished.exit_code == exit_done) app.say("forecast: " + stage::forecast(stalls, finished.duration));
   });
 }
 

@@ -1,5 +1,6 @@
 #include "batches.hpp"
 
+#include "limits.hpp"
 #include "numbers.hpp"
 
 #include "staithe/base/text.hpp"
@@ -105,6 +106,16 @@ Batch by_page(pg::Session& session, const Walk& walk, const BackfillSpec& spec, 
   return batch;
 }
 
+bool has_limits(pg::Session& session, const std::string& table, const Scope& scope) {
+  const pg::Value name(table);
+  return !session
+              .query(
+                  "SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'limits' AND NOT "
+                  "attisdropped",
+                  {&name, 1}, scope)
+              .rows.empty();
+}
+
 }  // namespace
 
 Walk look_at_table(pg::Session& session, const std::string& table, const Scope& scope) {
@@ -157,8 +168,11 @@ bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope
   session.run("CREATE TABLE IF NOT EXISTS " + table_ +
                   " (id text PRIMARY KEY, target text NOT NULL, place jsonb NOT NULL, wish text NOT NULL "
                   "DEFAULT 'go', "
+                  "limits jsonb, "
                   "began timestamptz NOT NULL DEFAULT now(), saved timestamptz NOT NULL DEFAULT now())",
               scope);
+  // One that an earlier version left.
+  if (!has_limits(session, table_, scope)) session.run("ALTER TABLE " + table_ + " ADD limits jsonb", scope);
   const pg::Value id(id_);
   const auto found = session.query("SELECT place FROM " + table_ + " WHERE id = $1", {&id, 1}, scope);
   if (found.rows.empty()) {
@@ -168,7 +182,7 @@ bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope
     return false;
   }
   // What an earlier run was told is not meant for this one.
-  session.query("UPDATE " + table_ + " SET wish = 'go' WHERE id = $1", {&id, 1}, scope);
+  session.query("UPDATE " + table_ + " SET wish = 'go', limits = NULL WHERE id = $1", {&id, 1}, scope);
   const auto place = nlohmann::json::parse(found.rows[0][0].value_or(""), nullptr, false);
   if (!place.is_object() || !place.contains("key"))
     throw Error(ErrorCode::conflict,
@@ -195,10 +209,12 @@ void Checkpoints::save(pg::Session& session, const Checkpoint& checkpoint, const
   session.query("UPDATE " + table_ + " SET place = $2::jsonb, saved = now() WHERE id = $1", values, scope);
 }
 
-std::string Checkpoints::wish(pg::Session& session, const Scope& scope) const {
+Checkpoints::Told Checkpoints::told(pg::Session& session, const Scope& scope) const {
   const pg::Value id(id_);
-  const auto found = session.query("SELECT wish FROM " + table_ + " WHERE id = $1", {&id, 1}, scope);
-  return found.rows.empty() ? "abort" : found.rows[0][0].value_or("go");
+  const auto found = session.query("SELECT wish, limits FROM " + table_ + " WHERE id = $1", {&id, 1}, scope);
+  if (found.rows.empty()) return {"abort", {}};
+  const auto& row = found.rows[0];
+  return {row[0].value_or("go"), backfill_limits(row[1].value_or(""))};
 }
 
 void Checkpoints::close(pg::Session& session, const BackfillSpec& spec, const Scope& scope) const {
@@ -249,7 +265,8 @@ pg::Session connect_backfill(const std::string& url, const Scope& scope) {
   return session;
 }
 
-bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish, const Scope& scope) {
+bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish,
+                   const BackfillLimits& limits, const Scope& scope) {
   auto session = connect_backfill(url, scope);
   const Walk walk = look_at_table(session, table, scope);
   const std::string checkpoints = walk.schema + ".staithe_backfill";
@@ -257,10 +274,16 @@ bool tell_backfill(const std::string& url, const std::string& table, BackfillWis
       std::nullopt)
     return false;
   const char* word = wish == BackfillWish::go ? "go" : wish == BackfillWish::pause ? "pause" : "abort";
-  const pg::Value values[] = {walk.table, word};
-  if (session.query("UPDATE " + checkpoints + " SET wish = $2 WHERE target = $1", values, scope).affected ==
-      0)
-    return false;
+  std::string sql = "UPDATE " + checkpoints + " SET wish = $2";
+  std::vector<pg::Value> values{walk.table, word};
+  if (limits != BackfillLimits{}) {
+    if (!has_limits(session, checkpoints, scope))
+      throw Error(ErrorCode::conflict,
+                  "the backfill that is under way is an earlier version's, whose limits stay as they are");
+    sql += ", limits = coalesce(limits, '{}') || $3::jsonb";
+    values.emplace_back(to_json(limits));
+  }
+  if (session.query(sql + " WHERE target = $1", values, scope).affected == 0) return false;
   if (wish == BackfillWish::abort) drop_left_checks(session, walk, scope);
   return true;
 }

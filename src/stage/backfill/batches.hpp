@@ -41,7 +41,12 @@ class Checkpoints {
   /// Makes the table and the row when they are not there. True when there was one: an earlier run's.
   bool open(pg::Session& session, Checkpoint& checkpoint, const base::Scope& scope);
   void save(pg::Session& session, const Checkpoint& checkpoint, const base::Scope& scope) const;
-  std::string wish(pg::Session& session, const base::Scope& scope) const;
+  /// What somebody has told it since it was opened.
+  struct Told {
+    std::string wish;  ///< "go", "pause" or "abort"
+    BackfillLimits limits;
+  };
+  Told told(pg::Session& session, const base::Scope& scope) const;
   /// Takes the row away, and the table when it was the last.
   void close(pg::Session& session, const BackfillSpec& spec, const base::Scope& scope) const;
 

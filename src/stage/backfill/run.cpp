@@ -1,4 +1,5 @@
 #include "batches.hpp"
+#include "limits.hpp"
 #include "numbers.hpp"
 #include "throttle.hpp"
 
@@ -213,9 +214,21 @@ class Run {
            {}});
   }
 
+  void heed(const BackfillLimits& limits) {
+    if (!apply(limits, spec_) || !tell_) return;
+    BackfillProgress progress;
+    progress.step = fmt::format(
+        "limits from now on: batches of {}, {} for a lock, a lag of {}, {} waiting, {} active, rests of {} %",
+        base::to_text(spec_.batch_time), base::to_text(spec_.lock_timeout), base::to_text(spec_.most_lag),
+        spec_.most_waiting, spec_.most_active == 0 ? "any number" : std::to_string(spec_.most_active),
+        spec_.rest_percent);
+    tell_(progress);
+  }
+
   bool wait_while_throttled(const Checkpoint& checkpoint) {
     for (;;) {
-      const std::string wish = checkpoints_.wish(session_, scope_);
+      const auto [wish, limits] = checkpoints_.told(session_, scope_);
+      heed(limits);
       if (wish == "abort") {
         result_.stopped_by = "abort";
         return false;
@@ -277,7 +290,7 @@ class Run {
 
   std::string url_;
   pg::Session session_;
-  const BackfillSpec& spec_;
+  BackfillSpec spec_;  ///< its limits may be altered while it runs
   const std::function<void(const BackfillProgress&)>& tell_;
   Scope scope_;
   Throttle throttle_;

@@ -132,7 +132,7 @@ TEST_CASE("whatever ends it behind its check, the check goes; the next run comes
   SECTION("abort") {
     until_check(database, not_null_spec(), [&] {
       was_there = true;
-      stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon());
+      stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon());
     });
   }
   SECTION("a signal") {
@@ -177,7 +177,7 @@ TEST_CASE("a check that cannot be dropped is named, with the statement that drop
   try {
     until_check(database, wanted, [&] {
       if (!reader.in_transaction()) reader.run("BEGIN; SELECT * FROM t", soon(), pg::Rows::drop);
-      stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon());
+      stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon());
     });
     FAIL("the check was not reported");
   } catch (const stage::CheckLeft& left) {
@@ -186,16 +186,49 @@ TEST_CASE("a check that cannot be dropped is named, with the statement that drop
     reader.run("COMMIT", soon());
     CHECK(checks(database) == "1");
     // An abort without a run that hears it takes it away.
-    CHECK(stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon()));
+    CHECK(stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon()));
     CHECK(checks(database) == "0");
   }
+}
+
+TEST_CASE("what has to be looked at by a person has exit code 5 and the statement") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+  stage::BackfillPlan plan;
+  plan.spec = not_null_spec();
+  plan.spec.attempts = 2;
+  const stage::BackfillRun run{"run-1", server().url(database), "staithe backfill t", base::Duration{60'000}};
+  pg::Session reader(run.url, {}, soon());
+  // Once the check is there, a reader comes who does not go, and somebody wants an end.
+  struct Listener final : event::EventSink {
+    std::function<void(const std::string&)> heard;
+    void on_event(const event::Event& event) noexcept override {
+      if (const auto* message = std::get_if<event::Message>(&event.payload)) heard(message->text);
+    }
+  } listener;
+  listener.heard = [&](const std::string& text) {
+    if (text.find("VALIDATE") == std::string::npos) return;
+    reader.run("BEGIN; SELECT * FROM t", soon(), pg::Rows::drop);
+  };
+  const base::Cancel stop;
+  const std::atomic<int> interrupted{130};
+  const auto ended = stage::perform_backfill(plan, run, listener, stop, interrupted);
+  CHECK(ended.exit_code == 5);
+  REQUIRE(ended.next.size() == 2);
+  CHECK(ended.next[0].find("ALTER TABLE public.t DROP CONSTRAINT IF EXISTS") == 0);
+  CHECK(ended.next[1].find("staithe backfill t") == 0);
+  reader.run("COMMIT", soon());
+  CHECK(checks(database) == "1");
+  CHECK(stage::perform_backfill(plan, run, listener, stop, interrupted).exit_code == 0);
+  CHECK(checks(database) == "0");
 }
 
 TEST_CASE("without NOT NULL it is another backfill, which fills from the beginning") {
   const auto database = made("id int PRIMARY KEY");
   server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
-  until_check(database, not_null_spec(),
-              [&] { stage::tell_backfill(server().url(database), "t", stage::BackfillWish::abort, soon()); });
+  until_check(database, not_null_spec(), [&] {
+    stage::tell_backfill(server().url(database), "t", stage::BackfillWish::abort, {}, soon());
+  });
   server().sql("UPDATE t SET c = NULL", database);
   const auto result = stage::run_backfill(server().url(database), spec(), {}, soon());
   CHECK(result.complete);
@@ -257,7 +290,7 @@ TEST_CASE("one at a time; pause and abort are heard") {
   const auto database = made("id int PRIMARY KEY");
   server().sql("INSERT INTO t (id) SELECT g FROM generate_series(1, 4000) g", database);
   const auto url = server().url(database);
-  CHECK_FALSE(stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon()));
+  CHECK_FALSE(stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon()));
   std::atomic<bool> paused{false};
   std::string stopped_by;
   std::thread first([&] {
@@ -265,7 +298,7 @@ TEST_CASE("one at a time; pause and abort are heard") {
                      url, spec(),
                      [&](const stage::BackfillProgress& now) {
                        if (now.batches == 2 && !paused)
-                         stage::tell_backfill(url, "t", stage::BackfillWish::pause, soon());
+                         stage::tell_backfill(url, "t", stage::BackfillWish::pause, {}, soon());
                        if (!now.waiting_for.empty()) paused = true;
                      },
                      soon())
@@ -273,7 +306,7 @@ TEST_CASE("one at a time; pause and abort are heard") {
   });
   while (!paused) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK_THROWS_AS(stage::run_backfill(url, spec(), {}, soon()), base::Error);
-  CHECK(stage::tell_backfill(url, "t", stage::BackfillWish::abort, soon()));
+  CHECK(stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon()));
   first.join();
   CHECK(stopped_by == "abort");
   CHECK(server().sql("SELECT count(*) FROM t WHERE c IS NULL", database) != "0");
@@ -350,6 +383,59 @@ TEST_CASE("it rests for whoever waits for locks, for load, and for a file") {
   wanted.most_active = 0;
   wanted.pause_file = "/proc/self/stat";
   CHECK(reason() == "the file /proc/self/stat");
+}
+
+TEST_CASE("its limits can be altered while it runs, until it is started again") {
+  const auto database = made("id int PRIMARY KEY");
+  server().sql("INSERT INTO t (id) SELECT g FROM generate_series(1, 6000) g", database);
+  const auto url = server().url(database);
+  // As an earlier version left its table.
+  server().sql(
+      "CREATE TABLE staithe_backfill (id text PRIMARY KEY, target text NOT NULL, place jsonb NOT NULL, wish "
+      "text "
+      "NOT NULL DEFAULT 'go', began timestamptz NOT NULL DEFAULT now(), saved timestamptz NOT NULL DEFAULT "
+      "now())",
+      database);
+  // Somebody waits for a lock elsewhere, which is no reason to rest until it is told so.
+  server().sql("CREATE TABLE other (id int)", database);
+  pg::Session holds(url, {}, soon()), waits(url, {}, soon());
+  holds.run("BEGIN; LOCK TABLE other", soon());
+  base::Cancel enough;
+  std::thread waiting([&] {
+    try {
+      waits.run("SELECT FROM other", Scope::lasting(std::chrono::seconds(60), &enough), pg::Rows::drop);
+    } catch (const base::Error&) {
+      // cut short
+    }
+  });
+  while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)", database) != "t")
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  stage::BackfillLimits limits;
+  limits.rest_percent = 10;
+  limits.most_waiting = 0;
+  std::vector<std::string> steps, reasons;
+  const auto first = stage::run_backfill(
+      url, spec(),
+      [&](const stage::BackfillProgress& now) {
+        if (!now.step.empty()) return steps.push_back(now.step);
+        if (!now.waiting_for.empty()) {
+          reasons.push_back(now.waiting_for);
+          stage::tell_backfill(url, "t", stage::BackfillWish::abort, {}, soon());
+        } else if (now.batches == 12) {
+          stage::tell_backfill(url, "t", stage::BackfillWish::go, limits, soon());
+        } else if (now.batches > 12) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it looks around twice a second
+        }
+      },
+      soon());
+  CHECK(first.stopped_by == "abort");
+  CHECK(first.batches >= 12);
+  CHECK(reasons == std::vector<std::string>{"1 sessions that wait for locks"});
+  CHECK(steps == std::vector<std::string>{"limits from now on: batches of 200ms, 500ms for a lock, a lag of "
+                                          "10s, 0 waiting, any number active, rests of 10 %"});
+  CHECK(stage::run_backfill(url, spec(), {}, soon()).complete);
+  enough.request();
+  waiting.join();
 }
 
 TEST_CASE("a lock that others hold is tried for again, and nobody queues behind it for long") {
