@@ -23,9 +23,9 @@ class Page(databases.StageTest):
         self.source.sql("CREATE TABLE users (id int PRIMARY KEY, email text, country text); INSERT INTO users SELECT g, 'u' || g, "
                         "CASE WHEN g % 4 = 0 THEN NULL ELSE 'DE' END FROM generate_series(1, 40000) g; ANALYZE", "shop")
         (self.directory / "042_<b>country.sql").write_text(MIGRATION)
-        result = self.staithe("stage", "rehearse", "-e", "staging", "--source", "fresh", "042_<b>country.sql", "--html", "page.html",
-                              "--report", "junit=rehearsal.xml", "--open-transaction", "200ms")
-        self.assertEqual(result.code, 1, result)
+        self.result = self.staithe("stage", "rehearse", "-e", "staging", "--source", "fresh", "042_<b>country.sql", "--html",
+                                   "page.html", "--report", "junit=rehearsal.xml", "--open-transaction", "200ms")
+        self.assertEqual(self.result.code, 1, self.result)
 
     def browse(self, *words):
         profile = self.directory / "profile"
@@ -37,8 +37,15 @@ class Page(databases.StageTest):
         self.assertNotIn("CONSOLE", done.stderr)
         return done.stdout
 
-    @unittest.skipUnless(BROWSER, "no browser is installed")
-    def test_a_browser_shows_it(self):
+    def test_what_is_written_down(self):
+        """For people on a terminal, for a build server, and for a browser."""
+        self.assertRegex(self.result.out, r"\n  statements .*, WAL .*; [0-9.]+ MiB before, [0-9.]+ MiB afterwards; the rehearsal took ")
+        root = xml.parse(self.directory / "rehearsal.xml").getroot()
+        failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
+        self.assertTrue(any("fails-not-null" in name for name in failed), failed)
+        self.assertFalse([name for name in failed if "ADD COLUMN token" in name], failed)
+        if not BROWSER:
+            self.skipTest("no browser is installed")
         dom = self.browse("--dump-dom")
         self.assertIn("would fail", dom)
         self.assertIn("10000 of 40000 rows", dom)
@@ -51,12 +58,6 @@ class Page(databases.StageTest):
         self.assertEqual(bytes_[:8], b"\x89PNG\r\n\x1a\n")
         # A blank page of that size is a few kilobytes.
         self.assertGreater(len(bytes_), 40_000)
-
-    def test_junit_names_what_failed(self):
-        root = xml.parse(self.directory / "rehearsal.xml").getroot()
-        failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
-        self.assertTrue(any("fails-not-null" in name for name in failed), failed)
-        self.assertFalse([name for name in failed if "ADD COLUMN token" in name], failed)
 
 
 if __name__ == "__main__":

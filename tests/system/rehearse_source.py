@@ -8,7 +8,8 @@ import databases
 
 
 class Source(databases.StageTest):
-    source_settings = ("log_statement=all", "shared_preload_libraries=pg_stat_statements", "work_mem=7MB", "wal_level=logical")
+    source_settings = ("log_statement=all", "shared_preload_libraries=pg_stat_statements", "work_mem=7MB", "wal_level=logical",
+                       "max_prepared_transactions=2")
 
     def setUp(self):
         super().setUp()
@@ -47,6 +48,33 @@ class Source(databases.StageTest):
         self.assertTrue(any(text.startswith("wal_level is logical in production") for text in report["differences"]))
         log = self.source.log.read_text().rpartition("staithe rehearsal looks")[0]
         self.assertIn("default_transaction_read_only", log)
+
+    def test_its_statements_run_beside_and_what_is_in_the_way_is_said(self):
+        """A table that only production's own statements show somebody to work on; and a transaction that is forgotten there."""
+        self.source.sql("CREATE TABLE notes (at int, text text); INSERT INTO notes SELECT g, 'x' FROM generate_series(1, 9) g; ANALYZE notes", "shop")
+        for _ in range(2):
+            self.source.sql("SELECT text FROM notes WHERE at = 7", "shop")
+            self.source.sql("UPDATE notes SET text = 'y' WHERE at = 8", "shop")
+            self.source.sql("DELETE FROM notes WHERE at > 900 OR true AND at = 300", "shop")
+            self.source.sql("UPDATE notes SET at = at", "shop")
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        (self.directory / "up.sql").write_text("ALTER TABLE notes ADD COLUMN more int;\nSELECT pg_sleep(1);\n")
+        self.source.sql("BEGIN; UPDATE notes SET text = 'z' WHERE at = 1; PREPARE TRANSACTION 'forgotten'", "shop")
+        try:
+            result = self.staithe("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-advice",
+                                  "--no-open-transaction", "--json", "up.sql")
+        finally:
+            self.source.sql("ROLLBACK PREPARED 'forgotten'", "shop")
+        self.assertEqual(result.code, 0, result)
+        report = next(one for one in map(json.loads, result.out.splitlines()) if one.get("type") == "rehearsal")
+        load = next(one for one in report["passes"] if one["name"] == "under load")
+        stalled = {one["load"]: one["lasted_us"] for one in load["stalls"]}
+        for text in ("production's SELECT text FROM notes WHERE at = $1", "production's UPDATE notes SET text = $1 WHERE at = $2"):
+            self.assertGreater(stalled.get(text, 0), 500_000, load["stalls"])
+        self.assertFalse([name for name in stalled if "at = at" in name], "it would write every row again and again")
+        busy = [one["text"] for one in report["findings"] if one["code"] == "production-busy"]
+        self.assertEqual(len(busy), 1, report["findings"])
+        self.assertIn("public.notes: a prepared transaction holds a lock on the table, and ends only when somebody ends it: forgotten", busy[0])
 
     def test_what_a_copy_has_no_room_for_is_said(self):
         """Rows that were altered often leave room behind, which every scan in production reads."""

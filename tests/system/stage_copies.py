@@ -148,12 +148,20 @@ class Copies(databases.StageTest):
                      "masks.yml:9:3", "did you mean 'public.people'?")
 
     def test_a_subset_keeps_its_foreign_keys(self):
+        """Both ways: children of rows that stay behind do too, and of `referenced` come the parents of those that come."""
         self.every_kind()
-        self.project(masks="  app.users:\n    where: id % 10 = 0\n    limit: 500\n  app.tree: {where: id <> 3}\n")
+        self.source.sql("CREATE TABLE public.regions (id int PRIMARY KEY); CREATE TABLE public.shops (id int PRIMARY KEY, region int REFERENCES public.regions);"
+                        "CREATE TABLE public.sales (id int PRIMARY KEY, shop int REFERENCES public.shops); INSERT INTO public.regions SELECT generate_series(1, 100);"
+                        "INSERT INTO public.shops SELECT i, i % 100 + 1 FROM generate_series(1, 1000) i;"
+                        "INSERT INTO public.sales SELECT i, i FROM generate_series(1, 1000) i", "shop")
+        self.project(masks="  app.users:\n    where: id % 10 = 0\n    limit: 500\n  app.tree: {where: id <> 3}\n"
+                     "  public.sales: {where: id <= 7}\n  public.shops: {rows: referenced}\n  public.regions: {rows: referenced}\n")
         self.ok("stage", "snapshot")
         self.assertEqual(self.target.sql("SELECT count(*) FROM app.users", "staging"), "500")
         self.assertEqual(self.target.sql("SELECT count(*) FROM app.orders o LEFT JOIN app.users u ON u.id = o.user_id WHERE u.id IS NULL", "staging"), "0")
         self.assertEqual(self.target.sql("SELECT bool_and(convalidated) FROM pg_constraint", "staging"), "t")
+        self.assertEqual([self.target.sql(f"SELECT string_agg(id::text, ' ' ORDER BY id) FROM {table}", "staging") for table in
+                          ("public.sales", "public.shops", "public.regions")], ["1 2 3 4 5 6 7", "1 2 3 4 5 6 7", "2 3 4 5 6 7 8"])
         # 3 is the parent of 6 and 7, and so on: the whole branch goes.
         self.assertEqual(self.target.sql("SELECT count(*) FROM app.tree WHERE id IN (3, 6, 7, 12, 15)", "staging"), "0")
         self.assertIn("app.users", self.ok("stage", "list", "--json").out)

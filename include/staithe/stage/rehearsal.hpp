@@ -73,9 +73,10 @@ struct RehearsalSettings {
   std::vector<Load> workload;
   std::vector<Query> queries;
   std::vector<Assertion> assertions;
-  std::vector<std::string> checks;                ///< shell commands with DATABASE_URL in the environment
-  base::Duration open_transaction{2'000};         ///< how long a reader stays open in the third pass
-  std::uint32_t top_statements = 50;              ///< of pg_stat_statements; 0: none
+  std::vector<std::string> checks;         ///< shell commands with DATABASE_URL in the environment
+  base::Duration open_transaction{2'000};  ///< how long a reader stays open in the third pass
+  std::uint32_t top_statements = 50;       ///< of pg_stat_statements; 0: none
+  std::uint32_t replay = 8;  ///< of these, run beside the migration where no workload is declared
   std::map<std::string, double> production_rows;  ///< rows of tables there, where the copy has fewer
   bool operator==(const RehearsalSettings&) const = default;
 };

@@ -57,6 +57,7 @@ struct Touched {
 struct Trigger {
   bool on_insert = false, on_update = false, on_delete = false;
   std::string function;
+  bool on_truncate = false;
 };
 
 /// Why the server refused a statement, with the rows that are in its way.
@@ -184,12 +185,16 @@ struct RehearsalReport {
   std::optional<DownReport> down;
   std::vector<std::string> disagreements;  ///< between what was expected from the words and what was seen
   std::vector<std::string> differences;    ///< settings that are not production's
+  std::vector<std::string> in_the_way;     ///< of altering the same tables in production, when it was asked
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::map<std::string, double> production_rows, clone_rows;
   /// Those that users have made, as they were before, as they are afterwards and as the statements made them:
   /// the bodies by the name; "" where one of them cannot be read.
   std::map<std::string, std::string> functions;
-  std::map<std::string, std::vector<Trigger>> triggers;  ///< of each table, before and afterwards
+  std::map<std::string, std::vector<Trigger>> triggers;  ///< of each table, likewise
+  /// The migration makes functions or triggers whose names it puts together, and drops such: some may have
+  /// run that nobody knows.
+  bool has_unseen_code = false;
   std::map<std::string, std::string>
       parents;              ///< of a partition the table that it is of: "app.a_1" to "app.a"
   plan::Accepted accepted;  ///< what was declared and mattered
@@ -200,6 +205,9 @@ struct RehearsalReport {
   Micros total{0};
   std::uint64_t wal_bytes = 0, temp_bytes = 0;
 };
+
+/// Of the clone's database behind the last statement.
+std::uint64_t bytes_afterwards(const RehearsalReport& report);
 
 /// "820 us", "9.4 ms", "340 ms", "1.2 s", "2 m 05 s".
 std::string micros_text(Micros micros);

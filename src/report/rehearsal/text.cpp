@@ -151,8 +151,10 @@ std::string rehearsal_text(const stage::RehearsalReport& report, Color color) {
                      report.masked.empty() ? "" : fmt::format(", {} columns masked", report.masked.size()),
                      stage::micros_text(report.clone_took), base::bytes_text(report.clone_bytes),
                      report.server_version);
-  out += fmt::format("  statements {}, WAL {}; the rehearsal took {}\n", stage::micros_text(report.total),
-                     base::bytes_text(report.wal_bytes), base::elapsed_text(report.took));
+  out += fmt::format("  statements {}, WAL {}; {} before, {} afterwards; the rehearsal took {}\n",
+                     stage::micros_text(report.total), base::bytes_text(report.wal_bytes),
+                     base::bytes_text(report.clone_bytes), base::bytes_text(stage::bytes_afterwards(report)),
+                     base::elapsed_text(report.took));
   if (!report.findings.empty()) out += "\n";
   for (const auto& finding : report.findings) out += finding_text(finding, paint);
   out += "\nStatements:\n";

@@ -1,18 +1,19 @@
+#include "in_the_way.hpp"
+
 #include "staithe/stage/backfill.hpp"
 #include "staithe/stage/snapshots.hpp"
 
-#include <fmt/format.h>
+#include <iterator>
+#include <utility>
 
 namespace staithe::stage {
 namespace {
 
 using base::Scope;
 
-/// One line for each row of a query, with what the first column says.
 void ask(pg::Session& session, const std::string& sql, const char* text, std::vector<std::string>& out,
          const Scope& scope) {
-  for (const auto& row : session.run(sql, scope).rows)
-    out.push_back(fmt::format(fmt::runtime(text), row.at(0).value_or("")));
+  for (auto& line : lines_of(session, sql, text, scope)) out.push_back(std::move(line));
 }
 
 }  // namespace
@@ -47,29 +48,9 @@ Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& s
         "NULL is "
         "no trouble",
         found.obstacles, scope);
-  // The locks of a prepared transaction have no process.
-  ask(session,
-      "SELECT string_agg(gid, ', ') FROM pg_prepared_xacts WHERE database = current_database() AND EXISTS "
-      "(SELECT "
-      "FROM pg_locks WHERE pid IS NULL AND relation = " +
-          table + ") HAVING count(*) > 0",
-      "a prepared transaction holds a lock on the table, and ends only when somebody ends it: {}",
-      found.obstacles, scope);
-  ask(session,
-      "SELECT format('%s (pid %s, open for %s)', application_name, a.pid, date_trunc('second', now() - "
-      "xact_start)) FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.relation = " +
-          table +
-          " AND l.granted AND a.pid <> pg_backend_pid() AND xact_start < now() - interval '1 minute' GROUP "
-          "BY "
-          "application_name, a.pid, xact_start",
-      "a long transaction holds a lock on the table, which stands in the way of every ALTER TABLE: {}",
-      found.warnings, scope);
-  ask(session,
-      "SELECT query FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE '%to "
-      "prevent "
-      "wraparound%' AND query LIKE '%' || " +
-          table + "::text || '%'",
-      "an autovacuum that does not give way is at the table: {}", found.warnings, scope);
+  auto in_the_way = in_the_way_of(session, spec.table, scope);
+  std::move(in_the_way.prepared.begin(), in_the_way.prepared.end(), std::back_inserter(found.obstacles));
+  found.warnings = std::move(in_the_way.others);
   ask(session, "SELECT count(*) FROM pg_stat_replication WHERE state IS NULL HAVING count(*) > 0",
       "{} standbys cannot be looked at, so that their lag is not heeded: GRANT pg_read_all_stats to this "
       "role",
@@ -79,10 +60,7 @@ Preconditions backfill_preconditions(pg::Session& session, const BackfillSpec& s
         "active sessions of other roles cannot be seen, so that it does not rest for them: GRANT "
         "pg_read_all_stats to this role",
         found.warnings, scope);
-  ask(session,
-      "SELECT string_agg(slot_name, ', ') FROM pg_replication_slots WHERE NOT active HAVING count(*) > 0",
-      "nobody reads these replication slots, so that all WAL of the backfill stays on the disk: {}",
-      found.warnings, scope);
+  for (auto& slots : idle_slots(session, scope)) found.warnings.push_back(std::move(slots));
   ask(session,
       "SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = " + table +
           " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0 HAVING count(*) > 0",

@@ -1,10 +1,12 @@
 #include "after.hpp"
 
 #include "catalog.hpp"
+#include "code_words.hpp"
 #include "command_pass.hpp"
 #include "facts.hpp"
 #include "judge.hpp"
 #include "migration_run.hpp"
+#include "sight.hpp"
 #include "violations.hpp"
 
 #include "staithe/base/text.hpp"
@@ -49,27 +51,6 @@ std::vector<std::string> set_columns(const SqlStatement& statement) {
   return columns;
 }
 
-/// "CREATE [OR REPLACE] FUNCTION app.f (": "f"; "" for what is none.
-std::string name_of_made_function(const SqlStatement& sql) {
-  const auto& tokens = sql.tokens;
-  if (tokens.size() < 4 || !tokens[0].is("create")) return {};
-  const std::size_t kind = tokens[1].is("or") ? 3 : 1;
-  if (!tokens[kind].is("function") && !tokens[kind].is("procedure")) return {};
-  for (std::size_t i = kind + 2; i < tokens.size(); ++i)
-    if (tokens[i].is_symbol('(')) return tokens[i - 1].is_name() ? tokens[i - 1].text : std::string();
-  return {};
-}
-
-/// In SQL, which is what it is in when it does not say, or in PL/pgSQL.
-bool is_readable_code(const SqlStatement& sql) {
-  for (std::size_t i = 0; i + 1 < sql.tokens.size(); ++i) {
-    if (!sql.tokens[i].is("language")) continue;
-    const auto& name = sql.tokens[i + 1].text;
-    return name == "sql" || name == "plpgsql" || name == "'sql'" || name == "'plpgsql'";
-  }
-  return true;
-}
-
 void add_function(RehearsalReport& report, const std::string& name, const std::string& body) {
   const auto [known, is_new] = report.functions.emplace(name, body);
   if (is_new) return;
@@ -99,6 +80,7 @@ void After::before() {
     report_.differences = std::move(facts.differences);
     report_.remarks.insert(report_.remarks.end(), facts.remarks.begin(), facts.remarks.end());
     queries.insert(queries.end(), facts.statements.begin(), facts.statements.end());
+    statements_of_production_ = std::move(facts.statements);
     calls.insert(calls.end(), facts.calls.begin(), facts.calls.end());
     report_.production_rows = std::move(facts.rows);
     report_.asked = facts.asked;
@@ -123,6 +105,7 @@ void After::after(const std::vector<std::string>& tables) {
     code_and_partitions(session);
     code_of_statements();
     invalid_indexes(session);
+    if (report_.asked) report_.in_the_way = in_the_way_on_source(run_.source_url, tables, scope_);
     if (failed()) return;
     compare_plans(session);
     assertions(session);
@@ -143,14 +126,16 @@ void After::code_and_partitions(pg::Session& session) {
       scope_);
   for (const auto& row : functions.rows) add_function(report_, row[0].value_or(""), row[1].value_or(""));
   const auto triggers = session.run(
-      "SELECT n.nspname || '.' || c.relname, t.tgtype & 4, t.tgtype & 16, t.tgtype & 8, p.proname FROM "
+      "SELECT n.nspname || '.' || c.relname, t.tgtype & 4, t.tgtype & 16, t.tgtype & 8, p.proname, t.tgtype "
+      "& "
+      "32 FROM "
       "pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN "
       "pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'",
       scope_);
   const auto on = [](const pg::Value& bit) { return bit != "0"; };
   for (const auto& row : triggers.rows)
     report_.triggers[row[0].value_or("")].push_back(
-        {on(row[1]), on(row[2]), on(row[3]), row[4].value_or("")});
+        {on(row[1]), on(row[2]), on(row[3]), row[4].value_or(""), on(row[5])});
   const auto partitions = session.run(
       "SELECT cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname FROM pg_inherits i JOIN "
       "pg_class c "
@@ -160,14 +145,43 @@ void After::code_and_partitions(pg::Session& session) {
   for (const auto& row : partitions.rows) report_.parents[row[0].value_or("")] = row[1].value_or("");
 }
 
-/// A function may be made, called, and be gone or another one at the end.
-void After::code_of_statements() {
-  for (const auto& one : report_.statements) {
-    diag::Diagnostics ignored;
-    for (const auto& sql : split_sql(one.text, "", ignored).statements)
-      if (const auto name = name_of_made_function(sql); !name.empty())
-        add_function(report_, name, is_readable_code(sql) ? sql.text : std::string());
+namespace {
+
+/// A trigger is kept by the whole names of tables that were written to.
+void add_trigger(RehearsalReport& report, const MadeTrigger& made) {
+  std::set<std::string> tables{made.table};
+  for (const auto& one : report.statements) {
+    for (const auto& rows : one.touched) tables.insert(plain_name(rows.table));
+    for (const auto& lock : one.locks) tables.insert(plain_name(lock.object));
   }
+  for (const auto& table : tables)
+    if (table == made.table || table.ends_with("." + made.table))
+      report.triggers[table].push_back(
+          {made.on_insert, made.on_update, made.on_delete, made.function, made.on_truncate});
+}
+
+}  // namespace
+
+/// A function or a trigger may be made, run, and be gone or another one at the end; also by EXECUTE.
+void After::code_of_statements() {
+  bool has_unnamed = false, drops = false;
+  for (const auto& one : report_.statements) {
+    Code code;
+    (void)code.add(one.text);
+    for (const auto& sql : code.statements()) {
+      drops |= may_drop_code(sql);
+      if (const auto made = function_made_by(sql)) {
+        if (!made->name.empty())
+          add_function(report_, made->name, made->is_readable ? sql.text : std::string());
+        has_unnamed |= made->name.empty();
+      }
+      if (const auto made = trigger_made_by(sql)) {
+        add_trigger(report_, *made);
+        has_unnamed |= made->table.empty() || made->function.empty();
+      }
+    }
+  }
+  report_.has_unseen_code = has_unnamed && drops;
 }
 
 void After::compare_plans(pg::Session& session) {

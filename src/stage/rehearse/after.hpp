@@ -22,6 +22,8 @@ class After {
   /// Plans, assertions, checks, invalid indexes, side effects, estimates; then the down scripts, after which
   /// the clone is what it was.
   void after(const std::vector<std::string>& tables);
+  /// Those that take most time there; none when it was not asked.
+  const std::vector<Query>& statements_of_production() const { return statements_of_production_; }
 
  private:
   bool failed() const;
@@ -39,6 +41,7 @@ class After {
   const Clone& clone_;
   RehearsalReport& report_;
   base::Scope scope_;
+  std::vector<Query> statements_of_production_;
   std::vector<QueryPlan> plans_before_;
   std::vector<std::string> schema_before_;
   std::set<std::string> invalid_before_;
@@ -56,6 +59,11 @@ struct SourceFacts {
 };
 /// Rows of tables and materialized views, as their statistics have them; those that have none are not in it.
 std::map<std::string, double> rows_of_tables(pg::Session& session, const base::Scope& scope);
+
+/// What stands in the way of altering these tables there just now, each with the table's name.
+std::vector<std::string> in_the_way_on_source(const std::string& source_url,
+                                              const std::vector<std::string>& tables,
+                                              const base::Scope& scope);
 
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
                        const base::Scope& scope);

@@ -1,5 +1,6 @@
 #include "copy_findings.hpp"
 
+#include "code_words.hpp"
 #include "estimate.hpp"
 #include "facts.hpp"
 #include "lint.hpp"
@@ -99,7 +100,8 @@ bool may_rest_on(const Look& look, const MaskedColumn& column, const RehearsalRe
   if (look.sight == Sight::anything)
     return works && code_may_look_at(look.sql, look.one, report, column.table, column.name);
   if (look.sight != Sight::hidden || !works) return false;
-  return has_star(look.sql) || !names(look.sql, column.table, report);
+  return has_star(look.sql) || takes_rows_of(look.sql, column.table, report) ||
+         !names(look.sql, column.table, report);
 }
 
 bool rests_on(const Look& look, const MaskedColumn& column, const RehearsalReport& report) {

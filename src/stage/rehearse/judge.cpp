@@ -38,6 +38,7 @@ class Judge {
     add_copy_findings(plan_, report_);
     plans_and_checks();
     invalid_indexes();
+    production_now();
     down();
     return std::move(advice_);
   }
@@ -316,6 +317,12 @@ class Judge {
                             pass.load_runs, stall.load, stall.error));
             break;
           }
+  }
+
+  void production_now() {
+    for (const auto& what : report_.in_the_way)
+      add(Severity::warning, "production-busy", nullptr, "", "in production, just now: " + what).advice =
+          "look again before it is migrated";
   }
 
   void invalid_indexes() {

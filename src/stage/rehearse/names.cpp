@@ -82,6 +82,12 @@ std::string micros_text(Micros micros) {
   return fmt::format("{} m {:02} s", count / 60'000'000, count / 1'000'000 % 60);
 }
 
+std::uint64_t bytes_afterwards(const RehearsalReport& report) {
+  auto bytes = static_cast<std::int64_t>(report.clone_bytes);
+  for (const auto& one : report.statements) bytes += one.size_change_bytes;
+  return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
+}
+
 std::string short_sql(const std::string& sql, std::size_t most) {
   std::string line;
   for (const char c : sql) {

@@ -64,6 +64,7 @@ json settings_json(const RehearsalSettings& settings) {
           {"checks", settings.checks},
           {"open_transaction_ms", settings.open_transaction.count()},
           {"top_statements", settings.top_statements},
+          {"replay", settings.replay},
           {"production_rows", settings.production_rows}};
 }
 
@@ -89,11 +90,18 @@ std::string passes_text(const RehearsalPlan& plan) {
   const bool back = std::any_of(plan.files.begin(), plan.files.end(),
                                 [](const auto& file) { return !file.down_path.empty(); });
   if (back) out += "     then back by the down scripts, and the schema compared\n";
-  if (plan.passes.load)
+  if (plan.passes.load) {
+    const auto& settings = plan.settings;
     out += fmt::format("  {}. under load: {}\n", ++number,
-                       plan.settings.workload.empty()
+                       settings.workload.empty()
                            ? "readers and writers on the tables that the first pass touched"
                            : "the declared workload");
+    if (settings.workload.empty() && settings.replay > 0 && settings.top_statements > 0)
+      out += fmt::format(
+          "     and up to {} statements of production that work on them, if it can be asked, without their "
+          "values\n",
+          settings.replay);
+  }
   if (plan.passes.open_transaction)
     out += fmt::format("  {}. with a reader's transaction open for {} before each strong lock\n", ++number,
                        base::to_text(plan.settings.open_transaction));

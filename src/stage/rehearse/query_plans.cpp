@@ -16,16 +16,6 @@ using nlohmann::json;
 
 constexpr double worth_saying = 1.5;
 
-bool can_be_planned(const std::string& sql) {
-  diag::Diagnostics ignored;
-  const auto parsed = split_sql(sql, "", ignored);
-  if (ignored.has_errors() || parsed.statements.size() != 1) return false;
-  const auto& first = parsed.statements.front().tokens.front();
-  for (const auto* word : {"select", "insert", "update", "delete", "with", "merge", "values"})
-    if (first.is(word)) return true;
-  return first.is_symbol('(');
-}
-
 std::string shape_of(const json& node) {
   std::string shape = node.value("Node Type", "?");
   for (const auto* key : {"Index Name", "Relation Name"})
@@ -45,6 +35,16 @@ std::string nulls(std::size_t count) {
 }
 
 }  // namespace
+
+bool can_be_planned(const std::string& sql) {
+  diag::Diagnostics ignored;
+  const auto parsed = split_sql(sql, "", ignored);
+  if (ignored.has_errors() || parsed.statements.size() != 1) return false;
+  const auto& first = parsed.statements.front().tokens.front();
+  for (const auto* word : {"select", "insert", "update", "delete", "with", "merge", "values"})
+    if (first.is(word)) return true;
+  return first.is_symbol('(');
+}
 
 QueryPlan plan_of(pg::Session& session, const std::string& name, const std::string& sql, std::uint64_t calls,
                   const base::Scope& scope) {

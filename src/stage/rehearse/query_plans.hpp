@@ -8,6 +8,9 @@
 
 namespace staithe::stage {
 
+/// One statement that reads or writes rows.
+bool can_be_planned(const std::string& sql);
+
 /// How the server would do one statement, with values it does not know.
 struct QueryPlan {
   std::string name, sql;

@@ -6,6 +6,7 @@
 #include "judge.hpp"
 #include "lint.hpp"
 #include "passes.hpp"
+#include "replay.hpp"
 #include "violations.hpp"
 
 #include "staithe/base/text.hpp"
@@ -208,6 +209,7 @@ class Rehearsal {
       return std::string();
     });
     tables_ = tables;
+    of_production_ = after.statements_of_production();
   }
 
   void measure_files(const Clone& copy) {
@@ -278,6 +280,9 @@ class Rehearsal {
     if (!loads_.empty()) return;
     auto session = connect_clone(copy.url(), "staithe workload", scope_);
     loads_ = automatic_loads(session, tables_, scope_);
+    const auto patience = std::min(base::Duration{100}, plan_.settings.budgets.blocking / 2);
+    auto replayed = replayed_loads(session, of_production_, tables_, plan_.settings.replay, patience, scope_);
+    loads_.insert(loads_.end(), replayed.begin(), replayed.end());
   }
 
   void under_load() {
@@ -308,6 +313,7 @@ class Rehearsal {
   RehearsalReport report_;
   std::vector<Load> loads_;
   std::vector<std::string> tables_;  ///< that the migration touched
+  std::vector<Query> of_production_;
   int clones_ = 0;
   std::uint64_t actions_ = 0;
 };

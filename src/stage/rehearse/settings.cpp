@@ -8,6 +8,7 @@
 namespace staithe::stage {
 namespace {
 
+constexpr std::int64_t most_replayed = 32;  // each is a session of its own
 constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
 
 /// One statement, so that it can be prepared.
@@ -63,6 +64,8 @@ RehearsalSettings read_rehearsal_settings(const std::string& path, std::string_v
   if (const auto open = file.duration("open_transaction")) settings.open_transaction = open->value;
   if (const auto top = file.integer("top_statements", 0, 1000))
     settings.top_statements = static_cast<std::uint32_t>(top->value);
+  if (const auto replay = file.integer("replay", 0, most_replayed))
+    settings.replay = static_cast<std::uint32_t>(replay->value);
   for (const auto& member : file.map("production_rows"))
     if (const auto rows = member.value.integer(0, most))
       settings.production_rows[member.key.value] = static_cast<double>(*rows);

@@ -1,5 +1,6 @@
 #include "sight.hpp"
 
+#include "code_words.hpp"
 #include "facts.hpp"
 
 #include <algorithm>
@@ -93,9 +94,24 @@ Sight of_words(const SqlStatement& sql) {
   return is_one_of(first, without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
 }
 
-/// What triggers call that the rows fire which a statement was seen to write, by whatever way it wrote them.
-/// Those of a partition's whole fire as well.
-std::set<std::string> fired_by_rows(const StatementReport& one, const RehearsalReport& report) {
+/// Whether it empties the table, by its words or by those of code that it runs.
+bool truncates(const SqlStatement& sql, const StatementReport& one, const std::string& table,
+               const RehearsalReport& report) {
+  Code code;
+  (void)code.add(sql.text);
+  const auto& first = sql.tokens.front();
+  const bool may_run_code = first.is("do") || first.is("call") || first.is("select") || first.is("with");
+  if (!code.words().contains("truncate") && !may_run_code) return false;
+  return names(sql, table, report) ||
+         std::any_of(one.locks.begin(), one.locks.end(), [&](const LockSpan& lock) {
+           return lock.mode == "AccessExclusiveLock" && plain_name(lock.object) == table;
+         });
+}
+
+/// What triggers call that fire by the rows which a statement was seen to write, by whatever way it wrote
+/// them, or because it empties a table. Those of a partition's whole fire as well.
+std::set<std::string> fired_functions(const SqlStatement& sql, const StatementReport& one,
+                                      const RehearsalReport& report) {
   std::set<std::string> functions;
   for (const auto& rows : one.touched) {
     for (std::string table = plain_name(rows.table);;) {
@@ -109,30 +125,16 @@ std::set<std::string> fired_by_rows(const StatementReport& one, const RehearsalR
       table = whole->second;
     }
   }
+  for (const auto& [table, triggers] : report.triggers)
+    for (const auto& trigger : triggers)
+      if (trigger.on_truncate && truncates(sql, one, table, report)) functions.insert(trigger.function);
   return functions;
 }
 
-bool fires_a_trigger(const StatementReport& one, const RehearsalReport& report) {
-  return !fired_by_rows(one, report).empty() ||
+bool fires_a_trigger(const SqlStatement& sql, const StatementReport& one, const RehearsalReport& report) {
+  return !fired_functions(sql, one, report).empty() ||
          std::any_of(one.side_effects.begin(), one.side_effects.end(),
                      [](const std::string& effect) { return effect.starts_with("trigger "); });
-}
-
-/// In lower case, also of names in quotes.
-std::set<std::string> words_of(std::string_view text) {
-  std::set<std::string> words;
-  std::string word;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '_' || c == '$' || byte >= 0x80) {
-      word += static_cast<char>(std::tolower(byte));
-      continue;
-    }
-    if (!word.empty()) words.insert(std::exchange(word, {}));
-    if (c == '*') words.insert("*");
-  }
-  if (!word.empty()) words.insert(word);
-  return words;
 }
 
 /// Whether the name may be among the words: of one that had to be quoted, such as "e-mail", each of its
@@ -147,29 +149,32 @@ std::string lowered(std::string text) {
   return text;
 }
 
-/// The words of all that runs: of the statement, of the functions that it or its triggers call, and of
-/// theirs. Nothing when some of it cannot be read.
-std::optional<std::set<std::string>> words_that_run(const SqlStatement& sql, const StatementReport& one,
-                                                    const RehearsalReport& report) {
-  auto words = words_of(sql.text);
-  for (const auto& effect : one.side_effects) words.merge(words_of(effect));
-  for (const auto& function : fired_by_rows(one, report)) words.merge(words_of(function));
+/// All that runs: the statement, the functions that it or its triggers call, and theirs. Nothing when some of
+/// it cannot be read.
+std::optional<Code> code_that_runs(const SqlStatement& sql, const StatementReport& one,
+                                   const RehearsalReport& report) {
+  if (report.has_unseen_code) return std::nullopt;
+  Code code;
+  if (!code.add(sql.text)) return std::nullopt;
+  std::set<std::string> called;
+  for (const auto& function : fired_functions(sql, one, report)) called.merge(words_of(function));
+  for (const auto& effect : one.side_effects) called.merge(words_of(effect));
   std::set<std::string> read;
   for (bool is_new = true; is_new;) {
     is_new = false;
     for (const auto& [name, body] : report.functions) {
-      if (!may_name(words, name) || !read.insert(name).second) continue;
-      if (body.empty()) return std::nullopt;
-      words.merge(words_of(body));
+      if (!may_name(called, name) && !may_name(code.words(), name)) continue;
+      if (!read.insert(name).second) continue;
+      if (body.empty() || !code.add(body)) return std::nullopt;
       is_new = true;
     }
   }
-  return words;
+  return code;
 }
 
 /// They make statements of texts, or one value of a row.
-constexpr std::array<std::string_view, 7> opaque_words{"execute",     "*",      "to_json",     "to_jsonb",
-                                                       "row_to_json", "hstore", "query_to_xml"};
+constexpr std::array<std::string_view, 6> opaque_words{"execute",     "to_json", "to_jsonb",
+                                                       "row_to_json", "hstore",  "query_to_xml"};
 
 }  // namespace
 
@@ -177,15 +182,18 @@ bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const
                       const std::string& table, const std::string& column) {
   const auto& first = sql.tokens.front();
   if (first.is("alter") || first.is("execute")) return true;  // a domain, a partition, a statement of before
-  const auto words = words_that_run(sql, one, report);
-  if (!words || may_name(*words, column)) return true;
+  const auto code = code_that_runs(sql, one, report);
+  if (!code || may_name(code->words(), column) || code->has_star()) return true;
   if (std::any_of(opaque_words.begin(), opaque_words.end(),
-                  [&](std::string_view word) { return words->contains(std::string(word)); }))
+                  [&](std::string_view word) { return code->words().contains(std::string(word)); }))
     return true;
+  bool is_named = false;
   for (std::string name = table;;) {
-    if (words->contains(lowered(name.substr(name.rfind('.') + 1)))) return false;
+    const auto bare = lowered(name.substr(name.rfind('.') + 1));
+    if (code->takes_whole_rows(bare)) return true;
+    is_named |= code->words().contains(bare);
     const auto whole = report.parents.find(name);
-    if (whole == report.parents.end() || whole->second == name) return true;  // by way of a view
+    if (whole == report.parents.end() || whole->second == name) return !is_named;  // by way of a view
     name = whole->second;
   }
 }
@@ -193,8 +201,10 @@ bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const
 Sight sight_of(const SqlStatement& sql, const StatementReport& one, const RehearsalReport& report) {
   if (sql.tokens.empty()) return Sight::none;
   const auto sight = of_words(sql);
-  if (sight == Sight::none) return sight;
-  return calls_code(sql, report) || fires_a_trigger(one, report) ? Sight::anything : sight;
+  if (sight == Sight::none) return fired_functions(sql, one, report).empty() ? sight : Sight::anything;
+  const bool runs_code =
+      calls_code(sql, report) || fires_a_trigger(sql, one, report) || report.has_unseen_code;
+  return runs_code ? Sight::anything : sight;
 }
 
 bool works_on(const StatementReport& one, const std::string& table, const RehearsalReport& report) {
@@ -232,15 +242,10 @@ bool names(const SqlStatement& sql, const std::string& table, const RehearsalRep
   return whole != report.parents.end() && whole->second != table && names(sql, whole->second, report);
 }
 
-bool has_star(const SqlStatement& sql) {
-  for (std::size_t i = 1; i < sql.tokens.size(); ++i) {
-    const auto& before = sql.tokens[i - 1];
-    if (sql.tokens[i].is_symbol('*') &&
-        (before.is("select") || before.is("distinct") || before.is("all") || before.is("returning") ||
-         before.is_symbol(',') || before.is_symbol('.')))
-      return true;
-  }
-  return false;
+bool takes_rows_of(const SqlStatement& sql, const std::string& table, const RehearsalReport& report) {
+  if (takes_whole_rows(sql, table.substr(table.rfind('.') + 1))) return true;
+  const auto whole = report.parents.find(table);
+  return whole != report.parents.end() && whole->second != table && takes_rows_of(sql, whole->second, report);
 }
 
 std::string plain_name(std::string name) {

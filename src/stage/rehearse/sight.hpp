@@ -29,8 +29,8 @@ bool works_on(const StatementReport& one, const std::string& table, const Rehear
 /// Whether the words name the table, with its schema or without, or a table that it is a part of.
 bool names(const SqlStatement& sql, const std::string& table, const RehearsalReport& report);
 
-/// "SELECT *", "users.*": columns that have no name in it.
-bool has_star(const SqlStatement& sql);
+/// Whether the words take whole rows of the table, or of one that it is a part of, for one value.
+bool takes_rows_of(const SqlStatement& sql, const std::string& table, const RehearsalReport& report);
 
 /// As snapshots write names: "app.users" for app."users".
 std::string plain_name(std::string name);

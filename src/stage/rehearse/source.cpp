@@ -1,5 +1,6 @@
 #include "after.hpp"
 #include "catalog.hpp"
+#include "in_the_way.hpp"
 
 #include "staithe/stage/snapshots.hpp"
 
@@ -32,9 +33,9 @@ std::map<std::string, std::string> settings(pg::Session& session, const Scope& s
   return out;
 }
 
-/// What snapshots ask to compare rows with their copies would break with every column that goes.
-constexpr const char* not_ours =
-    "query NOT LIKE '%pg_catalog.md5(ROW(%' AND query NOT LIKE '%pg_stat_statements%'";
+/// What snapshots ask is no statement of the application: its texts name the catalogue's schema, as pg_dump's
+/// do, also where they compare rows, which would break with every column that goes.
+constexpr const char* not_ours = "query NOT LIKE '%pg_catalog.%' AND query NOT LIKE '%pg_stat_statements%'";
 
 struct Pages {
   double rows = 0, pages = 0;
@@ -122,6 +123,24 @@ std::map<std::string, double> rows_of_tables(pg::Session& session, const Scope& 
   std::map<std::string, double> rows;
   for (const auto& row : found.rows) rows[row[0].value_or("")] = static_cast<double>(number_of(row[1]));
   return rows;
+}
+
+std::vector<std::string> in_the_way_on_source(const std::string& source_url,
+                                              const std::vector<std::string>& tables, const Scope& scope) {
+  std::vector<std::string> found;
+  try {
+    auto source = open_read_only(source_url, scope);
+    for (const auto& table : tables) {
+      const auto here = in_the_way_of(source, table, scope);
+      for (const auto& lines : {here.prepared, here.others})
+        for (const auto& line : lines) found.push_back(table + ": " + line);
+    }
+    for (auto& slots : idle_slots(source, scope)) found.push_back(std::move(slots));
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    found.push_back("it could not be asked what is in the way there: " + std::string(error.what()));
+  }
+  return found;
 }
 
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,

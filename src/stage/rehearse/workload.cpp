@@ -31,7 +31,9 @@ bool writes(const std::string& sql) {
   diag::Diagnostics ignored;
   const auto parsed = split_sql(sql, "", ignored);
   if (parsed.statements.empty()) return false;
-  const auto& first = parsed.statements.front().tokens.front();
+  const auto& tokens = parsed.statements.front().tokens;
+  const auto& first = tokens.front();
+  if (first.is("select")) return tokens.size() > 1 && tokens[1].is("nextval");
   return first.is("insert") || first.is("update") || first.is("delete") || first.is("merge");
 }
 
@@ -90,18 +92,23 @@ void add_loads(pg::Session& session, const std::string& table, std::vector<Load>
 std::vector<Load> automatic_loads(pg::Session& session, const std::vector<std::string>& tables,
                                   const Scope& scope) {
   std::vector<std::pair<std::uint64_t, std::string>> by_rows;
+  std::vector<Load> loads;
   for (const auto& table : tables) {
     const auto rows = session.run(
-        "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE relkind IN ('r', 'p', 'm', 'v', 'S') AND "
+        "SELECT greatest(reltuples, 0)::bigint, relkind = 'S' FROM pg_class WHERE relkind IN ('r', 'p', 'm', "
+        "'v', 'S') AND "
         "oid = "
         "to_regclass(" +
             pg::quoted_literal(table) + ")",
         scope);
-    if (!rows.rows.empty()) by_rows.emplace_back(number_of(rows.rows[0][0]), table);
+    if (rows.rows.empty()) continue;
+    if (rows.rows[0][1] == "t" && loads.size() < most_tables)
+      loads.push_back(
+          {"next of " + table, "SELECT nextval(" + pg::quoted_literal(table) + ")", "", base::Duration{5}});
+    if (rows.rows[0][1] != "t") by_rows.emplace_back(number_of(rows.rows[0][0]), table);
   }
   std::sort(by_rows.rbegin(), by_rows.rend());
   if (by_rows.size() > most_tables) by_rows.resize(most_tables);
-  std::vector<Load> loads;
   for (const auto& [count, table] : by_rows) add_loads(session, table, loads, scope);
   return loads;
 }

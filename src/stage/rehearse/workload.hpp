@@ -29,7 +29,7 @@ struct ReadyLoad {
 };
 
 /// Readers of a row by its key, and writers of it, on the largest of `tables` (SQL names) that have a key; of
-/// the others, and of views and sequences, readers of no row.
+/// the others, and of views, readers of no row; of sequences those who take the next value.
 std::vector<Load> automatic_loads(pg::Session& session, const std::vector<std::string>& tables,
                                   const base::Scope& scope);
 /// Runs the queries for the parameters. A load whose query is refused is left out, and said in `remarks`.

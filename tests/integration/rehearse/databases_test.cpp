@@ -65,36 +65,73 @@ TEST_CASE("the database is dropped that was looked at, also when its name change
   server().sql("DROP DATABASE aside");
 }
 
-TEST_CASE("a run leaves a database alone that has the name of what it would build") {
-  server().sql("CREATE DATABASE plain");
-  server().sql("CREATE DATABASE copy_building_0a1b");
-  server().sql("CREATE TABLE precious AS SELECT 1 AS id", "copy_building_0a1b");
-  diag::Diagnostics diagnostics;
-  stage::SnapshotSettings settings;
-  settings.name = "copy";
-  stage::Catalogue catalogue;
-  {
+namespace {
+
+/// A snapshot of the database "plain" into the cluster that it is in, which only a test may do.
+struct Copy {
+  stage::SnapshotPlan plan;
+  Deaf deaf;
+  base::Cancel stop;
+  std::atomic<int> code{130};
+
+  Copy() {
+    server().sql("CREATE DATABASE plain");
+    diag::Diagnostics diagnostics;
+    stage::SnapshotSettings settings;
+    settings.name = "copy";
     pg::Session source(server().url("plain"), stage::source_options(), soon());
     stage::guard_source(source, settings, soon());
     source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", soon());
-    catalogue = stage::read_catalogue(source, soon());
+    plan = stage::make_snapshot_plan(stage::read_catalogue(source, soon()),
+                                     stage::read_target(server().url(), settings, soon()), {}, settings,
+                                     diagnostics);
   }
-  const auto plan = stage::make_snapshot_plan(
-      std::move(catalogue), stage::read_target(server().url(), settings, soon()), {}, settings, diagnostics);
-  Deaf deaf;
-  const base::Cancel stop;
-  const std::atomic<int> code{130};
-  const auto run = [&](const std::string& id) {
+  event::RunFinished run(const std::string& id) {
     return stage::run_snapshot(plan, {id, server().url("plain"), server().url(), ""}, deaf, stop, code);
-  };
-  const auto ended = run("run-0a1b");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a run leaves a database alone that has the name of what it would build") {
+  server().sql("CREATE DATABASE copy_building_0a1b");
+  server().sql("CREATE TABLE precious AS SELECT 1 AS id", "copy_building_0a1b");
+  Copy copy;
+  const auto ended = copy.run("run-0a1b");
   CHECK(ended.verdict == "refused");
   CHECK(ended.failure.find("copy_building_0a1b is there already") != std::string::npos);
   CHECK(server().sql("SELECT count(*) FROM precious", "copy_building_0a1b") == "1");
-  CHECK(run("run-0a1c").verdict == "done");
+  CHECK(copy.run("run-0a1c").verdict == "done");
   CHECK(server().sql("SELECT datconnlimit FROM pg_database WHERE datname = 'copy'") == "-1");
   for (const auto* name : {"copy", "plain", "copy_building_0a1b"})
     server().sql(std::string("DROP DATABASE ") + name);
+}
+
+TEST_CASE("a run that finds another cluster than its plan looked at writes nothing there") {
+  Copy copy;
+  copy.plan.target.system_identifier = "1";
+  const auto ended = copy.run("run-0a1d");
+  CHECK(ended.verdict == "refused");
+  CHECK(ended.failure.find("is another cluster by now") != std::string::npos);
+  CHECK(server().sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'copy%'") == "0");
+  server().sql("DROP DATABASE plain");
+}
+
+TEST_CASE("a run gives no database its name while somebody drops one") {
+  Copy copy;
+  pg::Session drops(server().url(), {}, soon());
+  drops.run("SELECT pg_advisory_lock(32497584051550064)", soon());
+  event::RunFinished ended;
+  std::thread run([&] { ended = copy.run("run-0a1e"); });
+  while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory')") !=
+             "t" &&
+         server().sql("SELECT count(*) FROM pg_database WHERE datname = 'copy'") == "0")
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(server().sql("SELECT count(*) FROM pg_database WHERE datname = 'copy'") == "0");
+  drops.run("SELECT pg_advisory_unlock(32497584051550064)", soon());
+  run.join();
+  CHECK(ended.verdict == "done");
+  for (const auto* name : {"copy", "plain"}) server().sql(std::string("DROP DATABASE ") + name);
 }
 
 TEST_CASE("a clone keeps the database's settings, leaves the template alone, and goes with its object") {

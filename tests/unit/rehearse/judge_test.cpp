@@ -1,6 +1,7 @@
 #include "judge.hpp"
 
 #include "catch.hpp"
+#include "code_words.hpp"
 
 #include <algorithm>
 
@@ -274,6 +275,77 @@ TEST_CASE("code that can be read rests on the columns that it names") {
     one.judge();
     CHECK((one.finding("masked") != nullptr) == (std::string(function) != "stamp"));
   }
+}
+
+TEST_CASE("rows that are taken as a whole have all of their columns") {
+  for (const auto* sql :
+       {"SELECT u FROM app.users u", "SELECT row_to_json(u) FROM app.users AS u",
+        "INSERT INTO app.n TABLE app.users", "TABLE app.users",
+        "SELECT id FROM app.n NATURAL LEFT JOIN app.users", "SELECT users FROM app.users",
+        "SELECT DISTINCT ON (id) * FROM app.users", "SELECT a, u::text FROM app.n, app.users u",
+        "SELECT max(p) FROM app.people p", "DELETE FROM app.n USING app.users x WHERE n.v = x",
+        "DO $$ BEGIN PERFORM md5(u) FROM users u; END $$",
+        "DO $$ BEGIN INSERT INTO app.n TABLE app.users; END $$",
+        "DO $$ BEGIN IF EXISTS (SELECT FROM n NATURAL JOIN users) THEN RAISE 'no'; END IF; END $$"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == both);
+  }
+  for (const auto* sql :
+       {"SELECT count(*) FROM app.users", "SELECT a * b, (a) * b FROM app.users u",
+        "SELECT u.id AS users FROM app.users u JOIN (app.n JOIN app.m USING (id)) USING (id) FOR UPDATE OF u",
+        "UPDATE app.users SET a = 1 FROM app.n WHERE n.id = users.id",
+        "WITH x (id) AS (SELECT id FROM app.users) SELECT x FROM x",
+        "DO $$ BEGIN PERFORM count(*), a * b /* all of it: * */ FROM users; RAISE NOTICE '5 * it''s'; END $$",
+        "DO $$ DECLARE r users%ROWTYPE; n int := 2 * 3; BEGIN DELETE FROM users WHERE id = 3; END $$"}) {
+    INFO(sql);
+    CHECK(masked_columns(sql) == nothing);
+  }
+  for (const auto& [body, looks] :
+       {std::pair{"BEGIN IF NEW IS DISTINCT FROM OLD THEN NEW.a := 2 * 3; END IF; RETURN NEW; END", true},
+        std::pair{"BEGIN PERFORM log(OLD); RETURN NULL; END", true},
+        std::pair{"BEGIN INSERT INTO audit SELECT OLD.*; RETURN OLD; END", true},
+        std::pair{"BEGIN PERFORM count(*) FROM n; RETURN COALESCE(NEW, OLD); END", false}}) {
+    INFO(body);
+    Case one("DELETE FROM app.users WHERE id < 9");
+    one.report.functions = {{"t", body}};
+    one.report.triggers["app.users"] = {{false, false, true, "t"}};
+    one.report.statements[0].touched = {{"app.users", 10, 0, 0, 8, 0}};
+    one.report.masked = {"app.users.email"};
+    one.judge();
+    CHECK((one.finding("masked") != nullptr) == looks);
+  }
+}
+
+TEST_CASE("what a statement makes is read from its words") {
+  const auto code = [](const std::string& text) {
+    stage::Code all;
+    CHECK(all.add(text));
+    return all.statements();
+  };
+  const auto made = code(
+      "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE FUNCTION app.f(v int) RETURNS int LANGUAGE c AS ''x'''; END "
+      "$$");
+  const auto create =
+      std::find_if(made.begin(), made.end(), [](const auto& one) { return one.text.starts_with("CREATE"); });
+  REQUIRE(create != made.end());
+  const auto f = stage::function_made_by(*create);
+  REQUIRE(f);
+  CHECK(f->name == "f");
+  CHECK_FALSE(f->is_readable);
+  const auto unnamed =
+      stage::function_made_by(code("CREATE FUNCTION %I() RETURNS int LANGUAGE sql RETURN 1").at(0));
+  REQUIRE(unnamed);
+  CHECK(unnamed->name.empty());
+  const auto trigger = stage::trigger_made_by(code("CREATE OR REPLACE TRIGGER t BEFORE UPDATE OF a OR "
+                                                   "TRUNCATE ON \"app\".users FOR EACH ROW WHEN (1 = 1) "
+                                                   "EXECUTE FUNCTION app.look()")
+                                                  .at(0));
+  REQUIRE(trigger);
+  CHECK(trigger->table == "app.users");
+  CHECK(trigger->function == "look");
+  CHECK((trigger->on_update && trigger->on_truncate && !trigger->on_insert && !trigger->on_delete));
+  CHECK(stage::may_drop_code(code("DROP TABLE a CASCADE").at(0)));
+  CHECK_FALSE(stage::may_drop_code(code("DROP TABLE a").at(0)));
 }
 
 TEST_CASE("triggers count by whatever way rows are written") {

@@ -1,0 +1,79 @@
+#include "replay.hpp"
+
+#include "catalog.hpp"
+#include "query_plans.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/stage/rehearsal_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::stage {
+namespace {
+
+using base::Scope;
+
+constexpr std::size_t longest_name = 60;
+
+/// Tables that the transaction has come to work on, as SQL names.
+constexpr const char* tables_locked =
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN "
+    "pg_namespace n ON n.oid = c.relnamespace WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND "
+    "l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+/// "SELECT NULL AS p1, NULL AS p2"
+std::string nothing_for(std::size_t params) {
+  std::vector<std::string> columns;
+  for (std::size_t i = 1; i <= params; ++i) columns.push_back(fmt::format("NULL AS p{}", i));
+  return columns.empty() ? std::string() : "SELECT " + base::join(columns, ", ");
+}
+
+/// Whether it works on one of the tables, can be run with nothing for its values, and then writes nothing.
+/// Leaves the transaction open.
+bool is_fit(pg::Session& session, const std::string& sql, const std::vector<std::string>& tables,
+            std::size_t& params, const Scope& scope) {
+  session.prepare("staithe_replay", sql, scope);
+  const auto count = session.run(
+      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_replay'", scope);
+  params = number_of(count.rows.at(0)[0]);
+  const auto locked = session.run(tables_locked, scope);
+  const bool is_about = std::any_of(locked.rows.begin(), locked.rows.end(), [&](const pg::Row& row) {
+    return std::find(tables.begin(), tables.end(), row[0].value_or("")) != tables.end();
+  });
+  if (!is_about) return false;
+  const std::vector<pg::Value> nothing(params);
+  session.exec_prepared("staithe_replay", nothing, scope, pg::Rows::drop);
+  const auto written = session.run("SELECT txid_current_if_assigned() IS NOT NULL", scope);
+  return written.rows.at(0)[0] != "t";
+}
+
+}  // namespace
+
+std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& statements,
+                                 const std::vector<std::string>& tables, std::size_t most,
+                                 base::Duration patience, const Scope& scope) {
+  std::vector<Load> loads;
+  for (const auto& statement : statements) {
+    if (loads.size() >= most) break;
+    if (!can_be_planned(statement.sql)) continue;
+    std::size_t params = 0;
+    bool fits = false;
+    clone.run("BEGIN", scope);
+    try {
+      clone.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
+      fits = is_fit(clone, statement.sql, tables, params, scope);
+    } catch (const pg::StatementError&) {
+      // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
+    }
+    clone.run("ROLLBACK", scope);
+    clone.run("DEALLOCATE ALL", scope);
+    if (fits)
+      loads.push_back({"production's " + short_sql(statement.sql, longest_name), statement.sql,
+                       nothing_for(params), base::Duration{5}});
+  }
+  return loads;
+}
+
+}  // namespace staithe::stage
