@@ -2,6 +2,7 @@
 #include "kinds.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/terms/read.hpp"
 
 #include <fmt/format.h>
 
@@ -26,9 +27,9 @@ class Rehearsed final : public Step {
     if (auto most = fields.map().duration("snapshot_at_most")) snapshot_at_most_ = most->value;
     if (auto command = fields.text("command")) command_ = *command;
     read_from(fields);
-    if (auto budgets = fields.map().mapping("budgets")) plan::read_budgets(*budgets, terms_.budgets);
+    if (auto budgets = fields.map().mapping("budgets")) terms::read_budgets(*budgets, terms_.budgets);
     read_passes(fields);
-    if (auto accepted = fields.map().mapping("accept")) plan::read_accepted(*accepted, terms_.accepted);
+    if (auto accepted = fields.map().mapping("accept")) terms::read_accepted(*accepted, terms_.accepted);
     if (auto offline = fields.map().boolean("offline")) terms_.asked = !offline->value;
   }
 

@@ -2,7 +2,6 @@
 #include "staithe/base/duration.hpp"
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,26 +37,6 @@ struct RehearsalTerms {
   Accepted accepted;
   bool operator==(const RehearsalTerms&) const = default;
 };
-
-/// The keys of `budgets:` and `accept:`, in the files of both rooms that have them: as yaml::Mapping gives
-/// them.
-template <class Mapping>
-void read_budgets(Mapping& budgets, Budgets& into) {
-  constexpr auto most = std::numeric_limits<std::int64_t>::max();
-  if (const auto blocking = budgets.duration("blocking")) into.blocking = blocking->value;
-  if (const auto total = budgets.duration("total")) into.total = total->value;
-  if (const auto rows = budgets.integer("rewrite_rows", 0, most))
-    into.rewrite_rows = static_cast<std::uint64_t>(rows->value);
-  if (const auto bytes = budgets.integer("wal_bytes", 0, most))
-    into.wal_bytes = static_cast<std::uint64_t>(bytes->value);
-  budgets.finish();
-}
-template <class Mapping>
-void read_accepted(Mapping& accepted, Accepted& into) {
-  for (const auto& table : accepted.texts("partial")) into.partial.push_back(table.value);
-  for (const auto& column : accepted.texts("masked")) into.masked.push_back(column.value);
-  accepted.finish();
-}
 
 /// Canonical JSON.
 std::string to_json(const RehearsalTerms& terms);

@@ -1,6 +1,7 @@
 #include "sql_text.hpp"
 
 #include "staithe/stage/rehearsal.hpp"
+#include "staithe/terms/read.hpp"
 #include "staithe/yaml/reader.hpp"
 
 #include <limits>
@@ -53,8 +54,8 @@ RehearsalSettings read_rehearsal_settings(const std::string& path, std::string_v
   const auto root = yaml::parse(text, path, diagnostics);
   if (!root) return settings;
   yaml::Mapping file(*root, diagnostics);
-  if (auto budgets = file.mapping("budgets")) plan::read_budgets(*budgets, settings.budgets);
-  if (auto accepted = file.mapping("accept")) plan::read_accepted(*accepted, settings.accepted);
+  if (auto budgets = file.mapping("budgets")) terms::read_budgets(*budgets, settings.budgets);
+  if (auto accepted = file.mapping("accept")) terms::read_accepted(*accepted, settings.accepted);
   for (const auto& item : file.list("workload")) settings.workload.push_back(read_load(item, diagnostics));
   for (const auto& item : file.list("queries"))
     settings.queries.push_back(read_named<Query>(item, diagnostics));
