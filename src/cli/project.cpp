@@ -2,7 +2,9 @@
 
 #include "looking.hpp"
 
+#include "staithe/base/duration.hpp"
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/diag/render.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/proc/run.hpp"
@@ -34,23 +36,32 @@ std::string find_project_file() {
   return fs::proximate(*found).string();
 }
 
-/// Programs of the inventory run in the directory of staithe.yml, as a person there would run them.
-void ask_inventory(App& app, Loaded& loaded) {
-  const auto& environment = loaded.env();
-  std::vector<std::string> programs;
-  for (const auto& program : environment.inventory) programs.push_back(program.value);
-  for (const auto& program : programs) {
-    proc::Command command;
-    command.script = program;
-    command.directory = loaded.project.directory;
-    command.keep_bytes = largest_inventory;
+/// What a program of the inventory prints. It runs in the directory of staithe.yml, as a person there would
+/// run it.
+std::string ask_program(App& app, const Loaded& loaded, const std::string& program) {
+  proc::Command command;
+  command.script = program;
+  command.directory = loaded.project.directory;
+  command.keep_bytes = largest_inventory;
+  const auto name = fmt::format("the inventory program '{}'", program);
+  try {
     const auto exit = proc::run(command, base::Scope::lasting(inventory_patience, &app.stops().soft));
+    const auto said = base::trim(exit.err);
     if (!exit.ok())
-      throw base::Error(base::ErrorCode::failed, fmt::format("the inventory program '{}' ended with {}: {}",
-                                                             program, exit.text(), exit.err));
-    playbook::add_dynamic_inventory(loaded.project, loaded.environment, program, exit.out,
-                                    loaded.diagnostics);
+      throw base::Error(base::ErrorCode::failed, fmt::format("{} ended with {}{}{}", name, exit.text(),
+                                                             said.empty() ? "" : ": ", said));
+    if (exit.out_bytes > largest_inventory)
+      throw base::Error(base::ErrorCode::failed, name + " printed more than 8 MiB");
+    return exit.out;
+  } catch (const base::Error& error) {
+    if (error.code() != base::ErrorCode::timeout) throw;
+    throw base::Error(error.code(),
+                      fmt::format("{} did not end within {}", name, base::elapsed_text(inventory_patience)));
   }
+}
+
+std::vector<playbook::Text> programs_of(const Loaded& loaded) {
+  return loaded.env().inventory;  // a copy: adding what one says moves the environment
 }
 
 }  // namespace
@@ -117,9 +128,29 @@ Loaded load(App& app) {
       playbook::choose_environment(loaded.project, app.args().value("environment"), loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
   loaded.environment = environment->name.value;
-  ask_inventory(app, loaded);
+  for (const auto& program : programs_of(loaded))
+    playbook::add_dynamic_inventory(loaded.project, loaded.environment, program.value,
+                                    ask_program(app, loaded, program.value), loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
   return loaded;
+}
+
+void ask_inventory_and_go_on(App& app, Loaded& loaded) {
+  for (const auto& program : programs_of(loaded)) {
+    try {
+      const auto said = ask_program(app, loaded, program.value);
+      playbook::add_dynamic_inventory(loaded.project, loaded.environment, program.value, said,
+                                      loaded.diagnostics);
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) throw;
+      diag::Diagnostic finding;
+      finding.position = program.position;
+      finding.length = program.length;
+      finding.message = app.redactor().clean(error.what());
+      finding.path = program.path;
+      loaded.diagnostics.add(std::move(finding));
+    }
+  }
 }
 
 std::string state_path(const Loaded& loaded) {

@@ -47,6 +47,10 @@ Loaded load(App& app);
 /// several.
 Loaded load_files(App& app);
 
+/// For `validate`: asks the programs of `loaded`'s environment; what goes wrong with one is a finding, and
+/// the hosts that it would have named stay unknown.
+void ask_inventory_and_go_on(App& app, Loaded& loaded);
+
 void print_findings(App& app, const diag::Diagnostics& diagnostics);
 /// Warnings of files that are good enough, on stderr.
 void print_warnings(App& app, const diag::Diagnostics& diagnostics);

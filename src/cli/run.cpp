@@ -5,6 +5,7 @@
 #include "planning.hpp"
 #include "project.hpp"
 #include "signals.hpp"
+#include "sinks.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -22,7 +23,14 @@ namespace {
 
 /// What must be in force before the command does anything.
 void prepare(App& app) {
-  if (app.args().has("chdir")) std::filesystem::current_path(app.args().value("chdir"));
+  if (app.args().has("chdir")) {
+    std::error_code why;
+    std::filesystem::current_path(app.args().value("chdir"), why);
+    if (why) throw FilesWrong(fmt::format("{}: {}", app.args().value("chdir"), why.message()));
+  }
+  // Of a dry run too: what is wrong with the command line is not to be found out by the real one.
+  for (const auto& request : app.args().all("report")) check_report(app.args().command->name, request);
+  if (app.args().has("lock-wait")) (void)app.duration("lock-wait", base::Duration{0});
   app.color_choice();
   if (!app.args().has("log-file")) return;
   log::set_filter([&app](std::string_view text) { return app.redactor().clean(text); });
@@ -41,7 +49,9 @@ void say_stopping(App& app, int count) {
 
 /// What became of it belongs behind the first line; what follows that says what to do next.
 std::string with_consequence(std::string text, std::string_view consequence) {
-  return text.insert(std::min(text.find('\n'), text.size()), consequence);
+  auto end = std::min(text.find('\n'), text.size());
+  if (end > 0 && text[end - 1] == ':') --end;  // a list follows
+  return text.insert(end, consequence);
 }
 
 /// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.

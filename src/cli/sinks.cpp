@@ -4,12 +4,15 @@
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace staithe::cli {
 namespace {
@@ -99,21 +102,36 @@ void Sinks::add_for_person() {
     reporters_.push_back({"stderr", report::make_lines(app_.err(), {verbosity, color, heartbeat})});
 }
 
+void check_report(std::string_view command, const std::string& request) {
+  const bool of_checks = command == "check";
+  const auto equals = request.find('=');
+  const auto kind = request.substr(0, equals);
+  const bool has_file = equals != std::string::npos && equals + 1 < request.size();
+  std::vector<std::string> kinds{"junit", "jsonl", "lines"};
+  if (of_checks) kinds = {"junit", "tap", "html", "jsonl", "lines", "github"};
+  // GitHub says itself where its summary goes.
+  const bool needs_file = !of_checks || kind != "github";
+  if (needs_file && !has_file)
+    throw UsageError(fmt::format("--report takes NAME=FILE, such as junit={}.xml, not '{}'",
+                                 of_checks ? "checks" : "deploy", request));
+  if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+  const auto last = std::exchange(kinds.back(), "");
+  kinds.pop_back();
+  throw UsageError(fmt::format("--report knows {} and {}{}, not '{}'", base::join(kinds, ", "), last,
+                               of_checks ? " here" : "", kind));
+}
+
 void Sinks::add_report(const std::string& request) {
   const auto equals = request.find('=');
   const auto kind = request.substr(0, equals);
-  const auto path = equals == std::string::npos ? std::string() : request.substr(equals + 1);
-  if (path.empty())
-    throw UsageError(fmt::format("--report takes NAME=FILE, such as junit=deploy.xml, not '{}'", request));
+  const auto path = request.substr(equals + 1);
   if (kind == "junit")
     reporters_.push_back({path, report::make_junit(path)});
   else if (kind == "jsonl")
     reporters_.push_back({path, report::make_jsonl(side_file(path), version, plan_json_)});
-  else if (kind == "lines")
+  else
     reporters_.push_back(
         {path, report::make_lines(side_file(path), {app_.verbosity(), report::Color::off, heartbeat})});
-  else
-    throw UsageError(fmt::format("--report knows junit, jsonl and lines, not '{}'", kind));
 }
 
 report::Output& Sinks::side_file(const std::string& path) {

@@ -9,6 +9,10 @@
 
 namespace staithe::cli {
 
+/// Throws UsageError for a --report that the command cannot make; whether its file can be written is another
+/// matter.
+void check_report(std::string_view command, const std::string& request);
+
 /// The reporters of one run, chosen by the command line and the streams. All is written when it is destroyed;
 /// what could not be written is then said. Throws UsageError or base::Error, before anything is run, for a
 /// --report that cannot be written.

@@ -145,7 +145,8 @@ void check_release_steps(const Playbook& playbook, diag::Diagnostics& diagnostic
 void check_sections(const Playbook& playbook, diag::Diagnostics& diagnostics) {
   for (const Place place : {Place::stage, Place::each}) {
     for (const ParsedStep& step : playbook.section(place)) {
-      if (!step.common.on) continue;
+      // "on: $(host)" says what is so anyway.
+      if (!step.common.on || step.common.on->value == "$(host)") continue;
       complain(diagnostics, diag::Severity::error, step,
                "'on' is for sections that run once; here every host has its turn",
                "use 'only' to leave hosts out");

@@ -1,4 +1,5 @@
 #include "parts.hpp"
+#include "unused_values.hpp"
 
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/playbook/selection.hpp"
@@ -75,6 +76,7 @@ void validate(const Project& project, const Playbook* playbook, const Request& r
     } else {
       try_default(project, environment, request, files, diagnostics);
     }
+    check_unused_values(project, environment, playbook, request, diagnostics);
   }
 }
 

@@ -109,16 +109,27 @@ void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& play
   }
 }
 
+/// A playbook that is not there is one mistake among others.
+std::optional<playbook::Playbook> read_playbook(const std::string& path, diag::Diagnostics& diagnostics) {
+  std::string text;
+  try {
+    text = read_text(path);
+  } catch (const FilesWrong& wrong) {
+    diagnostics.error({}, wrong.what());
+    return std::nullopt;
+  }
+  return playbook::load_playbook(path, text, diagnostics);
+}
+
 }  // namespace
 
 int run_validate(App& app) {
   // Without -e every environment is judged, by what the files say of it.
   auto loaded = load_files(app);
-  if (!loaded.environment.empty()) loaded = load(app);
+  if (!loaded.environment.empty()) ask_inventory_and_go_on(app, loaded);
   const auto request = request_of(app);
-  std::vector<playbook::Playbook> playbooks;
   for (const auto& path : app.args().positionals) {
-    auto playbook = playbook::load_playbook(path, read_text(path), loaded.diagnostics);
+    const auto playbook = read_playbook(path, loaded.diagnostics);
     if (!playbook) continue;
     playbook::validate(loaded.project, &*playbook, request, playbook::disk_files(), loaded.diagnostics);
     validate_suites_of(app, loaded, *playbook);

@@ -32,3 +32,17 @@ TEST_CASE("the good project has nothing to report") {
   playbook::validate(*project, nullptr, {}, playbook::disk_files(), diagnostics);
   CHECK(diag::render(diagnostics).empty());
 }
+
+TEST_CASE("the files that the format was drawn up with load in every environment") {
+  const auto directory = golden::data() / "example";
+  for (const std::string name : {"deploy.yml", "uptime.yml"}) {
+    diag::Diagnostics diagnostics;
+    const auto project =
+        playbook::load_project("staithe.yml", golden::read(directory / "staithe.yml"), diagnostics);
+    const auto playbook = playbook::load_playbook(name, golden::read(directory / name), diagnostics);
+    REQUIRE(project);
+    REQUIRE(playbook);
+    playbook::validate(*project, &*playbook, {}, playbook::disk_files(), diagnostics);
+    CHECK(diag::render(diagnostics).empty());
+  }
+}

@@ -1,0 +1,144 @@
+#include "unused_values.hpp"
+
+#include "layers.hpp"
+
+#include "staithe/base/text.hpp"
+#include "staithe/steps/substitute.hpp"
+
+#include <algorithm>
+
+namespace staithe::playbook {
+namespace {
+
+/// What a run captures is no variable yet, and known all the same.
+bool is_captured(const Playbook* playbook, const std::string& name) {
+  return playbook != nullptr && playbook->text.find("capture: " + name) != std::string::npos;
+}
+
+class Judge {
+ public:
+  Judge(const Project& project, const Environment& environment, const Playbook* playbook,
+        const Request& request, diag::Diagnostics& diagnostics)
+      : project_(project),
+        environment_(environment),
+        playbook_(playbook),
+        request_(request),
+        diagnostics_(diagnostics) {
+    for (const auto& finding : diagnostics.sorted()) told_.push_back(finding.message);
+  }
+
+  /// The variables as every host, and a step without one, would have them with this service.
+  void add_views(const Service* service) {
+    Layers layers(project_, environment_, service, playbook_, request_);
+    diag::Diagnostics told_elsewhere;
+    layers.prepare(told_elsewhere);
+    layers.set_release(Refs{"", std::string(40, '0'), ""});
+    views_.emplace_back("", layers.for_run());
+    for (const Host& host : environment_.hosts) views_.emplace_back(host.name.value, layers.for_host(host));
+  }
+
+  /// `is_meant`: whether the entries are for the host of that name; "" stands for no host.
+  template <class IsMeant>
+  void entries(const VariableEntries& entries, diag::Severity severity, const IsMeant& is_meant) {
+    for (const VariableEntry& entry : entries)
+      if (!entry.is_literal) value(entry.name.value, entry.value, severity, is_meant);
+  }
+
+  /// A value that is wrong for all of them is a mistake; what only some can read may be meant for those.
+  template <class IsMeant>
+  void value(const std::string& name, const Text& text, diag::Severity severity, const IsMeant& is_meant) {
+    std::vector<steps::Problem> first;
+    for (const auto& [host, variables] : views_) {
+      if (!is_meant(host)) continue;
+      std::vector<steps::Problem> problems;
+      (void)steps::expand_text(text.value, variables, problems);
+      std::erase_if(problems, [&](const steps::Problem& problem) { return captured(problem.message); });
+      if (problems.empty()) return;
+      if (first.empty()) first = std::move(problems);
+    }
+    for (const steps::Problem& problem : first)
+      if (!is_told(name, problem.message)) report(text, severity, problem);
+  }
+
+ private:
+  static std::string quoted(const std::string& message) {
+    const auto open = message.find('\'');
+    return open == std::string::npos ? "" : message.substr(open + 1, message.find('\'', open + 1) - open - 1);
+  }
+
+  bool captured(const std::string& message) const {
+    return message.starts_with("unknown variable '") && is_captured(playbook_, quoted(message));
+  }
+
+  /// Where the value is used the mistake stands already, with the name of the variable behind it.
+  bool is_told(const std::string& name, const std::string& message) const {
+    return std::any_of(told_.begin(), told_.end(), [&](const std::string& told) {
+      return told == message || told == message + " in '" + name + "'";
+    });
+  }
+
+  void report(const Text& text, diag::Severity severity, const steps::Problem& problem) {
+    diag::Diagnostic finding;
+    finding.severity = problem.is_warning ? diag::Severity::warning : severity;
+    finding.position = text.position;
+    finding.length = text.length;
+    finding.path = text.path;
+    finding.message = problem.message;
+    finding.help = problem.help;
+    diagnostics_.add(std::move(finding));
+  }
+
+  const Project& project_;
+  const Environment& environment_;
+  const Playbook* playbook_;
+  const Request& request_;
+  diag::Diagnostics& diagnostics_;
+  std::vector<std::string> told_;
+  std::vector<std::pair<std::string, steps::Variables>> views_;
+};
+
+void judge_service(Judge& judge, const Service& service) {
+  const auto anywhere = [](const std::string&) { return true; };
+  const std::pair<const char*, const std::optional<Text>*> fields[] = {{"repository", &service.repository},
+                                                                       {"path", &service.path},
+                                                                       {"reload", &service.reload},
+                                                                       {"health", &service.health},
+                                                                       {"release_url", &service.release_url},
+                                                                       {"address", &service.address},
+                                                                       {"port", &service.port}};
+  for (const auto& [name, text] : fields)
+    if (*text) judge.value(name, **text, diag::Severity::warning, anywhere);
+}
+
+}  // namespace
+
+void check_unused_values(const Project& project, const Environment& environment, const Playbook* playbook,
+                         const Request& request, diag::Diagnostics& diagnostics) {
+  // Hosts that a program would name are not known: what they say of themselves could be all that is missing.
+  if (environment.hosts.empty() || (!environment.inventory.empty() && !environment.inventory_asked)) return;
+  const bool named = playbook != nullptr && playbook->service;
+  Judge all(project, environment, playbook, request, diagnostics);
+  for (const Service& service : project.services) {
+    if (named && service.name.value != playbook->service->value) continue;
+    Judge one(project, environment, playbook, request, diagnostics);
+    one.add_views(&service);
+    judge_service(one, service);
+    all.add_views(&service);
+  }
+  if (project.services.empty() || !named) all.add_views(nullptr);
+  const auto anywhere = [](const std::string&) { return true; };
+  // Another playbook may set what these lack.
+  const auto warning = diag::Severity::warning;
+  all.entries(project.vars, warning, anywhere);
+  all.entries(environment.vars, warning, anywhere);
+  for (const Group& group : environment.groups)
+    all.entries(group.vars, warning, [&](const std::string& name) {
+      const Host* host = environment.find_host(name);
+      return host != nullptr && environment.is_member(*host, group.name.value);
+    });
+  for (const Host& host : environment.hosts)
+    all.entries(host.vars, warning, [&](const std::string& name) { return name == host.name.value; });
+  if (playbook != nullptr) all.entries(playbook->vars, diag::Severity::error, anywhere);
+}
+
+}  // namespace staithe::playbook
