@@ -86,11 +86,7 @@ class ExecOutput final : public Sink {
   }
   void show(const event::ActionFinished& finished) {
     if (finished.outcome == event::Outcome::ok) return;
-    // The detail of a command quotes its last line, which is shown as output: it would part equal failures.
-    auto why = finished.exit_status && *finished.exit_status != 0
-                   ? fmt::format("exit status {}", *finished.exit_status)
-                   : one_line(finished.detail);
-    failures_[finished.host] = {finished.outcome, std::move(why)};
+    failures_[finished.host] = {finished.outcome, one_line(without_last_line(finished))};
   }
   void show(const event::RunFinished& finished) {
     show_folded();
@@ -107,6 +103,16 @@ class ExecOutput final : public Sink {
     errors_.write(fmt::format("{}{} of {} ok in {}\n", finished.exit_code == 0 ? "" : exit_text(finished),
                               done, count_text(finished.hosts.size(), "host"),
                               base::elapsed_text(finished.duration)));
+  }
+
+  /// The detail of a command quotes its last line, which is shown as output: it would part equal failures.
+  static std::string without_last_line(const event::ActionFinished& finished) {
+    if (finished.exit_status && *finished.exit_status != 0)
+      return fmt::format("exit status {}", *finished.exit_status);
+    for (const auto& line : finished.output_tail)
+      if (const auto quoted = ": " + line; finished.detail.ends_with(quoted))
+        return finished.detail.substr(0, finished.detail.size() - quoted.size());
+    return finished.detail;
   }
 
   static std::string exit_text(const event::RunFinished& finished) {

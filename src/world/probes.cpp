@@ -90,8 +90,8 @@ exec::EffectResult probe(const plan::Probe& probe, exec::Performance& performanc
                          Hosts& hosts) {
   Asker asker(performance, secrets, hosts);
   std::uint32_t passes = 0;
+  std::string wrong;
   for (;;) {
-    std::string wrong;
     bool retryable = true;
     try {
       const auto scope = performance.scope.at_most(probe.each_within);
@@ -100,7 +100,10 @@ exec::EffectResult probe(const plan::Probe& probe, exec::Performance& performanc
       if (error.code() == base::ErrorCode::cancelled) throw;
       // A missing secret or a refused key does not come right by waiting.
       retryable = from_error(error).retryable;
-      wrong = error.what();
+      // The last question had only what was left of the time: the answer before says more than that it was
+      // cut off.
+      const bool cut_off = error.code() == base::ErrorCode::timeout && performance.scope.expired();
+      if (!cut_off || wrong.empty()) wrong = error.what();
     }
     passes = wrong.empty() ? passes + 1 : 0;
     if (passes >= probe.passes) return done();

@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -109,7 +110,7 @@ class World::Performer {
         performance.scope);
     output.finish();
     exec::EffectResult result;
-    result.exit_status = exit.status;
+    if (exit.signal.empty()) result.exit_status = exit.status;
     result.output_tail = output.tail();
     if (!exit.signal.empty()) return failed(std::move(result), "killed by SIG" + exit.signal);
     if (exit.status != 0) return failed(std::move(result), fmt::format("exit status {}", exit.status));
@@ -125,7 +126,7 @@ class World::Performer {
         [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
         performance.scope);
     output.finish();
-    result.exit_status = exit.status;
+    if (exit.signal == 0) result.exit_status = exit.status;
     result.output_tail = output.tail();
     return exit;
   }
@@ -169,7 +170,10 @@ class World::Performer {
     result.outcome = event::Outcome::failed;
     result.detail = std::move(detail);
     result.retryable = true;
-    if (!result.output_tail.empty()) result.detail += ": " + result.output_tail.back();
+    const auto& tail = result.output_tail;
+    const auto said =
+        std::find_if(tail.rbegin(), tail.rend(), [](const auto& line) { return !line.empty(); });
+    if (said != tail.rend()) result.detail += ": " + *said;
     return result;
   }
 

@@ -73,6 +73,23 @@ TEST_CASE("exec: each line with its host, the streams apart") {
   CHECK(streams.err == "web2: oops\n" + failures);
 }
 
+TEST_CASE("exec: a signal is named, and hosts that it ended alike are told together") {
+  Recording run;
+  run.send(RunStarted{"r", "p", "exec", "true", "", "", "", "", 2, {"web1", "web2"}});
+  for (const std::string host : {"web1", "web2"}) {
+    ActionFinished finished{host, "exec/" + host,  "ssh", "run", "true", 1,
+                            1,    Outcome::failed, "",    {},    {},     {}};
+    finished.detail = "killed by SIGKILL: last words of " + host;
+    finished.output_tail = {"before", "last words of " + host, ""};
+    run.send(finished);
+  }
+  CHECK(play(run, report::Fold::prefixed).err == "");
+  run.send(RunFinished{
+      1, "failed", "", "", "", {{"web1", HostState::failed, ""}, {"web2", HostState::failed, ""}}, {}, {}});
+  CHECK_THAT(play(run, report::Fold::prefixed).err,
+             ContainsSubstring("FAILED web[1-2]: killed by SIGKILL\n"));
+}
+
 TEST_CASE("exec: folded, what is the same is shown once") {
   const auto streams = play(exec_run(), report::Fold::folded);
   CHECK(streams.out == "--- web[1-3] (3 hosts)\nLinux\n--- web4 (1 host)\nFreeBSD\n");
