@@ -40,6 +40,30 @@ haproxy::OnProgress reporter(exec::Performance& performance) {
   };
 }
 
+std::vector<haproxy::View> views_of(const std::map<std::string, haproxy::Snapshot>& looks) {
+  std::vector<haproxy::View> views;
+  for (const auto& [balancer, look] : looks) views.push_back({balancer, look.states});
+  return views;
+}
+
+/// How many servers each host's guard will ask for.
+std::map<std::string, plan::Amount> guards_of(const plan::Plan& plan) {
+  std::map<std::string, plan::Amount> guards;
+  const auto take = [&](const plan::Action& action) {
+    if (const auto* guard = std::get_if<plan::GuardCapacity>(&action.effect))
+      guards.emplace(guard->host, guard->min_available);
+  };
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      for (const auto& node : lane.nodes) {
+        if (const auto* bracket = std::get_if<plan::Bracket>(&node))
+          std::for_each(bracket->acquire.begin(), bracket->acquire.end(), take);
+        else
+          take(std::get<plan::Action>(node));
+      }
+  return guards;
+}
+
 void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance) {
   for (const auto& note : rotation.take_notes()) performance.message(event::Level::warning, note);
 }
@@ -124,8 +148,10 @@ void Rotations::adopt(const std::string& host, const std::string& found) {
 }
 
 exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
-  std::string errors;
-  for (const auto& finding : fresh(effect.host, performance.scope)->survey(performance.scope)) {
+  auto looks = look_at_all(performance.scope);
+  haproxy::Rotation rotation(seats(effect.host, views_of(looks)));
+  std::string errors = shortage_ahead(effect.host, std::move(looks));
+  for (const auto& finding : rotation.survey(performance.scope)) {
     const auto text = fmt::format("{}{}{}: {}", finding.balancer, finding.subject.empty() ? "" : " ",
                                   finding.subject, finding.text);
     if (finding.severity == haproxy::Finding::Severity::error)
@@ -151,14 +177,26 @@ std::string Rotations::shortage_without(const std::set<std::string>& hosts, cons
   return text;
 }
 
+std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
+  const auto guards = guards_of(plan_);
+  const auto guard = guards.find(host);
+  if (guard == guards.end()) return {};
+  std::set<std::string> gone{host};
+  // What an operator drains stays out: in the end all of it is gone at once.
+  if (plan_.kind == "drain")
+    for (const auto& [other, amount] : guards) gone.insert(other);
+  for (auto& [balancer, look] : looks) look = haproxy::at_best(std::move(look));
+  const auto views = views_of(looks);
+  return shortage_without(gone, guard->second, looks, views);
+}
+
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
   for (;;) {
     const auto view = reservations_.look(effect.host);
     auto gone = view.gone;
     gone.insert(effect.host);
     const auto looks = look_at_all(performance.scope);
-    std::vector<haproxy::View> views;
-    for (const auto& [balancer, look] : looks) views.push_back({balancer, look.states});
+    const auto views = views_of(looks);
     const auto shortage = shortage_without(gone, effect.min_available, looks, views);
     if (shortage.empty()) {
       if (!reservations_.reserve(effect.host, view)) continue;

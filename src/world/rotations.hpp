@@ -64,6 +64,9 @@ class Rotations {
                                exec::Performance& performance);
   exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,
                                 exec::Performance& performance);
+  /// What a guard of this run is bound to find, whatever becomes of the other hosts; "" for nothing. Read
+  /// only.
+  std::string shortage_ahead(const std::string& host, Looks looks);
   std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
                                const Looks& looks, const std::vector<haproxy::View>& views);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);

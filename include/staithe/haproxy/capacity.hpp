@@ -29,6 +29,10 @@ struct Shortage {
 /// backups take nobody in; when none is left, one backup counts as one.
 std::vector<Shortage> shortages(const Snapshot& all, std::span<const ServerRef> out, MinAvailable minimum);
 
+/// The same balancer with every server counted as serving that neither a command nor a missing address keeps
+/// away: one that is only down may come up, by the very release that is on its way.
+Snapshot at_best(Snapshot all);
+
 /// `out` and everything that tracks them, directly or through others.
 std::vector<ServerRef> with_followers(const Snapshot& all, std::span<const ServerRef> out);
 

@@ -16,8 +16,9 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
-/// Whether HAProxy's files load the state of its servers when it is reloaded.
-enum class KeepsStates { unknown, no, yes };
+/// Whether HAProxy's files load the state of its servers when it is reloaded; `unknown` where they could not
+/// be read.
+enum class KeepsStates { not_asked, unknown, no, yes };
 
 struct Overview {
   std::string balancer;
@@ -25,7 +26,7 @@ struct Overview {
   Snapshot all;       ///< every backend
   std::vector<Worker> workers;
   bool master = false;  ///< a master socket is declared
-  KeepsStates keeps_states = KeepsStates::unknown;
+  KeepsStates keeps_states = KeepsStates::not_asked;
 };
 
 std::vector<Finding> risks(const Overview& overview);

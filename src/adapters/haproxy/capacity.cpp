@@ -90,6 +90,16 @@ std::vector<Shortage> shortages(const Snapshot& all, std::span<const ServerRef> 
   return shorts;
 }
 
+Snapshot at_best(Snapshot all) {
+  for (auto& state : all.states) {
+    if (state.in_maint() || state.in_drain() || (state.admin & admin_bit::no_address) != 0) continue;
+    if (state.weight == 0 && !state.agent_on()) continue;
+    state.op = Op::running;
+    state.weight = std::max(state.weight, std::uint32_t{1});  // an agent that took it away may give it back
+  }
+  return all;
+}
+
 std::string Shortage::text() const {
   std::string said = backend + " would be left with " + std::to_string(left) + " of " +
                      std::to_string(servers) + " servers, and needs " + std::to_string(needed);

@@ -70,6 +70,13 @@ class Risks {
           "server for UP until its first check and forgets drains until they are put back, so a request or "
           "two "
           "may meet an app that is down; do not reload it during a deploy");
+    if (overview_.keeps_states == KeepsStates::unknown)
+      add(Severity::note, "",
+          "its configuration files cannot be read from here, so it is not known whether it loads server "
+          "states: "
+          "take it that a reload takes every server for UP until its first check and forgets drains, and do "
+          "not "
+          "reload it during a deploy");
     if (overview_.keeps_states == KeepsStates::yes)
       add(Severity::note, "",
           "its files load server states: dump 'show servers state' before every reload, or an old file "

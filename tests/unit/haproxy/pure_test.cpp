@@ -178,6 +178,29 @@ TEST_CASE("capacity counts who would still take visitors") {
   CHECK(shortages(all, out, {0, false}).size() == 1);
 }
 
+TEST_CASE("capacity at best: what is only down may come up, what is kept away does not") {
+  Snapshot all;
+  for (const auto* name : {"api/web1", "api/web2", "api/web3", "api/web4", "api/web5"}) {
+    all.states.push_back(server(name));
+    all.stats.push_back(stat(name));
+  }
+  all.states[1].op = Op::stopped;
+  const std::vector<ServerRef> out{{"api", "web1"}};
+  CHECK(shortages(all, out, {4, false}).size() == 1);
+  CHECK(shortages(at_best(all), out, {4, false}).empty());
+  all.states[2].weight = 0;
+  all.states[2].agent = 4;  // an agent may raise it again
+  CHECK(shortages(at_best(all), out, {4, false}).empty());
+  all.states[2].agent = 0;
+  CHECK(shortages(at_best(all), out, {4, false}).size() == 1);
+  all.states[3].admin = admin_bit::forced_drain;
+  all.states[4].admin = admin_bit::forced_maint;
+  const auto shorts = shortages(at_best(all), out, {2, false});
+  REQUIRE(shorts.size() == 1);
+  CHECK(shorts[0].left == 1);
+  CHECK_THAT(shorts[0].text(), ContainsSubstring("web3 (weight 0), web4 (drained), web5 (in maintenance)"));
+}
+
 TEST_CASE("capacity: backups and followers") {
   Snapshot all;
   all.states = {server("api/web1"), server("api/spare"), server("adm/x"), server("adm/y"), server("far/z")};
@@ -295,6 +318,9 @@ TEST_CASE("risks name what makes a rollout dangerous") {
   REQUIRE(risks(good).size() == 1);
   CHECK(risks(good)[0].severity == Finding::Severity::note);
   CHECK_THAT(risks(good)[0].text, ContainsSubstring("no load-server-state-from-file"));
+  good.keeps_states = KeepsStates::unknown;
+  REQUIRE(risks(good).size() == 1);
+  CHECK_THAT(risks(good)[0].text, ContainsSubstring("cannot be read from here"));
   good.keeps_states = KeepsStates::yes;
   CHECK_THAT(risks(good).at(0).text, ContainsSubstring("an old drain"));
 }
