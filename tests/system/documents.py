@@ -1,6 +1,7 @@
-"""What the documents show is what happens on the sandbox: the transcripts of README.md, and the shell steps of
-playbooks/Jenkinsfile, run as Jenkins runs them: `sh -xe` on a script, no terminal, nothing on stdin, stdout and stderr
+"""What the documents show is what happens on the sandbox: the transcripts of README.md, the records of
+staithe-events(7), and the shell steps of playbooks/Jenkinsfile, run as Jenkins runs them: `sh -xe` on a script, no terminal, nothing on stdin, stdout and stderr
 in one log, and an abort that sends SIGTERM to every process of the step."""
+import json
 import os
 import re
 import shlex
@@ -90,6 +91,23 @@ class Readme(harness.SystemTest):
                 at = found + len(part)
         self.nothing_left()
 
+    def test_the_first_project_loads_and_its_check_runs_as_it_stands(self):
+        """Nothing is asked: its addresses are nobody's."""
+        place = self.sandbox.path("run", "first-project")
+        names = ("staithe.yml", "playbooks/deploy.yml", "checks/payments-smoke.yml")
+        for name, text in zip(names, re.findall(r"```yaml\n(.*?)```", readme(), re.S), strict=True):
+            os.makedirs(os.path.dirname(os.path.join(place, name)), exist_ok=True)
+            self.sandbox.write(text, "run", "first-project", *name.split("/"))
+        for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "-mx"]):
+            subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@localhost", *words], cwd=place, check=True)
+        command = re.search(r"^ {4}(staithe check .*)$", readme(), re.M)[1]
+        for line in ("staithe validate playbooks/deploy.yml", command + " --dry-run"):
+            ran = subprocess.run(["sh", "-ec", line], cwd=place, env=self.environ(), capture_output=True, text=True)
+            self.assertEqual(ran.returncode, 0, line + "\n" + ran.stdout + ran.stderr)
+        self.assertIn("GET http://10.0.0.11:5000/version", ran.stdout)
+
+    def environ(self):
+        return {**self.sandbox.environ, "PATH": os.path.dirname(sandbox.STAITHE) + ":" + os.environ["PATH"]}
 
     def test_mistakes_look_like_that(self):
         """The playbook is made from the lines that the README shows of it."""
@@ -229,6 +247,71 @@ class Steps(harness.SystemTest):
         self.none_failed(load)
         self.nothing_left()
         print(f"put back {took:.1f} s after the abort")
+
+
+class Events(harness.SystemTest):
+    """staithe-events(7) against what the commands really write."""
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(sandbox.ROOT, "man", "staithe-events.7"), encoding="utf-8") as file:
+            page = file.read()
+        sections = dict(re.findall(r"^\.Sh (.*?)\n(.*?)(?=^\.Sh|\Z)", page, re.S | re.M))
+        everywhere = sections["FIELDS OF EVERY RECORD"]
+        records = sections["RECORDS"] + sections["CHECKS"] + sections["LOOKING"]
+        self.described = {}
+        for name, text in re.findall(r"\.It Cm (\S+)\n(.*?)(?=\n\.It|\n\.El)", records, re.S):
+            same = re.match(r"The fields of\n\.Cm (\S+)", text)
+            self.described[name] = self.described.get(name, self.described[same[1]] if same else everywhere) + text
+
+    def fields(self, value):
+        """Names of fields, but not those that are names of hosts or releases, nor a plan's."""
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in ("plan", "body", "services", "versions"):
+                    yield name
+                elif name in harness.HOSTS or re.fullmatch("[0-9a-f]{12}", name):
+                    yield from self.fields(inner)
+                else:
+                    yield name
+                    yield from self.fields(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self.fields(inner)
+
+    def test_every_record_and_field_is_described(self):
+        def look(*words):
+            result = self.sandbox.staithe("-e", "production", "--json", *words)
+            records = [json.loads(line) for line in result.out.splitlines()]
+            self.assertEqual(records[0]["type"], "version", str(result))
+            for record in records:
+                self.assertIn(record["type"], self.described, str(result))
+                seen.add(record["type"])
+                for name in self.fields(record):
+                    self.assertRegex(self.described[record["type"]] + " type ts tool", rf"\b{name}\b",
+                                     f"a field of {record['type']} in `staithe {' '.join(words)}`")
+            return records
+
+        seen = set()
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy("v2" if self.sandbox.versions()["web1"] == "v3" else "v3", "--limit", "web1",
+                                        playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        under_way = self.sandbox.staithe("status", "-e", "production")
+        self.assertNotIn("staithe restore", under_way.out, "a host in hand is nobody's to give back")
+        look("status")
+        hold.let_go()
+        self.ended(run.wait(), 0)
+        look("deploy", self.playbook(), "--var", "ref=v2", "--limit", "web1", "--yes")
+        look("exec", "-H", "web1,web2", "--yes", "--", "kill -9 $$")
+        look("history", look("history")[1]["run_id"])
+        look("doctor")
+        look("hostkeys", "scan")
+        look("check", "charges")
+        self.sandbox.write("playbook: x\nhosts: web1\neach:\n  - rum: x\n", "playbooks", "bad.yml")
+        look("validate", "playbooks/bad.yml")
+        rare = {"retried", "heartbeat", "progress", "message"}
+        self.assertEqual(set(self.described) - seen - rare, set(), "described, and written by nothing here")
 
 
 if __name__ == "__main__":
