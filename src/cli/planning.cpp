@@ -82,7 +82,7 @@ std::string same_place(const App& app) {
   return text;
 }
 
-std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory) {
+std::string same_command(const App& app, const plan::Plan& plan, const std::string& directory) {
   if (plan.kind == "rollback")
     return fmt::format("staithe rollback{} --to {}", same_place(app), plan.release);
   std::string text = "staithe deploy" + same_place(app);
@@ -91,7 +91,11 @@ std::string resume_command(const App& app, const plan::Plan& plan, const std::st
   for (const auto& one : app.args().all("var"))
     if (!one.starts_with("ref=")) text += " --var " + base::shell_quote(one);
   if (!plan.sha.empty()) text += " --var ref=" + plan.sha;
-  return text + " --resume";
+  return text;
+}
+
+std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory) {
+  return same_command(app, plan, directory) + (plan.kind == "rollback" ? "" : " --resume");
 }
 
 playbook::Request request_of(App& app) {

@@ -25,6 +25,8 @@ std::string same_place(const App& app);
 /// What is typed to bring the hosts that are left to the release of `plan`: the same playbook, and the same
 /// commit wherever its branch is by then. `directory` is that of staithe.yml.
 std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory);
+/// The same without --resume, for hosts that the run was not for.
+std::string same_command(const App& app, const plan::Plan& plan, const std::string& directory);
 
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);

@@ -139,11 +139,12 @@ class Examination {
   Checkup checkup_;
 };
 
-std::string what_to_do(const Checkup& checkup) {
+std::string what_to_do(const Checkup& checkup, const std::string& place) {
   using base::ErrorCode;
   switch (checkup.code) {
     case ErrorCode::host_key:
-      return "staithe hostkeys scan " + checkup.host + ", compare, then staithe hostkeys pin " + checkup.host;
+      return fmt::format("staithe hostkeys scan{0} {1}, compare, then staithe hostkeys pin{0} {1}", place,
+                         checkup.host);
     case ErrorCode::auth:
       return "ssh-add the right key, name it as IdentityFile, or put its .pub into authorized_keys there";
     case ErrorCode::resolve:
@@ -188,10 +189,10 @@ std::vector<Checkup> examine(const plan::Plan& plan, const std::vector<CheckupWi
   return checkups;
 }
 
-std::vector<Advice> judge(const Checkup& checkup) {
+std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
   std::vector<Advice> advice;
   if (!checkup.trouble.empty()) {
-    advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup)});
+    advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup, place)});
     return advice;
   }
   judge_speed(checkup, advice);

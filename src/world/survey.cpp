@@ -206,16 +206,22 @@ std::string state_in_words(const haproxy::ServerState& state) {
   return health;
 }
 
+std::string running_release(const HostLook& host) {
+  // An app may say the whole commit, its beginning, or the name of the release; and for a moment, or until it
+  // is reloaded, of another release than the one that `current` links to.
+  constexpr std::size_t shortest = 7;
+  if (host.running == host.current || host.running.size() < shortest) return host.running;
+  const auto is_said = [&](const ReleaseThere& release) { return release.sha.starts_with(host.running); };
+  if (const auto* live = host.find(host.current); live != nullptr && is_said(*live)) return live->id;
+  const auto found = std::find_if(host.releases.begin(), host.releases.end(), is_said);
+  return found == host.releases.end() ? host.running : found->id;
+}
+
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts) {
   std::map<std::string, std::vector<std::string>> versions;
   for (const auto& host : hosts) {
     if (!host.trouble.empty() && host.running.empty()) continue;
-    // An app may say the whole commit, its beginning, or the name of the release.
-    std::string id = host.running.empty() ? host.current : host.running;
-    const auto* live = host.find(host.current);
-    const bool says_live =
-        live != nullptr && host.running.size() >= 7 && live->sha.rfind(host.running, 0) == 0;
-    if (says_live || host.running == host.current) id = host.current;
+    const std::string id = host.running.empty() ? host.current : running_release(host);
     if (!id.empty()) versions[id].push_back(host.host);
   }
   return versions;

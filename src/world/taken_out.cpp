@@ -32,7 +32,7 @@ std::string state_after(const store::Run& run, const std::string& host) {
 
 std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run>& runs,
                                const std::string& host) {
-  std::vector<std::string> gave_back;  // runs that gave the host back as they had found it
+  std::vector<std::string> gave_back;  // what later runs had found, which gave the host back so
   for (const auto& run : runs) {
     if (run.kind == "exec") continue;
     TakenOut taken{run.id, run.user, run.title, run.started, false, false};
@@ -46,13 +46,12 @@ std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run
     taken.on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
     if (taken.on_purpose || state == event::name_of(event::HostState::out)) {
       // Where one of them found the host in service, what keeps visitors away now is not ours.
-      const bool still = std::all_of(gave_back.begin(), gave_back.end(), [&](const std::string& later) {
-        return was_out(found_by(store, later, host));
-      });
+      const bool still = std::all_of(gave_back.begin(), gave_back.end(), was_out);
       return still ? std::optional(taken) : std::nullopt;
     }
     if (run.kind == "restore") return std::nullopt;
-    gave_back.push_back(run.id);
+    // A run that took the host out of nothing, such as a task without a drain, gave nothing back.
+    if (auto found = found_by(store, run.id, host); !found.empty()) gave_back.push_back(std::move(found));
   }
   return std::nullopt;
 }

@@ -1,5 +1,7 @@
 """What an operator does and reads at night: drain, status, restore, rollback, exec, history."""
 import json
+import re
+import shlex
 
 import harness
 
@@ -42,13 +44,36 @@ class ByHand(harness.SystemTest):
         self.assertEqual([found["lb1 api/web1"], found["lb2 api/web1"]], ["UP weight 37"] * 2)
         self.nothing_held()
 
+    def test_what_would_leave_too_few_servers_is_refused_before_anything_is_taken_out(self):
+        before = self.sandbox.versions()
+        three = self.sandbox.staithe("drain", "web1", "web2", "web3", "-e", "production", "--min-available", "2", "--yes")
+        self.ended(three, 4, "would be left with 1 of 4 servers", "untouched web[1-3]", "exit 4")
+        self.nothing_left()
+        # Nor is a rollout begun that others' drains would end in its middle.
+        self.ended(self.sandbox.staithe("drain", "web3", "web4", "-e", "production", "--yes"), 0)
+        result = self.sandbox.deploy("v3" if before["web1"] == "v2" else "v2")
+        self.ended(result, 4, "web3 (in maintenance), web4 (in maintenance)", "untouched web[1-4]", "exit 4")
+        self.assertEqual(self.sandbox.versions(), before)
+        # A task that drains nothing makes nobody forget who drained them.
+        self.sandbox.write("playbook: task\nhosts: app\neach:\n  - run: 'true'\n", "playbooks", "task.yml")
+        self.ended(self.sandbox.staithe("run", "playbooks/task.yml", "-e", "production", "--yes"), 0)
+        self.assertIn("drained by", self.sandbox.staithe("status", "-e", "production").out)
+        self.ended(self.sandbox.staithe("restore", "web3", "web4", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
     def test_a_drain_that_would_take_the_last_server_says_what_is_out(self):
+        self.addCleanup(self.sandbox.app, "web4", "start")
+        self.sandbox.app("web4", "stop")
+        down = lambda: {name.split("/")[1] for name in self.sandbox.all_serving()} == {"web4"}
+        self.assertTrue(harness.await_true(down, 20), self.sandbox.all_serving())
+        # Of a server that is only down nobody knows whether it will be back when its turn comes.
         with harness.Load(self.sandbox) as load:
-            result = self.sandbox.staithe("drain", "web1", "web2", "web3", "-e", "production", "--min-available", "2", "--yes")
-            self.ended(result, 5, "FAILED at web3", "changed web[1-2]", "staithe restore -e production web1 web2", "exit 5")
-            self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1", "web2"})
-            self.ended(self.sandbox.staithe("restore", "web1", "web2", "-e", "production", "--yes"), 0)
+            result = self.sandbox.staithe("drain", "web1", "web2", "-e", "production", "--min-available", "2", "--yes")
+            self.ended(result, 5, "FAILED at web2", "changed web1", "staithe restore -e production web1", "exit 5")
+            self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1", "web4"})
+            self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
         self.none_failed(load)
+        self.sandbox.app("web4", "start")
         self.nothing_left()
 
     def test_status_names_the_release_that_runs_on_each_host(self):
@@ -59,6 +84,14 @@ class ByHand(harness.SystemTest):
         for host, version in self.sandbox.versions().items():
             expected.setdefault(self.sandbox.sha[version][:12], []).append(host)
         self.assertEqual(status["versions"], expected, str(shown))
+        # What it says comes next is what helps: not to go on with a release that was put back, nor to resume a run that
+        # left nobody behind.
+        self.ended(self.sandbox.deploy("broken-install", "--limit", "web4"), 1)
+        text = self.sandbox.staithe("status", "-e", "production").out
+        forward = re.search(r"^Next: staithe (deploy .*?) {4}", text, re.M)[1]
+        self.assertIn(self.sandbox.sha["v3"], forward, text)
+        self.ended(self.sandbox.staithe(*shlex.split(forward), "--yes"), 0)
+        self.assertEqual(set(self.sandbox.versions().values()), {"v3"}, forward)
 
     def test_status_when_nothing_answers(self):
         self.sandbox.service("stop", "lb1.haproxy")
@@ -153,7 +186,7 @@ class ByHand(harness.SystemTest):
                            "ssh", "known_hosts")
         ill = self.sandbox.staithe("doctor", "-e", "production")
         self.assertEqual(ill.code, 1, str(ill))
-        self.assertIn("next staithe hostkeys scan lb1", " ".join(ill.out.split()))
+        self.assertIn("next staithe hostkeys scan -e production lb1", " ".join(ill.out.split()))
         # Not a word about HAProxy's socket: nobody knows anything about it yet.
         self.assertIn("its socket is reached through lb1: see there", ill.out)
         self.assertNotIn("level admin' and mode", ill.out)

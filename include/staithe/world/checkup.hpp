@@ -48,7 +48,7 @@ struct Advice {
   std::string next;  ///< what to do; "" when nothing
 };
 
-/// What a checkup means. Pure.
-std::vector<Advice> judge(const Checkup& checkup);
+/// What a checkup means. `place` stands behind the commands of staithe that it names: " -e production". Pure.
+std::vector<Advice> judge(const Checkup& checkup, const std::string& place);
 
 }  // namespace staithe::world

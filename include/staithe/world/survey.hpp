@@ -74,6 +74,9 @@ Survey look(const plan::Plan& plan, const std::vector<HostWish>& hosts, Look wha
 /// "drain, up", "maint", "up", "DOWN": by the bits of the state, never by HAProxy's text.
 std::string state_in_words(const haproxy::ServerState& state);
 
+/// What the app of a host says that it runs, as the id of a release that lies there where it is one.
+std::string running_release(const HostLook& host);
+
 /// Ids that the hosts say they run or have live, each with its hosts; more than one is version skew.
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts);
 

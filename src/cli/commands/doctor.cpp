@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "planning.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/world/checkup.hpp"
@@ -81,7 +82,7 @@ void print_advice(App& app, Severity severity, const std::string& text, const st
 }
 
 void show_host(App& app, const world::Checkup& checkup) {
-  const auto advice = world::judge(checkup);
+  const auto advice = world::judge(checkup, same_place(app));
   app.print(fmt::format("{}   {}\n", checkup.host, checkup.trouble.empty() ? facts_of(checkup) : "no login"));
   for (const auto& one : advice) print_advice(app, one.severity, one.text, one.next);
 }
@@ -109,9 +110,9 @@ void show_balancer(App& app, const world::BalancerLook& balancer, const std::str
                  (finding.subject.empty() ? "" : finding.subject + ": ") + finding.text, "");
 }
 
-nlohmann::json host_json(const world::Checkup& checkup) {
+nlohmann::json host_json(const world::Checkup& checkup, const std::string& place) {
   auto advice = nlohmann::json::array();
-  for (const auto& one : world::judge(checkup))
+  for (const auto& one : world::judge(checkup, place))
     advice.push_back({{"severity", word(one.severity)}, {"text", one.text}, {"next", one.next}});
   const auto count = [](auto span) {
     return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
@@ -150,7 +151,7 @@ nlohmann::json balancer_json(const world::BalancerLook& balancer) {
 }
 
 bool is_well(const world::Checkup& checkup) {
-  const auto advice = world::judge(checkup);
+  const auto advice = world::judge(checkup, "");
   return std::none_of(advice.begin(), advice.end(),
                       [](const auto& one) { return one.severity == Severity::error; });
 }
@@ -172,7 +173,7 @@ int run_doctor(App& app) {
   const auto balancers = world::look(plan, {}, world::Look::balancers, person_of(app), scope);
   if (app.json()) {
     Records records(app);
-    for (const auto& checkup : checkups) records.write(host_json(checkup));
+    for (const auto& checkup : checkups) records.write(host_json(checkup, same_place(app)));
     for (const auto& balancer : balancers.balancers) records.write(balancer_json(balancer));
   } else {
     for (const auto& checkup : checkups) show_host(app, checkup);

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "planning.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -122,7 +123,9 @@ int run_hostkeys_verify(App& app) {
   show(app, scanned);
   if (!scanned.any_trouble() && scanned.all_known()) return exit_done;
   if (!scanned.all_known() && !app.quiet())
-    app.say("  next  staithe hostkeys pin    once the fingerprints are compared with the hosts' own");
+    app.say(fmt::format(
+        "  next  staithe hostkeys pin{}    once the fingerprints are compared with the hosts' own",
+        same_place(app)));
   const bool differs = std::any_of(scanned.hosts.begin(), scanned.hosts.end(),
                                    [](const auto& host) { return host.trouble.empty() && !host.known(); });
   return differs ? exit_refused : exit_failed;

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr base::Duration status_patience{60'000};
+constexpr std::size_t runs_to_read = 200;
 
 /// Ids of releases, each with the hosts that run it.
 using Versions = std::map<std::string, std::vector<std::string>>;
@@ -31,7 +32,7 @@ struct Picture {
   std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
-  std::string resume;  ///< what goes on with the newest deploy, for when hosts differ; empty: none is known
+  std::vector<std::string> forward;          ///< commands that bring hosts which differ to the newest release
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
   std::map<std::string, Versions> versions;  ///< by service
 
@@ -54,6 +55,15 @@ struct Picture {
     for (const auto& host : survey.hosts)
       if (!host.trouble.empty() && host.code == base::ErrorCode::host_key) names.insert(host.host);
     return {names.begin(), names.end()};
+  }
+
+  /// Hosts that are out and that no run has in hand.
+  std::vector<std::string> to_restore() const {
+    std::vector<std::string> ours;
+    for (const auto& host : out)
+      if (const auto found = taken.find(host); found == taken.end() || !found->second.in_hand)
+        ours.push_back(host);
+    return ours;
   }
 
   bool died() const {
@@ -98,21 +108,44 @@ std::vector<world::HostLook> hosts_with(const Picture& picture, const std::strin
   return hosts;
 }
 
-/// With its own playbook and commit: the built-in playbook, or a branch as it is now, could bring something
-/// else to the hosts that are left.
-std::string resume_of_newest(App& app, store::Store& store, const Loaded& loaded) {
+/// The newest run that brought a release which some host still runs: what was put back since counts nothing.
+std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded, const std::string& service,
+                                      const Versions& versions) {
   std::optional<store::Run> newest;
   for (const char* kind : {"deploy", "rollback"}) {
     store::HistoryFilter filter;
     filter.environment = loaded.environment;
-    filter.service = app.args().value("service");
+    filter.service = service;
     filter.kind = kind;
-    for (auto& run : store.history(filter, 1))
+    for (auto& run : store.history(filter, runs_to_read)) {
+      if (versions.count(run.release) == 0) continue;
       if (!newest || run.started > newest->started) newest = std::move(run);
+      break;
+    }
   }
-  const auto run = newest ? store.run(newest->id) : std::nullopt;
+  return newest ? store.run(newest->id) : std::nullopt;
+}
+
+/// What brings the hosts of a service together on their newest release; "" when no run tells. With that run's
+/// own playbook and commit: the built-in playbook, or a branch as it is now, could bring something else to
+/// them.
+std::string way_forward(App& app, store::Store& store, const Loaded& loaded, const std::string& service,
+                        const Versions& versions) {
+  const auto run = newest_live(store, loaded, service, versions);
   const auto plan = run ? world::plan_of(*run) : std::nullopt;
-  return plan ? resume_command(app, *plan, loaded.project.directory) : std::string();
+  if (!plan) return {};
+  std::vector<std::string> behind;
+  for (const auto& [id, hosts] : versions)
+    if (id != plan->release) behind.insert(behind.end(), hosts.begin(), hosts.end());
+  const auto& directory = loaded.project.directory;
+  if (plan->kind == "rollback") return same_command(app, *plan, directory);
+  // Hosts that the run was not for are not its to resume.
+  auto left = world::left_behind(store, *plan).value_or(std::vector<std::string>());
+  std::sort(left.begin(), left.end());
+  std::sort(behind.begin(), behind.end());
+  if (left == behind) return resume_command(app, *plan, directory);
+  return fmt::format("{} --limit {}", same_command(app, *plan, directory),
+                     base::shell_quote(base::fold_names(behind)));
 }
 
 Picture take_picture(App& app, Loaded& loaded) {
@@ -132,7 +165,10 @@ Picture take_picture(App& app, Loaded& loaded) {
   if (const auto store = open_store_if_there(app, loaded)) {
     picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
     picture.unfinished = store->unfinished(loaded.environment);
-    if (picture.differ()) picture.resume = resume_of_newest(app, *store, loaded);
+    for (const auto& [service, versions] : picture.versions)
+      if (versions.size() > 1)
+        if (auto way = way_forward(app, *store, loaded, service, versions); !way.empty())
+          picture.forward.push_back(std::move(way));
     for (auto& lock : store->locks())
       if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
         picture.locks.push_back(std::move(lock));
@@ -190,10 +226,8 @@ void print_balancer(App& app, const world::BalancerLook& balancer) {
 std::string running_text(const world::HostLook& host) {
   if (!host.running_trouble.empty()) return "does not say what runs: " + host.running_trouble;
   if (host.running.empty()) return "";
-  const auto* live = host.find(host.current);
-  const bool same = host.running == host.current ||
-                    (live != nullptr && host.running.size() >= 7 && live->sha.rfind(host.running, 0) == 0);
-  return same ? "runs it" : "RUNS " + host.running;
+  const auto runs = world::running_release(host);
+  return runs == host.current ? "runs it" : "RUNS " + runs;
 }
 
 void print_releases(App& app, const Picture& picture, const std::string& service) {
@@ -320,13 +354,12 @@ void print_next(App& app, const Picture& picture) {
     next.push_back({"staithe hostkeys scan" + same_place(app) + " " + base::join(hosts, " "),
                     "compare their keys with the hosts' own"});
   if (!left && picture.differ() && picture.unfinished.empty()) {
-    if (!picture.resume.empty()) next.push_back({picture.resume, "bring the others to the new release"});
+    for (const auto& way : picture.forward) next.push_back({way, "bring the others to the new release"});
     next.push_back({"staithe rollback" + same_place(app), "or bring all back"});
   }
-  if (!picture.out.empty())
-    next.push_back({"staithe restore" + same_place(app) + " " +
-                        base::join(std::vector<std::string>(picture.out.begin(), picture.out.end()), " "),
-                    "give back as it is"});
+  if (const auto hosts = picture.to_restore(); !hosts.empty())
+    next.push_back(
+        {"staithe restore" + same_place(app) + " " + base::join(hosts, " "), "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)
     app.print(fmt::format("{} {}    {}\n", i == 0 ? "Next:" : "     ", next[i][0], next[i][1]));
 }

@@ -136,6 +136,22 @@ TEST_CASE("a release that came to a drained host does not make the drain forgott
   if (found_out) CHECK((taken.at("web1").run_id == "drain" && taken.at("web1").on_purpose));
 }
 
+TEST_CASE("a task that drains nothing makes no drain forgotten") {
+  History past;
+  past.begin("drain", plan_of("drain"));
+  past.drained("drain", "staithe-found 1\nbalancer edge1 100 1000\nserver api/web1 admin=0 op=2 weight=37\n");
+  past.end("drain", 0, "done");
+  const bool went_well = GENERATE(true, false);
+  auto task = plan_of("run");
+  task.stages.front().lanes = {{"web1", {action("uptime", plan::RunRemote{})}, {}}};
+  past.begin("uptime", task);
+  past.end("uptime", went_well ? 0 : 5, went_well ? "done" : "failed");
+  CHECK_FALSE(past.record().empty());
+  const auto taken = world::taken_out(past.store(), "production", {"web1"});
+  REQUIRE(taken.count("web1") == 1);
+  CHECK((taken.at("web1").run_id == "drain" && taken.at("web1").on_purpose));
+}
+
 TEST_CASE("a run that left a host to a person is found behind later runs, until one has put the host right") {
   History past;
   past.begin("left", plan_of("deploy"));

@@ -75,6 +75,14 @@ TEST_CASE("versions are told apart by what the app says, else by what is live") 
   const auto differ = versions({one, two});
   REQUIRE(differ.size() == 2);
   CHECK(differ.at(v1) == std::vector<std::string>{"web2"});
+  // The release is there and goes live next, but the app still runs the one before.
+  auto between = host("web3", v2, {release(v2, 20), release(v1, 10)});
+  between.running = v1;
+  CHECK(running_release(between) == between.releases.back().id);
+  between.running = v1.substr(0, 8);
+  CHECK(versions({one, between}).count(between.releases.back().id) == 1);
+  between.running = "1.0";
+  CHECK(running_release(between) == "1.0");
 }
 
 TEST_CASE("a server's state is said by its bits") {
