@@ -122,7 +122,19 @@ const ParsedStep* first_of(const std::vector<ParsedStep>& section, std::string_v
   return found == section.end() ? nullptr : &*found;
 }
 
+/// Both bring a host to what the plan says; to do that again changes nothing.
+void check_repeated(const std::vector<ParsedStep>& section, std::string_view kind,
+                    diag::Diagnostics& diagnostics) {
+  const ParsedStep* first = first_of(section, kind);
+  for (const ParsedStep& step : section)
+    if (step.kind->name == kind && &step != first && !step.common.only && !first->common.only)
+      complain(diagnostics, diag::Severity::warning, step,
+               "a step without effect: '" + std::string(kind) + "' stands before it");
+}
+
 void check_release_steps(const Playbook& playbook, diag::Diagnostics& diagnostics) {
+  check_repeated(playbook.stage, "checkout", diagnostics);
+  check_repeated(playbook.each, "activate", diagnostics);
   const ParsedStep* checkout = first_of(playbook.stage, "checkout");
   const ParsedStep* activate = first_of(playbook.each, "activate");
   const ParsedStep* reload = first_of(playbook.each, "reload");

@@ -8,6 +8,7 @@ class Check final : public Step {
  public:
   explicit Check(Fields& fields) : what_(fields) {
     if (auto within = fields.map().duration("within")) within_ = within->value;
+    if (within_ <= base::Duration::zero()) fields.map().error_at("within", "no answer comes in no time");
   }
 
   bool needs_host() const override { return what_.needs_host(); }

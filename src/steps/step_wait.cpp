@@ -14,6 +14,7 @@ class Wait final : public Step {
     if (auto passes = map.integer("passes", 1, 1000)) passes_ = static_cast<std::uint32_t>(passes->value);
     if (every_ < std::chrono::milliseconds(10)) map.error_at("every", "ask no more often than every 10ms");
     if (within_ < std::chrono::milliseconds(10)) map.error_at("within", "an answer needs at least 10ms");
+    if (for_ <= base::Duration::zero()) map.error_at("for", "no answer comes in no time");
     if (for_ < every_ * (passes_ - 1)) map.error_at("for", "too short for that many answers in a row");
   }
 

@@ -303,7 +303,9 @@ class Events(harness.SystemTest):
         hold.let_go()
         self.ended(run.wait(), 0)
         look("deploy", self.playbook(), "--var", "ref=v2", "--limit", "web1", "--yes")
-        look("exec", "-H", "web1,web2", "--yes", "--", "kill -9 $$")
+        killed = [record for record in look("exec", "-H", "web1,web2", "--yes", "--", "kill -9 $$")
+                  if record["type"] == "action_finished"]
+        self.assertEqual([(each["detail"], "exit_status" in each) for each in killed], [("killed by SIGKILL", False)] * 2)
         look("history", look("history")[1]["run_id"])
         look("doctor")
         look("hostkeys", "scan")
