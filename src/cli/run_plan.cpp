@@ -60,7 +60,8 @@ class RunOfPlan {
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
-    for (const auto& adopted : request_.earlier.adopted) world.adopt(adopted.host, adopted.found);
+    for (const auto& adopted : request_.earlier.adopted)
+      world.adopt(adopted.host, adopted.found, adopted.keep_out);
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
   }

@@ -17,6 +17,7 @@ namespace staithe::cli {
 struct Adopted {
   std::string host;
   std::string found;
+  bool keep_out = true;  ///< visitors should not meet it before its turn comes
 };
 
 /// What a run goes on with, and whether that still stands.

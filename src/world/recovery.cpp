@@ -3,6 +3,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/haproxy/found.hpp"
 #include "staithe/haproxy/state.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <algorithm>
 
@@ -22,6 +23,19 @@ bool takes_out(const plan::Effect& effect) {
   return change != nullptr && change->to != To::ready && change->to != To::undo;
 }
 
+/// Whether the action may have changed where visitors go, or anything else: a drain does not before it has
+/// noted what it found.
+bool took(const Action& action, const JournalView& journal) {
+  if (!journal.begun(action.id) || !plan::changes_the_world(action.effect)) return false;
+  const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
+  if (change == nullptr || change->to != plan::ChangeRotation::To::drain) return true;
+  return journal.ended_well(action.id) || journal.actions.at(action.id).notes.count(found_key) > 0;
+}
+
+bool took_any(const std::vector<Action>& actions, const JournalView& journal) {
+  return std::any_of(actions.begin(), actions.end(), [&](const Action& a) { return took(a, journal); });
+}
+
 bool serves(const plan::Effect& effect) {
   const auto* await = std::get_if<plan::AwaitRotation>(&effect);
   return await != nullptr && await->until == plan::AwaitRotation::Until::serving;
@@ -33,7 +47,7 @@ bool altered(const std::vector<Action>& actions, const JournalView& journal) {
 }
 
 Left assess(const Bracket& bracket, const JournalView& journal) {
-  if (!any_begun(bracket.acquire, journal)) return Left::untouched;
+  if (!took_any(bracket.acquire, journal)) return Left::untouched;
   const bool given_back = !bracket.release.empty() && all_well(bracket.release, journal);
   const bool repaired = any_begun(bracket.repair, journal);
   if (given_back) return repaired ? Left::reverted : Left::done;
@@ -78,8 +92,12 @@ Left assess_lane(const Lane& lane, const JournalView& journal) {
   const Left forward = assess_nodes(lane.nodes, journal);
   const Left back = assess_nodes(lane.revert, journal);
   switch (back) {
-    case Left::untouched:
-      return forward;
+    case Left::untouched: {
+      // Begun, and nothing taken yet: a release that had not come back may not be given back all the same.
+      const Bracket* bracket = bracket_of(lane.revert);
+      const bool asked = bracket != nullptr && any_begun(bracket->acquire, journal);
+      return asked && !settled(forward) ? Left::out_altered : forward;
+    }
     case Left::done:
     case Left::reverted:
       return Left::reverted;
@@ -175,6 +193,14 @@ std::string_view text_of(Left left) noexcept {
   return "";
 }
 
+bool must_stay_out(const plan::Plan& plan, const HostLeft& host) {
+  if (host.let_in || settled(host.left) || host.left == Left::out_new) return false;
+  if (host.left != Left::out_unaltered) return true;
+  // Out by a bracket's drain: its app runs as it did. A restore goes on with what somebody else had drained.
+  const auto drained = drained_by(plan);
+  return std::find(drained.begin(), drained.end(), host.host) == drained.end();
+}
+
 bool was_out(const std::string& found) noexcept {
   try {
     std::size_t servers = 0;
@@ -197,13 +223,7 @@ RotationLeft rotation_left(const Lane& lane, const JournalView& journal) {
   RotationLeft left = RotationLeft::untouched;
   const auto follow = [&](const std::vector<Action>& actions) {
     for (const auto& action : actions) {
-      const auto entry = journal.actions.find(action.id);
-      if (entry == journal.actions.end()) continue;
-      // A drain changes nothing before it has noted what it found.
-      const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
-      const bool drains = change != nullptr && change->to == plan::ChangeRotation::To::drain;
-      const bool took = entry->second.begun && takes_out(action.effect);
-      if (took && (!drains || entry->second.notes.count(found_key) > 0)) left = RotationLeft::out;
+      if (takes_out(action.effect) && took(action, journal)) left = RotationLeft::out;
       if (serves(action.effect) && journal.ended_well(action.id)) left = RotationLeft::back;
     }
   };

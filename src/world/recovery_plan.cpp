@@ -51,11 +51,14 @@ std::vector<Action> from_letting_in(std::vector<Action> release) {
   return release;
 }
 
-/// The host is healthy by its own word and only to be proven and let in. One that was proven already may
-/// serve by now: proving it again would take it out without asking for capacity.
+/// The host is healthy by its own word and only to be proven and let in. The proof takes it out, and after a
+/// reload of HAProxy it serves: capacity is asked for. One that was proven already is not proven again.
 Bracket letting_in(const Bracket& bracket, const HostLeft& host) {
   Bracket mend = renamed(bracket);
-  mend.acquire.clear();
+  std::erase_if(mend.acquire, [&](const Action& action) {
+    return host.let_in || !std::holds_alternative<plan::GuardCapacity>(action.effect);
+  });
+  mend.undo.clear();
   mend.body.clear();
   if (host.let_in) mend.release = from_letting_in(std::move(mend.release));
   return mend;

@@ -138,13 +138,14 @@ void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec
   performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
 }
 
-void Rotations::adopt(const std::string& host, const std::string& found) {
+void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
   entry.rotation =
       std::make_unique<haproxy::Rotation>(sockets, haproxy::parse_found(found), haproxy::Phase::proving);
+  entry.keep = keep_out ? Keep::if_still_out : Keep::no;
 }
 
 exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
@@ -240,6 +241,7 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
   const std::lock_guard lock(entry.mutex);
   if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
   start_keeper();
+  entry.keep = Keep::yes;
   // Only an operator's restore begins with a proof: of a host that no drain of ours is known for.
   if (effect.to == To::prove && !entry.rotation) take_as_ready(effect.host, entry, performance);
   if (effect.to == To::drain) {
@@ -374,6 +376,13 @@ bool is_out(const haproxy::Rotation* rotation) {
 
 }  // namespace
 
+/// What a run before this one left may serve again since: then nobody has asked whether it can be spared.
+bool Rotations::must_keep(HostRotation& entry, const base::Scope& scope) {
+  if (entry.keep == Keep::if_still_out)
+    entry.keep = entry.rotation->keeps_all_out(scope.at_most(glance_patience)) ? Keep::yes : Keep::no;
+  return entry.keep == Keep::yes;
+}
+
 /// True when a host was out.
 bool Rotations::keep_once(const base::Scope& scope) {
   std::vector<HostRotation*> entries;
@@ -388,13 +397,15 @@ bool Rotations::keep_once(const base::Scope& scope) {
     const std::unique_lock lock(entry->mutex, std::try_to_lock);
     any = any || !lock.owns_lock();
     if (!lock.owns_lock() || !is_out(entry->rotation.get())) continue;
-    any = true;
     try {
+      if (!must_keep(*entry, scope)) continue;
+      any = true;
       entry->rotation->reassert(scope, whole_look,
                                 [&](haproxy::Socket& socket) { return glances.of(socket); });
       entry->trouble.clear();
     } catch (const base::Error& error) {
       // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.
+      any = true;
       entry->trouble = error.what();
     }
   }
@@ -404,7 +415,7 @@ bool Rotations::keep_once(const base::Scope& scope) {
 void Rotations::keep() {
   using Clock = std::chrono::steady_clock;
   const auto until_stopped = base::Scope::lasting(std::chrono::hours(24 * 365), &stop_keeper_);
-  base::Duration pause = whole_look;
+  base::Duration pause{0};  // what is still out when a run begins is to stay so
   while (base::sleep_for(pause, until_stopped) == base::Woke::ready) {
     const auto began = Clock::now();
     const bool any = keep_once(until_stopped);

@@ -37,10 +37,14 @@ class Rotations {
   /// No lane works on the host now: guards of others do not wait for it to come back.
   void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
 
-  /// Goes on with a drain that a dead run began: `found` is what it noted.
-  void adopt(const std::string& host, const std::string& found);
+  /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
+  /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
+  /// not let visitors in either.
+  void adopt(const std::string& host, const std::string& found, bool keep_out);
 
  private:
+  /// Of a host that is out: whether the keeper sees to it that it stays so.
+  enum class Keep { no, if_still_out, yes };
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
@@ -48,6 +52,7 @@ class Rotations {
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};
     std::string trouble;  // what the keeper met
+    Keep keep = Keep::yes;
   };
 
   HostRotation& of(const std::string& host);
@@ -70,6 +75,7 @@ class Rotations {
   std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
                                const Looks& looks, const std::vector<haproxy::View>& views);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
+  static bool must_keep(HostRotation& entry, const base::Scope& scope);
   void keep();
   bool keep_once(const base::Scope& scope);
   void start_keeper();

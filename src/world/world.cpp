@@ -83,7 +83,9 @@ class World::Performer {
 
   void lane_ended(const std::string& host) noexcept { rotations_.lane_ended(host); }
   void done_with(const std::string& host) noexcept { hosts_.close(host); }
-  void adopt(const std::string& host, const std::string& found) { rotations_.adopt(host, found); }
+  void adopt(const std::string& host, const std::string& found, bool keep_out) {
+    rotations_.adopt(host, found, keep_out);
+  }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {
     return hosts_.connect_all(at_once, scope);
   }
@@ -294,8 +296,8 @@ void World::lane_ended(const std::string& host) noexcept {
 void World::done_with(const std::string& host) noexcept {
   performer_->done_with(host);
 }
-void World::adopt(const std::string& host, const std::string& found) {
-  performer_->adopt(host, found);
+void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
+  performer_->adopt(host, found, keep_out);
 }
 std::vector<ConnectFinding> World::connect_all(std::size_t at_once, const base::Scope& scope) {
   return performer_->connect_all(at_once, scope);

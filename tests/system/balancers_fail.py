@@ -34,26 +34,19 @@ class BalancerChanges(harness.SystemTest):
         return result, load
 
     def reload(self):
-        pid = self.worker("lb1")
         self.reloaded_at = time.monotonic()
-        self.sandbox.service("signal", "lb1.haproxy", "USR2")
-        self.assertTrue(harness.await_true(lambda: self.worker("lb1") not in (None, pid)))
+        self.reload_balancer("lb1")
         time.sleep(1)
 
     def restart(self):
         self.sandbox.service("stop", "lb1.haproxy")
         time.sleep(0.5)
         self.sandbox.service("start", "lb1.haproxy")
-        self.assertTrue(harness.await_true(lambda: self.worker("lb1") is not None))
+        self.assertTrue(harness.await_true(lambda: self.sandbox.worker("lb1") is not None))
         time.sleep(1)
 
     def stop(self):
         self.sandbox.service("stop", "lb1.haproxy")
-
-    def worker(self, balancer):
-        with contextlib.suppress(OSError):
-            found = re.search(r"^Pid: (\d+)", self.sandbox.ask(balancer, "show info"), re.M)
-            return found and int(found[1])
 
     def second_balancer(self):
         return "127.0.2.2:" + self.sandbox.env["LB_PORT"]
@@ -124,7 +117,7 @@ class BalancerChanges(harness.SystemTest):
         else:
             self.assertEqual(wrong, {}, str(result))
         self.sandbox.service("start", "lb1.haproxy")
-        self.assertTrue(harness.await_true(lambda: self.worker("lb1") is not None))
+        self.assertTrue(harness.await_true(lambda: self.sandbox.worker("lb1") is not None))
         if result.code == 5:
             recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
             self.ended(recovered, 0)

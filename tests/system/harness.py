@@ -70,6 +70,11 @@ class SystemTest(unittest.TestCase):
         for text in last_lines:
             self.assertIn(text, end, str(result))
 
+    def reload_balancer(self, balancer):
+        pid = self.sandbox.worker(balancer)
+        self.sandbox.service("signal", balancer + ".haproxy", "USR2")
+        self.assertTrue(await_true(lambda: self.sandbox.worker(balancer) not in (None, pid)))
+
     def nothing_left(self, sandbox=None, balancers=None, context=""):
         """Every server UP on both balancers, no lock, no run without an end, no process."""
         sandbox = sandbox or self.sandbox

@@ -2,11 +2,13 @@
 put right is told with exit 5, and the same command goes on when the trouble is over."""
 import contextlib
 import signal
+import time
 
 import harness
 import trials
 
 ONE = ("--limit", "web1")
+DRAINS = 8  # of a deploy: the lock, two actions of preflight, three of staging, the guard, and then this action
 LETS_IN = 4  # of a restore: the lock, the proof, its wait, and then this action
 
 
@@ -122,7 +124,7 @@ class RecoverInTrouble(harness.SystemTest):
             if server.endswith("/web1"):
                 self.sandbox.ask(balancer, f"set server {server} state maint")
         self.assertEqual([state for state in self.states().values() if "admin" not in state], [])
-        known = self.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+        known = self.known_runs()
         point = trials.Point(LETS_IN, late=late)
         trials.slow_down_after(self.sandbox, point.k)
         self.addCleanup(trials.let_go, self.sandbox)
@@ -145,6 +147,81 @@ class RecoverInTrouble(harness.SystemTest):
             if serves:
                 self.assertEqual([state for state in seen if "admin" in state], [], "it served and was taken out again")
             self.nothing_left()
+
+    def known_runs(self):
+        return self.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+
+    def test_a_run_that_died_before_its_drain_had_noted_anything_has_taken_nothing(self):
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        drained = self.states()
+        known = self.known_runs()
+        trials.slow_down_notes(self.sandbox)
+        self.addCleanup(trials.let_go, self.sandbox)
+        run = self.sandbox.begin_deploy(self.target, *ONE)
+        reached = trials.end_at(self.sandbox, run, trials.Point(DRAINS, late=True), known)
+        self.assertTrue(reached and run.wait().code == trials.DIED)
+        trials.let_go(self.sandbox)
+        last = self.sandbox.rows("SELECT kind, action_id FROM staithe_journal ORDER BY rowid DESC LIMIT 1")[0]
+        self.assertEqual(last, ("intent", "roll/web1/2"), "it was not just before the note")
+        result = self.recover()
+        self.ended(result, 0)
+        self.assertEqual(self.states(), drained, "a person's drain was given back: " + str(result))
+        self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
+    def three_killed(self):
+        """Killed with web1 and web3 on a new release that nobody has proven, and web2 only drained; the hold of a
+        recovery that is bringing web1 back."""
+        healthy = {host: self.hold("healthy", host) for host in ("web1", "web3")}
+        drained, mending = self.hold("drained", "web2"), self.hold("mending")
+        playbook = self.playbook(
+            {"drained": drained.step, "reloaded": mending.undo, "healthy": healthy["web1"].step},
+            strategy="  {batches: [100%], window: sliding, max_failures: 0, min_available: 1, on_failure: stop}")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1,web2,web3", "--parallel", "3", playbook=playbook)
+        for hold in (*healthy.values(), drained):
+            hold.reached(run)
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
+        for hold in (*healthy.values(), drained):
+            hold.let_go()
+        return mending
+
+    def out_at(self, balancer):
+        return sorted({name.split("/")[1] for name, state in self.sandbox.servers([balancer]).items() if "admin" in state})
+
+    def mended(self, run, mending):
+        mending.let_go()
+        self.ended(run.wait(), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+
+    def test_what_serves_since_a_reload_is_put_out_by_a_recovery_only_in_its_turn(self):
+        mending = self.three_killed()
+        with harness.Load(self.sandbox) as load:
+            self.reload_balancer("lb1")
+            self.assertTrue(harness.await_true(lambda: self.sandbox.all_serving(["lb1"]) == {}))
+            run = self.sandbox.begin("recover", "-e", "production", "--yes")
+            mending.reached(run)
+            time.sleep(0.5)
+            self.assertEqual(self.out_at("lb1"), ["web1"], "web2 and web3 serve, and nobody asked for capacity")
+            self.reload_balancer("lb2")
+            time.sleep(0.5)
+            self.assertEqual(self.out_at("lb2"), ["web1"])
+            self.mended(run, mending)
+        self.none_failed(load)
+
+    def test_what_nobody_has_proven_stays_out_when_haproxy_is_reloaded_in_a_recovery(self):
+        mending = self.three_killed()
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin("recover", "-e", "production", "--yes")
+            mending.reached(run)
+            time.sleep(0.5)
+            self.reload_balancer("lb1")
+            harness.await_true(lambda: self.out_at("lb1") == ["web1", "web3"], 3)
+            time.sleep(0.5)
+            self.assertEqual(self.out_at("lb1"), ["web1", "web3"], "web2 was only drained, and may serve")
+            self.mended(run, mending)
+        self.none_failed(load)
 
     def nothing_held_but_the_run(self):
         """The dead run stays open until it is recovered, nothing else does."""

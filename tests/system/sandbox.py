@@ -211,6 +211,12 @@ class Sandbox:
                 parts.append(part)
         return b"".join(parts).decode()
 
+    def worker(self, balancer):
+        """The process that answers for the balancer; None when none does."""
+        with contextlib.suppress(OSError):
+            found = re.search(r"^Pid: (\d+)", self.ask(balancer, "show info"), re.M)
+            return found and int(found[1])
+
     def servers(self, balancers=None):
         """{"lb1 api/web1": "UP weight 100", ...} by the state bits, not by HAProxy's text for people."""
         found = {}

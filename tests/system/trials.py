@@ -61,6 +61,17 @@ def slow_down_end_of(sandbox, kind):
             END;""")
 
 
+def slow_down_notes(sandbox):
+    """Makes the write slow of what an action notes, such as what a drain found."""
+    slow_down_after(sandbox, 1_000_000)
+    with contextlib.closing(sandbox.state()) as database:
+        database.executescript("""
+            CREATE TRIGGER test_hold_end AFTER INSERT ON staithe_journal WHEN NEW.kind = 'note'
+            BEGIN
+                SELECT count(*) FROM test_numbers a, test_numbers b, test_numbers c;
+            END;""")
+
+
 def let_go(sandbox):
     with contextlib.closing(sandbox.state()) as database:
         database.execute("DROP TRIGGER IF EXISTS test_hold")

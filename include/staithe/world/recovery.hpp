@@ -48,6 +48,10 @@ struct LaterRecovery {
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since = {});
 
+/// Whether visitors should not meet the host before it is mended: its app may be half changed, or nobody has
+/// proven it. Others that are out may as well serve. Pure.
+bool must_stay_out(const plan::Plan& plan, const HostLeft& host);
+
 /// What a run did to the rotation of a lane's host.
 enum class RotationLeft { untouched, out, back };
 RotationLeft rotation_left(const plan::Lane& lane, const JournalView& journal);

@@ -51,8 +51,9 @@ class World final : public exec::Effects {
   void lane_ended(const std::string& host) noexcept override;
   void done_with(const std::string& host) noexcept override;
 
-  /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key.
-  void adopt(const std::string& host, const std::string& found);
+  /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
+  /// when it is still out, a balancer that is reloaded before its turn comes is told again.
+  void adopt(const std::string& host, const std::string& found, bool keep_out);
 
   /// Before anything runs: connects to every host, bastion and balancer host of the plan and keeps the
   /// connections. What went wrong comes back all at once, sorted by host.

@@ -285,6 +285,27 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
   }
 }
 
+bool Rotation::keeps_all_out(const Scope& scope) {
+  require_found();
+  std::optional<Error> last;
+  bool any = false;
+  for (const auto& place : places_) {
+    if (place.socket == nullptr) continue;
+    try {
+      const auto snapshot = place.socket->snapshot(place.backends, scope);
+      any = true;
+      for (const auto& entry : place.entries)
+        if (const auto* state = snapshot.state(entry.found.ref);
+            state != nullptr && entry.found.was_ready() && !state->in_maint() && !state->in_drain())
+          return false;
+    } catch (const Error& error) {
+      last = error;
+    }
+  }
+  if (!any && last) throw Error(*last);
+  return true;
+}
+
 void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whole_look,
                            const Glance& glance) {
   // First, so that one that hangs costs a second for all hosts together, not for each. A connection that was

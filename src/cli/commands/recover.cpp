@@ -62,7 +62,7 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
 }
 
 /// The drains that the recovery goes on with.
-std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded,
+std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const plan::Plan& plan,
                                 const std::vector<world::HostLeft>& left) {
   std::set<std::string> unknown;
   std::vector<Adopted> adopted;
@@ -71,11 +71,15 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded,
     if (host.found.empty())
       unknown.insert(host.host);
     else
-      adopted.push_back({host.host, host.found});
+      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host)});
   }
-  // A restore notes nothing itself: it went on with an earlier drain.
-  for (const auto& [host, found] : world::drains_on_record(store, loaded.environment, unknown))
-    adopted.push_back({host, found});
+  // A restore notes nothing itself: it went on with an earlier drain. Whoever drains for a while takes
+  // nothing before the note, and an earlier drain is somebody else's.
+  for (const auto& host : world::drained_by(plan)) unknown.erase(host);
+  const auto on_record = world::drains_on_record(store, loaded.environment, unknown);
+  for (const auto& host : left)
+    if (const auto known = on_record.find(host.host); known != on_record.end())
+      adopted.push_back({host.host, known->second, world::must_stay_out(plan, host)});
   return adopted;
 }
 
@@ -124,7 +128,7 @@ int run_recover(App& app) {
   const auto grounds = world::grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);
   const auto recovery = world::recovery_plan(plan, left);
-  Earlier earlier{adopted_of(*store, loaded, left), {}, run->id, {}};
+  Earlier earlier{adopted_of(*store, loaded, plan, left), {}, run->id, {}};
   // A host that was out then may serve by now: it must not be taken out as one that is out.
   earlier.in_the_way = [&](store::Store& now) -> std::string {
     const auto same = now.run(run->id);

@@ -43,7 +43,7 @@ Earlier drains_to_end(App& app, const Loaded& loaded, const plan::Plan& plan) {
   const auto store = open_store_if_there(app, loaded);
   const auto before = store == nullptr ? std::map<std::string, std::string>() : drains(*store);
   Earlier earlier;
-  for (const auto& [host, found] : before) earlier.adopted.push_back({host, found});
+  for (const auto& [host, found] : before) earlier.adopted.push_back({host, found, true});
   earlier.in_the_way = [drains, before, place = same_place(app)](store::Store& now) -> std::string {
     if (drains(now) == before) return {};
     return "another run took out or gave back a host of these meanwhile; next: staithe status" + place;

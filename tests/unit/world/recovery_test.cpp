@@ -72,8 +72,10 @@ const plan::Bracket& bracket_of(const plan::Plan& plan) {
 
 TEST_CASE("where a host was left follows from what the journal begun and ended") {
   CHECK(Story().left() == Left::untouched);
-  CHECK(Story().begun("guard").left() == Left::out_unaltered);
-  CHECK(Story().ok({"guard"}).begun("drain").left() == Left::out_unaltered);
+  CHECK(Story().begun("guard").left() == Left::untouched);
+  // A drain changes nothing before it has noted what it found.
+  CHECK(Story().ok({"guard"}).begun("drain").left() == Left::untouched);
+  CHECK(Story().ok({"guard"}).begun("drain").found("drain", "ready").left() == Left::out_unaltered);
   CHECK(Story().ok({"guard", "drain"}).begun("prepare").left() == Left::out_unaltered);
   CHECK(Story().ok({"guard", "drain", "prepare"}).begun("activate").left() == Left::out_altered);
   CHECK(Story().ok({"guard", "drain", "prepare", "activate", "reload"}).begun("health").left() ==
@@ -99,8 +101,10 @@ TEST_CASE("a repair that died is done again, one that ended is settled") {
 TEST_CASE("where a revert had begun, its end decides") {
   Story story;
   story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"});
+  CHECK(Story(story).begun("revert-guard").left() == Left::done);
+  CHECK(Story(story).ok({"revert-guard"}).begun("revert-drain").left() == Left::done);
   // The new release had served: the host may simply be given back with it.
-  CHECK(Story(story).begun("revert-guard").left() == Left::out_new);
+  CHECK(Story(story).begun("revert-drain").found("revert-drain", "ready").left() == Left::out_new);
   CHECK(Story(story).ok({"revert-guard", "revert-drain"}).begun("revert-back").left() == Left::out_altered);
   CHECK(Story(story)
             .ok({"revert-guard", "revert-drain", "revert-back", "revert-prove", "revert-ready"})
@@ -131,14 +135,16 @@ TEST_CASE("a healthy new release is let in, and what would have followed is done
   const auto recovery =
       Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove").recovery();
   const auto& lane = recovery.stages[0].lanes[0];
-  CHECK(bracket_of(recovery).acquire.empty());
+  // After a reload of HAProxy it serves, and the proof takes it out: that must be to spare.
+  CHECK(ids(bracket_of(recovery).acquire) == std::vector<std::string>{"recover/guard"});
+  CHECK(bracket_of(recovery).undo.empty());
   CHECK(bracket_of(recovery).body.empty());
   CHECK(std::get<plan::Action>(lane.nodes.at(1)).id == "recover/check");
   CHECK(lane.revert.size() == 1);
 }
 
 TEST_CASE("a recovery is a plan of its own: it locks, it has an id, and it is empty when all is settled") {
-  const auto recovery = Story().ok({"guard"}).begun("drain").recovery();
+  const auto recovery = Story().ok({"guard"}).begun("drain").found("drain", "ready").recovery();
   CHECK(recovery.kind == "recover");
   CHECK(recovery.open.size() == 1);
   CHECK(recovery.close.size() == 1);
@@ -158,7 +164,8 @@ TEST_CASE("the state found before the drain is handed on, a revert's own first")
 TEST_CASE("a revert that died in its own drain ends with the new release given back") {
   Story story;
   story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready", "check"});
-  const auto recovery = story.ok({"revert-guard"}).begun("revert-drain").recovery();
+  const auto recovery =
+      story.ok({"revert-guard"}).begun("revert-drain").found("revert-drain", "ready").recovery();
   const auto& nodes = recovery.stages.at(0).lanes.at(0).nodes;
   REQUIRE(nodes.size() == 1);
   CHECK(std::get<plan::Action>(nodes[0]).id == "recover/revert-undo");
@@ -168,6 +175,8 @@ TEST_CASE("a revert that died in its drain is not given back where the new relea
   Story story;
   story.ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove"}).begun("ready");
   CHECK(story.begun("revert-guard").left() == Left::out_altered);
+  CHECK(story.ok({"revert-guard"}).begun("revert-drain").found("revert-drain", "").left() ==
+        Left::out_altered);
 }
 
 TEST_CASE("without a way back a half-changed host is left to a person") {
@@ -185,7 +194,7 @@ TEST_CASE("without a way back a half-changed host is left to a person") {
   CHECK(left[0].left == Left::altered);
   CHECK(left[0].by_hand);
   // Before anything was changed the host is only given back.
-  CHECK_FALSE(world::assess(deploy(), Story().ok({"guard"}).begun("drain").journal)[0].by_hand);
+  CHECK_FALSE(world::assess(deploy(), Story().ok({"guard", "drain"}).journal)[0].by_hand);
 }
 
 TEST_CASE("a host that is in rotation is taken out for its revert only with capacity to spare") {
@@ -199,7 +208,9 @@ TEST_CASE("a host that is in rotation is taken out for its revert only with capa
         std::vector<std::string>{"recover/revert-guard", "recover/revert-drain"});
 }
 
-TEST_CASE("a restore that died on its way is done again") {
+namespace {
+
+plan::Plan restore() {
   const auto serving = [](plan::AwaitRotation::Until until) {
     return plan::AwaitRotation{"web1", until, plan::AwaitRotation::AtDeadline::fail, {}};
   };
@@ -214,6 +225,13 @@ TEST_CASE("a restore that died on its way is done again") {
                             action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready}),
                             action("serves", serving(plan::AwaitRotation::Until::serving))},
                            {}}}});
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("a restore that died on its way is done again") {
+  const auto plan = restore();
   const auto left = world::assess(plan, Story().ok({"prove"}).begun("proven").journal);
   CHECK(left[0].left == Left::out_unaltered);
   CHECK(world::recovery_plan(plan, left).stages.at(0).lanes.at(0).nodes.size() == 4);
@@ -238,6 +256,21 @@ TEST_CASE("a host that was proven and may serve by now is not proven again") {
   Story refused(back);
   refused.journal.actions["prove"] = {true, true, "failed", {}};
   CHECK(refused.left() == Left::out_altered);
+}
+
+TEST_CASE("what nobody has proven is to stay out until its turn comes, what may serve is not") {
+  const auto stays = [](const plan::Plan& plan, const Story& story) {
+    return world::must_stay_out(plan, world::assess(plan, story.journal).front());
+  };
+  const std::vector<std::string> body{"guard", "drain", "prepare", "activate", "reload", "health"};
+  CHECK_FALSE(stays(deploy(), Story().ok({"guard", "drain"})));
+  CHECK(stays(deploy(), Story().ok({"guard", "drain", "prepare"}).begun("activate")));
+  CHECK(stays(deploy(), Story().ok(body).begun("prove")));
+  CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove"}).begun("ready")));
+  CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove", "ready"})));
+  CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove", "ready", "revert-drain"})));
+  CHECK(stays(restore(), Story().ok({"prove"}).begun("proven")));
+  CHECK_FALSE(stays(restore(), Story().ok({"prove", "proven"}).begun("ready")));
 }
 
 TEST_CASE("a balancer that could not be told to let visitors in says nothing against a proven host") {
@@ -284,15 +317,16 @@ TEST_CASE("a host that a recovery gave back is settled, however the recovery end
   Recoveries reverted{altered};
   CHECK(reverted.died(Story().ok(mended)).host().left == Left::reverted);
   CHECK(reverted.next().stages.empty());
-  Recoveries untouched{Story().ok({"guard"}).begun("drain")};
+  Recoveries untouched{Story().ok({"guard"}).begun("drain").found("drain", "ready")};
   CHECK(untouched.died(Story().ok({"recover/undo"})).host().left == Left::untouched);
   Recoveries let_in{Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"})};
-  let_in.died(Story().ok({"recover/prove", "recover/ready"}).begun("recover/check"));
+  let_in.died(Story().ok({"recover/guard", "recover/prove", "recover/ready"}).begun("recover/check"));
   CHECK(let_in.host().left == Left::done);
   // The revert of a release that had served died in its drain, and a recovery let it in again.
   Recoveries kept{Story()
                       .ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove", "ready"})
-                      .begun("revert-guard")};
+                      .begun("revert-drain")
+                      .found("revert-drain", "ready")};
   CHECK(kept.died(Story().ok({"recover/revert-undo"})).host().left == Left::done);
 }
 
@@ -318,7 +352,8 @@ TEST_CASE("what a recovery had begun before it died is gone on with") {
 TEST_CASE("a revert that a recovery had begun decides, also over what the deploy had come to") {
   Recoveries story{Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove")};
   CHECK(story.host().left == Left::out_done);
-  story.died(Story().ok({"recover/prove", "recover/revert-drain"}).begun("recover/revert-back"));
+  story.died(
+      Story().ok({"recover/guard", "recover/prove", "recover/revert-drain"}).begun("recover/revert-back"));
   CHECK(story.host().left == Left::out_altered);
   // And where the deploy's own revert had died, the recovery that repaired the host has the last word.
   Recoveries reverting{Story()
