@@ -61,7 +61,8 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const st
       next.push_back(restore + "    give back as it is");
     }
   }
-  const auto untouched = hosts_in(finished, event::HostState::untouched);
+  if (plan.kind == "recover" && !hosts_in(finished, event::HostState::failed).empty())
+    next.push_back(fmt::format("staithe recover{}    again, once what stands in its way is gone", place));
   const auto done = hosts_in(finished, event::HostState::done);
   if (plan.kind == "drain" && !done.empty() && finished.exit_code != 0)
     next.push_back(

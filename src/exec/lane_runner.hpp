@@ -25,6 +25,9 @@ struct LaneResult {
   bool ok() const { return state == event::HostState::done; }
 };
 
+/// How long the balancers are asked what became of a host, whatever was asked to stop.
+inline constexpr base::Duration look_patience{3'000};
+
 /// Runs the lane's nodes to the end or to the first failure, giving back what was taken.
 LaneResult run_lane(const Context& context, const plan::Lane& lane);
 

@@ -2,6 +2,7 @@
 
 #include "stage_runner.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 
 #include <algorithm>
@@ -196,6 +197,22 @@ class Run {
     return altered > 0 && altered < rolled_stage_->lanes.size();
   }
 
+  /// What did not come back as it should is told as the balancers have it: one that serves on all of them
+  /// after all is not out, though it is not as it was meant either.
+  void tell_reach(event::RunFinished& finished) {
+    std::set<std::string> out;
+    for (const auto& host : finished.hosts)
+      if (host.state == event::HostState::out) out.insert(host.name);
+    if (out.empty()) return;
+    const auto reach = context_.effects.reach(out, base::Scope::lasting(look_patience));
+    for (auto& host : finished.hosts) {
+      const auto known = reach.find(host.name);
+      if (known == reach.end()) continue;
+      host.reach = known->second.text();
+      if (known->second.everywhere()) host.state = event::HostState::failed;
+    }
+  }
+
   RunResult finish() {
     if (context_.stops.soft.requested() && failure_ && failure_->result.outcome == event::Outcome::cancelled)
       interrupted_ = true;
@@ -236,6 +253,7 @@ class Run {
       else
         finished.hosts.push_back({host, known->second.state, known->second.detail});
     }
+    tell_reach(finished);
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
     if (options_.advise) finished.next = options_.advise(finished);
     bus_.send(finished);
@@ -262,6 +280,20 @@ class Run {
 };
 
 }  // namespace
+
+std::string Reach::text() const {
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& balancers, std::string_view before,
+                       std::string_view after) {
+    if (balancers.empty()) return;
+    if (!text.empty()) text += "; ";
+    text.append(before).append(base::join(balancers, ", ")).append(after);
+  };
+  add(out, "NOT serving on ", "");
+  add(serving, "serving on ", "");
+  add(unknown, "", unknown.size() == 1 ? " does not answer" : " do not answer");
+  return text;
+}
 
 RunResult run(const plan::Plan& plan, const RunOptions& options, Effects& effects, Journal& journal,
               event::EventSink& sink, const Stops& stops) {

@@ -46,9 +46,17 @@ class Pool {
   }
 
  private:
+  /// A host that was not put back as it should be may serve all the same: then it is not out.
+  event::HostState told_state(const std::string& host, const LaneResult& result) {
+    if (result.state != event::HostState::out) return result.state;
+    const auto reach = context_.effects.reach({host}, base::Scope::lasting(look_patience));
+    const auto known = reach.find(host);
+    return known != reach.end() && known->second.everywhere() ? event::HostState::failed : result.state;
+  }
+
   void finish(const plan::Lane& lane, LaneResult result) {
     if (!lane.host.empty())
-      context_.bus.send(event::HostFinished{lane.host, stage_.name, result.state,
+      context_.bus.send(event::HostFinished{lane.host, stage_.name, told_state(lane.host, result),
                                             result.failure ? result.failure->result.detail : std::string(),
                                             result.actions, result.duration, result.taken});
     const std::lock_guard lock(mutex_);

@@ -217,8 +217,11 @@ class JsonLines final : public Sink {
     record["failed_host"] = finished.failed_host;
     record["failure"] = finished.failure;
     auto hosts = Json::array();
-    for (const auto& host : finished.hosts)
-      hosts.push_back({{"host", host.name}, {"state", event::name_of(host.state)}, {"detail", host.detail}});
+    for (const auto& host : finished.hosts) {
+      Json entry{{"host", host.name}, {"state", event::name_of(host.state)}, {"detail", host.detail}};
+      if (!host.reach.empty()) entry["reach"] = host.reach;
+      hosts.push_back(std::move(entry));
+    }
     record["hosts"] = std::move(hosts);
     record["next"] = finished.next;
     record["duration_ms"] = finished.duration.count();

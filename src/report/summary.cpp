@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace staithe::report {
@@ -27,11 +29,13 @@ constexpr std::array<Row, 6> rows{{
     {HostState::untouched, "untouched", ""},
 }};
 
-std::string names(const event::RunFinished& finished, HostState state) {
-  std::vector<std::string> hosts;
+/// Hosts in this state, by where visitors meet them.
+std::map<std::string, std::vector<std::string>> hosts_by_reach(const event::RunFinished& finished,
+                                                               HostState state) {
+  std::map<std::string, std::vector<std::string>> hosts;
   for (const auto& host : finished.hosts)
-    if (host.state == state) hosts.push_back(host.name);
-  return base::fold_names(hosts);
+    if (host.state == state) hosts[host.reach].push_back(host.name);
+  return hosts;
 }
 
 std::string success(const Paint& paint, const event::RunStarted& started,
@@ -61,8 +65,9 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
   if (finished.exit_code == 0) return success(paint, started, finished);
   std::string text = headline(paint, finished);
   for (const auto& row : rows) {
-    const auto hosts = names(finished, row.state);
-    if (!hosts.empty()) text += fmt::format("  {:<10} {}{}\n", row.label, hosts, row.remark);
+    for (const auto& [reach, hosts] : hosts_by_reach(finished, row.state))
+      text += fmt::format("  {:<10} {}{}\n", row.label, base::fold_names(hosts),
+                          reach.empty() ? std::string(row.remark) : "   (" + one_line(reach) + ")");
   }
   std::string_view word = "next";
   for (const auto& next : finished.next) {

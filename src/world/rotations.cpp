@@ -21,6 +21,7 @@ constexpr base::Duration glance_patience{1'000};
 /// Persistent visitors never leave a drained server by themselves: no use waiting long for them.
 constexpr base::Duration persistent_patience{10'000};
 constexpr base::Duration after_closing{10'000};
+constexpr base::Duration reach_patience{2'000};
 /// Servers get other addresses with a reload, which takes longer than this.
 constexpr base::Duration guarded_lasts{1'000};
 
@@ -332,6 +333,55 @@ std::string Rotations::still_out(const HostRotation& entry, const base::Scope& s
                              state.ref.server);
   }
   return out;
+}
+
+/// The host's servers by balancer: those that took visitors before it was taken out; where none is known to
+/// have, all.
+std::map<std::string, std::vector<haproxy::ServerRef>> Rotations::servers_of(
+    const std::string& host, const std::vector<haproxy::View>& views) {
+  std::map<std::string, std::vector<haproxy::ServerRef>> refs;
+  auto& entry = of(host);
+  const std::lock_guard lock(entry.mutex);
+  if (entry.rotation)
+    for (const auto& balancer : entry.rotation->found().balancers)
+      for (const auto& server : balancer.servers)
+        if (server.was_ready()) refs[balancer.balancer].push_back(server.ref);
+  if (refs.empty())
+    for (const auto& seat : seats(host, views)) refs[seat.socket->name()] = seat.refs;
+  return refs;
+}
+
+std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>& hosts,
+                                                    const base::Scope& scope) {
+  std::vector<haproxy::View> views;
+  std::vector<std::string> silent;
+  for (const auto& balancer : plan_.balancers) {
+    try {
+      views.push_back({balancer.name, sockets_.at(balancer.name)->servers(scope.at_most(reach_patience))});
+    } catch (const base::Error&) {
+      silent.push_back(balancer.name);
+    }
+  }
+  std::map<std::string, exec::Reach> all;
+  for (const auto& host : hosts) {
+    try {
+      auto& reach = all[host];
+      auto refs = servers_of(host, views);
+      for (const auto& view : views) {
+        const auto known = refs.find(view.balancer);
+        if (known == refs.end()) continue;
+        const bool serves = std::all_of(view.servers.begin(), view.servers.end(), [&](const auto& state) {
+          const auto& own = known->second;
+          return std::find(own.begin(), own.end(), state.ref) == own.end() || state.usable();
+        });
+        (serves ? reach.serving : reach.out).push_back(view.balancer);
+      }
+      reach.unknown = silent;
+    } catch (const base::Error&) {
+      all.erase(host);  // its servers are not to be told from others now
+    }
+  }
+  return all;
 }
 
 void Rotations::start_keeper() {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -33,6 +34,10 @@ class Rotations {
   exec::EffectResult guard(const plan::GuardCapacity& effect, exec::Performance& performance);
   exec::EffectResult change(const plan::ChangeRotation& effect, exec::Performance& performance);
   exec::EffectResult await(const plan::AwaitRotation& effect, exec::Performance& performance);
+
+  /// Where visitors meet these hosts, as their balancers say now. One that does not answer is waited for two
+  /// seconds at most.
+  std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts, const base::Scope& scope);
 
   /// No lane works on the host now: guards of others do not wait for it to come back.
   void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
@@ -75,6 +80,8 @@ class Rotations {
   std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
                                const Looks& looks, const std::vector<haproxy::View>& views);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
+  std::map<std::string, std::vector<haproxy::ServerRef>> servers_of(const std::string& host,
+                                                                    const std::vector<haproxy::View>& views);
   static bool must_keep(HostRotation& entry, const base::Scope& scope);
   void keep();
   bool keep_once(const base::Scope& scope);

@@ -83,6 +83,14 @@ class World::Performer {
 
   void lane_ended(const std::string& host) noexcept { rotations_.lane_ended(host); }
   void done_with(const std::string& host) noexcept { hosts_.close(host); }
+  std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts,
+                                           const base::Scope& scope) noexcept {
+    try {
+      return rotations_.reach(hosts, scope);
+    } catch (const std::exception&) {
+      return {};  // then nothing is known, and that is what is told
+    }
+  }
   void adopt(const std::string& host, const std::string& found, bool keep_out) {
     rotations_.adopt(host, found, keep_out);
   }
@@ -295,6 +303,10 @@ void World::lane_ended(const std::string& host) noexcept {
 }
 void World::done_with(const std::string& host) noexcept {
   performer_->done_with(host);
+}
+std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hosts,
+                                                const base::Scope& scope) noexcept {
+  return performer_->reach(hosts, scope);
 }
 void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
   performer_->adopt(host, found, keep_out);

@@ -97,6 +97,7 @@ struct RunFinished {
     std::string name;
     HostState state;
     std::string detail;
+    std::string reach{};  ///< of one that was left out or may be: "NOT serving on lb1; serving on lb2", or ""
   };
   std::vector<Host> hosts;
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,17 @@ struct Performance {
   std::function<void(const std::string& key, const std::string& text)> note;
 };
 
+/// Where visitors meet a host, by what its balancers say: balancers' names.
+struct Reach {
+  std::vector<std::string> out;      ///< no visitor is sent to it there
+  std::vector<std::string> serving;  ///< visitors are sent to it there
+  std::vector<std::string> unknown;  ///< these do not answer
+
+  bool everywhere() const { return !serving.empty() && out.empty() && unknown.empty(); }
+  /// "NOT serving on lb1; serving on lb2"; "" when nothing is known.
+  std::string text() const;
+};
+
 /// The one door to the outside. Thread safe for different hosts; blocks until done, deadline or stop.
 class Effects {
  public:
@@ -44,6 +56,11 @@ class Effects {
   virtual EffectResult perform(const plan::Effect& effect, Performance& performance) = 0;
   /// A lane has ended: nothing works on `host` until another begins, perhaps its revert.
   virtual void lane_ended(const std::string& /*host*/) noexcept {}
+  /// Reads only: where visitors meet these hosts now. Hosts of which nothing can be said are left away.
+  virtual std::map<std::string, Reach> reach(const std::set<std::string>& /*hosts*/,
+                                             const base::Scope& /*scope*/) noexcept {
+    return {};
+  }
   /// No later action of the run needs `host`: its connection may be closed.
   virtual void done_with(const std::string& host) noexcept = 0;
 };

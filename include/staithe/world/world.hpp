@@ -6,8 +6,10 @@
 #include "staithe/store/store.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,8 @@ class World final : public exec::Effects {
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) override;
   void lane_ended(const std::string& host) noexcept override;
   void done_with(const std::string& host) noexcept override;
+  std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts,
+                                           const base::Scope& scope) noexcept override;
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
   /// when it is still out, a balancer that is reloaded before its turn comes is told again.

@@ -43,6 +43,14 @@ class FakeEffects final : public exec::Effects {
     closed_.insert(host);
   }
 
+  std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts,
+                                           const base::Scope&) noexcept override {
+    std::map<std::string, exec::Reach> known;
+    for (const auto& host : hosts)
+      if (const auto said = reaches.find(host); said != reaches.end()) known.insert(*said);
+    return known;
+  }
+
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
   /// The host does not answer the first `times` attempts.
   void lose(const std::string& name, int times) { away_[name] = times; }
@@ -64,6 +72,7 @@ class FakeEffects final : public exec::Effects {
   std::set<std::string> closed() const { return closed_; }
 
   std::function<void(const std::string&, exec::Performance&)> on_perform;
+  std::map<std::string, exec::Reach> reaches;  ///< what the balancers say of hosts; of others nothing
 
  private:
   mutable std::mutex mutex_;

@@ -108,6 +108,30 @@ TEST_CASE("with policy stop the host is left out and a person is called") {
   CHECK_FALSE(rig.effects.did("web1 ready"));
 }
 
+TEST_CASE("what did not come back is told as the balancers have it") {
+  const auto told = [](const exec::Reach& reach) {
+    Rig rig;
+    rig.effects.fail("web1 reload");
+    rig.effects.reaches["web1"] = reach;
+    const auto result = rig.run(test::deploy_plan(1, strategy(stop)));
+    CHECK(result.finished.exit_code == 5);
+    HostState finished = HostState::untouched;
+    for (const auto& event : rig.log.events())
+      if (const auto* host = std::get_if<event::HostFinished>(&event.payload); host != nullptr)
+        finished = host->state;
+    CHECK(finished == state_of(result, "web1"));
+    return std::pair(finished, result.finished.hosts.front().reach);
+  };
+  CHECK(told({}) == std::pair(HostState::out, std::string()));
+  CHECK(told({{"lb1", "lb2"}, {}, {}}) == std::pair(HostState::out, std::string("NOT serving on lb1, lb2")));
+  CHECK(told({{"lb1"}, {"lb2"}, {}}) ==
+        std::pair(HostState::out, std::string("NOT serving on lb1; serving on lb2")));
+  CHECK(told({{}, {"lb2"}, {"lb1"}}) ==
+        std::pair(HostState::out, std::string("serving on lb2; lb1 does not answer")));
+  // Nobody has approved it, but it is not out.
+  CHECK(told({{}, {"lb1", "lb2"}, {}}) == std::pair(HostState::failed, std::string("serving on lb1, lb2")));
+}
+
 TEST_CASE("a repair that fails leaves the host out") {
   Rig rig;
   rig.effects.fail("web1 reload");
