@@ -25,7 +25,7 @@ _staithe() {
             -f | --file | -e | --environment | -C | --chdir)
                 if ((i + 1 < COMP_CWORD)); then where+=("$word" "${COMP_WORDS[i + 1]}"); fi
                 ((i++)) ;;
-            --batch-time|--blocking|--color|--command|--confirm|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
+            --batch-time|--blocking|--color|--command|--confirm|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--settled|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=$word
@@ -71,6 +71,7 @@ _staithe() {
         --rest) :; return ;;
         --service) _staithe_ask services; return ;;
         --set) :; return ;;
+        --settled) _staithe_ask runs; return ;;
         --source) :; return ;;
         --tag) :; return ;;
         --target) :; return ;;
@@ -97,7 +98,7 @@ _staithe() {
             'doctor') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'drain') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'restore') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'recover') _staithe_words "--dry-run -n --expect-plan --yes -y --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'recover') _staithe_words "--dry-run -n --expect-plan --yes -y --lock-wait --settled --reason --confirm --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'unlock') _staithe_words "--dry-run -n --reason --force --confirm --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys scan') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys pin') _staithe_words "--dry-run -n --replace --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;

@@ -25,7 +25,7 @@ function __staithe_at
             set value no
         else if test "$word" = --
             break
-        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --every --expect-plan --fail-on --hosts -H --html --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --source --tag --target --tell --timeout --to --var --var-file --where --with --within
+        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --every --expect-plan --fail-on --hosts -H --html --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --settled --source --tag --target --tell --timeout --to --var --var-file --where --with --within
             set value yes
         else if not string match -q -- '-*' $word
             if test (count $command) = 0; or begin; test (count $command) = 1; and contains -- $command[1] hostkeys stage; end
@@ -151,6 +151,9 @@ complete -c staithe -n '__staithe_at recover' -l dry-run -s n -d 'print the plan
 complete -c staithe -n '__staithe_at recover' -l expect-plan -x -d 'refuse unless the plan has this id'
 complete -c staithe -n '__staithe_at recover' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at recover' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
+complete -c staithe -n '__staithe_at recover' -l settled -x -a '(__staithe_ask runs)' -d 'change nothing: a person has put right what RUN left, and it stands in nobody\'s way any more'
+complete -c staithe -n '__staithe_at recover' -l reason -x -d 'with --settled, for the history; required'
+complete -c staithe -n '__staithe_at recover' -l confirm -x -d 'with --settled: the run\'s id, for scripts'
 complete -c staithe -n __staithe_at -a unlock -d 'Free a lock whose holder is gone, or take it away.'
 complete -c staithe -n '__staithe_at unlock' -l dry-run -s n -d 'say what would be done, and do nothing'
 complete -c staithe -n '__staithe_at unlock' -l reason -x -d 'for the history; required'

@@ -38,6 +38,9 @@ std::vector<playbook::Site> sites_of_service(App& app, Loaded& loaded, const pla
 /// The sites of service_of() on the hosts that run it; of the other hosts nothing but the name is known.
 std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::vector<std::string>& hosts);
 
+/// Prints what `status` shows, without what to do next. Returns the balancers that could not be looked at.
+std::vector<std::string> print_picture(App& app, Loaded& loaded);
+
 /// The state, or null when nothing was ever kept: looking makes no file.
 std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded);
 

@@ -31,6 +31,10 @@ constexpr std::array<Example, 3> history_examples{{
     {"staithe history --kind deploy --last 5", "only deploys"},
     {"staithe history 20261120-204512-3f9c", "what one run did"},
 }};
+constexpr std::array<Example, 2> recover_examples{{
+    {"staithe recover --dry-run", "what was left, what mends it"},
+    {"staithe recover --settled RUN --reason 'web1 rebuilt'", "a person mended it"},
+}};
 constexpr std::array<Example, 2> unlock_examples{{
     {"staithe unlock --reason 'build 812 was killed'", "free what a dead run holds"},
     {"staithe unlock --force --reason 'stuck'", "take it from a living one"},
@@ -161,15 +165,10 @@ const std::array<Command, 30> table{{
      "", drain_examples, options::rotation, run_drain},
     {"restore", "By hand", "Give hosts back to rotation, as they were found.", "HOST...", Completes::host, "",
      restore_examples, options::rotation, run_restore},
-    {"recover",
-     "By hand",
-     "Put right what a run that died left.",
-     "[RUN]",
-     Completes::run,
-     "",
-     {},
-     options::recover,
-     run_recover},
+    {"recover", "By hand", "Put right what a run that died left.", "[RUN]", Completes::run,
+     "A run whose plan this build cannot read, or that cannot be put right any more, is ended with "
+     "--settled once a person has looked.",
+     recover_examples, options::recover, run_recover},
     {"unlock", "By hand", "Free a lock whose holder is gone, or take it away.", "[SCOPE]", Completes::nothing,
      "Without --force only a lock whose holder is gone is freed. Who did it and why stands in the state.",
      unlock_examples, options::unlock, run_unlock},

@@ -81,8 +81,18 @@ inline constexpr auto rollback =
                            "one before the live one)"},
                       }});
 inline constexpr auto run = every_run;
-inline constexpr std::array<Option, 4> recover{
-    {one_of_a_run("dry-run"), one_of_a_run("expect-plan"), one_of_a_run("yes"), one_of_a_run("lock-wait")}};
+inline constexpr std::array<Option, 7> recover{{
+    one_of_a_run("dry-run"),
+    one_of_a_run("expect-plan"),
+    one_of_a_run("yes"),
+    one_of_a_run("lock-wait"),
+    {"settled", '\0', Takes::value, "RUN", Completes::run, what_group,
+     "change nothing: a person has put right what RUN left, and it stands in nobody's way any more"},
+    {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
+     "with --settled, for the history; required"},
+    {"confirm", '\0', Takes::value, "RUN", Completes::nothing, how_group,
+     "with --settled: the run's id, for scripts"},
+}};
 inline constexpr std::array<Option, 2> validate{{one_of_a_run("var"), one_of_a_run("var-file")}};
 inline constexpr auto exec = joined(
     every_run,

@@ -197,10 +197,12 @@ std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& 
     auto plan = plan_of_run(store, recovery.id);
     // What it did cannot be known: a host that it gave back would be taken out again.
     if (!plan)
-      throw base::Error(base::ErrorCode::conflict,
-                        fmt::format("the recovery {} of run {} ({}) was begun by another build of staithe, "
-                                    "whose plan this one cannot read; recover it with that build",
-                                    recovery.id, run.id, run.title));
+      throw base::Error(
+          base::ErrorCode::conflict,
+          fmt::format("the recovery {} of run {} ({}) was begun by another build of staithe, "
+                      "whose plan this one cannot read; recover it with that build, or by hand: see "
+                      "--settled in staithe-recover(1)",
+                      recovery.id, run.id, run.title));
     later.push_back({std::move(*plan), read_journal(store, recovery.id)});
   }
   return later;

@@ -77,6 +77,14 @@ void end_recovered(store::Store& store, const store::Run& run, const Recovered& 
   end_dead_recoveries(store, run.environment, run.service);
 }
 
+void settle(store::Store& store, const store::Run& run, const std::string& who, const std::string& reason) {
+  const nlohmann::json note{{"key", "settled"}, {"text", who + ": " + reason}};
+  store.append(run.id, {0, {}, "", "settled", "note", note.dump()});
+  free_locks_of(store, run.id);
+  store.end_run(run.id, "settled", event::exit_done, "{}");
+  end_dead_recoveries(store, run.environment, run.service);
+}
+
 void end_dead_recoveries(store::Store& store, const std::string& environment, const std::string& service) {
   for (const auto& run : store.unfinished(environment, service)) {
     if (run.kind != "recover" || !is_dead(store, run)) continue;

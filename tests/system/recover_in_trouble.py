@@ -9,6 +9,7 @@ import trials
 
 ONE = ("--limit", "web1")
 DRAINS = 8  # of a deploy: the lock, two actions of preflight, three of staging, the guard, and then this action
+PROVES = 17
 LETS_IN = 4  # of a restore: the lock, the proof, its wait, and then this action
 
 
@@ -48,6 +49,58 @@ class RecoverInTrouble(harness.SystemTest):
         result = self.recover()
         self.ended(result, 0)
         self.assertIn("nothing to recover", result.text)
+
+    def stop(self, run):
+        """Stops the process where it holds nothing of the state."""
+        with contextlib.closing(self.sandbox.state()) as database:
+            database.execute("PRAGMA busy_timeout = 0")
+            for _ in range(20):
+                run.signal(signal.SIGSTOP)
+                if not trials.is_writing(database):
+                    return
+                run.signal(signal.SIGCONT)
+                time.sleep(0.05)
+        self.fail("it always writes")
+
+    def test_a_deploy_that_waited_for_a_recovery_goes_on_when_that_is_done(self):
+        deploying, mending = self.hold("deploying"), self.hold("mending")
+        playbook = self.playbook({"drained": mending.undo, "reloaded": deploying.step})
+        died = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
+        deploying.reached(died)
+        waiting = self.sandbox.begin_deploy(self.target, *ONE, "--lock-wait", "60s")
+        self.assertTrue(harness.await_true(lambda: f"pid {died.pid}" in waiting.peek(), 20), waiting.peek())
+        self.stop(waiting)  # or the dead run's lock would be its own
+        died.signal(signal.SIGKILL)
+        died.wait()
+        deploying.let_go()
+        recovery = self.sandbox.begin("recover", "-e", "production", "--yes")
+        mending.reached(recovery)
+        waiting.signal(signal.SIGCONT)
+        time.sleep(0.5)
+        self.assertTrue(waiting.alive(), "it did not wait for the recovery")
+        mending.let_go()
+        self.ended(recovery.wait(), 0)
+        self.ended(waiting.wait(), 0, "done: 1 host")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": self.target})
+
+    def test_a_resume_that_waited_for_another_deploy_takes_what_that_one_left(self):
+        first, second = self.hold("first", "web2"), self.hold("second", "web2")
+        playbook = self.playbook({"before_drain": first.step, "healthy": second.step})
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1,web2,web3", playbook=playbook)
+        first.reached(run)
+        run.signal(signal.SIGTERM)
+        self.ended(run.wait(), 143, "--resume")
+        first.let_go()
+        another = self.sandbox.begin_deploy(self.target, "--limit", "web2", playbook=playbook)
+        second.reached(another)
+        resume = self.sandbox.begin_deploy(self.target, "--resume", "--lock-wait", "60s", playbook=playbook)
+        self.assertTrue(harness.await_true(lambda: f"pid {another.pid}" in resume.peek(), 20), resume.peek())
+        second.let_go()
+        self.ended(another.wait(), 0)
+        self.ended(resume.wait(), 0, "done: 1 host")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1", "web2", "web3"]), dict.fromkeys(["web1", "web2", "web3"], self.target))
 
     def recover(self):
         return self.sandbox.staithe("recover", "-e", "production", "--yes")
@@ -94,8 +147,29 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(self.recover(), 4, "begun by another build of staithe", "recover it with that build")
         self.ended(self.sandbox.deploy(self.target, *ONE), 4, "did not end", "staithe recover")
         self.assertEqual(self.sandbox.staithe("status", "-e", "production").code, 5)
-        self.sandbox.rows(change, '"schema":9', '"schema":1')
-        self.ended(self.recover(), 0)
+        run = self.sandbox.unfinished()[0][0]
+        settle = ("recover", "-e", "production", "--settled", run)
+        self.ended(self.sandbox.staithe(*settle), 2, "--reason TEXT")
+        settle += ("--reason", "web1 was looked at")
+        self.sandbox.service("stop", "lb1.haproxy")
+        self.ended(self.sandbox.staithe(*settle, "--confirm", run), 4, "edge1 cannot be looked at", "nothing was changed")
+        self.sandbox.service("start", "lb1.haproxy")
+        result = self.sandbox.staithe(*settle)
+        self.ended(result, 4, "not confirmed; nothing was changed", "--confirm " + run)
+        self.assertIn("Out of rotation: web1", result.out)
+        self.assertIn("its plan cannot be read by this build", result.out)
+        self.assertIn("would end run", self.sandbox.staithe(*settle, "--dry-run").out)
+        self.assertEqual(len(self.sandbox.unfinished()), 1)
+        # What it left out of rotation is given back by hand, and it stands in nobody's way then.
+        self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
+        states = self.sandbox.servers()
+        self.ended(self.sandbox.staithe(*settle, "--confirm", run), 0)
+        self.assertEqual(self.sandbox.servers(), states)
+        self.assertEqual(self.sandbox.rows("SELECT outcome, exit_code FROM staithe_runs WHERE id = ?", run), [("settled", 0)])
+        noted = self.sandbox.rows("SELECT body FROM staithe_journal WHERE run_id = ? AND action_id = 'settled'", run)
+        self.assertIn("web1 was looked at", noted[0][0])
+        self.ended(self.sandbox.staithe(*settle, "--confirm", run), 4, "ended: settled")
+        self.ended(self.sandbox.deploy(self.target, *ONE), 0)
         self.nothing_left()
 
     def change_state(self, sql):
@@ -222,6 +296,51 @@ class RecoverInTrouble(harness.SystemTest):
             self.assertEqual(self.out_at("lb1"), ["web1", "web3"], "web2 was only drained, and may serve")
             self.mended(run, mending)
         self.none_failed(load)
+
+    def command(self, state, balancers, *hosts):
+        for balancer in balancers:
+            for name in self.sandbox.servers([balancer]):
+                if name.split("/")[1] in hosts:
+                    self.sandbox.ask(balancer, f"set server {name.split()[1]} state {state}")
+
+    def test_a_host_is_called_out_only_where_haproxy_says_so(self):
+        self.killed_at("healthy")
+        self.reload_balancer("lb1")
+        self.assertTrue(harness.await_true(lambda: self.sandbox.all_serving(["lb1"]) == {}))
+        self.command("maint", ["lb1"], "web2", "web3")  # so that web1 cannot be spared there
+        self.ended(self.recover(), 5, "FAILED at web1", "OUT web1 (NOT serving on edge2; serving on edge1)", "exit 5")
+        self.reload_balancer("lb2")
+        self.assertTrue(harness.await_true(lambda: self.sandbox.all_serving(["lb2"]) == {}))
+        result = self.recover()
+        self.ended(result, 5, "FAILED at web1", "FAILED web1 (serving on edge1, edge2)", "next staithe recover", "exit 5")
+        self.assertNotIn("OUT", result.err)
+        self.nothing_held_but_the_run()
+        self.command("ready", ["lb1"], "web2", "web3")
+        self.assertEqual(self.sandbox.await_serving(), {})
+        self.ended(self.recover(), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+
+    def test_a_recovery_that_had_to_bring_the_release_before_back_has_put_it_right(self):
+        self.ended(self.recover(), 0)  # makes the journal
+        quick = self.sandbox.edited("restore: {}", "restore: {within: 5s}", "playbooks", "deploy.yml")
+        self.addCleanup(self.sandbox.write, quick, "playbooks", "deploy.yml")
+        known = self.known_runs()
+        trials.slow_down_after(self.sandbox, PROVES)
+        self.addCleanup(trials.let_go, self.sandbox)
+        run = self.sandbox.begin_deploy(self.target, *ONE)
+        reached = trials.end_at(self.sandbox, run, trials.Point(PROVES), known)
+        self.assertTrue(reached and run.wait().code == trials.DIED)
+        trials.let_go(self.sandbox)
+        self.sandbox.app("web1", "stop")
+        with harness.Load(self.sandbox) as load:
+            result = self.recover()
+        self.none_failed(load)
+        self.assertIn("the new release healthy", result.out)
+        self.ended(result, 1, "FAILED at web1", "reverted web1", "exit 1")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), self.before)
+        self.assertIn("nothing to recover", self.recover().text)
 
     def nothing_held_but_the_run(self):
         """The dead run stays open until it is recovered, nothing else does."""

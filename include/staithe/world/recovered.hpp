@@ -33,6 +33,10 @@ bool put_right(const plan::Plan& recovery, const event::RunFinished& finished);
 /// base::Error when the state cannot be written.
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered);
 
+/// A person has put right what the run left: ends it in the history without touching anything, and its
+/// recoveries that died. What they say of it stands in its journal. As end_recovered otherwise.
+void settle(store::Store& store, const store::Run& run, const std::string& who, const std::string& reason);
+
 /// Ends recoveries that died where nothing is left to recover of their service, or of any when that is empty,
 /// and frees what they had locked.
 void end_dead_recoveries(store::Store& store, const std::string& environment, const std::string& service);

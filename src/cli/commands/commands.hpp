@@ -8,6 +8,8 @@ int run_deploy(App& app);
 int run_run(App& app);
 int run_rollback(App& app);
 int run_recover(App& app);
+/// recover --settled.
+int run_settle(App& app);
 int run_exec(App& app);
 int run_drain(App& app);
 int run_restore(App& app);

@@ -112,6 +112,9 @@ int run_recover(App& app) {
   // Not overlooked: who names one host does not expect the others to be touched.
   if (app.args().has("limit"))
     throw UsageError("recover takes no --limit: it puts right all that a run left");
+  if (app.args().has("settled")) return run_settle(app);
+  for (const char* option : {"reason", "confirm"})
+    if (app.args().has(option)) throw UsageError(fmt::format("--{} goes with --settled RUN", option));
   auto loaded = load(app);
   if (const auto service = app.args().value("service");
       !service.empty() && loaded.project.find_service(service) == nullptr)
@@ -121,9 +124,11 @@ int run_recover(App& app) {
   if (!run) return nothing_to_recover(app, *store, loaded);
   const auto read = world::plan_of(*run);
   if (!read)
-    refuse(
-        *run,
-        "was begun by another build of staithe, whose plan this one cannot read; recover it with that build");
+    refuse(*run,
+           "was begun by another build of staithe, whose plan this one cannot read; recover it with that "
+           "build,\n"
+           "or put right by hand what it left and then: staithe recover" +
+               same_place(app) + " --settled " + run->id + " --reason TEXT");
   const auto& plan = *read;
   const auto grounds = world::grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);

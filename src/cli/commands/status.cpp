@@ -366,6 +366,17 @@ void print_next(App& app, const Picture& picture) {
 
 }  // namespace
 
+std::vector<std::string> print_picture(App& app, Loaded& loaded) {
+  const auto picture = take_picture(app, loaded);
+  for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
+  for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
+  print_state(app, picture);
+  std::vector<std::string> unseen;
+  for (const auto& balancer : picture.survey.balancers)
+    if (!balancer.trouble.empty()) unseen.push_back(balancer.name);
+  return unseen;
+}
+
 int run_status(App& app) {
   auto loaded = load(app);
   const auto picture = take_picture(app, loaded);

@@ -1,0 +1,105 @@
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "looking.hpp"
+#include "planning.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/world/past_runs.hpp"
+#include "staithe/world/recovered.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::cli {
+namespace {
+
+/// What to do instead, or first.
+std::string at_first(const App& app) {
+  return "\n  next  staithe status" + same_place(app) + "    look again";
+}
+
+/// The run that is meant: nobody works on it, and it left something.
+store::Run run_meant(App& app, store::Store& store, const Loaded& loaded) {
+  const auto& id = app.args().value("settled");
+  auto run = store.run(id);
+  if (!run) throw base::Error(base::ErrorCode::not_found, "no run " + id);
+  std::string why = world::why_not_recover(store, *run);
+  if (run->environment != loaded.environment) why = "was in " + run->environment + ": name it with -e";
+  if (why.empty() && !run->ended && !world::is_dead(store, *run))
+    why = "is not ended, and nothing shows that it died: " + run->user;
+  if (!why.empty())
+    throw base::Error(base::ErrorCode::conflict, fmt::format("run {} ({}) {}", run->id, run->title, why));
+  return std::move(*run);
+}
+
+/// Held while the run is ended, so that no recovery of it is under way.
+std::vector<std::string> scopes_of(const Loaded& loaded, const store::Run& run) {
+  if (!run.service.empty()) return {run.environment + "/" + run.service};
+  std::vector<std::string> scopes;
+  for (const auto& service : loaded.project.services)
+    scopes.push_back(run.environment + "/" + service.name.value);
+  return scopes;
+}
+
+bool confirmed(App& app, const store::Run& run) {
+  if (app.args().has("confirm")) return app.args().value("confirm") == run.id;
+  if (!app.may_prompt()) return false;
+  const auto typed = ask_line(
+      fmt::format("Nothing of this is changed. Is all as it should be? Type {} to end the run: ", run.id),
+      &app.stops().soft);
+  return typed && *typed == run.id;
+}
+
+void tell_run(App& app, const store::Run& run) {
+  app.print(fmt::format("run {}: {} by {} since {}\n", run.id, run.title, run.user, when_text(run.started)));
+  if (world::plan_of(run))
+    app.print("  this build can read its plan: 'staithe recover' says what it left, and puts it right\n");
+  else
+    app.print("  its plan cannot be read by this build: what it was about to do is not known\n");
+  app.print("\n");
+}
+
+/// Why it cannot be ended now, or "".
+std::string end_it(App& app, store::Store& store, const Loaded& loaded, const store::Run& run) {
+  std::vector<store::Lock> locks;
+  for (const auto& scope : scopes_of(loaded, run)) {
+    auto taken = store.try_lock({scope, "run " + run.id + " is settled", run.id, ""});
+    if (const auto* holder = std::get_if<store::LockInfo>(&taken)) return world::in_words(*holder);
+    locks.push_back(std::move(std::get<store::Lock>(taken)));
+  }
+  const auto now = store.run(run.id);
+  if (!now || now->outcome != run.outcome) return "another run saw to it meanwhile";
+  world::settle(store, run, store::this_process(), app.args().value("reason"));
+  return {};
+}
+
+}  // namespace
+
+int run_settle(App& app) {
+  if (!app.args().positionals.empty()) throw UsageError("--settled names the run: no other can be named");
+  if (!app.args().has("reason"))
+    throw UsageError("--settled needs --reason TEXT: it stands in the run's journal");
+  auto loaded = load(app);
+  const auto store = open_store(app, loaded);
+  const auto run = run_meant(app, *store, loaded);
+  tell_run(app, run);
+  if (const auto unseen = print_picture(app, loaded); !unseen.empty())
+    return app.fail(exit_refused, fmt::format("{} cannot be looked at; nothing was changed{}",
+                                              base::fold_names(unseen), at_first(app)));
+  if (only_prints(app)) {
+    app.print(fmt::format("would end run {} as settled\n", run.id));
+    return exit_done;
+  }
+  if (!confirmed(app, run))
+    return app.fail(exit_refused, fmt::format("not confirmed; nothing was changed\n"
+                                              "  next  the same with --confirm {}",
+                                              run.id));
+  if (const auto why = end_it(app, *store, loaded, run); !why.empty())
+    return app.fail(exit_refused, why + "; nothing was changed" + at_first(app));
+  app.print(fmt::format("run {} is settled\n", run.id));
+  return exit_done;
+}
+
+}  // namespace staithe::cli
