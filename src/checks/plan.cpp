@@ -1,87 +1,12 @@
-#include "request_json.hpp"
-
 #include "staithe/base/text.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
 namespace staithe::checks {
 namespace {
-
-using nlohmann::json;
-
-json json_of(const std::vector<Expectation>& expectations) {
-  auto list = json::array();
-  for (const auto& one : expectations) list.push_back({{"subject", one.subject}, {"wanted", one.wanted}});
-  return list;
-}
-
-json json_of(const Check& check) {
-  json document{{"name", check.name},
-                {"key", check.key},
-                {"severity", name_of(check.severity)},
-                {"line", check.position.line},
-                {"title", title_of(check.request)},
-                {"request", json_of(check.request)},
-                {"timeout_ms", check.timeout.count()},
-                {"tags", check.tags},
-                {"expect", json_of(check.expect)}};
-  if (!check.warn.empty()) document["warn"] = json_of(check.warn);
-  if (!check.until.empty())
-    document["until"] = {{"expect", json_of(check.until)},
-                         {"give_up_if", json_of(check.give_up_if)},
-                         {"every_ms", check.every.count()},
-                         {"for_ms", check.within.count()}};
-  if (check.retries > 0)
-    document["retry"] = {{"times", check.retries}, {"after_ms", check.retry_after.count()}};
-  if (check.sample > 1) document["sample"] = check.sample;
-  if (check.go_on) document["on_fail"] = "continue";
-  for (const auto& saved : check.save) document["save"][saved.name] = saved.subject;
-  for (const auto& undo : check.undo) document["undo"] = json_of(undo);
-  for (const auto& one : check.tolerate)
-    document["tolerate"][one.neighbour] = {
-        {"evidence", json_of(one.evidence)}, {"probe", one.probe}, {"expect", json_of(one.expect)}};
-  if (check.quarantine)
-    document["quarantine"] = {{"owner", check.quarantine->owner},
-                              {"reason", check.quarantine->reason},
-                              {"until", check.quarantine->until}};
-  return document;
-}
-
-json json_of(const std::vector<Check>& checks) {
-  auto list = json::array();
-  for (const auto& check : checks) list.push_back(json_of(check));
-  return list;
-}
-
-json json_of(const Suite& suite) {
-  json document{{"name", suite.name},
-                {"about", suite.about},
-                {"owner", suite.owner},
-                {"severity", name_of(suite.severity)},
-                {"tags", suite.tags},
-                {"target", suite.target},
-                {"budget_ms", suite.budget.count()},
-                {"depends_on", suite.depends_on},
-                {"export", suite.exports},
-                {"cleanup_budget_ms", suite.cleanup_budget.count()},
-                {"setup", json_of(suite.setup)},
-                {"steps", json_of(suite.steps)},
-                {"cleanup", json_of(suite.cleanup)}};
-  for (const auto& [name, text] : suite.use) document["use"][name] = text.shown();
-  if (suite.sweep)
-    document["sweep"] = {{"older_than_ms", suite.sweep->older_than.count()},
-                         {"list", json_of(suite.sweep->list)},
-                         {"each", json_of(suite.sweep->each)}};
-  for (const auto& one : suite.neighbours)
-    if (one.probe)
-      document["neighbours"][one.name] = {{"probe", json_of(*one.probe)},
-                                          {"patience_ms", one.patience.count()}};
-  return document;
-}
 
 /// One plan as text.
 class Renderer {
@@ -233,15 +158,6 @@ std::vector<std::string> listing(const SuitePlan& plan) {
       if (neighbour.probe) lines.push_back(one_line("when it is to blame: ", *neighbour.probe));
   }
   return lines;
-}
-
-std::string to_json(const SuitePlan& plan) {
-  auto suites = json::array();
-  for (const auto& suite : plan.suites) suites.push_back(json_of(suite));
-  json document{
-      {"schema", 1}, {"kind", "check"}, {"release", plan.release}, {"environment", plan.environment}};
-  document["suites"] = std::move(suites);
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string id_of(const SuitePlan& plan) {

@@ -133,19 +133,19 @@ class StepReader {
 
  private:
   bool find_kind_of_step() {
-    std::vector<std::string> found, known;
-    for (const auto& kind : kinds()) {
-      known.emplace_back(kind.name);
+    std::vector<std::string> found;
+    for (const auto& kind : kinds())
       if (fields_.map().has(kind.name)) {
         found.emplace_back(kind.name);
         kind_ = &kind;
       }
-    }
     if (found.size() == 1) return true;
     if (found.size() > 1) {
       item_.error("a step asks one thing, this one says " + base::join(found, " and "));
       return false;
     }
+    std::vector<std::string> known;
+    for (const auto& kind : kinds()) known.emplace_back(kind.name);
     for (const auto& entry : item_.node().entries)
       if (const auto near = base::nearest(entry.key, known)) {
         item_.error(fmt::format("'{}' is no kind of check", entry.key),

@@ -176,7 +176,10 @@ class SuiteReader {
       while (end < items.size() && uses_case(items[end])) note_case_saves(items[end++]);
       for (const auto& one : cases)
         for (std::size_t at = i; at < end; ++at) add(items[at], part, one, checks);
-      if (cases.empty())
+      if (part != Part::steps)
+        items[i].error(fmt::format("{} is done once for all cases and cannot speak of one", key),
+                       "put the step under 'steps'");
+      else if (!map_.has("cases"))
         items[i].error("this step speaks of a case, and the suite has no cases", "say 'cases: FILE.csv'");
       i = end;
     }

@@ -94,6 +94,14 @@ void add_databases(const LoadedSuites& loaded, checks::Context& context) {
   for (const auto& [name, url] : databases->named) context.databases[name] = url;
 }
 
+/// Of the command line, so what is wrong with it is no mistake of a file.
+std::string wanted_target(const App& app) {
+  auto target = app.args().value("target");
+  if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://"))
+    throw UsageError(fmt::format("--target begins with http:// or https://, not '{}'", target));
+  return target;
+}
+
 }  // namespace
 
 std::string last_good_release(App& app, const LoadedSuites& loaded) {
@@ -130,7 +138,7 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
   }
   if (app.args().command->name == "check") {
     for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
-    context.target = app.args().value("target");
+    context.target = wanted_target(app);
   }
   return context;
 }

@@ -1,5 +1,6 @@
 #include "check_sinks.hpp"
 
+#include "report_request.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -36,9 +37,7 @@ CheckSinks::CheckSinks(App& app) : app_(app) {
 CheckSinks::~CheckSinks() = default;
 
 void CheckSinks::add_report(const std::string& request) {
-  const auto equals = request.find('=');
-  const auto kind = request.substr(0, equals);
-  const auto path = equals == std::string::npos ? std::string() : request.substr(equals + 1);
+  const auto [kind, path] = report_request(request);
   if (kind == "github") {
     const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
     const std::string where = !path.empty() ? path : summary != nullptr ? summary : "";

@@ -1,6 +1,7 @@
 #include "sinks.hpp"
 
 #include "log_sink.hpp"
+#include "report_request.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -104,14 +105,12 @@ void Sinks::add_for_person() {
 
 void check_report(std::string_view command, const std::string& request) {
   const bool of_checks = command == "check";
-  const auto equals = request.find('=');
-  const auto kind = request.substr(0, equals);
-  const bool has_file = equals != std::string::npos && equals + 1 < request.size();
+  const auto [kind, path] = report_request(request);
   std::vector<std::string> kinds{"junit", "jsonl", "lines"};
   if (of_checks) kinds = {"junit", "tap", "html", "jsonl", "lines", "github"};
   // GitHub says itself where its summary goes.
   const bool needs_file = !of_checks || kind != "github";
-  if (needs_file && !has_file)
+  if (needs_file && path.empty())
     throw UsageError(fmt::format("--report takes NAME=FILE, such as junit={}.xml, not '{}'",
                                  of_checks ? "checks" : "deploy", request));
   if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
@@ -122,9 +121,7 @@ void check_report(std::string_view command, const std::string& request) {
 }
 
 void Sinks::add_report(const std::string& request) {
-  const auto equals = request.find('=');
-  const auto kind = request.substr(0, equals);
-  const auto path = request.substr(equals + 1);
+  const auto [kind, path] = report_request(request);
   if (kind == "junit")
     reporters_.push_back({path, report::make_junit(path)});
   else if (kind == "jsonl")

@@ -135,13 +135,16 @@ void Mapping::error_at(std::string_view key, std::string message, std::string he
 
 void Mapping::finish() {
   if (!valid_) return;
-  std::vector<std::string> unused;
-  for (const auto& key : known_)
-    if (entry(key) == nullptr) unused.push_back(key);
+  const auto unused = [this] {
+    std::vector<std::string> keys;
+    for (const auto& key : known_)
+      if (entry(key) == nullptr) keys.push_back(key);
+    return keys;
+  };
   for (const auto& entry : reader_.node().entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     // A key that stands there already cannot be what was meant.
-    const auto meant = base::nearest(entry.key, unused);
+    const auto meant = base::nearest(entry.key, unused());
     std::string help;
     if (meant)
       help = fmt::format("did you mean '{}'?", *meant);

@@ -38,6 +38,7 @@ class Command(checking.CheckTest):
                 (6, [good, degraded], ["--fail-on", "tolerated"]), (0, [good], ["--fail-on", "tolerated"]),
                 (4, [good, unjudged], []), (4, [good, unjudged], ["--fail-on", "degraded"]),
                 (1, [bad, unjudged], []), (2, [good], ["--no-such-option"]), (2, [good], ["--fail-on", "weather"]),
+                (2, [good], ["--target", "shop.example.com"]), (2, [good], ["--report", "tap=-"]),
                 (4, [good], ["--expect-plan", "000000000000"]), (3, [["get: /", "expct: 200"]], [])):
             with self.subTest(wanted=wanted, steps=steps, arguments=arguments):
                 self.suite(peer.url, *steps, head="secrets: {token: env STAITHE_NO_SUCH_SECRET}\n" if unjudged in steps else "")
@@ -45,6 +46,7 @@ class Command(checking.CheckTest):
                 self.assertEqual(result.code, wanted, str(result))
                 if result.code not in (2, 3) and "--expect-plan" not in arguments:
                     self.assertEqual(checking.lost_in_jenkins(os.path.join(self.directory, "a.xml"))[0], [], str(result))
+        self.assertNotIn("-", os.listdir(self.directory))
 
     def test_inconclusive_says_why(self):
         peer = self.fixed()

@@ -5,6 +5,8 @@
 
 #include "staithe/checks/filter.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -44,6 +46,12 @@ struct Loaded {
   diag::Diagnostics diagnostics;
   std::optional<Suite> suite;
 };
+
+/// JSON as a tree of it would be written: nothing between its parts, the keys of each object in order, once.
+bool is_canonical(const std::string& text) {
+  const auto tree = nlohmann::json::parse(text, nullptr, false);
+  return !tree.is_discarded() && tree.dump() == text;
+}
 
 std::string with_step(const std::string& step) {
   return "suite: s\ntarget: http://127.0.0.1\nsteps:\n  - " + step + "\n";
@@ -193,6 +201,11 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
        "cannot be compared"},
       {"suite: s\ntarget: http://h\ncases: none.csv\nsteps:\n  - get: /$(case.x)\n    expect: 200\n",
        "no such file"},
+      {"suite: s\ntarget: http://h\ncases: cases.csv\nsetup:\n  - get: /$(case.miles)\n    expect: "
+       "200\nsteps:\n"
+       "  - get: /\n    expect: 200\n",
+       "setup is done once for all cases"},
+      {with_step("get: /$(case.x)\n    expect: 200"), "the suite has no cases"},
       {"suite: s\ntarget: http://h\nexport: [x]\nsteps:\n  - get: /\n    expect: 200\n", "no step saves 'x'"},
       {with_step("get: /x\n    expect: 200\n    tolerate: {geo: {evidence: [probe], expect: 200}}"),
        "no neighbour"},
@@ -205,6 +218,13 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
   }
 }
 
+TEST_CASE("suites: a file of cases that is not there is one mistake, not one of each step besides") {
+  const Loaded loaded(
+      "suite: s\ntarget: http://h\ncases: none.csv\nsteps:\n  - get: /$(case.x)\n    expect: 200\n");
+  REQUIRE(loaded.diagnostics.sorted().size() == 1);
+  CHECK(loaded.first() == "3 none.csv: no such file | ");
+}
+
 TEST_CASE("suites: the plan prints every request without a secret, and its id is that of its text") {
   const Loaded loaded(R"(suite: s
 target: http://api
@@ -212,7 +232,7 @@ secrets: {key: env API_KEY}
 defaults: {auth: basic $(key), headers: {x-mark: staithe}}
 steps:
   - post: /cards
-    json: {number: "4111", note: "run $(run.id).", token: $(key)}
+    json: {number: "4111", note: "run \"$(run.id)\".", token: $(key), umlaut: "\t\u00fc"}
     expect: 201
 )");
   INFO(loaded.first());
@@ -223,6 +243,7 @@ steps:
   CHECK_THAT(text, ContainsSubstring("\"number\":\"4111\""));
   CHECK_THAT(text, ContainsSubstring("x-mark: staithe"));
   CHECK_THAT(text, ContainsSubstring("Plan id " + id_of(plan)));
+  CHECK(is_canonical(to_json(plan)));
   const auto id = id_of(plan);
   plan.release = "r2";
   CHECK(id_of(plan) != id);
@@ -315,7 +336,9 @@ TEST_CASE("suites: the examples load as they stand") {
         UNSCOPED_INFO(finding.position.line << " " << finding.message);
       REQUIRE(suite.has_value());
       CHECK(suite->steps.size() > 3);
-      CHECK_FALSE(render(SuitePlan{"", "", {*suite}}).empty());
+      const SuitePlan plan{"", "", {*suite}};
+      CHECK_FALSE(render(plan).empty());
+      CHECK(is_canonical(to_json(plan)));
       ++count;
     }
   CHECK(count == 4);
@@ -357,6 +380,7 @@ TEST_CASE("suites: a plan's id covers all that is asked, and its listing has a l
     CAPTURE(step);
     CHECK(ids.insert(id_of(plan_of(step))).second);
     CHECK(listing(plan_of(step)).size() == 1);
+    CHECK(is_canonical(to_json(plan_of(step))));
   }
   const auto lines =
       listing(plan_of("post: /a, json: {k: $(key)}, expect: {status: 201}, undo: {delete: /a, expect: 204}"));

@@ -2,20 +2,20 @@
 
 #include "catch.hpp"
 #include "server.hpp"
+#include "support/cancelled_after.hpp"
 #include "support/silent_resolver.hpp"
 
 #include "staithe/base/error.hpp"
 
 #include <chrono>
-#include <thread>
 
 using namespace std::chrono_literals;
-using staithe::base::Cancel;
 using staithe::base::Error;
 using staithe::base::ErrorCode;
 using staithe::base::Scope;
 using staithe::http::Reply;
 using staithe::http::Request;
+using staithe::test::cancelled_after;
 
 namespace {
 
@@ -52,28 +52,6 @@ Error error_of(const Work& work) {
 
 Error refused(const Request& request) {
   return error_of([&] { staithe::http::send(request, soon()); });
-}
-
-/// Runs `work` with a canceller that is pulled after 50 ms; how long the work took after that. The best of a
-/// few, because the machine may be busy.
-template <typename Work>
-std::chrono::milliseconds cancelled_after(const Work& work) {
-  auto best = std::chrono::milliseconds::max();
-  for (int round = 0; round < 5 && best >= 50ms; ++round) {
-    Cancel cancel;
-    Clock::time_point pulled;
-    std::thread canceller([&] {
-      std::this_thread::sleep_for(50ms);
-      pulled = Clock::now();
-      cancel.request();
-    });
-    const Error error = error_of([&] { work(Scope::lasting(10s, &cancel)); });
-    const auto now = Clock::now();
-    canceller.join();
-    CHECK(error.code() == ErrorCode::cancelled);
-    best = std::min(best, std::chrono::duration_cast<std::chrono::milliseconds>(now - pulled));
-  }
-  return best;
 }
 
 }  // namespace

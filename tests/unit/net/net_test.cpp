@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "support/cancelled_after.hpp"
 #include "support/silent_resolver.hpp"
 
 #include "staithe/base/error.hpp"
@@ -11,11 +12,11 @@
 #include <algorithm>
 
 using namespace std::chrono_literals;
-using staithe::base::Cancel;
 using staithe::base::Error;
 using staithe::base::ErrorCode;
 using staithe::base::Scope;
 using staithe::base::UniqueFd;
+using staithe::test::cancelled_after;
 using namespace staithe::net;
 
 namespace {
@@ -52,27 +53,6 @@ Error error_of(const Work& work) {
   }
   FAIL("nothing was thrown");
   throw 0;
-}
-
-/// The best of five, since the machine may be busy with others.
-template <typename Work>
-Clock::duration cancelled_after(const Work& work) {
-  auto best = Clock::duration::max();
-  for (int round = 0; round < 5 && best >= 50ms; ++round) {
-    Cancel cancel;
-    Clock::time_point pulled;
-    std::thread canceller([&] {
-      std::this_thread::sleep_for(50ms);
-      pulled = Clock::now();
-      cancel.request();
-    });
-    const Error error = error_of([&] { work(Scope::lasting(10s, &cancel)); });
-    const auto now = Clock::now();
-    canceller.join();
-    CHECK(error.code() == ErrorCode::cancelled);
-    best = std::min(best, now - pulled);
-  }
-  return best;
 }
 
 }  // namespace
