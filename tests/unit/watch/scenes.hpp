@@ -33,7 +33,7 @@ struct Kept {
   }
   std::string file() const { return directory / "state.db"; }
 
-  test::Directory directory;
+  staithe::test::Directory directory;
   std::unique_ptr<store::Store> store;
 };
 
