@@ -2,8 +2,14 @@
 # does for them, thousands of symbols looked up by name, is a third of the time that a start takes, and their pages a
 # tenth of the memory. The libraries behind which the outside is (libssh, OpenSSL, libcurl, libpq, SQLite, PCRE2) stay
 # the system's, which keeps them safe; of what comes from there only XML bodies in checks are read by one of these,
-# pugixml. Debug builds and sanitizers have everything shared, for many programs are linked there.
+# pugixml. Debug builds and sanitizers have everything shared, for many programs are linked there; preset tests, which
+# is a debug build as well, has it as releases have, so that the tests meet what is installed.
+set(one_program ON)
 if(CMAKE_BUILD_TYPE STREQUAL "Debug" OR STAITHE_SANITIZE)
+  set(one_program OFF)
+endif()
+option(STAITHE_ONE_PROGRAM "Make the C++ libraries part of the program" ${one_program})
+if(NOT STAITHE_ONE_PROGRAM)
   return()
 endif()
 # What nothing calls is left out.

@@ -21,6 +21,11 @@ if(STAITHE_SANITIZE)
   target_compile_options(staithe_settings INTERFACE
     -fsanitize=${STAITHE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(staithe_settings INTERFACE -fsanitize=${STAITHE_SANITIZE})
+  if(STAITHE_SANITIZE MATCHES "undefined")
+    # A question before each use of a pointer is a third of the compiler's time. AddressSanitizer stops at a null one
+    # as well; an unaligned one, which none of our machines minds, goes unseen.
+    target_compile_options(staithe_settings INTERFACE -fno-sanitize=null,alignment)
+  endif()
 endif()
 if(STAITHE_SANITIZE STREQUAL "thread")
   # Asio has fences, which ThreadSanitizer does not see: what they order is ordered by Asio's locks as well.

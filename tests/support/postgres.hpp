@@ -211,4 +211,10 @@ class Postgres {
   pid_t postmaster_ = -1;
 };
 
+/// One for the whole program, made at the first call.
+inline Postgres& server() {
+  static Postgres one;
+  return one;
+}
+
 }  // namespace staithe::test

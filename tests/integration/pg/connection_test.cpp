@@ -2,6 +2,7 @@
 #include "staithe/pg/connection.hpp"
 
 #include "catch.hpp"
+#include "soon.hpp"
 #include "support/postgres.hpp"
 
 #include <atomic>
@@ -13,17 +14,10 @@ using base::ErrorCode;
 using base::Scope;
 using pg::Connection;
 using pg::Value;
+using test::server;
 
 namespace {
 
-test::Postgres& server() {
-  static test::Postgres instance;
-  return instance;
-}
-
-Scope soon() {
-  return Scope::lasting(std::chrono::seconds(20));
-}
 Connection connect(const std::string& url) {
   return {url, {}, soon()};
 }

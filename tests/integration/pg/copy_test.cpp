@@ -1,6 +1,7 @@
 #include "staithe/pg/copy.hpp"
 
 #include "catch.hpp"
+#include "soon.hpp"
 #include "support/postgres.hpp"
 
 #include "staithe/base/error.hpp"
@@ -12,15 +13,12 @@ using namespace staithe;
 using base::Scope;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::server;
 
 namespace {
 
 constexpr const char* out = "COPY t TO STDOUT (FORMAT binary)";
 constexpr const char* in = "COPY t FROM STDIN (FORMAT binary)";
-
-Scope soon() {
-  return Scope::lasting(seconds(60));
-}
 
 /// Two databases with a table t, and a session in each.
 struct Ends {
@@ -38,11 +36,6 @@ struct Ends {
 std::string checksum(pg::Session& session) {
   return *session.run("SELECT concat(count(*), ' ', sum(hashtextextended(t::text, 0))) FROM t", soon())
               .rows[0][0];
-}
-
-test::Postgres& server() {
-  static test::Postgres one;
-  return one;
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include "staithe/stage/backfill.hpp"
 
 #include "catch.hpp"
-#include "support/postgres.hpp"
+#include "golden.hpp"
 #include "throttle.hpp"
 
 #include <atomic>
@@ -12,16 +12,10 @@
 
 using namespace staithe;
 using base::Scope;
+using golden::server;
+using golden::soon;
 
 namespace {
-
-test::Postgres& server() {
-  static test::Postgres instance;
-  return instance;
-}
-Scope soon() {
-  return Scope::lasting(std::chrono::seconds(60));
-}
 
 std::string made(const std::string& key) {
   const auto database = server().create_database();

@@ -23,8 +23,8 @@ inline constexpr const char* schema =
     "g, g, g FROM generate_series(1, 1000) g; UPDATE app.filled SET b = 'x' WHERE id = 7; ANALYZE";
 
 inline test::Postgres& server() {
-  static test::Postgres instance;
-  static const bool made = [] {
+  auto& instance = test::server();
+  static const bool made = [&] {
     instance.sql("CREATE DATABASE golden");
     instance.sql(schema, "golden");
     return true;

@@ -20,12 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-Exit run(Session& session, const std::string& script) {
-  Command command;
-  command.script = script;
-  return session.run(command, nullptr, within(10'000));
-}
-
 /// Accepts connections in the kernel and never says a word.
 struct SilentListener {
   SilentListener() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

@@ -72,6 +72,13 @@ inline base::Scope within(int milliseconds, const base::Cancel* cancel = nullptr
   return base::Scope::lasting(base::Duration(milliseconds), cancel);
 }
 
+/// Runs `script` on its own, its output into the result.
+inline Exit run(Session& session, const std::string& script, int milliseconds = 10'000) {
+  Command command;
+  command.script = script;
+  return session.run(command, nullptr, within(milliseconds));
+}
+
 /// The code of the error that `action` throws; nullopt when it throws none.
 struct Caught {
   bool thrown = false;

@@ -17,12 +17,6 @@ using base::ErrorCode;
 
 namespace {
 
-Exit run(Session& session, const std::string& script, int milliseconds = 10'000) {
-  Command command;
-  command.script = script;
-  return session.run(command, nullptr, within(milliseconds));
-}
-
 long peak_kilobytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

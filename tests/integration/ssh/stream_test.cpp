@@ -18,12 +18,6 @@ using base::ErrorCode;
 
 namespace {
 
-Exit run(Session& session, const std::string& script) {
-  Command command;
-  command.script = script;
-  return session.run(command, nullptr, within(10'000));
-}
-
 /// Echoes each line in capitals, like a small admin socket; ends when the peer does.
 Process capitals(const std::string& path, const std::string& command = "tr a-z A-Z") {
   Process process({"socat", "UNIX-LISTEN:" + path + ",fork", "SYSTEM:" + command + ",nofork"});

@@ -10,13 +10,9 @@ using base::ErrorCode;
 using test::code_of;
 using test::sample_request;
 using test::sample_run;
+using test::server;
 
 namespace {
-
-test::Postgres& server() {
-  static test::Postgres instance;
-  return instance;
-}
 
 /// Opens the Store in a database of its own.
 test::OpenStore opener() {

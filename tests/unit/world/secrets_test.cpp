@@ -18,7 +18,9 @@ using plan::SecretRef;
 
 namespace {
 
-const auto soon = base::Scope::lasting(std::chrono::seconds(10));
+base::Scope soon() {
+  return base::Scope::lasting(std::chrono::seconds(10));
+}
 
 SecretRef env(const std::string& name) {
   return {SecretRef::Source::env, name};
@@ -30,16 +32,17 @@ TEST_CASE("a secret comes from the environment, a file or a command, and the red
   base::Redactor redactor;
   world::Secrets secrets(redactor);
   ::setenv("STAITHE_TEST_SECRET", "hunter2-hunter2", 1);
-  CHECK(secrets.value(env("STAITHE_TEST_SECRET"), soon) == "hunter2-hunter2");
+  CHECK(secrets.value(env("STAITHE_TEST_SECRET"), soon()) == "hunter2-hunter2");
   CHECK(redactor.clean("got hunter2-hunter2") == "got ***");
 
   const std::string file = "/tmp/staithe-secret-" + std::to_string(::getpid());
   std::ofstream(file) << "from-the-file\n";
-  CHECK(secrets.value({SecretRef::Source::file, file}, soon) == "from-the-file");
+  CHECK(secrets.value({SecretRef::Source::file, file}, soon()) == "from-the-file");
   ::unlink(file.c_str());
   // Resolved once: the file is gone, the value is known.
-  CHECK(secrets.value({SecretRef::Source::file, file}, soon) == "from-the-file");
-  CHECK(secrets.value({SecretRef::Source::command, "printf 'from a command\\n'"}, soon) == "from a command");
+  CHECK(secrets.value({SecretRef::Source::file, file}, soon()) == "from-the-file");
+  CHECK(secrets.value({SecretRef::Source::command, "printf 'from a command\\n'"}, soon()) ==
+        "from a command");
 }
 
 TEST_CASE("a secret that rotates does not fill the memory of a program that runs for months") {
@@ -48,7 +51,7 @@ TEST_CASE("a secret that rotates does not fill the memory of a program that runs
   for (int i = 0; i < 500; ++i) {
     std::ofstream(file) << "rotating-" << 1000 + i;
     world::Secrets secrets(redactor, {}, world::Secrets::Known::while_used);
-    const auto value = secrets.value({SecretRef::Source::file, file}, soon);
+    const auto value = secrets.value({SecretRef::Source::file, file}, soon());
     secrets.tell_redactor("made-of-" + value);
     CHECK(redactor.clean("got " + value + " and made-of-" + value) == "got *** and ***");
   }
@@ -63,18 +66,18 @@ TEST_CASE("relative files and commands of secrets start from the directory that 
   std::filesystem::create_directory(directory);
   std::ofstream(directory + "/token") << "from-the-project\n";
   world::Secrets secrets(redactor, directory);
-  CHECK(secrets.value({SecretRef::Source::file, "token"}, soon) == "from-the-project");
-  CHECK(secrets.value({SecretRef::Source::file, directory + "/token"}, soon) == "from-the-project");
-  CHECK(secrets.value({SecretRef::Source::command, "cat token"}, soon) == "from-the-project");
+  CHECK(secrets.value({SecretRef::Source::file, "token"}, soon()) == "from-the-project");
+  CHECK(secrets.value({SecretRef::Source::file, directory + "/token"}, soon()) == "from-the-project");
+  CHECK(secrets.value({SecretRef::Source::command, "cat token"}, soon()) == "from-the-project");
   std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("a secret that is not there is an error that shows nothing but its name") {
   base::Redactor redactor;
   world::Secrets secrets(redactor);
-  CHECK_THROWS_AS(secrets.value(env("STAITHE_NO_SUCH_VARIABLE"), soon), base::Error);
+  CHECK_THROWS_AS(secrets.value(env("STAITHE_NO_SUCH_VARIABLE"), soon()), base::Error);
   try {
-    secrets.value({SecretRef::Source::command, "echo half-a-secret; echo other-half >&2; exit 3"}, soon);
+    secrets.value({SecretRef::Source::command, "echo half-a-secret; echo other-half >&2; exit 3"}, soon());
     FAIL("a failing command gave a secret");
   } catch (const base::Error& error) {
     CHECK(std::string(error.what()).find("exit status 3") != std::string::npos);
@@ -89,8 +92,8 @@ TEST_CASE("holes are filled with secrets and captures; a capture that nothing ma
   text.append(env("STAITHE_TEST_SECRET"));
   text.append(std::string_view("&b="));
   text.append(plan::CaptureRef{"sha"});
-  CHECK(secrets.fill(text, {{"sha", "9d1f"}}, soon) == "a=s3cr3t-s3cr3t&b=9d1f");
-  CHECK_THROWS_AS(secrets.fill(text, {}, soon), base::Error);
+  CHECK(secrets.fill(text, {{"sha", "9d1f"}}, soon()) == "a=s3cr3t-s3cr3t&b=9d1f");
+  CHECK_THROWS_AS(secrets.fill(text, {}, soon()), base::Error);
 }
 
 TEST_CASE("output becomes redacted, printable lines, however it is cut into pieces") {
