@@ -39,7 +39,7 @@ inline Scope soon() {
   return Scope::lasting(base::Duration(3'000));
 }
 inline Scope at_once() {
-  return Scope::lasting(base::Duration(60));
+  return Scope::lasting(base::Duration(250));
 }
 
 inline bool has(const Lines& lines, const std::string& line) {

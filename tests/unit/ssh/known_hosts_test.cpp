@@ -154,8 +154,8 @@ TEST_CASE("ten thousand hashed lines are looked up by many threads", "[ssh][know
   CHECK(all.known_key_types("web9999", 22).size() == 1);
   const auto again = std::chrono::steady_clock::now();
   // Generous, for sanitizers and busy machines; a plain run takes a few milliseconds each.
-  CHECK(parsed - begin < std::chrono::seconds(2));
-  CHECK(found - parsed < std::chrono::seconds(2));
+  CHECK(parsed - begin < std::chrono::seconds(10));
+  CHECK(found - parsed < std::chrono::seconds(10));
   CHECK(again - found < found - parsed);
   using Milliseconds = std::chrono::duration<double, std::milli>;
   CAPTURE(Milliseconds(parsed - begin).count());
