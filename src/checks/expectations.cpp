@@ -136,6 +136,8 @@ std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kin
   }
   const auto members = reader.map();
   if (!members) return expectations;
+  if (members->empty())
+    reader.error("this says nothing: it could never fail", "say what must hold, or leave it out");
   for (const auto& member : *members)
     if (auto one = read_one(member.value, canonical(member.key.value), kind, names))
       expectations.push_back(std::move(*one));

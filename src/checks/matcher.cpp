@@ -103,8 +103,27 @@ class Phrase {
     for (const auto& [words, meant] : others)
       if (low.starts_with(words)) return meant;
     if (low == "exist") return "'exists'";
+    if (const auto slip = with_a_slip(low); !slip.empty()) return slip;
     const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
     return status ? "2xx, in small letters" : "";
+  }
+
+  /// A phrase with one letter wrong, missing, too many or swapped, where that makes no other word.
+  static std::string_view with_a_slip(std::string_view low) {
+    struct Slip {
+      std::string_view words, meant;
+      bool of_numbers;
+    };
+    constexpr std::array<Slip, 3> phrases{{{"at least", "'at least 3'", true},
+                                           {"at most", "'at most 3'", true},
+                                           {"contains", "'contains TEXT'", false}}};
+    for (const auto& one : phrases) {
+      auto end = low.find(' ');
+      if (one.of_numbers && end != std::string_view::npos) end = low.find(' ', end + 1);
+      if (end == std::string_view::npos || (one.of_numbers && !has_number(low.substr(end)))) continue;
+      if (base::edit_distance(low.substr(0, end), one.words) == 1) return one.meant;
+    }
+    return {};
   }
 
   /// A digit, or what will be put in: without one it is no word about numbers.

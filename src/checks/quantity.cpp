@@ -86,6 +86,9 @@ std::optional<Value> parse_quantity(std::string_view text) {
     }
   if (const auto duration = base::parse_duration(whole))
     return Value::milliseconds(static_cast<double>(duration->count()));
+  // A certificate may be good for 398 days, and a date lie decades off: only waits end after a year.
+  if (text == "d" && *number > 0 && *number <= 100 * 366)
+    return Value::milliseconds(std::round(*number * 86'400'000));
   return std::nullopt;
 }
 

@@ -190,7 +190,7 @@ class StepReader {
   void policy() {
     auto& map = fields_.map();
     if (const auto timeout = fields_.value_or_default("timeout"))
-      check_.timeout = timeout->duration().value_or(check_.timeout);
+      check_.timeout = read_patience(*timeout).value_or(check_.timeout);
     check_.safe = is_safe(check_.request);
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
@@ -404,6 +404,13 @@ std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame)
 std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instance& instance,
                                const Frame& frame, Names& names) {
   return StepReader(item, part, instance, frame, names).read();
+}
+
+std::optional<base::Duration> read_patience(const yaml::Reader& reader) {
+  const auto patience = reader.duration();
+  if (!patience || patience->count() > 0) return patience;
+  reader.error("in no time nothing can be asked", "write how long it may take, like 10s");
+  return std::nullopt;
 }
 
 std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader) {

@@ -189,11 +189,14 @@ class Asking {
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
     auto judged = judge_all(all, asked_.reply, redactor_);
     asked_.attempt.held = all_held(judged) || all.empty();
-    if (!success_said) {
-      // Without a word about it every sample must be good; the worst one is shown.
-      asked_.attempt.held = asked_.attempt.held && good == check_.sample;
-      judged.insert(judged.begin(), worst.begin(), worst.end());
-    }
+    // Without a word about it every sample must be good.
+    if (!success_said) asked_.attempt.held = asked_.attempt.held && good == check_.sample;
+    // Of what has failed the worst one is shown: how many there were says nothing of what was wrong with
+    // them.
+    if (success_said && asked_.attempt.held)
+      asked_.of_each = each.size();
+    else
+      judged.insert(judged.end(), worst.begin(), worst.end());
     asked_.attempt.judged = std::move(judged);
     for (const auto& one : asked_.attempt.judged)
       if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);

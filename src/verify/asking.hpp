@@ -13,6 +13,7 @@ struct Asked {
   checks::Reply reply;  ///< the last one
   std::vector<checks::Judged> warnings;
   std::uint32_t samples = 1, samples_good = 1;
+  std::size_t of_each = 0;  ///< expectations that each sample was held to, beside those that are shown
   bool cancelled = false;
 };
 

@@ -201,10 +201,9 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   auto& attempt = last.attempt;
   result.judged = attempt.judged;
   result.judged.insert(result.judged.end(), last.warnings.begin(), last.warnings.end());
-  result.evaluated = std::min(
-      result.declared, static_cast<std::size_t>(std::count_if(
-                           result.judged.begin(), result.judged.end(),
-                           [](const Judged& one) { return one.outcome != Judged::Outcome::unjudged; })));
+  const auto seen = std::count_if(result.judged.begin(), result.judged.end(),
+                                  [](const Judged& one) { return one.outcome != Judged::Outcome::unjudged; });
+  result.evaluated = std::min(result.declared, static_cast<std::size_t>(seen) + last.of_each);
   if (check.asks_nothing()) result.evaluated = result.declared;
   result.reason = attempt.reason;
   if (last.cancelled || (scope.cancelled() && !attempt.held)) {

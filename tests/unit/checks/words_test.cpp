@@ -105,6 +105,8 @@ TEST_CASE("words: text, lists, dates") {
   CHECK(says("json.w", "exists", "{}") == "differs");
   CHECK(in_json("date 25d to 35d from now", "\"2026-12-21\"") == "held");
   CHECK(in_json("date 25d to 35d from now", "\"2027-12-21\"") == "differs");
+  CHECK(in_json("date 1d to 398d from now", "\"2027-12-21\"") == "held");
+  CHECK(in_json("date 1d to 390d from now", "\"2027-12-21\"") == "differs");
   CHECK(in_json("date within 5m of now", "\"2026-11-21T13:00:01+01:00\"") == "held");
   CHECK(in_json("date 1h to 2h ago", "\"Sat, 21 Nov 2026 10:30:00 GMT\"") == "held");
   CHECK(in_json("date 1h to 2h ago", "\"yesterday\"") == "differs");

@@ -265,6 +265,14 @@ steps:
                 fake);
   CHECK(ran.verdicts() == "enough=pass too few=fail every one=fail");
   CHECK(ran.of("enough").samples_good == 18);
+  // Each sample was held to its status: nothing of it is missing from what was judged.
+  CHECK(ran.of("enough").evaluated == 3);
+  CHECK(ran.of("enough").declared == 3);
+  // And of those that were not good one is shown, not their number alone.
+  const auto& few = ran.of("too few").judged;
+  REQUIRE(few.size() == 2);
+  CHECK(few[0].got == "18");
+  CHECK(few[1].got == "500");
 }
 
 TEST_CASE("flow: what could not be judged is an error and makes a run inconclusive, never a pass") {
