@@ -40,6 +40,7 @@ std::deque<std::string> records_of(const std::string& name, const Route& route, 
     const json record{{"to", name},
                       {"kind", name_of(message->kind)},
                       {"time", message->time.time_since_epoch().count()},
+                      {"refusals", message->refusals},
                       {"incident", json_of(message->incident)}};
     auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
     if (text.size() + 1 > room) break;
@@ -58,6 +59,7 @@ Message message_of(const json& record) {
   message.time = Time{std::chrono::milliseconds(record.at("time").get<std::int64_t>())};
   message.incident = incident_of(record.at("incident"));
   message.to = {record.at("to").get<std::string>()};
+  message.refusals = record.value("refusals", 0U);
   return message;
 }
 

@@ -81,7 +81,7 @@ void Route::redirect(Destination destination) {
     pause_ = base::Duration{0};
     trouble_.clear();
     // The old address refused them, not this one.
-    for (auto& one : waiting_) one.refusals = 0;
+    for (auto& one : waiting_) one.message.refusals = 0;
   }
   changed_.notify_all();
 }
@@ -196,8 +196,8 @@ void Route::settle(Outcome& outcome) {
   pause_ = pause_.count() == 0 ? ways_.first_pause : std::min(pause_ * 2, longest_pause);
   not_before_ = Clock::now() + pause_;
   auto& front = waiting_.front();
-  front.refusals += outcome.refused ? 1 : 0;
-  if (front.refusals >= most_refusals || Clock::now() - front.queued > kept_for) {
+  front.message.refusals += outcome.refused ? 1 : 0;
+  if (front.message.refusals >= most_refusals || Clock::now() - front.queued > kept_for) {
     outcome.event.kind = Courier::Event::Kind::given_up;
     waiting_.pop_front();
   }

@@ -45,7 +45,6 @@ class Route {
   struct Waiting {
     Message message;
     base::SteadyTime queued;
-    std::uint32_t refusals = 0;
   };
   struct Outcome {
     Courier::Event event;

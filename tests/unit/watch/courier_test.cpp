@@ -199,3 +199,32 @@ TEST_CASE("courier: how long a message has waited is counted through restarts") 
   REQUIRE(told.wait_for("today's failed", 10s));
   CHECK(told.all().front() == "yesterday's given up");
 }
+
+TEST_CASE("courier: how often a message was refused is counted through restarts") {
+  std::atomic<int> asked{0};
+  Server server([&](const std::string&) {
+    ++asked;
+    return "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+  });
+  auto message = message_for("one", {"a"});
+  message.time = store::now();
+  std::string left;
+  for (int process = 1; process <= 5; ++process) {
+    Seen told;
+    auto ways = quiet_ways();
+    ways.secret = [](const auto&, const auto&) { return std::string("key"); };
+    ways.first_pause = 1h;
+    ways.happened = [&](const watch::Courier::Event& event) {
+      told.add(event.kind == watch::Courier::Event::Kind::given_up ? "given up" : "failed");
+    };
+    watch::Courier courier({pager("a", server.url())}, ways);
+    if (left.empty())
+      courier.add({message});
+    else
+      courier.restore(left);
+    CAPTURE(process);
+    REQUIRE(told.wait_for(process < 5 ? "failed" : "given up", 10s));
+    left = courier.to_json();
+  }
+  CHECK(asked == 5);
+}
