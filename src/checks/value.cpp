@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <string>
 
 namespace staithe::checks {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::size_t longest_shown = 200;
 
 std::string number_text(double value) {
-  if (std::abs(value) < 1e15 && value == std::floor(value)) return fmt::format("{:.0f}", value);
+  if (std::abs(value) < 1e15 && value == std::floor(value)) return std::to_string(std::llround(value));
   return fmt::format("{:.12g}", value);
 }
 

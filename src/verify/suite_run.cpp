@@ -160,7 +160,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
   for (std::uint32_t number = 1;; ++number) {
     last = ask(check, values, probes_, redactor_, scope);
     result.attempts_made = number;
-    spread.add(last);
+    if (most > 1) spread.add(last);
     const bool held = last.attempt.held;
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
     keep(result.attempts, last.attempt);

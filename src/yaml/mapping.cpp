@@ -14,6 +14,7 @@ Mapping::Mapping(const Node& node, diag::Diagnostics& diagnostics, std::string p
 
 Mapping::Mapping(const Reader& reader) : reader_(reader) {
   valid_ = reader_.map().has_value();
+  known_.reserve(24);  // a step of a suite asks for so many
 }
 
 const Entry* Mapping::entry(std::string_view key) const {
@@ -23,7 +24,7 @@ const Entry* Mapping::entry(std::string_view key) const {
 }
 
 bool Mapping::has(std::string_view key) {
-  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
+  known_.emplace_back(key);
   return valid_ && entry(key) != nullptr;
 }
 
@@ -145,11 +146,14 @@ void Mapping::finish() {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     // A key that stands there already cannot be what was meant.
     const auto meant = base::nearest(entry.key, unused());
+    std::vector<std::string> known;  // each once, in the order in which they were asked for
+    for (const auto& key : known_)
+      if (std::find(known.begin(), known.end(), key) == known.end()) known.push_back(key);
     std::string help;
     if (meant)
       help = fmt::format("did you mean '{}'?", *meant);
     else
-      help = known_.empty() ? "nothing can stand here" : "known keys: " + base::join(known_, ", ");
+      help = known.empty() ? "nothing can stand here" : "known keys: " + base::join(known, ", ");
     reader_.diagnostics().add({diag::Severity::error, entry.position, entry.length,
                                fmt::format("unknown key {}", in_quotes(entry.key)), path(), std::move(help)});
   }
