@@ -2,6 +2,8 @@
 #include "past.hpp"
 #include "support/directory.hpp"
 
+#include "staithe/checks/confidence.hpp"
+
 #include <stdlib.h>
 
 #include <filesystem>
@@ -156,4 +158,13 @@ TEST_CASE("history: patience runs out however often is looked, and after a resta
   miles = "500";
   CHECK(verdict(&memory) == Verdict::tolerated);
   CHECK(verdict(nullptr) == Verdict::tolerated);
+}
+
+// Preset tsan sees what they share.
+TEST_CASE("history: rates of flakes are worked out by several runs at once") {
+  std::vector<std::thread> runs;
+  std::vector<double> found(4);
+  for (auto& one : found) runs.emplace_back([&one] { one = checks::flake_rate(2, 400).upper90; });
+  for (auto& run : runs) run.join();
+  for (const auto one : found) CHECK(one == checks::flake_rate(2, 400).upper90);
 }
