@@ -245,6 +245,97 @@ sweep:
         with open(os.path.join(self.directory, "a.jsonl"), encoding="utf-8") as file:
             self.assertIn("checks_finished", [json.loads(line)["type"] for line in file])
 
+    def test_every_verdict_in_every_report(self):
+        """One run with all of them: what Jenkins, a TAP harness and a person make of each."""
+        asked = {}
+
+        def behave(connection, path):
+            asked[path] = asked.get(path, 0) + 1
+            bad = path.startswith("/bad") or (path == "/flaky" and asked[path] == 1)
+            connection.sendall(answer('{"n": 3}', status="503 No" if bad else "200 OK"))
+
+        peer = self.peer(behave)
+        self.write("checks/faults.yml", f"""suite: faults
+severity: critical
+target: {peer.url}
+secrets: {{token: env STAITHE_NO_SUCH_SECRET}}
+neighbours:
+  geo: {{probe: {{get: /bad/geo, expect: 200}}, patience: 6h}}
+defaults: {{on_fail: continue}}
+steps:
+  - {{name: good, get: /, expect: 200}}
+  - {{name: slow, get: /, expect: 200, warn: {{json.n: at most 2}}}}
+  - {{name: flaky, get: /flaky, retry: 1 after 10ms, expect: 200}}
+  - {{name: excused, get: /bad, expect: 200, tolerate: {{geo: {{evidence: [probe], expect: {{status: 503}}}}}}}}
+  - {{name: known, get: /bad, expect: 200, quarantine: {{owner: ann, reason: ticket 4, until: 2099-12-31}}}}
+  - {{name: unjudged, get: /, auth: bearer $(token), expect: 200}}
+  - {{name: broken, get: /bad, on_fail: stop, expect: 200}}
+  - {{name: after, get: /, expect: 200}}
+""")
+        result = self.check("faults", "--json", "--report", "junit=a.xml", "--report", "tap=a.tap", "--report", "html=a.html")
+        self.assertEqual(result.code, 1, str(result))
+        found = {one["name"]: one["verdict"] for one in self.records(result)}
+        self.assertEqual(found, {"good": "pass", "slow": "degraded", "flaky": "pass", "excused": "tolerated", "known": "fail",
+                                 "unjudged": "error", "broken": "fail", "after": "skipped"}, str(result))
+        self.jenkins("a.xml", passed=3, failed=2, skipped=3)
+        root = xml.etree.ElementTree.parse(os.path.join(self.directory, "a.xml")).getroot()
+        cases = {one.get("name"): one for one in root.iter("testcase")}
+        self.assertIsNotNone(cases["flaky"].find("flakyFailure"))
+        self.assertIsNotNone(cases["unjudged"].find("error"))
+        self.assertIsNotNone(cases["broken"].find("failure"))
+        for name, word in (("excused", "tolerated: geo is down"), ("known", "quarantined: "), ("after", "blocked: 'broken'")):
+            self.assertIn(word, cases[name].find("skipped").get("message"))
+        with open(os.path.join(self.directory, "a.tap"), encoding="utf-8") as file:
+            tap = re.findall(r"^(?:ok|not ok) .*$", file.read(), re.M)
+        for line, begins in zip(tap, ("ok 1 - faults: good", "ok 2 - faults: slow", "ok 3 - faults: flaky",
+                                      "ok 4 - faults: excused # SKIP tolerated: geo", "not ok 5 - faults: known # TODO quarantined "
+                                      "until 2099-12-31", "not ok 6 - faults: unjudged", "not ok 7 - faults: broken",
+                                      "ok 8 - faults: after # SKIP blocked: 'broken'")):
+            self.assertTrue(line.startswith(begins), tap)
+        self.assertEqual(len(tap), 8)
+
+    def test_page_has_a_picture_of_each_checks_history(self):
+        """A bar for each run that is known, in the colour of its verdict; this one's is the last."""
+        for status in ("200 OK", "500 No", "200 OK"):
+            peer = self.fixed(changing=(status, "{}"))
+            self.suite("http://shop.test", *([f"get: {path}", f"connect_to: {peer.url[7:]}", "expect: 200"]
+                                             for path in ("/", "/changing")))
+            result = self.check("faults", "--report", "html=a.html")
+            self.assertEqual(result.code, 1 if status != "200 OK" else 0, str(result))
+        with open(os.path.join(self.directory, "a.html"), encoding="utf-8") as file:
+            pictures = re.findall(r"<svg.*?</svg>", file.read(), re.S)
+        self.assertEqual(len(pictures), 2)
+        steady, changing = (re.findall(r'<rect class="(\w+)"', one) for one in pictures)
+        self.assertEqual((steady, changing), (["pass"] * 3, ["pass", "fail", "pass"]), pictures)
+
+    def test_rows_of_a_table_keep_their_own_history(self):
+        """Whatever order the analysts bring them into."""
+        peer = self.fixed()
+        self.write("checks/faults.yml", f"""suite: faults
+target: {peer.url}
+cases: rows.csv
+steps:
+  - {{name: decide, get: /$(case.id), expect: 200}}
+""")
+        histories = []
+        for rows in (("one,1", "two,2"), ("two,2", "three,3", "one,1"), ("three,3", "two,20", "one,1")):
+            self.write("checks/rows.csv", "\n".join(("name,id", *rows)) + "\n")
+            result = self.check("faults", "--json")
+            self.assertEqual(result.code, 0, str(result))
+            histories.append({one["name"]: one["history"]["runs"] for one in self.records(result)})
+        self.assertEqual(histories[1], {"decide [two]": 1, "decide [three]": 0, "decide [one]": 1})
+        # Row two asks for something else now: what was known of it says nothing of that.
+        self.assertEqual(histories[2], {"decide [three]": 1, "decide [two]": 0, "decide [one]": 2})
+
+    def test_github_shows_ten_and_how_many_more(self):
+        peer = self.fixed(broken=("500 Oh", "{}"))
+        self.suite(peer.url, *(["get: /broken", "expect: 200"] for _ in range(14)))
+        result = self.check("faults", environment={"GITHUB_ACTIONS": "true"})
+        self.assertEqual(result.code, 1, str(result))
+        errors = [line for line in (result.out + result.err).splitlines() if line.startswith("::error")]
+        self.assertEqual(len(errors), 10, str(result))
+        self.assertEqual(errors[-1], "::error::and 5 more")
+
 
 if __name__ == "__main__":
     unittest.main()
