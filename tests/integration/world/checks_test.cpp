@@ -5,7 +5,10 @@
 #include "staithe/checks/judge.hpp"
 #include "staithe/world/check_probes.hpp"
 
+#include <sys/resource.h>
+
 #include <cstdlib>
+#include <thread>
 
 /// The questions of checks, put to real servers: good answers, hostile ones, and none.
 using namespace staithe;
@@ -192,9 +195,28 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
     CHECK(refused.reason.find(staithe::test::Postgres::superuser_password()) == std::string::npos);
   }
   CHECK(server.sql("SELECT count(*) FROM journal") == "2");
+  CHECK(judged(ask("SHOW transaction_read_only"), "row.0.0", "true") == "differs: \"on\"");
+  CHECK(judged(ask("SELECT n FROM generate_series(1, 25000) n;"), "rows", "25000") == "held");
+  CHECK(judged(ask("SELECT 1 WHERE false"), "rows", "0") == "held");
+
+  // What a query finds does not have to fit into memory.
+  rusage before{}, after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const auto huge = ask("SELECT repeat('x', 100000) FROM generate_series(1, 10000)");
+  ::getrusage(RUSAGE_SELF, &after);
+  CHECK(huge.failure == Failure::ours);
+  CHECK_THAT(huge.reason, ContainsSubstring("the query gives more than 128.0 MiB"));
+  CHECK(after.ru_maxrss - before.ru_maxrss < 256 * 1024);
   const auto begun = std::chrono::steady_clock::now();
   CHECK(ask("SELECT pg_sleep(30)", {}, std::chrono::milliseconds(700)).failure != Failure::none);
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+  // The server does not go on with it.
+  const auto going_on =
+      "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid "
+      "<> pg_backend_pid()";
+  for (int i = 0; i < 50 && server.sql(going_on) != "0"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(server.sql(going_on) == "0");
 
   checks::CompareRequest compare;
   compare.left = {"ledger", url, "SELECT id, amount FROM journal", {}};
