@@ -28,7 +28,7 @@ class Nginx:
 
     def __init__(self, root):
         self.root = root
-        self.tls, self.mutual, self.expired, self.plain = (free_port() for _ in range(4))
+        self.tls, self.mutual, self.expired, self.future, self.chain, self.plain = (free_port() for _ in range(6))
         self.certificates()
         temporary = "".join(f"{kind}_temp_path {root}/tmp; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         answer = "default_type application/json;"
@@ -48,6 +48,8 @@ server {{ listen 127.0.0.1:{self.tls} ssl http2; listen 127.0.0.2:{self.tls} ssl
 server {{ listen 127.0.0.1:{self.mutual} ssl; {good} ssl_client_certificate {root}/ca.crt; ssl_verify_client on;
   return 200 '{who}'; }}
 server {{ listen 127.0.0.1:{self.expired} ssl; ssl_certificate {root}/old.crt; ssl_certificate_key {root}/old.key; }}
+server {{ listen 127.0.0.1:{self.future} ssl; ssl_certificate {root}/new.crt; ssl_certificate_key {root}/new.key; }}
+server {{ listen 127.0.0.1:{self.chain} ssl; ssl_certificate {root}/leaf.crt; ssl_certificate_key {root}/leaf.key; }}
 server {{ listen 127.0.0.1:{self.plain}; return 200 '{who}'; }}
 }}
 """)
@@ -68,12 +70,23 @@ server {{ listen 127.0.0.1:{self.plain}; return 200 '{who}'; }}
         now = time.time()
         for name, names, starts, ends in (("app", "DNS:app.test,DNS:*.wild.test", now - 86400, now + 40.5 * 86400),
                                           ("old", "DNS:old.test", now - 400 * 86400, now - 35 * 86400 - 3600),
+                                          ("new", "DNS:new.test", now + 3 * 86400 + 3600, now + 90 * 86400),
                                           ("client", "DNS:client", now - 86400, now + 86400)):
             openssl("req", *key, "-subj", f"/CN={name}.test", "-addext", f"subjectAltName={names}",
                     "-keyout", f"{name}.key", "-out", f"{name}.csr")
             stamp = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(one)) for one in (starts, ends)]
             openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "ca.crt", "-in", f"{name}.csr",
                     "-out", f"{name}.crt", "-startdate", stamp[0], "-enddate", stamp[1])
+
+        # Signed by an authority between ours and it, whose own certificate the server forgets to send.
+        openssl("req", *key, "-subj", "/CN=Shop Issuing CA", "-keyout", "between.key", "-out", "between.csr")
+        pathlib.Path(self.root, "between.ext").write_text("basicConstraints=critical,CA:true\n")
+        pathlib.Path(self.root, "leaf.ext").write_text("subjectAltName=DNS:leaf.test\n")
+        openssl("x509", "-req", "-in", "between.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
+                "-extfile", "between.ext", "-out", "between.crt")
+        openssl("req", *key, "-subj", "/CN=leaf.test", "-keyout", "leaf.key", "-out", "leaf.csr")
+        openssl("x509", "-req", "-in", "leaf.csr", "-CA", "between.crt", "-CAkey", "between.key", "-CAcreateserial",
+                "-days", "30", "-extfile", "leaf.ext", "-out", "leaf.crt")
 
     def stop(self):
         pid = int(pathlib.Path(self.root, "pid").read_text())
@@ -266,6 +279,18 @@ class Servers(unittest.TestCase):
     server_name: app.test
     expect: {{trusted: true}}
     on_fail: continue
+  - name: not yet
+    tls: 127.0.0.1:{self.nginx.future}
+    server_name: new.test
+    ca: {self.root}/ca.crt
+    expect: {{trusted: true}}
+    on_fail: continue
+  - name: chain
+    tls: 127.0.0.1:{self.nginx.chain}
+    server_name: leaf.test
+    ca: {self.root}/ca.crt
+    expect: {{trusted: true}}
+    on_fail: continue
   - name: no TLS there
     tls: 127.0.0.1:{self.nginx.plain}
     expect: {{trusted: true}}
@@ -273,9 +298,12 @@ class Servers(unittest.TestCase):
 """, code=1)
         verdicts = {name: one["verdict"] for name, one in results.items()}
         self.assertEqual(verdicts, {"good": "pass", "wildcard": "pass", "wildcard, one label too many": "pass",
-                                    "expired": "fail", "unknown authority": "fail", "no TLS there": "fail"}, self.output)
-        self.assertIn("expired 35 days ago", results["expired"]["note"])
-        self.assertNotIn("trusted; ", results["unknown authority"]["note"].split(";")[0] + "; ")
+                                    "expired": "fail", "unknown authority": "fail", "no TLS there": "fail", "not yet": "fail", "chain": "fail"}, self.output)
+        unknown = "issued by somebody who is not trusted, or an intermediate certificate is missing; "
+        for name, words in (("good", "trusted; 40 days left; for app.test"), ("expired", "expired 35 days ago; for old.test"),
+                            ("not yet", "not valid yet, but in 4 days; 89 days left; for new.test"),
+                            ("unknown authority", unknown + "40 days left"), ("chain", unknown)):
+            self.assertTrue(results[name]["note"].startswith(words), results[name]["note"])
 
     def test_ports_and_names(self):
         gone = free_port()

@@ -68,9 +68,20 @@ double days_left(double not_after) {
   return (not_after - static_cast<double>(std::time(nullptr))) / 86'400;
 }
 
-std::string lifetime_in_words(double days) {
-  return days < 0 ? fmt::format("expired {:.0f} days ago", std::floor(-days))
-                  : fmt::format("{:.0f} days left", std::floor(days));
+/// "trusted; 40 days left", "expired 35 days ago", "not valid yet, but in 3 days; 90 days left".
+std::string standing_in_words(const http::Certificate& certificate) {
+  const auto begin = checks::parse_date(certificate.not_before),
+             end = checks::parse_date(certificate.not_after);
+  std::string words = certificate.trusted ? "trusted" : certificate.why;
+  if (!end) return words + "; no end that can be read";
+  const double left = days_left(*end);
+  if (left < 0) {
+    const auto ago = fmt::format("expired {:.0f} days ago", std::floor(-left));
+    return certificate.why == "expired" ? ago : words + "; " + ago;
+  }
+  if (begin && days_left(*begin) > 0)
+    words += fmt::format(", but in {:.0f} days", std::ceil(days_left(*begin)));
+  return words + fmt::format("; {:.0f} days left", std::floor(left));
 }
 
 /// Whose fault it is that there is no answer.
@@ -244,9 +255,8 @@ class CheckProbes::Asker {
     facts["address"] = Value::of(certificate.peer);
     if (!certificate.why.empty()) facts["why"] = Value::of(certificate.why);
     reply.duration = certificate.duration;
-    reply.note = fmt::format("{}; {}; for {}", certificate.trusted ? "trusted" : certificate.why,
-                             end ? lifetime_in_words(days) : "no end that can be read",
-                             base::join(certificate.names, ", "));
+    reply.note =
+        fmt::format("{}; for {}", standing_in_words(certificate), base::join(certificate.names, ", "));
     return reply;
   }
 
