@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -361,6 +362,22 @@ steps:
         got = {one["subject"]: one["got"] for one in checks["all"]["judged"]}
         self.assertEqual((got["up"], got["draining"]), ("3", "1"), str(result))
         self.assertIn("has no backend 'nosuch'", checks["none such"]["reason"])
+
+    def test_sessions_of_all_balancers_together(self):
+        """A visitor at each balancer holds an answer that never ends; a third one at the first."""
+        self.suite("""suite: own
+severity: critical
+steps:
+  - {name: sessions, haproxy: api, expect: {sessions: 3, queued: 0}}
+""")
+        self.assertEqual(self.check("own").code, 1)
+        for balancer in ("127.0.2.1", "127.0.2.2", "127.0.2.1"):
+            visitor = socket.create_connection((balancer, int(self.sandbox.env["LB_PORT"])), 10)
+            self.addCleanup(visitor.close)
+            visitor.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(visitor.recv(1))
+        result = self.check("own", "--json")
+        self.assertEqual(result.code, 0, str(result))
 
     def test_dry_run_lists_every_request_and_asks_nothing(self):
         result = self.check("charges", "--var", "deploy.release=x", "-n")
