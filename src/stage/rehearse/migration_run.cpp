@@ -72,8 +72,13 @@ MigrationRun::MigrationRun(const std::string& url, Measure measure, MigrationHoo
   zero_ = steady_clock::now();
 }
 
+/// On a clock that stands still while the rehearsal looks at what a statement did: whoever waits for a lock
+/// in production waits for no such look, and what was held to the end of a transaction ends with its COMMIT.
 Micros MigrationRun::since_zero(SteadyTime when) const {
-  return std::max(Micros{0}, duration_cast<Micros>(when - zero_));
+  auto span = when - zero_;
+  for (const auto& [from, to] : bookkeeping_)
+    if (from < when) span -= std::min(to, when) - from;
+  return std::max(Micros{0}, duration_cast<Micros>(span));
 }
 
 bool MigrationRun::run(const std::vector<MigrationFile>& files) {
@@ -227,23 +232,14 @@ void MigrationRun::measure_inside(StatementReport& report, SteadyTime began) {
 /// After a commit the old files are gone, and the counters begin anew.
 void MigrationRun::measure_after(StatementReport& report) {
   if (measure_ != Measure::everything) return;
-  observer_->note_released(steady_clock::now());
+  const auto from = steady_clock::now();
+  observer_->note_released(from);
   auto now = read_state(session_, scope_);
   report.size_change_bytes +=
       static_cast<std::int64_t>(now.size_bytes) - static_cast<std::int64_t>(state_.size_bytes);
   report.wal_bytes += now.wal - state_.wal;
   state_ = std::move(now);
-}
-
-/// Without the time that the rehearsal itself took while it was held.
-Micros MigrationRun::held(const SeenLock& lock) const {
-  if (!lock.was_granted) return Micros{0};
-  auto span = lock.released - lock.granted;
-  for (const auto& [from, to] : bookkeeping_) {
-    const auto overlap = std::min(to, lock.released) - std::max(from, lock.granted);
-    if (overlap > steady_clock::duration::zero()) span -= overlap;
-  }
-  return std::max(Micros{0}, duration_cast<Micros>(span));
+  bookkeeping_.emplace_back(from, steady_clock::now());
 }
 
 void MigrationRun::finish() {
@@ -260,9 +256,10 @@ void MigrationRun::finish() {
     span.blocks = blocked_by(lock.mode);
     span.is_new = !first_state_.relations.contains(lock.relation);
     span.statement = lock.statement;
-    span.from = since_zero(lock.was_granted ? lock.granted : lock.asked);
-    if (lock.was_granted) span.waited = std::max(Micros{0}, duration_cast<Micros>(lock.granted - lock.asked));
-    span.held = held(lock);
+    const auto asked = since_zero(lock.asked);
+    span.from = lock.was_granted ? since_zero(lock.granted) : asked;
+    span.waited = std::max(Micros{0}, span.from - asked);
+    if (lock.was_granted) span.held = std::max(Micros{0}, since_zero(lock.released) - span.from);
     statements_[lock.statement].locks.push_back(std::move(span));
   }
   for (auto& statement : statements_)

@@ -62,7 +62,6 @@ class MigrationRun {
   void measure_inside(StatementReport& report, SteadyTime began);
   void measure_after(StatementReport& report);
   Micros since_zero(SteadyTime when) const;
-  Micros held(const SeenLock& lock) const;
 
   pg::Session session_;
   Measure measure_;

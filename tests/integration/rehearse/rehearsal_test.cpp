@@ -143,6 +143,24 @@ TEST_CASE("what the server did: rewrite, scan, scan skipped, index build") {
   CHECK(together.disagreements.empty());
 }
 
+TEST_CASE("a lock that is kept to the end of its transaction is there for every statement behind it") {
+  // What is looked at between two statements takes longer than the last of them.
+  const auto report = rehearse(
+      "LOCK TABLE app.users; SELECT 1; SELECT 2; SELECT 3; SELECT 4; ALTER TABLE app.users RENAME country TO "
+      "land");
+  INFO(stage::to_json(report));
+  REQUIRE(report.statements.size() == 7);
+  const auto& lock = report.statements[0].locks.at(0);
+  const auto& commit = report.statements[6];
+  CHECK(commit.text == "COMMIT");
+  CHECK(lock.from + lock.held >= commit.began + commit.took);
+  CHECK(lock.from + lock.held < commit.began + commit.took + std::chrono::milliseconds(500));
+  stage::Micros statements{0};
+  for (const auto& one : report.statements) statements += one.took;
+  CHECK(lock.held < statements + std::chrono::milliseconds(500));
+  CHECK(report.disagreements.empty());
+}
+
 TEST_CASE("CONCURRENTLY is traced, and what it leaves behind when it fails") {
   const auto good =
       rehearse("-- staithe: no-transaction\nCREATE INDEX CONCURRENTLY users_tenant ON app.users (tenant)");
