@@ -103,6 +103,23 @@ class Source(databases.StageTest):
         self.assertIn("staging", self.target.databases())
         self.assertEqual(len([one for one in records if one.get("type") == "run_started"]), 2, records[:3])
 
+    def test_what_an_older_production_would_refuse_is_no_success(self):
+        """Asked or not: its version stands with the snapshot too."""
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        (self.directory / "up.sql").write_text("ALTER TABLE users ADD COLUMN more int;\n"
+                                               "CREATE UNIQUE INDEX more ON users (more, id) NULLS NOT DISTINCT;\n")
+        report, _, _ = self.rehearse()
+        self.assertEqual(report["production_version"], report["server_version"])
+        comment = self.target.sql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'staging'")
+        older = comment.replace(f'"{report["server_version"]}"', '"14.9"')
+        self.assertNotEqual(older, comment)
+        self.target.sql(f"COMMENT ON DATABASE staging IS '{older}'")
+        report, _, _ = self.rehearse("--offline", code=1)
+        self.assertEqual([(one["line"], one["object"]) for one in report["findings"] if one["code"] == "unknown-in-production"],
+                         [(2, "NULLS NOT DISTINCT")])
+        self.assertIn("version-skew", {one["code"] for one in report["findings"]})
+        self.rehearse()  # it is asked, and is another one by now
+
     def test_snapshot_that_fails_is_not_rehearsed_on(self):
         self.env["SOURCE"] = self.source.url("nowhere")
         result = self.staithe(*self.COMMAND, "--source", "fresh")

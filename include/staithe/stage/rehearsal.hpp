@@ -115,6 +115,7 @@ struct RehearsalPlan {
   std::string snapshot_taken_at;  ///< RFC 3339; "" when it has no marker
   std::string snapshot_origin;    ///< "postgres://…/database"; "" likewise
   std::string snapshot_lsn;
+  std::string snapshot_version;         ///< of the server that it was taken from: "15.14"; "" likewise
   std::vector<std::string> masked;      ///< columns whose values are not production's
   std::vector<std::string> nulls_kept;  ///< those of them that are NULL just where production's are
   std::vector<std::string> partial;     ///< tables without some or all of production's rows: "app.users"

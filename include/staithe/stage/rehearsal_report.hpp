@@ -169,6 +169,7 @@ struct RehearsalReport {
   std::string plan_id, run_id, migration_hash;
   std::string snapshot, snapshot_taken_at, snapshot_origin, snapshot_lsn;
   std::string server_version;
+  std::string production_version;  ///< now, or when the snapshot was taken; "" when nobody knows
   std::vector<std::string> masked, partial;
   std::string started;  ///< RFC 3339
   base::Duration took{0};
@@ -213,6 +214,9 @@ std::uint64_t bytes_afterwards(const RehearsalReport& report);
 std::string micros_text(Micros micros);
 /// SQL on one line, at most `most` bytes.
 std::string short_sql(const std::string& sql, std::size_t most);
+
+/// "17.2, production 15.14"; "17.2" where that is the same, or not known.
+std::string versions_text(const RehearsalReport& report);
 
 /// Canonical JSON of all of it.
 std::string to_json(const RehearsalReport& report);

@@ -81,6 +81,7 @@ int resolve_snapshot(App& app, const std::string& target_url, const std::string&
   plan.snapshot_taken_at = base::utc_text_ms(taken);
   plan.snapshot_origin = marker.origin.where;
   plan.snapshot_lsn = marker.lsn;
+  plan.snapshot_version = marker.origin.server_version;
   plan.masked = marker.masked;
   plan.nulls_kept = marker.nulls_kept;
   plan.partial = marker.partial;

@@ -150,7 +150,7 @@ std::string rehearsal_text(const stage::RehearsalReport& report, Color color) {
                      report.snapshot_taken_at.empty() ? "" : ", taken " + report.snapshot_taken_at,
                      report.masked.empty() ? "" : fmt::format(", {} columns masked", report.masked.size()),
                      stage::micros_text(report.clone_took), base::bytes_text(report.clone_bytes),
-                     report.server_version);
+                     stage::versions_text(report));
   out += fmt::format("  statements {}, WAL {}; {} before, {} afterwards; the rehearsal took {}\n",
                      stage::micros_text(report.total), base::bytes_text(report.wal_bytes),
                      base::bytes_text(report.clone_bytes), base::bytes_text(stage::bytes_afterwards(report)),

@@ -84,6 +84,7 @@ void After::before() {
     calls.insert(calls.end(), facts.calls.begin(), facts.calls.end());
     report_.production_rows = std::move(facts.rows);
     report_.asked = facts.asked;
+    if (!facts.version.empty()) report_.production_version = std::move(facts.version);
   }
   report_.clone_rows = rows_of_tables(session, scope_);
   // What production says itself can be added to, not talked away.

@@ -50,6 +50,7 @@ class After {
 /// What production says of itself, asked read-only: settings that differ from the clone's cluster, rows of
 /// tables for the estimates.
 struct SourceFacts {
+  std::string version;  ///< "15.14"
   std::vector<std::string> differences;
   std::map<std::string, double> rows;
   std::vector<Query> statements;     ///< the top ones of pg_stat_statements

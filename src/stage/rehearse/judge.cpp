@@ -3,6 +3,7 @@
 #include "copy_findings.hpp"
 #include "estimate.hpp"
 #include "passes.hpp"
+#include "version_words.hpp"
 
 #include "staithe/base/text.hpp"
 
@@ -36,6 +37,7 @@ class Judge {
     totals();
     passes();
     add_copy_findings(plan_, report_);
+    add_version_findings(report_);
     plans_and_checks();
     invalid_indexes();
     production_now();

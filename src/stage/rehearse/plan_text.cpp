@@ -133,6 +133,7 @@ std::string to_json(const RehearsalPlan& plan) {
                       {"snapshot_taken_at", plan.snapshot_taken_at},
                       {"snapshot_origin", plan.snapshot_origin},
                       {"snapshot_lsn", plan.snapshot_lsn},
+                      {"snapshot_version", plan.snapshot_version},
                       {"masked", plan.masked},
                       {"nulls_kept", plan.nulls_kept},
                       {"partial", plan.partial},

@@ -58,6 +58,7 @@ class Rehearsal {
     report_.snapshot_taken_at = plan_.snapshot_taken_at;
     report_.snapshot_origin = plan_.snapshot_origin;
     report_.snapshot_lsn = plan_.snapshot_lsn;
+    report_.production_version = plan_.snapshot_version;
     report_.masked = plan_.masked;
     report_.partial = plan_.partial;
     report_.started = base::utc_text(std::chrono::system_clock::now());

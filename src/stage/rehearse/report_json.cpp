@@ -183,6 +183,7 @@ std::string to_json(const RehearsalReport& report) {
         {"masked", report.masked},
         {"partial", report.partial}}},
       {"server_version", report.server_version},
+      {"production_version", report.production_version},
       {"started", report.started},
       {"took_ms", report.took.count()},
       {"clone",

@@ -153,6 +153,8 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
       if (const auto found = ours.find(name); found != ours.end() && found->second != value)
         facts.differences.push_back(
             fmt::format("{} is {} in production, {} here", name, value, found->second));
+    if (const auto version = theirs.find("server_version"); version != theirs.end())
+      facts.version = version->second;
     facts.rows = rows_of_tables(source, scope);
     compare_bloat(source, clone, facts, scope);
     ask_statements(source, top_statements, facts, scope);

@@ -17,7 +17,8 @@ namespace {
 
 stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings settings = {},
                                 stage::Passes passes = {false, false, false}, const std::string& down = {},
-                                std::vector<std::string> partial = {}, std::vector<std::string> masked = {}) {
+                                std::vector<std::string> partial = {}, std::vector<std::string> masked = {},
+                                const std::string& production = {}) {
   diag::Diagnostics diagnostics;
   stage::MigrationSources sources{{{"1.sql", sql}}, {}};
   if (!down.empty()) sources.down["1.sql"] = {"1.down.sql", down};
@@ -29,6 +30,7 @@ stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings
   plan.passes = passes;
   plan.partial = std::move(partial);
   plan.masked = std::move(masked);
+  plan.snapshot_version = production;
   Deaf deaf;
   const auto as_it_is = [](const std::string& text) { return text; };
   static int number = 0;
@@ -373,6 +375,35 @@ TEST_CASE("masked values are seen where the words of a statement do not show the
             "partial"));
   server().sql("DROP FUNCTION app.longest; DROP VIEW app.mails; DROP FUNCTION app.gone, app.emptied CASCADE",
                "golden");
+}
+
+TEST_CASE("what production's server does not know fails there") {
+  const auto on = [](const std::string& version, const std::string& sql) {
+    return rehearse(sql, {}, {false, false, false}, {}, {}, {}, version);
+  };
+  const auto here = server().sql("SHOW server_version");
+  const std::string sql =
+      "ALTER TABLE app.users ADD COLUMN x int;\nCREATE UNIQUE INDEX x ON app.users (x, id) NULLS NOT "
+      "DISTINCT";
+  const auto older = on("14.9 (Debian 14.9-1)", sql);
+  INFO(stage::to_json(older));
+  CHECK_FALSE(older.passed);
+  CHECK(finding(older, "version-skew").severity == stage::Severity::warning);
+  CHECK(finding(older, "unknown-in-production").line == 2);
+  CHECK(finding(older, "unknown-in-production").text.find("14.9") != std::string::npos);
+  for (const auto& version : {here, std::string()}) {
+    CHECK(on(version, sql).passed);
+    CHECK_FALSE(has(on(version, sql), "version-skew"));
+  }
+  const auto newer = on("99.1", sql);
+  CHECK(newer.passed);
+  CHECK(has(newer, "version-skew"));
+  // A function of one's own has the name of a later one of the server's.
+  CHECK(on("14.9",
+           "CREATE FUNCTION app.regexp_count(t text) RETURNS int LANGUAGE sql AS 'SELECT 1'; SET LOCAL "
+           "search_path "
+           "= app, public; SELECT regexp_count(email) FROM app.users LIMIT 1")
+            .passed);
 }
 
 TEST_CASE("plans, assertions, and a way back that is none") {
