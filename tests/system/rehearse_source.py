@@ -103,6 +103,51 @@ class Source(databases.StageTest):
         self.assertIn("staging", self.target.databases())
         self.assertEqual(len([one for one in records if one.get("type") == "run_started"]), 2, records[:3])
 
+    def codes(self, report):
+        return [one["code"] for one in report["findings"]]
+
+    def test_nulls_that_the_snapshot_has_not_are_said(self):
+        """Production's statistics know of those that came since."""
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        (self.directory / "up.sql").write_text("ALTER TABLE users ALTER country SET NOT NULL;\n")
+        report, _, _ = self.rehearse()
+        self.assertNotIn("nulls-in-production", self.codes(report))
+        self.source.sql("UPDATE users SET country = NULL WHERE id % 4 = 0; ANALYZE users", "shop")
+        report, _, _ = self.rehearse()
+        said = next(one for one in report["findings"] if one["code"] == "nulls-in-production")
+        self.assertRegex(said["text"], "production's statistics say that about (49|50|51)[0-9][0-9] of its 20000 rows have")
+        self.assertNotIn("nulls-in-production", self.codes(self.rehearse("--offline")[0]))
+        (self.directory / "up.sql").write_text("UPDATE users SET country = 'DE' WHERE id < 9;\nALTER TABLE users ALTER country SET NOT NULL;\n")
+        self.assertNotIn("nulls-in-production", self.codes(self.rehearse()[0]), "it fills them itself")
+        (self.directory / "up.sql").write_text("ALTER TABLE users ALTER country SET NOT NULL;\n")
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        report, _, _ = self.rehearse(code=1)
+        failed = next(one for one in report["findings"] if one["code"] == "fails-not-null")
+        self.assertRegex(failed["text"], "5000 of 20000 rows violate it.*; in production, by its statistics, about (49|50|51)[0-9][0-9] of 20000")
+
+    def write_little(self):
+        """What production writes on average."""
+        self.source.sql("SELECT pg_stat_reset_shared('wal')")
+        self.source.sql("UPDATE users SET country = country WHERE id < 100", "shop")
+        self.source.wait("(SELECT wal_bytes > 0 FROM pg_stat_wal)")
+
+    def test_what_standbys_get_at_once_is_said(self):
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        (self.directory / "up.sql").write_text("UPDATE users SET email = email || repeat(md5(id::text), 30);\n")
+        self.write_little()
+        report, _, _ = self.rehearse()
+        self.assertGreater(report["wal_bytes"], 16 << 20)
+        self.assertNotIn("replica-lag", self.codes(report))
+        standby = databases.Cluster(self.directory, "standby", ("hot_standby=on", "max_prepared_transactions=2"), base=self.source)
+        self.addCleanup(standby.remove)
+        self.source.wait("EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')")
+        self.write_little()
+        report, _, _ = self.rehearse()
+        said = next(one for one in report["findings"] if one["code"] == "replica-lag")
+        self.assertRegex(said["text"], "MiB of WAL, which production writes in .* on average, reach its 1 standby at once")
+        (self.directory / "up.sql").write_text("UPDATE users SET email = 'x' WHERE id = 7;\n")
+        self.assertNotIn("replica-lag", self.codes(self.rehearse()[0]))
+
     def test_what_an_older_production_would_refuse_is_no_success(self):
         """Asked or not: its version stands with the snapshot too."""
         self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)

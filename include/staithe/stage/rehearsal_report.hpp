@@ -165,6 +165,13 @@ struct DownReport {
   std::vector<std::string> data_difference;    ///< tables whose rows are not what they were
 };
 
+/// What production's statistics say of a column that becomes NOT NULL.
+struct NullsThere {
+  std::size_t statement = 0;  ///< its index
+  std::string table, column;  ///< as written
+  std::uint64_t nulls = 0, rows = 0;
+};
+
 struct RehearsalReport {
   std::string plan_id, run_id, migration_hash;
   std::string snapshot, snapshot_taken_at, snapshot_origin, snapshot_lsn;
@@ -188,6 +195,9 @@ struct RehearsalReport {
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> in_the_way;     ///< of altering the same tables in production, when it was asked
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
+  std::vector<NullsThere> nulls_there;     ///< in production, where there may be none
+  std::uint64_t standbys = 0;              ///< of production
+  double production_wal_rate = 0;          ///< bytes a second that it writes on average; 0 when not known
   std::map<std::string, double> production_rows, clone_rows;
   /// Those that users have made, as they were before, as they are afterwards and as the statements made them:
   /// the bodies by the name; "" where one of them cannot be read.

@@ -84,6 +84,8 @@ void After::before() {
     calls.insert(calls.end(), facts.calls.begin(), facts.calls.end());
     report_.production_rows = std::move(facts.rows);
     report_.asked = facts.asked;
+    report_.standbys = facts.standbys;
+    report_.production_wal_rate = facts.wal_rate;
     if (!facts.version.empty()) report_.production_version = std::move(facts.version);
   }
   report_.clone_rows = rows_of_tables(session, scope_);
@@ -106,7 +108,7 @@ void After::after(const std::vector<std::string>& tables) {
     code_and_partitions(session);
     code_of_statements();
     invalid_indexes(session);
-    if (report_.asked) report_.in_the_way = in_the_way_on_source(run_.source_url, tables, scope_);
+    if (report_.asked) look_at_source(run_.source_url, tables, report_, scope_);
     if (failed()) return;
     compare_plans(session);
     assertions(session);

@@ -56,15 +56,17 @@ struct SourceFacts {
   std::vector<Query> statements;     ///< the top ones of pg_stat_statements
   std::vector<std::uint64_t> calls;  ///< of each
   std::vector<std::string> remarks;
-  bool asked = false;  ///< to the end
+  std::uint64_t standbys = 0;
+  double wal_rate = 0;  ///< bytes a second on average; 0 when it is not known
+  bool asked = false;   ///< to the end
 };
 /// Rows of tables and materialized views, as their statistics have them; those that have none are not in it.
 std::map<std::string, double> rows_of_tables(pg::Session& session, const base::Scope& scope);
 
-/// What stands in the way of altering these tables there just now, each with the table's name.
-std::vector<std::string> in_the_way_on_source(const std::string& source_url,
-                                              const std::vector<std::string>& tables,
-                                              const base::Scope& scope);
+/// What production says of the tables and columns that the statements of the report worked on: what stands in
+/// the way of altering them there just now, and whether its statistics have NULLs where there may be none.
+void look_at_source(const std::string& source_url, const std::vector<std::string>& tables,
+                    RehearsalReport& report, const base::Scope& scope);
 
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
                        const base::Scope& scope);

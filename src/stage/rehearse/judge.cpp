@@ -35,6 +35,8 @@ class Judge {
     for (const auto& file : plan_.files) expected_time(file);
     report_.disagreements = disagreements(plan_.files, expected_, report_.statements);
     totals();
+    replicas();
+    nulls_there();
     passes();
     add_copy_findings(plan_, report_);
     add_version_findings(report_);
@@ -67,7 +69,7 @@ class Judge {
   void statement(std::size_t index, const SqlStatement& sql) {
     const auto& one = report_.statements[index];
     const std::size_t first = report_.findings.size();
-    if (one.failure) failed(one);
+    if (one.failure) failed(index, one);
     locks(one);
     stalls(one);
     rewrites(one);
@@ -76,7 +78,7 @@ class Judge {
     attach(index, first, sql);
   }
 
-  void failed(const StatementReport& one) {
+  void failed(std::size_t index, const StatementReport& one) {
     const auto& failure = *one.failure;
     if (!failure.violation) {
       add(Severity::error, "fails", &one, "",
@@ -98,6 +100,7 @@ class Judge {
                                 violation.time_column, violation.newest_row)
                   : fmt::format("; the newest of them is of {}, the newest row of {}",
                                 violation.newest_violating, violation.newest_row);
+    text += also_there(index);
     auto& finding = add(Severity::error, "fails-" + kind, &one, violation.table, std::move(text));
     if (!violation.backfill_set.empty())
       finding.advice = fmt::format("the backfill that is missing: SET {} WHERE {} ({}; judge it yourself)",
@@ -275,6 +278,52 @@ class Judge {
                           ? " here, in production about " + base::bytes_text(wal_there)
                           : std::string(),
                       base::bytes_text(*budgets.wal_bytes)));
+  }
+
+  /// Standbys get all at once what production otherwise writes in a long time.
+  void replicas() {
+    constexpr double worth_saying = 10;
+    constexpr std::uint64_t little = 16UL << 20;
+    const auto bytes = std::max(wal_in_production(report_), report_.wal_bytes);
+    if (report_.standbys == 0 || report_.production_wal_rate <= 0 || bytes < little) return;
+    const double seconds = static_cast<double>(bytes) / report_.production_wal_rate;
+    if (seconds < worth_saying) return;
+    add(Severity::warning, "replica-lag", nullptr, "",
+        fmt::format(
+            "{} of WAL, which production writes in {} on average, reach its {} standby{} at once: they may "
+            "fall behind",
+            base::bytes_text(bytes), micros_text(Micros{static_cast<Micros::rep>(seconds * 1e6)}),
+            report_.standbys, report_.standbys == 1 ? "" : "s"))
+        .advice =
+        "in batches that wait for the standbys, as staithe backfill does; or when nobody reads from them";
+  }
+
+  /// Where it failed, the failure says so; where the migration fills the column itself, they are gone by
+  /// then.
+  void nulls_there() {
+    for (const auto& nulls : report_.nulls_there) {
+      const auto& one = report_.statements[nulls.statement];
+      const bool is_filled =
+          std::any_of(report_.statements.begin(),
+                      report_.statements.begin() + static_cast<std::ptrdiff_t>(nulls.statement),
+                      [](const StatementReport& earlier) {
+                        return std::any_of(earlier.touched.begin(), earlier.touched.end(),
+                                           [](const Touched& touched) { return touched.updated > 0; });
+                      });
+      if (one.failure || is_filled) continue;
+      add(Severity::warning, "nulls-in-production", &one, nulls.table,
+          fmt::format("the snapshot has no NULL in {}.{}; production's statistics say that about {} of its "
+                      "{} rows have",
+                      nulls.table, nulls.column, nulls.nulls, nulls.rows))
+          .advice = "a new snapshot; where they were filled since, ANALYZE there";
+    }
+  }
+
+  std::string also_there(std::size_t statement) const {
+    for (const auto& nulls : report_.nulls_there)
+      if (nulls.statement == statement)
+        return fmt::format("; in production, by its statistics, about {} of {}", nulls.nulls, nulls.rows);
+    return {};
   }
 
   /// What fails only when somebody else is there fails in production too; what was not seen is not safe.

@@ -1,6 +1,9 @@
 #include "after.hpp"
 #include "catalog.hpp"
+#include "facts.hpp"
 #include "in_the_way.hpp"
+#include "lint.hpp"
+#include "sight.hpp"
 
 #include "staithe/stage/snapshots.hpp"
 
@@ -37,28 +40,36 @@ std::map<std::string, std::string> settings(pg::Session& session, const Scope& s
 /// do, also where they compare rows, which would break with every column that goes.
 constexpr const char* not_ours = "query NOT LIKE '%pg_catalog.%' AND query NOT LIKE '%pg_stat_statements%'";
 
-struct Pages {
+/// Of tables and materialized views, as their statistics have it; those that have none are not in it.
+struct Size {
   double rows = 0, pages = 0;
 };
-std::map<std::string, Pages> pages_of(pg::Session& session, const Scope& scope) {
+std::map<std::string, Size> sizes_of(pg::Session& session, const Scope& scope) {
   const auto found = session.run(
-      "SELECT nspname || '.' || relname, reltuples::bigint, relpages FROM pg_class c JOIN pg_namespace n ON "
-      "n.oid = "
-      "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
-      "'information_schema'",
+      "SELECT format('%I.%I', nspname, relname), reltuples::bigint, relpages FROM pg_class c JOIN "
+      "pg_namespace n "
+      "ON n.oid = c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND "
+      "nspname "
+      "<> 'information_schema'",
       scope);
-  std::map<std::string, Pages> out;
+  std::map<std::string, Size> out;
   for (const auto& row : found.rows)
     out[row[0].value_or("")] = {static_cast<double>(number_of(row[1])),
                                 static_cast<double>(number_of(row[2]))};
   return out;
 }
 
+std::map<std::string, double> rows_of(const std::map<std::string, Size>& sizes) {
+  std::map<std::string, double> rows;
+  for (const auto& [table, size] : sizes) rows[table] = size.rows;
+  return rows;
+}
+
 /// A copy has no room left by rows that are gone, so that a scan there takes less than in production.
-void compare_bloat(pg::Session& source, pg::Session& clone, SourceFacts& facts, const Scope& scope) {
+void compare_bloat(const std::map<std::string, Size>& source, const std::map<std::string, Size>& here,
+                   SourceFacts& facts) {
   constexpr double worth_saying = 1.5, few_pages = 100;
-  const auto here = pages_of(clone, scope);
-  for (const auto& [table, there] : pages_of(source, scope)) {
+  for (const auto& [table, there] : source) {
     const auto found = here.find(table);
     if (found == here.end() || there.pages < few_pages) continue;
     const double times = there.pages / there.rows / (found->second.pages / found->second.rows);
@@ -111,36 +122,55 @@ void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts
   }
 }
 
+/// What its statistics say, which takes no scan.
+void ask_nulls(pg::Session& source, std::size_t statement, const Fact& fact, RehearsalReport& report,
+               const Scope& scope) {
+  const pg::Value values[] = {fact.table, plain_name(fact.column)};
+  const auto found = source.query(
+      "SELECT (s.null_frac * c.reltuples)::bigint, c.reltuples::bigint FROM pg_class c JOIN pg_namespace n "
+      "ON n.oid "
+      "= c.relnamespace JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname WHERE c.oid "
+      "= "
+      "to_regclass($1) AND s.attname = $2 AND c.reltuples > 0 ORDER BY s.inherited DESC LIMIT 1",
+      values, scope);
+  if (found.rows.empty() || number_of(found.rows[0][0]) == 0) return;
+  report.nulls_there.push_back(
+      {statement, fact.table, fact.column, number_of(found.rows[0][0]), number_of(found.rows[0][1])});
+}
+
+/// How much it writes on average since its counters began; 0 where nobody counts.
+double wal_rate(pg::Session& source, const Scope& scope) {
+  if (source.server_version() < 140000) return 0;
+  const auto found = source.run(
+      "SELECT (wal_bytes / greatest(1, extract(epoch FROM now() - stats_reset)))::bigint FROM pg_stat_wal",
+      scope);
+  return found.rows.empty() ? 0 : static_cast<double>(number_of(found.rows[0][0]));
+}
+
 }  // namespace
 
 std::map<std::string, double> rows_of_tables(pg::Session& session, const Scope& scope) {
-  const auto found = session.run(
-      "SELECT format('%I.%I', nspname, relname), reltuples::bigint FROM pg_class c JOIN pg_namespace n ON "
-      "n.oid = "
-      "c.relnamespace WHERE relkind IN ('r', 'm') AND reltuples > 0 AND nspname !~ '^pg_' AND nspname <> "
-      "'information_schema'",
-      scope);
-  std::map<std::string, double> rows;
-  for (const auto& row : found.rows) rows[row[0].value_or("")] = static_cast<double>(number_of(row[1]));
-  return rows;
+  return rows_of(sizes_of(session, scope));
 }
 
-std::vector<std::string> in_the_way_on_source(const std::string& source_url,
-                                              const std::vector<std::string>& tables, const Scope& scope) {
-  std::vector<std::string> found;
+void look_at_source(const std::string& source_url, const std::vector<std::string>& tables,
+                    RehearsalReport& report, const Scope& scope) {
   try {
     auto source = open_read_only(source_url, scope);
     for (const auto& table : tables) {
       const auto here = in_the_way_of(source, table, scope);
       for (const auto& lines : {here.prepared, here.others})
-        for (const auto& line : lines) found.push_back(table + ": " + line);
+        for (const auto& line : lines) report.in_the_way.push_back(table + ": " + line);
     }
-    for (auto& slots : idle_slots(source, scope)) found.push_back(std::move(slots));
+    for (auto& slots : idle_slots(source, scope)) report.in_the_way.push_back(std::move(slots));
+    for (std::size_t i = 0; i < report.statements.size(); ++i)
+      for (const auto& fact : facts_of(parsed({report.statements[i].text, 1, 1, true})))
+        if (fact.act == Act::set_not_null) ask_nulls(source, i, fact, report, scope);
   } catch (const base::Error& error) {
     if (error.code() == base::ErrorCode::cancelled) throw;
-    found.push_back("it could not be asked what is in the way there: " + std::string(error.what()));
+    report.in_the_way.push_back("it could not be asked what is in the way there: " +
+                                std::string(error.what()));
   }
-  return found;
 }
 
 SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::uint32_t top_statements,
@@ -155,11 +185,14 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
             fmt::format("{} is {} in production, {} here", name, value, found->second));
     if (const auto version = theirs.find("server_version"); version != theirs.end())
       facts.version = version->second;
-    facts.rows = rows_of_tables(source, scope);
-    compare_bloat(source, clone, facts, scope);
+    const auto sizes = sizes_of(source, scope);
+    facts.rows = rows_of(sizes);
+    compare_bloat(sizes, sizes_of(clone, scope), facts);
     ask_statements(source, top_statements, facts, scope);
     const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication", scope);
-    if (const auto count = number_of(standbys.rows.at(0)[0]); count > 0)
+    facts.standbys = number_of(standbys.rows.at(0)[0]);
+    facts.wal_rate = wal_rate(source, scope);
+    if (const auto count = facts.standbys; count > 0)
       facts.differences.push_back(
           fmt::format("production has {} standby{}: strong locks are replayed there and cancel readers after "
                       "max_standby_streaming_delay",
