@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What a rehearsal learns from production: its statements planned before and after, its settings; and --source fresh."""
 import json
+import shutil
+import subprocess
 import sys
 import unittest
 
@@ -147,6 +149,22 @@ class Source(databases.StageTest):
         self.assertRegex(said["text"], "MiB of WAL, which production writes in .* on average, reach its 1 standby at once")
         (self.directory / "up.sql").write_text("UPDATE users SET email = 'x' WHERE id = 7;\n")
         self.assertNotIn("replica-lag", self.codes(self.rehearse()[0]))
+
+    def test_which_commit_was_rehearsed_is_said(self):
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        (self.directory / "up.sql").write_text("ALTER TABLE users ADD COLUMN more int;\n")
+        self.assertIsNone(self.rehearse()[0]["revision"])
+        git = ["git", "-C", self.directory, "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "safe.directory=*"]
+        self.addCleanup(shutil.rmtree, self.directory / ".git")
+        for words in (["init", "-q"], ["add", "up.sql"], ["commit", "-q", "-m", "one"]):
+            subprocess.run([*git, *words], check=True)
+        sha = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+        self.env.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
+        report, _, _ = self.rehearse()
+        self.assertEqual((report["revision"], report["altered"]), (sha, False))
+        (self.directory / "up.sql").write_text("ALTER TABLE users ADD COLUMN other int;\n")
+        self.assertTrue(self.rehearse()[0]["altered"])
+        self.assertIn(f"migrations of commit {sha[:12]}, altered since", self.staithe(*self.COMMAND).out)
 
     def test_what_an_older_production_would_refuse_is_no_success(self):
         """Asked or not: its version stands with the snapshot too."""

@@ -174,6 +174,8 @@ struct NullsThere {
 
 struct RehearsalReport {
   std::string plan_id, run_id, migration_hash;
+  std::string revision;     ///< the commit that is checked out; "" where there is none
+  bool is_altered = false;  ///< the files are not as that commit has them
   std::string snapshot, snapshot_taken_at, snapshot_origin, snapshot_lsn;
   std::string server_version;
   std::string production_version;  ///< now, or when the snapshot was taken; "" when nobody knows
@@ -227,6 +229,9 @@ std::string short_sql(const std::string& sql, std::size_t most);
 
 /// "17.2, production 15.14"; "17.2" where that is the same, or not known.
 std::string versions_text(const RehearsalReport& report);
+
+/// "migrations of commit 139850277244, altered since".
+std::string revision_text(const RehearsalReport& report);
 
 /// Canonical JSON of all of it.
 std::string to_json(const RehearsalReport& report);

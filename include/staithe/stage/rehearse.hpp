@@ -15,6 +15,8 @@ struct RehearsalRun {
   std::string run_id;
   std::string directory;                                  ///< where commands run
   std::function<std::string(const std::string&)> redact;  ///< for what commands print
+  std::string revision{};                                 ///< as RehearsalReport has it
+  bool is_altered = false;
 };
 
 /// What is written down beside the verdict: passes that could not be made do not count as made.

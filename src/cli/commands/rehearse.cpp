@@ -8,6 +8,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/git/work_tree.hpp"
 #include "staithe/report/rehearsal.hpp"
 #include "staithe/stage/snapshots.hpp"
 
@@ -225,6 +226,18 @@ int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
                             [&](const event::RunFinished&) { print_report(app, report); });
 }
 
+/// Which commit the files are of, as far as this machine knows.
+void add_revision(App& app, Ready& ready) {
+  std::error_code ignored;
+  const auto here = fs::current_path(ignored).string();
+  const auto scope = base::Scope::lasting(clone_patience, &app.stops().soft);
+  const auto files = named_files(app);
+  const auto tree = git::work_tree_of(files.empty() ? ready.run.directory : here, files, scope);
+  if (!tree) return;
+  ready.run.revision = tree->sha;
+  ready.run.is_altered = tree->is_altered;
+}
+
 }  // namespace
 
 int run_stage_rehearse(App& app) {
@@ -240,6 +253,7 @@ int run_stage_rehearse(App& app) {
   ready.run.cluster_url = secret_value(app, loaded, target_of(loaded).url);
   ready.run.source_url = source_url(app, loaded);
   ready.run.directory = loaded.project.directory;
+  add_revision(app, ready);
   ready.run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
   const auto source = app.args().value("source");
   if (source == "fresh") return rehearse_fresh(app, loaded, ready);

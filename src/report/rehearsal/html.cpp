@@ -149,13 +149,14 @@ std::string rehearsal_html(const stage::RehearsalReport& report) {
       "<h1 class='{}'>{}</h1>\n<p class='small'>Snapshot {} {}; clone of {} in {}, afterwards {}; PostgreSQL "
       "{}; statements "
       "{}, WAL "
-      "{}; run {}, plan {}, migration {}</p>\n",
+      "{}; run {}, plan {}, migration {}{}</p>\n",
       report.passed ? "good" : "bad", html_text(report.verdict), html_text(report.snapshot),
       html_text(report.snapshot_taken_at), base::bytes_text(report.clone_bytes),
       stage::micros_text(report.clone_took), base::bytes_text(stage::bytes_afterwards(report)),
       html_text(stage::versions_text(report)), stage::micros_text(report.total),
       base::bytes_text(report.wal_bytes), html_text(report.run_id), report.plan_id,
-      report.migration_hash.substr(0, 12));
+      report.migration_hash.substr(0, 12),
+      report.revision.empty() ? std::string() : ", " + stage::revision_text(report));
   if (!report.findings.empty()) out += "<h2>Findings</h2>\n";
   for (const auto& finding : report.findings) out += finding_html(finding);
   out += violations(report);

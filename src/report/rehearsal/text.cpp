@@ -155,6 +155,7 @@ std::string rehearsal_text(const stage::RehearsalReport& report, Color color) {
                      stage::micros_text(report.total), base::bytes_text(report.wal_bytes),
                      base::bytes_text(report.clone_bytes), base::bytes_text(stage::bytes_afterwards(report)),
                      base::elapsed_text(report.took));
+  if (!report.revision.empty()) out += "  " + stage::revision_text(report) + "\n";
   if (!report.findings.empty()) out += "\n";
   for (const auto& finding : report.findings) out += finding_text(finding, paint);
   out += "\nStatements:\n";

@@ -88,6 +88,12 @@ std::uint64_t bytes_afterwards(const RehearsalReport& report) {
   return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
 }
 
+std::string revision_text(const RehearsalReport& report) {
+  constexpr std::size_t short_sha = 12;
+  return "migrations of commit " + report.revision.substr(0, short_sha) +
+         (report.is_altered ? ", altered since" : "");
+}
+
 std::string short_sql(const std::string& sql, std::size_t most) {
   std::string line;
   for (const char c : sql) {

@@ -54,6 +54,8 @@ class Rehearsal {
     report_.plan_id = id_of(plan_);
     report_.run_id = run_.run_id;
     report_.migration_hash = migration_hash(plan_);
+    report_.revision = run_.revision;
+    report_.is_altered = run_.is_altered;
     report_.snapshot = plan_.snapshot;
     report_.snapshot_taken_at = plan_.snapshot_taken_at;
     report_.snapshot_origin = plan_.snapshot_origin;

@@ -175,6 +175,8 @@ std::string to_json(const RehearsalReport& report) {
       {"plan_id", report.plan_id},
       {"run_id", report.run_id},
       {"migration", report.migration_hash},
+      {"revision", report.revision.empty() ? json() : json(report.revision)},
+      {"altered", report.is_altered},
       {"snapshot",
        {{"database", report.snapshot},
         {"taken_at", report.snapshot_taken_at},
