@@ -2,8 +2,12 @@
 clones whose run is gone."""
 import signal
 import threading
+import time
 
 import databases
+
+
+SWAP_LOCK = 32497584051550064  # whoever drops or renames a database holds it
 
 
 class Pool:
@@ -95,6 +99,60 @@ class End(databases.StageTest):
         self.end(process, 5, "staging is no snapshot and was not there", "the copy is whole and is staging_")
         self.assertEqual(self.target.sql("SELECT count(*) FROM precious", "staging"), "0")
         self.nothing_half()
+
+    def swapping(self):
+        """A run that would put its copy in the place of staging, while somebody else drops databases there."""
+        self.source.sql("CREATE TABLE more AS SELECT 1 AS id", "shop")
+        dropper = self.target.session("postgres", f"SELECT pg_advisory_lock({SWAP_LOCK})")
+        dropper.stdout.readline()
+        process = self.start("stage", "snapshot", "--replace", "--yes", "--json")
+        self.until(process, "swap")
+        self.target.wait("EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+        return process, dropper
+
+    def guest(self):
+        session = self.target.session("staging", "SELECT pg_backend_pid()")
+        return session, session.stdout.readline().strip()
+
+    def is_there(self, pid):
+        return self.target.sql(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}") == "1"
+
+    def test_only_sessions_of_the_database_that_was_looked_at_are_ended(self):
+        """Its name may be another one's before it is exchanged: that one was asked for by nobody."""
+        self.first()
+        old, pid = self.guest()
+        process, dropper = self.swapping()
+        self.target.wait(f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid})")
+        old.communicate()
+        self.target.sql("DROP DATABASE staging")
+        self.target.sql("CREATE DATABASE staging")
+        self.target.sql("CREATE TABLE precious (id int)", "staging")
+        guest, pid = self.guest()
+        time.sleep(0.5)  # ten rounds of ending sessions
+        self.assertTrue(self.is_there(pid), "a session of somebody else's database was ended")
+        guest.communicate("")
+        dropper.communicate("")
+        self.end(process, 5, "staging is another database by now", "the copy is whole and is staging_")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM precious", "staging"), "0")
+        self.nothing_half()
+
+    def test_nobody_is_ended_once_the_run_is_killed(self):
+        oid = self.first()
+        process, dropper = self.swapping()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.target.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_terminate_backend(pid)%' AND pid <> pg_backend_pid())")
+        guest, pid = self.guest()
+        dropper.communicate("")
+        time.sleep(0.5)
+        self.assertTrue(self.is_there(pid))
+        guest.communicate("")
+        self.still(oid)
+        self.target.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'staithe%')")
+        self.ok("stage", "drop", "--unfinished")
+        self.nothing_half()
+        self.ok("stage", "snapshot", "--replace", "--yes")
+        self.assertEqual(self.target.sql("SELECT count(*) FROM more", "staging"), "1")
 
     def test_nothing_is_dropped_when_one_of_them_cannot_be(self):
         self.first()

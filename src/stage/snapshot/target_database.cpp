@@ -183,12 +183,21 @@ void rename(pg::Session& cluster, const std::string& from, const std::string& to
               scope);
 }
 
+/// The database that makes room, and the name that it gets.
+struct Aside {
+  std::uint64_t oid = 0;
+  std::string name;
+};
+
 void exchange(Context& context, pg::Session& cluster, const Marker& marker, const std::string& name,
-              const std::string& aside) {
+              const std::optional<Aside>& aside) {
   cluster.run("BEGIN", context.scope);
   try {
     cluster.run("SELECT pg_catalog.pg_advisory_xact_lock(" + std::to_string(swap_lock) + ")", context.scope);
-    if (!aside.empty()) rename(cluster, name, aside, context.scope);
+    // Whoever made another one of that name meanwhile was not asked.
+    if (aside && oid_of(cluster, name, context.scope) != aside->oid)
+      throw base::Error(base::ErrorCode::conflict, name + " is another database by now");
+    if (aside) rename(cluster, name, aside->name, context.scope);
     rename(cluster, context.database, name, context.scope);
     write_marker(cluster, name, marker, context.scope);
     cluster.run(fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", pg::quoted_name(name)),
@@ -206,29 +215,29 @@ void exchange(Context& context, pg::Session& cluster, const Marker& marker, cons
 
 std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker) {
   const auto& name = context.plan.target.database;
-  if (!database_exists(cluster, name, context.scope)) {
-    exchange(context, cluster, marker, name, "");
+  const auto old = oid_of(cluster, name, context.scope);
+  if (!old) {
+    exchange(context, cluster, marker, name, std::nullopt);
     return {};
   }
   std::chrono::system_clock::time_point taken = std::chrono::system_clock::now();
   bool is_snapshot = false;
   for (const auto& snapshot : list_snapshots(cluster, context.scope)) {
-    if (snapshot.database != name) continue;
+    if (snapshot.oid != *old) continue;
     is_snapshot = snapshot.marker.state == Marker::State::complete;
     if (is_snapshot) taken = snapshot.marker.taken_at;
   }
   // Nobody was asked about one that was made while rows were copied.
   if (!is_snapshot && !context.plan.target.exists && !context.plan.settings.replace)
     throw base::Error(base::ErrorCode::conflict, name + " is no snapshot and was not there when this began");
-  const auto aside = aside_name(cluster, name, taken, context.scope);
+  const Aside aside{*old, aside_name(cluster, name, taken, context.scope)};
   std::optional<Emptier> emptier;
-  if (const auto oid = oid_of(cluster, name, context.scope); oid && context.plan.settings.replace)
-    emptier.emplace(context, *oid);
+  if (context.plan.settings.replace) emptier.emplace(context, *old);
   const auto patience = context.scope.at_most(swap_patience);
   while (true) {
     try {
       exchange(context, cluster, marker, name, aside);
-      return aside;
+      return aside.name;
     } catch (const pg::SqlError& error) {
       if (error.sqlstate() != database_in_use || patience.expired() || !cluster.usable()) throw;
     }
@@ -240,7 +249,7 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
 std::string keep_beside(Context& context, pg::Session& cluster, const Marker& marker) {
   const auto name = aside_name(cluster, context.plan.target.database,
                                std::chrono::system_clock::time_point(marker.taken_at), context.scope);
-  exchange(context, cluster, marker, name, "");
+  exchange(context, cluster, marker, name, std::nullopt);
   return name;
 }
 
