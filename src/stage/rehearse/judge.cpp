@@ -100,7 +100,7 @@ class Judge {
                                 violation.time_column, violation.newest_row)
                   : fmt::format("; the newest of them is of {}, the newest row of {}",
                                 violation.newest_violating, violation.newest_row);
-    text += also_there(index);
+    text += also_there(index, violation.violating);
     auto& finding = add(Severity::error, "fails-" + kind, &one, violation.table, std::move(text));
     if (!violation.backfill_set.empty())
       finding.advice = fmt::format("the backfill that is missing: SET {} WHERE {} ({}; judge it yourself)",
@@ -319,10 +319,14 @@ class Judge {
     }
   }
 
-  std::string also_there(std::size_t statement) const {
-    for (const auto& nulls : report_.nulls_there)
-      if (nulls.statement == statement)
-        return fmt::format("; in production, by its statistics, about {} of {}", nulls.nulls, nulls.rows);
+  /// Only where it is another number than was counted here, by more than what a sample is wrong.
+  std::string also_there(std::size_t statement, std::uint64_t counted) const {
+    const auto here = static_cast<double>(counted);
+    for (const auto& nulls : report_.nulls_there) {
+      const auto there = static_cast<double>(nulls.nulls);
+      if (nulls.statement != statement || (there > here * 0.75 && there < here * 1.25)) continue;
+      return fmt::format("; in production, by its statistics, about {} of {}", nulls.nulls, nulls.rows);
+    }
     return {};
   }
 
