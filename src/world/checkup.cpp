@@ -76,6 +76,7 @@ class Examination {
   Checkup run() {
     checkup_.host = wish_.host;
     try {
+      checkup_.unheard_proxy = hosts_.unheard_proxy(wish_.host);
       facts();
       time_shell();
       if (const auto* session = hosts_.session(wish_.host)) {
@@ -191,6 +192,12 @@ std::vector<Checkup> examine(const plan::Plan& plan, const std::vector<CheckupWi
 
 std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
   std::vector<Advice> advice;
+  if (!checkup.unheard_proxy.empty())
+    advice.push_back(
+        {Severity::warning,
+         fmt::format("ssh_config has a proxy ({}) for the name {}, but is asked about the address",
+                     checkup.unheard_proxy, checkup.host),
+         "say 'jump' in staithe.yml, leave 'address' out, or add the address to that Host line"});
   if (!checkup.trouble.empty()) {
     advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup, place)});
     return advice;

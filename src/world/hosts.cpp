@@ -134,6 +134,16 @@ ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::strin
   return endpoint;
 }
 
+std::string Hosts::unheard_proxy(const std::string& host) {
+  const auto& target = plan_.hosts.at(host);
+  if (target.address.empty() || target.address == host || !target.jump.empty()) return {};
+  const auto way = [](const ssh::Resolved& resolved) {
+    return resolved.proxy_jump.empty() ? resolved.proxy_command : resolved.proxy_jump;
+  };
+  return way(ssh::resolve(sources_, target.address)).empty() ? way(ssh::resolve(sources_, host))
+                                                             : std::string();
+}
+
 /// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file.
 ssh::Endpoint Hosts::endpoint(const std::string& host) const {
   const auto& target = plan_.hosts.at(host);

@@ -47,6 +47,10 @@ class Hosts {
   /// What a person wants to know of a session: null when the host is not connected.
   const ssh::Session* session(const std::string& host);
 
+  /// The proxy that ssh_config has for the name of a host, where it is asked about the address and has none
+  /// there.
+  std::string unheard_proxy(const std::string& host);
+
  private:
   struct Connection {
     std::mutex mutex;

@@ -1,9 +1,11 @@
 """What an operator does and reads at night: drain, status, restore, rollback, exec, history."""
 import json
+import os
 import re
 import shlex
 
 import harness
+import sandbox
 
 
 class ByHand(harness.SystemTest):
@@ -190,6 +192,30 @@ class ByHand(harness.SystemTest):
         # Not a word about HAProxy's socket: nobody knows anything about it yet.
         self.assertIn("its socket is reached through lb1: see there", ill.out)
         self.assertNotIn("level admin' and mode", ill.out)
+
+    def test_a_proxy_of_ssh_config_is_used_and_one_that_nobody_asks_for_is_said(self):
+        config = self.sandbox.read("ssh", "config")
+        self.addCleanup(self.sandbox.write, config, "ssh", "config")
+        on_record = self.sandbox.path("proxied")
+        proxy = f"ProxyCommand echo %n >>{on_record}; socat - TCP:%h:%p"
+        # Not what it says for the name: the inventory has an address.
+        self.sandbox.write(f"Host web1\n    {proxy}\n" + config, "ssh", "config")
+        ill = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(ill.code, 0, str(ill))
+        self.assertEqual(ill.out.count("ssh_config has a proxy (echo web1"), 1, str(ill))
+        self.assertFalse(os.path.exists(on_record))
+        # A shell command that `exec` would end, as with OpenSSH, is put into a shell of its own.
+        proxy = f"ProxyCommand sh -c 'echo %n >>{on_record}; exec socat - TCP:%h:%p'"
+        self.sandbox.write(f"Host web[12] 127.0.1.*\n    {proxy}\nHost 127.0.2.1\n    ProxyJump lb2\n" + config,
+                           "ssh", "config")
+        well = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(well.code, 0, str(well))
+        self.assertNotIn("has a proxy", well.out)
+        self.assertEqual(sorted(set(self.sandbox.read("proxied").split())), [f"127.0.1.{n}" for n in (1, 2, 3, 4)])
+        # A deploy through both kinds of proxy, the balancer's socket among what is behind them.
+        with sandbox.Load(self.sandbox) as load:
+            self.assertEqual(self.sandbox.deploy("v3", "--limit", "web1").code, 0)
+        self.assertEqual(load.failed, 0, load.counts)
 
     def test_doctor_knows_a_haproxy_that_keeps_its_states_over_a_reload(self):
         def restart():

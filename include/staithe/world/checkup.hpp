@@ -23,6 +23,8 @@ struct Checkup {
   std::string host;
   std::string trouble;  ///< why nobody could log in; "" when that went well
   base::ErrorCode code = base::ErrorCode::failed;
+  std::string
+      unheard_proxy;  ///< what ssh_config says for the host's name and nobody asks for; "" for nothing
   ssh::Timings timings;
   ssh::Negotiated negotiated;
   std::chrono::microseconds shell{0};  ///< the quickest `true` on an open connection

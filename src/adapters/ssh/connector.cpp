@@ -19,13 +19,23 @@ std::chrono::microseconds since(Clock::time_point began) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
 }
 
-/// Names a server and the way to it: what counts as one for the handshake limit and for sharing a bastion.
+/// Names a server and the way to it: what counts as one for sharing a bastion.
 std::string way_to(const Endpoint& endpoint) {
   std::string way;
   for (const Endpoint& jump : endpoint.jumps)
     way += fmt::format("{}@{}:{} ", jump.user, jump.address, jump.port);
   if (!endpoint.proxy_command.empty()) return way + "proxy " + endpoint.proxy_command;
   return way + fmt::format("{}:{}", endpoint.address, endpoint.port);
+}
+
+/// What counts as one for the handshake limit. Of a ProxyCommand all but the host that it leads to: commands
+/// that are the same then go through one bastion (`ssh -W HOST:22 bastion`), as far as anybody can tell.
+std::string door_of(const Endpoint& endpoint) {
+  std::string door = way_to(endpoint);
+  if (endpoint.proxy_command.empty() || endpoint.address.empty()) return door;
+  for (auto at = door.find(endpoint.address); at != std::string::npos; at = door.find(endpoint.address, at))
+    door.erase(at, endpoint.address.size());
+  return door;
 }
 
 /// The last jump of an endpoint, with the jumps before it as its own way.
@@ -44,6 +54,9 @@ base::Duration pause_before(int attempt) {
 }
 
 constexpr int most_attempts = 8;
+/// A command that ends does not say whether another try makes sense (a bastion too busy) or not (nobody
+/// there).
+constexpr int most_attempts_of_proxy = 4;
 
 /// The phase's own limit, named when it is that which passed.
 template <typename Step>
@@ -121,16 +134,14 @@ Connection Connector::shake_hands(const Endpoint& endpoint, const base::Scope& s
                  [&](const base::Scope& inner) { return result.link->handshake(inner), 0; });
   } catch (const Error& error) {
     if (result.proxy == nullptr || error.code() != ErrorCode::reset_before_auth) throw;
-    const std::string complaint = result.proxy->complaint();
-    if (complaint.empty()) throw;
-    throw Error(ErrorCode::connect, "the proxy command ended: " + complaint);
+    throw result.proxy->failure(error);
   }
   result.timings.handshake = since(began);
   return result;
 }
 
 Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope) {
-  const Gate::Pass pass = gate_.enter(way_to(endpoint), scope);
+  const Gate::Pass pass = gate_.enter(door_of(endpoint), scope);
   Connection result = shake_hands(endpoint, scope, {});
   auto began = Clock::now();
   const HostKey key = result.link->host_key();
@@ -148,11 +159,12 @@ Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope
 
 template <typename Attempt>
 auto Connector::persistently(const Endpoint& endpoint, const base::Scope& scope, Attempt once) {
+  const int most = endpoint.proxy_command.empty() ? most_attempts : most_attempts_of_proxy;
   for (int attempt = 1;; ++attempt) {
     try {
       return once(attempt);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::reset_before_auth || attempt >= most_attempts)
+      if (error.code() != ErrorCode::reset_before_auth || attempt >= most)
         throw error.within(label_of(endpoint));
       const base::Duration pause = pause_before(attempt);
       if (pause >= scope.left()) throw error.within(label_of(endpoint));
@@ -172,7 +184,7 @@ Connection Connector::connect(const Endpoint& endpoint, const base::Scope& scope
 
 HostKey Connector::scan(const Endpoint& endpoint, const base::Scope& scope, std::string_view only_type) {
   return persistently(endpoint, scope, [&](int) {
-    const Gate::Pass pass = gate_.enter(way_to(endpoint), scope);
+    const Gate::Pass pass = gate_.enter(door_of(endpoint), scope);
     return shake_hands(endpoint, scope, only_type).link->host_key();
   });
 }

@@ -5,6 +5,7 @@
 #include "staithe/base/text.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -15,7 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
+#include <cstdlib>
 
 namespace staithe::ssh {
 namespace {
@@ -39,12 +40,29 @@ int spawn(pid_t& pid, const std::string& command, int socket, int errors) {
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes,
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string shell = "sh", option = "-c", text = "exec " + command;
+  const char* wanted = ::getenv("SHELL");
+  std::string shell = wanted == nullptr || *wanted == '\0' ? "/bin/sh" : wanted;
+  std::string option = "-c", text = "exec " + command;
   char* const arguments[] = {shell.data(), option.data(), text.data(), nullptr};
-  const int problem = ::posix_spawn(&pid, "/bin/sh", &files, &attributes, arguments, environ);
+  const int problem = ::posix_spawn(&pid, shell.c_str(), &files, &attributes, arguments, environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&files);
   return problem;
+}
+
+/// Whether the process ends within `milliseconds`. It is not reaped: its number stays its own.
+bool ends_within(pid_t pid, int milliseconds) {
+  const base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) return false;
+  pollfd entry{process.get(), POLLIN, 0};
+  int ready = 0;
+  while ((ready = ::poll(&entry, 1, milliseconds)) < 0 && errno == EINTR) continue;
+  return ready > 0;
+}
+
+/// What a shell says of a command that it cannot run, or does not find.
+bool not_run(const siginfo_t& end) {
+  return end.si_code == CLD_EXITED && (end.si_status == 126 || end.si_status == 127);
 }
 
 }  // namespace
@@ -70,13 +88,22 @@ Proxy::~Proxy() {
   if (pid_ < 0) return;
   socket_.reset();
   ::kill(-pid_, SIGTERM);
-  const base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (process) {
-    pollfd entry{process.get(), POLLIN, 0};
-    while (::poll(&entry, 1, 1000) < 0 && errno == EINTR) continue;
-  }
+  ends_within(pid_, 1000);
   ::kill(-pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+}
+
+base::Error Proxy::failure(const base::Error& error) const {
+  siginfo_t end{};
+  const bool ended = ends_within(pid_, 250) &&
+                     ::waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                     end.si_pid == pid_;
+  const std::string said = complaint();
+  if (!ended) return said.empty() ? error : base::Error(error.code(), "the proxy command: " + said);
+  return {not_run(end) ? ErrorCode::connect : error.code(),
+          fmt::format("the proxy command ended with {} {}{}",
+                      end.si_code == CLD_EXITED ? "exit status" : "signal", end.si_status,
+                      said.empty() ? ", and said nothing" : ": " + said)};
 }
 
 std::string Proxy::complaint() const {

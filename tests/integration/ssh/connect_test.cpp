@@ -284,10 +284,67 @@ TEST_CASE("a proxy command carries the session, and its complaint is heard") {
     CHECK(run(*session, "echo through").out == "through\n");
   }
   CHECK_FALSE(process_with("TCP:127.0.0.1:" + std::to_string(server.port())));
-  endpoint.proxy_command = "sh -c 'echo no way >&2; exit 1'";
+  const auto complaint = [&](const std::string& command) {
+    endpoint.proxy_command = command;
+    const auto began = Clock::now();
+    const Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
+    CHECK(Clock::now() - began < std::chrono::seconds(6));
+    CHECK((error.code == ErrorCode::connect || error.code == ErrorCode::reset_before_auth));
+    return error.text;
+  };
+  CHECK_THAT(complaint("sh -c 'echo no way >&2; exit 1'"),
+             ContainsSubstring("the proxy command ended with exit status 1: no way"));
+  CHECK_THAT(complaint("false"),
+             ContainsSubstring("the proxy command ended with exit status 1, and said nothing"));
+  CHECK_THAT(complaint("sh -c 'kill -9 $$'"), ContainsSubstring("the proxy command ended with signal 9"));
+  CHECK_THAT(complaint("/nowhere/nc"), ContainsSubstring("the proxy command ended with exit status 127"));
+}
+
+TEST_CASE("a proxy command runs in the person's shell, as with OpenSSH") {
+  const Server server;
+  const char* before = std::getenv("SHELL");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("SHELL", "/bin/bash", 1);
+  Engine engine(accept_all());
+  Endpoint endpoint = server.endpoint();
+  endpoint.proxy_command = "socat - TCP:127.0.0.1:$((" + std::to_string(server.port()) + ")) 2> >(cat >&2)";
   const Caught error = caught([&] { engine.connect(endpoint, within(10'000)); });
-  CHECK(error.code == ErrorCode::connect);
-  CHECK_THAT(error.text, ContainsSubstring("no way"));
+  before == nullptr ? ::unsetenv("SHELL") : ::setenv("SHELL", kept.c_str(), 1);
+  CHECK(error.text.empty());
+}
+
+TEST_CASE("hosts behind one default sshd that a proxy command goes through all get in") {
+  const Server bastion;  // MaxStartups 10:30:100
+  const Server inner("MaxStartups 1000");
+  Engine::Options options = accept_all();
+  SECTION("held to eight at a time") {}
+  SECTION("more at once, those refused trying again") {
+    options.handshakes_per_server = 16;
+  }
+  Engine engine(options);
+  std::atomic<int> good{0};
+  std::mutex mutex;
+  std::string problems;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 24; ++i)
+    threads.emplace_back([&, i] {
+      Endpoint endpoint = inner.endpoint();
+      endpoint.address = "host" + std::to_string(i) + ".example";
+      endpoint.proxy_command = "env HOST=" + endpoint.address + " ssh -F none -o StrictHostKeyChecking=no" +
+                               " -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes -i " +
+                               bastion.key() + " -p " + std::to_string(bastion.port()) +
+                               " -W 127.0.0.1:" + std::to_string(inner.port()) + " 127.0.0.1";
+      try {
+        engine.connect(endpoint, within(60'000));
+        ++good;
+      } catch (const base::Error& error) {
+        const std::lock_guard lock(mutex);
+        problems += std::string(error.what()) + "\n";
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  INFO(problems);
+  CHECK(good == 24);
 }
 
 TEST_CASE("a peer that stops answering is noticed") {
