@@ -55,6 +55,11 @@ void Fields::finish() {
   map_.finish();
 }
 
+void Fields::main_error(std::string message, std::string help) {
+  if (scalar_) return error(std::move(message), std::move(help));
+  map_.error_at(kind_.main_key, std::move(message), std::move(help));
+}
+
 void Fields::error(std::string message, std::string help) {
   map_.error(std::move(message), std::move(help));
 }

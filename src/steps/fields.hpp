@@ -22,6 +22,8 @@ class Fields {
   void finish();
 
   void error(std::string message, std::string help = {});
+  /// At what main() gives.
+  void main_error(std::string message, std::string help = {});
 
  private:
   const Kind& kind_;

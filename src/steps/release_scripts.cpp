@@ -147,6 +147,8 @@ std::string cleanup_script(const Release& release) {
              release.id, std::max(release.keep, 2U));
 }
 
+constexpr int least_free_inodes = 1000;
+
 std::string preflight_script(const Release* release, const Preflight& wanted) {
   std::string script;
   if (release != nullptr && (wanted.needs_checkout || wanted.needs_activate)) {
@@ -168,8 +170,11 @@ std::string preflight_script(const Release* release, const Preflight& wanted) {
   if (release != nullptr && wanted.needs_checkout) {
     script += fmt::format(
         "free=$(df -Pk \"$there\" | awk 'NR == 2 {{ print $4 }}')\n"
-        "[ \"${{free:-0}}\" -ge {0} ] || no \"only $free KiB free for $path, {0} KiB wanted\"\n",
-        release->min_free_bytes / 1024);
+        "[ \"${{free:-0}}\" -ge {0} ] || no \"only $free KiB free for $path, {0} KiB wanted\"\n"
+        // Some file systems count none, some df do not tell: then nothing is known and nothing is wrong.
+        "free=$(df -Pi \"$there\" 2>/dev/null | awk 'NR == 2 && $2 > 0 {{ print $4 }}')\n"
+        "[ \"${{free:-{1}}}\" -ge {1} ] || no \"only $free inodes free for $path, {1} wanted\"\n",
+        release->min_free_bytes / 1024, least_free_inodes);
     for (const std::string& entry : release->shared) {
       if (entry.back() == '/') continue;
       script += fmt::format("[ -e \"$path/shared/\"{0} ] || no \"$path/shared/\"{0}' is missing'\n",

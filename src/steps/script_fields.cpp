@@ -1,5 +1,7 @@
 #include "script_fields.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <algorithm>
 #include <cctype>
 
@@ -12,10 +14,23 @@ bool is_environment_name(std::string_view name) {
                      [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
 }
 
+bool only_comments(std::string_view script) {
+  bool comments = false;
+  for (const auto& line : base::split(script, '\n')) {
+    const auto text = base::trim(line);
+    if (!text.empty() && text.front() != '#') return false;
+    comments = comments || !text.empty();
+  }
+  return comments;
+}
+
 }  // namespace
 
 ScriptFields::ScriptFields(Fields& fields) {
   if (auto command = fields.main()) command_ = std::move(*command);
+  if (only_comments(command_.value))
+    fields.main_error("a step without effect: there are only comments in it",
+                      "drop the step, or say what it runs");
   directory_ = fields.text("directory");
   for (const yaml::Member& member : fields.map().map("env")) {
     if (!is_environment_name(member.key.value) || member.key.value.substr(0, 8) == "STAITHE_") {
