@@ -2,6 +2,8 @@
 tell what is so, what can be put back is put back, and the balancers' visitors notice nothing."""
 import contextlib
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -48,16 +50,21 @@ class ReleaseIsBad(harness.SystemTest):
         """web1 is done when web2 fails: both are said, and what to do next."""
         if self.sandbox.versions()["web1"] == "v3":
             self.assertEqual(self.sandbox.deploy("v2", *BOTH).code, 0)
-        step = "run: test $(host) = web1 || { echo no ledger on $(host) >&2; exit 3; }"
+        step = "run: test $(host) = web1 || test -e $(mended) || { echo no ledger on $(host) >&2; exit 3; }"
         playbook = self.playbook({"reloaded": step})
         before = self.sandbox.versions(["web2"])
-        result = self.sandbox.deploy("v3", *BOTH, playbook=playbook)
+        mended = self.sandbox.path("mended")
+        self.sandbox.write("mended: " + mended, "more.yml")
+        result = self.sandbox.deploy("v3", *BOTH, "--var-file", "more.yml", "--service", "payments", playbook=playbook)
         self.ended(result, 5, "FAILED at web2", "no ledger on web2", "changed web1", "reverted web2",
                    f"--var ref={self.sandbox.sha['v3']} --resume", "staithe rollback", "exit 5")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
         self.assertEqual(self.sandbox.versions(["web2"]), before)
-        self.ended(self.sandbox.deploy("v3", "--resume"), 0, "done: 1 host")
+        # What it says is to be run next goes on with the same values, wherever they came from.
+        self.sandbox.write("", mended)
+        said = re.search(r"staithe (deploy .*--resume)", result.err)[1]
+        self.ended(self.sandbox.staithe(*shlex.split(said), "--yes"), 0, "done: 1 host")
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
 
     def test_git_server_gone_at_first(self):
@@ -103,10 +110,16 @@ class ReleaseIsBad(harness.SystemTest):
         self.sandbox.service("start", "web1.sshd")
 
     def test_disk_nearly_full_is_seen_before_anything_is_done(self):
+        self.refused_with_releases_on("size=256k", "KiB free for")
+
+    def test_disk_nearly_out_of_inodes_is_seen_before_anything_is_done(self):
+        self.refused_with_releases_on("size=4g,nr_inodes=500", "inodes free for")
+
+    def refused_with_releases_on(self, options, reason):
         """Needs the right to mount."""
         releases = self.sandbox.path("hosts", "web1", "payments", "tmp")
         os.makedirs(releases, exist_ok=True)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", releases],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", releases],
                                  stderr=subprocess.PIPE, text=True, check=False)
         if mounted.returncode != 0:
             self.skipTest("no right to mount")
@@ -116,6 +129,7 @@ class ReleaseIsBad(harness.SystemTest):
         self.addCleanup(self.sandbox.write, old, "staithe.yml")
         result = self.sandbox.deploy("v2", *ONE)
         self.ended(result, 4, "web1", "exit 4")
+        self.assertIn(reason, result.err)
         self.nothing_left()
 
 
