@@ -45,13 +45,17 @@ std::string ask_program(App& app, const Loaded& loaded, const std::string& progr
   command.keep_bytes = largest_inventory;
   const auto name = fmt::format("the inventory program '{}'", program);
   try {
-    const auto exit = proc::run(command, base::Scope::lasting(inventory_patience, &app.stops().soft));
+    std::size_t bytes = 0;
+    const auto count = [&](proc::Stream, std::string_view text) {
+      // Ended here: one that never ends would be read for as long as it may run.
+      if ((bytes += text.size()) > largest_inventory)
+        throw base::Error(base::ErrorCode::failed, name + " printed more than 8 MiB");
+    };
+    const auto exit = proc::run(command, count, base::Scope::lasting(inventory_patience, &app.stops().soft));
     const auto said = base::trim(exit.err);
     if (!exit.ok())
       throw base::Error(base::ErrorCode::failed, fmt::format("{} ended with {}{}{}", name, exit.text(),
                                                              said.empty() ? "" : ": ", said));
-    if (exit.out_bytes > largest_inventory)
-      throw base::Error(base::ErrorCode::failed, name + " printed more than 8 MiB");
     return exit.out;
   } catch (const base::Error& error) {
     if (error.code() != base::ErrorCode::timeout) throw;

@@ -28,6 +28,8 @@ void prepare(App& app) {
     std::filesystem::current_path(app.args().value("chdir"), why);
     if (why) throw FilesWrong(fmt::format("{}: {}", app.args().value("chdir"), why.message()));
   }
+  if (app.args().has("limit") && asks_no_hosts(app.args().command->name))
+    throw UsageError(fmt::format("{} takes no --limit: it is about no hosts", app.args().command->name));
   // Of a dry run too: what is wrong with the command line is not to be found out by the real one.
   for (const auto& request : app.args().all("report")) check_report(app.args().command->name, request);
   if (app.args().has("lock-wait")) (void)app.duration("lock-wait", base::Duration{0});

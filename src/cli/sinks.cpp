@@ -104,6 +104,9 @@ void Sinks::add_for_person() {
 }
 
 void check_report(std::string_view command, const std::string& request) {
+  if (tells_no_run(command))
+    throw UsageError(
+        fmt::format("{} takes no --report: that tells how a run went; --json is for programs", command));
   const bool of_checks = command == "check";
   const auto [kind, path] = report_request(request);
   std::vector<std::string> kinds{"junit", "jsonl", "lines"};

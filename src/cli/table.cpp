@@ -4,6 +4,7 @@
 #include "man.hpp"
 #include "table_options.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace staithe::cli {
@@ -84,7 +85,7 @@ constexpr std::array<Example, 2> watch_examples{{
     {"staithe watch payments-smoke --every 1m", "this one, each minute"},
 }};
 
-constexpr std::array<Variable, 16> variables{{
+constexpr std::array<Variable, 15> variables{{
     {"STAITHE_FILE", "file", "the project file, as --file"},
     {"STAITHE_ENVIRONMENT", "environment", "the environment, as --environment"},
     {"STAITHE_SERVICE", "service", "the service, as --service"},
@@ -99,7 +100,6 @@ constexpr std::array<Variable, 16> variables{{
     {"JENKINS_URL", "", "the same"},
     {"TZ", "", "the zone of the times in lines"},
     {"SSH_AUTH_SOCK", "", "the SSH agent"},
-    {"HOME", "", "where .ssh/config, .ssh/known_hosts and keys are"},
     {"https_proxy", "", "for webhooks; probes never use a proxy"},
 }};
 
@@ -317,6 +317,19 @@ const Command* find_command(std::string_view name) {
   for (const auto& command : table)
     if (command.name == name) return &command;
   return nullptr;
+}
+
+bool tells_no_run(std::string_view command) {
+  constexpr std::array<std::string_view, 13> names{
+      "status",        "history",      "doctor",          "watch",      "unlock",
+      "hostkeys scan", "hostkeys pin", "hostkeys verify", "stage list", "stage suggest-masks",
+      "validate",      "help",         "version"};
+  return std::find(names.begin(), names.end(), command) != names.end();
+}
+
+bool asks_no_hosts(std::string_view command) {
+  constexpr std::array<std::string_view, 5> names{"history", "unlock", "backfill", "help", "version"};
+  return std::find(names.begin(), names.end(), command) != names.end() || command.starts_with("stage ");
 }
 
 std::span<const Variable> environment_variables() {

@@ -65,5 +65,9 @@ std::span<const Variable> environment_variables();
 std::span<const Option> global_options();
 /// Null when there is none of that name.
 const Command* find_command(std::string_view name);
+/// Of options that every command has, where they would be overlooked: refused is better. --report:
+bool tells_no_run(std::string_view command);
+/// --limit:
+bool asks_no_hosts(std::string_view command);
 
 }  // namespace staithe::cli
