@@ -1,6 +1,7 @@
 #include "staithe/git/resolve.hpp"
 
 #include "catch.hpp"
+#include "support/soon.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -26,12 +27,9 @@ using staithe::git::RefKind;
 using staithe::git::Repository;
 using staithe::git::resolve;
 using staithe::git::Resolved;
+using staithe::test::soon;
 
 namespace {
-
-Scope soon() {
-  return Scope::lasting(20s);
-}
 
 std::string shell(const std::string& directory, const std::string& script) {
   staithe::proc::Command command;

@@ -3,19 +3,15 @@
 
 #include "catch.hpp"
 #include "support/directory.hpp"
+#include "support/soon.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/proc/run.hpp"
 
-#include <chrono>
-
 using namespace staithe;
+using test::soon;
 
 namespace {
-
-base::Scope soon() {
-  return base::Scope::lasting(std::chrono::seconds(60));
-}
 
 std::string run_git(const std::string& directory, const std::string& words) {
   proc::Command command;

@@ -2,8 +2,8 @@
 #include "staithe/pg/connection.hpp"
 
 #include "catch.hpp"
-#include "soon.hpp"
 #include "support/postgres.hpp"
+#include "support/soon.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -15,6 +15,7 @@ using base::Scope;
 using pg::Connection;
 using pg::Value;
 using test::server;
+using test::soon;
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include "staithe/pg/copy.hpp"
 
 #include "catch.hpp"
-#include "soon.hpp"
 #include "support/postgres.hpp"
+#include "support/soon.hpp"
 
 #include "staithe/base/error.hpp"
 
@@ -14,6 +14,7 @@ using base::Scope;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::server;
+using test::soon;
 
 namespace {
 
