@@ -63,6 +63,40 @@ Value value_of(const json& node) {
   return value;
 }
 
+/// Why a path with '*' has found nothing: true when every way of it ends at a list that is empty. A member
+/// that is not there is another matter: it may have been renamed.
+bool ends_at_empty_lists(const json& node, std::string_view dotted) {
+  if (dotted.empty()) return true;
+  const auto dot = dotted.find('.');
+  const auto head = dotted.substr(0, dot);
+  const auto rest = dot == std::string_view::npos ? std::string_view{} : dotted.substr(dot + 1);
+  if (head == "*")
+    return node.is_structured() && std::all_of(node.begin(), node.end(), [&](const json& one) {
+             return ends_at_empty_lists(one, rest);
+           });
+  const auto found = JsonPath::dotted(head).find(node);
+  return !found.empty() && ends_at_empty_lists(*found.front(), rest);
+}
+
+/// "$.a[*].b" as "a.*.b"; nothing for a query that says more than that.
+std::optional<std::string> as_dotted(std::string_view query) {
+  if (!query.starts_with('$')) return std::nullopt;
+  std::string dotted(query.substr(1));
+  for (auto at = dotted.find("[*]"); at != std::string::npos; at = dotted.find("[*]"))
+    dotted.replace(at, 3, ".*");
+  if (dotted.find("..") != std::string::npos || dotted.find_first_of("[]?()'\" ") != std::string::npos)
+    return std::nullopt;
+  return dotted.starts_with('.') ? dotted.substr(1) : dotted;
+}
+
+/// Whether a matcher can hold of nothing: it asks how many there are, or whether.
+bool speaks_of_presence(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  if (matcher.word == Word::negation) return speaks_of_presence(matcher.inner[0]);
+  return matcher.word == Word::absent || matcher.word == Word::exists || matcher.word == Word::empty ||
+         matcher.word == Word::count;
+}
+
 /// nlohmann's parser recurses for nothing, but its destructor and our walk do.
 bool too_deep(std::string_view text) {
   std::size_t depth = 0;
@@ -150,6 +184,7 @@ Judge::Selected Judge::select(std::string_view text) const {
         selected.values.push_back(
             Value::of(std::string(node.attribute() ? node.attribute().value() : node.node().text().get())));
       selected.definite = selected.values.size() == 1;
+      selected.lost = selected.values.empty();
       return selected;
     }
     body_->need_json(reply_, clean_);
@@ -157,12 +192,11 @@ Judge::Selected Judge::select(std::string_view text) const {
     const auto path = path_of(subject);
     for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
     selected.definite = path.singular();
-    // "every element is one of these" holds of an empty list, not of a list that is not there.
-    if (!selected.definite && selected.values.empty() && subject.source == Source::json_dotted) {
-      const auto parent = subject.path.substr(0, subject.path.find('*'));
-      const auto list = JsonPath::dotted(parent.substr(0, parent.empty() ? 0 : parent.size() - 1));
-      const auto found = list.find(body_->document);
-      selected.definite = found.empty() || !found.front()->is_structured();
+    // "every element is one of these" holds of an empty list, not of a list or a member that is not there.
+    if (!selected.definite && selected.values.empty()) {
+      const auto dotted =
+          subject.source == Source::json_dotted ? std::string(subject.path) : as_dotted(subject.path);
+      selected.lost = !dotted || !ends_at_empty_lists(body_->document, *dotted);
     }
     return selected;
   } catch (const base::Error& error) {
@@ -197,6 +231,10 @@ Judged Judge::judge(const Expectation& expectation) const {
     judged.got = fmt::format("{} values: {}{}", selected.values.size(), base::join(shown, ", "),
                              selected.values.size() > 5 ? ", …" : "");
     result = match_all(expectation.matcher, selected.values, typing, now_);
+    if (selected.lost && result.is == Match::Is::yes && !speaks_of_presence(expectation.matcher)) {
+      result.is = Match::Is::no;
+      judged.got = "nothing is found";
+    }
   }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;

@@ -37,6 +37,7 @@ class Judge {
     std::vector<Value> values;
     bool definite = true;  ///< the subject names at most one value
     std::string why;       ///< it could not be looked for
+    bool lost = false;     ///< nothing was found, and no empty list is why: only words of presence can hold
   };
   Selected select(std::string_view subject) const;
 

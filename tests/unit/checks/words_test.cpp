@@ -119,6 +119,22 @@ TEST_CASE("words: every value that a path finds, and lists that are not there") 
   CHECK(says("json.e.*.s", "count 2", body) == "held");
   CHECK(says("json.none.*.s", "geocoder", body) == "held");
   CHECK(says("json.missing.*.s", "geocoder", body) == "differs");
+  // What has another name by now is not there either: nothing was judged, and that is no pass.
+  CHECK(says("json.e.*.renamed", "geocoder", body) == "differs");
+  CHECK(says("json.e.*.renamed", "not geocoder", body) == "differs");
+  CHECK(says("json.e.*.renamed", "absent", body) == "held");
+  CHECK(says("json.e.*.s.*", "geocoder", body) == "differs");
+  CHECK(says("json.a.*.b.*.c", "1", R"({"a":[{"b":[]},{"b":[]}]})") == "held");
+  CHECK(says("json.a.*.b.*.c", "1", R"({"a":[{"b":[]},{"x":[]}]})") == "differs");
+  CHECK(says("json $.none[*].s", "geocoder", body) == "held");
+  CHECK(says("json $.missing[*].s", "geocoder", body) == "differs");
+  CHECK(says("json $.e[*].renamed", "geocoder", body) == "differs");
+  CHECK(says("json $.e[?@.s == 'nobody'].s", "geocoder", body) == "differs");
+  CHECK(says("json $.e[?@.s == 'nobody'].s", "count 0", body) == "held");
+  CHECK(says("json $.e[?@.s == 'nobody'].s", "not exists", body) == "held");
+  CHECK(says("xml //gone", "7", "<r><a id='7'/></r>") == "differs");
+  CHECK(says("xml /r/gone", "not 7", "<r><a id='7'/></r>") == "differs");
+  CHECK(says("xml //gone", "absent", "<r><a id='7'/></r>") == "held");
   CHECK(says("json $.e[?@.s == 'geocoder']", "count 2", body) == "held");
   CHECK(says("xml //a/@id", "7", "<r><a id='7'/></r>") == "held");
   CHECK(says("xml count(//a)", "2", "<r><a/><a/></r>") == "held");
