@@ -70,9 +70,11 @@ Description rotation_change(const ChangeRotation& change, const Plan& plan) {
       return list("set server {server} state drain;set server {server} health down",
                   "health down only where HAProxy checks the server");
     case ChangeRotation::To::ready:
-      return list("set server {server} state ready", "weight and agent as they were found");
+      return list("set server {server} state ready",
+                  "weight and agent as they were found; its maxconn once more, if it has one");
     case ChangeRotation::To::undo:
-      return list("set server {server} state ready", "as found; what others had taken out stays out");
+      return list("set server {server} state ready",
+                  "as found; what others had taken out stays out; its maxconn once more, if it has one");
   }
   return {};
 }

@@ -38,6 +38,8 @@ std::string ready(const ServerRef& ref);
 std::string prove(const ServerRef& ref);
 /// An absolute weight, 0 to 256.
 std::string weight(const ServerRef& ref, std::uint32_t weight);
+/// Said to a server that has this limit already, it takes visitors from its backend's queue.
+std::string maxconn(const ServerRef& ref, std::uint32_t connections);
 std::string disable_agent(const ServerRef& ref);
 std::string enable_agent(const ServerRef& ref);
 std::string close_sessions(const ServerRef& ref);

@@ -56,6 +56,7 @@ struct ServerStat {
   bool is_backend = false;
   std::uint64_t sessions = 0;         ///< scur
   std::uint64_t queued = 0;           ///< qcur
+  std::uint32_t limit = 0;            ///< slim, a server's maxconn; 0 for none
   std::uint64_t total_sessions = 0;   ///< stot
   std::uint64_t chosen = 0;           ///< lbtot: how often it was picked by the balancer
   std::uint64_t connect_errors = 0;   ///< econ

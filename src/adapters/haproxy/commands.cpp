@@ -71,6 +71,10 @@ std::string weight(const ServerRef& ref, std::uint32_t weight) {
   return "set weight " + checked_text(ref) + ' ' + std::to_string(weight);
 }
 
+std::string maxconn(const ServerRef& ref, std::uint32_t connections) {
+  return "set maxconn server " + checked_text(ref) + ' ' + std::to_string(connections);
+}
+
 std::string disable_agent(const ServerRef& ref) {
   return "disable agent " + checked_text(ref);
 }

@@ -126,6 +126,7 @@ ServerStat stat_of(const Row& row, bool is_backend) {
   stat.ref = checked_ref("show stat", row.text("pxname"), row.text("svname"));
   stat.sessions = row.number("scur");
   stat.queued = row.number("qcur");
+  stat.limit = row.number<std::uint32_t>("slim");
   stat.total_sessions = row.number("stot");
   stat.chosen = row.number("lbtot");
   stat.connect_errors = row.number("econ");

@@ -76,7 +76,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
     for (auto& entry : place.entries) entry.ours = detail::any_state;
   place.process = snapshot.info;
   place.lost.clear();
-  std::vector<std::string> lines;
+  std::vector<std::string> lines, kicks;
   for (auto& entry : place.entries) {
     const auto& found = entry.found;
     const auto* state = snapshot.state(found.ref);
@@ -103,9 +103,16 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
         lines.push_back(command::prove(found.ref));
       if (now != to) lines.push_back(detail::state_command(to, found.ref));
     }
+    // A server that leaves a drain takes nothing from its backend's queue, and while visitors wait there no
+    // new one goes past them: it would stand idle for as long as the queue lasts. What it is allowed, said
+    // again, wakes it.
+    const auto* stat = snapshot.stat(found.ref);
+    if (to == Own::ready && stat != nullptr && stat->limit > 0)
+      kicks.push_back(command::maxconn(found.ref, stat->limit));
     if (found.agent && !state->agent_on()) lines.push_back(command::enable_agent(found.ref));
     entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
   }
+  lines.insert(lines.end(), kicks.begin(), kicks.end());  // behind the server that another one follows
   patiently(scope, [&] { send(place, lines, scope); });
   for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
 }

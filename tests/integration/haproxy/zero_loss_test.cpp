@@ -53,6 +53,71 @@ TEST_CASE("the same restart without a drain loses requests", "[load]") {
   CHECK(visitors.finish().failed > 0);
 }
 
+TEST_CASE("what a backend is set to does not cost a request", "[load]") {
+  struct Setting {
+    const char* name;
+    const char* backend;
+    const char* servers;
+    bool binds = false;  ///< visitors to a server, beyond a drain
+  };
+  const auto setting = GENERATE(
+      Setting{"a stick table", "  stick-table type ip size 100\n  stick on src\n", "check", true},
+      Setting{"tracked and stored visitors",
+              "  stick-table type ip size 100 store http_req_cnt,server_id\n  http-request track-sc0 src\n"
+              "  stick match src\n  stick store-request src\n",
+              "check", true},
+      Setting{"queues before servers", "  timeout queue 10s\n", "check maxconn 2"},
+      Setting{"slow starts", "", "check slowstart 2s"},
+      Setting{"a static order", "  balance static-rr\n  option redispatch\n", "check weight 10"},
+      Setting{"a hash of the visitor", "  balance source\n  hash-type consistent\n", "check"},
+      Setting{"fewest connections, and no retries", "  balance leastconn\n  retries 0\n", "check"},
+      Setting{"connections reused and preferred", "  http-reuse always\n  option prefer-last-server\n",
+              "check"},
+      Setting{"weights", "", "check weight 1"}, Setting{"no checks", "  retries 0\n", ""});
+  INFO(setting.name);
+  Apps apps;
+  const auto port = free_port();
+  Balancer lb("lb1", web(apps, port, setting.backend, setting.servers));
+  if (std::string(setting.servers).find("check") != std::string::npos) REQUIRE(all_up(lb));
+  const auto weight = lb.state("web/s1").weight;
+  Visitors visitors({port}, 4);
+  REQUIRE(eventually([&] { return visitors.requests() > 50; }));
+  for (std::size_t at = 0; at < 3; ++at) {
+    Rotation rotation({{&lb.socket(), {{"web", "s" + std::to_string(at + 1)}}}});
+    rotation.find(within(5'000));
+    CHECK(rotation.persistent() == setting.binds);
+    cycle(rotation, apps[at]);
+    CHECK(lb.state("web/s" + std::to_string(at + 1)).weight == weight);
+  }
+  const auto result = visitors.finish();
+  for (const auto& [body, count] : result.by_body) UNSCOPED_INFO(body << ": " << count);
+  CHECK(result.failed == 0);
+  CHECK(result.requests > 100);
+}
+
+TEST_CASE("a server that comes back is given what waits in its backend's queue", "[load]") {
+  Apps apps;
+  const auto port = free_port();
+  Balancer lb("lb1", web(apps, port, "  timeout queue 10s\n", "check maxconn 1"));
+  REQUIRE(all_up(lb));
+  Visitors visitors({port}, 4);  // more than all servers take: somebody waits at every moment
+  REQUIRE(eventually([&] { return visitors.requests() > 20; }));
+  SECTION("by a restore") {
+    Rotation rotation({{&lb.socket(), {{"web", "s1"}}}});
+    cycle(rotation, apps[0]);
+  }
+  SECTION("by an undo") {
+    Rotation rotation({{&lb.socket(), {{"web", "s1"}}}});
+    rotation.find(within(5'000));
+    rotation.drain(within(5'000));
+    REQUIRE(rotation.wait_calm(within(10'000)).reached);
+    CHECK(rotation.undo(within(5'000)).empty());
+  }
+  const auto served = apps[0].served.load();
+  CHECK(eventually([&] { return apps[0].served > served + 10; }));
+  CHECK(visitors.finish().failed == 0);
+}
+
 TEST_CASE("visitors bound by cookie are moved by maintenance, without a loss", "[load]") {
   TwoBalancers rig("  cookie SRV insert indirect\n");
   // The default server line has no cookie: each needs its own.
