@@ -80,6 +80,7 @@ std::string same_place(const App& app) {
   std::string text;
   if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
   if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
+  if (app.args().has("service")) text += " --service " + base::shell_quote(app.args().value("service"));
   return text;
 }
 
@@ -89,7 +90,6 @@ std::string same_command(const App& app, const plan::Plan& plan, const std::stri
   std::string text = "staithe deploy" + same_place(app);
   if (!plan.source.empty())
     text += " " + base::shell_quote((fs::path(directory) / plan.source).lexically_normal().string());
-  if (app.args().has("service")) text += " --service " + base::shell_quote(app.args().value("service"));
   for (const auto& one : app.args().all("var-file")) text += " --var-file " + base::shell_quote(one);
   for (const auto& one : app.args().all("var"))
     if (!one.starts_with("ref=")) text += " --var " + base::shell_quote(one);

@@ -19,7 +19,7 @@ playbook::Playbook load_playbook_of(App& app, Loaded& loaded);
 playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                             const playbook::Request& request);
 
-/// " -f FILE -e ENVIRONMENT" as far as the person had said so, for commands that are suggested.
+/// " -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so, for suggested commands.
 std::string same_place(const App& app);
 
 /// What is typed to bring the hosts that are left to the release of `plan`: the same playbook, and the same

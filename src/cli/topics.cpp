@@ -28,8 +28,10 @@ constexpr std::string_view exit_codes =
     6  of check, with --fail-on: nothing failed, but the verdict is degraded, or
        tolerated
    70  a bug in staithe
-  130  interrupted by Ctrl-C, after putting things back
-  143  ended by SIGTERM, after putting things back
+  130  interrupted by Ctrl-C; the hosts in hand were finished or put back. Those
+       that were done before keep the new release: the last lines say which, and
+       the command that goes on
+  143  the same, by SIGTERM
 
 The exit status of a command on a host is never passed on.
 )";

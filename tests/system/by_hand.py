@@ -214,7 +214,7 @@ class ByHand(harness.SystemTest):
         self.assertEqual(sorted(set(self.sandbox.read("proxied").split())), [f"127.0.1.{n}" for n in (1, 2, 3, 4)])
         # A deploy through both kinds of proxy, the balancer's socket among what is behind them.
         with sandbox.Load(self.sandbox) as load:
-            self.assertEqual(self.sandbox.deploy("v3", "--limit", "web1").code, 0)
+            self.assertEqual(self.sandbox.deploy(self.sandbox.versions(["web1"])["web1"], "--limit", "web1").code, 0)
         self.assertEqual(load.failed, 0, load.counts)
 
     def test_doctor_knows_a_haproxy_that_keeps_its_states_over_a_reload(self):

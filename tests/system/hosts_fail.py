@@ -232,6 +232,20 @@ class HostIsLost(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
 
+    def test_interrupted_between_hosts_says_which_have_the_new_release(self):
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        before = self.sandbox.versions(["web3"])
+        hold = self.hold("reloaded")
+        run = self.sandbox.begin_deploy(target, "--limit", "web[1-3]", playbook=self.playbook({"reloaded": hold.step}))
+        hold.reached(run)
+        run.signal(2)
+        self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
+        hold.let_go()
+        self.ended(run.wait(), 130, "changed web1", "untouched web[2-3]", f"--var ref={self.sandbox.sha[target]} --resume",
+                   "staithe rollback", "exit 130")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1", "web3"]), {"web1": target, **before})
+
     def test_abandoned_by_a_second_signal(self):
         """The first asks, the second abandons: what is left is said, and recover puts it right."""
         before = self.sandbox.versions()
