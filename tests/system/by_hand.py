@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 
 import harness
 import sandbox
@@ -104,8 +105,17 @@ class ByHand(harness.SystemTest):
         self.assertIn("web2", result.text)
         self.assertIn("edge2", result.text)
 
+    def only_v1(self, *hosts):
+        """As if no other release had ever been there: which one is older is what a rollback goes by."""
+        self.ended(self.sandbox.deploy("v1", "--limit", ",".join(hosts)), 0)
+        for host in hosts:
+            for release in self.sandbox.releases(host):
+                if release != self.sandbox.sha["v1"][:12]:
+                    shutil.rmtree(self.sandbox.path("hosts", host, "payments", "releases", release))
+
     def test_rollback_to_the_release_before(self):
         hosts = ("--limit", "web1,web2")
+        self.only_v1("web1", "web2")
         for ref in ("v2", "v3"):
             self.ended(self.sandbox.deploy(ref, *hosts), 0)
         with harness.Load(self.sandbox) as load:
@@ -117,6 +127,7 @@ class ByHand(harness.SystemTest):
 
     def test_rollback_that_waits_for_a_deploy_goes_to_the_release_before_that_one(self):
         one = ("--limit", "web1")
+        self.only_v1("web1")
         self.ended(self.sandbox.deploy("v2", *one), 0)
         hold = self.hold("drained")
         run = self.sandbox.begin_deploy("v3", *one, playbook=self.playbook({"drained": hold.step}))
