@@ -70,7 +70,9 @@ class Source(databases.StageTest):
         self.assertEqual(result.code, 0, result)
         report = next(one for one in map(json.loads, result.out.splitlines()) if one.get("type") == "rehearsal")
         load = next(one for one in report["passes"] if one["name"] == "under load")
-        stalled = {one["load"]: one["lasted_us"] for one in load["stalls"]}
+        stalled = {}  # a busy machine has shorter ones behind it
+        for one in load["stalls"]:
+            stalled[one["load"]] = max(one["lasted_us"], stalled.get(one["load"], 0))
         for text in ("production's SELECT text FROM notes WHERE at = $1", "production's UPDATE notes SET text = $1 WHERE at = $2"):
             self.assertGreater(stalled.get(text, 0), 500_000, load["stalls"])
         self.assertFalse([name for name in stalled if "at = at" in name], "it would write every row again and again")
