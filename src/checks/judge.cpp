@@ -78,12 +78,17 @@ bool ends_at_empty_lists(const json& node, std::string_view dotted) {
   return !found.empty() && ends_at_empty_lists(*found.front(), rest);
 }
 
-/// "$.a[*].b" as "a.*.b"; nothing for a query that says more than that.
+/// "$.a[*].b" and "$['a'][*].b" as "a.*.b"; nothing for a query that says more than that.
 std::optional<std::string> as_dotted(std::string_view query) {
   if (!query.starts_with('$')) return std::nullopt;
   std::string dotted(query.substr(1));
   for (auto at = dotted.find("[*]"); at != std::string::npos; at = dotted.find("[*]"))
     dotted.replace(at, 3, ".*");
+  for (auto at = dotted.find("['"); at != std::string::npos; at = dotted.find("['", at)) {
+    const auto end = dotted.find("']", at);
+    if (end == std::string::npos || dotted.find('.', at) < end) return std::nullopt;
+    dotted.replace(end, 2, "").replace(at, 2, ".");
+  }
   if (dotted.find("..") != std::string::npos || dotted.find_first_of("[]?()'\" ") != std::string::npos)
     return std::nullopt;
   return dotted.starts_with('.') ? dotted.substr(1) : dotted;

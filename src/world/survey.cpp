@@ -119,7 +119,7 @@ BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, Look
     }
     for (const auto& stat : overview.all.stats)
       if (stat.is_backend) look.backends.push_back(stat);
-    if (what == Look::balancers) overview.keeps_states = keeps_states(hosts, balancer, look.info.pid, scope);
+    if (what == Look::balancers) overview.files = files_say(hosts, balancer, look.info.pid, scope);
     look.findings = haproxy::risks(overview);
   } catch (const base::Error& error) {
     look.trouble = error.what();

@@ -228,18 +228,21 @@ class ByHand(harness.SystemTest):
             self.assertEqual(self.sandbox.deploy(self.sandbox.versions(["web1"])["web1"], "--limit", "web1").code, 0)
         self.assertEqual(load.failed, 0, load.counts)
 
-    def test_doctor_knows_a_haproxy_that_keeps_its_states_over_a_reload(self):
+    def test_doctor_knows_what_the_files_of_a_haproxy_say(self):
         def restart():
             self.sandbox.service("stop", "lb2.haproxy")
             self.sandbox.service("start", "lb2.haproxy")
         self.addCleanup(restart)
         self.addCleanup(self.sandbox.write, self.sandbox.read("lb2", "haproxy.cfg"), "lb2", "haproxy.cfg")
         self.sandbox.edited("defaults\n", "defaults\n    load-server-state-from-file global\n", "lb2", "haproxy.cfg")
+        self.sandbox.edited("\nbackend api\n", "\nbackend api\n    dynamic-cookie-key k\n    cookie SRV insert dynamic\n"
+                            "    default-server on-marked-down shutdown-sessions\n", "lb2", "haproxy.cfg")
         restart()
         result = self.sandbox.staithe("doctor", "-e", "production")
         self.assertEqual(result.code, 0, str(result))
         self.assertEqual(result.out.count("no load-server-state-from-file"), 1, str(result))
         self.assertIn("dump 'show servers state' before every reload", result.out)
+        self.assertEqual(result.out.count("on-marked-down shutdown-sessions stands in its files"), 1, str(result))
 
     def test_unlock_says_what_it_would_take_away(self):
         hold = self.hold("healthy")

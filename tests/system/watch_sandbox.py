@@ -432,7 +432,7 @@ class Front(WatchTest):
         self.assertEqual(self.begin("front", "--listen", "example.com:1").wait().code, 2)
         report = self.begin("front", "--report", "junit=a.xml").wait()
         self.assertEqual(report.code, 2, str(report))
-        self.assertIn("writes no --report", report.err)
+        self.assertIn("watch takes no --report", report.err)
         self.suite("front", FRONT.replace("schedule: every 1s\n", ""))
         idle = self.begin("front").wait()
         self.assertEqual(idle.code, 2, str(idle))

@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/haproxy/state.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,12 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
-/// Whether HAProxy's files load the state of its servers when it is reloaded; `unknown` where they could not
-/// be read.
-enum class KeepsStates { not_asked, unknown, no, yes };
+/// What HAProxy's files say and its socket does not tell; `unknown` where they could not be read.
+struct FilesSay {
+  enum class Answer : std::uint8_t { not_asked, unknown, no, yes };
+  Answer keeps_states = Answer::not_asked;   ///< a reload loads the states of servers
+  Answer ends_sessions = Answer::not_asked;  ///< `on-marked-down shutdown-sessions` stands somewhere
+};
 
 struct Overview {
   std::string balancer;
@@ -26,7 +30,7 @@ struct Overview {
   Snapshot all;       ///< every backend
   std::vector<Worker> workers;
   bool master = false;  ///< a master socket is declared
-  KeepsStates keeps_states = KeepsStates::not_asked;
+  FilesSay files;
 };
 
 std::vector<Finding> risks(const Overview& overview);

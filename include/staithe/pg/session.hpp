@@ -2,6 +2,7 @@
 #include "staithe/pg/connection.hpp"
 
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,6 +41,12 @@ class StatementError : public SqlError {
 /// What becomes of the rows of an answer.
 enum class Rows { keep, drop };
 
+/// The most that is kept of an answer. The row that is one too many is held too, for libpq gives whole rows.
+struct Bounds {
+  std::size_t rows = std::numeric_limits<std::size_t>::max();
+  std::size_t bytes = std::numeric_limits<std::size_t>::max();
+};
+
 /// One session that hears the server's notices and whose statements can be stopped on the server: when a
 /// scope ends, the statement is cancelled there and the session stays usable. For one thread at a time.
 ///
@@ -56,7 +63,9 @@ class Session {
   /// the last come back. Rows::drop reads and forgets them, however many they are.
   Result run(std::string_view sql, const base::Scope& scope, Rows rows = Rows::keep);
   /// Extended protocol with $1, $2, ...
-  Result query(std::string_view sql, std::span<const Value> params, const base::Scope& scope);
+  /// An answer beyond `most` is base::Error{invalid}; the statement is stopped on the server then.
+  Result query(std::string_view sql, std::span<const Value> params, const base::Scope& scope,
+               const Bounds& most = {});
   void prepare(const std::string& name, std::string_view sql, const base::Scope& scope);
   Result exec_prepared(const std::string& name, std::span<const Value> params, const base::Scope& scope,
                        Rows rows = Rows::keep);

@@ -11,6 +11,7 @@ namespace staithe::haproxy {
 namespace {
 
 using Severity = Finding::Severity;
+using Answer = FilesSay::Answer;
 
 class Risks {
  public:
@@ -64,20 +65,20 @@ class Risks {
   }
 
   void reloads() {
-    if (overview_.keeps_states == KeepsStates::no)
+    if (overview_.files.keeps_states == Answer::no)
       add(Severity::note, "",
           "its files have no load-server-state-from-file: a reload, say for a new certificate, takes every "
           "server for UP until its first check and forgets drains until they are put back, so a request or "
           "two "
           "may meet an app that is down; do not reload it during a deploy");
-    if (overview_.keeps_states == KeepsStates::unknown)
+    if (overview_.files.keeps_states == Answer::unknown)
       add(Severity::note, "",
           "its configuration files cannot be read from here, so it is not known whether it loads server "
           "states: "
           "take it that a reload takes every server for UP until its first check and forgets drains, and do "
           "not "
           "reload it during a deploy");
-    if (overview_.keeps_states == KeepsStates::yes)
+    if (overview_.files.keeps_states == Answer::yes)
       add(Severity::note, "",
           "its files load server states: dump 'show servers state' before every reload, or an old file "
           "brings "
@@ -114,6 +115,13 @@ class Risks {
     if (cookies)
       add(Severity::note, name,
           "visitors are bound by cookie: a drain alone may never end; maintenance moves them");
+    if (cookies && overview_.files.ends_sessions == Answer::yes)
+      add(Severity::warning, name,
+          "visitors are bound by cookie, and on-marked-down shutdown-sessions stands in its files: the "
+          "maintenance "
+          "that moves them then cuts off the requests they have in flight; take it out, at least where "
+          "cookies "
+          "are");
     if (tables_.count(name) != 0)
       add(Severity::note, name,
           "it has a stick table: where that binds visitors, a drain alone may never end");

@@ -4,6 +4,8 @@
 #include "sqlstate.hpp"
 #include "url.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -76,6 +78,48 @@ void append_rows(const PGresult* from, Result& result) {
   }
 }
 
+/// What of an answer is kept, and whether there is more than may be.
+class Answer {
+ public:
+  Answer(Rows rows, const Bounds& most) : rows_(rows), most_(most) {}
+
+  bool one_by_one() const noexcept {
+    return rows_ == Rows::drop || most_.rows != Bounds{}.rows || most_.bytes != Bounds{}.bytes;
+  }
+  bool too_much() const noexcept {
+    return rows_ == Rows::keep && (kept_.rows.size() > most_.rows || bytes_ > most_.bytes);
+  }
+
+  void add(PGresult* part) {
+    // Of several statements the last one's rows are kept.
+    if (!one_by_one()) kept_ = Result{};
+    if (rows_ == Rows::keep && !too_much()) {
+      append_rows(part, kept_);
+      if (PQntuples(part) > 0) bytes_ += size_of(kept_.rows.back());
+    }
+    kept_.affected = number(PQcmdTuples(part));
+  }
+
+  Result take() {
+    if (!too_much()) return std::move(kept_);
+    const auto limit =
+        bytes_ > most_.bytes ? base::bytes_text(most_.bytes) : std::to_string(most_.rows) + " rows";
+    throw Error(ErrorCode::invalid, "the query gives more than " + limit);
+  }
+
+ private:
+  static std::size_t size_of(const Row& row) {
+    std::size_t size = row.size() * sizeof(Value);
+    for (const auto& cell : row) size += cell ? cell->size() : 0;
+    return size;
+  }
+
+  Rows rows_;
+  Bounds most_;
+  Result kept_;
+  std::size_t bytes_ = 0;  ///< counted where rows come one by one
+};
+
 std::vector<const char*> pointers(std::span<const Value> params) {
   std::vector<const char*> out;
   out.reserve(params.size());
@@ -113,13 +157,16 @@ class Session::Impl {
     return perform(scope, rows, [&] { return PQsendQuery(connection_.get(), text.c_str()); });
   }
 
-  Result query(std::string_view sql, std::span<const Value> params, const Scope& scope) {
+  Result query(std::string_view sql, std::span<const Value> params, const Scope& scope, const Bounds& most) {
     const std::string text(sql);
     const auto values = pointers(params);
-    return perform(scope, Rows::keep, [&] {
-      return PQsendQueryParams(connection_.get(), text.c_str(), static_cast<int>(values.size()), nullptr,
-                               values.data(), nullptr, nullptr, 0);
-    });
+    return perform(
+        scope, Rows::keep,
+        [&] {
+          return PQsendQueryParams(connection_.get(), text.c_str(), static_cast<int>(values.size()), nullptr,
+                                   values.data(), nullptr, nullptr, 0);
+        },
+        most);
   }
 
   void prepare(const std::string& name, std::string_view sql, const Scope& scope) {
@@ -185,24 +232,22 @@ class Session::Impl {
   }
 
   template <class Send>
-  Result perform(const Scope& scope, Rows rows, Send send) {
+  Result perform(const Scope& scope, Rows rows, Send send, const Bounds& most = {}) {
     if (!usable_) throw Error(ErrorCode::io, url_.display + ": the connection is lost");
     scope.check("PostgreSQL");
     if (send() == 0) lost();
-    if (rows == Rows::drop) PQsetSingleRowMode(connection_.get());
-    Result result;
+    Answer answer(rows, most);
+    // Gives a result a row, so that this loop never holds more of what is not kept than one.
+    if (answer.one_by_one()) PQsetSingleRowMode(connection_.get());
     ResultHandle refused;
-    // Single-row mode gives a result a row, so that this loop never holds more than one.
+    bool stopped = false;
     while (ResultHandle one{next(scope)}) {
       switch (PQresultStatus(one.get())) {
         case PGRES_TUPLES_OK:
         case PGRES_SINGLE_TUPLE:
         case PGRES_COMMAND_OK:
-          if (rows == Rows::keep) {
-            result = Result{};
-            append_rows(one.get(), result);
-          }
-          result.affected = number(PQcmdTuples(one.get()));
+          answer.add(one.get());
+          if (answer.too_much() && !std::exchange(stopped, true)) stop_statement();
           break;
         case PGRES_COPY_IN:
           PQputCopyEnd(connection_.get(), "COPY FROM STDIN has no input here");
@@ -215,11 +260,10 @@ class Session::Impl {
         default:
           refused = std::move(one);
       }
-      if (rows == Rows::drop) result.rows.clear();
     }
     if (stopped_by_ != Woke::ready) report_stop();
-    if (refused) refuse(refused.get());
-    return result;
+    if (refused && !stopped) refuse(refused.get());
+    return answer.take();
   }
 
   /// Waits for the next result; null at the end of the statement's.
@@ -258,6 +302,10 @@ class Session::Impl {
     }
     stopped_by_ = woke;
     given_up_ = Scope::lasting(cancel_patience);
+    stop_statement();
+  }
+
+  void stop_statement() {
     const std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection_.get()),
                                                                 &PQfreeCancel);
     char why[256];
@@ -301,8 +349,9 @@ Session::~Session() = default;
 Result Session::run(std::string_view sql, const Scope& scope, Rows rows) {
   return impl_->run(sql, scope, rows);
 }
-Result Session::query(std::string_view sql, std::span<const Value> params, const Scope& scope) {
-  return impl_->query(sql, params, scope);
+Result Session::query(std::string_view sql, std::span<const Value> params, const Scope& scope,
+                      const Bounds& most) {
+  return impl_->query(sql, params, scope, most);
 }
 void Session::prepare(const std::string& name, std::string_view sql, const Scope& scope) {
   impl_->prepare(name, sql, scope);

@@ -3,7 +3,7 @@
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/pg/connection.hpp"
+#include "staithe/pg/session.hpp"
 
 #include <fmt/format.h>
 
@@ -16,8 +16,8 @@ namespace {
 using checks::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t most_rows = 1'000'000, shown_rows = 1'000;
-constexpr std::size_t most_bytes = std::size_t{128} << 20U, some_bytes = std::size_t{4} << 20U;
+constexpr std::size_t shown_rows = 1'000;
+constexpr pg::Bounds most{1'000'000, std::size_t{128} << 20U};
 
 Value value_of(const pg::Value& cell) {
   if (cell) return Value::of(*cell);
@@ -27,73 +27,28 @@ Value value_of(const pg::Value& cell) {
   return value;
 }
 
-/// A connection on which nothing can be written, whatever the query says.
+/// A session in which nothing can be written, whatever the query says.
 class ReadOnly {
  public:
   ReadOnly(const checks::SqlRequest& request, Secrets& secrets, const base::Scope& scope)
-      : request_(request), connection_(secrets.value(request.url, scope), {"staithe check"}, scope) {
-    // A cursor is planned for its first rows unless it is told that all are wanted.
-    connection_.exec(fmt::format("SELECT set_config('default_transaction_read_only', 'on', false), "
-                                 "set_config('cursor_tuple_fraction', '1', false), "
-                                 "set_config('statement_timeout', '{}', false)",
-                                 std::max<std::int64_t>(scope.left().count(), 1)),
-                     scope);
+      : request_(request), session_(secrets.value(request.url, scope), {"staithe check"}, scope) {
+    session_.run(fmt::format("SET default_transaction_read_only = on; SET statement_timeout = {}",
+                             std::max<std::int64_t>(scope.left().count(), 1)),
+                 scope);
     for (const auto& argument : request.arguments) arguments_.emplace_back(secrets.fill(argument, {}, scope));
   }
 
-  /// Never more at once than `some_bytes`, or one row: whatever a query finds, it fits.
   pg::Result ask(const base::Scope& scope) {
-    connection_.begin(scope);
-    try {
-      connection_.exec("DECLARE staithe NO SCROLL CURSOR FOR " + request_.query, arguments_, scope);
-    } catch (const pg::SqlError& error) {
-      connection_.rollback();
-      // SHOW and EXPLAIN have no cursor, and say little; of what is no SQL the server shows the place.
-      if (error.sqlstate() != "42601") throw;
-      connection_.begin(scope);
-      auto result = connection_.exec(request_.query, arguments_, scope);
-      connection_.rollback();
-      return result;
-    }
-    auto result = fetch(scope);
-    connection_.rollback();
+    session_.run("BEGIN READ ONLY", scope);
+    // Where it throws, the session ends and the transaction with it.
+    auto result = session_.query(request_.query, arguments_, scope, most);
+    session_.run("ROLLBACK", scope);
     return result;
   }
 
  private:
-  pg::Result fetch(const base::Scope& scope) {
-    pg::Result all;
-    std::size_t bytes = 0, wanted = 100;
-    for (;;) {
-      auto some = connection_.exec(fmt::format("FETCH {} FROM staithe", wanted), scope);
-      const bool last = some.rows.size() < wanted;
-      std::size_t longest = 1;
-      for (auto& row : some.rows) {
-        const auto size = size_of(row);
-        longest = std::max(longest, size);
-        bytes += size;
-        all.rows.push_back(std::move(row));
-      }
-      all.columns = std::move(some.columns);
-      if (bytes > most_bytes)
-        throw base::Error(base::ErrorCode::invalid,
-                          fmt::format("the query gives more than {}", base::bytes_text(most_bytes)));
-      if (all.rows.size() > most_rows)
-        throw base::Error(base::ErrorCode::invalid,
-                          fmt::format("the query gives more than {} rows", most_rows));
-      if (last) return all;
-      wanted = std::clamp<std::size_t>(some_bytes / longest, 1, 10'000);
-    }
-  }
-
-  static std::size_t size_of(const pg::Row& row) {
-    std::size_t size = row.size() * sizeof(pg::Value);
-    for (const auto& cell : row) size += cell ? cell->size() : 0;
-    return size;
-  }
-
   const checks::SqlRequest& request_;
-  pg::Connection connection_;
+  pg::Session session_;
   std::vector<pg::Value> arguments_;
 };
 

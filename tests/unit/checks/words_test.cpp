@@ -127,6 +127,8 @@ TEST_CASE("words: every value that a path finds, and lists that are not there") 
   CHECK(says("json.a.*.b.*.c", "1", R"({"a":[{"b":[]},{"b":[]}]})") == "held");
   CHECK(says("json.a.*.b.*.c", "1", R"({"a":[{"b":[]},{"x":[]}]})") == "differs");
   CHECK(says("json $.none[*].s", "geocoder", body) == "held");
+  CHECK(says("json $['none'][*]['s']", "geocoder", body) == "held");
+  CHECK(says("json $['missing'][*].s", "geocoder", body) == "differs");
   CHECK(says("json $.missing[*].s", "geocoder", body) == "differs");
   CHECK(says("json $.e[*].renamed", "geocoder", body) == "differs");
   CHECK(says("json $.e[?@.s == 'nobody'].s", "geocoder", body) == "differs");

@@ -314,13 +314,24 @@ TEST_CASE("risks name what makes a rollout dangerous") {
   good.all.states = {server("api/web1"), server("api/web2")};
   good.all.stats = {stat("api/web1"), stat("api/web2")};
   CHECK(risks(good).empty());
-  good.keeps_states = KeepsStates::no;
+  good.files.keeps_states = FilesSay::Answer::no;
   REQUIRE(risks(good).size() == 1);
   CHECK(risks(good)[0].severity == Finding::Severity::note);
   CHECK_THAT(risks(good)[0].text, ContainsSubstring("no load-server-state-from-file"));
-  good.keeps_states = KeepsStates::unknown;
+  good.files.keeps_states = FilesSay::Answer::unknown;
   REQUIRE(risks(good).size() == 1);
   CHECK_THAT(risks(good)[0].text, ContainsSubstring("cannot be read from here"));
-  good.keeps_states = KeepsStates::yes;
+  good.files.keeps_states = FilesSay::Answer::yes;
   CHECK_THAT(risks(good).at(0).text, ContainsSubstring("an old drain"));
+  good.files.keeps_states = FilesSay::Answer::not_asked;
+
+  // Sessions that end with the server are a risk only where a cookie makes maintenance the way out.
+  good.files.ends_sessions = FilesSay::Answer::yes;
+  CHECK(risks(good).empty());
+  good.all.stats[0].cookie = "c1";
+  REQUIRE(risks(good).size() == 2);
+  CHECK(risks(good)[1].severity == Finding::Severity::warning);
+  CHECK_THAT(risks(good)[1].text, ContainsSubstring("on-marked-down shutdown-sessions"));
+  good.files.ends_sessions = FilesSay::Answer::no;
+  CHECK(risks(good).size() == 1);
 }
