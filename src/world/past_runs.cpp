@@ -49,6 +49,12 @@ bool in_order(const std::string& state) {
          state == event::name_of(event::HostState::reverted);
 }
 
+/// A person vouched for what the run left out or half changed.
+bool put_right_by_hand(const store::Run& run, const std::string& state) {
+  return run.outcome == settled_outcome && (state == event::name_of(event::HostState::out) ||
+                                            state == event::name_of(event::HostState::failed));
+}
+
 /// Puts hosts right that ended well in it. A drain does not: it only keeps visitors away.
 bool may_put_right(const store::Run& run) {
   return takes_hosts(run) && run.ended && run.kind != "drain";
@@ -141,7 +147,7 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
     if (later.id == run.id || later.started < run.started) break;
     if (!may_put_right(later)) continue;
     for (const auto& [host, state] : host_states(later))
-      if (in_order(state)) since.emplace(host, later.id);
+      if (in_order(state) || put_right_by_hand(later, state)) since.emplace(host, later.id);
   }
   return since;
 }
@@ -301,8 +307,9 @@ std::map<std::string, store::Run> left_to_person(store::Store& store, const std:
     for (const auto& [host, state] : host_states(run)) {
       // A restore that failed left what an earlier run had taken out; a new release may be just what the host
       // needs.
-      const bool out = state == event::name_of(event::HostState::out) && run.kind != "restore";
-      const bool right = may_put_right(run) && in_order(state);
+      const bool by_hand = put_right_by_hand(run, state);
+      const bool out = state == event::name_of(event::HostState::out) && run.kind != "restore" && !by_hand;
+      const bool right = by_hand || (may_put_right(run) && in_order(state));
       if ((out || right) && decided.insert(host).second && out) left.emplace(host, run);
     }
   }

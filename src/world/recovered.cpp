@@ -1,5 +1,6 @@
 #include "staithe/world/recovered.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/world/past_runs.hpp"
 
@@ -28,6 +29,39 @@ event::HostState state_of(const HostLeft& host, bool on_new) {
   if (host.by_hand) return host.left == Left::altered ? event::HostState::failed : event::HostState::out;
   if (on_new) return event::HostState::done;
   return host.left == Left::untouched ? event::HostState::untouched : event::HostState::reverted;
+}
+
+/// What is known of a host that no recovery went to.
+event::HostState state_of(const HostLeft& host) {
+  switch (host.left) {
+    case Left::untouched:
+      return event::HostState::untouched;
+    case Left::done:
+      return event::HostState::done;
+    case Left::reverted:
+      return event::HostState::reverted;
+    case Left::altered:
+      return event::HostState::failed;
+    default:
+      return event::HostState::out;
+  }
+}
+
+/// What the run itself and its recoveries wrote down of a run that died.
+std::string summary_of_dead(store::Store& store, const store::Run& run) {
+  const auto plan = plan_of(run);
+  if (!plan) return "{}";
+  std::vector<LaterRecovery> since;
+  try {
+    since = recoveries_of(store, run);
+  } catch (const base::Error& error) {
+    if (error.code() != base::ErrorCode::conflict) throw;
+    return "{}";  // one of them cannot be read: where the hosts are is not known
+  }
+  auto hosts = nlohmann::json::object();
+  for (const auto& host : assess(*plan, read_journal(store, run.id), since))
+    hosts[host.host] = {{"state", event::name_of(state_of(host))}, {"detail", text_of(host.left)}};
+  return nlohmann::json{{"hosts", hosts}}.dump();
 }
 
 /// A lock that somebody else took over meanwhile is theirs: only one whose holder is gone is had here, and
@@ -80,8 +114,9 @@ void end_recovered(store::Store& store, const store::Run& run, const Recovered& 
 void settle(store::Store& store, const store::Run& run, const std::string& who, const std::string& reason) {
   const nlohmann::json note{{"key", "settled"}, {"text", who + ": " + reason}};
   store.append(run.id, {0, {}, "", "settled", "note", note.dump()});
+  const auto summary = run.ended ? run.summary_json : summary_of_dead(store, run);
   free_locks_of(store, run.id);
-  store.end_run(run.id, "settled", event::exit_done, "{}");
+  store.end_run(run.id, settled_outcome, event::exit_done, summary);
   end_dead_recoveries(store, run.environment, run.service);
 }
 

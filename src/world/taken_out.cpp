@@ -1,3 +1,4 @@
+#include "staithe/world/past_runs.hpp"
 #include "staithe/world/recovery.hpp"
 #include "staithe/world/survey.hpp"
 
@@ -43,6 +44,8 @@ std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run
     }
     const auto state = state_after(run, host);
     if (state.empty()) continue;
+    // What keeps visitors away after a person put it right is not this run's.
+    if (run.outcome == settled_outcome && state == event::name_of(event::HostState::out)) continue;
     taken.on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
     if (taken.on_purpose || state == event::name_of(event::HostState::out)) {
       // Where one of them found the host in service, what keeps visitors away now is not ours.

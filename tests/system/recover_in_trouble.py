@@ -172,6 +172,26 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(self.sandbox.deploy(self.target, *ONE), 0)
         self.nothing_left()
 
+    def test_a_settled_run_still_tells_what_it_did_to_each_host(self):
+        step = "run: {command: 'test $(host) != web2', read_only: true}"
+        strategy = "  {batches: [1], max_failures: 0, min_available: 1, on_failure: stop}"
+        playbook = self.playbook({"reloaded": step}, strategy=strategy)
+        failed = self.sandbox.deploy(self.target, "--limit", "web1,web2,web3", playbook=playbook)
+        self.ended(failed, 5, "changed web1", "OUT web2", "untouched web3")
+        run = self.sandbox.rows("SELECT id FROM staithe_runs WHERE exit_code = 5")[-1][0]
+        self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--settled", run, "--reason", "web2 was looked at",
+                                        "--confirm", run), 0)
+        told = self.sandbox.staithe("history", "-e", "production").out
+        line = next(line for line in told.splitlines() if line.startswith(run))
+        self.assertIn("settled (0)", line)
+        self.assertIn("1 done, 1 out, 1 untouched", line)
+        self.assertIn("nothing to recover", self.recover().text)
+        # What it had not come to is still brought to the release.
+        self.ended(self.sandbox.deploy(self.target, "--resume"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions()["web3"], self.target)
+
     def change_state(self, sql):
         with contextlib.closing(self.sandbox.state()) as database:
             database.execute(sql)

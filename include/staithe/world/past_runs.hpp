@@ -19,10 +19,14 @@ std::optional<plan::Plan> plan_of(const store::Run& run);
 /// or this machine before it lost power) its locks tell: it had some and holds none that is alive.
 bool is_dead(store::Store& store, const store::Run& run);
 
+/// Of a run that a person put right: its hosts' states say where it had left them, and nothing of them is
+/// open.
+inline constexpr const char* settled_outcome = "settled";
+
 /// Hosts whose state the run's summary tells; those it did not come to are left out.
 std::map<std::string, std::string> host_states(const store::Run& run);
 
-/// Hosts that a later run has brought into order since, each with that run's id.
+/// Hosts that a later run has brought into order since, or a person for it, each with that run's id.
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run);
 
 /// The newest run whose leavings are still there: one that died, else one that ended and left hosts to a

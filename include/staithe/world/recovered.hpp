@@ -34,7 +34,8 @@ bool put_right(const plan::Plan& recovery, const event::RunFinished& finished);
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered);
 
 /// A person has put right what the run left: ends it in the history without touching anything, and its
-/// recoveries that died. What they say of it stands in its journal. As end_recovered otherwise.
+/// recoveries that died. What they say of it stands in its journal. The hosts' states stay as the run, or its
+/// journal where it died, tells. As end_recovered otherwise. The run is one of Store::run.
 void settle(store::Store& store, const store::Run& run, const std::string& who, const std::string& reason);
 
 /// Ends recoveries that died where nothing is left to recover of their service, or of any when that is empty,

@@ -14,6 +14,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 using namespace staithe;
 using test::action;
@@ -49,8 +50,13 @@ class History {
     store_->append(id, {0, {}, "web1", action, "outcome", R"({"outcome":"ok","detail":""})"});
   }
   void end(const std::string& id, int code, const std::string& state, const std::string& outcome = "ended") {
-    const nlohmann::json summary{{"hosts", {{"web1", {{"state", state}, {"detail", ""}}}}}};
-    store_->end_run(id, outcome, code, summary.dump());
+    end(id, code, {{"web1", state}}, outcome);
+  }
+  void end(const std::string& id, int code, const std::map<std::string, std::string>& states,
+           const std::string& outcome = "ended") {
+    auto hosts = nlohmann::json::object();
+    for (const auto& [host, state] : states) hosts[host] = {{"state", state}, {"detail", ""}};
+    store_->end_run(id, outcome, code, nlohmann::json{{"hosts", hosts}}.dump());
   }
   std::string record() {
     const auto found = world::drains_on_record(*store_, "production", {"web1"});
@@ -248,6 +254,42 @@ TEST_CASE("a resumed deploy is for hosts that the newest run that came to them d
   past.begin("fourth", plan_of("deploy"));
   past.end("fourth", 1, "reverted");
   CHECK(left() == std::vector<std::string>{"web1"});
+}
+
+TEST_CASE("a run that a person settles keeps what it did to each host, and leaves nothing open") {
+  History past;
+  past.begin("older", plan_of("deploy"));
+  past.end("older", 5, {{"web1", "failed"}, {"web2", "failed"}});
+  past.begin("settled", plan_of("deploy"));
+  past.end("settled", 5, {{"web1", "done"}, {"web2", "out"}, {"web3", "untouched"}});
+  CHECK(past.to_recover() == "settled");
+  const auto states = world::host_states(*past.store().run("settled"));
+  world::settle(past.store(), *past.store().run("settled"), "ann", "web2 is rebuilt");
+  const auto run = *past.store().run("settled");
+  CHECK((run.outcome == "settled" && run.exit_code == 0));
+  CHECK(world::host_states(run) == states);
+  // An older run's hosts that this one, or the person, saw to are not gone back to.
+  const auto since = world::put_right_since(past.store(), *past.store().run("older"));
+  CHECK(since == std::map<std::string, std::string>{{"web1", "settled"}, {"web2", "settled"}});
+  CHECK(past.to_recover().empty());
+  CHECK(world::left_to_person(past.store(), "production").empty());
+  CHECK(world::taken_out(past.store(), "production", {"web1", "web2"}).empty());
+  auto again = plan_of("deploy");
+  for (const auto* host : {"web2", "web3"})
+    again.stages.front().lanes.push_back({host, again.stages.front().lanes.front().nodes, {}});
+  CHECK(world::left_behind(past.store(), again) == std::vector<std::string>{"web2", "web3"});
+}
+
+TEST_CASE("a run that died and is settled has the hosts where its journal leaves them") {
+  History past;
+  past.begin("dead", plan_of("deploy"));
+  past.drained("dead", "as it served");
+  past.did("dead", "drain");
+  world::settle(past.store(), *past.store().run("dead"), "ann", "looked at");
+  CHECK(world::host_states(*past.store().run("dead")).at("web1") == "out");
+  past.begin("of another build", plan_of("deploy"), R"({"schema":9})");
+  world::settle(past.store(), *past.store().run("of another build"), "ann", "looked at");
+  CHECK(world::host_states(*past.store().run("of another build")).empty());
 }
 
 TEST_CASE("what was chosen by earlier runs stands until another run of the service ends") {
