@@ -74,12 +74,26 @@ std::vector<std::string> advice(const App& app, const plan::Plan& plan, const st
   return next;
 }
 
-}  // namespace
-
-std::string same_place(const App& app) {
+/// The same without the service.
+std::string same_files(const App& app) {
   std::string text;
   if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
   if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
+  return text;
+}
+
+}  // namespace
+
+std::string recover_command(const App& app, const store::Run& run) {
+  std::string text = "staithe recover" + same_files(app);
+  if (!run.service.empty() && app.args().value("service") == run.service)
+    text += " --service " + base::shell_quote(run.service);
+  // A recovery that died is not recovered itself: what it was for is looked for anew.
+  return run.id.empty() || run.kind == "recover" ? text : text + " " + run.id;
+}
+
+std::string same_place(const App& app) {
+  std::string text = same_files(app);
   if (app.args().has("service")) text += " --service " + base::shell_quote(app.args().value("service"));
   return text;
 }

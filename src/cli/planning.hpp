@@ -22,6 +22,9 @@ playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& 
 /// " -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so, for suggested commands.
 std::string same_place(const App& app);
 
+/// What is typed to recover that run, which may be of another service than the command that suggests it.
+std::string recover_command(const App& app, const store::Run& run);
+
 /// What is typed to bring the hosts that are left to the release of `plan`: the same playbook, and the same
 /// commit wherever its branch is by then. `directory` is that of staithe.yml.
 std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory);

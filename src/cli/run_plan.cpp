@@ -82,10 +82,11 @@ class RunOfPlan {
       app_.say(fmt::format("run {} ({}) did not end: what it changed on the hosts is not looked at",
                            obstacle.died->id, obstacle.died->title));
     else if (obstacle.died)
-      return app_.fail(exit_refused,
-                       fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
-                                   "  next  staithe recover{}      look at what it left, and put it right",
-                                   obstacle.died->id, obstacle.died->title, same_place(app_)));
+      return app_.fail(
+          exit_refused,
+          fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
+                      "  next  {}      look at what it left, and put it right",
+                      obstacle.died->id, obstacle.died->title, recover_command(app_, *obstacle.died)));
     if (!obstacle.left_out.empty()) return refuse_left_out(obstacle.left_out);
     say_drained();
     return exit_done;
@@ -94,17 +95,21 @@ class RunOfPlan {
   int refuse_left_out(const std::map<std::string, store::Run>& left_out) {
     std::vector<std::string> hosts;
     std::string whose;
+    std::map<std::string, std::vector<std::string>> by_command;
     for (const auto& [host, run] : left_out) {
       hosts.push_back(host);
       whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, run.id, run.title);
+      by_command[recover_command(app_, run)].push_back(host);
     }
-    return app_.fail(
-        exit_refused,
-        fmt::format("{0} left out of rotation by an earlier run. Nothing was changed.\n{1}"
-                    "  next  staithe recover{3}       bring the release before back and give {2} back\n"
-                    "        staithe restore{3} {4}    give back as it is",
-                    hosts.size() == 1 ? "a host was" : "hosts were", whose, base::fold_names(hosts),
-                    same_place(app_), base::join(hosts, " ")));
+    std::string next;
+    for (const auto& [command, those] : by_command)
+      next += fmt::format("{}{}    bring the release before back and give {} back\n",
+                          next.empty() ? "  next  " : "        ", command, base::fold_names(those));
+    return app_.fail(exit_refused,
+                     fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}{}"
+                                 "        staithe restore{} {}    give back as it is",
+                                 hosts.size() == 1 ? "a host was" : "hosts were", whose, next,
+                                 same_place(app_), base::join(hosts, " ")));
   }
 
   /// The same look once the lock is held: what its holder left while this run connected or waited for it. Who
@@ -113,11 +118,11 @@ class RunOfPlan {
     const auto obstacle = world::obstacle_to(*store_, plan_);
     if (!obstacle) return request_.earlier.in_the_way ? request_.earlier.in_the_way(*store_) : std::string();
     if (obstacle.died)
-      return fmt::format("run {} ({}) did not end: its process is gone; next: staithe recover{}",
-                         obstacle.died->id, obstacle.died->title, same_place(app_));
+      return fmt::format("run {} ({}) did not end: its process is gone; next: {}", obstacle.died->id,
+                         obstacle.died->title, recover_command(app_, *obstacle.died));
     const auto& [host, run] = *obstacle.left_out.begin();
-    return fmt::format("{} is out of rotation since run {} ({}); next: staithe recover{}", host, run.id,
-                       run.title, same_place(app_));
+    return fmt::format("{} is out of rotation since run {} ({}); next: {}", host, run.id, run.title,
+                       recover_command(app_, run));
   }
 
   /// What a person took out on purpose gets the release and stays out.

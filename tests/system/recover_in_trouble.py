@@ -172,6 +172,25 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(self.sandbox.deploy(self.target, *ONE), 0)
         self.nothing_left()
 
+    def with_two_services(self):
+        other = "services:\n  ledger:\n    path: " + self.sandbox.path("hosts/$(host)/ledger") + "\n    hosts: web1\n"
+        old = self.sandbox.edited("services:\n", other, "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+
+    def test_the_command_that_is_suggested_recovers_a_run_of_another_service(self):
+        self.with_two_services()
+        self.killed_at("drained")
+        run = self.sandbox.unfinished()[0][0]
+        self.sandbox.write("playbook: task\nservice: ledger\nhosts: web1\neach:\n  - run: 'true'\n", "playbooks", "task.yml")
+        result = self.sandbox.staithe("run", "playbooks/task.yml", "-e", "production", "--service", "ledger", "--yes")
+        self.ended(result, 4, "did not end", f"staithe recover -e production {run} look at")
+        status = self.sandbox.staithe("status", "-e", "production", "--service", "ledger")
+        self.assertIn(f"Next: staithe recover -e production {run} ", status.out)
+        result = self.sandbox.deploy(self.target, *ONE, "--service", "payments")
+        self.ended(result, 4, "did not end", f"staithe recover -e production --service payments {run} look at")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", run, "--yes"), 0)
+        self.nothing_left()
+
     def test_a_settled_run_still_tells_what_it_did_to_each_host(self):
         step = "run: {command: 'test $(host) != web2', read_only: true}"
         strategy = "  {batches: [1], max_failures: 0, min_available: 1, on_failure: stop}"

@@ -71,6 +71,24 @@ struct Picture {
                        [](const auto& run) { return run.owner == store::Owner::gone; });
   }
 
+  /// The runs that left something, those that died first.
+  std::vector<store::Run> to_recover() const {
+    std::vector<store::Run> runs;
+    const auto add = [&](store::Run run) {
+      const bool known = std::any_of(runs.begin(), runs.end(), [&](const auto& r) { return r.id == run.id; });
+      if (!known) runs.push_back(std::move(run));
+    };
+    for (const auto& run : unfinished)
+      if (run.owner == store::Owner::gone && run.kind != "recover") add(run);
+    if (runs.empty() && died()) add({});  // only a recovery: what it was for is looked for
+    for (const auto& [host, taken_out] : taken) {
+      store::Run run;
+      run.id = taken_out.run_id;
+      if (!taken_out.in_hand && !taken_out.on_purpose) add(std::move(run));
+    }
+    return runs;
+  }
+
   /// Somebody has to come: a run left a host out, or died, or hosts run different releases.
   bool needs_person() const {
     for (const auto& host : out) {
@@ -347,9 +365,9 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
 
 void print_next(App& app, const Picture& picture) {
   std::vector<std::vector<std::string>> next;
-  bool left = picture.died();
-  for (const auto& [host, taken] : picture.taken) left = left || (!taken.in_hand && !taken.on_purpose);
-  if (left) next.push_back({"staithe recover" + same_place(app), "put right what a run left"});
+  const auto to_recover = picture.to_recover();
+  const bool left = !to_recover.empty();
+  for (const auto& run : to_recover) next.push_back({recover_command(app, run), "put right what a run left"});
   if (const auto hosts = picture.distrusted(); !hosts.empty())
     next.push_back({"staithe hostkeys scan" + same_place(app) + " " + base::join(hosts, " "),
                     "compare their keys with the hosts' own"});

@@ -74,7 +74,8 @@ int run_unlock(App& app) {
   if (!had) return app.fail(exit_refused, lock.scope + " is not locked any more");
   app.print(fmt::format("unlocked {}\n", text_of(*had)));
   if (lock.abandoned)
-    app.say("  next  staithe recover" + same_place(app) + "    look at what run " + had->run_id + " left");
+    app.say("  next  " + recover_command(app, store->run(had->run_id).value_or(store::Run{})) +
+            "    look at what run " + had->run_id + " left");
   return exit_done;
 }
 
