@@ -191,6 +191,26 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(self.sandbox.staithe("recover", "-e", "production", run, "--yes"), 0)
         self.nothing_left()
 
+    def test_a_run_is_not_settled_while_its_recovery_works_whatever_that_locks(self):
+        working, mending = self.hold("working"), self.hold("mending")
+        playbook = self.playbook({"drained": mending.undo, "reloaded": working.step})
+        run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
+        working.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        working.let_go()
+        self.sandbox.rows("UPDATE staithe_runs SET plan_json = replace(plan_json, ?, ?) WHERE ended IS NULL",
+                          "production/payments", "production/all-of-it")
+        died = self.sandbox.unfinished()[0][0]
+        recovery = self.sandbox.begin("recover", "-e", "production", "--yes")
+        mending.reached(recovery)
+        settle = ("recover", "-e", "production", "--settled", died, "--reason", "all is well", "--confirm", died)
+        self.ended(self.sandbox.staithe(*settle), 4, "production/all-of-it is locked by", "nothing was changed")
+        mending.let_go()
+        self.ended(recovery.wait(), 0)
+        self.sandbox.rows("DELETE FROM staithe_locks")  # of the dead run, under its first name
+        self.nothing_left()
+
     def test_a_settled_run_still_tells_what_it_did_to_each_host(self):
         step = "run: {command: 'test $(host) != web2', read_only: true}"
         strategy = "  {batches: [1], max_failures: 0, min_available: 1, on_failure: stop}"

@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <variant>
 
 namespace staithe::cli {
 namespace {
@@ -34,12 +36,20 @@ store::Run run_meant(App& app, store::Store& store, const Loaded& loaded) {
   return std::move(*run);
 }
 
-/// Held while the run is ended, so that no recovery of it is under way.
-std::vector<std::string> scopes_of(const Loaded& loaded, const store::Run& run) {
-  if (!run.service.empty()) return {run.environment + "/" + run.service};
-  std::vector<std::string> scopes;
+/// Held while the run is ended, so that no recovery of it is under way: what its plan locks, and where that
+/// cannot be read all that it may have locked.
+std::set<std::string> scopes_of(const Loaded& loaded, const store::Run& run) {
+  std::set<std::string> scopes;
+  if (const auto plan = world::plan_of(run))
+    for (const auto& action : plan->open)
+      if (const auto* lock = std::get_if<plan::TakeLock>(&action.effect)) scopes.insert(lock->scope);
+  if (!run.service.empty()) {
+    scopes.insert(run.environment + "/" + run.service);
+    return scopes;
+  }
+  scopes.insert(run.environment + "/" + loaded.project.name.value);
   for (const auto& service : loaded.project.services)
-    scopes.push_back(run.environment + "/" + service.name.value);
+    scopes.insert(run.environment + "/" + service.name.value);
   return scopes;
 }
 
