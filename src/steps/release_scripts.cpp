@@ -172,7 +172,7 @@ std::string preflight_script(const Release* release, const Preflight& wanted) {
         "free=$(df -Pk \"$there\" | awk 'NR == 2 {{ print $4 }}')\n"
         "[ \"${{free:-0}}\" -ge {0} ] || no \"only $free KiB free for $path, {0} KiB wanted\"\n"
         // Some file systems count none, some df do not tell: then nothing is known and nothing is wrong.
-        "free=$(df -Pi \"$there\" 2>/dev/null | awk 'NR == 2 && $2 > 0 {{ print $4 }}')\n"
+        "free=$(df -Pi \"$there\" 2>/dev/null | awk 'NR == 2 && $2 > 0 && $4 ~ /^[0-9]+$/ {{ print $4 }}')\n"
         "[ \"${{free:-{1}}}\" -ge {1} ] || no \"only $free inodes free for $path, {1} wanted\"\n",
         release->min_free_bytes / 1024, least_free_inodes);
     for (const std::string& entry : release->shared) {

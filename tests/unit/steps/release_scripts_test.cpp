@@ -235,6 +235,30 @@ TEST_CASE("cleanup keeps good, live and previous releases, and removes the rest"
   CHECK(rig.sh(reactivate_script(releases[4])).output == releases[3].id + "\n");
 }
 
+TEST_CASE("what df does not tell of inodes refuses nothing, too few of them do") {
+  const Rig rig;
+  Release release = rig.release(rig.new_sha);
+  release.shared.clear();
+  release.min_free_bytes = 0;
+  const auto inodes = [&](const std::string& columns) {
+    fs::create_directories(rig.root() / "bin");
+    std::ofstream(rig.root() / "bin/df")
+        << "#!/bin/sh\necho head\nif [ \"$1\" = -Pk ]; then echo /dev/x 9 0 9 "
+           "0% /srv; else echo /dev/x "
+        << columns << " 1% /srv; fi\n";
+    fs::permissions(rig.root() / "bin/df", fs::perms::owner_all);
+    return rig.sh("PATH=\"$PWD/bin:$PATH\"\n" + preflight_script(&release, {true, false, {}}));
+  };
+  const Ran few = inodes("1000000 999001 999");
+  CHECK(few.status == 1);
+  CHECK_THAT(few.output, ContainsSubstring("only 999 inodes free"));
+  for (const auto* columns : {"1000000 999000 1000", "1000000 - -", "1000000 5 -", "0 0 0", "- - -", ""}) {
+    const Ran ran = inodes(columns);
+    INFO(columns << ": " << ran.output);
+    CHECK(ran.status == 0);
+  }
+}
+
 TEST_CASE("the preflight says everything at once and changes nothing") {
   const Rig rig;
   Release release = rig.release(rig.new_sha);
