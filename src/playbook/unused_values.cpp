@@ -12,7 +12,12 @@ namespace {
 
 /// What a run captures is no variable yet, and known all the same.
 bool is_captured(const Playbook* playbook, const std::string& name) {
-  return playbook != nullptr && playbook->text.find("capture: " + name) != std::string::npos;
+  if (playbook == nullptr) return false;
+  for (const auto* section :
+       {&playbook->before, &playbook->stage, &playbook->prepare, &playbook->each, &playbook->after})
+    for (const auto& step : *section)
+      if (step.step != nullptr && step.step->captures() == name) return true;
+  return false;
 }
 
 class Judge {

@@ -17,6 +17,8 @@ class ScriptFields {
   Script expand_with_settings(Lowering& at, const Template& script) const;
   /// The name of what is captured, which is declared from here on; "" for nothing.
   std::string capture(Lowering& at) const;
+  /// The same name, declared nowhere.
+  std::string captured_name() const { return capture_ ? capture_->value : std::string(); }
 
  private:
   Template command_;

@@ -10,6 +10,8 @@ class Local final : public Step {
 
   bool needs_host() const override { return false; }
 
+  std::string captures() const override { return script_.captured_name(); }
+
   void lower(Lowering& at, Lowered& out) const override {
     Script script = script_.expand(at);
     plan::RunLocal effect{script.text, script.inputs, script_.capture(at)};

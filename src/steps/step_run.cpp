@@ -15,6 +15,8 @@ class Run final : public Step {
     if (undo_ && reads_only()) fields.map().error_at("undo", "a step that only reads has nothing to undo");
   }
 
+  std::string captures() const override { return script_.captured_name(); }
+
   void lower(Lowering& at, Lowered& out) const override {
     // An undo may run long after, in a lane of its own: what was captured is not known there.
     if (undo_) {

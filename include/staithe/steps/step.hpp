@@ -135,6 +135,8 @@ class Step {
   virtual ~Step() = default;
   /// Whether it is done on a host; else on this machine.
   virtual bool needs_host() const { return true; }
+  /// The name under which later steps have what it captures; "" for none.
+  virtual std::string captures() const { return {}; }
   virtual void lower(Lowering& at, Lowered& out) const = 0;
 };
 
