@@ -157,6 +157,7 @@ class Rotation {
   void close_old_sessions(Place& place, const base::Scope& scope);
   void lose(Place& place, const base::Error& error);
   std::vector<std::string> give_back(const base::Scope& scope, bool app_untouched);
+  void wake(Place& place, const std::vector<std::string>& kicks, const base::Scope& scope);
   void give_back_at(Place& place, const base::Scope& scope, bool app_untouched,
                     std::vector<std::string>& left);
   void tell_left(const Place& place, const base::Error& error, const base::Scope& scope,

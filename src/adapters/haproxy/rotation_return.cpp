@@ -112,9 +112,18 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
     if (found.agent && !state->agent_on()) lines.push_back(command::enable_agent(found.ref));
     entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
   }
-  lines.insert(lines.end(), kicks.begin(), kicks.end());  // behind the server that another one follows
   patiently(scope, [&] { send(place, lines, scope); });
   for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
+  wake(place, kicks, scope);  // behind the server that another one follows
+}
+
+/// What a queue does not give a server at once it gives it later: the host is back all the same.
+void Rotation::wake(Place& place, const std::vector<std::string>& kicks, const Scope& scope) {
+  try {
+    patiently(scope, [&] { send(place, kicks, scope); });
+  } catch (const Error& error) {
+    note(place.name + ": visitors that wait in a queue may not come to it at once: " + error.what());
+  }
 }
 
 }  // namespace staithe::haproxy

@@ -134,14 +134,15 @@ std::string FakeBalancer::show_servers(const std::string& backend) {
 
 std::string FakeBalancer::show_stat(const std::string& backend) {
   std::string text =
-      "# pxname,svname,qcur,scur,stot,status,weight,act,bck,lbtot,tracked,type,check_status,cookie,\n";
+      "# pxname,svname,qcur,scur,stot,status,weight,act,bck,lbtot,tracked,type,check_status,cookie,slim,\n";
   for (const auto& [name, server] : servers) {
     const auto slash = name.find('/');
     if (!backend.empty() && name.substr(0, slash) != backend) continue;
     text += name.substr(0, slash) + ',' + name.substr(slash + 1) + ",0," + std::to_string(server.sessions) +
             ',' + std::to_string(server.total) + ',' + (server.op == 0 ? "DOWN" : "UP") + ',' +
             std::to_string(server.weight) + ",1,0," + std::to_string(server.total) + ',' + server.tracked +
-            ",2," + (server.op == 0 ? "L4CON," : "L7OK,") + server.cookie + ",\n";
+            ",2," + (server.op == 0 ? "L4CON," : "L7OK,") + server.cookie + ',' +
+            (server.limit == 0 ? "" : std::to_string(server.limit)) + ",\n";
   }
   return text;
 }

@@ -21,6 +21,7 @@ struct FakeServer {
   std::string tracked;
   std::uint64_t sessions = 0;
   std::uint64_t total = 0;
+  std::uint32_t limit = 0;  ///< its maxconn, 0 for none
 };
 
 class FakeBalancer {

@@ -161,6 +161,23 @@ TEST_CASE("what somebody else sets meanwhile is a conflict, and is left") {
   }
 }
 
+TEST_CASE("a balancer that does not wake its queue has the host back all the same") {
+  Rig rig;
+  for (auto* balancer : {&rig.one, &rig.two}) balancer->servers["api/web1"].limit = 50;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rotation.take_notes();
+  rig.two.refuses = "set maxconn server";
+  CHECK(rotation.undo(soon()).empty());
+  CHECK(rig.one.changes.back() == "set maxconn server api/web1 50");
+  CHECK((rig.one.servers["api/web1"].admin == 0 && rig.two.servers["api/web1"].admin == 0));
+  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
+             ContainsSubstring("lb2: visitors that wait in a queue"));
+  rotation.wait_serving(soon(), base::Duration(1));
+}
+
 TEST_CASE("a balancer that is lost") {
   Rig rig;
   auto rotation = rig.rotation();
