@@ -1,5 +1,7 @@
 #include "rotations.hpp"
 
+#include "together.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/capacity.hpp"
 #include "staithe/haproxy/match.hpp"
@@ -351,17 +353,33 @@ std::map<std::string, std::vector<haproxy::ServerRef>> Rotations::servers_of(
   return refs;
 }
 
+/// Of balancers that do not answer, those that the host is on; where that is not known, all.
+std::vector<std::string> Rotations::silent_of(const std::string& host, std::vector<std::string> silent) {
+  auto& entry = of(host);
+  const std::lock_guard lock(entry.mutex);
+  if (!entry.rotation) return silent;
+  std::set<std::string> on;
+  for (const auto& balancer : entry.rotation->found().balancers) on.insert(balancer.balancer);
+  std::erase_if(silent, [&](const std::string& name) { return on.count(name) == 0; });
+  return silent;
+}
+
 std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>& hosts,
                                                     const base::Scope& scope) {
+  // All at once: one that hangs leaves the others their time.
+  std::vector<std::optional<haproxy::View>> answers(plan_.balancers.size());
+  together(answers.size(), answers.size(), [&](std::size_t i) {
+    const auto& name = plan_.balancers[i].name;
+    try {
+      answers[i] = {name, sockets_.at(name)->servers(scope.at_most(reach_patience))};
+    } catch (const base::Error&) {
+      // Said below.
+    }
+  });
   std::vector<haproxy::View> views;
   std::vector<std::string> silent;
-  for (const auto& balancer : plan_.balancers) {
-    try {
-      views.push_back({balancer.name, sockets_.at(balancer.name)->servers(scope.at_most(reach_patience))});
-    } catch (const base::Error&) {
-      silent.push_back(balancer.name);
-    }
-  }
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    answers[i] ? views.push_back(std::move(*answers[i])) : silent.push_back(plan_.balancers[i].name);
   std::map<std::string, exec::Reach> all;
   for (const auto& host : hosts) {
     try {
@@ -376,7 +394,7 @@ std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>&
         });
         (serves ? reach.serving : reach.out).push_back(view.balancer);
       }
-      reach.unknown = silent;
+      reach.unknown = silent_of(host, silent);
     } catch (const base::Error&) {
       all.erase(host);  // its servers are not to be told from others now
     }
@@ -427,9 +445,12 @@ bool is_out(const haproxy::Rotation* rotation) {
 }  // namespace
 
 /// What a run before this one left may serve again since: then nobody has asked whether it can be spared.
-bool Rotations::must_keep(HostRotation& entry, const base::Scope& scope) {
+/// A balancer that does not answer may be the one where it does.
+bool Rotations::must_keep(HostRotation& entry, const base::Scope& scope,
+                          const haproxy::Rotation::Glance& glance) {
   if (entry.keep == Keep::if_still_out)
-    entry.keep = entry.rotation->keeps_all_out(scope.at_most(glance_patience)) ? Keep::yes : Keep::no;
+    if (const auto out = entry.rotation->keeps_all_out(scope, glance))
+      entry.keep = *out ? Keep::yes : Keep::no;
   return entry.keep == Keep::yes;
 }
 
@@ -441,6 +462,7 @@ bool Rotations::keep_once(const base::Scope& scope) {
     for (auto& [host, entry] : hosts_) entries.push_back(entry.get());
   }
   Glances glances(scope);
+  const auto glance = [&](haproxy::Socket& socket) { return glances.of(socket); };
   bool any = false;
   for (auto* entry : entries) {
     // A phase that works on it looks by itself.
@@ -448,10 +470,10 @@ bool Rotations::keep_once(const base::Scope& scope) {
     any = any || !lock.owns_lock();
     if (!lock.owns_lock() || !is_out(entry->rotation.get())) continue;
     try {
-      if (!must_keep(*entry, scope)) continue;
-      any = true;
-      entry->rotation->reassert(scope, whole_look,
-                                [&](haproxy::Socket& socket) { return glances.of(socket); });
+      const bool must = must_keep(*entry, scope, glance);
+      any = any || entry->keep != Keep::no;
+      if (!must) continue;
+      entry->rotation->reassert(scope, whole_look, glance);
       entry->trouble.clear();
     } catch (const base::Error& error) {
       // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.

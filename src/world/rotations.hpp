@@ -82,7 +82,9 @@ class Rotations {
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
   std::map<std::string, std::vector<haproxy::ServerRef>> servers_of(const std::string& host,
                                                                     const std::vector<haproxy::View>& views);
-  static bool must_keep(HostRotation& entry, const base::Scope& scope);
+  std::vector<std::string> silent_of(const std::string& host, std::vector<std::string> silent);
+  static bool must_keep(HostRotation& entry, const base::Scope& scope,
+                        const haproxy::Rotation::Glance& glance);
   void keep();
   bool keep_once(const base::Scope& scope);
   void start_keeper();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -107,9 +108,10 @@ class Rotation {
   std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look,
                                     const Glance& glance);
 
-  /// Reads only: whether none of these servers takes new visitors where that was so before. A balancer that
-  /// does not answer sends nobody; throws base::Error when none answers.
-  bool keeps_all_out(const base::Scope& scope);
+  /// Reads only: whether none of these servers takes new visitors where that was so before; none while one of
+  /// those that may say otherwise does not answer. Waits for each balancer as `reassert` does; throws
+  /// base::Error when none answers.
+  std::optional<bool> keeps_all_out(const base::Scope& scope, const Glance& glance);
 
   Phase phase() const noexcept { return phase_; }
   /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known

@@ -15,6 +15,13 @@ using base::Error;
 using base::ErrorCode;
 using base::Scope;
 
+namespace {
+
+/// What one balancer may cost a look that is made all the time.
+constexpr base::Duration each_within{1'000};
+
+}  // namespace
+
 namespace detail {
 
 void pause(base::Duration duration, const Scope& scope, const char* what) {
@@ -285,14 +292,15 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
   }
 }
 
-bool Rotation::keeps_all_out(const Scope& scope) {
+std::optional<bool> Rotation::keeps_all_out(const Scope& scope, const Glance& glance) {
   require_found();
   std::optional<Error> last;
   bool any = false;
   for (const auto& place : places_) {
     if (place.socket == nullptr) continue;
     try {
-      const auto snapshot = place.socket->snapshot(place.backends, scope);
+      (void)glance(*place.socket);
+      const auto snapshot = place.socket->snapshot(place.backends, scope.at_most(each_within));
       any = true;
       for (const auto& entry : place.entries)
         if (const auto* state = snapshot.state(entry.found.ref);
@@ -303,7 +311,7 @@ bool Rotation::keeps_all_out(const Scope& scope) {
     }
   }
   if (!any && last) throw Error(*last);
-  return true;
+  return last ? std::nullopt : std::optional(true);
 }
 
 void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whole_look,
@@ -319,7 +327,6 @@ void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whol
 std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration whole_look,
                                             const Glance& glance) {
   require_found();
-  constexpr base::Duration each{1'000};
   const auto before = notes_.size();
   // A balancer that is away must not keep the others from being looked at.
   const auto patience = std::exchange(options_.patience, base::Duration(0));
@@ -327,7 +334,7 @@ std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration w
   for (auto& place : places_) {
     if (place.socket == nullptr || !place.lost.empty()) continue;
     try {
-      reassert_at(place, scope.at_most(each), whole_look, glance);
+      reassert_at(place, scope.at_most(each_within), whole_look, glance);
     } catch (const Error& error) {
       if (!first) first = error;
     }

@@ -178,6 +178,25 @@ TEST_CASE("a balancer that does not wake its queue has the host back all the sam
   rotation.wait_serving(soon(), base::Duration(1));
 }
 
+TEST_CASE("a host is out everywhere only when every balancer has said so") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  const auto all_out = [&] {
+    return rotation.keeps_all_out(soon(), [](Socket& socket) { return socket.info(soon()); });
+  };
+  CHECK(all_out() == true);
+  rig.two.reload();
+  CHECK(all_out() == false);
+  rig.two.refuses_connections = true;
+  CHECK(all_out() == std::nullopt);
+  rig.one.reload();  // one that serves is enough
+  CHECK(all_out() == false);
+  rig.one.refuses_connections = true;
+  failure(ErrorCode::connect, all_out);
+}
+
 TEST_CASE("a balancer that is lost") {
   Rig rig;
   auto rotation = rig.rotation();
