@@ -320,10 +320,21 @@ const Command* find_command(std::string_view name) {
 }
 
 bool tells_no_run(std::string_view command) {
-  constexpr std::array<std::string_view, 13> names{
-      "status",        "history",      "doctor",          "watch",      "unlock",
-      "hostkeys scan", "hostkeys pin", "hostkeys verify", "stage list", "stage suggest-masks",
-      "validate",      "help",         "version"};
+  constexpr std::array<std::string_view, 15> names{"status",
+                                                   "history",
+                                                   "doctor",
+                                                   "watch",
+                                                   "unlock",
+                                                   "hostkeys scan",
+                                                   "hostkeys pin",
+                                                   "hostkeys verify",
+                                                   "stage list",
+                                                   "stage drop",
+                                                   "stage suggest-masks",
+                                                   "validate",
+                                                   "help",
+                                                   "version",
+                                                   "completion"};
   return std::find(names.begin(), names.end(), command) != names.end();
 }
 

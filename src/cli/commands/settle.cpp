@@ -89,6 +89,9 @@ std::string end_it(App& app, store::Store& store, const Loaded& loaded, const st
 
 int run_settle(App& app) {
   if (!app.args().positionals.empty()) throw UsageError("--settled names the run: no other can be named");
+  for (const char* option : {"report", "yes", "lock-wait", "expect-plan"})
+    if (app.args().has(option))
+      throw UsageError(fmt::format("--settled takes no --{}: it ends a run, and makes none", option));
   if (!app.args().has("reason"))
     throw UsageError("--settled needs --reason TEXT: it stands in the run's journal");
   auto loaded = load(app);
