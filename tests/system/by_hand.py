@@ -15,6 +15,9 @@ class ByHand(harness.SystemTest):
         return result, json.loads(result.out.strip().split("\n")[-1])
 
     def test_drain_is_seen_in_the_status_and_given_back_by_restore(self):
+        # A test before this one may have left hosts on different releases, which status calls a person for.
+        if len(set(self.sandbox.versions().values())) > 1:
+            self.ended(self.sandbox.deploy("v2"), 0)
         with harness.Load(self.sandbox) as load:
             drained = self.sandbox.staithe("drain", "web1", "-e", "production", "--reason", "disk swap", "--yes")
             self.ended(drained, 0)

@@ -217,6 +217,12 @@ class Sandbox:
             found = re.search(r"^Pid: (\d+)", self.ask(balancer, "show info"), re.M)
             return found and int(found[1])
 
+    def await_worker(self, balancer, seconds=8):
+        """In the middle of a reload nobody may answer for a moment."""
+        deadline = time.monotonic() + seconds
+        while self.worker(balancer) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def servers(self, balancers=None):
         """{"lb1 api/web1": "UP weight 100", ...} by the state bits, not by HAProxy's text for people."""
         found = {}
@@ -332,6 +338,7 @@ class Sandbox:
                 os.symlink("releases/" + self.sha["v1"][:12], link)
                 self.control("app", host, "reload", check=False)
         for balancer in BALANCERS:
+            self.await_worker(balancer)
             for name in self.all_serving([balancer]):
                 server = name.split()[1]
                 for command in ("state ready", "weight 100%", "health up", "agent up"):
