@@ -170,6 +170,18 @@ std::set<std::string> words_of(std::string_view text) {
   return words;
 }
 
+namespace {
+
+/// A body, or what EXECUTE is given at once or with format().
+bool is_run(const Tokens& tokens, std::size_t i) {
+  const auto before = [&](std::size_t by) { return i < by ? Token{} : tokens[i - by]; };
+  if (before(1).is("as") || before(1).is("do") || before(1).is("execute") || before(2).is("language"))
+    return true;
+  return before(1).is_symbol('(') && before(2).is("format") && before(3).is("execute");
+}
+
+}  // namespace
+
 bool Code::add(std::string_view text) {
   diag::Diagnostics wrong;
   auto parsed = split_sql(text, "", wrong);
@@ -190,7 +202,7 @@ void Code::add_texts(const SqlStatement& statement) {
     const auto& token = tokens[i];
     if (token.kind == TokenKind::word) words_.insert(token.text);
     if (token.kind == TokenKind::quoted) words_.merge(words_of(token.text));
-    if (token.kind != TokenKind::string) continue;
+    if (token.kind != TokenKind::string || (texts_ == Texts::run && !is_run(tokens, i))) continue;
     const auto text = inside(token.text);
     // Else one that cannot be understood is a message, or a piece of what EXECUTE runs, which is a word of
     // its own.

@@ -16,6 +16,12 @@ std::set<std::string> words_of(std::string_view text);
 /// A text of SQL or PL/pgSQL, with the texts in quotes that it may run: bodies of functions, of EXECUTE.
 class Code {
  public:
+  /// Of texts in quotes that are none of a body or of EXECUTE some may be run all the same, put together or
+  /// by way of a variable; others are messages and values.
+  enum class Texts { all, run };
+
+  explicit Code(Texts texts = Texts::all) : texts_(texts) {}
+
   /// False when it cannot be understood; its words are there all the same.
   bool add(std::string_view text);
   const std::set<std::string>& words() const { return words_; }
@@ -28,6 +34,7 @@ class Code {
  private:
   void add_texts(const SqlStatement& statement);
 
+  Texts texts_;
   std::set<std::string> words_;
   std::vector<SqlStatement> statements_;
   bool has_hidden_star_ = false;

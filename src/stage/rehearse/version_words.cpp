@@ -29,7 +29,10 @@ constexpr std::array patterns{
     Pattern{"nulls not distinct", "NULLS NOT DISTINCT", 15},
     Pattern{"set access method", "SET ACCESS METHOD", 15},
     Pattern{"create unlogged sequence", "CREATE UNLOGGED SEQUENCE", 15},
-    Pattern{"tables in schema", "TABLES IN SCHEMA", 15},
+    Pattern{"create publication * for ~ tables in schema", "TABLES IN SCHEMA", 15},
+    Pattern{"alter publication * add ~ tables in schema", "TABLES IN SCHEMA", 15},
+    Pattern{"alter publication * set ~ tables in schema", "TABLES IN SCHEMA", 15},
+    Pattern{"alter publication * drop ~ tables in schema", "TABLES IN SCHEMA", 15},
     Pattern{"on delete set null (", "ON DELETE SET NULL (columns)", 15},
     Pattern{"on delete set default (", "ON DELETE SET DEFAULT (columns)", 15},
     Pattern{"security_invoker", "security_invoker", 15},
@@ -208,7 +211,7 @@ std::vector<NewWords> unknown_to(int major, const std::string& sql, const std::s
   for (const auto& statement : split_sql(sql, "", ignored).statements) {
     look_at(statement.tokens, major, own, found);
     if (!has_body(statement)) continue;  // what stands in other quotes is a value
-    Code code;
+    Code code(Code::Texts::run);
     (void)code.add(statement.text);
     for (const auto& inner : code.statements()) look_at(inner.tokens, major, own, found);
   }

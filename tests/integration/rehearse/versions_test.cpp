@@ -30,6 +30,9 @@ constexpr Example examples[] = {
     {15, "ALTER TABLE app.filled SET ACCESS METHOD heap"},
     {15, "CREATE UNLOGGED SEQUENCE app.s"},
     {15, "CREATE PUBLICATION p FOR TABLES IN SCHEMA app"},
+    {15, "CREATE PUBLICATION p FOR TABLE app.users, TABLES IN SCHEMA app"},
+    {15, "DO LANGUAGE plpgsql $$ BEGIN EXECUTE 'CREATE PUBLICATION p FOR TABLES IN SCHEMA app'; END $$"},
+    {15, "DO $$ BEGIN EXECUTE format('CREATE PUBLICATION p FOR TABLES IN SCHEMA %I', 'app'); END $$"},
     {15,
      "ALTER TABLE app.orders ADD FOREIGN KEY (user_id, id) REFERENCES app.users (tenant, id) ON DELETE SET "
      "NULL (user_id)"},
@@ -127,7 +130,14 @@ TEST_CASE("what every server knows is not taken for new") {
         "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID",
         "INSERT INTO t VALUES (1.5e3, 'MERGE INTO x', '0xff') RETURNING id", "SELECT app.uuidv7()",
         "CREATE FUNCTION uuidv7() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'",
-        "CREATE TRIGGER t BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f()", "SELECT 1 AS virtual"}) {
+        "CREATE TRIGGER t BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f()", "SELECT 1 AS virtual",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA app TO u",
+        "DO $$ BEGIN EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA app FROM u'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION 'payload is not json'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = 'cannot merge into x', HINT = $h$not enforced$h$; END "
+        "$$",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'cannot merge into %', "
+        "1; END $$"}) {
     INFO(sql);
     CHECK(stage::unknown_to(13, sql, {}).empty());
   }
