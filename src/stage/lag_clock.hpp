@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <utility>
 
 namespace staithe::stage {
@@ -22,10 +23,17 @@ class LagClock {
   std::deque<std::pair<Time, std::uint64_t>> written_;
 };
 
+/// Of pg_stat_replication the rows of standbys: a reader of changes acknowledges them when it likes.
+inline const std::string is_standby =
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE active_pid = pid AND slot_type = "
+    "'logical')";
+
 /// Where the primary's WAL ends, and the least that a standby has replayed of it: two columns of a query,
 /// which only a primary answers. The second is NULL without a standby that can be seen.
-inline constexpr const char* lag_positions =
+inline const std::string lag_positions =
     "pg_catalog.pg_current_wal_lsn() - '0/0'::pg_catalog.pg_lsn, (SELECT pg_catalog.min(replay_lsn) -"
-    " '0/0'::pg_catalog.pg_lsn FROM pg_catalog.pg_stat_replication WHERE state IN ('streaming', 'catchup'))";
+    " '0/0'::pg_catalog.pg_lsn FROM pg_catalog.pg_stat_replication WHERE state IN ('streaming', 'catchup')"
+    " AND " +
+    is_standby + ")";
 
 }  // namespace staithe::stage

@@ -18,11 +18,11 @@ constexpr Duration look_every{500};
 /// Standbys are asked only of a primary. Without pg_read_all_stats their lag and positions are NULL, and so
 /// is what others' sessions do, which the preconditions say; who waits for a lock is seen in pg_locks by all.
 const std::string look_sql =
-    "SELECT (SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication)::bigint, "
+    "SELECT (SELECT max(extract(epoch FROM replay_lag)) * 1000 FROM pg_stat_replication WHERE " + is_standby +
+    ")::bigint, "
     "count(*) FILTER (WHERE pid IN (SELECT pid FROM pg_locks WHERE NOT granted)), count(*) FILTER (WHERE "
     "state = 'active'), " +
-    std::string(lag_positions) +
-    " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    lag_positions + " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "catalog.hpp"
 #include "facts.hpp"
 #include "in_the_way.hpp"
+#include "lag_clock.hpp"
 #include "lint.hpp"
 #include "sight.hpp"
 
@@ -189,7 +190,7 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
     facts.rows = rows_of(sizes);
     compare_bloat(sizes, sizes_of(clone, scope), facts);
     ask_statements(source, top_statements, facts, scope);
-    const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication", scope);
+    const auto standbys = source.run("SELECT count(*) FROM pg_stat_replication WHERE " + is_standby, scope);
     facts.standbys = number_of(standbys.rows.at(0)[0]);
     facts.wal_rate = wal_rate(source, scope);
     if (const auto count = facts.standbys; count > 0)

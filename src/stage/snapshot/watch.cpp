@@ -32,8 +32,9 @@ constexpr const char* waiters =
 const std::string primary_lag =
     "SELECT (pg_catalog.max(extract(epoch FROM replay_lag)) * 1000)::bigint,"
     " pg_catalog.count(*) FILTER (WHERE state IS NULL), " +
-    std::string(lag_positions) +
-    " FROM pg_catalog.pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'";
+    lag_positions +
+    " FROM pg_catalog.pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup' AND " +
+    is_standby;
 /// A standby that has replayed all that it received does not lag, however long nothing has come.
 const std::string standby_lag =
     "SELECT CASE WHEN pg_catalog.pg_last_wal_receive_lsn() IS NULL OR pg_catalog.pg_last_wal_receive_lsn() ="
