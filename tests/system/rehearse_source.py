@@ -73,9 +73,8 @@ class Source(databases.StageTest):
         stalled = {}  # a busy machine has shorter ones behind it
         for one in load["stalls"]:
             stalled[one["load"]] = max(one["lasted_us"], stalled.get(one["load"], 0))
-        for text in ("production's SELECT text FROM notes WHERE at = $1", "production's UPDATE notes SET text = $1 WHERE at = $2"):
-            self.assertGreater(stalled.get(text, 0), 500_000, load["stalls"])
-        self.assertFalse([name for name in stalled if "at = at" in name], "it would write every row again and again")
+        self.assertGreater(stalled.get("production's SELECT text FROM notes WHERE at = $1", 0), 500_000, load["stalls"])
+        self.assertFalse([name for name in stalled if "UPDATE" in name or "DELETE" in name], "production's statements only read")
         busy = [one["text"] for one in report["findings"] if one["code"] == "production-busy"]
         self.assertEqual(len(busy), 1, report["findings"])
         self.assertIn("public.notes: a prepared transaction holds a lock on the table, and ends only when somebody ends it: forgotten", busy[0])

@@ -53,6 +53,8 @@ struct Load {
   std::string sql;     ///< with $1, $2, … for parameters
   std::string params;  ///< a query whose rows are the parameters, taken in turn; "" for none
   base::Duration every{5};
+  bool read_only = false;              ///< in sessions that can write nothing
+  std::chrono::microseconds alone{0};  ///< what it takes with nobody else there, which is no waiting
   bool operator==(const Load&) const = default;
 };
 

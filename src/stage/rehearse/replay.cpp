@@ -1,7 +1,8 @@
 #include "replay.hpp"
 
 #include "catalog.hpp"
-#include "query_plans.hpp"
+#include "observer.hpp"
+#include "reach.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/stage/rehearsal_report.hpp"
@@ -9,6 +10,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace staithe::stage {
 namespace {
@@ -30,23 +33,25 @@ std::string nothing_for(std::size_t params) {
   return columns.empty() ? std::string() : "SELECT " + base::join(columns, ", ");
 }
 
-/// Whether it works on one of the tables, can be run with nothing for its values, and then writes nothing.
-/// Leaves the transaction open.
-bool is_fit(pg::Session& session, const std::string& sql, const std::vector<std::string>& tables,
-            std::size_t& params, const Scope& scope) {
-  session.prepare("staithe_replay", sql, scope);
-  const auto count = session.run(
-      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_replay'", scope);
-  params = number_of(count.rows.at(0)[0]);
+/// Whether it works on one of the tables, lets nothing out of the clone, and can be run with nothing for its
+/// values: then `load` has those, and what it takes. Leaves the transaction open.
+bool is_fit(pg::Session& session, Load& load, const std::vector<std::string>& tables, const Scope& scope) {
+  session.prepare("staithe_replay", load.sql, scope);  // which runs nothing, plans nothing
   const auto locked = session.run(tables_locked, scope);
   const bool is_about = std::any_of(locked.rows.begin(), locked.rows.end(), [&](const pg::Row& row) {
     return std::find(tables.begin(), tables.end(), row[0].value_or("")) != tables.end();
   });
-  if (!is_about) return false;
-  const std::vector<pg::Value> nothing(params);
+  if (!is_about || !stays_in_server(session, load.sql, scope)) return false;
+  const auto count = session.run(
+      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_replay'", scope);
+  const std::vector<pg::Value> nothing(number_of(count.rows.at(0)[0]));
+  load.params = nothing_for(nothing.size());
+  session.exec_prepared("staithe_replay", nothing, scope,
+                        pg::Rows::drop);  // whose rows are read from the disk
+  const auto began = std::chrono::steady_clock::now();
   session.exec_prepared("staithe_replay", nothing, scope, pg::Rows::drop);
-  const auto written = session.run("SELECT txid_current_if_assigned() IS NOT NULL", scope);
-  return written.rows.at(0)[0] != "t";
+  load.alone = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - began);
+  return true;
 }
 
 }  // namespace
@@ -57,21 +62,21 @@ std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& s
   std::vector<Load> loads;
   for (const auto& statement : statements) {
     if (loads.size() >= most) break;
-    if (!can_be_planned(statement.sql)) continue;
-    std::size_t params = 0;
+    if (!only_reads(statement.sql)) continue;
+    Load load{"production's " + short_sql(statement.sql, longest_name), statement.sql, "", base::Duration{5}};
+    load.read_only = true;
     bool fits = false;
-    clone.run("BEGIN", scope);
+    clone.run("BEGIN READ ONLY", scope);
     try {
+      clone.run("SET LOCAL standard_conforming_strings = on", scope);
       clone.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
-      fits = is_fit(clone, statement.sql, tables, params, scope);
+      fits = is_fit(clone, load, tables, scope);
     } catch (const pg::StatementError&) {
       // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
     }
     clone.run("ROLLBACK", scope);
     clone.run("DEALLOCATE ALL", scope);
-    if (fits)
-      loads.push_back({"production's " + short_sql(statement.sql, longest_name), statement.sql,
-                       nothing_for(params), base::Duration{5}});
+    if (fits) loads.push_back(std::move(load));
   }
   return loads;
 }

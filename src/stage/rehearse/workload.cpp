@@ -150,6 +150,8 @@ Workload::~Workload() {
 std::unique_ptr<pg::Session> Workload::open(std::size_t index) {
   const Scope until_done = Scope::lasting(longest, &done_);
   auto session = std::make_unique<pg::Session>(connect_clone(url_, "staithe workload", until_done));
+  if (loads_[index].load.read_only)
+    session->run("SET standard_conforming_strings = on; SET default_transaction_read_only = on", until_done);
   const auto began = steady_clock::now();
   try {
     session->prepare("load", loads_[index].load.sql, until_done);
@@ -181,8 +183,8 @@ void Workload::run(std::size_t index, const Scope& scope) {
   }
 }
 
-void Workload::keep(std::size_t index, SteadyTime began, std::string error) {
-  const auto lasted = duration_cast<Micros>(steady_clock::now() - began);
+void Workload::keep(std::size_t index, SteadyTime began, std::string error, Micros work) {
+  const auto lasted = std::max(Micros{0}, duration_cast<Micros>(steady_clock::now() - began) - work);
   const std::lock_guard lock(mutex_);
   if (!error.empty()) {
     ++errors_;
@@ -204,10 +206,11 @@ void Workload::run_once(pg::Session& session, const ReadyLoad& ready, std::size_
     refused = error.refusal().message;
   } catch (const base::Error&) {
     if (!done_.requested()) throw;
-    return keep(index, began,
-                {});  // it waits at the end of the pass, and nobody knows how it would have ended
+    return keep(
+        index, began, {},
+        ready.load.alone);  // it waits at the end of the pass, and nobody knows how it would have ended
   }
-  keep(index, began, std::move(refused));
+  keep(index, began, std::move(refused), ready.load.alone);
   const std::lock_guard lock(mutex_);
   ++runs_;
 }

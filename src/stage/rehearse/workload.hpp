@@ -36,8 +36,8 @@ std::vector<Load> automatic_loads(pg::Session& session, const std::vector<std::s
 std::vector<ReadyLoad> ready_loads(pg::Session& session, const std::vector<Load>& loads,
                                    std::vector<std::string>& remarks, const base::Scope& scope);
 
-/// Sessions that run statements again and again, one thread and one connection each. What takes longer than
-/// 10 ms, and what fails, is kept.
+/// Sessions that run statements again and again, one thread and one connection each. What waits longer
+/// than 10 ms, beyond what its Load takes alone, and what fails, is kept.
 class Workload {
  public:
   Workload(const std::string& url, std::vector<ReadyLoad> loads, const base::Scope& scope);
@@ -56,7 +56,7 @@ class Workload {
  private:
   void run(std::size_t index, const base::Scope& scope);
   std::unique_ptr<pg::Session> open(std::size_t index);
-  void keep(std::size_t index, SteadyTime began, std::string error);
+  void keep(std::size_t index, SteadyTime began, std::string error, Micros work = Micros{0});
   void run_once(pg::Session& session, const ReadyLoad& ready, std::size_t turn, std::size_t index);
 
   std::string url_;
