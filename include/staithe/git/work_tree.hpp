@@ -14,8 +14,9 @@ struct WorkTree {
 };
 
 /// Of the repository that a directory is in. `files` are looked at, relative to it or absolute; of none, all
-/// that git knows. Blocks for 10 s at most; writes nothing. Nothing where there is no git, no repository, no
-/// commit, or no answer in time; throws Error{cancelled} only.
+/// that git knows or is not told to ignore: another tool may run a migration that was never added. Blocks for
+/// 10 s at most; writes nothing. Nothing where there is no git, no repository, no commit, or no answer in
+/// time; throws Error{cancelled} only.
 std::optional<WorkTree> work_tree_of(const std::string& directory, const std::vector<std::string>& files,
                                      const base::Scope& scope);
 

@@ -41,8 +41,11 @@ std::optional<WorkTree> work_tree_of(const std::string& directory, const std::ve
     WorkTree tree;
     tree.sha = base::trim(head.out);
     if (!head.ok() || !is_commit(tree.sha)) return std::nullopt;
-    std::vector<std::string> words{"status", "--porcelain", "--ignored"};
-    words.push_back(files.empty() ? "--untracked-files=no" : "--untracked-files=all");
+    std::vector<std::string> words{"status", "--porcelain"};
+    if (files.empty())
+      words.emplace_back("--untracked-files=normal");
+    else
+      words.insert(words.end(), {"--ignored", "--untracked-files=all"});
     words.emplace_back("--");
     words.insert(words.end(), files.begin(), files.end());
     const auto status = ask(directory, std::move(words), soon);

@@ -49,6 +49,12 @@ TEST_CASE("the commit that is checked out, and whether files are as it has them"
     CHECK(tree(files)->sha == sha);
     CHECK_FALSE(tree(files)->is_altered);
   }
+  write(directory, "hidden.sql", "SELECT 2");
+  CHECK_FALSE(tree({})->is_altered);
+  write(directory, "2.sql", "SELECT 2");
+  CHECK(tree({})->is_altered);
+  CHECK_FALSE(tree({"1.sql"})->is_altered);
+  std::filesystem::remove(directory / "2.sql");
   write(directory, "other", "y");
   CHECK_FALSE(tree({"1.sql"})->is_altered);
   CHECK(tree({})->is_altered);
