@@ -120,8 +120,10 @@ class Source(databases.StageTest):
         said = next(one for one in report["findings"] if one["code"] == "nulls-in-production")
         self.assertRegex(said["text"], "production's statistics say that about (49|50|51)[0-9][0-9] of its 20000 rows have")
         self.assertNotIn("nulls-in-production", self.codes(self.rehearse("--offline")[0]))
-        (self.directory / "up.sql").write_text("UPDATE users SET country = 'DE' WHERE id < 9;\nALTER TABLE users ALTER country SET NOT NULL;\n")
-        self.assertNotIn("nulls-in-production", self.codes(self.rehearse()[0]), "it fills them itself")
+        for update, fills in (("UPDATE users SET country = 'DE' WHERE id < 9", False), ("UPDATE users SET email = 'x'", False),
+                              ("UPDATE users SET country = 'DE' WHERE country IS NULL", True)):
+            (self.directory / "up.sql").write_text(f"{update};\nALTER TABLE users ALTER country SET NOT NULL;\n")
+            self.assertEqual("nulls-in-production" not in self.codes(self.rehearse()[0]), fills, update)
         (self.directory / "up.sql").write_text("ALTER TABLE users ALTER country SET NOT NULL;\n")
         self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
         report, _, _ = self.rehearse(code=1)
@@ -141,7 +143,15 @@ class Source(databases.StageTest):
         self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
         (self.directory / "up.sql").write_text("UPDATE users SET email = email || repeat(md5(id::text), 30);\n")
         self.write_little()
-        report, _, _ = self.rehearse()
+        reader = subprocess.Popen(["pg_recvlogical", "-d", self.source.url("shop"), "--slot", "changes", "--create-slot", "--start", "-f", "/dev/null"])
+        self.source.wait("EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')")
+        try:
+            report, _, _ = self.rehearse()
+        finally:
+            reader.kill()
+            reader.wait()
+            self.source.wait("NOT EXISTS (SELECT FROM pg_stat_replication)")
+            self.source.sql("SELECT pg_drop_replication_slot('changes')")
         self.assertGreater(report["wal_bytes"], 16 << 20)
         self.assertNotIn("replica-lag", self.codes(report))
         standby = databases.Cluster(self.directory, "standby", ("hot_standby=on", "max_prepared_transactions=2"), base=self.source)

@@ -1,5 +1,7 @@
 #include "facts.hpp"
 
+#include "sight.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -316,6 +318,40 @@ std::vector<Fact> facts_of(const SqlStatement& statement) {
   for (auto& fact : facts)
     if (fact.clause.empty()) fact.clause = statement.text;
   return facts;
+}
+
+namespace {
+
+/// One of them may be written without its schema.
+bool may_be_same(const std::string& one, const std::string& other) {
+  const auto a = plain_name(one), b = plain_name(other);
+  return a == b || a.ends_with("." + b) || b.ends_with("." + a);
+}
+
+}  // namespace
+
+bool fills(const SqlStatement& statement, const std::string& table, const std::string& column) {
+  const auto facts = facts_of(statement);
+  if (facts.size() != 1 || facts[0].act != Act::update || !may_be_same(facts[0].table, table)) return false;
+  const auto& tokens = statement.tokens;
+  const auto name = plain_name(column);
+  const auto is_column = [&](std::size_t i) {
+    return i < tokens.size() && tokens[i].is_name() && tokens[i].text == name;
+  };
+  bool is_set = false;
+  int depth = 0;
+  for (std::size_t i = 1; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1 : tokens[i].is_symbol(')') ? -1 : 0;
+    if (depth > 0) continue;
+    if (is_column(i) && i + 2 < tokens.size() && tokens[i + 1].is_symbol('=') && !tokens[i + 2].is("null"))
+      is_set |= tokens[i - 1].is("set") || tokens[i - 1].is_symbol(',');
+    if (tokens[i].is("from")) return false;
+    if (!tokens[i].is("where")) continue;
+    const std::size_t at = i + 2 < tokens.size() && tokens[i + 2].is_symbol('.') ? i + 3 : i + 1;
+    return is_set && is_column(at) && at + 2 < tokens.size() && tokens[at + 1].is("is") &&
+           tokens[at + 2].is("null") && (at + 3 == tokens.size() || tokens[at + 3].is("returning"));
+  }
+  return is_set;
 }
 
 bool may_run_in_transaction(const SqlStatement& statement) {

@@ -51,6 +51,10 @@ struct Fact {
 /// At least one; ALTER TABLE has one for each of its actions.
 std::vector<Fact> facts_of(const SqlStatement& statement);
 
+/// An UPDATE that leaves no NULL in the column, as far as words show it: of that table, with the column in
+/// its SET, and no WHERE but that it IS NULL. Names as written.
+bool fills(const SqlStatement& statement, const std::string& table, const std::string& column);
+
 /// False for what the server refuses inside a transaction block.
 bool may_run_in_transaction(const SqlStatement& statement);
 

@@ -303,13 +303,11 @@ class Judge {
   void nulls_there() {
     for (const auto& nulls : report_.nulls_there) {
       const auto& one = report_.statements[nulls.statement];
+      const auto end = report_.statements.begin() + static_cast<std::ptrdiff_t>(nulls.statement);
       const bool is_filled =
-          std::any_of(report_.statements.begin(),
-                      report_.statements.begin() + static_cast<std::ptrdiff_t>(nulls.statement),
-                      [](const StatementReport& earlier) {
-                        return std::any_of(earlier.touched.begin(), earlier.touched.end(),
-                                           [](const Touched& touched) { return touched.updated > 0; });
-                      });
+          std::any_of(report_.statements.begin(), end, [&](const StatementReport& earlier) {
+            return fills(parsed({earlier.text, 1, 1, true}), nulls.table, nulls.column);
+          });
       if (one.failure || is_filled) continue;
       add(Severity::warning, "nulls-in-production", &one, nulls.table,
           fmt::format("the snapshot has no NULL in {}.{}; production's statistics say that about {} of its "

@@ -155,3 +155,26 @@ TEST_CASE("the conflict table of locks") {
   CHECK(stage::blocked_by("ShareUpdateExclusiveLock") == stage::Blocks::ddl);
   CHECK(stage::blocked_by("RowExclusiveLock") == stage::Blocks::nobody);
 }
+
+TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
+  const auto fills = [](const std::string& sql) { return stage::fills(one(sql), "app.users", "country"); };
+  for (const auto* sql :
+       {"UPDATE app.users SET country = 'DE'", "UPDATE users SET email = lower(email), \"country\" = 'DE'",
+        "UPDATE ONLY app.users u SET country = 'DE' WHERE u.country IS NULL",
+        "UPDATE app.users SET country = (SELECT min(c) FROM x WHERE c <> 'y') WHERE country IS NULL "
+        "RETURNING id"}) {
+    INFO(sql);
+    CHECK(fills(sql));
+  }
+  for (const auto* sql :
+       {"UPDATE app.users SET country = 'DE' WHERE id < 9", "UPDATE app.users SET email = 'x'",
+        "UPDATE app.orders SET country = 'DE'", "UPDATE b.users SET country = 'DE'",
+        "UPDATE app.users SET country = 'DE' WHERE country IS NULL AND id < 9",
+        "UPDATE app.users SET country = 'DE' WHERE country IS NOT NULL",
+        "UPDATE app.users SET country = x.c FROM x WHERE country IS NULL",
+        "UPDATE app.users SET country = NULL", "UPDATE app.users SET email = country WHERE country IS NULL",
+        "DELETE FROM app.users"}) {
+    INFO(sql);
+    CHECK_FALSE(fills(sql));
+  }
+}
