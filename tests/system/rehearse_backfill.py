@@ -66,6 +66,20 @@ class Backfill(databases.StageTest):
         self.assertEqual(process.returncode, 0, out[-2000:] + err)
         self.assertEqual(self.left(), 0)
 
+    def test_what_goes_on_after_an_interrupt_is_held_back_as_much(self):
+        pause = self.directory / "pause it"
+        pause.write_text("")
+        limits = ("--batch-time 7ms", "--lock-timeout 300ms", "--max-lag 5s", "--max-waiting 7", "--max-active 9", "--rest 2000", "--timeout 4h")
+        process = self.start(*FILL, "-e", "production", "--confirm", "shop", "--json", "--pause-file", pause,
+                             *(word for limit in limits for word in limit.split()))
+        self.await_line(process, "rests for the file")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 130, out)
+        for limit in (*limits, f"--pause-file '{pause}'"):
+            self.assertIn(limit, out)
+        self.assertEqual(self.left(), ROWS)
+
     def test_what_cannot_work_is_refused_before_anything_is_written(self):
         self.standby.wait("EXISTS (SELECT FROM pg_database WHERE datname = 'shop')")
         self.standby.wait("to_regclass('users') IS NOT NULL", "shop")

@@ -68,9 +68,11 @@ StagePlan staged(const stage::BackfillPlan& plan) {
   return out;
 }
 
+/// Pasted after a run that was held back, it is held back as much.
 std::string command_line(const App& app) {
   std::string line = "staithe " + std::string(app.args().command->name);
-  for (const auto* option : {"file", "environment", "set", "where", "not-null"})
+  for (const auto* option : {"file", "environment", "set", "where", "not-null", "batch-time", "lock-timeout",
+                             "max-lag", "max-waiting", "max-active", "rest", "pause-file", "timeout"})
     if (app.args().has(option))
       line += fmt::format(" --{} {}", option, base::shell_quote(app.args().value(option)));
   return line + " " + base::shell_quote(app.args().positionals.front());
