@@ -3,6 +3,8 @@
 #include "golden.hpp"
 #include "lag_clock.hpp"
 
+#include "staithe/pg/session.hpp"
+
 #include <thread>
 
 using namespace golden;
