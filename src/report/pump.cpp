@@ -68,16 +68,21 @@ void Pump::work() {
   for (bool last = false; !last;) {
     std::deque<event::Event> batch;
     std::uint64_t dropped = 0;
+    std::size_t in_hand = 0;  // counts until it is handed out
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
       wake_.wait_for(lock, gathers_for, [this] { return closing_; });
       batch.swap(queue_);
-      output_bytes_ = 0;
+      in_hand = output_bytes_;
       std::swap(dropped, dropped_);
       last = closing_;
     }
     for (const auto& event : batch) hand_out(event);
+    {
+      const std::lock_guard lock(mutex_);
+      output_bytes_ -= in_hand;
+    }
     if (dropped > 0) tell_dropped(dropped, batch.empty() ? std::string() : batch.back().run_id);
     const auto now = std::chrono::steady_clock::now();
     if (now - ticked < tick) continue;

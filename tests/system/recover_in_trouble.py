@@ -56,7 +56,7 @@ class RecoverInTrouble(harness.SystemTest):
             database.execute("PRAGMA busy_timeout = 0")
             for _ in range(20):
                 run.signal(signal.SIGSTOP)
-                if not trials.is_writing(database):
+                if not trials.is_writing(database, 0.03):
                     return
                 run.signal(signal.SIGCONT)
                 time.sleep(0.05)
