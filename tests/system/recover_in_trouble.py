@@ -154,6 +154,7 @@ class RecoverInTrouble(harness.SystemTest):
         self.sandbox.service("stop", "lb1.haproxy")
         self.ended(self.sandbox.staithe(*settle, "--confirm", run), 4, "edge1 cannot be looked at", "nothing was changed")
         self.sandbox.service("start", "lb1.haproxy")
+        self.sandbox.await_worker("lb1")
         result = self.sandbox.staithe(*settle)
         self.ended(result, 4, "not confirmed; nothing was changed", "--confirm " + run)
         self.assertIn("Out of rotation: web1", result.out)
