@@ -36,23 +36,25 @@ Md fetch(const char* name) {
   return kind;
 }
 
-}  // namespace
-
-std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
-  std::array<std::uint8_t, 32> out{};
-  SHA256_CTX context;
-  if (SHA256_Init(&context) != 1 || SHA256_Update(&context, bytes.data(), bytes.size()) != 1 ||
-      SHA256_Final(out.data(), &context) != 1)
+template <std::size_t size, class Context>
+std::array<std::uint8_t, size> digest(std::string_view bytes, int (*init)(Context*),
+                                      int (*update)(Context*, const void*, std::size_t),
+                                      int (*finish)(unsigned char*, Context*)) {
+  std::array<std::uint8_t, size> out{};
+  Context context;
+  if (init(&context) != 1 || update(&context, bytes.data(), bytes.size()) != 1 ||
+      finish(out.data(), &context) != 1)
     no_digest();
   return out;
 }
+
+}  // namespace
+
+std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+  return digest<32>(bytes, SHA256_Init, SHA256_Update, SHA256_Final);
+}
 std::array<std::uint8_t, 20> sha1(std::string_view bytes) {
-  std::array<std::uint8_t, 20> out{};
-  SHA_CTX context;
-  if (SHA1_Init(&context) != 1 || SHA1_Update(&context, bytes.data(), bytes.size()) != 1 ||
-      SHA1_Final(out.data(), &context) != 1)
-    no_digest();
-  return out;
+  return digest<20>(bytes, SHA1_Init, SHA1_Update, SHA1_Final);
 }
 
 struct HmacSha1::Context {

@@ -27,14 +27,19 @@ class RecoverInTrouble(harness.SystemTest):
         run.signal(signal.SIGKILL)
         self.assertEqual(run.wait().code, -signal.SIGKILL)
 
-    def test_who_looked_before_another_recovery_ended_does_not_act_on_that_look(self):
+    def killed_and_held_when_mended(self):
+        """A deploy that died after it had reloaded web1; where its recovery stops in the middle."""
         deploying, mending = self.hold("deploying"), self.hold("mending")
         playbook = self.playbook({"drained": mending.undo, "reloaded": deploying.step})
         run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
         deploying.reached(run)
         run.signal(signal.SIGKILL)
-        run.wait()
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
         deploying.let_go()
+        return mending
+
+    def test_who_looked_before_another_recovery_ended_does_not_act_on_that_look(self):
+        mending = self.killed_and_held_when_mended()
         recover = ("recover", "-e", "production", "--yes", "--lock-wait", "60s")
         first = self.sandbox.begin(*recover)
         mending.reached(first)
@@ -193,13 +198,7 @@ class RecoverInTrouble(harness.SystemTest):
         self.nothing_left()
 
     def test_a_run_is_not_settled_while_its_recovery_works_whatever_that_locks(self):
-        working, mending = self.hold("working"), self.hold("mending")
-        playbook = self.playbook({"drained": mending.undo, "reloaded": working.step})
-        run = self.sandbox.begin_deploy(self.target, *ONE, playbook=playbook)
-        working.reached(run)
-        run.signal(signal.SIGKILL)
-        run.wait()
-        working.let_go()
+        mending = self.killed_and_held_when_mended()
         self.sandbox.rows("UPDATE staithe_runs SET plan_json = replace(plan_json, ?, ?) WHERE ended IS NULL",
                           "production/payments", "production/all-of-it")
         died = self.sandbox.unfinished()[0][0]
