@@ -217,7 +217,7 @@ std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
   if (!checkup.socket_trouble.empty())
     advice.push_back(
         {Severity::error, checkup.socket_trouble,
-         "may the user reach the socket's file? AllowStreamLocalForwarding, socat or perl help"});
+         "may the user reach the socket's file? AllowStreamLocalForwarding, perl or socat help"});
   else if (!checkup.socket_means.empty() && checkup.socket_means != "streamlocal")
     advice.push_back(
         {Severity::note,

@@ -247,6 +247,22 @@ class ByHand(harness.SystemTest):
         self.assertIn("dump 'show servers state' before every reload", result.out)
         self.assertEqual(result.out.count("on-marked-down shutdown-sessions stands in its files"), 1, str(result))
 
+    def test_a_balancer_whose_sshd_forwards_no_sockets_is_asked_by_a_program_there(self):
+        def restart():
+            self.sandbox.service("stop", "lb1.sshd")
+            self.sandbox.service("start", "lb1.sshd")
+        self.addCleanup(restart)
+        self.addCleanup(self.sandbox.write, self.sandbox.read("hosts", "lb1", "sshd_config"), "hosts", "lb1", "sshd_config")
+        self.sandbox.edited("AllowStreamLocalForwarding yes", "AllowStreamLocalForwarding no", "hosts", "lb1", "sshd_config")
+        restart()
+        doctor = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(doctor.code, 0, str(doctor))
+        self.assertEqual(doctor.out.count("admin socket by perl"), 1, str(doctor))
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1"})
+        self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
     def test_unlock_says_what_it_would_take_away(self):
         hold = self.hold("healthy")
         run = self.sandbox.begin_deploy("v2", "--limit", "web1", playbook=self.playbook({"healthy": hold.step}))

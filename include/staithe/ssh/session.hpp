@@ -28,7 +28,7 @@ class RemoteStream {
   virtual void write(std::string_view bytes, const base::Scope& scope) = 0;
   /// Says that no more bytes will be written; reading goes on.
   virtual void finish_writing(const base::Scope& scope) = 0;
-  /// How the stream is carried: "streamlocal", "socat", "perl", "direct-tcpip".
+  /// How the stream is carried: "streamlocal", "perl", "socat", "direct-tcpip".
   virtual std::string_view means() const noexcept = 0;
 };
 
@@ -71,7 +71,7 @@ class Session {
   /// checksum).
   virtual void upload(const Upload& upload, const base::Scope& scope) = 0;
 
-  /// Connects to a unix socket on the host: by streamlocal forwarding, else by a socat or perl process there;
+  /// Connects to a unix socket on the host: by streamlocal forwarding, else by a perl or socat process there;
   /// the way that worked is remembered. Throws base::Error: not_found (no such socket), permission,
   /// unavailable (no way works here), connect (nobody listens), as run().
   virtual std::unique_ptr<RemoteStream> open_unix(const std::string& path, const base::Scope& scope) = 0;

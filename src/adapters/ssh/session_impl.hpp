@@ -41,7 +41,7 @@ class SessionImpl final : public Session {
   class TextFeed;
   class UploadFeed;
 
-  enum class Rung { streamlocal, socat, perl };
+  enum class Rung { streamlocal, perl, socat };
 
   Link& link() noexcept { return *connection_.link; }
   /// An open session channel; a server that has none left is asked again for a while.

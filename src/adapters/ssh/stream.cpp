@@ -77,12 +77,6 @@ constexpr std::string_view look_first =
     "[ -S \"$1\" ] || { echo other; exit; }\n"
     "[ -r \"$1\" ] && [ -w \"$1\" ] || { echo denied; exit; }\n";
 
-/// socat does not say when it is connected, so it is tried first.
-constexpr std::string_view socat_bridge =
-    "command -v socat >/dev/null || { echo unavailable; exit; }\n"
-    "socat -u /dev/null \"UNIX-CONNECT:$2\" 2>/dev/null || { echo refused; exit; }\n"
-    "echo ready; exec socat -t 60 STDIO \"UNIX-CONNECT:$2\"";
-
 /// Needs nothing but perl-base, which is Essential in Debian. Copies both ways; the end of our side is passed
 /// on.
 constexpr std::string_view perl_bridge =
@@ -102,6 +96,14 @@ constexpr std::string_view perl_bridge =
     "    if (sysread(STDIN, my $d, 65536)) { put(*S, $d) } else { $open = 0; shutdown(S, 1) }\n"
     "  }\n"
     "}' \"$1\"";
+
+/// socat does not say when it is connected, so it is tried first. When one side has ended it waits for the
+/// other, whichever side that is: so an answer may pause for as long as -t has it, and a socket that ends
+/// first, as HAProxy's does, costs that time. That is why it comes last.
+constexpr std::string_view socat_bridge =
+    "command -v socat >/dev/null || { echo unavailable; exit; }\n"
+    "socat -u /dev/null \"UNIX-CONNECT:$2\" 2>/dev/null || { echo refused; exit; }\n"
+    "echo ready; exec socat -t 1 STDIO \"UNIX-CONNECT:$2\"";
 
 /// socat takes ',' ':' and '!' in an address for its own; a backslash makes them plain.
 std::string socat_escaped(std::string_view path) {
@@ -147,7 +149,7 @@ std::string read_word(RemoteStream& stream, const base::Scope& scope) {
 std::unique_ptr<RemoteStream> SessionImpl::open_unix(const std::string& path, const base::Scope& scope) {
   if (path.empty() || path.find('\0') != std::string::npos)
     throw Error(ErrorCode::invalid, "a socket needs a path");
-  constexpr std::array rungs = {Rung::streamlocal, Rung::socat, Rung::perl};
+  constexpr std::array rungs = {Rung::streamlocal, Rung::perl, Rung::socat};
   for (const Rung rung : rungs) {
     if (rung_ && rung != *rung_) continue;
     auto stream = rung == Rung::streamlocal ? open_streamlocal(path, scope) : open_bridge(rung, path, scope);
@@ -158,8 +160,8 @@ std::unique_ptr<RemoteStream> SessionImpl::open_unix(const std::string& path, co
   rung_.reset();  // what worked once may be gone: next time look again
   throw Error(
       ErrorCode::unavailable,
-      fmt::format("{}: the server does not forward to unix sockets, and the host has neither socat nor "
-                  "perl",
+      fmt::format("{}: the server does not forward to unix sockets, and the host has neither perl nor "
+                  "socat",
                   base::printable(path)));
 }
 

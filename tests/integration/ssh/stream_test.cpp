@@ -49,16 +49,16 @@ TEST_CASE("a unix socket is reached by each rung of the ladder") {
   SECTION("forwarded by the server") {
     means = "streamlocal";
   }
-  SECTION("by socat") {
+  SECTION("by perl") {
     configuration = "AllowStreamLocalForwarding no";
-    means = "socat";
+    means = "perl";
   }
-  SECTION("by perl, where there is no socat") {
-    for (const char* tool : {"sh", "perl", "tr", "cat", "echo"})
+  SECTION("by socat, where there is no perl") {
+    for (const char* tool : {"sh", "socat", "tr", "cat", "echo"})
       REQUIRE(::symlink(shell(std::string("printf %s \"$(command -v ") + tool + ")\"").c_str(),
                         (directory / tool).c_str()) == 0);
     configuration = "AllowStreamLocalForwarding no\nSetEnv SHLVL=1 PATH=" + directory.path();
-    means = "perl";
+    means = "socat";
   }
   const Server server(configuration);
   Engine engine(accept_all());
@@ -73,6 +73,12 @@ TEST_CASE("a unix socket is reached by each rung of the ladder") {
   CHECK(run(*session, "echo meanwhile").out == "meanwhile\n");
   stream->finish_writing(within(10'000));
   CHECK(read_all(*stream) == "SHOW INFO\n");
+
+  // HAProxy ends the stream with its answer, and waits for no end of ours.
+  const Process once = capitals(directory / "once", "head -n 1");
+  const auto question = session->open_unix(directory / "once", within(10'000));
+  question->write("show info\n", within(10'000));
+  CHECK(read_all(*question) == "show info\n");
 
   const auto large = session->open_unix(path, within(10'000));
   const std::string text(3'000'000, 'a');
