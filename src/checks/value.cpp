@@ -31,7 +31,7 @@ std::string on_one_line(std::string_view text) {
 }
 
 std::string cut(const std::string& whole, const Clean& clean) {
-  const auto text = on_one_line(base::printable(clean ? clean(whole) : whole));
+  auto text = on_one_line(base::printable(clean ? clean(whole) : whole));
   if (text.size() <= longest_shown) return text;
   std::size_t end = longest_shown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;

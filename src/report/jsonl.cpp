@@ -240,7 +240,7 @@ class JsonLines final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_jsonl(Output& output, std::string version, std::string plan_json) {
+std::unique_ptr<Sink> make_jsonl(Output& output, const std::string& version, std::string plan_json) {
   return std::make_unique<JsonLines>(output, version, std::move(plan_json));
 }
 

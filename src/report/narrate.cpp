@@ -102,7 +102,7 @@ std::string retried_text(const event::Retried& retried) {
 }
 
 std::string message_text(const Paint& paint, const event::Message& message) {
-  const std::string text = one_line(message.text);
+  std::string text = one_line(message.text);
   switch (message.level) {
     case event::Level::info:
       return text;

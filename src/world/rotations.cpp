@@ -181,6 +181,7 @@ std::string Rotations::shortage_without(const std::set<std::string>& hosts, cons
   return text;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): what is in it is moved from
 std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
   const auto guards = guards_of(plan_);
   const auto guard = guards.find(host);

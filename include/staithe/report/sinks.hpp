@@ -48,7 +48,7 @@ std::unique_ptr<Sink> make_live(Output& output, LiveOptions options);
 
 /// JSON Lines, as staithe-events(7) describes them. The first record, with the tool's `version` and the
 /// schema, is written at once; `plan_json`, a JSON text on one line or "", comes before the first event.
-std::unique_ptr<Sink> make_jsonl(Output& output, std::string version, std::string plan_json = {});
+std::unique_ptr<Sink> make_jsonl(Output& output, const std::string& version, std::string plan_json = {});
 
 /// A JUnit file as Jenkins reads it, written under a temporary name, synced and renamed. While the run lasts
 /// the file says so, with an error for the run and for each action under way: that of a run that was killed

@@ -181,8 +181,8 @@ int run_stage_backfill(App& app) {
     if (app.args().has("keep-clone")) clone.keep(making);
     stage::BesideLoad load(clone.url(), plan.spec.table,
                            base::Scope::lasting(timeout_of(app), &app.stops().soft));
-    const auto finished = stage::perform_backfill(plan, {run_id, clone.url(), {}, timeout_of(app)}, sink,
-                                                  app.stops().soft, app.stops().exit_code);
+    auto finished = stage::perform_backfill(plan, {run_id, clone.url(), {}, timeout_of(app)}, sink,
+                                            app.stops().soft, app.stops().exit_code);
     stalls = load.finish();
     return finished;
   };

@@ -19,7 +19,7 @@ checks::Filter filter_of(const App& app) {
 }
 
 std::string fail_on_of(const App& app) {
-  const auto word = app.args().value("fail-on", "fail");
+  auto word = app.args().value("fail-on", "fail");
   if (word != "fail" && word != "degraded" && word != "tolerated")
     throw UsageError(fmt::format("--fail-on is fail, degraded or tolerated, not '{}'", word));
   return word;

@@ -50,7 +50,7 @@ std::string key_of(App& app, const Loaded& loaded, const playbook::SnapshotDefau
     throw FilesWrong(
         "the masks need a key\n  next  under databases.snapshot: mask_key: env MASK_KEY, with a long "
         "random value that stays the same");
-  const auto key = base::sha256_hex("staithe masks 1\n" + secret_value(app, loaded, *defaults.mask_key));
+  auto key = base::sha256_hex("staithe masks 1\n" + secret_value(app, loaded, *defaults.mask_key));
   app.redactor().add(key);
   return key;
 }

@@ -130,7 +130,7 @@ class CheckText final : public verify::Listener {
 
  private:
   static std::string more_of(const CheckResult& one) {
-    const auto reason = check_reason(one);
+    auto reason = check_reason(one);
     if (!one.flaky || one.verdict == Verdict::fail || one.verdict == Verdict::error) return reason;
     return fmt::format("passed on attempt {}{}{}", one.attempts_made, reason.empty() ? "" : "; ", reason);
   }

@@ -69,7 +69,7 @@ std::string shifted(const std::string& value, const Mask& mask, const Column& co
 }  // namespace
 
 std::string mask_expression(const Column& column, const Mask& mask) {
-  const std::string value = pg::quoted_name(column.name);
+  std::string value = pg::quoted_name(column.name);
   std::string made;
   switch (mask.kind) {
     case Mask::Kind::keep:

@@ -247,8 +247,8 @@ std::string swap_in(Context& context, pg::Session& cluster, const Marker& marker
 }
 
 std::string keep_beside(Context& context, pg::Session& cluster, const Marker& marker) {
-  const auto name = aside_name(cluster, context.plan.target.database,
-                               std::chrono::system_clock::time_point(marker.taken_at), context.scope);
+  auto name = aside_name(cluster, context.plan.target.database,
+                         std::chrono::system_clock::time_point(marker.taken_at), context.scope);
   exchange(context, cluster, marker, name, std::nullopt);
   return name;
 }
