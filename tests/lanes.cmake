@@ -1,12 +1,14 @@
-# Tests that start servers mostly wait for them. So three run side by side, one of a lane at a time whatever -j says,
+# Tests that start servers mostly wait for them. So four run side by side, one of a lane at a time whatever -j says,
 # and they start before those that only compute, so that the longest lane is never waited for at the end.
 # The lanes take about as long as each other.
 function(staithe_in_lane test)
   set(lane deploys)
-  if(test MATCHES "\\.(stage_.*|rehearse_.*|pg|rehearse)$")
+  if(test MATCHES "\\.(stage_(end|faults|copies|resume)|rehearse_(source|backfill|command|page|classic))$")
     set(lane databases)
-  elseif(test MATCHES "\\.(check_.*|watch_.*|documents|by_hand|other_state|honest_plan|plain_user|secrets_stay|http|httpd|ssh|git|store|world)$")
-    set(lane others)
+  elseif(test MATCHES "\\.(check_.*|watch_.*|documents|by_hand|other_state|honest_plan|plain_user|secrets_stay)$")
+    set(lane checks)
+  elseif(test MATCHES "^integration\\.|\\.(stage_.*|rehearse_gate|balancers_fail)$")
+    set(lane adapters)
   endif()
   set_tests_properties(${test} PROPERTIES RESOURCE_LOCK ${lane} COST 100)
 endfunction()

@@ -9,16 +9,13 @@
 The holder is a child subreaper: whatever a service or a remote command leaves behind becomes its child,
 so its descendants are exactly the sandbox's processes. A service NAME is the script DIR/services/NAME.
 """
-import ctypes
+# What only one verb needs is imported there: `ask` and `wait` are called often, and most of their time is imports.
 import os
-import random
 import select
-import shutil
 import signal
 import socket
 import sys
 import time
-import urllib.request
 
 PR_SET_CHILD_SUBREAPER = 36
 STOP_SECONDS = 6.0
@@ -197,12 +194,14 @@ class Holder:
                 self.talk(listener.accept()[0])
             if self.owner_gone():
                 self.shutdown()
+                import shutil
                 shutil.rmtree(self.directory, ignore_errors=True)
                 return
         self.shutdown()
 
 
 def hold(directory, owner):
+    import ctypes
     listener = socket.socket(socket.AF_UNIX)
     control = os.path.join(directory, "run", "control")
     listener.bind(control)
@@ -244,6 +243,7 @@ def ports():
         "git": ["127.0.3.1"],
         "pg": ["127.0.4.1", "127.0.4.2"],
     }
+    import random
     chosen = {}
     for kind, wanted in addresses.items():
         for _ in range(200):
@@ -272,6 +272,7 @@ def answers(what):
     kind, _, where = what.partition(":")
     try:
         if kind == "http":
+            import urllib.request
             direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with direct.open(what, timeout=2) as reply:
                 return reply.status == 200

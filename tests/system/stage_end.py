@@ -181,7 +181,8 @@ class End(databases.StageTest):
             self.ok("stage", "snapshot")
             self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "2000")
             # The sessions that watch a command have nothing to do either; it has its own limits.
-            sleep = "PGOPTIONS='-c idle_session_timeout=0 -c statement_timeout=0' psql -XAtqc 'SELECT pg_sleep(3)' $DATABASE_URL"
+            own = " ".join(f"-c {limit}=0" for limit in limits)
+            sleep = f"PGOPTIONS='{own}' psql -XAtqc 'SELECT pg_sleep(3)' $DATABASE_URL"
             self.ok("stage", "rehearse", "--no-load", "--blocking", "60s", "--command", sleep)
         finally:
             for limit in limits:

@@ -106,7 +106,7 @@ def end_at(sandbox, run, point, before):
                 if count >= point.k and (not point.late or is_writing(database, moment)):
                     run.signal(point.number)
                     return True
-            time.sleep(0.001)
+            time.sleep(0.004)
     return False
 
 
