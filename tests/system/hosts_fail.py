@@ -86,7 +86,7 @@ class ReleaseIsBad(harness.SystemTest):
         self.sandbox.service("stop", "git.daemon")
         hold.let_go()
         result = run.wait()
-        self.ended(result, 1, "FAILED at web1", "fetch", "untouched web[1-2]", "exit 1")
+        self.ended(result, 1, "FAILED at web", "fetch", "untouched web[1-2]", "exit 1")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
         self.assertNotIn(self.sandbox.sha["slow-start"][:12], self.sandbox.releases("web1"), "half a release is left")

@@ -166,10 +166,11 @@ class Sandbox:
     def cut_connections(self, host):
         """Kills what serves the connections that are open to a host's sshd; the listening process goes on."""
         with open(self.path("run", host + ".sshd.pid"), encoding="ascii") as file:
-            listener = int(file.read().split()[0])
-        with open(f"/proc/{listener}/task/{listener}/children", encoding="ascii") as file:
-            for child in file.read().split():
-                os.kill(int(child), signal.SIGKILL)
+            for session in children(int(file.read().split()[0])):
+                # OpenSSH 9.8 and newer serve a connection by two processes, one of which survives the other.
+                for process in [session, *children(session, of="sshd")]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
 
     def app(self, host, verb):
         return self.control("app", host, verb)
@@ -353,6 +354,17 @@ class Sandbox:
                 for command in ("state ready", "weight 100%", "health up", "agent up"):
                     self.ask(balancer, f"set server {server} {command}")
         return self.await_serving()
+
+
+def children(pid, of=""):
+    """Processes that `pid` started and whose names begin with `of`."""
+    found = []
+    with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        for child in file.read().split():
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/{child}/comm", encoding="utf-8") as name:
+                if name.read().startswith(of):
+                    found.append(int(child))
+    return found
 
 
 class Load:

@@ -64,7 +64,8 @@ class Socket {
   std::vector<ServerStat> shadowed_stats(std::string_view backend, const base::Scope& scope);
   std::string ask(const std::string& line, const base::Scope& scope);
   std::string ask_master(const std::string& line, const base::Scope& scope);
-  std::string talk(const Dial& dial, const std::string& text, bool half_close, const base::Scope& scope);
+  enum class Peer { worker, master };
+  std::string talk(Peer peer, const std::string& text, const base::Scope& scope);
   void take_turn(const base::Scope& scope);
   void give_turn() noexcept;
 

@@ -74,16 +74,28 @@ void Socket::give_turn() noexcept {
   turn_.notify_one();
 }
 
-std::string Socket::talk(const Dial& dial, const std::string& text, bool half_close, const Scope& scope) {
+namespace {
+
+/// HAProxy 3.0 sometimes leaves the connection open after this answer, which is one line.
+bool names_no_worker(std::string_view reply) {
+  if (reply.find('\n') == std::string_view::npos) return false;
+  const auto refusal = refusal_in(reply);
+  return refusal && refusal->code() == ErrorCode::not_found;
+}
+
+}  // namespace
+
+std::string Socket::talk(Peer peer, const std::string& text, const Scope& scope) {
   take_turn(scope);
   struct Turn {
     Socket& socket;
     ~Turn() { socket.give_turn(); }
   } const turn{*this};
   const Scope exchange = scope.at_most(limits_.each_within);
-  const auto stream = dial(exchange);
+  const auto stream = (peer == Peer::master ? dial_master_ : dial_)(exchange);
   stream->write_all(text, exchange);
-  if (half_close) stream->close_write();
+  // The master CLI stays open after its answer until it sees the end of our side.
+  if (peer == Peer::master) stream->close_write();
   std::string reply;
   for (;;) {
     const std::string some = stream->read_some(exchange);
@@ -91,6 +103,7 @@ std::string Socket::talk(const Dial& dial, const std::string& text, bool half_cl
     if (some.size() > limits_.reply_bytes - reply.size())
       throw Error(ErrorCode::protocol, "the answer is longer than " + base::bytes_text(limits_.reply_bytes));
     reply += some;
+    if (peer == Peer::master && names_no_worker(reply)) return reply;
   }
 }
 
@@ -104,7 +117,7 @@ std::vector<std::string> Socket::exchange(std::span<const std::string> lines, co
   }
   if (text.size() >= longest_line) throw Error(ErrorCode::invalid, "a command is too long");
   try {
-    return split_replies(talk(dial_, text + '\n', false, scope), count);
+    return split_replies(talk(Peer::worker, text + '\n', scope), count);
   } catch (const Error& error) {
     throw error.within(name_);
   }
@@ -118,8 +131,7 @@ std::string Socket::ask_master(const std::string& line, const Scope& scope) {
   if (!has_master()) throw Error(ErrorCode::unavailable, name_ + ": no master socket is known");
   require_one_line(line);
   try {
-    // The master CLI stays open after its answer until it sees the end of our side.
-    auto reply = talk(dial_master_, line + '\n', true, scope);
+    auto reply = talk(Peer::master, line + '\n', scope);
     if (reply.empty()) throw Error(ErrorCode::io, "the connection was closed without an answer");
     return reply;
   } catch (const Error& error) {

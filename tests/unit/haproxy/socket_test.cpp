@@ -40,6 +40,29 @@ TEST_CASE("an endless answer is refused") {
              ContainsSubstring("lb: the answer is longer"));
 }
 
+TEST_CASE("that a worker is gone is known though the master leaves the connection open") {
+  class LeftOpen final : public Stream {
+   public:
+    void write_all(std::string_view, const Scope&) override {}
+    void close_write() override {}
+    std::string read_some(const Scope&) override {
+      if (parts_.empty()) throw base::Error(base::ErrorCode::timeout, "the answer took too long");
+      const auto part = parts_.front();
+      parts_.erase(parts_.begin());
+      return part;
+    }
+
+   private:
+    std::vector<std::string> parts_{"Can't find the tar", "get PID matching the prefix '@!9'\n"};
+  };
+  const Dial dial = [](const Scope&) { return std::make_unique<LeftOpen>(); };
+  Socket socket("lb", dial, dial);
+  CHECK(socket.worker_stats(9, "web", soon()).empty());
+  CHECK(socket.worker_sessions(9, soon()).empty());
+  // Only the master does so: whatever else stays open is not whole.
+  failure(ErrorCode::timeout, [&] { socket.info(soon()); });
+}
+
 TEST_CASE("a balancer's name that no resolver answers for is waited for as long as the scope lasts") {
   const auto before = std::chrono::steady_clock::now();
   try {
