@@ -83,15 +83,17 @@ class ReleaseIsBad(harness.SystemTest):
         playbook = self.playbook(stage=[hold.step])
         run = self.sandbox.begin_deploy("slow-start", *BOTH, playbook=playbook)
         hold.reached(run)
+        slow_start = self.sandbox.sha["slow-start"][:12]
+        self.assertTrue(harness.await_true(lambda: slow_start in self.sandbox.releases("web2")))
         self.sandbox.service("stop", "git.daemon")
         hold.let_go()
         result = run.wait()
-        self.ended(result, 1, "FAILED at web", "fetch", "untouched web[1-2]", "exit 1")
+        self.ended(result, 1, "FAILED at web1", "fetch", "untouched web[1-2]", "exit 1")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
-        self.assertNotIn(self.sandbox.sha["slow-start"][:12], self.sandbox.releases("web1"), "half a release is left")
+        self.assertNotIn(slow_start, self.sandbox.releases("web1"), "half a release is left")
         # web2 was not held up: it has all of it.
-        self.assertIn(self.sandbox.sha["slow-start"][:12], self.sandbox.releases("web2"))
+        self.assertIn(slow_start, self.sandbox.releases("web2"))
 
     def test_disk_full(self):
         """No file on web1 may grow over 512 bytes: what a full disk does to a checkout, without needing a mount."""
