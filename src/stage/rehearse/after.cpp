@@ -95,7 +95,8 @@ void After::before() {
     there = std::max(there, rows);
   }
   for (std::size_t i = 0; i < queries.size(); ++i)
-    plans_before_.push_back(plan_of(session, queries[i].name, queries[i].sql, calls[i], scope_));
+    plans_before_.push_back(
+        plan_of(session, {queries[i].name, queries[i].sql, calls[i], 0, {}, {}}, whose(i), scope_));
   code_and_partitions(session);
   schema_before_ = schema_lines(session, scope_);
   invalid_before_ = invalid(session, scope_);
@@ -187,12 +188,26 @@ void After::code_of_statements() {
   report_.has_unseen_code = has_unnamed && drops;
 }
 
+/// Declared queries stand before production's.
+Whose After::whose(std::size_t query) const {
+  return query < plan_.settings.queries.size() ? Whose::declared : Whose::production;
+}
+
 void After::compare_plans(pg::Session& session) {
   std::vector<QueryPlan> plans_after;
-  for (const auto& plan : plans_before_)
-    plans_after.push_back(plan_of(session, plan.name, plan.sql, plan.calls, scope_));
-  report_.plans = compare(plans_before_, plans_after, report_.plans_skipped);
-  report_.plans_compared = plans_before_.size() - report_.plans_skipped;
+  for (std::size_t i = 0; i < plans_before_.size(); ++i)
+    plans_after.push_back(plan_of(session, plans_before_[i], whose(i), scope_));
+  auto compared = compare(plans_before_, plans_after);
+  report_.plans = std::move(compared.changes);
+  report_.plans_skipped = compared.skipped;
+  report_.plans_compared = plans_before_.size() - compared.skipped - compared.unplanned;
+  if (compared.unplanned > 0)
+    report_.remarks.push_back(
+        fmt::format("{} of production's statements can be prepared before and after, but {} not planned: "
+                    "code that is not "
+                    "the server's own would run while {} planned, and may act outside of the clone",
+                    compared.unplanned, compared.unplanned == 1 ? "was" : "were",
+                    compared.unplanned == 1 ? "it is" : "they are"));
   if (report_.plans_compared > 0 && !report_.masked.empty())
     report_.remarks.push_back(
         "masked columns have other values than production, so that plans may differ there");

@@ -29,6 +29,7 @@ class After {
   bool failed() const;
   void code_and_partitions(pg::Session& session);
   void code_of_statements();
+  Whose whose(std::size_t query) const;
   void compare_plans(pg::Session& session);
   void assertions(pg::Session& session);
   void checks();

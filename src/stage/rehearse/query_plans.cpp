@@ -1,6 +1,7 @@
 #include "query_plans.hpp"
 
 #include "catalog.hpp"
+#include "reach.hpp"
 #include "sql_text.hpp"
 
 #include "staithe/base/text.hpp"
@@ -46,25 +47,39 @@ bool can_be_planned(const std::string& sql) {
   return first.is_symbol('(');
 }
 
-QueryPlan plan_of(pg::Session& session, const std::string& name, const std::string& sql, std::uint64_t calls,
-                  const base::Scope& scope) {
-  QueryPlan plan{name, sql, calls, 0, {}, {}};
-  if (!can_be_planned(sql)) {
+namespace {
+
+void explain(pg::Session& session, QueryPlan& plan, Whose whose, const base::Scope& scope) {
+  const std::string name = "staithe_plan";
+  if (whose == Whose::declared) {
+    session.prepare(name, plan.sql, scope);
+  } else if (const auto reach = prepare(session, name, plan.sql, Use::plan, scope); reach != Reach::stays) {
+    if (reach == Reach::refused) plan.error = "reading it could run code that is not the server's own";
+    return;
+  }
+  session.run("SET LOCAL plan_cache_mode = force_generic_plan", scope);
+  const auto params = session.run(
+      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_plan'", scope);
+  const auto explained = session.run(
+      "EXPLAIN (FORMAT JSON) EXECUTE staithe_plan" + nulls(number_of(params.rows.at(0)[0])), scope);
+  const auto document = json::parse(explained.rows.at(0)[0].value_or(""));
+  const auto& root = document.at(0).at("Plan");
+  plan.cost = root.value("Total Cost", 0.0);
+  plan.shape = shape_of(root);
+}
+
+}  // namespace
+
+QueryPlan plan_of(pg::Session& session, const QueryPlan& asked, Whose whose, const base::Scope& scope) {
+  QueryPlan plan{asked.name, asked.sql, asked.calls, 0, {}, {}};
+  if (!can_be_planned(plan.sql)) {
     plan.error = "not a statement that has a plan";
     return plan;
   }
+  session.run("BEGIN READ ONLY", scope);
   try {
-    session.run("BEGIN", scope);
-    session.run("SET LOCAL plan_cache_mode = force_generic_plan", scope);
-    session.run("PREPARE staithe_plan AS " + sql, scope);
-    const auto params = session.run(
-        "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_plan'", scope);
-    const auto explained = session.run(
-        "EXPLAIN (FORMAT JSON) EXECUTE staithe_plan" + nulls(number_of(params.rows.at(0)[0])), scope);
-    const auto document = json::parse(explained.rows.at(0)[0].value_or(""));
-    const auto& root = document.at(0).at("Plan");
-    plan.cost = root.value("Total Cost", 0.0);
-    plan.shape = shape_of(root);
+    session.run("SET LOCAL standard_conforming_strings = on", scope);
+    explain(session, plan, whose, scope);
   } catch (const pg::StatementError& error) {
     plan.error = error.refusal().message;
   } catch (const json::exception& error) {
@@ -75,13 +90,12 @@ QueryPlan plan_of(pg::Session& session, const std::string& name, const std::stri
   return plan;
 }
 
-std::vector<PlanChange> compare(const std::vector<QueryPlan>& before, const std::vector<QueryPlan>& after,
-                                std::uint64_t& skipped) {
-  std::vector<PlanChange> changes;
+Compared compare(const std::vector<QueryPlan>& before, const std::vector<QueryPlan>& after) {
+  Compared compared;
   for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) {
     const auto &old = before[i], &now = after[i];
     if (!old.error.empty()) {
-      ++skipped;
+      ++compared.skipped;
       continue;
     }
     PlanChange change;
@@ -92,8 +106,12 @@ std::vector<PlanChange> compare(const std::vector<QueryPlan>& before, const std:
     change.shape_before = old.shape;
     change.shape_after = now.shape;
     change.error = now.error;
+    const bool planned = !old.shape.empty() && !now.shape.empty();
+    if (now.error.empty() && !planned) ++compared.unplanned;
     if (!now.error.empty())
       change.kind = PlanChange::Kind::broken;
+    else if (!planned)
+      continue;
     else if (now.cost > old.cost * worth_saying)
       change.kind = PlanChange::Kind::worse;
     else if (now.cost * worth_saying < old.cost)
@@ -102,12 +120,13 @@ std::vector<PlanChange> compare(const std::vector<QueryPlan>& before, const std:
       change.kind = PlanChange::Kind::changed;
     else
       continue;
-    changes.push_back(std::move(change));
+    compared.changes.push_back(std::move(change));
   }
-  std::stable_sort(changes.begin(), changes.end(), [](const PlanChange& a, const PlanChange& b) {
-    return static_cast<int>(a.kind) < static_cast<int>(b.kind);
-  });
-  return changes;
+  std::stable_sort(compared.changes.begin(), compared.changes.end(),
+                   [](const PlanChange& a, const PlanChange& b) {
+                     return static_cast<int>(a.kind) < static_cast<int>(b.kind);
+                   });
+  return compared;
 }
 
 }  // namespace staithe::stage

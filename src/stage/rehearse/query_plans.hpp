@@ -16,17 +16,25 @@ struct QueryPlan {
   std::string name, sql;
   std::uint64_t calls = 0;
   double cost = 0;
-  std::string shape;  ///< "Nested Loop(Index Scan users_pkey, Seq Scan orders)"
+  std::string shape;  ///< "Nested Loop(Index Scan users_pkey, Seq Scan orders)"; "" when it was not planned
   std::string error;  ///< why it could not be planned; "" when it could
 };
 
-/// PREPAREs the statement and EXPLAINs its generic plan; nothing is run. Works from PostgreSQL 12 on.
-QueryPlan plan_of(pg::Session& session, const std::string& name, const std::string& sql, std::uint64_t calls,
-                  const base::Scope& scope);
+/// Whose statement it is: what somebody declared for the rehearsal may call any code, as the migration may.
+enum class Whose { declared, production };
 
-/// What became of them: in the same order. Those that had an error before are left out and counted in
-/// `skipped`.
-std::vector<PlanChange> compare(const std::vector<QueryPlan>& before, const std::vector<QueryPlan>& after,
-                                std::uint64_t& skipped);
+/// PREPAREs the statement and EXPLAINs its generic plan, in a transaction that can only read; nothing is run,
+/// but for what the planner works out: functions that are labelled IMMUTABLE or STABLE. So one of production
+/// is not planned unless it stays in the server (prepare()). Works from PostgreSQL 12 on.
+QueryPlan plan_of(pg::Session& session, const QueryPlan& asked, Whose whose, const base::Scope& scope);
+
+/// What became of statements.
+struct Compared {
+  std::vector<PlanChange> changes;
+  std::uint64_t skipped = 0;    ///< they had an error before
+  std::uint64_t unplanned = 0;  ///< they can be prepared before and after; how they run was not looked at
+};
+/// Both in the same order.
+Compared compare(const std::vector<QueryPlan>& before, const std::vector<QueryPlan>& after);
 
 }  // namespace staithe::stage

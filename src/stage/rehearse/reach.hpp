@@ -5,18 +5,34 @@
 
 namespace staithe::stage {
 
-/// SELECT, WITH … SELECT, VALUES or TABLE, by its words: one that has a word such as UPDATE in it anywhere,
-/// or a name in U&"…", is none.
+/// SELECT, WITH … SELECT, VALUES or TABLE, by its words: one that has a word such as UPDATE in it anywhere is
+/// none.
 bool only_reads(const std::string& sql);
 
-/// Whether nothing but the server's own code, and none that is volatile, would run with a statement that
-/// only_reads(). In an open transaction in which it has just been prepared, the first statement of it that
-/// locks tables: those locks show what it works on.
+/// What the server is to do with a statement. To plan one runs no function that is volatile.
+enum class Use { run, plan };
+
+/// What came of preparing a statement.
+enum class Reach {
+  refused,  ///< not prepared: it could not be read, or that alone could run code of somebody's own
+  leaves,   ///< prepared, but code may run with it that is not the server's own, and may act outside of it
+  stays     ///< prepared, and nothing but the server's own code would run with it
+};
+
+/// Prepares a statement under `name`, in an open transaction in which nothing but catalogues was read so far:
+/// the locks show what it works on. Throws pg::StatementError where the server refuses it. With Use::run the
+/// statement is one that only_reads().
 ///
-/// False where a name with a '(' behind or a '.' before it is that of a function outside pg_catalog, of one
-/// there that is volatile, or of one that takes a table's name as a value (table_to_xml); where it works on a
-/// foreign table, on a table whose policies hold for this role, or on a view that has any of that. What
-/// functions are behind operators, casts and checks of domains is not looked at.
-bool stays_in_server(pg::Session& session, const std::string& sql, const base::Scope& scope);
+/// It leaves where a name with a '(' behind or a '.' before it is that of a function outside pg_catalog, or
+/// of one there that takes a table's name as a value (table_to_xml); where it works on a foreign table, on a
+/// table whose policies hold for this role, or on a view or a table with rules, or for Use::plan with
+/// defaults, that call such functions. So it does where it has the name of an operator or a domain behind
+/// which a user's function stands, and in a database with such functions behind casts or classes of
+/// operators. Use::run leaves with a volatile function of pg_catalog too; with Use::plan, volatile functions
+/// that are not in SQL count for nothing, and extensions' functions are what they are labelled.
+///
+/// Not looked at: functions behind expressions of indexes, and what a type in C does to read its values.
+Reach prepare(pg::Session& session, const std::string& name, const std::string& sql, Use use,
+              const base::Scope& scope);
 
 }  // namespace staithe::stage

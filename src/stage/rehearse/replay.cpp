@@ -2,6 +2,7 @@
 
 #include "catalog.hpp"
 #include "observer.hpp"
+#include "query_plans.hpp"
 #include "reach.hpp"
 
 #include "staithe/base/text.hpp"
@@ -33,19 +34,22 @@ std::string nothing_for(std::size_t params) {
   return columns.empty() ? std::string() : "SELECT " + base::join(columns, ", ");
 }
 
-/// Whether it works on one of the tables, lets nothing out of the clone, and can be run with nothing for its
-/// values: then `load` has those, and what it takes. Leaves the transaction open.
-bool is_fit(pg::Session& session, Load& load, const std::vector<std::string>& tables, const Scope& scope) {
-  session.prepare("staithe_replay", load.sql, scope);  // which runs nothing, plans nothing
+/// Whether `sql` works on one of the tables, lets nothing out of the clone, and can be used with nothing for
+/// its values: then `load` has the text that is to be sent, and what it takes. Leaves the transaction open.
+bool is_fit(pg::Session& session, Load& load, const std::string& sql, Use use,
+            const std::vector<std::string>& tables, const Scope& scope) {
+  const auto reach = prepare(session, "staithe_looks", sql, use, scope);  // which runs nothing, plans nothing
   const auto locked = session.run(tables_locked, scope);
   const bool is_about = std::any_of(locked.rows.begin(), locked.rows.end(), [&](const pg::Row& row) {
     return std::find(tables.begin(), tables.end(), row[0].value_or("")) != tables.end();
   });
-  if (!is_about || !stays_in_server(session, load.sql, scope)) return false;
+  if (!is_about || reach != Reach::stays) return false;
   const auto count = session.run(
-      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_replay'", scope);
+      "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_looks'", scope);
   const std::vector<pg::Value> nothing(number_of(count.rows.at(0)[0]));
+  load.sql = use == Use::run ? sql : "EXPLAIN " + sql;
   load.params = nothing_for(nothing.size());
+  session.prepare("staithe_replay", load.sql, scope);
   session.exec_prepared("staithe_replay", nothing, scope,
                         pg::Rows::drop);  // whose rows are read from the disk
   const auto began = std::chrono::steady_clock::now();
@@ -54,29 +58,36 @@ bool is_fit(pg::Session& session, Load& load, const std::vector<std::string>& ta
   return true;
 }
 
+/// In a transaction of its own, which can only read and is taken back.
+bool is_fit_alone(pg::Session& clone, Load& load, const std::string& sql, Use use,
+                  const std::vector<std::string>& tables, base::Duration patience, const Scope& scope) {
+  bool fits = false;
+  clone.run("BEGIN READ ONLY", scope);
+  try {
+    clone.run("SET LOCAL standard_conforming_strings = on", scope);
+    clone.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
+    fits = is_fit(clone, load, sql, use, tables, scope);
+  } catch (const pg::StatementError&) {
+    // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
+  }
+  clone.run("ROLLBACK", scope);
+  clone.run("DEALLOCATE ALL", scope);
+  return fits;
+}
+
 }  // namespace
 
 std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& statements,
                                  const std::vector<std::string>& tables, std::size_t most,
                                  base::Duration patience, const Scope& scope) {
   std::vector<Load> loads;
-  for (const auto& statement : statements) {
+  for (const auto& [unnamed, sql] : statements) {
     if (loads.size() >= most) break;
-    if (!only_reads(statement.sql)) continue;
-    Load load{"production's " + short_sql(statement.sql, longest_name), statement.sql, "", base::Duration{5}};
+    Load load{"production's " + short_sql(sql, longest_name), {}, {}, base::Duration{5}};
     load.read_only = true;
-    bool fits = false;
-    clone.run("BEGIN READ ONLY", scope);
-    try {
-      clone.run("SET LOCAL standard_conforming_strings = on", scope);
-      clone.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
-      fits = is_fit(clone, load, tables, scope);
-    } catch (const pg::StatementError&) {
-      // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
-    }
-    clone.run("ROLLBACK", scope);
-    clone.run("DEALLOCATE ALL", scope);
-    if (fits) loads.push_back(std::move(load));
+    const auto fits = [&](Use use) { return is_fit_alone(clone, load, sql, use, tables, patience, scope); };
+    if ((only_reads(sql) && fits(Use::run)) || (can_be_planned(sql) && fits(Use::plan)))
+      loads.push_back(std::move(load));
   }
   return loads;
 }

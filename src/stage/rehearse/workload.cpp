@@ -32,7 +32,8 @@ bool writes(const std::string& sql) {
   const auto parsed = split_sql(sql, "", ignored);
   if (parsed.statements.empty()) return false;
   const auto& tokens = parsed.statements.front().tokens;
-  const auto& first = tokens.front();
+  // What is only planned takes the locks of what it would do.
+  const auto& first = tokens.front().is("explain") && tokens.size() > 1 ? tokens[1] : tokens.front();
   if (first.is("select")) return tokens.size() > 1 && tokens[1].is("nextval");
   return first.is("insert") || first.is("update") || first.is("delete") || first.is("merge");
 }
