@@ -176,6 +176,8 @@ struct RehearsalReport {
   std::string plan_id, run_id, migration_hash;
   std::string revision;     ///< the commit that is checked out; "" where there is none
   bool is_altered = false;  ///< the files are not as that commit has them
+  /// Files that were never added lie beside them: another tool may have run one. Only without named files.
+  bool has_unknown = false;
   std::string snapshot, snapshot_taken_at, snapshot_origin, snapshot_lsn;
   std::string server_version;
   std::string production_version;  ///< now, or when the snapshot was taken; "" when nobody knows
@@ -230,7 +232,7 @@ std::string short_sql(const std::string& sql, std::size_t most);
 /// "17.2, production 15.14"; "17.2" where that is the same, or not known.
 std::string versions_text(const RehearsalReport& report);
 
-/// "migrations of commit 139850277244, altered since".
+/// "migrations of commit 139850277244, altered since, with files that were never added".
 std::string revision_text(const RehearsalReport& report);
 
 /// Canonical JSON of all of it.

@@ -17,6 +17,7 @@ struct RehearsalRun {
   std::function<std::string(const std::string&)> redact;  ///< for what commands print
   std::string revision{};                                 ///< as RehearsalReport has it
   bool is_altered = false;
+  bool has_unknown = false;
 };
 
 /// What is written down beside the verdict: passes that could not be made do not count as made.

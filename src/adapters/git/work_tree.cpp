@@ -41,16 +41,21 @@ std::optional<WorkTree> work_tree_of(const std::string& directory, const std::ve
     WorkTree tree;
     tree.sha = base::trim(head.out);
     if (!head.ok() || !is_commit(tree.sha)) return std::nullopt;
-    std::vector<std::string> words{"status", "--porcelain"};
-    if (files.empty())
-      words.emplace_back("--untracked-files=normal");
-    else
-      words.insert(words.end(), {"--ignored", "--untracked-files=all"});
-    words.emplace_back("--");
-    words.insert(words.end(), files.begin(), files.end());
-    const auto status = ask(directory, std::move(words), soon);
-    if (!status.ok()) return std::nullopt;  // files of another place, perhaps
-    tree.is_altered = !status.out.empty();
+    const auto status = [&](std::vector<std::string> words) {
+      words.insert(words.begin(), {"status", "--porcelain"});
+      words.emplace_back("--");
+      words.insert(words.end(), files.begin(), files.end());
+      return ask(directory, std::move(words), soon);
+    };
+    const auto known =
+        files.empty() ? status({"--untracked-files=no"}) : status({"--ignored", "--untracked-files=all"});
+    if (!known.ok()) return std::nullopt;  // files of another place, perhaps
+    tree.is_altered = !known.out.empty();
+    if (files.empty()) {
+      const auto all = status({"--untracked-files=normal"});
+      if (!all.ok()) return std::nullopt;
+      tree.has_unknown = all.out != known.out;
+    }
     return tree;
   } catch (const base::Error& error) {
     if (scope.cancelled()) throw;

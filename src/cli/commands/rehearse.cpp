@@ -236,6 +236,7 @@ void add_revision(App& app, Ready& ready) {
   if (!tree) return;
   ready.run.revision = tree->sha;
   ready.run.is_altered = tree->is_altered;
+  ready.run.has_unknown = tree->has_unknown;
 }
 
 }  // namespace

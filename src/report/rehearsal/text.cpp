@@ -148,7 +148,9 @@ std::string rehearsal_text(const stage::RehearsalReport& report, Color color) {
                                 report.verdict, paint.end);
   out += fmt::format("  snapshot {}{}{}, cloned in {} ({}); PostgreSQL {}\n", report.snapshot,
                      report.snapshot_taken_at.empty() ? "" : ", taken " + report.snapshot_taken_at,
-                     report.masked.empty() ? "" : fmt::format(", {} columns masked", report.masked.size()),
+                     report.masked.empty() ? ""
+                                           : fmt::format(", {} column{} masked", report.masked.size(),
+                                                         report.masked.size() == 1 ? "" : "s"),
                      stage::micros_text(report.clone_took), base::bytes_text(report.clone_bytes),
                      stage::versions_text(report));
   out += fmt::format("  statements {}, WAL {}; {} before, {} afterwards; the rehearsal took {}\n",

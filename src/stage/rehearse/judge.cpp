@@ -285,17 +285,26 @@ class Judge {
     constexpr double worth_saying = 10;
     constexpr std::uint64_t little = 16UL << 20;
     const auto bytes = std::max(wal_in_production(report_), report_.wal_bytes);
-    if (report_.standbys == 0 || report_.production_wal_rate <= 0 || bytes < little) return;
+    if (report_.standbys == 0 || bytes < little) return;
+    constexpr const char* advice =
+        "in batches that wait for the standbys, as staithe backfill does; or when nobody reads from them";
+    const std::string theirs =
+        fmt::format("its {} standby{} at once", report_.standbys, report_.standbys == 1 ? "" : "s");
+    if (report_.production_wal_rate <= 0) {
+      add(Severity::note, "replica-lag", nullptr, "",
+          fmt::format("{} of WAL reach {}: how much production writes otherwise is not known (PostgreSQL "
+                      "counts it from 14 on)",
+                      base::bytes_text(bytes), theirs))
+          .advice = advice;
+      return;
+    }
     const double seconds = static_cast<double>(bytes) / report_.production_wal_rate;
     if (seconds < worth_saying) return;
     add(Severity::warning, "replica-lag", nullptr, "",
-        fmt::format(
-            "{} of WAL, which production writes in {} on average, reach its {} standby{} at once: they may "
-            "fall behind",
-            base::bytes_text(bytes), micros_text(Micros{static_cast<Micros::rep>(seconds * 1e6)}),
-            report_.standbys, report_.standbys == 1 ? "" : "s"))
-        .advice =
-        "in batches that wait for the standbys, as staithe backfill does; or when nobody reads from them";
+        fmt::format("{} of WAL, which production writes in {} on average, reach {}: they may fall behind",
+                    base::bytes_text(bytes), micros_text(Micros{static_cast<Micros::rep>(seconds * 1e6)}),
+                    theirs))
+        .advice = advice;
   }
 
   /// Where it failed, the failure says so; where the migration fills the column itself, they are gone by

@@ -91,7 +91,8 @@ std::uint64_t bytes_afterwards(const RehearsalReport& report) {
 std::string revision_text(const RehearsalReport& report) {
   constexpr std::size_t short_sha = 12;
   return "migrations of commit " + report.revision.substr(0, short_sha) +
-         (report.is_altered ? ", altered since" : "");
+         (report.is_altered ? ", altered since" : "") +
+         (report.has_unknown ? ", with files beside them that were never added to git" : "");
 }
 
 std::string short_sql(const std::string& sql, std::size_t most) {

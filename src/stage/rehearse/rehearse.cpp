@@ -56,6 +56,7 @@ class Rehearsal {
     report_.migration_hash = migration_hash(plan_);
     report_.revision = run_.revision;
     report_.is_altered = run_.is_altered;
+    report_.has_unknown = run_.has_unknown;
     report_.snapshot = plan_.snapshot;
     report_.snapshot_taken_at = plan_.snapshot_taken_at;
     report_.snapshot_origin = plan_.snapshot_origin;

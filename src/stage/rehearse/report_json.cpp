@@ -177,6 +177,7 @@ std::string to_json(const RehearsalReport& report) {
       {"migration", report.migration_hash},
       {"revision", report.revision.empty() ? json() : json(report.revision)},
       {"altered", report.is_altered},
+      {"unknown_files", report.has_unknown},
       {"snapshot",
        {{"database", report.snapshot},
         {"taken_at", report.snapshot_taken_at},

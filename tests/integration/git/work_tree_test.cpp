@@ -51,13 +51,17 @@ TEST_CASE("the commit that is checked out, and whether files are as it has them"
   }
   write(directory, "hidden.sql", "SELECT 2");
   CHECK_FALSE(tree({})->is_altered);
+  CHECK_FALSE(tree({})->has_unknown);
   write(directory, "2.sql", "SELECT 2");
-  CHECK(tree({})->is_altered);
+  CHECK(tree({})->has_unknown);  // which is not an alteration of what the commit has
+  CHECK_FALSE(tree({})->is_altered);
   CHECK_FALSE(tree({"1.sql"})->is_altered);
+  CHECK_FALSE(tree({"1.sql"})->has_unknown);
   std::filesystem::remove(directory / "2.sql");
   write(directory, "other", "y");
   CHECK_FALSE(tree({"1.sql"})->is_altered);
   CHECK(tree({})->is_altered);
+  CHECK_FALSE(tree({})->has_unknown);
   write(directory, "1.sql", "SELECT 2");
   CHECK(tree({"1.sql"})->is_altered);
   run_git(directory.path(), "add 1.sql");

@@ -162,7 +162,14 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
        {"UPDATE app.users SET country = 'DE'", "UPDATE users SET email = lower(email), \"country\" = 'DE'",
         "UPDATE ONLY app.users u SET country = 'DE' WHERE u.country IS NULL",
         "UPDATE app.users SET country = (SELECT min(c) FROM x WHERE c <> 'y') WHERE country IS NULL "
-        "RETURNING id"}) {
+        "RETURNING id",
+        "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE country IS NULL; END $$",
+        "DO LANGUAGE plpgsql $$ BEGIN LOOP UPDATE users SET country = 'DE' WHERE id IN (SELECT id FROM users "
+        "WHERE country IS NULL LIMIT 500 FOR UPDATE SKIP LOCKED); EXIT WHEN NOT FOUND; COMMIT; END LOOP; END "
+        "$$",
+        "DO $$ BEGIN LOOP WITH b AS (SELECT id FROM users u WHERE u.country IS NULL LIMIT 9) UPDATE users "
+        "SET "
+        "country = 'DE' FROM b WHERE b.id = users.id; EXIT WHEN NOT FOUND; END LOOP; END $$"}) {
     INFO(sql);
     CHECK(fills(sql));
   }
@@ -173,7 +180,11 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "UPDATE app.users SET country = 'DE' WHERE country IS NOT NULL",
         "UPDATE app.users SET country = x.c FROM x WHERE country IS NULL",
         "UPDATE app.users SET country = NULL", "UPDATE app.users SET email = country WHERE country IS NULL",
-        "DELETE FROM app.users"}) {
+        "DELETE FROM app.users",
+        "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE country IS NULL AND id < 9; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id < 9; EXIT; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET email = 'x' WHERE country IS NULL; EXIT; END LOOP; END $$",
+        "DO $$ BEGIN PERFORM 1 FROM app.users WHERE country IS NULL FOR UPDATE; END $$"}) {
     INFO(sql);
     CHECK_FALSE(fills(sql));
   }

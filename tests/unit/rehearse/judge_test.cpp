@@ -4,6 +4,7 @@
 #include "code_words.hpp"
 
 #include <algorithm>
+#include <optional>
 
 using namespace staithe;
 using stage::Micros;
@@ -53,6 +54,7 @@ struct Case {
   }
 };
 
+constexpr std::uint64_t mebibyte = 1UL << 20;
 constexpr const char* not_null = "ALTER TABLE app.users ALTER country SET NOT NULL";
 
 }  // namespace
@@ -436,4 +438,29 @@ TEST_CASE("a mask matters only where values decide") {
   one.report.masked = {"app.users.email"};
   one.judge();
   CHECK(one.finding("masked") == nullptr);
+}
+
+TEST_CASE("what standbys get at once is held against what they get otherwise") {
+  const auto lag_of = [](std::uint64_t standbys, std::uint64_t bytes,
+                         double rate) -> std::optional<stage::Finding> {
+    Case one("UPDATE app.users SET email = 'x'");
+    one.report.standbys = standbys;
+    one.report.wal_bytes = bytes;
+    one.report.production_wal_rate = rate;
+    one.judge();
+    const auto* found = one.finding("replica-lag");
+    return found == nullptr ? std::nullopt : std::optional(*found);
+  };
+  REQUIRE(lag_of(2, 100 * mebibyte, mebibyte));
+  CHECK(lag_of(2, 100 * mebibyte, mebibyte)->severity == stage::Severity::warning);
+  CHECK(lag_of(2, 100 * mebibyte, mebibyte)->text.find("its 2 standbys at once") != std::string::npos);
+  CHECK_FALSE(lag_of(0, 100 * mebibyte, mebibyte));
+  CHECK_FALSE(lag_of(1, 15 * mebibyte, 1));
+  CHECK_FALSE(lag_of(1, 100 * mebibyte, 11 * mebibyte));
+  // A server that does not count what it writes is no reason to say nothing.
+  REQUIRE(lag_of(1, 100 * mebibyte, 0));
+  CHECK(lag_of(1, 100 * mebibyte, 0)->severity == stage::Severity::note);
+  CHECK(lag_of(1, 100 * mebibyte, 0)->text.find("not known") != std::string::npos);
+  CHECK_FALSE(lag_of(0, 100 * mebibyte, 0));
+  CHECK_FALSE(lag_of(1, 15 * mebibyte, 0));
 }
