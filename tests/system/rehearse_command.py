@@ -2,6 +2,7 @@
 """Migrations that are a command: psql, and alembic where it is installed. The report names the statements that the
 command sent, with their locks; and what a command applies can be asked for by a deploy.
 """
+import importlib.util
 import json
 import pathlib
 import shutil
@@ -32,12 +33,28 @@ def downgrade():
 ENVIRONMENT = """import os
 from alembic import context
 from sqlalchemy import create_engine
-engine = create_engine(os.environ["DATABASE_URL"].replace("postgres://", "postgresql://", 1))
+engine = create_engine(os.environ["DATABASE_URL"])
 with engine.connect() as connection:
     context.configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()
 """
+# What `startproject` writes, as far as migrations need it; the rest is in libpq's variables.
+DJANGO = {"manage.py": """import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+""", "settings.py": """import os
+SECRET_KEY = "x"
+INSTALLED_APPS = ["shop"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]}}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+""", "shop/__init__.py": "", "shop/migrations/__init__.py": "", "shop/migrations/0001_country.py": """from django.db import migrations
+class Migration(migrations.Migration):
+    initial = True
+    operations = [migrations.RunSQL("ALTER TABLE users ADD COLUMN country text"),
+                  migrations.RunSQL("CREATE INDEX users_email ON users (email)")]
+"""}
 
 
 class Command(databases.StageTest):
@@ -97,6 +114,19 @@ class Command(databases.StageTest):
         self.assertTrue(any("event triggers" in remark for remark in report["remarks"]), report["remarks"])
         self.assertTrue(report["statements"])
 
+    def test_a_tool_without_a_url_finds_the_clone_also_where_the_environment_says_production(self):
+        (self.directory / "services").write_text("[live]\nhost=127.0.0.1\nport=%s\ndbname=shop\n" % self.source.port)
+        self.env = {**self.env, "PGHOST": "127.0.0.1", "PGPORT": str(self.source.port), "PGDATABASE": "shop", "PGUSER": "admin",
+                    "PGPASSWORD": databases.PASSWORD, "PGSERVICEFILE": str(self.directory / "services"), "PGSERVICE": "live"}
+        report = self.rehearse(f'{databases.BIN}/psql -Xq -c "ALTER TABLE users ADD COLUMN country text"')
+        self.rehearse('case $DATABASE_URL in postgresql://*/staithe_rehearsal_*) ;; *) exit 3;; esac')
+        failed = self.rehearse("echo 'wrong at first' >&2; seq 999 >&2; echo 'wrong at last' >&2; exit 1", code=1)
+        self.assertRegex(failed["findings"][0]["text"], "(?s)wrong at first.*….*wrong at last")
+        self.assertNotIn("staithe_trace", json.dumps(failed["statements"]))
+        self.assertIn("AccessExclusiveLock", self.locked(self.find(report, "ADD COLUMN country")))
+        self.assertNotIn("staithe_trace", json.dumps(report["statements"]), "nor is what watches a part of it")
+        self.assertEqual(self.source.sql("SELECT count(*) FROM information_schema.columns WHERE table_name = 'users'", "shop"), "2")
+
     @unittest.skipUnless(shutil.which("alembic"), "alembic is not installed")
     def test_alembic(self):
         versions = pathlib.Path(self.directory, "alembic", "versions")
@@ -108,6 +138,17 @@ class Command(databases.StageTest):
         self.assertIn("AccessExclusiveLock", self.locked(self.find(report, "ADD COLUMN country")))
         self.assertIn("ShareLock", self.locked(self.find(report, "CREATE INDEX users_email")))
         self.assertTrue(report["migration"])
+
+    @unittest.skipUnless(importlib.util.find_spec("django") and importlib.util.find_spec("psycopg2"), "Django is not installed")
+    def test_django(self):
+        for name, text in DJANGO.items():
+            path = self.directory / "django" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        report = self.rehearse(f"{sys.executable} django/manage.py migrate -v 0", "django/shop/migrations/0001_country.py")
+        self.assertIn("AccessExclusiveLock", self.locked(self.find(report, "ADD COLUMN country")))
+        self.assertIn("ShareLock", self.locked(self.find(report, "CREATE INDEX users_email")))
+        self.assertNotIn("django_migrations", self.source.sql("SELECT string_agg(relname, ' ') FROM pg_class", "shop"))
 
 
 if __name__ == "__main__":

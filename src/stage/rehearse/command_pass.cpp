@@ -6,6 +6,7 @@
 #include "passes.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/pg/programs.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <algorithm>
@@ -128,16 +129,32 @@ void add_known(const CatalogState& before, std::vector<StatementReport>& stateme
 
 }  // namespace
 
+namespace {
+
+/// Whatever way a program finds its database, it is to find the clone: also one that is started where PGHOST
+/// or PGSERVICE says production.
+void point_at(const std::string& url, proc::Command& program) {
+  // Every tool knows this scheme; SQLAlchemy no longer knows "postgres".
+  program.environment = {{"DATABASE_URL", "postgresql" + url.substr(url.find("://"))}};
+  program.unset = {"PGSERVICE"};  // what a service says comes before what variables say
+  for (auto& variable : pg::program_environment(url))
+    if (variable.first != program.unset.front()) program.environment.push_back(std::move(variable));
+}
+
+}  // namespace
+
 CheckReport run_program(const std::string& command, const std::string& url, const RehearsalRun& run,
                         base::Duration patience, const Scope& scope) {
   proc::Command program;
   program.script = command;
   program.directory = run.directory;
-  program.environment = {{"DATABASE_URL", url}};
+  point_at(url, program);
   const auto exit = proc::run(program, scope.at_most(patience));
   CheckReport check{command, exit.ok(), {}};
   std::string output = exit.err.empty() ? exit.out : exit.err;
-  if (output.size() > shown_output) output = "…" + output.substr(output.size() - shown_output);
+  // Some say first what is wrong, some last, behind or before a long trace.
+  if (output.size() > shown_output)
+    output = output.substr(0, shown_output / 3) + " … " + output.substr(output.size() - shown_output * 2 / 3);
   if (!exit.ok())
     check.detail =
         base::trim(base::printable(run.redact ? run.redact(exit.text() + ": " + output) : exit.text()));
@@ -148,8 +165,8 @@ void measure_command(const RehearsalPlan& plan, const RehearsalRun& run, const C
                      RehearsalReport& report, const Scope& scope) {
   auto session = connect_clone(clone.url(), "staithe rehearsal", scope);
   report.server_version = session.run("SHOW server_version", scope).rows.at(0)[0].value_or("");
-  CommandTrace trace(clone.url(), scope);
   const auto before = read_state(session, scope);
+  CommandTrace trace(clone.url(), scope);
   const auto rows_before = rows_by_table(session, scope);
   LockObserver observer(clone.url(), 0, scope);
   const auto began = steady_clock::now();

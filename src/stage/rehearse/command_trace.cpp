@@ -37,7 +37,8 @@ BEGIN
   SELECT TG_EVENT, pg_backend_pid(), txid_current(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
          current_query(), (SELECT string_agg(relation || ' ' || mode, ',') FROM pg_locks
                            WHERE pid = pg_backend_pid() AND granted AND locktype = 'relation' AND relation >= 16384
-                           AND TG_EVENT = 'ddl_command_end');
+                           AND TG_EVENT = 'ddl_command_end' AND relation NOT IN
+                           (SELECT oid FROM pg_class WHERE relnamespace = 'staithe_trace'::regnamespace));
 END $$;
 CREATE EVENT TRIGGER staithe_trace_start ON ddl_command_start EXECUTE FUNCTION staithe_trace.note();
 CREATE EVENT TRIGGER staithe_trace_end ON ddl_command_end EXECUTE FUNCTION staithe_trace.note();
