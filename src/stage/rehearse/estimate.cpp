@@ -18,7 +18,8 @@ double rows_of(const std::map<std::string, double>& rows, const std::string& tab
 }
 
 Micros times(Micros time, double by) {
-  return Micros{static_cast<Micros::rep>(static_cast<double>(time.count()) * by)};
+  constexpr double longest = 1e15;  // thirty years: beyond that nobody asks
+  return Micros{static_cast<Micros::rep>(std::min(longest, static_cast<double>(time.count()) * by))};
 }
 
 /// 1 for a table that is not larger there, and where nobody knows.
@@ -84,14 +85,30 @@ bool works_on_all_rows(const Deed& deed) {
          deed.kind == Deed::Kind::foreign_key_check || deed.kind == Deed::Kind::index_build;
 }
 
+namespace {
+
+/// What the range rests on. It was measured at one size: how the time grows is known of what the server does
+/// to a table as a whole, and not of a plan, which may be another one there.
+std::string assumption(const StatementReport& one) {
+  const bool as_a_whole = std::any_of(one.deeds.begin(), one.deeds.end(), works_on_all_rows);
+  if (as_a_whole)
+    return "if its time grows with the rows, as that of scans, rewrites and index builds did in other "
+           "databases (measured at one size here)";
+  return fmt::format(
+      "if its time grows with the rows, which was measured at one size only: not less than {} if an index "
+      "finds its rows, up to {} if it reads a table again for each row",
+      micros_text(one.took), micros_text(times(one.took, one.times_rows * one.times_rows)));
+}
+
+}  // namespace
+
 void add_estimates(RehearsalReport& report) {
   for (auto& one : report.statements) {
     one.times_rows = times_rows(report, one);
     if (one.times_rows <= 1) continue;
-    one.estimate = fmt::format(
-        "in production {}: {:.3g} times the rows, on a machine like this one; the width is that of other "
-        "databases when they were scaled",
-        estimate_text(in_production(one.took, one.times_rows)), one.times_rows);
+    one.estimate =
+        fmt::format("in production {}: {:.3g} times the rows, on a machine like this one, {}",
+                    estimate_text(in_production(one.took, one.times_rows)), one.times_rows, assumption(one));
   }
   for (auto& one : report.statements)
     for (auto& lock : one.locks) lock.in_production = held_in_production(lock, report.statements);

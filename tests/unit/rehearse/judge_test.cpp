@@ -146,6 +146,26 @@ TEST_CASE("one row by its key takes no longer where there are more rows") {
   CHECK(one.report.statements[0].times_rows == 1000);
 }
 
+TEST_CASE("an estimate says what it rests on, and bounds both ways what a plan decides") {
+  Case whole(not_null, Micros{2'000'000});
+  whole.report.production_rows["app.users"] = 4000;
+  whole.judge();
+  const auto text = whole.report.statements[0].estimate;
+  CHECK(text.find("about 7.2 s to 9.6 s: 4 times the rows") != std::string::npos);
+  CHECK(text.find("measured at one size") != std::string::npos);
+  CHECK(text.find("up to") == std::string::npos);
+  Case planned("UPDATE app.users SET email = (SELECT 'x')", Micros{2'000'000});
+  planned.report.statements[0].deeds.clear();
+  planned.report.statements[0].touched = {{"app.users", 1000, 0, 1000, 0, 0}};
+  planned.report.production_rows["app.users"] = 4000;
+  planned.judge();
+  CHECK(planned.report.statements[0].estimate.find(
+            "not less than 2.0 s if an index finds its rows, up to 32.0 s") != std::string::npos);
+  planned.report.production_rows["app.users"] = 1e18;  // whose square is no time that anybody can write
+  planned.judge();
+  CHECK(planned.report.statements[0].estimate.find("up to") != std::string::npos);
+}
+
 TEST_CASE("what lies between two statements of a transaction does not grow with the rows") {
   Case one(not_null, Micros{100'000});
   auto& statement = one.report.statements[0];
