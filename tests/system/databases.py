@@ -23,9 +23,13 @@ PASSWORD = "s3cret-w0rd/%"
 TABLES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE relkind IN ('r', 'm') AND relispopulated AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"""
 # What of ours the log of production may hold, by application_name.
-OUR_STATEMENT = re.compile(r"(?:staithe|pg_dump)[^|]*\|[^|]*\|LOG:  (?:statement|execute [^:]*): *(.*)")
+OUR_STATEMENT = re.compile(r"(?:staithe|pg_dump)[^|]*\|[^|]*\|([^|]*)\|LOG:  (?:statement|execute [^:]*): *(.*)")
 READS = re.compile(r"(SELECT|WITH|SHOW|SET|BEGIN|COMMIT|ROLLBACK|LOCK TABLE .* ACCESS SHARE|PREPARE|EXECUTE|DECLARE|FETCH|CLOSE|"
                    r"COPY .* TO STDOUT|SET TRANSACTION|START TRANSACTION)", re.I | re.S)
+# What makes a session, or its transaction, one that can only read. It comes first, but for what sets other things up.
+READ_ONLY = re.compile(r"SET default_transaction_read_only = on|SET TRANSACTION .*READ ONLY|(BEGIN|START TRANSACTION) .*READ ONLY", re.I)
+READ_WRITE = re.compile(r"default_transaction_read_only\s*(=|to)\s*'?off|READ WRITE", re.I)
+SETTING_UP = re.compile(r"(SET |SELECT pg_catalog.pg_backend_pid\(\)$|SELECT set_config|SELECT pg_catalog.set_config|BEGIN$|SELECT pg_catalog.pg_is_in_recovery\(\)$)", re.I)
 WRITES = re.compile(r"(with|select)\b.*\b(insert into|update \w+ set|delete from)\b", re.I)
 # How the copy of every_kind.sql differs from it: what acts by itself is switched off.
 SWITCHED_OFF = {"ALTER TABLE app.orders DISABLE TRIGGER notify_orders;", "ALTER EVENT TRIGGER et DISABLE;"}
@@ -83,7 +87,7 @@ class Cluster:
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.directory, "-c", "fsync=off", "-c",
-                 "listen_addresses=127.0.0.1", "-c", "log_line_prefix=%a|%d|", *settings],
+                 "listen_addresses=127.0.0.1", "-c", "log_line_prefix=%a|%d|%c|", *settings],
                 stdout=log, stderr=subprocess.STDOUT, preexec_fn=demote)
         self.wait_until_up()
 
@@ -153,7 +157,7 @@ class Cluster:
 
     def only_reads(self, since=0):
         """Looks at every statement of ours in the log; how many there were."""
-        count = 0
+        count, bound = 0, set()
         with open(self.log, encoding="utf-8", errors="replace") as log:
             log.seek(since)
             for line in log:
@@ -161,8 +165,13 @@ class Cluster:
                 if not match:
                     continue
                 count += 1
-                if not READS.match(match.group(1)) or WRITES.match(match.group(1)):
-                    raise AssertionError("production got a statement that is no read: " + match.group(1))
+                session, statement = match.groups()
+                if not READS.match(statement) or WRITES.match(statement) or READ_WRITE.search(statement):
+                    raise AssertionError("production got a statement that is no read: " + statement)
+                if READ_ONLY.match(statement):
+                    bound.add(session)
+                elif session not in bound and not SETTING_UP.match(statement):
+                    raise AssertionError("production got a statement in a session that may write: " + line)
         return count
 
     def ours(self):

@@ -1,4 +1,5 @@
 """What arrives in staging is what production has, masked as declared, and nothing is written to production."""
+import datetime
 import fcntl
 import os
 import re
@@ -225,6 +226,13 @@ class Copies(databases.StageTest):
         listed = [event["database"] for event in self.events(self.ok("stage", "list", "--json").out) if event["type"] == "snapshot"]
         self.assertEqual(len([name for name in listed if name.startswith("staging")]), 2, listed)
         self.assertIn("golden", listed)
+        golden = next(event for event in self.events(self.ok("stage", "list", "--json").out) if event.get("database") == "golden")
+        self.assertEqual((golden["rows"], golden["origin"]["database"]), (10, "shop"))
+        self.assertIn(str(self.source.port), golden["origin"]["where"])
+        self.assertGreater(golden["size_bytes"], 1 << 20)
+        taken = datetime.datetime.fromisoformat(golden["taken_at"].replace("Z", "+00:00"))
+        self.assertLess(abs((datetime.datetime.now(datetime.timezone.utc) - taken).total_seconds()), 300)
+        self.assertRegex(self.ok("stage", "list").out, r"golden +\S.* [0-9]m +[0-9.]+ MiB +10 +0 columns +\S*127\.0\.0\.1")
         self.refused(4, "not confirmed", words=("stage", "drop", "golden"))
         self.ok("stage", "drop", "golden", "--confirm", "golden")
         self.assertNotIn("golden", self.target.databases())

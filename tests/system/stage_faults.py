@@ -149,6 +149,26 @@ class Faults(databases.StageTest):
             self.ok("stage", "drop", "--unfinished")
         self.ok("stage", "snapshot")
 
+    def test_a_copy_that_does_not_hold_is_not_used(self):
+        """Something becomes wrong in the copy while it is built: an index that serves nobody, a constraint that was never checked."""
+        self.source.sql("CREATE TABLE child (id int, n int CHECK (n > 0))", "shop")
+        oid = self.first()
+        self.slow()
+        for table, change, text in (("pg_index", "UPDATE pg_index SET indisvalid = false WHERE indrelid = 't'::regclass", "the index public.t_pkey is not valid in the copy"),
+                                    ("pg_constraint", "UPDATE pg_constraint SET convalidated = false WHERE conname = 'child_n_check'",
+                                     "the constraint child_n_check on public.child is not valid in the copy")):
+            with self.subTest(table):
+                process = self.start("stage", "snapshot", "--json")
+                self.until(process, "copy")
+                self.source.wait(COPYING)
+                building = next(name for name in self.target.databases() if "building" in name)
+                self.target.wait("EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass('t') AND indisvalid)", building)
+                self.target.sql(change, building)
+                self.end(process, 1, text)
+                self.still(oid)
+                self.nothing_left_on_source()
+                self.nothing_half()
+
     def test_two_at_once(self):
         self.first()
         self.slow()
