@@ -81,7 +81,8 @@ std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& s
                                  const std::vector<std::string>& tables, std::size_t most,
                                  base::Duration patience, const Scope& scope) {
   std::vector<Load> loads;
-  for (const auto& [unnamed, sql] : statements) {
+  for (const auto& statement : statements) {
+    const std::string& sql = statement.sql;
     if (loads.size() >= most) break;
     Load load{"production's " + short_sql(sql, longest_name), {}, {}, base::Duration{5}};
     load.read_only = true;
