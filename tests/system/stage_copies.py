@@ -134,6 +134,11 @@ class Copies(databases.StageTest):
         (self.directory / "suggested.yml").write_text(text)
         self.project("mask_key: env MASK_KEY")
         self.ok("stage", "snapshot", "--require-masks", "--masks", "suggested.yml", "-n")
+        # What only looks personal is accepted by a word about it, and is not asked for again.
+        (self.directory / "masks.yml").write_text(text.replace("misc: fake_email", "misc: keep"))
+        self.project("masks: masks.yml, mask_key: env MASK_KEY")
+        self.ok("stage", "snapshot", "--require-masks", "-n")
+        self.assertNotIn("misc", self.ok("stage", "suggest-masks").out)
 
     def test_mistakes_in_masks_have_a_place(self):
         self.source.sql("CREATE TABLE people (id int PRIMARY KEY, email text UNIQUE NOT NULL, born date)", "shop")
