@@ -137,6 +137,7 @@ class Run {
     known.detail = lane.failure ? lane.failure->result.detail : "";
     if (stage.shape == plan::Stage::Shape::rolling) {
       known.state = lane.state;
+      known.altered = lane.altered;
       return;
     }
     // Staging and preflight leave a host untouched; where they are all there is, they are its work.
@@ -251,7 +252,8 @@ class Run {
       if (known == states_.end())
         finished.hosts.push_back({host, event::HostState::untouched, ""});
       else
-        finished.hosts.push_back({host, known->second.state, known->second.detail});
+        finished.hosts.push_back(
+            {host, known->second.state, known->second.detail, {}, known->second.altered});
     }
     tell_reach(finished);
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
@@ -263,6 +265,7 @@ class Run {
   struct Known {
     event::HostState state = event::HostState::untouched;
     std::string detail;
+    bool altered = false;
   };
 
   const plan::Plan& plan_;

@@ -21,20 +21,42 @@ struct Row {
 };
 /// What needs a person first.
 constexpr std::array<Row, 6> rows{{
-    {HostState::out, "OUT", "   (NOT serving, out of rotation on one balancer at least)"},
-    {HostState::failed, "FAILED", "   (not out of rotation, state not as meant)"},
+    {HostState::out, "OUT", "NOT serving, out of rotation on one balancer at least"},
+    {HostState::failed, "FAILED", "not out of rotation, state not as meant"},
     {HostState::done, "changed", ""},
-    {HostState::reverted, "reverted", "   (the release before serves again)"},
-    {HostState::restored, "restored", "   (as it was, nothing altered)"},
+    {HostState::reverted, "reverted", "the release before serves again"},
+    {HostState::restored, "restored", "as it was, nothing altered"},
     {HostState::untouched, "untouched", ""},
 }};
 
-/// Hosts in this state, by where visitors meet them.
-std::map<std::string, std::vector<std::string>> hosts_by_reach(const event::RunFinished& finished,
-                                                               HostState state) {
+/// Of a run that brings a release: which one the host is on.
+std::string release_of(const event::RunStarted& started, const event::RunFinished::Host& host) {
+  if (started.release.empty() || started.kind == "recover") return {};
+  switch (host.state) {
+    case HostState::done:
+      return "on " + one_line(started.release);
+    case HostState::untouched:
+      return "on what ran before";
+    case HostState::out:
+    case HostState::failed:
+      return host.altered ? "release being changed" : "on what ran before";
+    default:
+      return {};  // said by the remark
+  }
+}
+
+/// Hosts in this state, by where visitors meet them and what they run.
+std::map<std::string, std::vector<std::string>> hosts_by_remark(const event::RunStarted& started,
+                                                                const event::RunFinished& finished,
+                                                                const Row& row) {
   std::map<std::string, std::vector<std::string>> hosts;
-  for (const auto& host : finished.hosts)
-    if (host.state == state) hosts[host.reach].push_back(host.name);
+  for (const auto& host : finished.hosts) {
+    if (host.state != row.state) continue;
+    std::string remark = host.reach.empty() ? std::string(row.remark) : one_line(host.reach);
+    const auto release = release_of(started, host);
+    if (!remark.empty() && !release.empty()) remark += "; ";
+    hosts[remark + release].push_back(host.name);
+  }
   return hosts;
 }
 
@@ -44,7 +66,7 @@ std::string success(const Paint& paint, const event::RunStarted& started,
       finished.hosts.empty() ? one_line(started.title) : count_text(finished.hosts.size(), "host");
   std::string what;
   if (started.kind == "recover")
-    what = " put right";  // on the release before, or on the new one: each host as the journal told
+    what = " put right";  // on what ran before, or on the new one: each host as the journal told
   else if (!started.release.empty())
     what = " on " + one_line(started.release);
   return fmt::format("{} {}{} in {}\n", paint.good("done:"), hosts, what,
@@ -65,9 +87,9 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
   if (finished.exit_code == 0) return success(paint, started, finished);
   std::string text = headline(paint, finished);
   for (const auto& row : rows) {
-    for (const auto& [reach, hosts] : hosts_by_reach(finished, row.state))
+    for (const auto& [remark, hosts] : hosts_by_remark(started, finished, row))
       text += fmt::format("  {:<10} {}{}\n", row.label, base::fold_names(hosts),
-                          reach.empty() ? std::string(row.remark) : "   (" + one_line(reach) + ")");
+                          remark.empty() ? "" : "   (" + remark + ")");
   }
   std::string_view word = "next";
   for (const auto& next : finished.next) {

@@ -243,7 +243,8 @@ class HostIsLost(harness.SystemTest):
         run.signal(2)
         self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
         hold.let_go()
-        self.ended(run.wait(), 130, "changed web1", "untouched web[2-3]", f"--var ref={self.sandbox.sha[target]} --resume",
+        self.ended(run.wait(), 130, f"changed web1 (on {self.sandbox.sha[target][:12]})",
+                   "untouched web[2-3] (on what ran before)", f"--var ref={self.sandbox.sha[target]} --resume",
                    "staithe rollback", "exit 130")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1", "web3"]), {"web1": target, **before})
@@ -261,7 +262,8 @@ class HostIsLost(harness.SystemTest):
         time.sleep(0.8)
         run.signal(2)
         result = run.wait(20)
-        self.ended(result, 5, "OUT web1", "untouched web2", "staithe recover", "exit 5")
+        self.ended(result, 5, "OUT web1", "release being changed", "untouched web2 (on what ran before)",
+                   "staithe recover", "exit 5")
         self.nothing_held()
         self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
         self.nothing_left()

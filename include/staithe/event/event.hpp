@@ -98,6 +98,7 @@ struct RunFinished {
     HostState state;
     std::string detail;
     std::string reach{};  ///< of one that was left out or may be: "NOT serving on lb1; serving on lb2", or ""
+    bool altered = false;  ///< its service was touched and not brought back
   };
   std::vector<Host> hosts;
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces

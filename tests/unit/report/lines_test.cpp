@@ -50,8 +50,8 @@ TEST_CASE("lines: a failure ends with what is to be done") {
 12:05:02 web1 3 activate: the release before TIMED OUT after 100ms
 12:05:02 web1 OUT (roll) in 1m01s, out of rotation for 49.0s: exit status 1
 FAILED at web1: systemctl reload web: exit status 1
-  OUT        web1   (NOT serving, out of rotation on one balancer at least)
-  untouched  web[2-3]
+  OUT        web1   (NOT serving, out of rotation on one balancer at least; release being changed)
+  untouched  web[2-3]   (on what ran before)
   next       staithe restore web1      put it back with the old code
              staithe deploy --resume      go on
 exit 5 (needs a person)
@@ -69,7 +69,7 @@ TEST_CASE("lines: hostile bytes stay text") {
         "12:04:03 web1 restored (roll) in 2.0s: stopped\n"
         "interrupted\n"
         "  restored   web1   (as it was, nothing altered)\n"
-        "  untouched  web[2-3]\n"
+        "  untouched  web[2-3]   (on what ran before)\n"
         "exit 130 (interrupted)\n");
   CHECK_THAT(lines_of(interrupted(), 0),
              ContainsSubstring("         | tail one\n         | two\n         | three\n"));

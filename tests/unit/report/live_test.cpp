@@ -72,8 +72,8 @@ web1 2/2 reload: systemctl reload web FAILED after 47.0s: exit status 1
 web1 3 activate: the release before TIMED OUT after 100ms
   OUT       web1   3 actions   1m01s   out of rotation 49.0s   exit status 1
 FAILED at web1: systemctl reload web: exit status 1
-  OUT        web1   (NOT serving, out of rotation on one balancer at least)
-  untouched  web[2-3]
+  OUT        web1   (NOT serving, out of rotation on one balancer at least; release being changed)
+  untouched  web[2-3]   (on what ran before)
   next       staithe restore web1      put it back with the old code
              staithe deploy --resume      go on
 exit 5 (needs a person)

@@ -158,7 +158,7 @@ inline Recording failure() {
       "systemctl reload web",
       "web1",
       "exit status 1",
-      {{"web1", HostState::out, "exit status 1"},
+      {{"web1", HostState::out, "exit status 1", {}, true},
        {"web2", HostState::untouched, ""},
        {"web3", HostState::untouched, ""}},
       {"staithe restore web1      put it back with the old code", "staithe deploy --resume      go on"},
