@@ -74,15 +74,19 @@ HostFields read_fields(const yaml::Reader& value) {
 
 void read_host(const yaml::Member& member, const std::string& environment, std::vector<Host>& hosts) {
   diag::Diagnostics& diagnostics = member.value.diagnostics();
-  const auto names = base::expand_range(member.key.value);
-  if (!names)
-    return report_key(member, "'" + member.key.value + "' is not a range",
-                      "write it as web[1-9] or web[1-3,7]");
+  auto names = base::expand_range(member.key.value);
+  const bool is_broken = !names;
+  if (is_broken) {
+    report_key(member, "'" + member.key.value + "' is not a range", "write it as web[1-9] or web[1-3,7]");
+    // A host all the same: its groups are not to be missed wherever they are named.
+    names = std::vector{member.key.value};
+  }
   const HostFields fields = read_fields(member.value);
-  const std::vector<std::string> numbers = numbers_of(member.key.value, names->size());
+  const auto numbers =
+      is_broken ? std::vector<std::string>{"1"} : numbers_of(member.key.value, names->size());
   for (std::size_t i = 0; i < names->size(); ++i) {
     const std::string& name = (*names)[i];
-    if (!is_host_name(name) || name == "all")
+    if (!is_broken && (!is_host_name(name) || name == "all"))
       return report_key(member, "'" + name + "' cannot be the name of a host");
     const bool known =
         std::any_of(hosts.begin(), hosts.end(), [&](const Host& h) { return h.name.value == name; });

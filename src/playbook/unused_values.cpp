@@ -6,6 +6,7 @@
 #include "staithe/steps/substitute.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::playbook {
 namespace {
@@ -52,16 +53,17 @@ class Judge {
   /// A value that is wrong for all of them is a mistake; what only some can read may be meant for those.
   template <class IsMeant>
   void value(const std::string& name, const Text& text, diag::Severity severity, const IsMeant& is_meant) {
-    std::vector<steps::Problem> first;
+    std::vector<steps::Problem> least;  // a host lacks nothing that every host has
+    bool any = false;
     for (const auto& [host, variables] : views_) {
       if (!is_meant(host)) continue;
       std::vector<steps::Problem> problems;
       (void)steps::expand_text(text.value, variables, problems);
       std::erase_if(problems, [&](const steps::Problem& problem) { return captured(problem.message); });
       if (problems.empty()) return;
-      if (first.empty()) first = std::move(problems);
+      if (!std::exchange(any, true) || problems.size() < least.size()) least = std::move(problems);
     }
-    for (const steps::Problem& problem : first)
+    for (const steps::Problem& problem : least)
       if (!is_told(name, problem.message)) report(text, severity, problem);
   }
 

@@ -24,9 +24,10 @@ FileFields::FileFields(Fields& fields) {
 plan::UploadFile FileFields::effect(Lowering& at) const {
   plan::UploadFile effect;
   effect.host = at.host();
+  if (to_.value.empty()) return effect;  // it is missing, and that is said
   effect.path = at.plain(to_);
   effect.mode = mode_;
-  if (!at.failed() && (effect.path.front() != '/' || effect.path.back() == '/')) {
+  if (!at.failed() && (effect.path.empty() || effect.path.front() != '/' || effect.path.back() == '/')) {
     at.error(to_, "'" + effect.path + "' is not the absolute path of a file");
   }
   return effect;
