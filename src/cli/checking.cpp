@@ -5,6 +5,7 @@
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"

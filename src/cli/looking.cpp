@@ -129,7 +129,8 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size
   return text;
 }
 
-Records::Records(App& app) : app_(app) {
+Records::Records(App& app, Place place) : app_(app) {
+  if (place == Place::further) return;
   write({{"type", "version"}, {"tool", "staithe"}, {"version", version}, {"schema", "1.0"}});
 }
 

@@ -38,7 +38,8 @@ std::vector<playbook::Site> sites_of_service(App& app, Loaded& loaded, const pla
 /// The sites of service_of() on the hosts that run it; of the other hosts nothing but the name is known.
 std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::vector<std::string>& hosts);
 
-/// Prints what `status` shows, without what to do next. Returns the balancers that could not be looked at.
+/// Prints what `status` shows, without what to do next, as text or JSON Lines. Returns the balancers that
+/// could not be looked at.
 std::vector<std::string> print_picture(App& app, Loaded& loaded);
 
 /// The state, or null when nothing was ever kept: looking makes no file.
@@ -50,10 +51,12 @@ std::string when_text(store::Time time);
 /// Lines of aligned columns, without trailing blanks, `indent` blanks in front.
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent = 0);
 
-/// JSON Lines on stdout; in front of the first one stands the record with the version of the schema.
+/// JSON Lines on stdout; in front of the first one stands the record with the version of the schema, but for
+/// `further` ones of the same command.
 class Records {
  public:
-  explicit Records(App& app);
+  enum class Place { first, further };
+  explicit Records(App& app, Place place = Place::first);
   void write(const nlohmann::json& record);
 
  private:

@@ -1,6 +1,7 @@
 #include "planning.hpp"
 
 #include "exit_codes.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -46,74 +47,60 @@ std::vector<std::string> hosts_in(const event::RunFinished& finished, event::Hos
   return hosts;
 }
 
-std::vector<std::string> advice(const App& app, const plan::Plan& plan, const std::string& directory,
-                                const event::RunFinished& finished) {
-  std::vector<std::string> next;
-  const auto place = same_place(app);
+/// What to run next where hosts are left out, or not as they are meant to be.
+void advise_out(const App& app, const Loaded& loaded, const plan::Plan& plan,
+                const event::RunFinished& finished, std::vector<std::string>& next) {
+  const auto recover = "staithe recover" + same_place(app);
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
-    const auto restore = fmt::format("staithe restore{} {}", place, base::join(out, " "));
+    const auto restore = restore_command(app, loaded, asked_of(app, loaded), out);
     if (plan.kind == "restore") {
       next.push_back(restore + "    again, once it is well");
     } else {
-      next.push_back(fmt::format("staithe recover{}    bring the release before back and give {} back", place,
+      next.push_back(fmt::format("{}    bring the release before back and give {} back", recover,
                                  base::fold_names(out)));
       next.push_back(restore + "    give back as it is");
     }
   }
   if (plan.kind == "recover" && !hosts_in(finished, event::HostState::failed).empty())
-    next.push_back(fmt::format("staithe recover{}    again, once what stands in its way is gone", place));
+    next.push_back(recover + "    again, once what stands in its way is gone");
+}
+
+/// What to run next where some hosts have got what was meant and others have not.
+void advise_mixed(const App& app, const Loaded& loaded, const plan::Plan& plan,
+                  const event::RunFinished& finished, std::vector<std::string>& next) {
+  const auto asked = asked_of(app, loaded);
   const auto done = hosts_in(finished, event::HostState::done);
-  if (plan.kind == "drain" && !done.empty() && finished.exit_code != 0)
-    next.push_back(
-        fmt::format("staithe restore{} {}    give back what was drained", place, base::join(done, " ")));
-  if (plan.kind == "deploy" && !done.empty() && done.size() < finished.hosts.size())
-    next.push_back(resume_command(app, plan, directory) + "    go on with the hosts that are left");
-  if (plan.kind == "deploy" && !done.empty() && finished.exit_code != 0)
-    next.push_back(fmt::format("staithe rollback{}    bring every host to the release before", place));
+  if (done.empty()) return;
+  if (plan.kind == "drain")
+    next.push_back(restore_command(app, loaded, asked, done) + "    give back what was drained");
+  if (done.size() == finished.hosts.size()) return;
+  std::vector<std::string> left;
+  for (const auto& host : finished.hosts)
+    if (host.state != event::HostState::done) left.push_back(host.name);
+  if (plan.kind == "deploy")
+    next.push_back(resume_command(app, loaded, asked, plan) + "    go on with the hosts that are left");
+  if (plan.kind == "rollback" || plan.kind == "run")
+    next.push_back(fmt::format("{} --limit {}    go on with the hosts that are left",
+                               same_command(app, loaded, asked, plan),
+                               base::shell_quote(base::fold_names(left))));
+}
+
+std::vector<std::string> advice(const App& app, const Loaded& loaded, const plan::Plan& plan,
+                                const event::RunFinished& finished) {
+  std::vector<std::string> next;
+  if (finished.exit_code == 0) return next;
+  advise_out(app, loaded, plan, finished, next);
+  advise_mixed(app, loaded, plan, finished, next);
+  if (plan.kind == "deploy" && !hosts_in(finished, event::HostState::done).empty())
+    next.push_back(rollback_command(app, loaded, asked_of(app, loaded), plan) +
+                   "    bring every host to the release before");
+  if (next.empty() && plan.kind != "exec")
+    next.push_back(again_command(app) + "    again, once what stands in the way is gone");
   return next;
 }
 
-/// The same without the service.
-std::string same_files(const App& app) {
-  std::string text;
-  if (app.args().has("file")) text += " -f " + base::shell_quote(app.args().value("file"));
-  if (app.args().has("environment")) text += " -e " + base::shell_quote(app.args().value("environment"));
-  return text;
-}
-
 }  // namespace
-
-std::string recover_command(const App& app, const store::Run& run) {
-  std::string text = "staithe recover" + same_files(app);
-  if (!run.service.empty() && app.args().value("service") == run.service)
-    text += " --service " + base::shell_quote(run.service);
-  // A recovery that died is not recovered itself: what it was for is looked for anew.
-  return run.id.empty() || run.kind == "recover" ? text : text + " " + run.id;
-}
-
-std::string same_place(const App& app) {
-  std::string text = same_files(app);
-  if (app.args().has("service")) text += " --service " + base::shell_quote(app.args().value("service"));
-  return text;
-}
-
-std::string same_command(const App& app, const plan::Plan& plan, const std::string& directory) {
-  if (plan.kind == "rollback")
-    return fmt::format("staithe rollback{} --to {}", same_place(app), plan.release);
-  std::string text = "staithe deploy" + same_place(app);
-  if (!plan.source.empty())
-    text += " " + base::shell_quote((fs::path(directory) / plan.source).lexically_normal().string());
-  for (const auto& one : app.args().all("var-file")) text += " --var-file " + base::shell_quote(one);
-  for (const auto& one : app.args().all("var"))
-    if (!one.starts_with("ref=")) text += " --var " + base::shell_quote(one);
-  if (!plan.sha.empty()) text += " --var ref=" + plan.sha;
-  return text;
-}
-
-std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory) {
-  return same_command(app, plan, directory) + (plan.kind == "rollback" ? "" : " --resume");
-}
 
 playbook::Request request_of(App& app) {
   playbook::Request request;
@@ -194,16 +181,15 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
 
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier) {
   print_warnings(app, loaded.diagnostics);
-  RunRequest request{
-      plan, std::move(earlier), {}, {}, {}, loaded.project.directory, loaded.env().state.keep_runs};
+  RunRequest request{plan, loaded, std::move(earlier)};
   request.advise = [&app, &plan, &loaded](const event::RunFinished& finished) {
-    return advice(app, plan, loaded.project.directory, finished);
+    return advice(app, loaded, plan, finished);
   };
+  request.asked = text_of(asked_of(app, loaded));
   // A recovery may find that nothing is left to do on any host.
   if (plan.is_protected && !plan::target_hosts(plan).empty())
     request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,
                                    plan.environment, plan::target_hosts(plan).size());
-  request.open_store = [&] { return open_store(app, loaded); };
   return run_plan(app, request);
 }
 

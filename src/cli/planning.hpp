@@ -19,18 +19,6 @@ playbook::Playbook load_playbook_of(App& app, Loaded& loaded);
 playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,
                             const playbook::Request& request);
 
-/// " -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so, for suggested commands.
-std::string same_place(const App& app);
-
-/// What is typed to recover that run, which may be of another service than the command that suggests it.
-std::string recover_command(const App& app, const store::Run& run);
-
-/// What is typed to bring the hosts that are left to the release of `plan`: the same playbook, and the same
-/// commit wherever its branch is by then. `directory` is that of staithe.yml.
-std::string resume_command(const App& app, const plan::Plan& plan, const std::string& directory);
-/// The same without --resume, for hosts that the run was not for.
-std::string same_command(const App& app, const plan::Plan& plan, const std::string& directory);
-
 /// A plan, or FilesWrong once its findings are printed.
 plan::Plan require_plan(App& app, Loaded& loaded, std::optional<plan::Plan> plan);
 

@@ -2,10 +2,10 @@
 
 #include "app.hpp"
 #include "exit_codes.hpp"
-#include "planning.hpp"
 #include "project.hpp"
 #include "signals.hpp"
 #include "sinks.hpp"
+#include "suggest.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -56,9 +56,25 @@ std::string with_consequence(std::string text, std::string_view consequence) {
   return text.insert(end, consequence);
 }
 
+/// What asks for another command, or none, is not mended by waiting.
+bool stands_in_the_way(base::ErrorCode code) {
+  using base::ErrorCode;
+  return code != ErrorCode::not_found && code != ErrorCode::conflict && code != ErrorCode::invalid &&
+         code != ErrorCode::cancelled;
+}
+
+/// The same command again, of those that make a run; what was typed after `exec --` may be long.
+std::string once_mended(const App& app, std::string_view text) {
+  const auto options = app.args().command->options;
+  const bool runs = std::any_of(options.begin(), options.end(),
+                                [](const auto& option) { return option.name == "expect-plan"; });
+  if (!runs || app.args().command->name == "exec" || text.find("next") != std::string_view::npos) return {};
+  return fmt::format("\n  next  {}    again, once that is mended", again_command(app));
+}
+
 /// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.
-int broke_off(App& app, int code, const std::string& text) {
-  if (!app.in_run()) return app.fail(code, with_consequence(text, "; nothing was changed"));
+int broke_off(App& app, int code, const std::string& text, const std::string& next = {}) {
+  if (!app.in_run()) return app.fail(code, with_consequence(text, "; nothing was changed") + next);
   return app.fail(exit_needs_person,
                   with_consequence(text, "; the run may have changed hosts") +
                       fmt::format("\n"
@@ -80,7 +96,8 @@ int run_command(App& app) {
     return app.fail(exit_files, with_consequence(error.what(), "; nothing was run"));
   } catch (const base::Error& error) {
     const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
-    return broke_off(app, code, app.redactor().clean(error.what()));
+    const auto text = app.redactor().clean(error.what());
+    return broke_off(app, code, text, stands_in_the_way(error.code()) ? once_mended(app, text) : "");
   } catch (const std::system_error& error) {
     return broke_off(app, exit_refused, app.redactor().clean(error.what()));
   } catch (const std::bad_alloc&) {

@@ -1,8 +1,8 @@
 #include "run_plan.hpp"
 
 #include "exit_codes.hpp"
-#include "planning.hpp"
 #include "sinks.hpp"
+#include "suggest.hpp"
 #include "suite_steps.hpp"
 
 #include "staithe/base/text.hpp"
@@ -51,12 +51,12 @@ class RunOfPlan {
         request_(request),
         plan_(request.plan),
         written_(written),
-        located_(playbook::located(request.plan, request.directory)),
+        located_(playbook::located(request.plan, request.loaded.project.directory)),
         run_id_(new_run_id()) {}
 
   int run() {
     if (const int refused = confirm(); refused != exit_done) return refused;
-    store_ = request_.open_store();
+    store_ = open_store(app_, request_.loaded);
     if (const int refused = refuse_unfinished(); refused != exit_done) return refused;
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
@@ -93,11 +93,11 @@ class RunOfPlan {
   }
 
   int refuse_left_out(const std::map<std::string, store::Run>& left_out) {
-    std::vector<std::string> hosts;
+    std::map<std::string, std::string> run_of;
     std::string whose;
     std::map<std::string, std::vector<std::string>> by_command;
     for (const auto& [host, run] : left_out) {
-      hosts.push_back(host);
+      run_of.emplace(host, run.id);
       whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, run.id, run.title);
       by_command[recover_command(app_, run)].push_back(host);
     }
@@ -105,11 +105,12 @@ class RunOfPlan {
     for (const auto& [command, those] : by_command)
       next += fmt::format("{}{}    bring the release before back and give {} back\n",
                           next.empty() ? "  next  " : "        ", command, base::fold_names(those));
+    for (const auto& command : restore_commands(app_, request_.loaded, *store_, run_of))
+      next += fmt::format("        {}    give back as it is\n", command);
+    next.pop_back();
     return app_.fail(exit_refused,
-                     fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}{}"
-                                 "        staithe restore{} {}    give back as it is",
-                                 hosts.size() == 1 ? "a host was" : "hosts were", whose, next,
-                                 same_place(app_), base::join(hosts, " ")));
+                     fmt::format("{} left out of rotation by an earlier run. Nothing was changed.\n{}{}",
+                                 run_of.size() == 1 ? "a host was" : "hosts were", whose, next));
   }
 
   /// The same look once the lock is held: what its holder left while this run connected or waited for it. Who
@@ -137,7 +138,7 @@ class RunOfPlan {
   world::Settings settings() {
     world::Settings settings;
     settings.run_id = run_id_;
-    settings.directory = request_.directory;
+    settings.directory = request_.loaded.project.directory;
     settings.check_command = check_command(app_);
     settings.ref = plan_.ref;
     settings.lock_wait = app_.duration("lock-wait", base::Duration{0});
@@ -199,6 +200,7 @@ class RunOfPlan {
     run.release = plan_.release;
     run.sha = plan_.sha;
     store_->begin_run(run);
+    if (!request_.asked.empty()) world::note_asked(*store_, run_id_, app_.redactor().clean(request_.asked));
     if (!request_.earlier.recovers.empty())
       world::note_recovered(*store_, run_id_, request_.earlier.recovers);
   }
@@ -224,7 +226,7 @@ class RunOfPlan {
       return unwritten(finished);
     }
     try {
-      store_->prune(plan_.environment, request_.keep_runs);
+      store_->prune(plan_.environment, request_.loaded.env().state.keep_runs);
     } catch (const base::Error& error) {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
@@ -273,13 +275,6 @@ std::string new_run_id() {
   std::random_device random;
   return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}-{:04x}", utc.tm_year + 1900, utc.tm_mon + 1,
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, random() & 0xffffU);
-}
-
-std::string hostkeys_hint(const App& app, const std::string& hosts) {
-  return fmt::format(
-      "\n  next  staithe hostkeys scan{1}{0}    compare the fingerprints with the hosts' own\n"
-      "        staithe hostkeys pin{1}{0}     then write them down",
-      hosts, same_place(app));
 }
 
 bool only_prints(const App& app) {

@@ -1,5 +1,5 @@
 #pragma once
-#include "app.hpp"
+#include "project.hpp"
 
 #include "staithe/event/event.hpp"
 #include "staithe/plan/plan.hpp"
@@ -35,21 +35,18 @@ struct Earlier {
 
 struct RunRequest {
   const plan::Plan& plan;
-  Earlier earlier;
+  const Loaded& loaded;  ///< the files it was made from
+  Earlier earlier{};
   /// Commands to run next, from how it ended.
-  std::function<std::vector<std::string>(const event::RunFinished&)> advise;
-  std::string question;  ///< asked before anything is changed; "" for none
-  std::function<std::unique_ptr<store::Store>()> open_store;
-  std::string directory;         ///< of staithe.yml: what the plan's relative paths start from
-  std::size_t keep_runs = 1000;  ///< ended runs that stay in the history
+  std::function<std::vector<std::string>(const event::RunFinished&)> advise{};
+  std::string
+      asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)
+  std::string question{};  ///< asked before anything is changed; "" for none
 };
 
 /// From a plan to an exit code: the plan's id is checked, the person asked, host keys looked at, the run
 /// journalled, performed and reported. With --dry-run the plan is printed instead.
 int run_plan(App& app, const RunRequest& request);
-
-/// The lines to add where host keys are not trusted; `hosts` are names, a blank in front of each.
-std::string hostkeys_hint(const App& app, const std::string& hosts);
 
 /// Whether run_plan prints only; the one place that reads the option. For commands that do something more
 /// once a run has ended.

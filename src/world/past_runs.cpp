@@ -18,6 +18,9 @@ constexpr std::size_t runs_to_read = 200;
 constexpr const char* recovery_note = "recover";
 constexpr const char* run_key = "run";
 
+/// Under which a run's journal keeps what a person had said of it.
+constexpr const char* asked_note = "asked";
+
 /// Recoveries tell of other runs' hosts, and commands take nothing.
 bool takes_hosts(const store::Run& run) {
   return run.kind != "recover" && run.kind != "exec";
@@ -188,6 +191,17 @@ std::string why_not_recover(store::Store& store, const store::Run& run) {
     if (lock.run_id == run.id && !lock.abandoned)
       return fmt::format("still holds the lock on {}: {}", lock.scope, lock.holder);
   return {};
+}
+
+void note_asked(store::Store& store, const std::string& run_id, const std::string& text) {
+  const nlohmann::json body{{"key", asked_note}, {"text", text}};
+  store.enqueue(run_id, {0, {}, "", asked_note, "note", body.dump()});
+}
+
+std::string asked_for(store::Store& store, const std::string& run_id) {
+  const auto journal = read_journal(store, run_id);
+  const auto entry = journal.actions.find(asked_note);
+  return entry == journal.actions.end() ? "" : entry->second.notes.at(asked_note);
 }
 
 void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id) {

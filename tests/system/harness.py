@@ -33,7 +33,7 @@ class SystemTest(unittest.TestCase):
         """A playbook like the sandbox's own, with steps before each of its parts; its path.
 
         `each` is {place: step}, where a place is before_drain, drained, reloaded, healthy or restored, or one of
-        the words drain, activate, reload, wait to write that step otherwise.
+        the words drain, activate, reload, wait, restore to write that step otherwise.
         """
         each = dict(each)
         steps = []
@@ -69,6 +69,8 @@ class SystemTest(unittest.TestCase):
         end = result.end()
         for text in last_lines:
             self.assertIn(text, end, str(result))
+        if code in (1, 4, 5) and f"exit {code} (" in end and result.arguments[0] != "exec":
+            self.assertRegex(end, r"\bnext\b", f"nothing is said to run next: {result}")
 
     def reload_balancer(self, balancer):
         pid = self.sandbox.worker(balancer)

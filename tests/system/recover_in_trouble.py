@@ -1,6 +1,7 @@
 """Recovering and restoring when something else is broken too: nothing half-changed meets a visitor, what could not be
 put right is told with exit 5, and the same command goes on when the trouble is over."""
 import contextlib
+import json
 import signal
 import time
 
@@ -165,6 +166,10 @@ class RecoverInTrouble(harness.SystemTest):
         self.assertIn("Out of rotation: web1", result.out)
         self.assertIn("its plan cannot be read by this build", result.out)
         self.assertIn("would end run", self.sandbox.staithe(*settle, "--dry-run").out)
+        shown = [json.loads(line) for line in self.sandbox.staithe(*settle, "--dry-run", "--json").out.splitlines()]
+        self.assertEqual([record["type"] for record in shown if record["type"] in ("version", "settle")], ["version", "settle"])
+        self.assertEqual((shown[-1]["run_id"], shown[-1]["plan_readable"], shown[-1]["outcome"]), (run, False, "would settle"))
+        self.assertEqual([record["host"] for record in shown if record["type"] == "host" and record["out"]], ["web1"])
         self.assertEqual(len(self.sandbox.unfinished()), 1)
         # What it left out of rotation is given back by hand, and it stands in nobody's way then.
         self.ended(self.sandbox.staithe("restore", "web1", "-e", "production", "--yes"), 0)
@@ -218,6 +223,9 @@ class RecoverInTrouble(harness.SystemTest):
         failed = self.sandbox.deploy(self.target, "--limit", "web1,web2,web3", playbook=playbook)
         self.ended(failed, 5, "changed web1", "OUT web2", "untouched web3")
         run = self.sandbox.rows("SELECT id FROM staithe_runs WHERE exit_code = 5")[-1][0]
+        dry = self.sandbox.staithe("recover", "-e", "production", "--dry-run", "--json")
+        self.assertEqual(json.loads(dry.out)["kind"], "recover", str(dry))
+        self.assertIn("web2", dry.err, "what it found is said all the same")
         self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
         self.ended(self.sandbox.staithe("recover", "-e", "production", "--settled", run, "--reason", "web2 was looked at",
                                         "--confirm", run), 0)
@@ -226,6 +234,8 @@ class RecoverInTrouble(harness.SystemTest):
         self.assertIn("settled (0)", line)
         self.assertIn("1 done, 1 out, 1 untouched", line)
         self.assertIn("nothing to recover", self.recover().text)
+        nothing = self.sandbox.staithe("recover", "-e", "production", "--json").out.splitlines()
+        self.assertEqual([json.loads(line)["type"] for line in nothing], ["version", "nothing_to_recover"])
         # What it had not come to is still brought to the release.
         self.ended(self.sandbox.deploy(self.target, "--resume"), 0)
         self.nothing_left()

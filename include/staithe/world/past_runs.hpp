@@ -38,6 +38,12 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
 /// Why a run that a person names is not to be recovered, after "run ID (TITLE) "; "" when it may be.
 std::string why_not_recover(store::Store& store, const store::Run& run);
 
+/// Keeps, in the journal of a run that begins, what a person had said of it that its plan does not tell. The
+/// text is the caller's. On the disk before the run's first action is.
+void note_asked(store::Store& store, const std::string& run_id, const std::string& text);
+/// That text; "" when there is none.
+std::string asked_for(store::Store& store, const std::string& run_id);
+
 /// Writes down, in the journal of a recovery that begins, which run it is for.
 void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id);
 

@@ -2,6 +2,7 @@
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/world/checkup.hpp"

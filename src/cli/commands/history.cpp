@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace staithe::cli {
 namespace {
 
@@ -172,6 +174,17 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   return exit_done;
 }
 
+/// A mistyped kind would find nothing, which looks like an answer.
+std::string kind_meant(const App& app) {
+  const std::vector<std::string> kinds{"deploy", "rollback", "run", "drain", "restore", "recover", "exec"};
+  const auto kind = app.args().value("kind");
+  if (kind.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return kind;
+  const auto near = base::nearest(kind, kinds);
+  throw UsageError(
+      fmt::format("no kind of run is called '{}'; {}", kind,
+                  near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(kinds, ", ")));
+}
+
 }  // namespace
 
 int run_history(App& app) {
@@ -185,14 +198,15 @@ int run_history(App& app) {
   store::HistoryFilter filter;
   filter.environment = loaded.environment;
   filter.service = app.args().value("service");
-  filter.kind = app.args().value("kind");
-  const auto runs =
-      store ? store->history(filter, app.number("last", default_last)) : std::vector<store::Run>{};
+  filter.kind = kind_meant(app);
+  const auto last = app.number("last", default_last);
+  const auto runs = store ? store->history(filter, last) : std::vector<store::Run>{};
   if (app.json()) {
     Records records(app);
     for (const auto& run : runs) records.write(run_json(run));
   } else if (runs.empty()) {
-    app.say("nothing was run in " + loaded.environment + " yet");
+    app.say(filter.kind.empty() ? "nothing was run in " + loaded.environment + " yet"
+                                : fmt::format("no {} in {} yet", filter.kind, loaded.environment));
   } else {
     print_list(app, runs);
   }

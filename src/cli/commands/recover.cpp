@@ -1,6 +1,8 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
+#include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -10,6 +12,7 @@
 #include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <set>
@@ -41,17 +44,25 @@ std::optional<store::Run> chosen_run(App& app, store::Store& store, const Loaded
   return run;
 }
 
+/// Beside the plan or the run's records, which then have stdout for themselves.
+void tell(App& app, const std::string& line) {
+  if (!app.json())
+    app.print(line + "\n");
+  else if (!app.quiet())
+    app.say(line);
+}
+
 /// Where the hosts stand that no later run has put right; says so of each.
 std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store::Run& run,
                                      const plan::Plan& plan) {
   const auto since = world::put_right_since(store, run);
   std::vector<world::HostLeft> left;
-  app.print(fmt::format("run {}: {}\n", run.id, run.title));
+  tell(app, fmt::format("run {}: {}", run.id, run.title));
   const auto journal = world::read_journal(store, run.id);
   for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
     const auto later = since.find(host.host);
     const bool open = later == since.end();
-    app.print(fmt::format("  {:<12} {}\n", host.host,
+    tell(app, fmt::format("  {:<12} {}", host.host,
                           open ? std::string(world::text_of(host.left)) +
                                      (host.by_hand ? ": needs a person" : "") +
                                      (host.to_clean ? ", cleaning up did not end" : "")
@@ -84,24 +95,30 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
 }
 
 /// Versions that differ and hosts without a way back are said and need a person.
-void tell(App& app, const world::Recovered& recovered, const std::string& resume) {
+void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
+          const plan::Plan& plan) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
-    app.say(fmt::format(
-        "{0}: the app was being changed, and the playbook has no way back. It needs a person.\n"
-        "  next  staithe exec{1} -H {2} -- COMMAND    look at it and bring it in order\n"
-        "        staithe restore{1} {3}               then give back what is out of rotation",
-        base::fold_names(hosts), same_place(app), base::join(hosts, ","), base::join(hosts, " ")));
+    app.say(
+        fmt::format("{0}: the app was being changed, and the playbook has no way back. It needs a person.\n"
+                    "  next  staithe exec{1} -H {2} -- COMMAND    look at it and bring it in order\n"
+                    "        {3}               then give back what is out of rotation",
+                    base::fold_names(hosts), same_place(app), base::join(hosts, ","),
+                    restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
     app.say(
         fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
                     "  next  {}    bring the others to it\n"
-                    "        staithe rollback{}    or bring all back",
-                    recovered.on_new, recovered.hosts, resume, same_place(app)));
+                    "        {}    or bring all back",
+                    recovered.on_new, recovered.hosts, resume_command(app, loaded, asked, plan),
+                    rollback_command(app, loaded, asked, plan)));
 }
 
 int nothing_to_recover(App& app, store::Store& store, const Loaded& loaded) {
-  app.print("nothing to recover\n");
+  if (app.json())
+    Records(app).write({{"type", "nothing_to_recover"}, {"environment", loaded.environment}});
+  else
+    app.print("nothing to recover\n");
   if (!only_prints(app)) world::end_dead_recoveries(store, loaded.environment, app.args().value("service"));
   return exit_done;
 }
@@ -150,7 +167,7 @@ int run_recover(App& app) {
   };
   const int ran = run_loaded(app, loaded, recovery, std::move(earlier));
   if (!recovered) return ran;
-  tell(app, *recovered, resume_command(app, plan, loaded.project.directory));
+  tell(app, loaded, *recovered, asked_of(*store, run->id), plan);
   return recovered->needs_a_person() ? exit_needs_person : ran;
 }
 

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "suggest.hpp"
 #include "suite_steps.hpp"
 
 #include "staithe/base/error.hpp"
@@ -84,10 +85,11 @@ int run_rollback(App& app) {
   const auto target =
       world::rollback_target(hosts, app.args().value("to"), bad_releases(store.get(), survey_plan));
   if (!target.refusal.empty())
-    return app.fail(exit_refused,
-                    fmt::format("{}\nNothing was changed.\n"
-                                "  next  staithe rollback{} --to RELEASE    names one that all hosts hold",
-                                target.refusal, same_place(app)));
+    return app.fail(
+        exit_refused,
+        fmt::format("{}\nNothing was changed.\n"
+                    "  next  {} --to RELEASE    names one that all hosts hold",
+                    target.refusal, rollback_command(app, loaded, asked_of(app, loaded), survey_plan)));
   if (!app.quiet() && !app.json())
     app.say(fmt::format("Release {} -> {}, back from {}", target.release, target.sha, live_now(hosts)));
   const auto plan =

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/world/past_runs.hpp"

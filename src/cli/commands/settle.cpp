@@ -2,13 +2,16 @@
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/utc.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/recovered.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <set>
@@ -63,12 +66,27 @@ bool confirmed(App& app, const store::Run& run) {
 }
 
 void tell_run(App& app, const store::Run& run) {
+  if (app.json()) return;
   app.print(fmt::format("run {}: {} by {} since {}\n", run.id, run.title, run.user, when_text(run.started)));
   if (world::plan_of(run))
     app.print("  this build can read its plan: 'staithe recover' says what it left, and puts it right\n");
   else
     app.print("  its plan cannot be read by this build: what it was about to do is not known\n");
   app.print("\n");
+}
+
+/// The last of its records, or its last line.
+void tell_outcome(App& app, const store::Run& run, std::string_view outcome, const std::string& text) {
+  if (!app.json()) return app.print(text + "\n");
+  Records(app, Records::Place::further)
+      .write({{"type", "settle"},
+              {"run_id", run.id},
+              {"title", run.title},
+              {"user", run.user},
+              {"started", base::utc_text_ms(run.started)},
+              {"plan_readable", world::plan_of(run).has_value()},
+              {"reason", app.args().value("reason")},
+              {"outcome", outcome}});
 }
 
 /// Why it cannot be ended now, or "".
@@ -102,7 +120,7 @@ int run_settle(App& app) {
     return app.fail(exit_refused, fmt::format("{} cannot be looked at; nothing was changed{}",
                                               base::fold_names(unseen), at_first(app)));
   if (only_prints(app)) {
-    app.print(fmt::format("would end run {} as settled\n", run.id));
+    tell_outcome(app, run, "would settle", fmt::format("would end run {} as settled", run.id));
     return exit_done;
   }
   if (!confirmed(app, run))
@@ -111,7 +129,7 @@ int run_settle(App& app) {
                                               run.id));
   if (const auto why = end_it(app, *store, loaded, run); !why.empty())
     return app.fail(exit_refused, why + "; nothing was changed" + at_first(app));
-  app.print(fmt::format("run {} is settled\n", run.id));
+  tell_outcome(app, run, "settled", fmt::format("run {} is settled", run.id));
   return exit_done;
 }
 

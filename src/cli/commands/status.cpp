@@ -2,6 +2,7 @@
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
@@ -33,6 +34,8 @@ struct Picture {
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
   std::vector<std::string> forward;          ///< commands that bring hosts which differ to the newest release
+  std::vector<std::string> back;             ///< the same to the release before
+  std::vector<std::string> restore;          ///< what gives to_restore() back
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
   std::map<std::string, Versions> versions;  ///< by service
 
@@ -57,13 +60,15 @@ struct Picture {
     return {names.begin(), names.end()};
   }
 
-  /// Hosts that are out and that no run has in hand.
-  std::vector<std::string> to_restore() const {
-    std::vector<std::string> ours;
-    for (const auto& host : out)
-      if (const auto found = taken.find(host); found == taken.end() || !found->second.in_hand)
-        ours.push_back(host);
-    return ours;
+  /// Hosts that are out and that no run has in hand, each with the run that took it, "" for none of ours.
+  std::map<std::string, std::string> to_restore() const {
+    std::map<std::string, std::string> left;
+    for (const auto& host : out) {
+      const auto found = taken.find(host);
+      if (found == taken.end() || !found->second.in_hand)
+        left.emplace(host, found == taken.end() ? "" : found->second.run_id);
+    }
+    return left;
   }
 
   bool died() const {
@@ -144,26 +149,32 @@ std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded,
   return newest ? store.run(newest->id) : std::nullopt;
 }
 
-/// What brings the hosts of a service together on their newest release; "" when no run tells. With that run's
-/// own playbook and commit: the built-in playbook, or a branch as it is now, could bring something else to
-/// them.
-std::string way_forward(App& app, store::Store& store, const Loaded& loaded, const std::string& service,
-                        const Versions& versions) {
-  const auto run = newest_live(store, loaded, service, versions);
-  const auto plan = run ? world::plan_of(*run) : std::nullopt;
-  if (!plan) return {};
+/// What brings the hosts of a service together on the release of a run. With that run's own playbook and
+/// commit: the built-in playbook, or a branch as it is now, could bring something else to them.
+std::string way_forward(App& app, store::Store& store, const Loaded& loaded, const Versions& versions,
+                        const Asked& asked, const plan::Plan& plan) {
   std::vector<std::string> behind;
   for (const auto& [id, hosts] : versions)
-    if (id != plan->release) behind.insert(behind.end(), hosts.begin(), hosts.end());
-  const auto& directory = loaded.project.directory;
-  if (plan->kind == "rollback") return same_command(app, *plan, directory);
+    if (id != plan.release) behind.insert(behind.end(), hosts.begin(), hosts.end());
+  if (plan.kind == "rollback") return same_command(app, loaded, asked, plan);
   // Hosts that the run was not for are not its to resume.
-  auto left = world::left_behind(store, *plan).value_or(std::vector<std::string>());
+  auto left = world::left_behind(store, plan).value_or(std::vector<std::string>());
   std::sort(left.begin(), left.end());
   std::sort(behind.begin(), behind.end());
-  if (left == behind) return resume_command(app, *plan, directory);
-  return fmt::format("{} --limit {}", same_command(app, *plan, directory),
+  if (left == behind) return resume_command(app, loaded, asked, plan);
+  return fmt::format("{} --limit {}", same_command(app, loaded, asked, plan),
                      base::shell_quote(base::fold_names(behind)));
+}
+
+/// Both ways out of a service's versions that differ, as far as some run tells.
+void add_ways(App& app, store::Store& store, const Loaded& loaded, const std::string& service,
+              const Versions& versions, Picture& picture) {
+  const auto run = newest_live(store, loaded, service, versions);
+  const auto plan = run ? world::plan_of(*run) : std::nullopt;
+  if (!plan) return;
+  const auto asked = asked_of(store, run->id);
+  picture.forward.push_back(way_forward(app, store, loaded, versions, asked, *plan));
+  picture.back.push_back(rollback_command(app, loaded, asked, *plan));
 }
 
 Picture take_picture(App& app, Loaded& loaded) {
@@ -184,12 +195,13 @@ Picture take_picture(App& app, Loaded& loaded) {
     picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
     picture.unfinished = store->unfinished(loaded.environment);
     for (const auto& [service, versions] : picture.versions)
-      if (versions.size() > 1)
-        if (auto way = way_forward(app, *store, loaded, service, versions); !way.empty())
-          picture.forward.push_back(std::move(way));
+      if (versions.size() > 1) add_ways(app, *store, loaded, service, versions, picture);
+    picture.restore = restore_commands(app, loaded, *store, picture.to_restore());
     for (auto& lock : store->locks())
       if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
         picture.locks.push_back(std::move(lock));
+  } else if (!picture.out.empty()) {
+    picture.restore = {restore_command(app, loaded, {}, {picture.out.begin(), picture.out.end()})};
   }
   return picture;
 }
@@ -331,8 +343,8 @@ json host_json(const world::HostLook& host, const std::string& service, const Pi
   return record;
 }
 
-void print_json(App& app, const Loaded& loaded, const Picture& picture, int code) {
-  Records records(app);
+/// All but the last record of `status`.
+void print_json(Records& records, const Picture& picture) {
   for (const auto& balancer : picture.survey.balancers) records.write(balancer_json(balancer));
   for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
     records.write(host_json(picture.survey.hosts[i], picture.services[i], picture));
@@ -351,6 +363,11 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
                    {"user", run.user},
                    {"started", base::utc_text_ms(run.started)},
                    {"died", run.owner == store::Owner::gone}});
+}
+
+void print_json(App& app, const Loaded& loaded, const Picture& picture, int code) {
+  Records records(app);
+  print_json(records, picture);
   Versions all;
   for (const auto& [service, versions] : picture.versions)
     for (const auto& [id, hosts] : versions) all[id].insert(all[id].end(), hosts.begin(), hosts.end());
@@ -363,6 +380,12 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
                  {"exit_code", code}});
 }
 
+void print_text(App& app, const Picture& picture) {
+  for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
+  for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
+  print_state(app, picture);
+}
+
 void print_next(App& app, const Picture& picture) {
   std::vector<std::vector<std::string>> next;
   const auto to_recover = picture.to_recover();
@@ -373,11 +396,10 @@ void print_next(App& app, const Picture& picture) {
                     "compare their keys with the hosts' own"});
   if (!left && picture.differ() && picture.unfinished.empty()) {
     for (const auto& way : picture.forward) next.push_back({way, "bring the others to the new release"});
-    next.push_back({"staithe rollback" + same_place(app), "or bring all back"});
+    for (const auto& way : picture.back) next.push_back({way, "or bring all back"});
+    if (picture.back.empty()) next.push_back({"staithe rollback" + same_place(app), "bring all back"});
   }
-  if (const auto hosts = picture.to_restore(); !hosts.empty())
-    next.push_back(
-        {"staithe restore" + same_place(app) + " " + base::join(hosts, " "), "give back as it is"});
+  for (const auto& command : picture.restore) next.push_back({command, "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)
     app.print(fmt::format("{} {}    {}\n", i == 0 ? "Next:" : "     ", next[i][0], next[i][1]));
 }
@@ -386,9 +408,12 @@ void print_next(App& app, const Picture& picture) {
 
 std::vector<std::string> print_picture(App& app, Loaded& loaded) {
   const auto picture = take_picture(app, loaded);
-  for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
-  for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
-  print_state(app, picture);
+  if (app.json()) {
+    Records records(app);
+    print_json(records, picture);
+  } else {
+    print_text(app, picture);
+  }
   std::vector<std::string> unseen;
   for (const auto& balancer : picture.survey.balancers)
     if (!balancer.trouble.empty()) unseen.push_back(balancer.name);
@@ -403,9 +428,7 @@ int run_status(App& app) {
     print_json(app, loaded, picture, code);
     return code;
   }
-  for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
-  for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
-  print_state(app, picture);
+  print_text(app, picture);
   print_next(app, picture);
   return code;
 }

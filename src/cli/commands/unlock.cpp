@@ -2,11 +2,13 @@
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -39,6 +41,17 @@ store::LockInfo lock_meant(App& app, store::Store& store, const Loaded& loaded) 
   throw base::Error(base::ErrorCode::conflict, text);
 }
 
+void tell(App& app, const store::LockInfo& lock, const std::string& outcome) {
+  if (!app.json()) return app.print(outcome + " " + text_of(lock) + "\n");
+  Records(app).write({{"type", "unlock"},
+                      {"scope", lock.scope},
+                      {"holder", lock.holder},
+                      {"run_id", lock.run_id},
+                      {"abandoned", lock.abandoned},
+                      {"reason", app.args().value("reason")},
+                      {"outcome", outcome}});
+}
+
 /// A lock that is in use is taken away only from somebody who has typed what it locks.
 bool confirmed(App& app, const store::LockInfo& lock) {
   if (app.args().has("confirm")) return app.args().value("confirm") == lock.scope;
@@ -67,12 +80,12 @@ int run_unlock(App& app) {
                                                 lock.scope));
   }
   if (only_prints(app)) {
-    app.print(fmt::format("would unlock {}\n", text_of(lock)));
+    tell(app, lock, "would unlock");
     return exit_done;
   }
   const auto had = store->steal(lock.scope, app.args().value("reason"), store::this_process());
   if (!had) return app.fail(exit_refused, lock.scope + " is not locked any more");
-  app.print(fmt::format("unlocked {}\n", text_of(*had)));
+  tell(app, *had, "unlocked");
   if (lock.abandoned)
     app.say("  next  " + recover_command(app, store->run(had->run_id).value_or(store::Run{})) +
             "    look at what run " + had->run_id + " left");

@@ -1,0 +1,61 @@
+#pragma once
+#include "project.hpp"
+
+#include "staithe/plan/plan.hpp"
+#include "staithe/store/store.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The commands that are suggested. All of them are built here, so that each does what it says when it is
+/// pasted where the person stands: with the files, variables and names that the run was made with.
+namespace staithe::cli {
+
+/// What was said of a run beside where it is: its plan does not tell. No value of a secret is in it.
+struct Asked {
+  std::string service;                 ///< --service
+  std::vector<std::string> vars;       ///< KEY=VALUE; without the ref, which the run's commit stands for
+  std::vector<std::string> var_files;  ///< from the directory of staithe.yml
+  std::string parallel, max_failures;
+
+  bool operator==(const Asked&) const = default;
+};
+
+/// Of the run that this command line makes.
+Asked asked_of(const App& app, const Loaded& loaded);
+/// Of an earlier run, from its journal; empty for one of an older build.
+Asked asked_of(store::Store& store, const std::string& run_id);
+/// As the journal keeps it; "" when nothing was said.
+std::string text_of(const Asked& asked);
+
+/// " -C DIR -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so.
+std::string same_place(const App& app);
+
+/// What recovers that run, which may be of another service than the command that suggests it.
+std::string recover_command(const App& app, const store::Run& run);
+
+/// What gives these hosts back as they are.
+std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
+                            const std::vector<std::string>& hosts);
+/// The same where each has the id of the run that took it, or "": one command for those that want the same.
+std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, store::Store& store,
+                                          const std::map<std::string, std::string>& run_of);
+
+/// What brings a release to hosts that the run of `plan` was not for: the same playbook, and the same commit
+/// wherever its branch is by then.
+std::string same_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
+/// The same for the hosts that it left.
+std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
+/// This command line again, without what was for this time only: --yes, --expect-plan, --dry-run.
+std::string again_command(const App& app);
+
+/// What brings every host to the newest release that was good before, with the playbook of `plan`.
+std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,
+                             const plan::Plan& plan);
+
+/// The lines to add where host keys are not trusted; `hosts` are names, a blank in front of each.
+std::string hostkeys_hint(const App& app, const std::string& hosts);
+
+}  // namespace staithe::cli

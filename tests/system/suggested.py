@@ -1,0 +1,93 @@
+"""The commands that the last lines, `status` and `recover` suggest do what they say when they are pasted: they carry the
+files, variables and names that the run had, and no secret."""
+import re
+import shlex
+
+import harness
+
+# Not where staithe.yml is: paths and -C have to be right.
+AWAY = ("-C", "playbooks")
+NEEDS_MENDED = "run: test $(host) = web1 || test -e $(mended) || { echo no ledger on $(host) >&2; exit 3; }"
+
+
+class Suggested(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.mended = self.sandbox.path("mended")
+        self.sandbox.write("mended: " + self.mended + "\n", "more.yml")
+        self.assertEqual(self.sandbox.deploy("v1").code, 0)
+        self.assertEqual(self.sandbox.deploy("v2").code, 0)
+
+    def begin(self, ref, *options, **steps):
+        self.playbook(steps or {"reloaded": NEEDS_MENDED}, head="")
+        return self.sandbox.begin("deploy", *AWAY, "-e", "production", "test.yml", "--var", "ref=" + ref,
+                                  "--var-file", "../more.yml", "--limit", "web1,web2", "--parallel", "1", "--yes", *options)
+
+    def said(self, text, command):
+        """The words of the suggested command, without `staithe` and what it is for."""
+        found = re.search(rf"staithe ({command} .*?)(?: {{4}}|$)", text, re.M)
+        self.assertIsNotNone(found, text)
+        return shlex.split(found[1])
+
+    def pasted(self, words, code, *last):
+        result = self.sandbox.staithe(*words, "--yes")
+        self.ended(result, code, *last)
+        return result
+
+    def half_rolled(self):
+        """web1 has v3, web2 was reverted."""
+        result = self.begin("v3").wait()
+        self.ended(result, 5, "FAILED at web2", "changed web1", "reverted web2")
+        return result
+
+    def test_to_go_on_as_status_says(self):
+        self.half_rolled()
+        words = self.said(self.sandbox.staithe("status", *AWAY, "-e", "production").out, "deploy")
+        self.assertIn("--parallel", words)
+        self.sandbox.write("", self.mended)
+        self.pasted(words, 0, "done: ")
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
+
+    def test_to_roll_back_as_the_last_lines_and_status_say(self):
+        last_lines = self.said(self.half_rolled().err, "rollback")
+        status = self.said(self.sandbox.staithe("status", *AWAY, "-e", "production").out, "rollback")
+        self.assertEqual(status, last_lines)
+        self.sandbox.write("", self.mended)
+        # To the release before on every host, with the steps of the playbook that was rolled out.
+        result = self.pasted(status, 0, "done: 4 hosts on " + self.sandbox.sha["v2"][:12])
+        self.assertIn("run: test", result.err)
+        self.assertEqual(set(self.sandbox.versions().values()), {"v2"})
+
+    def test_to_go_on_as_recover_says_of_a_run_that_died(self):
+        hold = self.hold("web2", host="web2")
+        run = self.begin("v3", reloaded=NEEDS_MENDED + "\n  - " + hold.step)
+        self.sandbox.write("", self.mended)
+        hold.reached(run)
+        run.signal(9)
+        run.wait()
+        hold.let_go()
+        recovered = self.sandbox.staithe("recover", *AWAY, "-e", "production", "--yes")
+        self.ended(recovered, 5, "Versions are mixed")
+        back = self.said(recovered.err, "rollback")
+        self.assertIn("../more.yml", back)
+        self.pasted(self.said(recovered.err, "deploy"), 0, "done: 1 host")
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
+
+    def test_to_give_a_host_back_whose_servers_a_variable_names(self):
+        old = self.sandbox.edited("- api/$(host)", "- $(pool)/$(host)", "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        strategy = "  {batches: [1], max_failures: 0, min_available: 2, on_failure: stop}"
+        self.playbook({"reloaded": "run: exit 3"}, strategy=strategy)
+        result = self.sandbox.deploy("v3", "--limit", "web1", "--var", "pool=api", "--service", "payments",
+                                     playbook="playbooks/test.yml")
+        self.ended(result, 5, "OUT web1")
+        words = self.said(result.err, "restore")
+        refused = self.sandbox.deploy("v3", "--limit", "web1", "--var", "pool=api", playbook="playbooks/test.yml")
+        self.ended(refused, 4, "was left out of rotation by an earlier run")
+        self.assertEqual(self.said(refused.err, "restore"), words)
+        self.pasted(words, 0, "done: 1 host")
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()
