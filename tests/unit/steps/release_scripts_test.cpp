@@ -235,6 +235,31 @@ TEST_CASE("cleanup keeps good, live and previous releases, and removes the rest"
   CHECK(rig.sh(reactivate_script(releases[4])).output == releases[3].id + "\n");
 }
 
+TEST_CASE("cleanup keeps what is live and what was live before, though neither ever became good") {
+  Rig rig;
+  std::vector<Release> releases{rig.release(rig.old_sha), rig.release(rig.new_sha)};
+  for (const char* name : {"three", "four", "five"}) releases.push_back(rig.release(rig.commit(name)));
+  const auto make_live = [&](const Release& release) {
+    rig.good(checkout_script(release));
+    rig.good(activate_script(release));
+  };
+  for (const std::size_t good : {0, 1}) {
+    make_live(releases[good]);
+    rig.good(cleanup_script(releases[good]));
+  }
+  make_live(releases[2]);
+  make_live(releases[3]);
+  rig.good(cleanup_script(releases[3]));
+  CHECK_FALSE(rig.has(releases[0]));
+  CHECK(rig.has(releases[2]));  // the way back from the fourth
+  CHECK(rig.sh(reactivate_script(releases[3])).output == releases[2].id + "\n");
+  // One that comes late finds another release live.
+  make_live(releases[4]);
+  rig.good(cleanup_script(releases[3]));
+  CHECK(rig.has(releases[4]));
+  rig.good(verify_script(releases[4]));
+}
+
 TEST_CASE("what df does not tell of inodes refuses nothing, too few of them do") {
   const Rig rig;
   Release release = rig.release(rig.new_sha);

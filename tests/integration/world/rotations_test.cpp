@@ -1,0 +1,108 @@
+#include "rotations.hpp"
+
+#include "integration/haproxy/rig.hpp"
+
+#include <chrono>
+
+using namespace staithe;
+using namespace staithe::haproxy::test;
+using world::Rotations;
+using Names = std::vector<std::string>;
+
+namespace {
+
+/// The app s2 behind two balancers.
+struct TwoBalancers {
+  Apps apps;
+  Balancer lb1{"lb1", web(apps, free_port())};
+  Balancer lb2{"lb2", web(apps, free_port())};
+  plan::Plan plan;
+  std::map<std::string, std::string> captures;
+  std::vector<std::string> notes;
+  exec::Performance performance{
+      within(20'000),           captures,
+      [](auto, auto) {},        [](const auto&) {},
+      [](auto, const auto&) {}, [this](const auto&, const std::string& text) { notes.push_back(text); }};
+
+  TwoBalancers() {
+    REQUIRE(all_up(lb1));
+    REQUIRE(all_up(lb2));
+    plan.balancers = {{"lb1", "", "", ""}, {"lb2", "", "", ""}};
+    plan::Host host;
+    host.name = "s2";
+    host.servers = {{{"web", "s2"}}, own_address(), apps[1].port()};
+    plan.hosts["s2"] = host;
+  }
+
+  world::DialBalancer dial() {
+    return [this](const plan::Balancer& balancer, world::SocketKind) {
+      return balancer.name == "lb1" ? lb1.dial() : lb2.dial();
+    };
+  }
+
+  exec::Reach reach(Rotations& rotations) { return rotations.reach({"s2"}, within(5'000)).at("s2"); }
+
+  void change(Rotations& rotations, plan::ChangeRotation::To to) {
+    REQUIRE(rotations.change({"s2", to}, performance).outcome == event::Outcome::ok);
+  }
+};
+
+void tell(Balancer& balancer, const std::string& state) {
+  balancer.socket().command("set server web/s2 state " + state, within(2'000));
+}
+
+}  // namespace
+
+TEST_CASE("reach: where a host serves is told of each balancer by its servers' states") {
+  TwoBalancers rig;
+  Rotations rotations(rig.plan, rig.dial());
+  CHECK(rig.reach(rotations).serving == Names{"lb1", "lb2"});
+  CHECK(rig.reach(rotations).everywhere());
+
+  tell(rig.lb1, "maint");
+  auto reach = rig.reach(rotations);
+  CHECK(reach.out == Names{"lb1"});
+  CHECK(reach.serving == Names{"lb2"});
+  tell(rig.lb1, "drain");
+  CHECK(rig.reach(rotations).out == Names{"lb1"});
+  tell(rig.lb1, "ready");
+
+  // Not by command: its app is down.
+  rig.apps[1].stop();
+  REQUIRE(eventually([&] { return rig.reach(rotations).out == Names{"lb1", "lb2"}; }));
+}
+
+TEST_CASE("reach: a balancer that is gone is not known, and keeps nobody waiting for the others") {
+  TwoBalancers rig;
+  Rotations rotations(rig.plan, rig.dial());
+  rig.lb2.stop();
+  const auto began = std::chrono::steady_clock::now();
+  const auto reach = rig.reach(rotations);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(4));
+  CHECK(reach.serving == Names{"lb1"});
+  CHECK(reach.unknown == Names{"lb2"});
+  CHECK_FALSE(reach.everywhere());
+  CHECK(reach.text() == "serving on lb1; lb2 does not answer");
+}
+
+TEST_CASE("reach: a server that was out before the run took its host is none of the run's") {
+  TwoBalancers rig;
+  tell(rig.lb1, "maint");
+  Rotations rotations(rig.plan, rig.dial());
+  rig.change(rotations, plan::ChangeRotation::To::drain);
+  REQUIRE(rig.notes.size() == 1);
+  auto reach = rig.reach(rotations);
+  CHECK(reach.out == Names{"lb2"});
+  CHECK(reach.serving.empty());
+  rig.change(rotations, plan::ChangeRotation::To::undo);
+  reach = rig.reach(rotations);
+  CHECK(reach.serving == Names{"lb2"});
+  CHECK(reach.out.empty());
+}
+
+TEST_CASE("reach: of a host whose servers nobody can tell nothing is said") {
+  TwoBalancers rig;
+  rig.plan.hosts["s2"].servers = {{{"web", "s9"}}, own_address(), rig.apps[1].port()};
+  Rotations rotations(rig.plan, rig.dial());
+  CHECK(rotations.reach({"s2"}, within(5'000)).empty());
+}
