@@ -69,7 +69,7 @@ within   how long HAProxy's checks may take, 60s unless said otherwise
 bake     how long the servers must stay up, 0s
 smoke    a request through HAProxy to this one server before anybody else gets there: url, header, headers,
          method, body, expect, contains, connect_to, for (30s). HAProxy must route it, with a
-         'use-server' rule for the header or a cookie.)",
+         'use-server' rule for the header or a cookie. After a revert the release before has to pass it too.)",
     "",
     Kind::Role::closes,
     only_each,

@@ -20,6 +20,7 @@ constexpr const char* run_key = "run";
 
 /// Under which a run's journal keeps what a person had said of it.
 constexpr const char* asked_note = "asked";
+constexpr std::size_t longest_asked = 256 * 1024;
 
 /// Recoveries tell of other runs' hosts, and commands take nothing.
 bool takes_hosts(const store::Run& run) {
@@ -194,6 +195,7 @@ std::string why_not_recover(store::Store& store, const store::Run& run) {
 }
 
 void note_asked(store::Store& store, const std::string& run_id, const std::string& text) {
+  if (text.size() > longest_asked) return;
   const nlohmann::json body{{"key", asked_note}, {"text", text}};
   store.enqueue(run_id, {0, {}, "", asked_note, "note", body.dump()});
 }

@@ -246,6 +246,36 @@ class BalancerRefuses(harness.SystemTest):
         self.assertEqual(self.sandbox.versions(["web1"]), {"web1": target})
 
 
+class SmokeThroughHaproxy(harness.SystemTest):
+    """The critical probe: a request through HAProxy that reaches the one server, before anybody else does."""
+
+    def deploy(self, wanted):
+        """Of a release that no host runs, with a smoke test that wants the answer of `wanted`: before or target."""
+        self.before = self.sandbox.versions()
+        self.target = next(ref for ref in ("v2", "v3", "v1", "slow-start") if ref not in self.before.values())
+        commit = self.sandbox.sha[self.target if wanted == "target" else self.before["web1"]]
+        url = f"http://127.0.2.1:{self.sandbox.env['LB_PORT']}/version"
+        restore = f'restore: {{smoke: {{url: "{url}", header: "X-Server: $(host)", contains: {commit}, for: 3s}}}}'
+        with harness.Load(self.sandbox) as load:
+            result = self.sandbox.deploy(self.target, *ONE, playbook=self.playbook({"restore": restore}))
+        self.none_failed(load)
+        self.nothing_left()
+        return result, {version["name"] for version in load.counts["versions"]}
+
+    def test_release_that_answers_as_it_should_is_let_in(self):
+        # Every other server would answer with another release.
+        result, _ = self.deploy("target")
+        self.ended(result, 0, "done: 1 host")
+        self.assertIn("restore: smoke GET http://127.0.2.1", result.err)
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": self.target})
+
+    def test_release_that_does_not_is_reverted_before_a_visitor_meets_it(self):
+        result, seen = self.deploy("before")
+        self.ended(result, 1, "FAILED at web1: smoke GET", "reverted web1")
+        self.assertEqual(self.sandbox.versions(), self.before)
+        self.assertNotIn(self.sandbox.sha[self.target][:12], seen)
+
+
 class EndlessSession(harness.SystemTest):
     """A visitor who reads slowly from an answer that never ends."""
 

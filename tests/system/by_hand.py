@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import time
 
 import harness
 import sandbox
@@ -273,6 +274,32 @@ class ByHand(harness.SystemTest):
         self.assertEqual(len(self.sandbox.locks()), 1)
         hold.let_go()
         self.ended(run.wait(), 0)
+
+    def test_a_run_whose_lock_is_taken_away_begins_nothing_more(self):
+        """Another may be at work from then on: the host in hand is given back, and no other is touched."""
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        before = self.sandbox.versions(["web2"])
+        hold = self.hold("healthy")
+        playbook = self.playbook({"healthy": hold.step})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy(target, "--limit", "web1,web2", playbook=playbook)
+            hold.reached(run)
+            words = ("unlock", "-e", "production", "--reason", "test", "--force", "--confirm", sandbox.SCOPE, "--json")
+            taken = self.sandbox.staithe(*words)
+            self.assertEqual(taken.code, 0, str(taken))
+            record = json.loads(taken.out.splitlines()[-1])
+            self.assertEqual([record["type"], record["outcome"], record["scope"]], ["unlock", "unlocked", sandbox.SCOPE])
+            # The run looks at its lock every five seconds.
+            self.assertTrue(harness.await_true(lambda: self.sandbox.locks() == [], 10))
+            time.sleep(6)
+            hold.let_go()
+            result = run.wait()
+        self.assertIn(result.code, (1, 5), str(result))
+        self.ended(result, result.code, "the lock on production/payments was taken away from this run", "changed web1",
+                   "restored web2 (as it was, nothing altered)")
+        self.none_failed(load)
+        self.assertEqual(self.sandbox.versions(["web2"]), before)
+        self.nothing_left()
 
     def test_history_has_every_run_with_its_end(self):
         self.ended(self.sandbox.deploy("v2", "--limit", "web4"), 0)
