@@ -11,7 +11,10 @@
 #include "staithe/world/survey.hpp"
 
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -25,6 +28,7 @@ namespace {
 class History {
  public:
   store::Store& store() { return *store_; }
+  std::string path() const { return directory_ / "state.db"; }
 
   /// Runs start a minute apart, in the order in which they are told.
   void begin(const std::string& id, const plan::Plan& plan) { begin(id, plan, plan::to_json(plan)); }
@@ -290,6 +294,28 @@ TEST_CASE("a run that died and is settled has the hosts where its journal leaves
   past.begin("of another build", plan_of("deploy"), R"({"schema":9})");
   world::settle(past.store(), *past.store().run("of another build"), "ann", "looked at");
   CHECK(world::host_states(*past.store().run("of another build")).empty());
+}
+
+TEST_CASE("a run that is put right leaves no lock of its own behind, and nobody else's is touched") {
+  History past;
+  past.begin("dead", plan_of("deploy"));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto own = store::Store::open_sqlite(past.path());
+    const auto lock = own->try_lock({"production/of-older-files", "deploy", "dead", ""});
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  const auto living = past.store().try_lock({"production/ledger", "deploy", "other", ""});
+  REQUIRE(past.store().locks().size() == 2);
+  const bool by_hand = GENERATE(true, false);
+  if (by_hand)
+    world::settle(past.store(), *past.store().run("dead"), "ann", "looked at");
+  else
+    world::end_recovered(past.store(), *past.store().run("dead"), {{}, 0, 1, "{}"});
+  REQUIRE(past.store().locks().size() == 1);
+  CHECK(past.store().locks().front().run_id == "other");
 }
 
 TEST_CASE("what was chosen by earlier runs stands until another run of the service ends") {
