@@ -20,6 +20,14 @@ std::string option(std::string_view name, const std::string& value) {
   return value.empty() ? "" : fmt::format(" --{} {}", name, base::shell_quote(value));
 }
 
+/// KEY=VALUE as people write it: only a value that needs it is quoted.
+std::string variable(const std::string& one) {
+  const auto equals = one.find('=');
+  if (equals == std::string::npos || equals + 1 == one.size()) return option("var", one);
+  return fmt::format(" --var {}={}", base::shell_quote(one.substr(0, equals)),
+                     base::shell_quote(one.substr(equals + 1)));
+}
+
 /// Where the files are, without the service.
 std::string same_files(const App& app) {
   std::string text;
@@ -45,7 +53,7 @@ std::string place_of(const App& app, const Asked& asked) {
 std::string variables_of(const Loaded& loaded, const Asked& asked) {
   std::string text;
   for (const auto& file : asked.var_files) text += " --var-file " + from_here(loaded, file);
-  for (const auto& one : asked.vars) text += " --var " + base::shell_quote(one);
+  for (const auto& one : asked.vars) text += variable(one);
   return text;
 }
 
@@ -161,7 +169,7 @@ std::string rollback_command(const App& app, const Loaded& loaded, const Asked& 
 
 std::string again_command(const App& app) {
   // What belongs to that one run, and not to what was wanted.
-  constexpr std::array<std::string_view, 3> once{"expect-plan", "dry-run", "yes"};
+  constexpr std::array<std::string_view, 2> once{"expect-plan", "yes"};
   std::string text = "staithe " + std::string(app.args().command->name) + same_place(app);
   for (const auto& word : app.args().positionals) text += " " + base::shell_quote(word);
   text += option("limit", app.args().value("limit"));
@@ -170,7 +178,8 @@ std::string again_command(const App& app) {
       continue;
     if (known.takes == Takes::nothing) text += fmt::format(" --{}", known.name);
     if (known.takes != Takes::nothing)
-      for (const auto& value : app.args().all(known.name)) text += option(known.name, value);
+      for (const auto& value : app.args().all(known.name))
+        text += known.name == "var" ? variable(value) : option(known.name, value);
   }
   return text;
 }

@@ -48,7 +48,7 @@ std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, 
 std::string same_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
 /// The same for the hosts that it left.
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
-/// This command line again, without what was for this time only: --yes, --expect-plan, --dry-run.
+/// This command line again, without what was for this time only: --yes, --expect-plan.
 std::string again_command(const App& app);
 
 /// What brings every host to the newest release that was good before, with the playbook of `plan`.
