@@ -45,7 +45,7 @@ std::optional<store::Run> chosen_run(App& app, store::Store& store, const Loaded
 }
 
 /// Beside the plan or the run's records, which then have stdout for themselves.
-void tell(App& app, const std::string& line) {
+void say_beside(App& app, const std::string& line) {
   if (!app.json())
     app.print(line + "\n");
   else if (!app.quiet())
@@ -57,16 +57,16 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
                                      const plan::Plan& plan) {
   const auto since = world::put_right_since(store, run);
   std::vector<world::HostLeft> left;
-  tell(app, fmt::format("run {}: {}", run.id, run.title));
+  say_beside(app, fmt::format("run {}: {}", run.id, run.title));
   const auto journal = world::read_journal(store, run.id);
   for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
     const auto later = since.find(host.host);
     const bool open = later == since.end();
-    tell(app, fmt::format("  {:<12} {}", host.host,
-                          open ? std::string(world::text_of(host.left)) +
-                                     (host.by_hand ? ": needs a person" : "") +
-                                     (host.to_clean ? ", cleaning up did not end" : "")
-                               : "put right since, by run " + later->second));
+    say_beside(app, fmt::format("  {:<12} {}", host.host,
+                                open ? std::string(world::text_of(host.left)) +
+                                           (host.by_hand ? ": needs a person" : "") +
+                                           (host.to_clean ? ", cleaning up did not end" : "")
+                                     : "put right since, by run " + later->second));
     if (open) left.push_back(std::move(host));
   }
   return left;

@@ -41,7 +41,7 @@ store::LockInfo lock_meant(App& app, store::Store& store, const Loaded& loaded) 
   throw base::Error(base::ErrorCode::conflict, text);
 }
 
-void tell(App& app, const store::LockInfo& lock, const std::string& outcome) {
+void tell_unlocked(App& app, const store::LockInfo& lock, const std::string& outcome) {
   if (!app.json()) return app.print(outcome + " " + text_of(lock) + "\n");
   Records(app).write({{"type", "unlock"},
                       {"scope", lock.scope},
@@ -80,12 +80,12 @@ int run_unlock(App& app) {
                                                 lock.scope));
   }
   if (only_prints(app)) {
-    tell(app, lock, "would unlock");
+    tell_unlocked(app, lock, "would unlock");
     return exit_done;
   }
   const auto had = store->steal(lock.scope, app.args().value("reason"), store::this_process());
   if (!had) return app.fail(exit_refused, lock.scope + " is not locked any more");
-  tell(app, *had, "unlocked");
+  tell_unlocked(app, *had, "unlocked");
   if (lock.abandoned)
     app.say("  next  " + recover_command(app, store->run(had->run_id).value_or(store::Run{})) +
             "    look at what run " + had->run_id + " left");
