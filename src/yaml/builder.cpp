@@ -32,7 +32,8 @@ std::string null_at(std::string_view text) {
 }  // namespace
 
 std::size_t Builder::offset_of(const YAML::Mark& mark) const {
-  return mark.pos < 0 ? 0 : std::min(static_cast<std::size_t>(mark.pos), source_.text().size());
+  if (mark.pos < 0) return 0;
+  return std::min(read_.original_offset(static_cast<std::size_t>(mark.pos)), source_.text().size());
 }
 
 void Builder::OnDocumentStart(const YAML::Mark& mark) {
@@ -87,12 +88,12 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
                        const std::string& value) {
   const std::size_t offset = offset_of(mark);
   Node node = begin(Kind::scalar, offset, tag, anchor);
+  node.text = read_.expand(static_cast<std::size_t>(std::max(mark.pos, 0)), value);
   token_start_ = offset;
-  token_end_ = source_.scalar_end(offset, value);
+  token_end_ = source_.scalar_end(offset, node.text);
   node.length = source_.length_to(offset, token_end_);
-  node.text = value;
   node.quoted = tag == "!";
-  if (value.find('\0') != npos) {
+  if (node.text.find('\0') != npos) {
     error(offset, node.length, "a NUL character cannot stand in a text", "remove the escape");
     node.refused = true;
   }

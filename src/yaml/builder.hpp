@@ -1,4 +1,5 @@
 #pragma once
+#include "abbreviation.hpp"
 #include "source.hpp"
 
 #include "staithe/yaml/node.hpp"
@@ -21,7 +22,9 @@ struct Abandoned {};
 /// anchors, aliases, every duplicate key and the place of each.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(Source& source, diag::Diagnostics& diagnostics) : source_(source), diagnostics_(diagnostics) {}
+  /// `read` is what the parser is given of the source.
+  Builder(Source& source, const Abbreviation& read, diag::Diagnostics& diagnostics)
+      : source_(source), read_(read), diagnostics_(diagnostics) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override;
   void OnDocumentEnd() override {}
@@ -47,6 +50,9 @@ class Builder : public YAML::EventHandler {
   /// A tab was reported: what the parser makes of the lines after it is not worth saying.
   bool saw_tab() const noexcept { return saw_tab_; }
   std::string path() const;
+  /// Where in the source a mark of the parser is. Never past the end of the text: the end marker is not the
+  /// user's.
+  std::size_t offset_of(const YAML::Mark& mark) const;
 
  private:
   struct Frame {
@@ -60,8 +66,6 @@ class Builder : public YAML::EventHandler {
   bool expects_key() const {
     return !frames_.empty() && frames_.back().node.kind == Kind::map && !frames_.back().pending;
   }
-  /// Never past the end of the text: the end marker is not the user's.
-  std::size_t offset_of(const YAML::Mark& mark) const;
   Node begin(Kind kind, std::size_t offset, const std::string& tag, YAML::anchor_t anchor);
   void open(Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor);
   void close();
@@ -71,6 +75,7 @@ class Builder : public YAML::EventHandler {
   void error(std::size_t offset, std::uint32_t length, std::string message, std::string help);
 
   Source& source_;
+  const Abbreviation& read_;
   diag::Diagnostics& diagnostics_;
   Node root_;
   std::vector<Frame> frames_;

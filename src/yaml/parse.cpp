@@ -1,3 +1,4 @@
+#include "abbreviation.hpp"
 #include "builder.hpp"
 #include "source.hpp"
 #include "syntax.hpp"
@@ -8,7 +9,6 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
-#include <algorithm>
 #include <sstream>
 #include <string>
 
@@ -46,11 +46,12 @@ std::optional<Node> parse(std::string_view text, const std::string& file, diag::
 
   // yaml-cpp takes the end of the file for a closing quote; an end marker makes it notice. The line feed is
   // added only where one is missing, because block scalars keep what they find.
-  std::string input(text);
+  const Abbreviation shortened(text);
+  std::string input = shortened.text();
   if (!input.empty() && input.back() != '\n') input += '\n';
   input += "...\n";
   std::istringstream stream(std::move(input));
-  Builder builder(source, diagnostics);
+  Builder builder(source, shortened, diagnostics);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
@@ -58,7 +59,7 @@ std::optional<Node> parse(std::string_view text, const std::string& file, diag::
   } catch (const Abandoned&) {
     return std::nullopt;
   } catch (const YAML::ParserException& exception) {
-    const auto offset = std::min(static_cast<std::size_t>(std::max(exception.mark.pos, 0)), text.size());
+    const auto offset = builder.offset_of(exception.mark);
     if (!builder.saw_tab()) diagnostics.add(explain_syntax_error(exception.msg, offset, source, builder));
     return std::nullopt;
   }

@@ -44,7 +44,11 @@ std::string range_text(std::int64_t min, std::int64_t max) {
 
 std::string path_of(std::string_view path, std::string_view key) {
   if (!is_word(key)) return fmt::format("{}[\"{}\"]", path, key);
-  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  std::string whole;
+  whole.reserve(path.size() + 1 + key.size());
+  whole.append(path);
+  if (!path.empty()) whole += '.';
+  return whole.append(key);
 }
 
 std::string path_of(std::string_view path, std::size_t index) {

@@ -41,6 +41,10 @@ Source::Source(std::string_view text, std::string file)
 bool Source::check_bytes(diag::Diagnostics& diagnostics) const {
   const std::string_view all = text_;
   for (std::size_t at = 0; at < all.size();) {
+    if (all[at] >= ' ' && all[at] <= '~') {  // most of any file
+      ++at;
+      continue;
+    }
     const std::string_view rest = all.substr(at);
     const std::size_t length = base::utf8_sequence(rest);
     const std::string wrong = objection(rest, length);
