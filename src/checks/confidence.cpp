@@ -89,8 +89,8 @@ Score score(std::span<const Share> shares) {
   double weights = 0;
   for (const auto& share : shares) weights += share.weight;
   if (weights <= 0) return total;
-  const auto lose = [&](double part, const Share& share, std::string cause) {
-    if (part > 0) total.lost.push_back({100 * part / weights, share.name, std::move(cause)});
+  const auto lose = [&](double part, const Share& share, const auto& cause) {
+    if (part > 0) total.lost.push_back({100 * part / weights, share.name, cause()});
   };
   std::map<std::pair<std::uint64_t, std::uint64_t>, double> flakes;  // most checks have the same history
   for (const auto& share : shares) {
@@ -102,12 +102,15 @@ Score score(std::span<const Share> shares) {
     const double judged = share.weight * share.judged;
     total.coverage += judged / weights;
     total.points += 100 * judged * passed * (1 - flake) / weights;
-    lose(share.weight - judged, share,
-         share.cause.empty() ? fmt::format("{:.0f} % of it was judged", 100 * share.judged) : share.cause);
-    lose(judged * (1 - passed), share, fmt::format("passed {} of {} attempts", share.passed, share.attempts));
-    lose(judged * passed * flake, share,
-         share.runs == 0 ? std::string("no history: a flake rate of 5 % is assumed")
-                         : fmt::format("{} flips in {} runs", share.flips, share.runs));
+    lose(share.weight - judged, share, [&] {
+      return share.cause.empty() ? fmt::format("{:.0f} % of it was judged", 100 * share.judged) : share.cause;
+    });
+    lose(judged * (1 - passed), share,
+         [&] { return fmt::format("passed {} of {} attempts", share.passed, share.attempts); });
+    lose(judged * passed * flake, share, [&] {
+      return share.runs == 0 ? std::string("no history: a flake rate of 5 % is assumed")
+                             : fmt::format("{} flips in {} runs", share.flips, share.runs);
+    });
   }
   std::stable_sort(total.lost.begin(), total.lost.end(),
                    [](const Lost& a, const Lost& b) { return a.points > b.points; });

@@ -20,8 +20,12 @@ struct Piece {
 /// `open`: a `$(` without its end was met.
 std::vector<Piece> pieces_of(std::string_view text, bool& open) {
   std::vector<Piece> pieces;
-  std::string literal;
   open = false;
+  if (text.find('$') == std::string_view::npos) {  // most texts
+    if (!text.empty()) pieces.push_back({false, std::string(text)});
+    return pieces;
+  }
+  std::string literal;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char next = i + 1 < text.size() ? text[i + 1] : '\0';
     if (text[i] == '$' && next == '$') {
@@ -93,6 +97,7 @@ void suspect(const yaml::Reader& reader) {
 
 std::vector<std::string> names_in(std::string_view text) {
   std::vector<std::string> names;
+  if (text.find('$') == std::string_view::npos) return names;
   bool open = false;
   for (auto& piece : pieces_of(text, open))
     if (piece.is_name) names.push_back(std::move(piece.text));

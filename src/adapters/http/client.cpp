@@ -102,10 +102,12 @@ class Exchange {
   void set_target(const base::Scope& scope) {
     const bool secure = origin_of(request_.url).starts_with("https");
     set(CURLOPT_URL, request_.url.c_str());
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-    set(CURLOPT_FOLLOWLOCATION, request_.follow_redirects > 0 ? 1L : 0L);
-    set(CURLOPT_MAXREDIRS, static_cast<long>(request_.follow_redirects));
+    // The URL itself was looked at by check(); where it leads to was not.
+    if (request_.follow_redirects > 0) {
+      set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+      set(CURLOPT_FOLLOWLOCATION, 1L);
+      set(CURLOPT_MAXREDIRS, static_cast<long>(request_.follow_redirects));
+    }
     const Duration whole =
         std::clamp(std::min(request_.timeout, scope.left()), Duration{1}, Duration{86'400'000});
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(whole.count()));
