@@ -41,6 +41,7 @@ std::deque<std::string> records_of(const std::string& name, const Route& route, 
                       {"kind", name_of(message->kind)},
                       {"time", message->time.time_since_epoch().count()},
                       {"refusals", message->refusals},
+                      {"refused_by", message->refused_by},
                       {"incident", json_of(message->incident)}};
     auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
     if (text.size() + 1 > room) break;
@@ -60,6 +61,7 @@ Message message_of(const json& record) {
   message.incident = incident_of(record.at("incident"));
   message.to = {record.at("to").get<std::string>()};
   message.refusals = record.value("refusals", 0U);
+  message.refused_by = record.value("refused_by", "");
   return message;
 }
 

@@ -1,6 +1,7 @@
 #include "route.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/http/client.hpp"
 
 #include <fmt/format.h>
@@ -21,14 +22,25 @@ constexpr std::chrono::milliseconds between_looks{500};
 /// The other side understood and says no; asking again soon will not help much.
 class Refused : public base::Error {
  public:
-  using base::Error::Error;
+  Refused(const std::string& text, std::string by)
+      : base::Error(base::ErrorCode::failed, text), by_(std::move(by)) {}
+  const std::string& by() const noexcept { return by_; }
+
+ private:
+  std::string by_;
 };
 
-void check_status(const http::Reply& reply) {
+/// Tells one address from another and is written down, so it must not tell the address: a webhook is a
+/// secret. 32 bits are enough for the one, and fit too much for the other.
+std::string mark_of(const std::string& url, const std::string& secret) {
+  return base::sha256_hex(url + "\n" + secret).substr(0, 8);
+}
+
+void check_status(const http::Reply& reply, const std::string& mark) {
   if (reply.ok()) return;
   const auto text = fmt::format("it answered {}", reply.status);
   if (reply.status >= 400 && reply.status < 500 && reply.status != 408 && reply.status != 429)
-    throw Refused(base::ErrorCode::failed, text);
+    throw Refused(text, mark);
   throw base::Error(base::ErrorCode::failed, text);
 }
 
@@ -80,8 +92,6 @@ void Route::redirect(Destination destination) {
     not_before_ = {};
     pause_ = base::Duration{0};
     trouble_.clear();
-    // The old address refused them, not this one.
-    for (auto& one : waiting_) one.message.refusals = 0;
   }
   changed_.notify_all();
 }
@@ -159,7 +169,7 @@ Route::Outcome Route::attempt(const Destination& destination, const Message& mes
     send(destination, message, cut);
     return outcome;
   } catch (const Refused& error) {
-    outcome.refused = true;
+    outcome.refused_by = error.by();
     outcome.event.why = ways_.clean(error.what());
   } catch (const std::exception& error) {
     outcome.event.why = ways_.clean(error.what());
@@ -180,7 +190,7 @@ void Route::send(const Destination& destination, const Message& message, const b
   request.timeout = patience;
   request.max_body_bytes = std::size_t{64} * 1024;
   request.proxy = http::Proxy::from_environment;
-  check_status(http::send(request, scope));
+  check_status(http::send(request, scope), mark_of(request.url, secret));
 }
 
 void Route::settle(Outcome& outcome) {
@@ -196,7 +206,13 @@ void Route::settle(Outcome& outcome) {
   pause_ = pause_.count() == 0 ? ways_.first_pause : std::min(pause_ * 2, longest_pause);
   not_before_ = Clock::now() + pause_;
   auto& front = waiting_.front();
-  front.message.refusals += outcome.refused ? 1 : 0;
+  if (!outcome.refused_by.empty()) {
+    // Another address refused what was counted; the file of a webhook may have been mended without a word to
+    // us.
+    if (front.message.refused_by != outcome.refused_by) front.message.refusals = 0;
+    front.message.refused_by = outcome.refused_by;
+    ++front.message.refusals;
+  }
   if (front.message.refusals >= most_refusals || Clock::now() - front.queued > kept_for) {
     outcome.event.kind = Courier::Event::Kind::given_up;
     waiting_.pop_front();

@@ -48,11 +48,12 @@ class Route {
   };
   struct Outcome {
     Courier::Event event;
-    bool refused = false;
+    std::string refused_by{};  ///< the mark of the address that said no
   };
 
   void work();
   Outcome attempt(const Destination& destination, const Message& message, const base::Cancel& cut);
+  /// Throws Refused, which says by whom.
   void send(const Destination& destination, const Message& message, const base::Cancel& cut);
   void happened(const Courier::Event& event) noexcept;
   /// Of the first that waits: it stays while it is in hand.

@@ -41,8 +41,10 @@ struct Message {
   Time time{};
   std::vector<std::string> to;  ///< names of destinations; empty: all that there are
   bool notice = true;           ///< of `recovered`: people want to hear it; a pager is told anyway
-  std::uint32_t refusals =
-      0;  ///< of one that waits for a destination: how often that said no, through restarts
+  /// Of one that waits for a destination: how often that said no, through restarts, and a mark of the address
+  /// that did. Another address has refused nothing yet.
+  std::uint32_t refusals = 0;
+  std::string refused_by{};
 };
 
 /// "fired", "reminder", "recovered". Stable: they stand in the log.

@@ -228,3 +228,50 @@ TEST_CASE("courier: how often a message was refused is counted through restarts"
   }
   CHECK(asked == 5);
 }
+
+TEST_CASE("courier: after a restart with a mended address or key what was refused before counts no more") {
+  std::atomic<int> asked{0};
+  const std::string no = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+  Server wrong([&](const std::string&) { return no; });
+  Server right([&](const std::string& request) {
+    return request.find("mended-key") != std::string::npos && ++asked > 1 ? accepted : no;
+  });
+  auto message = message_for("one", {"a"});
+  message.time = store::now();
+  /// Until the end of the message or so many refusals; what is left for the next process.
+  const auto process = [&](const std::string& left, const std::string& url, const std::string& key,
+                           int most) {
+    using Kind = watch::Courier::Event::Kind;
+    std::atomic<int> failed{0};
+    std::atomic<bool> over{false};
+    std::string end;
+    auto ways = quiet_ways();
+    ways.secret = [&](const auto&, const auto&) { return key; };
+    ways.first_pause = 1ms;
+    ways.may_send = [&] { return failed < most; };
+    ways.happened = [&](const watch::Courier::Event& event) {
+      if (event.kind == Kind::failed) ++failed;
+      if (event.kind == Kind::failed || over) return;
+      end = event.kind == Kind::delivered ? "delivered" : "given up";
+      over = true;
+    };
+    watch::Courier courier({pager("a", url)}, ways);
+    if (left.empty())
+      courier.add({message});
+    else
+      courier.restore(left);
+    REQUIRE(await([&] { return over || failed >= most; }));
+    courier.end();
+    return over ? end : courier.to_json();
+  };
+  auto left = process("", wrong.url(), "first-key", 4);
+  left = process(left, right.url(), "first-key", 4);   // another address
+  left = process(left, right.url(), "mended-key", 1);  // and another key
+  CHECK(process(left, right.url(), "mended-key", 4) == "delivered");
+  // What tells them apart tells nothing of them.
+  CHECK(left.find("key") == std::string::npos);
+  CHECK(left.find(right.url()) == std::string::npos);
+  // The same address has its five, however often we begin anew.
+  left = process(process("", wrong.url(), "first-key", 4), right.url(), "first-key", 4);
+  CHECK(process(left, right.url(), "first-key", 4) == "given up");
+}
