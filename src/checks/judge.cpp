@@ -63,19 +63,27 @@ Value value_of(const json& node) {
   return value;
 }
 
-/// Why a path with '*' has found nothing: true when every way of it ends at a list that is empty. A member
-/// that is not there is another matter: it may have been renamed.
-bool ends_at_empty_lists(const json& node, std::string_view dotted) {
-  if (dotted.empty()) return true;
+/// Where a way of a path with '*' breaks off: "items.3.price" of the element that has none. Nothing when
+/// every way leads to a value or to an empty list. A member that is not there may have been renamed: it was
+/// not judged.
+std::optional<std::string> gap_in(const json& node, std::string_view dotted, const std::string& at = "") {
+  if (dotted.empty()) return std::nullopt;
   const auto dot = dotted.find('.');
   const auto head = dotted.substr(0, dot);
   const auto rest = dot == std::string_view::npos ? std::string_view{} : dotted.substr(dot + 1);
-  if (head == "*")
-    return node.is_structured() && std::all_of(node.begin(), node.end(), [&](const json& one) {
-             return ends_at_empty_lists(one, rest);
-           });
-  const auto found = JsonPath::dotted(head).find(node);
-  return !found.empty() && ends_at_empty_lists(*found.front(), rest);
+  const auto below = [&at](std::string_view name) {
+    return (at.empty() ? std::string() : at + ".") + std::string(name);
+  };
+  if (head != "*") {
+    const auto found = JsonPath::dotted(head).find(node);
+    return found.empty() ? below(head) : gap_in(*found.front(), rest, below(head));
+  }
+  if (!node.is_structured()) return below(head);
+  std::size_t index = 0;
+  for (auto one = node.begin(); one != node.end(); ++one, ++index)
+    if (auto gap = gap_in(*one, rest, below(node.is_object() ? one.key() : std::to_string(index))))
+      return gap;
+  return std::nullopt;
 }
 
 /// "$.a[*].b" and "$['a'][*].b" as "a.*.b"; nothing for a query that says more than that.
@@ -100,6 +108,15 @@ bool speaks_of_presence(const Matcher& matcher) {
   if (matcher.word == Word::negation) return speaks_of_presence(matcher.inner[0]);
   return matcher.word == Word::absent || matcher.word == Word::exists || matcher.word == Word::empty ||
          matcher.word == Word::count;
+}
+
+/// Whether a matcher asks something of every way of a path, and not whether there is one, none, or how many.
+bool speaks_of_each(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  if (matcher.word != Word::negation)
+    return matcher.word == Word::exists || (matcher.word != Word::contains && !speaks_of_presence(matcher));
+  const auto inner = matcher.inner[0].word;
+  return inner == Word::absent || inner == Word::empty || !speaks_of_presence(matcher);
 }
 
 /// nlohmann's parser recurses for nothing, but its destructor and our walk do.
@@ -197,12 +214,15 @@ Judge::Selected Judge::select(std::string_view text) const {
     const auto path = path_of(subject);
     for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
     selected.definite = path.singular();
+    if (selected.definite) return selected;
     // "every element is one of these" holds of an empty list, not of a list or a member that is not there.
-    if (!selected.definite && selected.values.empty()) {
-      const auto dotted =
-          subject.source == Source::json_dotted ? std::string(subject.path) : as_dotted(subject.path);
-      selected.lost = !dotted || !ends_at_empty_lists(body_->document, *dotted);
-    }
+    // What a query of RFC 9535 finds is what it asks for; "items.*.id" is the id of every item.
+    const bool is_query = subject.source == Source::json_path;
+    if (is_query && !selected.values.empty()) return selected;
+    const auto dotted = is_query ? as_dotted(subject.path) : std::string(subject.path);
+    const auto gap = dotted ? gap_in(body_->document, *dotted) : std::nullopt;
+    selected.lost = selected.values.empty() && (!dotted || gap);
+    if (!selected.values.empty()) selected.gap = gap.value_or("");
     return selected;
   } catch (const base::Error& error) {
     return {{}, true, error.what()};
@@ -239,6 +259,10 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (selected.lost && result.is == Match::Is::yes && !speaks_of_presence(expectation.matcher)) {
       result.is = Match::Is::no;
       judged.got = "nothing is found";
+    }
+    if (!selected.gap.empty() && result.is == Match::Is::yes && speaks_of_each(expectation.matcher)) {
+      result.is = Match::Is::no;
+      judged.got += fmt::format("; {} is not there", base::printable(selected.gap));
     }
   }
   if (result.is == Match::Is::unknown) {

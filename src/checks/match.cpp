@@ -254,7 +254,7 @@ Match match_all(const Matcher& matcher, std::span<const Value> values, Typing ty
   if (matcher.word == Word::absent || matcher.word == Word::empty) return when(values.empty());
   if (matcher.word == Word::exists) return when(!values.empty());
   if (matcher.word == Word::negation &&
-      (matcher.inner[0].word == Word::absent || matcher.inner[0].word == Word::empty ||
+      (matcher.inner[0].word == Word::absent || (matcher.inner[0].word == Word::empty && values.empty()) ||
        matcher.inner[0].word == Word::exists || matcher.inner[0].word == Word::count)) {
     const auto inner = match_all(matcher.inner[0], values, typing, now);
     return inner.is == Match::Is::unknown ? inner : when(inner.is == Match::Is::no);

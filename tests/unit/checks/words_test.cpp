@@ -142,6 +142,39 @@ TEST_CASE("words: every value that a path finds, and lists that are not there") 
   CHECK(says("xml count(//a)", "2", "<r><a/><a/></r>") == "held");
 }
 
+TEST_CASE("words: '*' is every element, also the one that lacks what is asked for") {
+  const std::string body =
+      R"({"e":[{"s":"a","t":["x"]},{"s":"a"},{"s":null}],"o":{"k":{"v":1},"l":{}},"blank":["","b"],"full":["b"]})";
+  CHECK(says("json.e.*.s", "exists", body) == "held");
+  CHECK(says("json.e.*.t", "exists", body) == "differs");
+  CHECK(says("json.e.*.t", "not absent", body) == "differs");
+  CHECK(says("json.e.*.t", "not empty", body) == "differs");
+  CHECK(says("json.e.*.t.*", "x", body) == "differs");
+  CHECK(says("json.e.*.t.*", "not y", body) == "differs");
+  CHECK(says("json.o.*.v", "1", body) == "differs");
+  CHECK(says("json.o.*.v", "at least 1", body) == "differs");
+  // How many there are, whether there is one, and whether there is none are other questions.
+  CHECK(says("json.o.*.v", "count 1", body) == "held");
+  CHECK(says("json.e.*.t", "absent", body) == "differs");
+  CHECK(says("json.e.*.u", "absent", body) == "held");
+  CHECK(says("json.e.*.u", "not exists", body) == "held");
+  CHECK(says("json.e.*.t.*", "contains x", body) == "held");
+  // What a query finds is what it asks for.
+  CHECK(says("json $.o[*].v", "1", body) == "held");
+  CHECK(says("json $.e[*].t", "exists", body) == "held");
+  CHECK(says("json.blank.*", "not empty", body) == "differs");
+  CHECK(says("json.full.*", "not empty", body) == "held");
+  CHECK(says("json.full.*", "empty", body) == "differs");
+
+  Reply reply;
+  reply.body = body;
+  std::string why, help;
+  const auto matcher = parse_matcher(Text("1"), Matcher::Form::plain, why, help);
+  REQUIRE(matcher);
+  const auto judged = Judge(reply, noon).judge({"json.o.*.v", *matcher, "1", {}});
+  CHECK(judged.got == "1 values: 1; o.l.v is not there");
+}
+
 TEST_CASE("words: operators and half phrases are refused with help") {
   for (const char* phrase :
        {"> 5", ">= 5", "!x", "at least", "at least lots", "count many", "date soon", "under review"}) {
