@@ -179,6 +179,37 @@ steps:
   CHECK(ran.of("not repeated").attempts_made == 1);
 }
 
+TEST_CASE("flow: only what is safe is asked again, and each attempt stands in the record") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {500, "{}"}; });
+  const Ran ran({head(R"(defaults: {on_fail: continue, retry: 2 after 1ms}
+steps:
+  - {name: reads, get: /r, expect: 200}
+  - {name: pays, post: /p, expect: 200}
+  - {name: puts, put: /p, expect: 200}
+  - {name: removes, delete: /p, expect: 200}
+  - {name: searches, post: /s, safe: true, expect: 200}
+  - {name: pays once, post: /k, headers: {Idempotency-Key: $(run.id)}, expect: 200}
+  - {name: never, get: /n, retry: 0, expect: 200}
+)")},
+                fake);
+  const std::map<std::string, std::uint32_t> made{{"reads", 3},   {"pays", 1},     {"puts", 1},
+                                                  {"removes", 1}, {"searches", 3}, {"pays once", 3},
+                                                  {"never", 1}};
+  std::size_t asked = 0;
+  for (const auto& [name, attempts] : made) {
+    CAPTURE(name);
+    CHECK(ran.of(name).attempts_made == attempts);
+    REQUIRE(ran.of(name).attempts.size() == attempts);
+    for (const auto& one : ran.of(name).attempts) {
+      CHECK_FALSE(one.held);
+      REQUIRE(one.judged.size() == 1);
+      CHECK(one.judged.front().got == "500");
+    }
+    asked += attempts;
+  }
+  CHECK(fake.asked.size() == asked);
+}
+
 TEST_CASE(
     "flow: a pass on a later attempt is looked at more closely: one bad host behind a balancer is named") {
   constexpr const char* text = R"(suite: s
