@@ -222,7 +222,7 @@ Judge::Selected Judge::select(std::string_view text) const {
     const auto dotted = is_query ? as_dotted(subject.path) : std::string(subject.path);
     const auto gap = dotted ? gap_in(body_->document, *dotted) : std::nullopt;
     selected.lost = selected.values.empty() && (!dotted || gap);
-    if (!selected.values.empty()) selected.gap = gap.value_or("");
+    selected.gap = gap.value_or("");
     return selected;
   } catch (const base::Error& error) {
     return {{}, true, error.what()};
@@ -253,17 +253,16 @@ Judged Judge::judge(const Expectation& expectation) const {
     std::vector<std::string> shown;
     for (std::size_t i = 0; i < selected.values.size() && i < 5; ++i)
       shown.push_back(selected.values[i].shown(clean_));
-    judged.got = fmt::format("{} values: {}{}", selected.values.size(), base::join(shown, ", "),
-                             selected.values.size() > 5 ? ", …" : "");
+    const auto count = selected.values.size();
+    judged.got = count == 0
+                     ? "nothing is found"
+                     : fmt::format("{} values: {}{}", count, base::join(shown, ", "), count > 5 ? ", …" : "");
     result = match_all(expectation.matcher, selected.values, typing, now_);
-    if (selected.lost && result.is == Match::Is::yes && !speaks_of_presence(expectation.matcher)) {
-      result.is = Match::Is::no;
-      judged.got = "nothing is found";
-    }
-    if (!selected.gap.empty() && result.is == Match::Is::yes && speaks_of_each(expectation.matcher)) {
-      result.is = Match::Is::no;
+    const bool hollow = count == 0 ? selected.lost && !speaks_of_presence(expectation.matcher)
+                                   : !selected.gap.empty() && speaks_of_each(expectation.matcher);
+    if (result.is == Match::Is::yes && hollow) result.is = Match::Is::no;
+    if (result.is == Match::Is::no && !selected.gap.empty())
       judged.got += fmt::format("; {} is not there", base::printable(selected.gap));
-    }
   }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;

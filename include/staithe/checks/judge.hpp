@@ -38,7 +38,7 @@ class Judge {
     bool definite = true;  ///< the subject names at most one value
     std::string why;       ///< it could not be looked for
     bool lost = false;     ///< nothing was found, and no empty list is why: only words of presence can hold
-    std::string gap{};  ///< of a dotted path with '*' that finds something: the first way that finds nothing
+    std::string gap{};     ///< of a dotted path with '*': the first way that finds nothing
   };
   Selected select(std::string_view subject) const;
 

@@ -166,13 +166,18 @@ TEST_CASE("words: '*' is every element, also the one that lacks what is asked fo
   CHECK(says("json.full.*", "not empty", body) == "held");
   CHECK(says("json.full.*", "empty", body) == "differs");
 
-  Reply reply;
-  reply.body = body;
-  std::string why, help;
-  const auto matcher = parse_matcher(Text("1"), Matcher::Form::plain, why, help);
-  REQUIRE(matcher);
-  const auto judged = Judge(reply, noon).judge({"json.o.*.v", *matcher, "1", {}});
-  CHECK(judged.got == "1 values: 1; o.l.v is not there");
+  const auto got = [&](const std::string& subject) {
+    Reply reply;
+    reply.body = body;
+    std::string why, help;
+    const auto matcher = parse_matcher(Text("1"), Matcher::Form::plain, why, help);
+    REQUIRE(matcher);
+    return Judge(reply, noon).judge({subject, *matcher, "1", {}}).got;
+  };
+  CHECK(got("json.o.*.v") == "1 values: 1; o.l.v is not there");
+  CHECK(got("json.e.*.u") == "nothing is found; e.0.u is not there");
+  CHECK(got("json.gone.*.u") == "nothing is found; gone is not there");
+  CHECK(got("json $.e[?@.s == 'z']") == "nothing is found");
 }
 
 TEST_CASE("words: operators and half phrases are refused with help") {
