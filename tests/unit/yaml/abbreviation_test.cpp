@@ -1,9 +1,6 @@
 #include "catch.hpp"
 #include "support.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 using namespace staithe;
