@@ -70,7 +70,7 @@ server {{ listen 127.0.0.1:{self.plain}; return 200 '{who}'; }}
         now = time.time()
         for name, names, starts, ends in (("app", "DNS:app.test,DNS:*.wild.test", now - 86400, now + 40.5 * 86400),
                                           ("old", "DNS:old.test", now - 400 * 86400, now - 35 * 86400 - 3600),
-                                          ("new", "DNS:new.test", now + 3 * 86400 + 3600, now + 90 * 86400),
+                                          ("new", "DNS:new.test", now + 3 * 86400 + 3600, now + 90 * 86400 - 3600),
                                           ("client", "DNS:client", now - 86400, now + 86400)):
             openssl("req", *key, "-subj", f"/CN={name}.test", "-addext", f"subjectAltName={names}",
                     "-keyout", f"{name}.key", "-out", f"{name}.csr")
