@@ -95,6 +95,8 @@ void read_host(const yaml::Member& member, const std::string& environment, std::
       continue;
     }
     Host host = fields.common;
+    if (is_broken)
+      host.servers = {ServersSpec::Form::none, {}, {}};  // what its name makes of them is no finding
     host.name = member.key;
     host.name.value = name;
     host.number = numbers[i];

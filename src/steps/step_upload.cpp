@@ -12,6 +12,7 @@ class Upload final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     plan::UploadFile effect = to_.effect(at);
+    if (from_.value.empty()) return;  // it is missing, and that is said
     effect.source = at.plain(from_);
     const std::string path = at.local_path(from_);
     if (at.failed()) return;
