@@ -63,12 +63,17 @@ bool stands_in_the_way(base::ErrorCode code) {
          code != ErrorCode::cancelled;
 }
 
+/// Whether the text suggests a command itself.
+bool says_next(std::string_view text) {
+  return text.find("\n  next  ") != std::string_view::npos || text.find("next: ") != std::string_view::npos;
+}
+
 /// The same command again, of those that make a run; what was typed after `exec --` may be long.
 std::string once_mended(const App& app, std::string_view text) {
   const auto options = app.args().command->options;
   const bool runs = std::any_of(options.begin(), options.end(),
                                 [](const auto& option) { return option.name == "expect-plan"; });
-  if (!runs || app.args().command->name == "exec" || text.find("next") != std::string_view::npos) return {};
+  if (!runs || app.args().command->name == "exec" || says_next(text)) return {};
   return fmt::format("\n  next  {}    again, once that is mended", again_command(app));
 }
 
@@ -97,7 +102,8 @@ int run_command(App& app) {
   } catch (const base::Error& error) {
     const int code = error.code() == base::ErrorCode::cancelled ? app.stops().exit_code.load() : exit_refused;
     const auto text = app.redactor().clean(error.what());
-    return broke_off(app, code, text, stands_in_the_way(error.code()) ? once_mended(app, text) : "");
+    const auto next = stands_in_the_way(error.code()) ? app.redactor().clean(once_mended(app, text)) : "";
+    return broke_off(app, code, text, next);
   } catch (const std::system_error& error) {
     return broke_off(app, exit_refused, app.redactor().clean(error.what()));
   } catch (const std::bad_alloc&) {

@@ -47,6 +47,7 @@ class Redacting final : public event::EventSink {
   void clean(event::Message& message) const { clean(message.text); }
   void clean(event::RunFinished& finished) const {
     clean(finished.failure);
+    for (auto& command : finished.next) clean(command);
     for (auto& host : finished.hosts) clean(host.detail);
   }
 
