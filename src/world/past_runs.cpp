@@ -201,9 +201,12 @@ void note_asked(store::Store& store, const std::string& run_id, const std::strin
 }
 
 std::string asked_for(store::Store& store, const std::string& run_id) {
-  const auto journal = read_journal(store, run_id);
-  const auto entry = journal.actions.find(asked_note);
-  return entry == journal.actions.end() ? "" : entry->second.notes.at(asked_note);
+  // It is always the first: a long journal is not read, nor one that cannot be.
+  const auto first = store.journal(run_id, 0, 1);
+  if (first.empty() || first.front().kind != "note" || first.front().action_id != asked_note) return {};
+  const auto body = nlohmann::json::parse(first.front().body, nullptr, false);
+  if (!body.is_object() || !body.contains("text") || !body["text"].is_string()) return {};
+  return body["text"];
 }
 
 void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id) {

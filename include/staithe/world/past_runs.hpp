@@ -39,9 +39,10 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
 std::string why_not_recover(store::Store& store, const store::Run& run);
 
 /// Keeps, in the journal of a run that begins, what a person had said of it that its plan does not tell. The
-/// text is the caller's; one of more than 256 KiB is not kept. On the disk before the run's first action is.
+/// text is the caller's; one of more than 256 KiB is not kept. To be called before anything else is written
+/// into that journal. On the disk before the run's first action is.
 void note_asked(store::Store& store, const std::string& run_id, const std::string& text);
-/// That text; "" when there is none.
+/// That text; "" when there is none, or what stands there is none.
 std::string asked_for(store::Store& store, const std::string& run_id);
 
 /// Writes down, in the journal of a recovery that begins, which run it is for.

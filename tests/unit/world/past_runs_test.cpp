@@ -296,14 +296,45 @@ TEST_CASE("a run that died and is settled has the hosts where its journal leaves
   CHECK(world::host_states(*past.store().run("of another build")).empty());
 }
 
+TEST_CASE("what was said of a run is read back from its first record, whatever stands behind it") {
+  History past;
+  past.begin("said", plan_of("deploy"));
+  world::note_asked(past.store(), "said", R"({"vars":["pool=api"]})");
+  past.store().append("said", {0, {}, "", "drain", "no such kind", "no JSON"});
+  CHECK(world::asked_for(past.store(), "said") == R"({"vars":["pool=api"]})");
+
+  past.begin("silent", plan_of("deploy"));
+  CHECK(world::asked_for(past.store(), "silent").empty());
+  past.drained("silent", "as it served");
+  CHECK(world::asked_for(past.store(), "silent").empty());
+  CHECK(world::asked_for(past.store(), "no such run").empty());
+
+  past.begin("long", plan_of("deploy"));
+  world::note_asked(past.store(), "long", std::string(256 * 1024 + 1, 'x'));
+  CHECK(world::asked_for(past.store(), "long").empty());
+}
+
+TEST_CASE("a first record that says nothing of the run ends nobody who asks") {
+  const auto* body =
+      GENERATE("no JSON", "[]", "{}", R"({"key":"asked"})", R"({"text":7})", R"({"text":null})");
+  History past;
+  past.begin("hostile", plan_of("deploy"));
+  past.store().append("hostile", {0, {}, "", "asked", "note", body});
+  CHECK(world::asked_for(past.store(), "hostile").empty());
+}
+
 TEST_CASE("a run that is put right leaves no lock of its own behind, and nobody else's is touched") {
   History past;
   past.begin("dead", plan_of("deploy"));
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto own = store::Store::open_sqlite(past.path());
-    const auto lock = own->try_lock({"production/of-older-files", "deploy", "dead", ""});
-    ::kill(::getpid(), SIGKILL);
+    try {
+      const auto own = store::Store::open_sqlite(past.path());
+      const auto lock = own->try_lock({"production/of-older-files", "deploy", "dead", ""});
+      ::kill(::getpid(), SIGKILL);
+    } catch (...) {
+    }
+    ::_exit(1);
   }
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
