@@ -59,11 +59,8 @@ std::string file_of(const LoadedSuites& loaded, const std::string& name) {
 /// What the person said of where and about what, for the command that asks again.
 std::string same_run(const App& app) {
   auto text = same_place(app);
-  for (const char* option : {"limit", "target"})
-    if (app.args().has(option))
-      text += fmt::format(" --{} {}", option, base::shell_quote(app.args().value(option)));
-  for (const auto& one : app.args().all("var")) text += " --var " + base::shell_quote(one);
-  for (const auto& one : app.args().all("var-file")) text += " --var-file " + base::shell_quote(one);
+  for (const char* name : {"limit", "target", "var", "var-file"})
+    for (const auto& value : app.args().all(name)) text += option(name, value);
   return text;
 }
 

@@ -48,12 +48,12 @@ std::vector<std::string> hosts_in(const event::RunFinished& finished, event::Hos
 }
 
 /// What to run next where hosts are left out, or not as they are meant to be.
-void advise_out(const App& app, const Loaded& loaded, const plan::Plan& plan,
+void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
                 const event::RunFinished& finished, std::vector<std::string>& next) {
   const auto recover = "staithe recover" + same_place(app);
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
-    const auto restore = restore_command(app, loaded, asked_of(app, loaded), out);
+    const auto restore = restore_command(app, loaded, asked, out);
     if (plan.kind == "restore") {
       next.push_back(restore + "    again, once it is well");
     } else {
@@ -67,9 +67,8 @@ void advise_out(const App& app, const Loaded& loaded, const plan::Plan& plan,
 }
 
 /// What to run next where some hosts have got what was meant and others have not.
-void advise_mixed(const App& app, const Loaded& loaded, const plan::Plan& plan,
+void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
                   const event::RunFinished& finished, std::vector<std::string>& next) {
-  const auto asked = asked_of(app, loaded);
   const auto done = hosts_in(finished, event::HostState::done);
   if (done.empty()) return;
   if (plan.kind == "drain")
@@ -81,20 +80,17 @@ void advise_mixed(const App& app, const Loaded& loaded, const plan::Plan& plan,
   if (plan.kind == "deploy")
     next.push_back(resume_command(app, loaded, asked, plan) + "    go on with the hosts that are left");
   if (plan.kind == "rollback" || plan.kind == "run")
-    next.push_back(fmt::format("{} --limit {}    go on with the hosts that are left",
-                               same_command(app, loaded, asked, plan),
-                               base::shell_quote(base::fold_names(left))));
+    next.push_back(rest_command(app, loaded, asked, plan, left) + "    go on with the hosts that are left");
 }
 
-std::vector<std::string> advice(const App& app, const Loaded& loaded, const plan::Plan& plan,
-                                const event::RunFinished& finished) {
+std::vector<std::string> advice(const App& app, const Loaded& loaded, const Asked& asked,
+                                const plan::Plan& plan, const event::RunFinished& finished) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
-  advise_out(app, loaded, plan, finished, next);
-  advise_mixed(app, loaded, plan, finished, next);
+  advise_out(app, loaded, asked, plan, finished, next);
+  advise_mixed(app, loaded, asked, plan, finished, next);
   if (plan.kind == "deploy" && !hosts_in(finished, event::HostState::done).empty())
-    next.push_back(rollback_command(app, loaded, asked_of(app, loaded), plan) +
-                   "    bring every host to the release before");
+    next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
   if (next.empty() && plan.kind != "exec")
     next.push_back(again_command(app) + "    again, once what stands in the way is gone");
   return next;
@@ -179,13 +175,15 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
   }
 }
 
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier) {
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier,
+               std::optional<Asked> asked) {
   print_warnings(app, loaded.diagnostics);
   RunRequest request{plan, loaded, std::move(earlier)};
-  request.advise = [&app, &plan, &loaded](const event::RunFinished& finished) {
-    return advice(app, loaded, plan, finished);
+  if (!asked) asked = asked_of(app, loaded);
+  request.asked = text_of(*asked);
+  request.advise = [&app, &plan, &loaded, &asked](const event::RunFinished& finished) {
+    return advice(app, loaded, *asked, plan, finished);
   };
-  request.asked = text_of(asked_of(app, loaded));
   // A recovery may find that nothing is left to do on any host.
   if (plan.is_protected && !plan::target_hosts(plan).empty())
     request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,

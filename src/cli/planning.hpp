@@ -1,9 +1,11 @@
 #pragma once
 #include "project.hpp"
 #include "run_plan.hpp"
+#include "suggest.hpp"
 
 #include "staithe/playbook/make_plan.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,9 @@ Earlier resting_on(const std::string& environment, const std::string& service, c
 /// looked at anew. `store` may be null. Throws base::Error{conflict} when that takes longer.
 void await_locks(App& app, store::Store* store, const plan::Plan& plan);
 
-/// Runs a plan whose state is the environment's.
-int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {});
+/// Runs a plan whose state is the environment's. `asked` is what the commands that go on with it are to say:
+/// what this command line says where nothing is given.
+int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {},
+               std::optional<Asked> asked = std::nullopt);
 
 }  // namespace staithe::cli

@@ -67,6 +67,11 @@ class RunOfPlan {
   }
 
  private:
+  /// For people, whoever wrote it into the state.
+  static std::string named(const store::Run& run) {
+    return base::printable(fmt::format("run {} ({})", run.id, run.title));
+  }
+
   int confirm() {
     if (request_.question.empty() || app_.args().has("yes")) return exit_done;
     if (!app_.may_prompt())
@@ -79,14 +84,13 @@ class RunOfPlan {
   int refuse_unfinished() {
     const auto obstacle = world::obstacle_to(*store_, plan_);
     if (obstacle.died && obstacle.forgiven)
-      app_.say(fmt::format("run {} ({}) did not end: what it changed on the hosts is not looked at",
-                           obstacle.died->id, obstacle.died->title));
+      app_.say(fmt::format("{} did not end: what it changed on the hosts is not looked at",
+                           named(*obstacle.died)));
     else if (obstacle.died)
-      return app_.fail(
-          exit_refused,
-          fmt::format("run {} ({}) did not end: its process is gone. Nothing was changed.\n"
-                      "  next  {}      look at what it left, and put it right",
-                      obstacle.died->id, obstacle.died->title, recover_command(app_, *obstacle.died)));
+      return app_.fail(exit_refused,
+                       fmt::format("{} did not end: its process is gone. Nothing was changed.\n"
+                                   "  next  {}      look at what it left, and put it right",
+                                   named(*obstacle.died), recover_command(app_, *obstacle.died)));
     if (!obstacle.left_out.empty()) return refuse_left_out(obstacle.left_out);
     say_drained();
     return exit_done;
@@ -98,7 +102,7 @@ class RunOfPlan {
     std::map<std::string, std::vector<std::string>> by_command;
     for (const auto& [host, run] : left_out) {
       run_of.emplace(host, run.id);
-      whose += fmt::format("  {} is out of rotation since run {} ({})\n", host, run.id, run.title);
+      whose += fmt::format("  {} is out of rotation since {}\n", host, named(run));
       by_command[recover_command(app_, run)].push_back(host);
     }
     std::string next;
@@ -119,10 +123,10 @@ class RunOfPlan {
     const auto obstacle = world::obstacle_to(*store_, plan_);
     if (!obstacle) return request_.earlier.in_the_way ? request_.earlier.in_the_way(*store_) : std::string();
     if (obstacle.died)
-      return fmt::format("run {} ({}) did not end: its process is gone; next: {}", obstacle.died->id,
-                         obstacle.died->title, recover_command(app_, *obstacle.died));
+      return fmt::format("{} did not end: its process is gone; next: {}", named(*obstacle.died),
+                         recover_command(app_, *obstacle.died));
     const auto& [host, run] = *obstacle.left_out.begin();
-    return fmt::format("{} is out of rotation since run {} ({}); next: {}", host, run.id, run.title,
+    return fmt::format("{} is out of rotation since {}; next: {}", host, named(run),
                        recover_command(app_, run));
   }
 

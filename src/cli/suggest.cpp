@@ -1,6 +1,7 @@
 #include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -16,16 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-std::string option(std::string_view name, const std::string& value) {
-  return value.empty() ? "" : fmt::format(" --{} {}", name, base::shell_quote(value));
-}
-
 /// KEY=VALUE as people write it: only a value that needs it is quoted.
 std::string variable(const std::string& one) {
   const auto equals = one.find('=');
-  if (equals == std::string::npos || equals + 1 == one.size()) return option("var", one);
-  return fmt::format(" --var {}={}", base::shell_quote(one.substr(0, equals)),
-                     base::shell_quote(one.substr(equals + 1)));
+  if (equals == std::string::npos || equals + 1 == one.size()) return " --var " + shell_word(one);
+  return fmt::format(" --var {}={}", shell_word(one.substr(0, equals)), shell_word(one.substr(equals + 1)));
 }
 
 /// Where the files are, without the service.
@@ -34,14 +30,43 @@ std::string same_files(const App& app) {
   const std::array<std::pair<const char*, const char*>, 3> options{
       {{"chdir", "-C"}, {"file", "-f"}, {"environment", "-e"}}};
   for (const auto& [name, letter] : options)
-    if (app.args().has(name))
-      text += fmt::format(" {} {}", letter, base::shell_quote(app.args().value(name)));
+    if (app.args().has(name)) text += fmt::format(" {} {}", letter, shell_word(app.args().value(name)));
   return text;
 }
 
-/// A path that starts from the directory of staithe.yml, as it is typed where the person stands.
+/// A path that starts from the directory of staithe.yml, as it is typed where the person stands: without
+/// detours where that is the same file, which it need not be behind a symbolic link.
 std::string from_here(const Loaded& loaded, const std::string& path) {
-  return base::shell_quote((fs::path(loaded.project.directory) / path).lexically_normal().string());
+  const auto whole = fs::path(loaded.project.directory) / path;
+  const auto plain = whole.lexically_normal();
+  std::error_code gone;
+  return shell_word((fs::equivalent(plain, whole, gone) ? plain : whole).string());
+}
+
+/// The absolute path of what is named from `here`, which has no symbolic links: those of `path` stay.
+fs::path absolute(fs::path here, const fs::path& path) {
+  if (path.is_absolute()) return path;
+  bool leading = true;
+  for (const auto& part : path) {
+    if (part.empty() || part == ".") continue;
+    leading = leading && part == "..";
+    if (leading)
+      here = here.parent_path();
+    else
+      here /= part;
+  }
+  return here;
+}
+
+/// The other way round. What does not lie below the directory of staithe.yml, or was absolute, stays
+/// absolute.
+std::string from_project(const Loaded& loaded, const std::string& path) {
+  std::error_code gone;
+  const auto here = fs::current_path(gone);
+  if (gone || fs::path(path).is_absolute()) return path;
+  const auto whole = absolute(here, path);
+  const auto below = whole.lexically_relative(absolute(here, loaded.project.directory));
+  return (below.empty() || *below.begin() == ".." ? whole : below).string();
 }
 
 /// The service that the run was told of, else the one of this command line.
@@ -50,10 +75,16 @@ std::string place_of(const App& app, const Asked& asked) {
          option("service", asked.service.empty() ? app.args().value("service") : asked.service);
 }
 
-std::string variables_of(const Loaded& loaded, const Asked& asked) {
+bool is_ref(const std::string& key_and_value) {
+  return key_and_value.starts_with("ref=");
+}
+
+/// The commit that was resolved stands for the ref that was asked for.
+std::string variables_of(const Loaded& loaded, const Asked& asked, const std::string& sha) {
   std::string text;
   for (const auto& file : asked.var_files) text += " --var-file " + from_here(loaded, file);
-  for (const auto& one : asked.vars) text += variable(one);
+  for (const auto& one : asked.vars)
+    if (sha.empty() || !is_ref(one)) text += variable(one);
   return text;
 }
 
@@ -63,14 +94,6 @@ std::string playbook_of(const Loaded& loaded, const plan::Plan& plan) {
 
 std::string pace_of(const Asked& asked) {
   return option("parallel", asked.parallel) + option("max-failures", asked.max_failures);
-}
-
-/// Whether staithe.yml itself reads the variable: without a playbook any other would be refused.
-bool read_by_project(const Loaded& loaded, const std::string& key_and_value) {
-  const auto name = key_and_value.substr(0, key_and_value.find('='));
-  const auto& text = loaded.project.text;
-  return text.find("$(" + name + ")") != std::string::npos ||
-         text.find("$(raw " + name + ")") != std::string::npos;
 }
 
 std::string command_of(const plan::Plan& plan) {
@@ -83,10 +106,8 @@ Asked asked_of(const App& app, const Loaded& loaded) {
   Asked asked;
   const auto& args = app.args();
   asked.service = args.value("service");
-  for (const auto& one : args.all("var"))
-    if (!one.starts_with("ref=")) asked.vars.push_back(one);
-  const auto home = fs::current_path() / loaded.project.directory;
-  for (const auto& file : args.all("var-file")) asked.var_files.push_back(fs::proximate(file, home).string());
+  asked.vars = args.all("var");
+  for (const auto& file : args.all("var-file")) asked.var_files.push_back(from_project(loaded, file));
   asked.parallel = args.value("parallel");
   asked.max_failures = args.value("max-failures");
   return asked;
@@ -118,6 +139,33 @@ Asked asked_of(store::Store& store, const std::string& run_id) {
   return asked;
 }
 
+std::string shell_word(std::string_view text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (base::printable(text) == text && std::none_of(text.begin(), text.end(), is_control))
+    return base::shell_quote(text);
+  std::string quote = "$'";
+  for (const unsigned char c : text) {
+    if (c < 0x20 || c >= 0x7f)
+      quote += fmt::format("\\x{:02x}", c);
+    else if (c == '\'' || c == '\\')
+      quote += {'\\', static_cast<char>(c)};
+    else
+      quote += static_cast<char>(c);
+  }
+  return quote + "'";
+}
+
+std::string option(std::string_view name, const std::string& value) {
+  if (value.empty()) return {};
+  return name == "var" ? variable(value) : fmt::format(" --{} {}", name, shell_word(value));
+}
+
+std::string words(const std::vector<std::string>& hosts) {
+  std::string text;
+  for (const auto& host : hosts) text += " " + shell_word(host);
+  return text;
+}
+
 std::string same_place(const App& app) {
   return place_of(app, {});
 }
@@ -127,24 +175,30 @@ std::string recover_command(const App& app, const store::Run& run) {
   if (!run.service.empty() && app.args().value("service") == run.service)
     text += option("service", run.service);
   // A recovery that died is not recovered itself: what it was for is looked for anew.
-  return run.id.empty() || run.kind == "recover" ? text : text + " " + run.id;
+  return run.id.empty() || run.kind == "recover" ? text : text + " " + shell_word(run.id);
 }
 
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts) {
+  // There is no playbook, and no release: a variable that only those read would be refused.
   Asked read = asked;
-  std::erase_if(read.vars, [&](const std::string& one) { return !read_by_project(loaded, one); });
-  return "staithe restore" + place_of(app, asked) + variables_of(loaded, read) + " " + base::join(hosts, " ");
+  std::erase_if(read.vars, [&](const std::string& one) {
+    return is_ref(one) || !playbook::takes_variable(loaded.project, loaded.env(), asked.service,
+                                                    one.substr(0, one.find('=')));
+  });
+  return "staithe restore" + place_of(app, asked) + variables_of(loaded, read, {}) + words(hosts);
 }
 
 std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, store::Store& store,
                                           const std::map<std::string, std::string>& run_of) {
   std::map<std::string, std::vector<std::string>> hosts;  // by what was said of their runs
   std::map<std::string, Asked> said;
+  std::map<std::string, Asked> by_run{{"", {}}};  // each run is read once, whatever it took
   for (const auto& [host, run] : run_of) {
-    const auto asked = run.empty() ? Asked{} : asked_of(store, run);
-    hosts[text_of(asked)].push_back(host);
-    said.emplace(text_of(asked), asked);
+    if (by_run.count(run) == 0) by_run[run] = asked_of(store, run);
+    const auto text = text_of(by_run[run]);
+    hosts[text].push_back(host);
+    said.emplace(text, by_run[run]);
   }
   std::vector<std::string> commands;
   for (const auto& [text, asked] : said) commands.push_back(restore_command(app, loaded, asked, hosts[text]));
@@ -153,33 +207,38 @@ std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, 
 
 std::string same_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan) {
   if (plan.kind == "rollback") return rollback_command(app, loaded, asked, plan) + option("to", plan.release);
-  return command_of(plan) + place_of(app, asked) + playbook_of(loaded, plan) + variables_of(loaded, asked) +
-         (plan.sha.empty() ? "" : " --var ref=" + plan.sha) + pace_of(asked);
+  return command_of(plan) + place_of(app, asked) + playbook_of(loaded, plan) +
+         variables_of(loaded, asked, plan.sha) + (plan.sha.empty() ? "" : variable("ref=" + plan.sha)) +
+         pace_of(asked);
 }
 
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan) {
-  return same_command(app, loaded, asked, plan) + (plan.kind == "rollback" ? "" : " --resume");
+  return same_command(app, loaded, asked, plan) + (plan.kind == "deploy" ? " --resume" : "");
+}
+
+std::string rest_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
+                         const std::vector<std::string>& left) {
+  return same_command(app, loaded, asked, plan) + option("limit", base::fold_names(left));
 }
 
 std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,
                              const plan::Plan& plan) {
-  return "staithe rollback" + place_of(app, asked) + playbook_of(loaded, plan) + variables_of(loaded, asked) +
-         pace_of(asked);
+  return "staithe rollback" + place_of(app, asked) + playbook_of(loaded, plan) +
+         variables_of(loaded, asked, plan.sha) + pace_of(asked);
 }
 
 std::string again_command(const App& app) {
   // What belongs to that one run, and not to what was wanted.
-  constexpr std::array<std::string_view, 2> once{"expect-plan", "yes"};
+  constexpr std::array<std::string_view, 3> once{"confirm", "expect-plan", "yes"};
   std::string text = "staithe " + std::string(app.args().command->name) + same_place(app);
-  for (const auto& word : app.args().positionals) text += " " + base::shell_quote(word);
+  for (const auto& word : app.args().positionals) text += " " + shell_word(word);
   text += option("limit", app.args().value("limit"));
   for (const auto& known : app.args().command->options) {
     if (!app.args().has(known.name) || std::find(once.begin(), once.end(), known.name) != once.end())
       continue;
     if (known.takes == Takes::nothing) text += fmt::format(" --{}", known.name);
     if (known.takes != Takes::nothing)
-      for (const auto& value : app.args().all(known.name))
-        text += known.name == "var" ? variable(value) : option(known.name, value);
+      for (const auto& value : app.args().all(known.name)) text += option(known.name, value);
   }
   return text;
 }

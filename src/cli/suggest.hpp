@@ -9,26 +9,35 @@
 #include <string_view>
 #include <vector>
 
-/// The commands that are suggested. All of them are built here, so that each does what it says when it is
-/// pasted where the person stands: with the files, variables and names that the run was made with.
+/// The commands that are suggested. They are built here or with same_place(), so that each does what it says
+/// when it is pasted where the person stands: with the files, variables and names that the run was made with.
 namespace staithe::cli {
 
-/// What was said of a run beside where it is: its plan does not tell. No value of a secret is in it.
+/// What was said of a run beside where it is: its plan does not tell.
 struct Asked {
   std::string service;                 ///< --service
-  std::vector<std::string> vars;       ///< KEY=VALUE; without the ref, which the run's commit stands for
-  std::vector<std::string> var_files;  ///< from the directory of staithe.yml
+  std::vector<std::string> vars;       ///< KEY=VALUE as it was said, the ref too
+  std::vector<std::string> var_files;  ///< below the directory of staithe.yml and from there, or absolute
   std::string parallel, max_failures;
 
   bool operator==(const Asked&) const = default;
 };
 
-/// Of the run that this command line makes.
+/// Of the run that this command line makes. A path stays as it is where the working directory is gone.
 Asked asked_of(const App& app, const Loaded& loaded);
-/// Of an earlier run, from its journal; empty for one of an older build.
+/// Of an earlier run, from its journal; empty for one of an older build, or that is no such text. Throws
+/// base::Error when the state cannot be read.
 Asked asked_of(store::Store& store, const std::string& run_id);
 /// As the journal keeps it; "" when nothing was said.
 std::string text_of(const Asked& asked);
+
+/// A word of a command, for the shells that know $'...': nothing in it reaches the terminal but what can be
+/// seen, wherever it came from.
+std::string shell_word(std::string_view text);
+/// " --NAME VALUE", where --var has only its value quoted; "" without a value.
+std::string option(std::string_view name, const std::string& value);
+/// shell_word() of each, a blank in front of it.
+std::string words(const std::vector<std::string>& hosts);
 
 /// " -C DIR -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so.
 std::string same_place(const App& app);
@@ -46,9 +55,12 @@ std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, 
 /// What brings a release to hosts that the run of `plan` was not for: the same playbook, and the same commit
 /// wherever its branch is by then.
 std::string same_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
-/// The same for the hosts that it left.
+/// The same for these hosts only.
+std::string rest_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
+                         const std::vector<std::string>& left);
+/// The same for the hosts that it left, as a deploy knows them itself; of other kinds all its hosts.
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
-/// This command line again, without what was for this time only: --yes, --expect-plan.
+/// This command line again, without what was for this time only: --yes, --confirm, --expect-plan.
 std::string again_command(const App& app);
 
 /// What brings every host to the newest release that was good before, with the playbook of `plan`.

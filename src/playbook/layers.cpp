@@ -35,6 +35,13 @@ bool mentions(const std::string& text, const std::string& name) {
 
 }  // namespace
 
+bool takes_variable(const Project& project, const Environment& environment, const std::string& service,
+                    const std::string& name) {
+  const Request nothing;
+  return mentions(project.text, name) ||
+         Layers(project, environment, project.find_service(service), nullptr, nothing).declares(name);
+}
+
 std::string release_id(const std::string& sha) {
   return sha.substr(0, 12);
 }
@@ -73,19 +80,21 @@ void Layers::check_var(const std::string& name, diag::Diagnostics& diagnostics) 
     return diagnostics.error({}, "--var " + name + ": this cannot be the name of a variable");
   }
   if (is_reserved(name)) return diagnostics.error({}, "--var " + name + ": it is set by staithe itself");
-  bool is_known = mentions(project_.text, name) || (playbook_ != nullptr && mentions(playbook_->text, name));
+  if (mentions(project_.text, name) || (playbook_ != nullptr && mentions(playbook_->text, name))) return;
   Request without = request_;
   without.vars.clear();
   Layers layers(project_, environment_, service_, playbook_, without);
   layers.files_ = files_;
-  steps::Variables known = layers.for_run();
-  is_known = is_known || known.find(name) != nullptr;
-  for (const Host& host : environment_.hosts)
-    is_known = is_known || layers.for_host(host).find(name) != nullptr;
-  if (is_known) return;
-  const auto near = base::nearest(name, known.names());
+  if (layers.declares(name)) return;
+  const auto near = base::nearest(name, layers.for_run().names());
   diagnostics.error({}, "--var " + name + ": nothing uses a variable of that name", "",
                     near ? "did you mean '" + *near + "'?" : "declare it under 'vars' of the playbook");
+}
+
+bool Layers::declares(const std::string& name) const {
+  return for_run().find(name) != nullptr ||
+         std::any_of(environment_.hosts.begin(), environment_.hosts.end(),
+                     [&](const Host& host) { return for_host(host).find(name) != nullptr; });
 }
 
 void Layers::set_release(const Refs& refs) {

@@ -22,6 +22,8 @@ class Layers {
   /// What is known without a host: for steps on this machine.
   steps::Variables for_run() const;
   steps::Variables for_host(const Host& host) const;
+  /// Whether any of the two has a variable of that name.
+  bool declares(const std::string& name) const;
 
  private:
   steps::Variables make(const Host* host) const;

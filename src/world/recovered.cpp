@@ -81,6 +81,7 @@ Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& 
   for (const auto& host : left) {
     const bool on_new = on_new_release(host, finished);
     recovered.on_new += on_new ? 1 : 0;
+    if (!on_new) recovered.behind.push_back(host.host);
     if (host.by_hand) recovered.by_hand.push_back(host.host);
     hosts[host.host] = {{"state", event::name_of(state_of(host, on_new))}, {"detail", "after recovery"}};
   }

@@ -40,6 +40,11 @@ struct RefToResolve {
   std::string ref;
 };
 
+/// Whether a plan that is made without a playbook, such as that of a restore, has a use for the variable;
+/// what it has none for is refused. Files of --var-file are not looked at. `service` may be "".
+bool takes_variable(const Project& project, const Environment& environment, const std::string& service,
+                    const std::string& name);
+
 /// What the playbook needs resolved; nothing when it needs no release, or after findings.
 std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playbook& playbook,
                                            const Request& request, diag::Diagnostics& diagnostics);

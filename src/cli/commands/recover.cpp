@@ -94,6 +94,22 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   return adopted;
 }
 
+std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
+                  const plan::Plan& plan) {
+  if (plan.release.empty())
+    return fmt::format(
+        "The hosts differ: {} of {} have what the run brings.\n"
+        "  next  {}    bring it to the others",
+        recovered.on_new, recovered.hosts, rest_command(app, loaded, asked, plan, recovered.behind));
+  auto text = fmt::format(
+      "Versions are mixed: {} of {} hosts are on the new release.\n"
+      "  next  {}    bring the others to it",
+      recovered.on_new, recovered.hosts, resume_command(app, loaded, asked, plan));
+  if (plan.kind == "deploy" || plan.kind == "rollback")
+    text += fmt::format("\n        {}    or bring all back", rollback_command(app, loaded, asked, plan));
+  return text;
+}
+
 /// Versions that differ and hosts without a way back are said and need a person.
 void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
           const plan::Plan& plan) {
@@ -106,12 +122,7 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
                     base::fold_names(hosts), same_place(app), base::join(hosts, ","),
                     restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
-    app.say(
-        fmt::format("Versions are mixed: {} of {} hosts are on the new release.\n"
-                    "  next  {}    bring the others to it\n"
-                    "        {}    or bring all back",
-                    recovered.on_new, recovered.hosts, resume_command(app, loaded, asked, plan),
-                    rollback_command(app, loaded, asked, plan)));
+    app.say(mixed(app, loaded, recovered, asked, plan));
 }
 
 int nothing_to_recover(App& app, store::Store& store, const Loaded& loaded) {
@@ -165,9 +176,11 @@ int run_recover(App& app) {
     world::end_recovered(now, *run, conclusion);
     recovered = std::move(conclusion);  // not before the run has its end
   };
-  const int ran = run_loaded(app, loaded, recovery, std::move(earlier));
+  // Its own command line names no variables: the hosts that it leaves are the run's.
+  const auto asked = asked_of(*store, run->id);
+  const int ran = run_loaded(app, loaded, recovery, std::move(earlier), asked);
   if (!recovered) return ran;
-  tell(app, loaded, *recovered, asked_of(*store, run->id), plan);
+  tell(app, loaded, *recovered, asked, plan);
   return recovered->needs_a_person() ? exit_needs_person : ran;
 }
 

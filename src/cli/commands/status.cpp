@@ -162,8 +162,7 @@ std::string way_forward(App& app, store::Store& store, const Loaded& loaded, con
   std::sort(left.begin(), left.end());
   std::sort(behind.begin(), behind.end());
   if (left == behind) return resume_command(app, loaded, asked, plan);
-  return fmt::format("{} --limit {}", same_command(app, loaded, asked, plan),
-                     base::shell_quote(base::fold_names(behind)));
+  return rest_command(app, loaded, asked, plan, behind);
 }
 
 /// Both ways out of a service's versions that differ, as far as some run tells.
@@ -392,8 +391,8 @@ void print_next(App& app, const Picture& picture) {
   const bool left = !to_recover.empty();
   for (const auto& run : to_recover) next.push_back({recover_command(app, run), "put right what a run left"});
   if (const auto hosts = picture.distrusted(); !hosts.empty())
-    next.push_back({"staithe hostkeys scan" + same_place(app) + " " + base::join(hosts, " "),
-                    "compare their keys with the hosts' own"});
+    next.push_back(
+        {"staithe hostkeys scan" + same_place(app) + words(hosts), "compare their keys with the hosts' own"});
   if (!left && picture.differ() && picture.unfinished.empty()) {
     for (const auto& way : picture.forward) next.push_back({way, "bring the others to the new release"});
     for (const auto& way : picture.back) next.push_back({way, "or bring all back"});
