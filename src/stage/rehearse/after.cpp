@@ -202,12 +202,11 @@ void After::compare_plans(pg::Session& session) {
   report_.plans_skipped = compared.skipped;
   report_.plans_compared = plans_before_.size() - compared.skipped - compared.unplanned;
   if (compared.unplanned > 0)
-    report_.remarks.push_back(
-        fmt::format("{} of production's statements can be prepared before and after, but {} not planned: "
-                    "code that is not "
-                    "the server's own would run while {} planned, and may act outside of the clone",
-                    compared.unplanned, compared.unplanned == 1 ? "was" : "were",
-                    compared.unplanned == 1 ? "it is" : "they are"));
+    report_.remarks.push_back(fmt::format(
+        "{} of production's statements {} not planned: code that is not the server's own would run "
+        "while {} read or planned, and may act outside of the clone",
+        compared.unplanned, compared.unplanned == 1 ? "was" : "were",
+        compared.unplanned == 1 ? "it is" : "they are"));
   if (report_.plans_compared > 0 && !report_.masked.empty())
     report_.remarks.push_back(
         "masked columns have other values than production, so that plans may differ there");

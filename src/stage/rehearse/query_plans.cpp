@@ -54,7 +54,7 @@ void explain(pg::Session& session, QueryPlan& plan, Whose whose, const base::Sco
   if (whose == Whose::declared) {
     session.prepare(name, plan.sql, scope);
   } else if (const auto reach = prepare(session, name, plan.sql, Use::plan, scope); reach != Reach::stays) {
-    if (reach == Reach::refused) plan.error = "reading it could run code that is not the server's own";
+    plan.refused = reach == Reach::refused;
     return;
   }
   session.run("SET LOCAL plan_cache_mode = force_generic_plan", scope);
@@ -107,8 +107,10 @@ Compared compare(const std::vector<QueryPlan>& before, const std::vector<QueryPl
     change.shape_after = now.shape;
     change.error = now.error;
     const bool planned = !old.shape.empty() && !now.shape.empty();
-    if (now.error.empty() && !planned) ++compared.unplanned;
-    if (!now.error.empty())
+    // Of what was not even read before, an error is no news.
+    const bool breaks = !now.error.empty() && !old.refused;
+    if (!breaks && !planned) ++compared.unplanned;
+    if (breaks)
       change.kind = PlanChange::Kind::broken;
     else if (!planned)
       continue;

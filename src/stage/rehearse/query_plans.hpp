@@ -17,7 +17,8 @@ struct QueryPlan {
   std::uint64_t calls = 0;
   double cost = 0;
   std::string shape;  ///< "Nested Loop(Index Scan users_pkey, Seq Scan orders)"; "" when it was not planned
-  std::string error;  ///< why it could not be planned; "" when it could
+  std::string error;  ///< why the server does not plan it; "" when it does, or was not asked
+  bool refused = false;  ///< the server was not even asked to read it
 };
 
 /// Whose statement it is: what somebody declared for the rehearsal may call any code, as the migration may.
@@ -32,7 +33,7 @@ QueryPlan plan_of(pg::Session& session, const QueryPlan& asked, Whose whose, con
 struct Compared {
   std::vector<PlanChange> changes;
   std::uint64_t skipped = 0;    ///< they had an error before
-  std::uint64_t unplanned = 0;  ///< they can be prepared before and after; how they run was not looked at
+  std::uint64_t unplanned = 0;  ///< no error came of them; how they run was not looked at
 };
 /// Both in the same order.
 Compared compare(const std::vector<QueryPlan>& before, const std::vector<QueryPlan>& after);

@@ -25,13 +25,19 @@ enum class Reach {
 ///
 /// It leaves where a name with a '(' behind or a '.' before it is that of a function outside pg_catalog, or
 /// of one there that takes a table's name as a value (table_to_xml); where it works on a foreign table, on a
-/// table whose policies hold for this role, or on a view or a table with rules, or for Use::plan with
-/// defaults, that call such functions. So it does where it has the name of an operator or a domain behind
-/// which a user's function stands, and in a database with such functions behind casts or classes of
-/// operators. Use::run leaves with a volatile function of pg_catalog too; with Use::plan, volatile functions
-/// that are not in SQL count for nothing, and extensions' functions are what they are labelled.
+/// table with row security (for Use::plan, whose policies hold for this role or call such functions), or on
+/// what calls them from rules, checks of partitions, keys of partitions, extended statistics, and when it
+/// writes, from defaults and domains of columns. So it does where it has the name of an operator or a domain
+/// behind which a user's function stands, fills a row from JSON where there is such a domain, and in a
+/// database with such functions behind casts, classes of operators, or operators that words like IN stand
+/// for. Use::run leaves with a volatile function of pg_catalog too; with Use::plan, volatile functions that
+/// are not in SQL count for nothing, and extensions' functions are what they are labelled.
 ///
-/// Not looked at: functions behind expressions of indexes, and what a type in C does to read its values.
+/// It asks catalogues several times, which takes some 10 ms in a database with thousands of functions,
+/// without a limit but that of `scope`.
+///
+/// Not looked at: functions behind expressions of indexes, what a type in C does to read its values, and a
+/// string for a column whose type is a row type with a domain.
 Reach prepare(pg::Session& session, const std::string& name, const std::string& sql, Use use,
               const base::Scope& scope);
 

@@ -285,7 +285,8 @@ class Rehearsal {
     auto session = connect_clone(copy.url(), "staithe workload", scope_);
     loads_ = automatic_loads(session, tables_, scope_);
     const auto patience = std::min(base::Duration{100}, plan_.settings.budgets.blocking / 2);
-    auto replayed = replayed_loads(session, of_production_, tables_, plan_.settings.replay, patience, scope_);
+    auto replayed = replayed_loads(session, of_production_, tables_, plan_.settings.replay, patience,
+                                   report_.remarks, scope_);
     loads_.insert(loads_.end(), replayed.begin(), replayed.end());
   }
 

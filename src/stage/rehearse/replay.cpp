@@ -34,62 +34,78 @@ std::string nothing_for(std::size_t params) {
   return columns.empty() ? std::string() : "SELECT " + base::join(columns, ", ");
 }
 
+/// What came of a statement.
+enum class Fit { fits, elsewhere, cannot };
+
 /// Whether `sql` works on one of the tables, lets nothing out of the clone, and can be used with nothing for
 /// its values: then `load` has the text that is to be sent, and what it takes. Leaves the transaction open.
-bool is_fit(pg::Session& session, Load& load, const std::string& sql, Use use,
-            const std::vector<std::string>& tables, const Scope& scope) {
+Fit tried(pg::Session& session, Load& load, const std::string& sql, Use use,
+          const std::vector<std::string>& tables, base::Duration patience, const Scope& scope) {
   const auto reach = prepare(session, "staithe_looks", sql, use, scope);  // which runs nothing, plans nothing
+  if (reach == Reach::refused) return Fit::cannot;
   const auto locked = session.run(tables_locked, scope);
   const bool is_about = std::any_of(locked.rows.begin(), locked.rows.end(), [&](const pg::Row& row) {
     return std::find(tables.begin(), tables.end(), row[0].value_or("")) != tables.end();
   });
-  if (!is_about || reach != Reach::stays) return false;
+  if (!is_about) return Fit::elsewhere;
+  if (reach == Reach::leaves) return Fit::cannot;
   const auto count = session.run(
       "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'staithe_looks'", scope);
   const std::vector<pg::Value> nothing(number_of(count.rows.at(0)[0]));
   load.sql = use == Use::run ? sql : "EXPLAIN " + sql;
   load.params = nothing_for(nothing.size());
+  // For the statement alone: what is asked of catalogues first takes what it takes.
+  session.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
   session.prepare("staithe_replay", load.sql, scope);
   session.exec_prepared("staithe_replay", nothing, scope,
                         pg::Rows::drop);  // whose rows are read from the disk
   const auto began = std::chrono::steady_clock::now();
   session.exec_prepared("staithe_replay", nothing, scope, pg::Rows::drop);
   load.alone = std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now() - began);
-  return true;
+  return Fit::fits;
 }
 
 /// In a transaction of its own, which can only read and is taken back.
-bool is_fit_alone(pg::Session& clone, Load& load, const std::string& sql, Use use,
-                  const std::vector<std::string>& tables, base::Duration patience, const Scope& scope) {
-  bool fits = false;
+Fit tried_alone(pg::Session& clone, Load& load, const std::string& sql, Use use,
+                const std::vector<std::string>& tables, base::Duration patience, const Scope& scope) {
+  Fit fit = Fit::cannot;
   clone.run("BEGIN READ ONLY", scope);
   try {
     clone.run("SET LOCAL standard_conforming_strings = on", scope);
-    clone.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
-    fits = is_fit(clone, load, sql, use, tables, scope);
+    fit = tried(clone, load, sql, use, tables, patience, scope);
   } catch (const pg::StatementError&) {
     // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
   }
   clone.run("ROLLBACK", scope);
   clone.run("DEALLOCATE ALL", scope);
-  return fits;
+  return fit;
 }
 
 }  // namespace
 
 std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& statements,
                                  const std::vector<std::string>& tables, std::size_t most,
-                                 base::Duration patience, const Scope& scope) {
+                                 base::Duration patience, std::vector<std::string>& remarks,
+                                 const Scope& scope) {
   std::vector<Load> loads;
+  std::size_t left_out = 0;
   for (const auto& statement : statements) {
     const std::string& sql = statement.sql;
     if (loads.size() >= most) break;
     Load load{"production's " + short_sql(sql, longest_name), {}, {}, base::Duration{5}};
     load.read_only = true;
-    const auto fits = [&](Use use) { return is_fit_alone(clone, load, sql, use, tables, patience, scope); };
-    if ((only_reads(sql) && fits(Use::run)) || (can_be_planned(sql) && fits(Use::plan)))
-      loads.push_back(std::move(load));
+    Fit fit = Fit::elsewhere;
+    if (only_reads(sql)) fit = tried_alone(clone, load, sql, Use::run, tables, patience, scope);
+    if (fit != Fit::fits && can_be_planned(sql))
+      fit = tried_alone(clone, load, sql, Use::plan, tables, patience, scope);
+    if (fit == Fit::fits) loads.push_back(std::move(load));
+    if (fit == Fit::cannot) ++left_out;
   }
+  if (left_out > 0)
+    remarks.push_back(
+        fmt::format("{} of {} of production's statements could not be run or planned beside the "
+                    "migration: the workload is without them",
+                    left_out, left_out + loads.size()));
   return loads;
 }
 

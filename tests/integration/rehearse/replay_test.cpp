@@ -58,6 +58,11 @@ struct Shop {
 
   /// The texts that would run beside a migration of these tables.
   static std::vector<std::string> kept(const std::vector<std::string>& texts, pg::Session& session) {
+    std::vector<std::string> remarks;
+    return kept(texts, session, base::Duration{5'000}, remarks);
+  }
+  static std::vector<std::string> kept(const std::vector<std::string>& texts, pg::Session& session,
+                                       base::Duration patience, std::vector<std::string>& remarks) {
     std::vector<stage::Query> queries;
     for (const auto& text : texts) queries.push_back({"", text});
     std::vector<std::string> out;
@@ -65,7 +70,7 @@ struct Shop {
          stage::replayed_loads(session, queries,
                                {"public.orders", "public.parts", "public.afar", "public.made", "public.ruled",
                                 "public.watched", "public.typed"},
-                               100, base::Duration{5'000}, soon())) {
+                               100, patience, remarks, soon())) {
       CHECK(load.read_only);
       out.push_back(load.sql);
     }
@@ -158,10 +163,10 @@ TEST_CASE("a writer of production's waits for who keeps writers out, and for nob
   const Shop shop;
   const auto stalls = [&](const std::string& sql, const std::string& mode) {
     auto session = stage::connect_clone(server().url("replays"), "test", soon());
-    const auto loads = stage::replayed_loads(session, {{"", sql}}, {"public.watched", "public.typed"}, 1,
-                                             base::Duration{5'000}, soon());
-    REQUIRE(loads.size() == 1);
     std::vector<std::string> remarks;
+    const auto loads = stage::replayed_loads(session, {{"", sql}}, {"public.watched", "public.typed"}, 1,
+                                             base::Duration{5'000}, remarks, soon());
+    REQUIRE(loads.size() == 1);
     auto ready = stage::ready_loads(session, loads, remarks, soon());
     REQUIRE(ready.size() == 1);
     CHECK(ready[0].writes == (sql.front() != 'S'));
@@ -259,6 +264,118 @@ TEST_CASE("a table whose policies hold for the role is not read on a clone by pr
   server().sql("DROP ROLE replayer");
 }
 
+TEST_CASE("the policies that hold through a view are those for its owner") {
+  const Shop shop;
+  server().sql("CREATE ROLE viewer");
+  server().sql(
+      "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; GRANT SELECT ON orders TO viewer; CREATE POLICY p ON "
+      "orders USING (push(id) = 1); CREATE TABLE folded (id int); ALTER TABLE folded ENABLE ROW LEVEL "
+      "SECURITY; GRANT SELECT ON folded TO viewer; CREATE POLICY p ON folded USING (<+> 1 = 1); CREATE VIEW "
+      "seen AS SELECT id FROM orders; ALTER VIEW seen OWNER TO viewer; CREATE VIEW folded_seen AS SELECT id "
+      "FROM folded; ALTER VIEW folded_seen OWNER TO viewer",
+      "replays");
+  {
+    auto session = stage::connect_clone(server().url("replays"), "test", soon());
+    CHECK(Shop::kept({"SELECT id FROM seen"}, session) ==
+          std::vector<std::string>{"EXPLAIN SELECT id FROM seen"});
+    CHECK(Shop::kept({"SELECT f.id FROM folded_seen f, orders o"}, session).empty());
+    CHECK(Shop::is_untouched());
+  }
+  server().sql("DROP OWNED BY viewer CASCADE", "replays");
+  server().sql("DROP ROLE viewer");
+}
+
+TEST_CASE("what the planner folds with a table that a statement names is seen") {
+  const Shop shop;
+  server().sql(
+      "CREATE TABLE folks (id int); CREATE TABLE kids (CHECK (fixed(1) = 1)) INHERITS (folks); CREATE TABLE "
+      "figured (id int, n int); CREATE STATISTICS figures ON (id + fixed(1)), n FROM figured; CREATE TABLE "
+      "shared (id int) PARTITION BY RANGE ((id + fixed(id))); CREATE TABLE share PARTITION OF shared "
+      "DEFAULT; "
+      "CREATE DOMAIN fine AS int CHECK (VALUE > fixed(1)); CREATE TABLE filled (id int, f fine)",
+      "replays");
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  for (const auto* text :
+       {"SELECT f.id FROM folks f, orders o WHERE f.id = $1",
+        "SELECT f.n FROM figured f, orders o WHERE f.id = 1", "SELECT s.id FROM shared s, orders o",
+        "UPDATE filled SET f = 1 FROM orders", "INSERT INTO filled (id) SELECT id FROM orders"}) {
+    INFO(text);
+    CHECK(Shop::kept({text}, session).empty());
+    CHECK(planned(session, text, stage::Whose::production).shape.empty());
+    CHECK(Shop::is_untouched());
+  }
+  CHECK(Shop::kept({"SELECT f.f FROM filled f, orders o"}, session).size() == 1);
+}
+
+TEST_CASE("a user's operator that words of SQL stand for need not show its sign") {
+  const Shop shop;
+  server().sql(
+      "CREATE TYPE mood AS (a int); CREATE FUNCTION same(mood, mood) RETURNS bool IMMUTABLE LANGUAGE plpgsql "
+      "AS $$ BEGIN PERFORM pg_advisory_lock(4711); RETURN true; END $$; CREATE OPERATOR = (FUNCTION = same, "
+      "LEFTARG = mood, RIGHTARG = mood)",
+      "replays");
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  for (const auto* text : {"SELECT id FROM orders WHERE ROW(1)::mood IN (ROW(1)::mood)",
+                           "SELECT id FROM orders WHERE NULLIF(ROW(1)::mood, ROW(1)::mood) IS NULL"}) {
+    INFO(text);
+    CHECK(Shop::kept({text}, session).empty());
+    CHECK(planned(session, text, stage::Whose::production).shape.empty());
+    CHECK(Shop::is_untouched());
+  }
+}
+
+TEST_CASE("a row that is filled from JSON brings its domains") {
+  const Shop shop;
+  server().sql("CREATE TABLE kept_rows (r pair); INSERT INTO kept_rows VALUES (NULL)", "replays");
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  for (const auto* text :
+       {"SELECT jsonb_populate_record(k.r, jsonb_build_object(o.id, 1)) FROM kept_rows k, orders o",
+        "SELECT json_populate_recordset(k.r, $1) FROM kept_rows k, orders o"}) {
+    INFO(text);
+    CHECK(Shop::kept({text}, session).empty());
+    CHECK(Shop::is_untouched());
+  }
+}
+
+TEST_CASE("a database with thousands of functions keeps its workload, and what is missing is said") {
+  const Shop shop;
+  server().sql(
+      "DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format('CREATE FUNCTION many_%s() RETURNS int LANGUAGE "
+      "plpgsql AS ''BEGIN RETURN 1; END''', i); END LOOP; END $$",
+      "replays");
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  std::vector<std::string> remarks;
+  const std::string text = "SELECT total FROM orders WHERE id = $1";
+  CHECK(Shop::kept({text}, session, base::Duration{100}, remarks) == std::vector<std::string>{text});
+  CHECK(remarks.empty());
+  const std::vector<std::string> fit{text, "SELECT id FROM watched"};
+  CHECK(Shop::kept({fit[0], "SELECT fixed(1) FROM orders", "SELECT nothing FROM orders",
+                    "SELECT p FROM plain p, ruled", fit[1], "DELETE FROM afar", "SELECT 1"},
+                   session, base::Duration{100}, remarks) == fit);
+  CHECK(remarks == std::vector<std::string>{
+                       "4 of 6 of production's statements could not be run or planned beside the migration: "
+                       "the workload is without them"});
+}
+
+TEST_CASE("a domain that a migration adds breaks no statement that has its name") {
+  const Shop shop;
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  std::vector<stage::QueryPlan> before, after;
+  const std::vector<std::string> texts{"SELECT id AS sort, 'x' FROM orders",
+                                       "SELECT total AS sort FROM orders", "SELECT id AS sort FROM orders"};
+  for (const auto& text : texts) before.push_back(planned(session, text, stage::Whose::production));
+  session.run("CREATE DOMAIN sort AS int CHECK (fixed(VALUE) = 1); ALTER TABLE orders DROP total CASCADE",
+              soon());
+  for (const auto& text : texts) after.push_back(planned(session, text, stage::Whose::production));
+  CHECK(after[0].refused);
+  const auto compared = stage::compare(before, after);
+  REQUIRE(compared.changes.size() == 1);
+  CHECK(compared.changes[0].kind == stage::PlanChange::Kind::broken);
+  CHECK(compared.changes[0].query == texts[1]);
+  CHECK(compared.unplanned == 2);
+  CHECK(Shop::is_untouched());
+}
+
 TEST_CASE("what reads with the server's own functions runs on a clone") {
   const Shop shop;
   auto session = stage::connect_clone(server().url("replays"), "test", soon());
@@ -277,9 +394,10 @@ TEST_CASE("what reads with the server's own functions runs on a clone") {
 TEST_CASE("what a statement takes with nobody else there is no waiting") {
   const Shop shop;
   auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  std::vector<std::string> remarks;
   const auto loads =
       stage::replayed_loads(session, {{"", "SELECT count(*) FROM orders a, orders b, orders c"}},
-                            {"public.orders"}, 1, base::Duration{60'000}, soon());
+                            {"public.orders"}, 1, base::Duration{60'000}, remarks, soon());
   REQUIRE(loads.size() == 1);
   CHECK(loads[0].alone > stage::Micros{10'000});
   const auto samples_of = [&](stage::Micros alone) {
