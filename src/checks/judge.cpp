@@ -63,26 +63,40 @@ Value value_of(const json& node) {
   return value;
 }
 
+/// A part of a dotted path; '*' has no query.
+struct Part {
+  std::string name;
+  std::optional<JsonPath> query;
+};
+
+std::vector<Part> parts_of(std::string_view dotted) {
+  std::vector<Part> parts;
+  if (dotted.empty()) return parts;
+  for (auto& name : base::split(dotted, '.')) {
+    auto query = name == "*" ? std::nullopt : std::optional(JsonPath::dotted(name));
+    parts.push_back({std::move(name), std::move(query)});
+  }
+  return parts;
+}
+
 /// Where a way of a path with '*' breaks off: "items.3.price" of the element that has none. Nothing when
 /// every way leads to a value or to an empty list. A member that is not there may have been renamed: it was
 /// not judged.
-std::optional<std::string> gap_in(const json& node, std::string_view dotted, const std::string& at = "") {
-  if (dotted.empty()) return std::nullopt;
-  const auto dot = dotted.find('.');
-  const auto head = dotted.substr(0, dot);
-  const auto rest = dot == std::string_view::npos ? std::string_view{} : dotted.substr(dot + 1);
-  const auto below = [&at](std::string_view name) {
-    return (at.empty() ? std::string() : at + ".") + std::string(name);
-  };
-  if (head != "*") {
-    const auto found = JsonPath::dotted(head).find(node);
-    return found.empty() ? below(head) : gap_in(*found.front(), rest, below(head));
+std::optional<std::string> gap_in(const json& node, std::span<const Part> parts) {
+  if (parts.empty()) return std::nullopt;
+  const auto& part = parts.front();
+  const auto rest = parts.subspan(1);
+  if (part.query) {
+    const auto found = part.query->find(node);
+    if (found.empty()) return part.name;
+    const auto gap = gap_in(*found.front(), rest);
+    return gap ? std::optional(part.name + "." + *gap) : std::nullopt;
   }
-  if (!node.is_structured()) return below(head);
+  if (!node.is_structured()) return part.name;
   std::size_t index = 0;
   for (auto one = node.begin(); one != node.end(); ++one, ++index)
-    if (auto gap = gap_in(*one, rest, below(node.is_object() ? one.key() : std::to_string(index))))
-      return gap;
+    if (const auto gap = gap_in(*one, rest))
+      return (node.is_object() ? one.key() : std::to_string(index)) + "." + *gap;
   return std::nullopt;
 }
 
@@ -220,7 +234,7 @@ Judge::Selected Judge::select(std::string_view text) const {
     const bool is_query = subject.source == Source::json_path;
     if (is_query && !selected.values.empty()) return selected;
     const auto dotted = is_query ? as_dotted(subject.path) : std::string(subject.path);
-    const auto gap = dotted ? gap_in(body_->document, *dotted) : std::nullopt;
+    const auto gap = dotted ? gap_in(body_->document, parts_of(*dotted)) : std::nullopt;
     selected.lost = selected.values.empty() && (!dotted || gap);
     selected.gap = gap.value_or("");
     return selected;
@@ -262,7 +276,7 @@ Judged Judge::judge(const Expectation& expectation) const {
                                    : !selected.gap.empty() && speaks_of_each(expectation.matcher);
     if (result.is == Match::Is::yes && hollow) result.is = Match::Is::no;
     if (result.is == Match::Is::no && !selected.gap.empty())
-      judged.got += fmt::format("; {} is not there", base::printable(selected.gap));
+      judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
   }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;

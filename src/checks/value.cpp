@@ -30,15 +30,15 @@ std::string on_one_line(std::string_view text) {
   return line;
 }
 
-std::string cut(const std::string& whole, const Clean& clean) {
+}  // namespace
+
+std::string shown_text(const std::string& whole, const Clean& clean) {
   auto text = on_one_line(base::printable(clean ? clean(whole) : whole));
   if (text.size() <= longest_shown) return text;
   std::size_t end = longest_shown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
   return text.substr(0, end) + fmt::format("… ({} bytes)", text.size());
 }
-
-}  // namespace
 
 Value Value::of(std::string text) {
   Value value;
@@ -99,13 +99,13 @@ std::string Value::shown(const Clean& clean) const {
         return number < 10'000 ? fmt::format("{} ms", number_text(std::round(number * 10) / 10))
                                : fmt::format("{:.1f} s", number / 1000);
       if (unit == Unit::bytes) return base::bytes_text(static_cast<unsigned long long>(number));
-      return text.empty() ? number_text(number) : cut(text, clean);
+      return text.empty() ? number_text(number) : shown_text(text, clean);
     case Kind::text:
-      return "\"" + cut(text, clean) + "\"";
+      return "\"" + shown_text(text, clean) + "\"";
     case Kind::boolean:
     case Kind::list:
     case Kind::object:
-      return cut(text, clean);
+      return shown_text(text, clean);
   }
   return {};
 }

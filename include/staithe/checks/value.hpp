@@ -10,6 +10,9 @@ namespace staithe::checks {
 
 /// Takes secrets out of a text. It must see the whole text: of a secret that was cut in two nothing is found.
 using Clean = std::function<std::string(std::string_view text)>;
+/// What a system said, for one line of a report: cleaned, printable, without line breaks, at most about 200
+/// bytes, no character cut.
+std::string shown_text(const std::string& whole, const Clean& clean = {});
 
 /// One thing that a check has found out, or that an expectation compares it with.
 struct Value {

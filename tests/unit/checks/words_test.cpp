@@ -180,6 +180,23 @@ TEST_CASE("words: '*' is every element, also the one that lacks what is asked fo
   CHECK(got("json $.e[?@.s == 'z']") == "nothing is found");
 }
 
+TEST_CASE("words: a path that comes from the system is cleaned and cut like a value") {
+  Reply reply;
+  reply.body = R"({"o":{"hunter2)" + std::string(1'000'000, 'k') + R"(":{}}})";
+  std::string why, help;
+  const auto matcher = parse_matcher(Text("1"), Matcher::Form::plain, why, help);
+  REQUIRE(matcher);
+  const auto clean = [](std::string_view text) {
+    std::string out(text);
+    if (const auto at = out.find("hunter2"); at != std::string::npos) out.replace(at, 7, "***");
+    return out;
+  };
+  const auto got = Judge(reply, noon, clean).judge({"json.o.*.v", *matcher, "1", {}}).got;
+  CHECK(got.starts_with("nothing is found; o.***kkk"));
+  CHECK(got.ends_with("… (1000007 bytes) is not there"));
+  CHECK(got.size() < 300);
+}
+
 TEST_CASE("words: operators and half phrases are refused with help") {
   for (const char* phrase :
        {"> 5", ">= 5", "!x", "at least", "at least lots", "count many", "date soon", "under review"}) {
