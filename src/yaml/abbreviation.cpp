@@ -7,8 +7,9 @@
 namespace staithe::yaml {
 namespace {
 
-/// No file of ours holds it: control characters are refused.
-constexpr char mark = '\x01';
+constexpr char mark = Abbreviation::mark;
+/// The longest escape, with its backslash: "\U0001F600". One that is cut short reads on in what follows.
+constexpr std::size_t longest_escape = 10;
 enum class Class : unsigned char { other, space, blank, property, guard, head, word, joint };
 
 constexpr std::array<Class, 256> classes = [] {
@@ -52,6 +53,10 @@ bool is_null(std::string_view word) {
   return word == "null" || word == "Null" || word == "NULL";
 }
 
+bool is_line_break(char c) {
+  return c == '\n' || c == '\r';
+}
+
 bool in_word(std::string_view text, std::size_t at) {
   return at > 0 && (class_of(text[at - 1]) == Class::word || class_of(text[at - 1]) == Class::joint);
 }
@@ -71,6 +76,7 @@ Abbreviation::Abbreviation(std::string_view original) : original_(original) {
   }
   text_.reserve(original.size());
   bool guarded = false, in_head = false;
+  std::size_t escape_end = 0;
   for (std::size_t at = 0; at < original.size();) {
     const Class kind = class_of(original[at]);
     if (kind == Class::property && !in_word(original, at)) {
@@ -79,9 +85,11 @@ Abbreviation::Abbreviation(std::string_view original) : original_(original) {
       return;
     }
     const bool blank = kind == Class::blank || kind == Class::space;
-    guarded = !blank && (guarded || kind == Class::guard || kind == Class::property);
-    in_head =
-        original[at] != '\n' && (in_head || kind == Class::head);  // its comment is none of the block's text
+    if (original[at] == '\\') escape_end = at + longest_escape;
+    guarded = at < escape_end || (!blank && (guarded || kind == Class::guard || kind == Class::property));
+    // The comment of a block's head is none of the block's text.
+    const bool is_directive = original[at] == '%' && (at == 0 || is_line_break(original[at - 1]));
+    in_head = original[at] != '\n' && (in_head || is_directive || kind == Class::head);
     const std::size_t end = kind == Class::word && !guarded && !in_head ? words_end(original, at) : at + 1;
     if (end - at > 1 && !is_null(original.substr(at, end - at))) {
       cuts_.push_back({text_.size(), at, end});

@@ -10,10 +10,14 @@ namespace staithe::yaml {
 /// instructions each, and what stands inside of a word decides nothing: to the parser
 /// "https://api.example.com/charges" is as much a word as "x". So it gets a mark for each, and the words are
 /// put back into what it makes of them. What stands behind '!', '&', '*', '%', '|', '>' or a backslash is
-/// left as it is: names of tags, heads of blocks and escapes have rules of their own. One thing becomes
+/// left as it is: names of tags, heads of blocks and escapes have rules of their own, and so have lines of
+/// directives, which begin with '%'. One thing becomes
 /// possible by it: a key of more than 1024 bytes.
 class Abbreviation {
  public:
+  /// What stands for a word. No file of ours holds it: control characters are refused.
+  static constexpr char mark = '\x01';
+
   /// `original` is what Source::check_bytes() accepts, and outlives this.
   explicit Abbreviation(std::string_view original);
 

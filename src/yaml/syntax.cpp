@@ -1,9 +1,12 @@
 #include "syntax.hpp"
 
+#include "abbreviation.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 
 namespace staithe::yaml {
@@ -103,7 +106,9 @@ Finding find(const std::string& message, std::size_t offset, const Source& sourc
   }
   for (const auto& meaning : meanings)
     if (says(meaning.theirs)) return {offset, std::string(meaning.message), std::string(meaning.help)};
-  return {offset, "not YAML: " + message, ""};
+  std::string readable = message;
+  std::erase(readable, Abbreviation::mark);
+  return {offset, "not YAML: " + readable, ""};
 }
 
 }  // namespace

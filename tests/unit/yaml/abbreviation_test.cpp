@@ -86,21 +86,67 @@ TEST_CASE("long words are read as they are written, wherever they stand") {
       "nulls: [null, Null, NULL, nul, nulls, null null, null: 1]\n",
       "spaced words in a key: spaced words, too\n",
       "two: words - and a dash : and a colon\n",
-      "time: 12:34:56\nratio: a::b:c\nend: here:\n"};
+      "time: 12:34:56\nratio: a::b:c\nend: here:\n",
+      "a: 1\n%YAML 1.2\n---\nb: 2\n",
+      "a: 1\n...\n%YAML one_point_two\n---\nb: 2\n",
+      "text: \"x\\u00 long_word_here\"\n",
+      "text: \"x\\U0001 f long_word_here\"\n",
+      "without_an_end: last_word",
+      "without: |\n  an_end of the_block"};
   for (const auto& text : texts) {
     INFO(text);
     CHECK(all_of(abridged(text)) == all_of(unabridged(text)));
+    CHECK(all_of("# x01x\n" + text) == all_of("# \\x01\n" + text));
+    CHECK(all_of(text).find('\x01') == std::string::npos);
   }
   CHECK(Parsed(std::string(2000, 'k') + ": value\n").root->entries.front().key.size() == 2000);
   CHECK(Parsed("a: \"one\\x01two_three_four\"\n").root->find("a")->text == "one\x01two_three_four");
 }
 
 TEST_CASE("whatever a text is made of, abbreviations change nothing") {
-  const std::vector<std::string> parts{
-      "word", "longer_word", "a.b-c/d:e", ":",  ": ",   "- ",        "\n",   "\n  ",  "\n    ",   "[",
-      "]",    "{",           "}",         ", ", "'",    "\"",        "\\",   "#",     " # c0",    "!",
-      "&",    "*",           "%",         "|",  ">\n",  "? ",        "null", "---",   "...",      "\xC3\xA9",
-      "\t",   " ",           "~",         "''", "|2ab", "word word", "a",    "12345", "://abcdef"};
+  const std::vector<std::string> parts{"word",
+                                       "longer_word",
+                                       "a.b-c/d:e",
+                                       ":",
+                                       ": ",
+                                       "- ",
+                                       "\n",
+                                       "\n  ",
+                                       "\n    ",
+                                       "[",
+                                       "]",
+                                       "{",
+                                       "}",
+                                       ", ",
+                                       "'",
+                                       "\"",
+                                       "\\",
+                                       "#",
+                                       " # c0",
+                                       "!",
+                                       "&",
+                                       "*",
+                                       "%",
+                                       "|",
+                                       ">\n",
+                                       "? ",
+                                       "null",
+                                       "---",
+                                       "...",
+                                       "\xC3\xA9",
+                                       "\t",
+                                       " ",
+                                       "~",
+                                       "''",
+                                       "|2ab",
+                                       "word word",
+                                       "a",
+                                       "12345",
+                                       "://abcdef",
+                                       "\n%YAML 1.2\n",
+                                       "\n%TAG ! x\n",
+                                       "\\u00 ",
+                                       "\\U0"};
   std::mt19937 random(4711);
   std::size_t trees = 0;
   for (int round = 0; round < 20'000; ++round) {
@@ -108,6 +154,7 @@ TEST_CASE("whatever a text is made of, abbreviations change nothing") {
     for (std::size_t count = random() % 22; count > 0; --count) text += parts[random() % parts.size()];
     INFO(text);
     REQUIRE(tree_of(abridged(text)) == tree_of(unabridged(text)));
+    REQUIRE(tree_of("# x01x\n" + text) == tree_of("# \\x01\n" + text));
     trees += Parsed(text).root.has_value() ? 1 : 0;
   }
   CHECK(trees > 1000);
