@@ -372,6 +372,25 @@ bool fills_at_once(const SqlStatement& statement, const std::string& table, cons
   return asks_for_nulls(statement, at, name) && (at + 3 == tokens.size() || tokens[at + 3].is("returning"));
 }
 
+/// "FROM the table WHERE column IS NULL", of a query that takes some of these rows and asks for nothing else.
+bool takes_nulls_at(const SqlStatement& statement, std::size_t where, const std::string& table,
+                    const std::string& name) {
+  const auto& tokens = statement.tokens;
+  const bool has_alias = where >= 4 && !tokens[where - 2].is("from") && !tokens[where - 2].is_symbol('.');
+  const std::size_t end = has_alias ? where - 1 : where;  // of the table's name
+  std::size_t from = end;
+  while (from > 0 && !tokens[from].is("from")) --from;
+  std::string of;
+  for (std::size_t i = from + 1; i < end; ++i) of += tokens[i].text;
+  if (!may_be_same(of, table)) return false;
+  const std::size_t first = where + 1;
+  const std::size_t at = first + 1 < tokens.size() && tokens[first + 1].is_symbol('.') ? first + 2 : first;
+  if (!asks_for_nulls(statement, at, name)) return false;
+  if (at + 3 >= tokens.size()) return true;
+  const auto& next = tokens[at + 3];
+  return next.is("limit") || next.is("for") || next.is("order") || next.is_symbol(')');
+}
+
 /// The UPDATEs of a piece of PL/pgSQL, which may begin with "BEGIN", "LOOP", "WITH batch AS (…)".
 std::vector<SqlStatement> updates_in(const SqlStatement& piece) {
   std::vector<SqlStatement> found;
@@ -394,9 +413,13 @@ bool fills(const SqlStatement& statement, const std::string& table, const std::s
   if (!code.add(statement.text)) return false;
   const bool loops = code.words().contains("loop");
   for (const auto& piece : code.statements()) {
+    const auto& tokens = piece.tokens;
+    // What is done only IF something holds may never be done.
+    if (std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.is("if"); }))
+      continue;
     bool in_batches = false;
-    for (std::size_t i = 0; loops && i < piece.tokens.size(); ++i)
-      in_batches |= asks_for_nulls(piece, i, name);
+    for (std::size_t i = 0; loops && i < tokens.size(); ++i)
+      in_batches |= tokens[i].is("where") && takes_nulls_at(piece, i, table, name);
     for (const auto& update : updates_in(piece))
       if (fills_at_once(update, table, name) || (in_batches && set_of(update, table, name).is_set))
         return true;

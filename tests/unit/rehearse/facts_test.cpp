@@ -184,6 +184,18 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE country IS NULL AND id < 9; END $$",
         "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id < 9; EXIT; END LOOP; END $$",
         "DO $$ BEGIN LOOP UPDATE app.users SET email = 'x' WHERE country IS NULL; EXIT; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country "
+        "IS NULL AND id < 9 LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE id "
+        "< 9 "
+        "AND country IS NULL LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM shops WHERE "
+        "country IS "
+        "NULL LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN LOOP IF now() < '2020-01-01' THEN UPDATE app.users SET country = 'DE' WHERE id IN "
+        "(SELECT "
+        "id FROM app.users WHERE country IS NULL LIMIT 5); END IF; END LOOP; END $$",
         "DO $$ BEGIN PERFORM 1 FROM app.users WHERE country IS NULL FOR UPDATE; END $$"}) {
     INFO(sql);
     CHECK_FALSE(fills(sql));
