@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::array<std::pair<const char*, const char*>, 24> variables{{
+constexpr std::array<std::pair<const char*, const char*>, 33> variables{{
     {"host", "PGHOST"},
     {"hostaddr", "PGHOSTADDR"},
     {"port", "PGPORT"},
@@ -37,14 +37,23 @@ constexpr std::array<std::pair<const char*, const char*>, 24> variables{{
     {"sslkey", "PGSSLKEY"},
     {"sslrootcert", "PGSSLROOTCERT"},
     {"sslcrl", "PGSSLCRL"},
+    {"sslcrldir", "PGSSLCRLDIR"},
+    {"sslcertmode", "PGSSLCERTMODE"},
+    {"sslnegotiation", "PGSSLNEGOTIATION"},
     {"sslsni", "PGSSLSNI"},
+    {"ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"},
+    {"ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"},
+    {"require_auth", "PGREQUIREAUTH"},
     {"requirepeer", "PGREQUIREPEER"},
     {"channel_binding", "PGCHANNELBINDING"},
     {"gssencmode", "PGGSSENCMODE"},
+    {"gssdelegation", "PGGSSDELEGATION"},
+    {"gsslib", "PGGSSLIB"},
     {"krbsrvname", "PGKRBSRVNAME"},
     {"connect_timeout", "PGCONNECT_TIMEOUT"},
     {"client_encoding", "PGCLIENTENCODING"},
     {"target_session_attrs", "PGTARGETSESSIONATTRS"},
+    {"load_balance_hosts", "PGLOADBALANCEHOSTS"},
 }};
 
 std::optional<std::string> variable_for(const std::string& keyword) {
@@ -78,15 +87,17 @@ std::map<int, std::string> installed(const std::string& name) {
 
 std::vector<std::pair<std::string, std::string>> program_environment(std::string_view url) {
   std::vector<std::pair<std::string, std::string>> environment;
-  for (const auto& [keyword, value] : parse_url(url).parameters) {
-    if (keyword.starts_with("keepalives") || keyword == "tcp_user_timeout") continue;
-    const auto variable = variable_for(keyword);
-    if (!variable)
-      throw Error(ErrorCode::invalid,
-                  "the PostgreSQL URL has '" + keyword + "', which cannot be handed on to pg_dump");
-    environment.emplace_back(*variable, value);
-  }
+  for (const auto& [keyword, value] : parse_url(url).parameters)
+    if (const auto variable = variable_for(keyword)) environment.emplace_back(*variable, value);
   return environment;
+}
+
+std::vector<std::string> keywords_without_variable(std::string_view url) {
+  std::vector<std::string> keywords;
+  for (const auto& [keyword, value] : parse_url(url).parameters)
+    if (!variable_for(keyword) && !keyword.starts_with("keepalives") && keyword != "tcp_user_timeout")
+      keywords.push_back(keyword);
+  return keywords;
 }
 
 std::vector<std::string> secrets_of(std::string_view url) {

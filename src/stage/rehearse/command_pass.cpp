@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 
 constexpr base::Duration command_patience{8 * 3'600'000};
 constexpr base::Duration settle{300};
-constexpr std::size_t shown_output = 600;
+constexpr std::size_t shown_begin = 200, shown_end = 400;
 constexpr std::size_t most_stalls = 400;
 
 std::map<std::string, Touched> rows_by_table(pg::Session& session, const Scope& scope) {
@@ -136,9 +136,22 @@ namespace {
 void point_at(const std::string& url, proc::Command& program) {
   // Every tool knows this scheme; SQLAlchemy no longer knows "postgres".
   program.environment = {{"DATABASE_URL", "postgresql" + url.substr(url.find("://"))}};
-  program.unset = {"PGSERVICE"};  // what a service says comes before what variables say
+  // What a service says comes before what variables say: its database would be taken for the clone.
+  program.unset = {"PGSERVICE"};
   for (auto& variable : pg::program_environment(url))
     if (variable.first != program.unset.front()) program.environment.push_back(std::move(variable));
+}
+
+/// Some say first what is wrong, some last, behind or before a long trace.
+std::string ends_of(const std::string& output) {
+  if (output.size() <= shown_begin + shown_end) return output;
+  const auto is_inside = [&](std::size_t at) {
+    return (static_cast<unsigned char>(output[at]) & 0xC0U) == 0x80U;
+  };
+  std::size_t begin = shown_begin, end = output.size() - shown_end;
+  while (begin > 0 && is_inside(begin)) --begin;
+  while (end < output.size() && is_inside(end)) ++end;
+  return output.substr(0, begin) + " … " + output.substr(end);
 }
 
 }  // namespace
@@ -151,13 +164,13 @@ CheckReport run_program(const std::string& command, const std::string& url, cons
   point_at(url, program);
   const auto exit = proc::run(program, scope.at_most(patience));
   CheckReport check{command, exit.ok(), {}};
-  std::string output = exit.err.empty() ? exit.out : exit.err;
-  // Some say first what is wrong, some last, behind or before a long trace.
-  if (output.size() > shown_output)
-    output = output.substr(0, shown_output / 3) + " … " + output.substr(output.size() - shown_output * 2 / 3);
-  if (!exit.ok())
-    check.detail =
-        base::trim(base::printable(run.redact ? run.redact(exit.text() + ": " + output) : exit.text()));
+  if (exit.ok()) return check;
+  check.detail = exit.text();
+  // A secret is known whole, not by its halves.
+  if (run.redact)
+    check.detail = run.redact(check.detail) + ": " +
+                   ends_of(base::printable(run.redact(exit.err.empty() ? exit.out : exit.err)));
+  check.detail = base::trim(base::printable(check.detail));
   return check;
 }
 

@@ -12,6 +12,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/event/exit_codes.hpp"
+#include "staithe/pg/programs.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -190,6 +191,7 @@ class Rehearsal {
     auto copy = clone("to measure");
     if (plan_.keep_clone) copy.keep(scope_);
     report_.clone_took = copy.took();
+    if (plan_.files.empty() || !plan_.settings.checks.empty()) say_what_has_no_variable();
     After after(plan_, run_, copy, report_, scope_);
     step("before", "look at the snapshot", [&] {
       after.before();
@@ -214,6 +216,13 @@ class Rehearsal {
     });
     tables_ = tables;
     of_production_ = after.statements_of_production();
+  }
+
+  /// DATABASE_URL has it; a program that goes by PGHOST and the like does without.
+  void say_what_has_no_variable() {
+    for (const auto& keyword : pg::keywords_without_variable(run_.cluster_url))
+      report_.remarks.push_back("no variable of libpq says what the URL of the cluster says with '" +
+                                keyword + "': programs have it in DATABASE_URL alone");
   }
 
   void measure_files(const Clone& copy) {

@@ -75,6 +75,9 @@ std::string dump(const std::string& url, const std::string& exported, const Snap
                   "--snapshot=" + exported,
                   fmt::format("--lock-wait-timeout={}", plan.settings.lock_wait.count())};
   if (!plan.settings.keep_grants) command.argv.emplace_back("--no-privileges");
+  for (const auto& keyword : pg::keywords_without_variable(url))
+    throw base::Error(base::ErrorCode::invalid,
+                      "the PostgreSQL URL has '" + keyword + "', which cannot be handed on to pg_dump");
   command.environment = pg::program_environment(url);
   command.environment.emplace_back("PGAPPNAME", application);
   command.environment.emplace_back("PGOPTIONS",
