@@ -42,7 +42,9 @@ class SqlError : public base::Error {
   std::string sqlstate_;
 };
 
-/// One session on a PostgreSQL server. Blocking; for one thread at a time.
+/// One session on a PostgreSQL server. Blocking; for one thread at a time. Texts are UTF-8 in both
+/// directions, whatever the database's encoding is and the environment and the role say of clients, unless
+/// the URL has client_encoding. SQL_ASCII is no encoding: what such a database holds comes as it is.
 ///
 /// A statement that its scope ends is abandoned: the connection is cut, usable() turns false, and the server
 /// gives up the statement by itself within about a second (client_connection_check_interval, PostgreSQL 14

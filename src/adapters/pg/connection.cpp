@@ -150,7 +150,8 @@ class Connection::Impl {
                        {"keepalives_idle", "10"},
                        {"keepalives_interval", "3"},
                        {"keepalives_count", "3"},
-                       {"tcp_user_timeout", "20000"}});
+                       {"tcp_user_timeout", "20000"},
+                       {"client_encoding", "UTF8"}});
     try {
       connection_ = std::make_unique<pqxx::connection>(conninfo);
       silence_ = std::make_unique<Silence>(*connection_);

@@ -142,7 +142,10 @@ class Session::Impl {
                                                 {"keepalives_idle", "10"},
                                                 {"keepalives_interval", "3"},
                                                 {"keepalives_count", "3"},
-                                                {"tcp_user_timeout", "20000"}});
+                                                {"tcp_user_timeout", "20000"},
+                                                // What we send and write down is UTF-8, whatever the
+                                                // environment or the role says of clients.
+                                                {"client_encoding", "UTF8"}});
     connection_.reset(PQconnectStart(conninfo.c_str()));
     if (!connection_) throw Error(ErrorCode::failed, "no memory for a connection to PostgreSQL");
     PQsetNoticeReceiver(connection_.get(), &Impl::on_notice, this);

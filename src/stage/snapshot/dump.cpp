@@ -67,12 +67,10 @@ std::string program(const char* name, int major, const base::Scope& scope) {
 std::string dump(const std::string& url, const std::string& exported, const SnapshotPlan& plan,
                  const std::string& application, const base::Scope& scope) {
   proc::Command command;
-  command.argv = {program("pg_dump", plan.source.version / 10000, scope),
-                  "-Fc",
-                  "--schema-only",
-                  "--no-password",
-                  "--no-subscriptions",
-                  "--snapshot=" + exported,
+  command.argv = {program("pg_dump", plan.source.version / 10000, scope), "-Fc", "--schema-only",
+                  "--no-password", "--no-subscriptions", "--snapshot=" + exported,
+                  // Else it is what the environment or the role says of clients.
+                  "--encoding=" + plan.source.encoding,
                   fmt::format("--lock-wait-timeout={}", plan.settings.lock_wait.count())};
   if (!plan.settings.keep_grants) command.argv.emplace_back("--no-privileges");
   for (const auto& keyword : pg::keywords_without_variable(url))
