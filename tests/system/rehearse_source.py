@@ -51,6 +51,27 @@ class Source(databases.StageTest):
         log = self.source.log.read_text().rpartition("staithe rehearsal looks")[0]
         self.assertIn("default_transaction_read_only", log)
 
+    def test_values_in_texts_of_production_come_nowhere(self):
+        """Of a utility (SELECT INTO) and of comments pg_stat_statements keeps what they say."""
+        planted = "Zyxw-planted-7731"
+        self.source.sql(f"SELECT id INTO TEMP kept FROM users WHERE email = '{planted}'", "shop")
+        self.source.sql(f"SELECT email, country FROM users /* for {planted} */ WHERE country = 'FR' -- {planted}", "shop")
+        texts = self.source.sql("SELECT string_agg(query, ' ') FROM pg_stat_statements", "shop")
+        self.assertEqual(texts.count(planted), 3, "pg_stat_statements has become wiser")
+        self.project(masks="  public.users: {columns: {email: hash}}\n")
+        self.ok("stage", "snapshot", "-e", "staging")
+        result = self.staithe("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-open-transaction", "--json", "up.sql",
+                              "--html", "page.html", "--report", "junit=rehearsal.xml", "--log-file", "log.txt", "-v")
+        self.assertEqual(result.code, 1, result)
+        report = next(one for one in map(json.loads, result.out.splitlines()) if one.get("type") == "rehearsal")
+        self.assertIn("SELECT email, country FROM users WHERE country = $1", [one["query"] for one in report["plans"]["changes"]])
+        self.assertTrue(any("1 of production's statements were left out" in text for text in report["remarks"]), report["remarks"])
+        self.assertNotIn(planted, result.out + result.err)
+        places = [path for path in self.directory.iterdir() if not path.name.startswith("production")]
+        self.assertIn("page.html", [path.name for path in places])
+        found = subprocess.run(["grep", "-rlaF", planted, *places], capture_output=True, text=True, check=False)
+        self.assertEqual(found.stdout, "", "the value came along")
+
     def test_its_statements_run_beside_and_what_is_in_the_way_is_said(self):
         """A table that only production's own statements show somebody to work on; and a transaction that is forgotten there."""
         self.source.sql("CREATE TABLE notes (at int, text text); INSERT INTO notes SELECT g, 'x' FROM generate_series(1, 9) g; ANALYZE notes", "shop")
