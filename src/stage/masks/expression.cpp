@@ -5,11 +5,12 @@
 namespace staithe::stage {
 namespace {
 
-/// What pg_catalog functions make of a value under the key: 32 bytes. Measured: 1 µs a value.
+/// What pg_catalog functions make of a value under the key: 32 bytes. Measured: 1 µs a value. The key is a
+/// subquery, which the server runs once for a COPY; a setting is looked up by its name for each value.
 std::string digest(const std::string& value) {
   return fmt::format(
-      "pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.current_setting('staithe.mask_key') || ({})::text, "
-      "'UTF8'))",
+      "pg_catalog.sha256(pg_catalog.convert_to((SELECT pg_catalog.current_setting('staithe.mask_key')) || "
+      "({})::text, 'UTF8'))",
       value);
 }
 std::string hex(const std::string& value) {
