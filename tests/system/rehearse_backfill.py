@@ -12,6 +12,7 @@ import databases
 
 ROWS = 40_000
 FILL = ("backfill", "users", "--set", "country = 'DE'", "--where", "country IS NULL")
+CHECKS = "SELECT count(*) FROM pg_constraint WHERE conrelid = 'users'::regclass AND contype = 'c'"
 LEFT = "SELECT count(*) FROM users WHERE country IS NULL"
 
 
@@ -79,6 +80,36 @@ class Backfill(databases.StageTest):
         for limit in (*limits, f"--pause-file '{pause}'"):
             self.assertIn(limit, out)
         self.assertEqual(self.left(), ROWS)
+
+    def killed_behind_its_check(self, words):
+        """It is held up by a file once it has added the check, and dies."""
+        pause = self.directory / "pause"
+        process = self.start(*words, "--pause-file", pause)
+        try:
+            self.await_line(process, "ADD CONSTRAINT")
+            pause.write_text("")
+            self.await_line(process, "rests for the file")
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        finally:
+            pause.unlink(missing_ok=True)
+        self.source.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'staithe backfill')")
+        self.assertEqual(self.source.sql(CHECKS, "shop"), "1")
+
+    def test_killed_behind_its_check_it_goes_on_or_takes_it_away(self):
+        words = (*FILL, "-e", "production", "--confirm", "shop", "--not-null", "country", "--json", "--batch-time", "5ms", "--rest", "1000")
+        for ended in ("abort", "again"):
+            with self.subTest(ended):
+                self.source.sql("UPDATE users SET country = NULL", "shop")
+                self.killed_behind_its_check(words)
+                self.assertRaisesRegex(RuntimeError, "not_null_staithe", self.source.sql, "INSERT INTO users VALUES (-1)", "shop")
+                if ended == "abort":
+                    self.ok("backfill", "users", "-e", "production", "--tell", "abort")
+                    self.source.sql("INSERT INTO users VALUES (-1); DELETE FROM users WHERE id = -1", "shop")
+                else:
+                    self.ok(*words)
+                    self.assertRaisesRegex(RuntimeError, 'null value in column "country"', self.source.sql, "INSERT INTO users VALUES (-1)", "shop")
+                self.assertEqual(self.source.sql(CHECKS, "shop"), "0")
 
     def test_what_cannot_work_is_refused_before_anything_is_written(self):
         self.standby.wait("EXISTS (SELECT FROM pg_database WHERE datname = 'shop')")

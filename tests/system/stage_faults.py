@@ -190,7 +190,10 @@ class Faults(databases.StageTest):
         self.source.sql("ALTER TABLE t DISABLE ROW LEVEL SECURITY", "shop")
         self.env["SOURCE"] = self.source.url("shop", "reader", "wrong")
         self.refused(4, "authentication failed")
-        self.env["SOURCE"] = reader
+        self.env["SOURCE"], target = reader, self.env["TARGET"]
+        self.env["TARGET"] = self.target.url("staging", password="wrong")
+        self.refused(4, "authentication failed")
+        self.env["TARGET"] = target
         self.source.sql("SELECT lo_from_bytea(0, 'x')", "shop")
         self.refused(1, "permission denied for large object")
         self.nothing_left_on_source()

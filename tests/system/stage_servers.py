@@ -28,6 +28,12 @@ class Servers(databases.StageTest):
         self.nothing_left_on_source()
         self.source.sql("TRUNCATE huge", "shop")
         self.ok("stage", "snapshot")
+        # So does a migration's clone, which goes.
+        (self.directory / "fill.sql").write_text("CREATE TABLE more AS SELECT repeat(md5(i::text), 30) AS v FROM generate_series(1, 120000) i;\n")
+        ended = self.staithe("stage", "rehearse", "--no-load", "--no-open-transaction", "--no-advice", "fill.sql")
+        self.assertEqual(ended.code, 1, str(ended))
+        self.assertRegex(ended.out + ended.err, "No space left on device|could not extend file")
+        self.assertEqual(target.databases(), ["postgres", "staging"])
 
     def test_a_standby_is_the_source(self):
         self.first()
@@ -37,6 +43,12 @@ class Servers(databases.StageTest):
         ended = self.ok("stage", "snapshot", "-n")
         self.assertIn("a standby", ended.out)
         self.assertIn("hot_standby_feedback is off: the standby cancels the copy when replay has waited for it for 30s", ended.out)
+        for setting, said in (("max_standby_streaming_delay = -1", "max_standby_streaming_delay is -1: replay waits for the copy"),
+                              ("hot_standby_feedback = on", "hot_standby_feedback is on: meanwhile the primary's vacuum is held back too")):
+            standby.sql("ALTER SYSTEM SET " + setting)
+            standby.sql("SELECT pg_reload_conf()")
+            standby.wait(f"current_setting('{setting.split()[0]}') = '{setting.split()[-1]}'")
+            self.assertIn(said, self.ok("stage", "snapshot", "-n").out)
         self.ok("stage", "snapshot")
         self.assertEqual(self.target.sql("SELECT count(*) FROM t", "staging"), "1000")
         self.assertEqual(self.target.sql("SELECT count(*) FROM scratch", "staging"), "0")

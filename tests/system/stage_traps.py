@@ -2,6 +2,7 @@
 constraints that were never checked, circles of foreign keys."""
 import json
 import re
+import subprocess
 
 import databases
 
@@ -37,6 +38,20 @@ class Traps(databases.StageTest):
         between = said[lock:export]
         self.assertNotIn("ROLLBACK", between)
         self.assertNotIn("COMMIT", between)
+
+    def test_nobody_comes_in_while_it_is_built(self):
+        """What acts on the world is not switched off yet."""
+        self.target.sql("CREATE ROLE app LOGIN")
+        self.addCleanup(lambda: self.target.sql("DROP ROLE app"))
+        self.slow(rows=3000)
+        process = self.start("stage", "snapshot", "--json")
+        self.until(process, "copy")
+        building, = [name for name in self.target.databases() if "building" in name]
+        come_in = [databases.BIN / "psql", "-XAtqc", "SELECT 1", "-h", self.target.directory, "-p", str(self.target.port), "-U", "app", "-d"]
+        refused = subprocess.run([*come_in, building], capture_output=True, text=True, check=False)
+        self.assertIn("permission denied for database", refused.stderr)
+        self.end(process, 0)
+        subprocess.run([*come_in, "staging"], check=True, stdout=subprocess.DEVNULL)
 
     def test_a_snapshot_that_is_held_for_too_long_is_given_up(self):
         oid = self.first()
