@@ -446,13 +446,13 @@ bool is_out(const haproxy::Rotation* rotation) {
 }  // namespace
 
 /// What a run before this one left may serve again since: then nobody has asked whether it can be spared.
-/// A balancer that does not answer may be the one where it does.
+/// While a balancer that may be the one does not answer, it is kept out where it was seen to be out.
 bool Rotations::must_keep(HostRotation& entry, const base::Scope& scope,
                           const haproxy::Rotation::Glance& glance) {
   if (entry.keep == Keep::if_still_out)
     if (const auto out = entry.rotation->keeps_all_out(scope, glance))
       entry.keep = *out ? Keep::yes : Keep::no;
-  return entry.keep == Keep::yes;
+  return entry.keep != Keep::no;
 }
 
 /// True when a host was out.
@@ -471,10 +471,11 @@ bool Rotations::keep_once(const base::Scope& scope) {
     any = any || !lock.owns_lock();
     if (!lock.owns_lock() || !is_out(entry->rotation.get())) continue;
     try {
-      const bool must = must_keep(*entry, scope, glance);
-      any = any || entry->keep != Keep::no;
-      if (!must) continue;
-      entry->rotation->reassert(scope, whole_look, glance);
+      if (!must_keep(*entry, scope, glance)) continue;
+      any = true;
+      using Where = haproxy::Rotation::Where;
+      const auto where = entry->keep == Keep::yes ? Where::everywhere : Where::seen_out;
+      entry->rotation->reassert(scope, whole_look, glance, where);
       entry->trouble.clear();
     } catch (const base::Error& error) {
       // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.

@@ -44,7 +44,8 @@ class Rotations {
 
   /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
   /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
-  /// not let visitors in either.
+  /// not let visitors in either. (Of one that does not answer nobody knows: until it does, a reload of the
+  /// others lets nobody in.)
   void adopt(const std::string& host, const std::string& found, bool keep_out);
 
  private:

@@ -105,12 +105,14 @@ class Rotation {
   /// where that was not done for `whole_look`. One that does not answer within a second is not waited for:
   /// the next call meets it. Throws Error{conflict} as the waits do, and what else it met, once all were
   /// asked. Returns the notes that this left (they stay for take_notes too).
-  std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look,
-                                    const Glance& glance);
+  enum class Where { everywhere, seen_out };  ///< seen_out: only where keeps_all_out has found them out
+  std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look, const Glance& glance,
+                                    Where where = Where::everywhere);
 
   /// Reads only: whether none of these servers takes new visitors where that was so before; none while one of
-  /// those that may say otherwise does not answer. Waits for each balancer as `reassert` does; throws
-  /// base::Error when none answers.
+  /// those that may say otherwise does not answer. A balancer where they were found out is not asked again:
+  /// what a reload does there later is for `reassert`. Waits for each as that does; throws base::Error when
+  /// none answers that ever did.
   std::optional<bool> keeps_all_out(const base::Scope& scope, const Glance& glance);
 
   Phase phase() const noexcept { return phase_; }
@@ -134,6 +136,7 @@ class Rotation {
     std::vector<Entry> entries;
     Info process;
     bool reloaded = false;  ///< the state found may not be HAProxy's any more
+    bool seen_out = false;  ///< by keeps_all_out
     std::string lost;       ///< why it was left behind
     base::SteadyTime verified{};
   };

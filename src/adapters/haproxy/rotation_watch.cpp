@@ -296,8 +296,9 @@ std::optional<bool> Rotation::keeps_all_out(const Scope& scope, const Glance& gl
   require_found();
   std::optional<Error> last;
   bool any = false;
-  for (const auto& place : places_) {
-    if (place.socket == nullptr) continue;
+  for (auto& place : places_) {
+    any = any || place.seen_out;
+    if (place.socket == nullptr || place.seen_out) continue;
     try {
       (void)glance(*place.socket);
       const auto snapshot = place.socket->snapshot(place.backends, scope.at_most(each_within));
@@ -306,6 +307,7 @@ std::optional<bool> Rotation::keeps_all_out(const Scope& scope, const Glance& gl
         if (const auto* state = snapshot.state(entry.found.ref);
             state != nullptr && entry.found.was_ready() && !state->in_maint() && !state->in_drain())
           return false;
+      place.seen_out = true;
     } catch (const Error& error) {
       last = error;
     }
@@ -325,7 +327,7 @@ void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whol
 }
 
 std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration whole_look,
-                                            const Glance& glance) {
+                                            const Glance& glance, Where where) {
   require_found();
   const auto before = notes_.size();
   // A balancer that is away must not keep the others from being looked at.
@@ -333,6 +335,7 @@ std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration w
   std::optional<Error> first;
   for (auto& place : places_) {
     if (place.socket == nullptr || !place.lost.empty()) continue;
+    if (where == Where::seen_out && !place.seen_out) continue;
     try {
       reassert_at(place, scope.at_most(each_within), whole_look, glance);
     } catch (const Error& error) {

@@ -28,10 +28,14 @@ struct TwoBalancers {
     REQUIRE(all_up(lb1));
     REQUIRE(all_up(lb2));
     plan.balancers = {{"lb1", "", "", ""}, {"lb2", "", "", ""}};
+    add_host("s2", 1);
+  }
+
+  void add_host(const std::string& name, std::size_t app) {
     plan::Host host;
-    host.name = "s2";
-    host.servers = {{{"web", "s2"}}, own_address(), apps[1].port()};
-    plan.hosts["s2"] = host;
+    host.name = name;
+    host.servers = {{{"web", name}}, own_address(), apps[app].port()};
+    plan.hosts[name] = host;
   }
 
   world::DialBalancer dial() {
@@ -42,8 +46,8 @@ struct TwoBalancers {
 
   exec::Reach reach(Rotations& rotations) { return rotations.reach({"s2"}, within(5'000)).at("s2"); }
 
-  void change(Rotations& rotations, plan::ChangeRotation::To to) {
-    REQUIRE(rotations.change({"s2", to}, performance).outcome == event::Outcome::ok);
+  void change(Rotations& rotations, plan::ChangeRotation::To to, const std::string& host = "s2") {
+    REQUIRE(rotations.change({host, to}, performance).outcome == event::Outcome::ok);
   }
 };
 
@@ -106,4 +110,29 @@ TEST_CASE("reach: of a host whose servers nobody can tell nothing is said") {
   rig.plan.hosts["s2"].servers = {{{"web", "s9"}}, own_address(), rig.apps[1].port()};
   Rotations rotations(rig.plan, rig.dial());
   CHECK(rotations.reach({"s2"}, within(5'000)).empty());
+}
+
+TEST_CASE(
+    "adopt: while one balancer is away, a reload of the other does not let visitors in to what is out") {
+  using To = plan::ChangeRotation::To;
+  TwoBalancers rig;
+  rig.add_host("s1", 0);
+  {
+    Rotations dead(rig.plan, rig.dial());
+    for (const auto* host : {"s1", "s2"})
+      for (const auto to : {To::drain, To::maint}) rig.change(dead, to, host);
+  }
+  REQUIRE(rig.notes.size() == 2);
+  rig.lb2.stop();
+  Rotations rotations(rig.plan, rig.dial());
+  rotations.adopt("s1", rig.notes[0], true);
+  rotations.adopt("s2", rig.notes[1], true);
+  rig.change(rotations, To::prove, "s1");  // the recovery begins with s1; its first look at s2 is behind it
+  const auto is_out = [&] {
+    const auto state = rig.lb1.state("web/s2");
+    return state.in_maint() || state.in_drain();
+  };
+  REQUIRE(is_out());
+  rig.lb1.reload();
+  CHECK(eventually(is_out));
 }

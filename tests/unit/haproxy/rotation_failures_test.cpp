@@ -184,7 +184,8 @@ TEST_CASE("a host is out everywhere only when every balancer has said so") {
   rotation.find(soon());
   rotation.drain(soon());
   const auto all_out = [&] {
-    return rotation.keeps_all_out(soon(), [](Socket& socket) { return socket.info(soon()); });
+    Rotation later({&rig.lb1, &rig.lb2}, rotation.found(), Phase::proving, rig.options);
+    return later.keeps_all_out(soon(), [](Socket& socket) { return socket.info(soon()); });
   };
   CHECK(all_out() == true);
   rig.two.reload();
@@ -195,6 +196,31 @@ TEST_CASE("a host is out everywhere only when every balancer has said so") {
   CHECK(all_out() == false);
   rig.one.refuses_connections = true;
   failure(ErrorCode::connect, all_out);
+}
+
+TEST_CASE("what was seen out on one balancer is kept out there while nobody knows of the other") {
+  Rig rig;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  Rotation rotation({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  const auto glance = [](Socket& socket) { return socket.info(soon()); };
+  const auto keep = [&] { rotation.reassert(soon(), base::Duration(0), glance, Rotation::Where::seen_out); };
+  keep();
+  CHECK((rig.one.changes.size() == 1 && rig.two.changes.size() == 1));  // the drain's
+  rig.two.refuses_connections = true;
+  CHECK(rotation.keeps_all_out(soon(), glance) == std::nullopt);
+  rig.one.reload();
+  CHECK(rig.one.servers["api/web1"].admin == 0);
+  CHECK(rotation.keeps_all_out(soon(), glance) == std::nullopt);
+  keep();
+  CHECK(rig.one.servers["api/web1"].admin == 8);
+  rig.two.reload();
+  rig.two.refuses_connections = false;
+  rig.two.changes.clear();
+  keep();
+  CHECK(rig.two.changes.empty());
+  CHECK(rotation.keeps_all_out(soon(), glance) == false);
 }
 
 TEST_CASE("a balancer that is lost") {
