@@ -1,12 +1,12 @@
 #include "connector.hpp"
 
 #include "authenticate.hpp"
+#include "retry.hpp"
 #include "tcp.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 
 namespace staithe::ssh {
 namespace {
@@ -43,14 +43,6 @@ Endpoint last_jump(const Endpoint& endpoint) {
   Endpoint jump = endpoint.jumps.back();
   jump.jumps.assign(endpoint.jumps.begin(), endpoint.jumps.end() - 1);
   return jump;
-}
-
-/// Pauses between attempts: 150 ms, doubled each time, at most 3 s, each half to one and a half of that, so
-/// that many who were refused together do not come back together.
-base::Duration pause_before(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const long long middle = std::min(150LL << std::min(attempt - 1, 10), 3000LL);
-  return base::Duration(std::uniform_int_distribution<long long>(middle / 2, middle * 3 / 2)(random));
 }
 
 constexpr int most_attempts = 8;

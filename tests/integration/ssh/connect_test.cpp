@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
@@ -71,6 +72,39 @@ struct RudeListener : SilentListener {
   std::thread thread;
 };
 
+/// A listener whose queue is full: the kernel leaves who comes now without any answer.
+struct FullListener : SilentListener {
+  FullListener() {
+    REQUIRE(::listen(fd.get(), 0) == 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    for (auto& one : waiting) {
+      one.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      [[maybe_unused]] const int begun =
+          ::connect(one.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    }
+  }
+  std::array<base::UniqueFd, 4> waiting;
+};
+
+/// Accepts every host key, and counts how many handshakes are under way at once.
+struct Handshakes {
+  std::atomic<int> inside{0}, most{0};
+
+  Engine::Options counted() {
+    Engine::Options options;
+    options.host_key_check = [this](const Endpoint&, const HostKey&) {
+      const int now = ++inside;
+      for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
+      base::sleep_for(base::Duration(100), within(5000));
+      --inside;
+    };
+    return options;
+  }
+};
+
 Endpoint at(std::uint16_t port) {
   Endpoint endpoint;
   endpoint.label = "web1";
@@ -127,6 +161,13 @@ TEST_CASE("refusing, silent and babbling peers are told apart and never waited f
   CHECK(error.code == ErrorCode::timeout);
   CHECK(error.text == "web1: the SSH handshake took longer than 300ms");
 
+  const FullListener unheard;
+  endpoint = at(unheard.port);
+  endpoint.connect_timeout = base::Duration(300);
+  error = caught([&] { engine.connect(endpoint, within(5000)); });
+  CHECK(error.code == ErrorCode::timeout);
+  CHECK(error.text == "web1: connecting took longer than 300ms");
+
   error = caught([&] { engine.connect(at(silent.port), within(300)); });
   CHECK(error.code == ErrorCode::timeout);
 
@@ -151,16 +192,23 @@ TEST_CASE("refusing, silent and babbling peers are told apart and never waited f
 
 TEST_CASE("fifty hosts behind one default sshd all get in") {
   const Server server;  // MaxStartups 10:30:100
-  Engine::Options options = accept_all();
+  Handshakes handshakes;
+  Engine::Options options = handshakes.counted();
+  bool held = true;
   SECTION("held to eight at a time") {}
   SECTION("all at once, those refused trying again") {
     options.handshakes_per_server = 50;
+    held = false;
   }
   Engine engine(options);
+  std::atomic<int> attempts{0};
   at_once(50, [&](int) {
     const auto session = engine.connect(server.endpoint(), within(60'000));
+    attempts += session->timings().attempts;
     if (!run(*session, "true").ok()) throw base::Error(ErrorCode::failed, "it does not run a command");
   });
+  CHECK((handshakes.most <= 8) == held);
+  if (!held) CHECK(attempts > 50);
 }
 
 TEST_CASE("key files: several, missing, encrypted, unreadable, RSA, ECDSA") {
@@ -319,10 +367,12 @@ TEST_CASE("a proxy command runs in the person's shell, as with OpenSSH") {
 TEST_CASE("hosts behind one default sshd that a proxy command goes through all get in") {
   const Server bastion;  // MaxStartups 10:30:100
   const Server inner("MaxStartups 1000");
-  Engine::Options options = accept_all();
+  Handshakes handshakes;
+  Engine::Options options = handshakes.counted();
+  int most = 8;
   SECTION("held to eight at a time") {}
   SECTION("more at once, those refused trying again") {
-    options.handshakes_per_server = 16;
+    options.handshakes_per_server = most = 16;
   }
   Engine engine(options);
   at_once(24, [&](int i) {
@@ -334,6 +384,7 @@ TEST_CASE("hosts behind one default sshd that a proxy command goes through all g
                              " -W 127.0.0.1:" + std::to_string(inner.port()) + " 127.0.0.1";
     engine.connect(endpoint, within(60'000));
   });
+  CHECK(handshakes.most <= most);
 }
 
 TEST_CASE("a peer that stops answering is noticed") {

@@ -2,6 +2,7 @@
 
 #include "agent.hpp"
 #include "catch.hpp"
+#include "retry.hpp"
 #include "wire.hpp"
 
 #include "staithe/base/error.hpp"
@@ -10,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -103,6 +105,18 @@ TEST_CASE("who gives up waiting at a gate frees his place in the queue") {
   CHECK_THROWS_AS(gate.enter("one", within(20)), base::Error);
   first.reset();
   const Gate::Pass again = gate.enter("one", within(1000));
+}
+
+TEST_CASE("who was refused comes back later each time, and not together with the others") {
+  const std::pair<int, long long> expected[] = {{1, 150}, {2, 300}, {5, 2400}, {6, 3000}, {100, 3000}};
+  for (const auto& [attempt, middle] : expected) {
+    std::vector<long long> pauses;
+    for (int i = 0; i < 200; ++i) pauses.push_back(pause_before(attempt).count());
+    const auto [least, most] = std::minmax_element(pauses.begin(), pauses.end());
+    CHECK(*least >= middle / 2);
+    CHECK(*most <= middle * 3 / 2);
+    CHECK(*most - *least > middle / 2);
+  }
 }
 
 TEST_CASE("an agent's list is read strictly") {
