@@ -1,9 +1,12 @@
 """What an operator does and reads at night: drain, status, restore, rollback, exec, history."""
+import getpass
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
+import subprocess
 import time
 
 import harness
@@ -155,6 +158,19 @@ class ByHand(harness.SystemTest):
         self.assertRegex(result.err, r"3 of 4 hosts ok in ([1-9]\d*ms|\d+\.\ds)")
         self.nothing_left()
 
+    def test_exec_shows_once_what_hosts_say_alike(self):
+        result = self.sandbox.staithe("exec", "-e", "production", "-H", "app", "--fold", "--yes", "--",
+                                      'test "$STAITHE_HOST" = web3 && echo odd || { echo like; echo others; }')
+        self.assertEqual(result.code, 0, str(result))
+        self.assertEqual(result.out, "--- web[1-2,4] (3 hosts)\nlike\nothers\n--- web3 (1 host)\nodd\n")
+
+    def test_exec_output_cannot_write_elsewhere_on_the_terminal(self):
+        result = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--",
+                                      r"printf 'a\033[2Jb\a\bc\r\nlast'; printf '\033]0;title\007err\n' >&2")
+        self.assertEqual((result.code, result.out), (0, "web1: abc\nweb1: last\n"), str(result))
+        self.assertNotRegex(result.err, r"[\x00-\x09\x0b-\x1f\x7f]")
+        self.assertIn("err", result.err)
+
     def test_files_that_can_be_better_are_said_and_plans_are_made(self):
         old = self.sandbox.edited("  production:\n", "  production:\n    secrets: {token: env TOKEN}\n", "staithe.yml")
         self.addCleanup(self.sandbox.write, old, "staithe.yml")
@@ -188,8 +204,20 @@ class ByHand(harness.SystemTest):
         dry = self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--dry-run")
         self.ended(dry, 0, "would be written to", "nothing was written")
         self.assertEqual(self.sandbox.read("ssh", "known_hosts"), before)
+        self.ended(self.sandbox.staithe("hostkeys", "verify", "web2", "-e", "production"), 4, "staithe hostkeys pin")
         self.ended(self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--yes"), 0)
         self.assertNotEqual(self.sandbox.read("ssh", "known_hosts"), before)
+        self.ended(self.sandbox.staithe("hostkeys", "verify", "-e", "production"), 0)
+        # A key that is another than the one on record is written over that only when somebody says so.
+        lines = self.sandbox.read("ssh", "known_hosts").splitlines(True)
+        key = next(line.split(" ", 1)[1] for line in lines if "127.0.1.3]" in line)
+        changed = "".join(line.split(" ", 1)[0] + " " + key if "127.0.1.2]" in line else line for line in lines)
+        self.sandbox.write(changed, "ssh", "known_hosts")
+        self.ended(self.sandbox.staithe("hostkeys", "verify", "-e", "production"), 4)
+        self.ended(self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--yes"), 4, "web2 differ", "--replace")
+        self.assertEqual(self.sandbox.read("ssh", "known_hosts"), changed)
+        self.ended(self.sandbox.staithe("hostkeys", "pin", "web2", "-e", "production", "--yes", "--replace"), 0)
+        self.ended(self.sandbox.staithe("hostkeys", "verify", "-e", "production"), 0)
 
     def test_doctor_finds_nothing_then_the_one_thing_that_is_wrong(self):
         well = self.sandbox.staithe("doctor", "-e", "production")
@@ -207,6 +235,67 @@ class ByHand(harness.SystemTest):
         # Not a word about HAProxy's socket: nobody knows anything about it yet.
         self.assertIn("its socket is reached through lb1: see there", ill.out)
         self.assertNotIn("level admin' and mode", ill.out)
+
+    def edit(self, old, new, *parts):
+        self.addCleanup(self.sandbox.write, self.sandbox.edited(old, new, *parts), *parts)
+
+    def restart(self, service):
+        self.sandbox.service("stop", service, check=False)  # a test may have stopped it
+        self.sandbox.service("start", service)
+
+    def test_doctor_says_all_that_is_wrong_at_once(self):
+        for service in ("lb2.haproxy", "git.daemon"):
+            self.addCleanup(self.restart, service)
+        self.edit("level admin", "level operator", "lb2", "haproxy.cfg")
+        self.restart("lb2.haproxy")
+        self.sandbox.service("stop", "git.daemon")
+        self.edit("    reload: ", "    reload: sudo -n /nowhere/appctl\n    # ", "staithe.yml")
+        bash = os.path.basename(pwd.getpwuid(os.getuid()).pw_shell) == "bash"
+        if bash:  # which reads this file when it starts
+            self.edit("unset", "sleep 0.4; unset", "hosts", "web2", "record.sh")
+        result = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(result.code, 1, str(result))
+        for said, times in (("git cannot reach git://127.0.3.1", 4), ("no right to run: sudo -n /nowhere/appctl", 4),
+                            ("level operator", 2), ("to start\n", 1 if bash else 0)):
+            self.assertEqual(result.out.count(said), times, f"{said}: {result}")
+        for fact in ("user ", "key from ", "host key ssh-ed25519", "handshake ", " free", "clock ", "admin socket by streamlocal"):
+            self.assertIn(fact, result.out)
+
+    def test_what_ssh_config_says_of_keys_is_used(self):
+        """web1 is known by another name, web2 wants the agent's key, web3 a certificate; all from an included file."""
+        def keygen(*words):
+            subprocess.run(["ssh-keygen", "-q", *words], check=True)
+        keys = self.sandbox.path("ssh")
+        key = os.path.join(keys, "id_ed25519")
+        self.edit("[127.0.1.1]:" + self.sandbox.env["SSH_PORT"], "the-first", "ssh", "known_hosts")
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", os.path.join(keys, "agent")], stdout=subprocess.DEVNULL)
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.kill)
+        self.assertTrue(harness.await_true(lambda: os.path.exists(os.path.join(keys, "agent"))))
+        for name in ("authority", "bare"):
+            keygen("-t", "ed25519", "-N", "", "-f", os.path.join(keys, name))
+        keygen("-s", os.path.join(keys, "authority"), "-I", "test", "-n", getpass.getuser(), os.path.join(keys, "bare.pub"))
+        os.rename(os.path.join(keys, "bare-cert.pub"), os.path.join(keys, "certificate"))
+        self.addCleanup(self.restart, "web3.sshd")
+        self.edit("AuthorizedKeysFile ", f"TrustedUserCAKeys {keys}/authority.pub\nAuthorizedKeysFile none\n# ",
+                  "hosts", "web3", "sshd_config")
+        self.restart("web3.sshd")
+        # The key that opens all is for web1 only.
+        self.edit("    IdentityFile", f"Include {keys}/more\nHost 127.0.1.1\n    IdentityFile", "ssh", "config")
+        words = {"web1": "HostKeyAlias the-first", "web2": f"IdentityAgent {keys}/agent", "web3": f"CertificateFile {keys}/certificate"}
+        lines = [f"Match host 127.0.1.{name[3]} user {getpass.getuser()}\n    {said}\n" for name, said in words.items()]
+        lines.append(f"Host *.3\n    IdentityFile {keys}/bare\nHost *.2\n    IdentitiesOnly no\n    IdentityFile none\n")
+        self.sandbox.write("".join(lines), "ssh", "more")
+        ask = lambda: self.sandbox.staithe("exec", "-e", "production", "-H", "web[1-3]", "--yes", "--", "true")
+        self.assertIn("2 of 3 hosts ok", ask().err)  # the agent has no key yet
+        subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": os.path.join(keys, "agent")}, check=True)
+        result = ask()
+        self.assertEqual(result.code, 0, str(result))
+        for host, said in words.items():
+            self.sandbox.write("".join(lines).replace(said, "Compression no"), "ssh", "more")
+            result = ask()
+            self.assertEqual(result.code, 4, str(result))
+            self.assertRegex(result.err, rf"\b{host}: ")
 
     def test_a_proxy_of_ssh_config_is_used_and_one_that_nobody_asks_for_is_said(self):
         config = self.sandbox.read("ssh", "config")
