@@ -9,6 +9,9 @@ class FileFields {
   explicit FileFields(Fields& fields);
   /// Everything but the content.
   plan::UploadFile effect(Lowering& at) const;
+  /// Tried three times where the author says nothing of it: an upload may be repeated.
+  static plan::Action action(Lowering& at, plan::UploadFile effect, std::string title,
+                             base::Duration timeout);
 
  private:
   Template to_;

@@ -20,9 +20,7 @@ class TemplateStep final : public Step {
     effect.content = is_file_ ? from_file(at) : at.text(text_);
     if (at.failed()) return;
     const std::string title = (is_file_ ? at.plain(text_) : std::string("text")) + " to " + effect.path;
-    plan::Action action = at.action(std::move(effect), title, std::chrono::minutes(1));
-    action.alters_service = at.site().place == Place::each;
-    out.actions.push_back(std::move(action));
+    out.actions.push_back(FileFields::action(at, std::move(effect), title, std::chrono::minutes(1)));
   }
 
  private:
@@ -59,7 +57,8 @@ const Kind template_kind{
 - template: {content: "listen $(port)\n", to: /etc/payments/listen.conf}
 )yaml",
     R"(Like 'upload', with every $(name) in the text replaced. Secrets and captured values may stand in it; they are
-filled in when the file is written and appear in no plan. Nothing is quoted: it is a file, not a command.
+filled in when the file is written and appear in no plan. Nothing is quoted: it is a file, not a command. As with
+'upload', a connection that breaks costs another attempt, not the step.
 
 from     a file on this machine, at most 1 MiB
 content  the text itself, instead of 'from'

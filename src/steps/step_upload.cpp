@@ -21,9 +21,7 @@ class Upload final : public Step {
     if (!digest) return at.error(from_, why);
     effect.source_sha256 = *digest;
     const std::string title = effect.source + " to " + effect.path;
-    plan::Action action = at.action(std::move(effect), title, std::chrono::minutes(5));
-    action.alters_service = at.site().place == Place::each;
-    out.actions.push_back(std::move(action));
+    out.actions.push_back(FileFields::action(at, std::move(effect), title, std::chrono::minutes(5)));
   }
 
  private:
@@ -39,7 +37,8 @@ const Kind upload_kind{
     R"yaml(- upload: {from: etc/logrotate.conf, to: /etc/logrotate.d/payments, mode: "0644"}
 )yaml",
     R"(Copies one file under a temporary name, checks it, and gives it its name: the file is the old one or the new
-one, never a part. The plan holds the file's digest; a file that changed since is refused.
+one, never a part. A connection that breaks is made again and the file sent once more, three times in all unless
+'retry' says otherwise. The plan holds the file's digest; a file that changed since is refused.
 
 from     a file on this machine
 to       an absolute path on the host; its directory must be there

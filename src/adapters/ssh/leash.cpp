@@ -102,7 +102,8 @@ std::string leash(const Upload& upload) {
           "export LC_ALL=C\n"
           "[ ! -d \"$1\" ] || {{ echo \"$1: Is a directory\" >&2; exit 1; }}\n"
           "t=$1.staithe-$$\n"
-          "trap 'rm -f \"$t\"' EXIT; trap 'exit 143' TERM HUP\n"
+          // PIPE: when the connection is gone, dash would die of telling it that a child was ended.
+          "trap 'rm -f \"$t\"' EXIT; trap 'exit 143' TERM HUP; trap '' PIPE\n"
           "umask 077\n"
           "head -c {} <&3 >\"$t\" && IFS= read -r w <&3 || exit 1\n",
           upload.size) +

@@ -63,6 +63,8 @@ ErrorCode code_of(const std::string& message) {
     return ErrorCode::permission;
   if (says("No such file") || says("nonexistent") || says("Not a directory")) return ErrorCode::not_found;
   if (says("Is a directory")) return ErrorCode::conflict;
+  if (says("No space left") || says("Disk quota exceeded") || says("File too large"))
+    return ErrorCode::failed;
   if (says("not found")) return ErrorCode::unavailable;  // head, sha256sum
   return ErrorCode::io;
 }

@@ -126,6 +126,26 @@ TEST_CASE("bytes changed on the way are noticed on the host") {
   CHECK(entries(target.path()) == 1);
 }
 
+TEST_CASE("the bytes are on the disk before they have the file's name, and then the name is") {
+  const Directory target;
+  const std::string path = target / "file";
+  fs::create_directory(target / "bin");
+  write_file(path, "old\n");
+  // The host's own program, which also says what it was asked for while the file held what.
+  write_file(target / "bin/sync",
+             "#!/bin/sh\nread -r held <" + path + "\necho \"$* while $held\" >>" + (target / "asked") +
+                 "\nexec " + shell("command -v sync | tr -d '\n'") + " \"$@\"\n",
+             0755);
+  const Server server("SetEnv SHLVL=1 PATH=" + (target / "bin") + ":/usr/bin:/bin");
+  Engine engine(accept_all());
+  engine.connect(server.endpoint(), within(10'000))->upload(Upload::of(path, "new\n"), within(10'000));
+  const auto asked = base::split(read_file(target / "asked"), '\n');
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[0].rfind(path + ".staithe-", 0) == 0);
+  CHECK(asked[0].substr(asked[0].size() - 10) == " while old");
+  CHECK(asked[1] == target.path() + " while new");
+}
+
 TEST_CASE("a full disk fails the upload at once and keeps the old file") {
   const Directory target;
   fs::create_directory(target / "small");
@@ -140,7 +160,7 @@ TEST_CASE("a full disk fails the upload at once and keeps the old file") {
   const std::string bytes = noise(8'000'000);
   const Caught error =
       caught([&] { session->upload(Upload::of(target / "small/file", bytes), within(20'000)); });
-  CHECK(error.code == ErrorCode::io);
+  CHECK(error.code == ErrorCode::failed);  // the host is there: no reason to try again
   CHECK_THAT(error.text, ContainsSubstring("No space left"));
   CHECK(read_file(target / "small/file") == "old");
   CHECK(entries(target / "small") == 1);
