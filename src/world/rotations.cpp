@@ -473,9 +473,8 @@ bool Rotations::keep_once(const base::Scope& scope) {
     try {
       if (!must_keep(*entry, scope, glance)) continue;
       any = true;
-      using Where = haproxy::Rotation::Where;
-      const auto where = entry->keep == Keep::yes ? Where::everywhere : Where::seen_out;
-      entry->rotation->reassert(scope, whole_look, glance, where);
+      using enum haproxy::Rotation::Where;
+      entry->rotation->reassert(scope, whole_look, glance, entry->keep == Keep::yes ? everywhere : seen_out);
       entry->trouble.clear();
     } catch (const base::Error& error) {
       // A balancer that is away now is looked at again; what stays wrong the next phase meets itself.
