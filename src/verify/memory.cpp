@@ -13,9 +13,19 @@ std::uint64_t mark_of(std::string_view text) {
 
 namespace {
 
+bool is_judged(Verdict verdict) {
+  return verdict == Verdict::pass || verdict == Verdict::degraded || verdict == Verdict::fail;
+}
+
 /// What ends a neighbour's excuse: neither another failure nor a run that could not be judged does.
 bool ends_excuse(const PastRun& run) {
   return !run.excused && (run.verdict == Verdict::pass || run.verdict == Verdict::degraded);
+}
+
+/// Whether a pass from this run on says nothing of a failure before it: the failure was of another release,
+/// or something else was amiss meanwhile.
+bool clears_failure(const PastRun& run, std::uint64_t failed_on) {
+  return run.excused || run.verdict == Verdict::error || run.release != failed_on;
 }
 
 }  // namespace
@@ -23,34 +33,41 @@ bool ends_excuse(const PastRun& run) {
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text) {
   Past past;
   past.known = true;
-  bool still_tolerated = true;
-  const PastRun* later = nullptr;
-  for (auto one = runs.rbegin(); one != runs.rend(); ++one) {
-    if (one->text != text) break;  // the check was another one before
-    if (one->excused && still_tolerated)
-      past.tolerated_since = one->time;
-    else if (ends_excuse(*one))
-      still_tolerated = false;
-    const bool judged =
-        one->verdict == Verdict::pass || one->verdict == Verdict::degraded || one->verdict == Verdict::fail;
-    if (!judged) continue;
+  std::uint64_t repeated = 0;  // attempts of the failure that is open, but for its first
+  // From where the check's text is this one: before it was another check.
+  auto run =
+      std::find_if(runs.rbegin(), runs.rend(), [&](const auto& one) { return one.text != text; }).base();
+  for (; run != runs.end(); ++run) {
+    if (run->excused && past.tolerated_since == Time{}) past.tolerated_since = run->time;
+    if (ends_excuse(*run)) past.tolerated_since = {};
+    if (clears_failure(*run, past.failed_on)) past.failed_on = 0;
+    if (!is_judged(run->verdict)) continue;
     ++past.runs;
     // Within a run: failed, then passed.
-    if (one->flaky) {
+    if (run->flaky) {
       ++past.flips;
-      past.retried += one->attempts > 1 ? one->attempts - 1U : 0U;
-      past.failed_again += one->attempts > 2 ? one->attempts - 2U : 0U;
+      past.retried += run->attempts > 1 ? run->attempts - 1U : 0U;
+      past.failed_again += run->attempts > 2 ? run->attempts - 2U : 0U;
     }
     // Between runs: failed, and the next one of the same release passed.
-    if (later != nullptr && one->verdict == Verdict::fail && later->verdict != Verdict::fail &&
-        one->release == later->release && one->release != 0) {
+    if (run->verdict == Verdict::fail) {
+      past.failed_on = run->excused ? 0 : run->release;
+      repeated = run->attempts > 1 ? run->attempts - 1U : 0U;
+    } else if (past.failed_on != 0) {
       ++past.flips;
-      past.retried += one->attempts > 1 ? one->attempts - 1U : 0U;
-      past.failed_again += one->attempts > 1 ? one->attempts - 1U : 0U;
+      past.retried += repeated;
+      past.failed_again += repeated;
+      past.failed_on = 0;
     }
-    later = &*one;
   }
   return past;
+}
+
+std::uint64_t flips_of(const CheckResult& one, std::string_view release) {
+  if (!is_judged(one.verdict)) return 0;
+  const bool mended = one.past.failed_on != 0 && one.verdict != Verdict::fail && one.tolerated.empty() &&
+                      mark_of(release) == one.past.failed_on;
+  return (one.flaky ? 1U : 0U) + (mended ? 1U : 0U);
 }
 
 void Memory::take(Known& known, const PastRun& run, std::size_t window) {

@@ -123,11 +123,12 @@ std::vector<std::string> proposals(const RunResult& run) {
   for (const auto& suite : run.suites) {
     const auto& limits = suite.suite->flaky;
     if (limits.quarantine == checks::Flaky::Action::never) continue;
-    for (const auto& one : suite.checks)
-      if (!one.quarantined && one.past.flips + (one.flaky ? 1 : 0) >= limits.suspect)
+    for (const auto& one : suite.checks) {
+      const auto flips = one.past.flips + flips_of(one, run.release);
+      if (!one.quarantined && flips >= limits.suspect)
         proposals.push_back(fmt::format("{} is suspect: {} flips in {} runs on unchanged releases",
-                                        one.check->key, one.past.flips + (one.flaky ? 1 : 0),
-                                        one.past.runs + 1));
+                                        one.check->key, flips, one.past.runs + 1));
+    }
   }
   return proposals;
 }

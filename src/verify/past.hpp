@@ -28,7 +28,7 @@ class PastOfChecks {
   std::map<std::string, std::vector<CheckResult::Point>> recent_;
 };
 
-/// Flips and runs of one check's records, newest first, of one text: fail, then pass, on the same release.
+/// Flips and runs of one check's records, newest first, of one text.
 Past past_of(const std::vector<store::CheckRecord>& records, const std::string& text_id);
 
 /// Newest first as the store has them, to each check's runs, oldest first.

@@ -3,6 +3,7 @@
 #include "kept.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/verify/memory.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -38,7 +39,7 @@ std::string reason_of(const verify::CheckResult& one) {
   return one.attempts.empty() ? "" : one.attempts.back().note;
 }
 
-CheckState check_of(const verify::CheckResult& one, const CheckState* before, bool same_release) {
+CheckState check_of(const verify::CheckResult& one, const CheckState* before, const std::string& release) {
   CheckState state;
   state.name = one.check->name;
   state.key = one.check->key;
@@ -54,12 +55,10 @@ CheckState check_of(const verify::CheckResult& one, const CheckState* before, bo
   state.since = one.started;
   state.duration = one.duration;
   state.certificate_end = certificate_end(one);
-  state.flips = one.flaky ? 1 : 0;
+  state.flips = verify::flips_of(one, release);
   if (before == nullptr) return state;
   state.flips += before->flips;
   if (before->verdict == one.verdict) state.since = before->since;
-  const bool mended = before->verdict == Verdict::fail && is_well(one.verdict);
-  if (mended && same_release) ++state.flips;
   if (!state.certificate_end && one.verdict == Verdict::error)
     state.certificate_end = before->certificate_end;
   return state;
@@ -104,13 +103,12 @@ SuiteState state_of(const checks::Suite& suite, base::Duration every, base::Stea
 
 void take(SuiteState& state, const verify::SuiteResult& result, const verify::RunResult& run,
           base::SteadyTime ended_at) {
-  const bool same_release = !run.release.empty() && state.release == run.release;
   std::map<std::string, CheckState> before;
   for (auto& check : state.checks) before.emplace(check.key, std::move(check));
   state.checks.clear();
   for (const auto& one : result.checks) {
     const auto found = before.find(one.check->key);
-    state.checks.push_back(check_of(one, found == before.end() ? nullptr : &found->second, same_release));
+    state.checks.push_back(check_of(one, found == before.end() ? nullptr : &found->second, run.release));
   }
   state.verdict = result.verdict;
   state.reason = result.reason;

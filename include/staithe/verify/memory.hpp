@@ -29,8 +29,14 @@ struct PastRun {
 /// Equal texts have equal marks; "" has 0. Good for comparing within one process only.
 std::uint64_t mark_of(std::string_view text);
 
-/// Flips and runs of one check, oldest run first, of one text: fail, then pass, on the same release.
+/// Flips and runs of one check, oldest run first, of one text. A flip is a failure that a later attempt of
+/// its run, or the next run, did not have. There is none between runs where nobody knows the release or it
+/// was another one, also of a run in between that was not judged; nor where a run between them, or one of
+/// them, was an error or excused by a neighbour.
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
+
+/// The flips that this result adds to its `past`: 0 to 2.
+std::uint64_t flips_of(const CheckResult& one, std::string_view release);
 
 /// What earlier runs found, kept in the process instead of being read again before every run. At most the
 /// window of each suite, and besides since when a neighbour excuses a check, which may be longer ago. Any

@@ -30,6 +30,8 @@ struct Past {
   /// Attempts that followed a failure which later turned out to be none of the release's, and how many of
   /// them failed too.
   std::uint64_t retried = 0, failed_again = 0;
+  /// The release, as memory.hpp marks it, on which a pass now would be a flip; 0: on none.
+  std::uint64_t failed_on = 0;
   Time tolerated_since{};  ///< the first excused run after the last that held; zero: none
   bool known = false;      ///< a history was there to be asked
 };

@@ -64,7 +64,7 @@ struct Ran {
   verify::RunResult result;
 
   Ran(const std::vector<std::string>& texts, Fake& fake, store::Store* history = nullptr,
-      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr) {
+      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr, std::size_t suites_at_once = 8) {
     diag::Diagnostics diagnostics;
     checks::Context context;
     context.values["deploy.release"] = "r1";
@@ -81,6 +81,7 @@ struct Ran {
     options.run_id = verify::new_run_id(store::now());
     options.soft = soft;
     options.memory = memory;
+    options.suites_at_once = suites_at_once;
     result = verify::run(plan, options, fake, history, redactor, {});
   }
 

@@ -1,8 +1,11 @@
 #include "flow.hpp"
 
+#include <algorithm>
+#include <condition_variable>
 #include <thread>
 
 using namespace flow;
+using namespace std::chrono_literals;
 
 TEST_CASE("flow: saved values reach URLs, bodies and expectations; undo and cleanup run in their order") {
   Fake fake([](const std::string& title) -> std::pair<int, std::string> {
@@ -453,4 +456,29 @@ sweep:
     if (one.rfind("DELETE", 0) == 0) removed.push_back(one.substr(21));
   CHECK(removed ==
         std::vector<std::string>{"20200101t000000-aaaaaa", "17", "18", "old", "20200101t000000-bbbbbb"});
+}
+
+TEST_CASE("flow: suites are run beside each other, never more than there is room for") {
+  for (const std::size_t room : {std::size_t{1}, std::size_t{3}}) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t in_hand = 0, most = 0, done = 0;
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+      std::unique_lock lock(mutex);
+      most = std::max(most, ++in_hand);
+      changed.notify_all();
+      changed.wait_for(lock, 5s, [&] { return most >= room; });
+      changed.wait_for(lock, 10ms, [&] { return most > room; });
+      --in_hand;
+      ++done;
+      return {200, "{}"};
+    });
+    std::vector<std::string> suites;
+    for (int i = 0; i < 8; ++i)
+      suites.push_back("suite: s" + std::to_string(i) +
+                       "\ntarget: http://h\nsteps:\n  - get: /\n    expect: 200\n");
+    const Ran ran(suites, fake, nullptr, nullptr, nullptr, room);
+    CHECK(done == 8);
+    CHECK(most == room);
+  }
 }

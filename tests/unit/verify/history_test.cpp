@@ -22,22 +22,35 @@ struct Kept {
 
 }  // namespace
 
-TEST_CASE("history: flips are counted on one release and one text, and failures of our own are none") {
+TEST_CASE("history: flips are counted on one release and one text, where nothing else was amiss") {
   const auto record = [](const char* verdict, const char* release = "r1", const char* text = "t",
-                         bool flaky = false) {
+                         bool flaky = false, const char* excused_by = "") {
     store::CheckRecord one;
     one.verdict = verdict;
     one.release = release;
     one.text_id = text;
     one.flaky = flaky;
+    one.excused_by = excused_by;
     return one;
   };
   using Records = std::vector<store::CheckRecord>;  // newest first
   CHECK(verify::past_of(Records{record("pass"), record("fail"), record("pass")}, "t").flips == 1);
+  CHECK(verify::past_of(Records{record("pass"), record("fail"), record("fail")}, "t").flips == 1);
+  CHECK(verify::past_of(Records{record("degraded"), record("fail")}, "t").flips == 1);
+  CHECK(verify::past_of(Records{record("pass", ""), record("fail", "")}, "t").flips == 0);
   CHECK(verify::past_of(Records{record("pass"), record("fail")}, "t").runs == 2);
   CHECK(verify::past_of(Records{record("pass", "r2"), record("fail", "r1")}, "t").flips == 0);
   CHECK(verify::past_of(Records{record("fail"), record("pass")}, "t").flips == 0);
-  CHECK(verify::past_of(Records{record("pass"), record("error"), record("fail")}, "t").flips == 1);
+  // Where nothing was asked nothing was amiss; an error, a neighbour that is down or a deploy may be the
+  // reason.
+  CHECK(verify::past_of(Records{record("pass"), record("skipped"), record("fail")}, "t").flips == 1);
+  for (const auto& between : {record("error"), record("tolerated", "r1", "t", false, "geo"),
+                              record("degraded", "r1", "t", false, "geo"), record("skipped", "r2"),
+                              record("error", "r2"), record("pass", "r2")})
+    CHECK(verify::past_of(Records{record("pass"), between, record("fail")}, "t").flips == 0);
+  const auto excused_pass = record("degraded", "r1", "t", false, "geo");
+  CHECK(verify::past_of(Records{excused_pass, record("fail")}, "t").flips == 0);
+  CHECK(verify::past_of(Records{record("pass"), record("fail", "r1", "t", false, "geo")}, "t").flips == 0);
   CHECK(verify::past_of(Records{record("pass"), record("error")}, "t").runs == 1);
   CHECK(verify::past_of(Records{record("pass", "r1", "t", true)}, "t").flips == 1);
   const auto changed = verify::past_of(

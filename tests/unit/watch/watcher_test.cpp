@@ -2,6 +2,9 @@
 #include "samples.hpp"
 #include "scenes.hpp"
 
+#include <atomic>
+#include <map>
+
 using namespace std::chrono_literals;
 using namespace scenes;
 
@@ -62,6 +65,117 @@ TEST_CASE("watcher: suites that depend on each other are run with what room ther
       std::move(settings));
   watcher.run();
   CHECK(beside);
+}
+
+namespace {
+
+/// Runs of suites that take a while: whether one was ever beside itself, and how many there were at once.
+class InHand {
+ public:
+  void run(const checks::SuitePlan& part, std::size_t slots) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& suite : part.suites) beside_itself_ = ++running_[suite.name] > 1 || beside_itself_;
+      most_ = std::max(most_, slots_ += slots);
+      runs_ += part.suites.size();
+    }
+    std::this_thread::sleep_for(3ms);
+    const std::lock_guard lock(mutex_);
+    for (const auto& suite : part.suites) --running_[suite.name];
+    slots_ -= slots;
+  }
+  bool beside_itself() const { return locked(beside_itself_); }
+  std::size_t most() const { return locked(most_); }
+  std::size_t runs() const { return locked(runs_); }
+
+ private:
+  template <class Value>
+  Value locked(const Value& value) const {
+    const std::lock_guard lock(mutex_);
+    return value;
+  }
+
+  mutable std::mutex mutex_;
+  std::map<std::string, int> running_;
+  std::size_t slots_ = 0, most_ = 0, runs_ = 0;
+  bool beside_itself_ = false;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "watcher: no suite is run beside itself and no more than there is room for, whatever is read anew") {
+  InHand in_hand;
+  base::Cancel soft, hard;
+  watch::Settings settings;
+  settings.soft = &soft, settings.hard = &hard;
+  settings.at_once = 3;
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  watch::Watcher* watcher = nullptr;
+  std::atomic<int> readings = 0;
+  const auto files = [&](std::vector<std::string> needs) {
+    return programme(
+        production({scheduled("a", 1ms), scheduled("b", 1ms), scheduled("c", 1ms),
+                    scheduled("d", 1ms, std::move(needs)), scheduled("e", 1ms), scheduled("f", 1ms)}),
+        [&](const checks::SuitePlan& part, const verify::Options& options) {
+          in_hand.run(part, options.suites_at_once);
+          if (in_hand.runs() % 10 == 0) watcher->reload();
+          if (in_hand.runs() > 400 && readings > 5) soft.request();
+        });
+  };
+  // Suites that are in hand come to depend on others, and back: units change under them.
+  settings.read = [&] { return ++readings % 2 == 1 ? files({"a", "b"}) : files({"c"}); };
+  watch::Watcher made(files({}), std::move(settings));
+  watcher = &made;
+  made.run();
+  CHECK_FALSE(in_hand.beside_itself());
+  CHECK(in_hand.most() == 3);
+}
+
+TEST_CASE("state: the counter of flips adds what the history counts") {
+  using checks::Verdict;
+  struct Run {
+    Verdict verdict;
+    std::string release = "r1", text = "t", tolerated = {};
+    bool flaky = false;
+  };
+  /// By the counter and by the history, which must not differ.
+  const auto flips = [](const std::vector<Run>& runs) {
+    checks::Suite suite;
+    checks::Check check;
+    check.key = "api/a";
+    verify::Memory memory;
+    watch::SuiteState state;
+    int minute = 0;
+    for (const auto& each : runs) {
+      check.text_id = each.text;
+      verify::CheckResult one;
+      one.check = &check;
+      one.verdict = each.verdict, one.tolerated = each.tolerated, one.flaky = each.flaky;
+      one.started = watch::Time(std::chrono::minutes(++minute));
+      one.past = verify::past_of(memory.of(check.key), verify::mark_of(each.text));
+      verify::RunResult run;
+      run.release = each.release;
+      run.suites.emplace_back();
+      run.suites[0].suite = &suite;
+      run.suites[0].checks.push_back(one);
+      watch::take(state, run.suites[0], run, {});
+      memory.add(run);
+    }
+    CHECK(verify::past_of(memory.of(check.key), verify::mark_of(runs.back().text)).flips ==
+          state.checks.at(0).flips);
+    return state.checks.at(0).flips;
+  };
+  CHECK(flips({{Verdict::fail}, {Verdict::pass}, {Verdict::pass}}) == 1);
+  CHECK(flips({{Verdict::fail}, {Verdict::skipped}, {Verdict::degraded}}) == 1);
+  CHECK(flips({{Verdict::fail}, {Verdict::pass, "r1", "t", "", true}}) == 2);
+  CHECK(flips({{Verdict::fail}, {Verdict::error}, {Verdict::pass}}) == 0);
+  CHECK(flips({{Verdict::fail}, {Verdict::pass, "r2"}}) == 0);
+  CHECK(flips({{Verdict::fail, ""}, {Verdict::pass, ""}}) == 0);
+  CHECK(flips({{Verdict::fail}, {Verdict::tolerated, "r1", "t", "geo"}, {Verdict::pass}}) == 0);
+  CHECK(flips({{Verdict::fail}, {Verdict::degraded, "r1", "t", "geo"}}) == 0);
+  CHECK(flips({{Verdict::fail, "r1", "before"}, {Verdict::pass}}) == 0);
 }
 
 TEST_CASE("watcher: who has waited longest is run first") {
