@@ -299,6 +299,34 @@ inline void check_checks(const OpenStore& open) {
   CHECK(store->check_history_of("production", "api", "api/b").back().run_id == "run-16");
 }
 
+inline void check_old_checks(const OpenStore& open) {
+  const auto store = open({});
+  constexpr int day = 24 * 60;
+  const auto record = [](int minutes_ago, const std::string& key = "api/a") {
+    store::CheckRecord one;
+    one.environment = "production", one.suite = "api", one.key = key;
+    one.run_id = "run-" + std::to_string(minutes_ago);
+    one.verdict = "pass";
+    one.time = store::now() - std::chrono::minutes(minutes_ago);
+    return one;
+  };
+  const auto runs = [&](const std::string& key = "api/a") {
+    return store->check_history_of("production", "api", key, 10'000);
+  };
+  // As after a clock's jump of a year: what was of today is of a year ago.
+  store->record_checks({record(365 * day), record(366 * day), record(366 * day, "api/seldom")});
+  store->record_checks({record(0)});
+  CHECK(runs().size() == 3);
+  store->record_checks({record(4 * 365 * day)});
+  CHECK(runs().size() == 3);
+  std::vector<store::CheckRecord> many;
+  for (int minute = 1; minute < 600; ++minute) many.push_back(record(minute));
+  store->record_checks(many);
+  CHECK(runs().size() == 600);
+  CHECK(runs().back().run_id == "run-599");
+  CHECK(runs("api/seldom").size() == 1);
+}
+
 inline void check_notes(const OpenStore& open) {
   const std::string large(100'000, 'x');
   {

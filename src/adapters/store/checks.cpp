@@ -15,7 +15,8 @@ constexpr std::string_view columns =
     "excused_by";
 constexpr std::size_t longest_detail = 1024;
 constexpr std::size_t longest_note = std::size_t{4} * 1024 * 1024;
-constexpr std::chrono::hours kept_for{24 * 100};
+constexpr std::chrono::hours kept_for{24 * 100}, kept_at_most{24 * 365 * 3};
+constexpr std::size_t newest_kept = 500;
 
 CheckRecord record_of(const Row& row) {
   CheckRecord record;
@@ -44,6 +45,19 @@ std::string kept(const std::string& text) {
   return clean.substr(0, end);
 }
 
+/// By age alone a clock that jumps a year would empty the history.
+void forget_old(Session& session, const std::string& environment, const std::string& suite) {
+  const std::string of_suite = "FROM staithe_checks WHERE environment = $1 AND suite = $2 ";
+  const std::string of_check = of_suite + "AND check_key = $3 ";
+  const auto old = to_value(now() - kept_for), oldest = to_value(now() - kept_at_most);
+  const Rows aged =
+      session.exec("SELECT DISTINCT check_key " + of_suite + "AND time < $3", {environment, suite, old});
+  for (const Row& row : aged.rows)
+    session.exec("DELETE " + of_check + "AND time < $4 AND (time < $5 OR time < (SELECT time " + of_check +
+                     "ORDER BY time DESC LIMIT 1 OFFSET " + std::to_string(newest_kept - 1) + "))",
+                 {environment, suite, to_text(row.at(0)), old, oldest});
+}
+
 }  // namespace
 
 void Store::record_checks(const std::vector<CheckRecord>& records) {
@@ -66,10 +80,7 @@ void Store::record_checks(const std::vector<CheckRecord>& records) {
            to_value(one.time), kept(one.detail), one.excused_by});
     std::set<std::pair<std::string, std::string>> suites;
     for (const auto& one : records) suites.emplace(one.environment, one.suite);
-    const auto oldest = to_value(now() - kept_for);
-    for (const auto& [environment, suite] : suites)
-      session.exec("DELETE FROM staithe_checks WHERE environment = $1 AND suite = $2 AND time < $3",
-                   {environment, suite, oldest});
+    for (const auto& [environment, suite] : suites) forget_old(session, environment, suite);
   });
 }
 

@@ -34,6 +34,7 @@ TEST_CASE("releases on PostgreSQL") {
 }
 TEST_CASE("checks on PostgreSQL") {
   test::check_checks(opener());
+  test::check_old_checks(opener());
 }
 TEST_CASE("notes on PostgreSQL") {
   test::check_notes(opener());

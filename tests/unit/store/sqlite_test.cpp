@@ -86,6 +86,7 @@ TEST_CASE("releases on SQLite") {
 }
 TEST_CASE("checks on SQLite") {
   test::check_checks(opener(TempDirectory().file()));
+  test::check_old_checks(opener(TempDirectory().file()));
 }
 TEST_CASE("notes on SQLite") {
   test::check_notes(opener(TempDirectory().file()));
