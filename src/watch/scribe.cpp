@@ -85,6 +85,7 @@ void Scribe::work() {
     lock.unlock();
     try {
       carry(load);
+      if (!last && !load.notes && load.results.empty() && ways_.idle) ways_.idle();
     } catch (const std::exception&) {
       // Trouble could not even be told, for want of memory: what is left of the load is tried again.
       notes_trouble_ = "it could not be told why";

@@ -31,6 +31,8 @@ class Scribe {
     /// Called when that begins to fail, with the reason, when it is over, with "", and when results were left
     /// out for good: `lost` of them since the last call.
     std::function<void(const std::string& why, std::size_t lost)> history{};
+    /// Every second or so, when nothing is left that could be written; may block as the store does.
+    std::function<void()> idle{};
   };
 
   Scribe(Claim& claim, Ways ways);

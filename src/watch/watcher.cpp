@@ -173,7 +173,8 @@ class Watcher::Loop {
             [this](Claim::State state) { claim_changed(state); },
             settings_.store == nullptr ? std::function<void(const Records&)>()
                                        : [this](const Records& results) { keep(results); },
-            [this](const std::string& why, std::size_t lost) { history_trouble(why, lost); }};
+            [this](const std::string& why, std::size_t lost) { history_trouble(why, lost); },
+            [this] { look_for_changes(); }};
   }
 
   /// Said when it begins and when it is over: it is tried again every few seconds.
@@ -200,7 +201,12 @@ class Watcher::Loop {
   void keep(const Records& results) {
     const auto use = in_use();
     if (archive_.keep(results, use->programme.plan)) history_trouble("", 0);
-    if (use->programme.outdated && use->programme.outdated()) reload();
+  }
+
+  /// In the scribe's thread. Not only when something has run: the next run should know what has changed.
+  void look_for_changes() {
+    const auto use = in_use();
+    if (use != nullptr && use->programme.outdated && use->programme.outdated()) reload();
   }
 
   std::shared_ptr<InUse> in_use() const {

@@ -22,8 +22,9 @@ struct Programme {
   /// Runs a part of the plan; called from several threads at once, never for one suite at the same time. What
   /// it found is kept by the watcher, which waits for no store meanwhile.
   std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options)> run;
-  /// Whether something has changed that the files are read for: they are read anew. Asked by the thread that
-  /// writes, whenever results were kept; may block as the store does. Empty: nothing has.
+  /// Whether something has changed that the files are read for: they are read anew. Asked every second or so
+  /// by the thread that writes, while the store takes what it writes; may block as the store does. Empty:
+  /// nothing has.
   std::function<bool()> outdated;
 };
 

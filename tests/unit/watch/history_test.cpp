@@ -245,3 +245,28 @@ TEST_CASE("watcher: that another one watches is known when its run ends, however
   watcher.run();
   CHECK(lost == 1);
 }
+
+TEST_CASE("watcher: what the files are read anew for is found long before the next run") {
+  const Kept kept;
+  base::Cancel soft, hard;
+  watch::Settings settings;
+  settings.soft = &soft, settings.hard = &hard;
+  settings.store = kept.store.get();
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  std::atomic<int> asked{0}, readings{0};
+  const auto files = [&] {
+    auto made = programme(production({scheduled("api", 24h)}), [](const auto&, const auto&) {});
+    made.outdated = [&] { return ++asked == 2; };
+    return made;
+  };
+  settings.read = [&] {
+    ++readings;
+    return files();
+  };
+  watch::Watcher watcher(files(), std::move(settings));
+  std::thread running([&] { watcher.run(); });
+  CHECK(await([&] { return readings == 1; }));
+  soft.request();
+  running.join();
+}
