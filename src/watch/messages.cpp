@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t longest_summary = 1000;  // PagerDuty takes 1024
+constexpr std::size_t longest_key = 255;       // what PagerDuty takes
 
 /// "production/payments is failing: charge: wanted 100, got 10000".
 std::string headline(const Message& message, const std::string& project) {
@@ -34,6 +35,13 @@ const char* pagerduty_severity(const Incident& one) {
   return one.severity == Severity::critical ? "critical"
          : one.severity == Severity::major  ? "error"
                                             : "warning";
+}
+
+/// The same for an incident every time, and for no other.
+std::string dedup_key(const std::string& id) {
+  if (id.size() <= longest_key) return id;
+  const auto digest = base::sha256_hex(id);
+  return id.substr(0, longest_key - digest.size()) + digest;
 }
 
 /// The three characters that Slack gives a meaning to.
@@ -82,7 +90,7 @@ std::string slack_body(const Message& message, const std::string& project) {
 std::string pagerduty_body(const Message& message, const std::string& project,
                            const std::string& routing_key) {
   const auto& one = message.incident;
-  json event{{"routing_key", routing_key}, {"dedup_key", one.id}, {"client", "staithe"}};
+  json event{{"routing_key", routing_key}, {"dedup_key", dedup_key(one.id)}, {"client", "staithe"}};
   if (message.kind == Message::Kind::recovered) {
     event["event_action"] = "resolve";
     return dumped(event);

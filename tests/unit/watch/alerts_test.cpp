@@ -294,6 +294,15 @@ TEST_CASE("alerts: what PagerDuty and Slack get") {
   for (int i = 0; i < 2000; ++i) over.incident.reason += "ä";
   const auto longest = nlohmann::json::parse(watch::pagerduty_body(over, "shop", "R"));
   CHECK(longest["payload"]["summary"].get<std::string>().size() <= 1024);
+  // And 255 of a key, which must tell incidents apart all the same.
+  const auto key_of = [&](const std::string& id) {
+    over.incident.id = id;
+    return nlohmann::json::parse(watch::pagerduty_body(over, "shop", "R"))["dedup_key"].get<std::string>();
+  };
+  const std::string at_most(255, 'a');
+  CHECK(key_of(at_most) == at_most);
+  CHECK(key_of(at_most + "b").size() == 255);
+  CHECK(key_of(at_most + "b") != key_of(at_most + "c"));
 }
 
 TEST_CASE("alerts: however many and however long, what is kept of them fits into a note") {

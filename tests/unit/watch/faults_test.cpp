@@ -3,6 +3,12 @@
 #include "hanging.hpp"
 #include "unit/http/server.hpp"
 
+#include "staithe/base/unique_fd.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 using namespace std::chrono_literals;
 using namespace scenes;
 
@@ -75,6 +81,41 @@ class Watching {
   watch::Settings settings_;
   std::atomic<int> runs_{0};
   std::thread thread_;
+};
+
+/// Where a service manager is told things.
+class Manager {
+ public:
+  Manager() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  std::string path() const { return directory_ / "notify"; }
+  void forget() const {
+    while (receive(0ms).has_value()) continue;
+  }
+  bool hears(const std::string& word, std::chrono::milliseconds patience) const {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (auto left = patience; left >= 0ms;
+         left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()))
+      if (const auto text = receive(left); text && text->find(word) != std::string::npos) return true;
+    return false;
+  }
+
+ private:
+  std::optional<std::string> receive(std::chrono::milliseconds patience) const {
+    pollfd waiting{socket_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
+    std::string text(4096, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(::recv(socket_.get(), text.data(), text.size(), 0), 0)));
+    return text;
+  }
+
+  staithe::test::Directory directory_;
+  base::UniqueFd socket_;
 };
 
 }  // namespace
@@ -249,4 +290,27 @@ TEST_CASE("watcher: that nothing can be written is said for as long as it is so,
   change(kept.file(), "ALTER TABLE away RENAME TO staithe_notes");
   CHECK(await([&] { return board.overview().history_trouble.empty(); }));
   CHECK(note_of(*kept.store, "watch/alerts") == "ours");
+}
+
+TEST_CASE("watcher: a scheduler that hangs gives its watchdog no sign of life, and gets old") {
+  const Manager manager;
+  watch::ServiceManager service(manager.path(), "300000");
+  Watching scene;
+  scene.settings().service = &service;
+  // Who is told that the suite is silent is told by the scheduler, and does not come back.
+  scene.settings().log = [&](const watch::Note& note) {
+    for (const auto& [name, value] : note.facts)
+      if (note.event == "alert" && name == "incident" && value.ends_with("/silent")) {
+        scene.seen.add("hangs");
+        scene.seen.wait_for("goes on", 20s);
+      }
+  };
+  scene.begin();
+  CHECK(manager.hears("WATCHDOG=1", 15s));
+  REQUIRE(scene.seen.wait_for("hangs", 20s));
+  manager.forget();
+  CHECK_FALSE(manager.hears("WATCHDOG=1", 1s));
+  CHECK(scene.heartbeat_age() >= 900ms);
+  scene.seen.add("goes on");
+  CHECK(manager.hears("WATCHDOG=1", 15s));
 }
