@@ -1,5 +1,7 @@
 #include "step_reader.hpp"
 
+#include "kinds/http_fields.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/checks/judge.hpp"
 
@@ -195,7 +197,7 @@ class StepReader {
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
       for (const auto& [name, value] : http->headers)
-        check_.safe = check_.safe || name == "idempotency-key" || name == "Idempotency-Key";
+        check_.safe = check_.safe || same_name(name, "idempotency-key");
     if (const auto own = map.value("retry")) {
       retry(*own);
       if (!check_.safe && check_.retries > 0)
@@ -279,9 +281,7 @@ class StepReader {
   /// Those of `defaults`, where this kind knows the subject and the step says nothing of it.
   void common_expectations() {
     const auto common = fields_.default_of("expect");
-    if (!common || common->node().kind != yaml::Kind::map ||
-        !std::holds_alternative<HttpRequest>(check_.request))
-      return;
+    if (!common || !std::holds_alternative<HttpRequest>(check_.request)) return;
     for (auto& expectation : read_expectations(*common, *kind_, names_)) {
       const bool said = std::any_of(check_.expect.begin(), check_.expect.end(),
                                     [&](const auto& own) { return own.subject == expectation.subject; });

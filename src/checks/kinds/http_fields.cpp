@@ -19,12 +19,6 @@ bool is_header_name(std::string_view name) {
   });
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
 class HttpReader {
  public:
   HttpReader(Fields& fields, std::string method) : fields_(fields) { request_.method = std::move(method); }
@@ -211,6 +205,12 @@ class HttpReader {
 };
 
 }  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+  });
+}
 
 std::optional<Request> read_http(Fields& fields, const yaml::Reader& value, const std::string& method) {
   return HttpReader(fields, method).read(value);

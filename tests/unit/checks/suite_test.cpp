@@ -146,7 +146,11 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("get: /x"), "expects nothing"},
       {with_step("gte: /x\n    expect: 200"), "did you mean 'get'?"},
       {with_step("get: /x\n    expct: 200\n    expect: 200"), "unknown key 'expct'"},
-      {with_step("get: /x\n    get: /y\n    expect: 200"), "get"},
+      {with_step("get: /x\n    get: /y\n    expect: 200"),
+       "duplicate key 'get' | it stands on line 4 already"},
+      {with_step("get: /x\n    expect: {status: 200, status: 201}"), "duplicate key 'status'"},
+      {"suite: s\nsuite: t\ntarget: http://h\nsteps:\n  - get: /\n    expect: 200\n",
+       "duplicate key 'suite'"},
       {with_step("get: /x\n    expect: {stats: 200}"), "did you mean 'status'?"},
       {with_step("get: /x\n    expect: {time: at most 3}"), "no unit of time"},
       {with_step("get: /x\n    expect: {json.a: '> 5', json.b: \"x\"}\n    warn: {json.c: at least lots}"),
@@ -222,6 +226,30 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
     CAPTURE(text);
     CHECK_FALSE(loaded.suite.has_value());
     CHECK_THAT(loaded.first(), ContainsSubstring(expected));
+  }
+}
+
+TEST_CASE("suites: what is common to all steps is asked of each, however short it is said") {
+  for (const char* common : {"200", "{status: 200}"}) {
+    const Loaded loaded(
+        "suite: s\ntarget: http://h\ndefaults: {expect: " + std::string(common) +
+        "}\nsteps:\n  - get: /a\n    expect: {json.ok: true}\n  - get: /b\n    expect: 204\n");
+    INFO(loaded.first());
+    REQUIRE(loaded.suite);
+    REQUIRE(loaded.suite->steps.at(0).expect.size() == 2);
+    CHECK(loaded.suite->steps[0].expect[1].subject == "status");
+    // What a step says itself wins.
+    REQUIRE(loaded.suite->steps.at(1).expect.size() == 1);
+    CHECK(loaded.suite->steps[1].expect[0].wanted == "204");
+  }
+}
+
+TEST_CASE("suites: an idempotency-key makes a request safe to ask twice, however it is written") {
+  for (const char* name : {"idempotency-key", "Idempotency-Key", "IDEMPOTENCY-KEY"}) {
+    const Loaded loaded(
+        with_step("post: /x\n    headers: {" + std::string(name) + ": k}\n    retry: 1\n    expect: 200"));
+    INFO(loaded.first());
+    CHECK(loaded.suite.has_value());
   }
 }
 
