@@ -13,6 +13,7 @@ import unittest
 import xml.etree.ElementTree
 
 import checking
+import wall_clock
 from checking import MIB, STAITHE, answer
 
 
@@ -114,47 +115,9 @@ class Faults(checking.CheckTest):
         asked = self.check("faults", "--json")
         self.assertEqual(asked.code, 1, str(asked))
 
-    def shim(self):
-        """A library that makes the wall clock jump; the steady one goes on as it is."""
-        source = self.write("clock.c", r"""
-#define _GNU_SOURCE
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-static long offset(void) {
-  const char *by = getenv("JUMP"), *when = getenv("JUMP_WHEN");
-  return by && when && access(when, F_OK) == 0 ? atol(by) : 0;
-}
-int clock_gettime(clockid_t clock, struct timespec *now) {
-  int done = (int)syscall(SYS_clock_gettime, clock, now);
-  if (clock == CLOCK_REALTIME) now->tv_sec += offset();
-  return done;
-}
-time_t time(time_t *to) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  if (to) *to = now.tv_sec;
-  return now.tv_sec;
-}
-int gettimeofday(struct timeval *now, void *zone) {
-  struct timespec exact;
-  (void)zone;
-  clock_gettime(CLOCK_REALTIME, &exact);
-  now->tv_sec = exact.tv_sec;
-  now->tv_usec = exact.tv_nsec / 1000;
-  return 0;
-}
-""")
-        library = os.path.join(self.directory, "clock.so")
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
-        return library
-
     def test_wall_clock_that_jumps(self):
         """A year on or back in the middle of a run: budgets, timeouts and durations do not notice."""
-        library = self.shim()
+        library = wall_clock.library(self.directory)
         now = os.path.join(self.directory, "now")
 
         def behave(connection, path):

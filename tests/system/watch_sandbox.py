@@ -1,6 +1,5 @@
 """`staithe watch` against the sandbox: what it answers, whom it tells, what it survives."""
 import contextlib
-import http.server
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import urllib.error
 import urllib.request
 
 import harness
+from alerted import Server, as_pagerduty, free_port
 
 SLACK_SECRET = "/hook/c2VjcmV0LXBhdGg"
 ROUTING_KEY = "R0UT1NGK3Y0123456789abcdef012345"
@@ -48,52 +48,12 @@ steps:
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """An HTTP server of the test's own. `answer(method, path, body)` gives (status, text), and may take its time."""
-
-    def __init__(self, answer):
-        self.seen = []
-        seen = self.seen
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def reply(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                status, text = answer(self.command, self.path, body)
-                # What was answered counts: a client that is gone has not heard it.
-                with contextlib.suppress(OSError):
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text.encode())
-                    seen.append((status, self.command, self.path, body))
-
-            do_GET = do_POST = do_DELETE = reply
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 class WatchTest(harness.SystemTest):
     def setUp(self):
         super().setUp()
         self.port = free_port()
         self.refusing = False
-        self.alerts = Server(lambda *_: (503, "down") if self.refusing else (202, "ok"))
+        self.alerts = Server(self.taken)
         self.addCleanup(self.alerts.stop)
         before = self.sandbox.read("staithe.yml")
         self.addCleanup(self.sandbox.write, before, "staithe.yml")
@@ -111,6 +71,12 @@ class WatchTest(harness.SystemTest):
         self.suites = []
         self.runs = []
         self.addCleanup(self.end_all)
+
+    def taken(self, _, path, body):
+        """What both services answer to an alert."""
+        if self.refusing:
+            return 503, "down"
+        return as_pagerduty(body) if path == "/v2/enqueue" else (202, "ok")
 
     def end_all(self):
         for run in self.runs:
