@@ -66,9 +66,12 @@ void LockObserver::note_held(const std::vector<std::pair<Oid, std::string>>& hel
   for (const auto& key : held) {
     auto& seen = lock_of(key, since);
     seen.known_until = now;
-    if (seen.was_granted) continue;
+    // Had it not been waited for, the first sample came by chance: maybe when the statement had ended.
+    const bool by_chance = seen.was_granted && seen.asked == seen.granted && seen.statement == statement_;
+    if (seen.was_granted && !by_chance) continue;
     seen.was_granted = true;
     seen.granted = since;
+    if (by_chance) seen.asked = since;
   }
 }
 

@@ -42,7 +42,8 @@ class LockObserver {
 
   /// Which statement the locks seen from now on belong to.
   void begin_statement(std::size_t index);
-  /// What the session itself says it holds; a lock that no sample saw counts from `since`.
+  /// What the session itself says it holds after a statement that began at `since`: what that statement took
+  /// without being seen to wait counts from there, for it may have been seen long after it was taken.
   void note_held(const std::vector<std::pair<Oid, std::string>>& held, SteadyTime since);
   /// The transaction has ended.
   void note_released(SteadyTime when);
