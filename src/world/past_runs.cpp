@@ -102,8 +102,9 @@ std::vector<store::Run> recoveries_since(store::Store& store, const store::Run& 
     if (!recovery.ended && !is_dead(store, recovery)) return true;
     const auto journal = read_journal(store, recovery.id);
     const auto entry = journal.actions.find(recovery_note);
-    return entry == journal.actions.end() ? recovery.title != "recover " + run.title
-                                          : entry->second.notes.at(run_key) != run.id;
+    const bool known = entry != journal.actions.end() && entry->second.notes.count(run_key) != 0;
+    // An older build did not write for which run it was.
+    return known ? entry->second.notes.at(run_key) != run.id : recovery.title != "recover " + run.title;
   });
   return recoveries;
 }

@@ -230,6 +230,11 @@ TEST_CASE("a recovery counts for the run that it was for, once it has ended") {
   REQUIRE(later.size() == 2);
   CHECK(later[1].plan.kind == "recover");
   CHECK(later[1].journal.ended_well("recover/drain"));
+  // A record without the run is as good as none: the title tells.
+  past.begin("unsaid", plan_of("recover"));
+  past.store().append("unsaid", {0, {}, "", "recover", "note", R"({"key":"other","text":"dead"})"});
+  past.end("unsaid", 5, "out");
+  CHECK(since() == 3);
 }
 
 TEST_CASE("a recovery whose plan cannot be read is not passed over: what it gave back is not known") {
