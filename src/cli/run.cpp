@@ -6,6 +6,7 @@
 #include "signals.hpp"
 #include "sinks.hpp"
 #include "suggest.hpp"
+#include "terminal.hpp"
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
@@ -15,8 +16,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <new>
+#include <system_error>
 
 namespace staithe::cli {
 namespace {
@@ -111,20 +114,51 @@ int run_command(App& app) {
   }
 }
 
+/// A command that only looks has done nothing where its answer could not be written; who closes a pipe early
+/// (`| head`) has read what he wanted. A run has its hosts to tell of, and says itself what was not written.
+int answered(int code, const report::Output& out, bool in_run, report::Output& err) {
+  if (code != exit_done || in_run || !out.failed() || out.error() == EPIPE) return code;
+  const auto problem =
+      base::system_error(base::ErrorCode::io, "staithe: stdout: not all was written", out.error());
+  err.write(fmt::format("{}\n", problem.what()));
+  return exit_refused;
+}
+
+int print(const ParseResult& parsed) {
+  report::Output out(1);
+  report::Output err(2);
+  out.write(parsed.to_stdout);
+  err.write(parsed.to_stderr);
+  return answered(parsed.exit_code, out, false, err);
+}
+
+int run_parsed(Parsed parsed) {
+  App app(std::move(parsed));
+  const int code = run_command(app);
+  log::close();
+  return answered(code, app.out(), app.in_run(), app.err());
+}
+
+/// Not even what takes signals could be set up: no more files, no more threads.
+int not_begun(const std::exception& error) {
+  report::Output(2).write(fmt::format("staithe: {}; nothing was changed\n", error.what()));
+  return exit_refused;
+}
+
 }  // namespace
 
 int run(int argc, const char* const* argv) {
+  keep_standard_streams();
   block_signals();
   auto parsed = parse(argc, argv);
-  if (!parsed.parsed) {
-    report::Output(1).write(parsed.to_stdout);
-    report::Output(2).write(parsed.to_stderr);
-    return parsed.exit_code;
+  if (!parsed.parsed) return print(parsed);
+  try {
+    return run_parsed(std::move(*parsed.parsed));
+  } catch (const base::Error& error) {
+    return not_begun(error);
+  } catch (const std::system_error& error) {
+    return not_begun(error);
   }
-  App app(std::move(*parsed.parsed));
-  const int code = run_command(app);
-  log::close();
-  return code;
 }
 
 }  // namespace staithe::cli

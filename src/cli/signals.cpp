@@ -29,6 +29,13 @@ sigset_t handled() {
   return set;
 }
 
+base::UniqueFd open_signals() {
+  const sigset_t set = handled();
+  base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
+  return signals;
+}
+
 }  // namespace
 
 void block_signals() {
@@ -40,7 +47,11 @@ void block_signals() {
 }
 
 SignalThread::SignalThread(exec::Stops& stops, Say say, HangUp hang_up)
-    : stops_(stops), say_(std::move(say)), hang_up_(std::move(hang_up)), thread_([this] { listen(); }) {}
+    : stops_(stops),
+      say_(std::move(say)),
+      hang_up_(std::move(hang_up)),
+      signals_(open_signals()),
+      thread_([this] { listen(); }) {}
 
 SignalThread::~SignalThread() {
   end_.request();
@@ -79,9 +90,6 @@ class SignalThread::Wishes {
 };
 
 void SignalThread::listen() {
-  const sigset_t set = handled();
-  const base::UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
-  if (!signals) throw base::system_error(base::ErrorCode::failed, "signalfd", errno);
   Wishes wishes;
   int press = 0;  // the signal of one that waits to be one
   const auto settle = [&] {
@@ -89,14 +97,14 @@ void SignalThread::listen() {
   };
   for (;;) {
     const base::Duration patience = press != 0 ? key_repeats : base::Duration(std::chrono::hours(24 * 365));
-    const auto woke = base::wait_for(signals.get(), POLLIN, base::Scope::lasting(patience, &end_));
+    const auto woke = base::wait_for(signals_.get(), POLLIN, base::Scope::lasting(patience, &end_));
     if (woke == base::Woke::cancelled) return;
     if (woke == base::Woke::deadline) {
       settle();
       continue;
     }
     signalfd_siginfo info{};
-    if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
+    if (::read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGHUP && hang_up_()) continue;
     switch (wishes.hear(info)) {

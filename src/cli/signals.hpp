@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/unique_fd.hpp"
 #include "staithe/exec/runner.hpp"
 
 #include <functional>
@@ -19,6 +20,7 @@ class SignalThread {
   /// Whether somebody took SIGHUP for himself; where nobody does, it asks to stop as the others do.
   using HangUp = std::function<bool()>;
 
+  /// Throws base::Error where the process may open no more files.
   SignalThread(exec::Stops& stops, Say say, HangUp hang_up);
   ~SignalThread();
 
@@ -31,6 +33,7 @@ class SignalThread {
   exec::Stops& stops_;
   Say say_;
   HangUp hang_up_;
+  base::UniqueFd signals_;
   base::Cancel end_;
   int count_ = 0;
   std::jthread thread_;

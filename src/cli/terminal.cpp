@@ -1,5 +1,6 @@
 #include "terminal.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -62,6 +63,12 @@ bool Terminal::color(ColorChoice choice, bool stream_is_tty) const {
   if (is_set("NO_COLOR")) return false;
   if (is_set("CLICOLOR_FORCE") || is_set("FORCE_COLOR")) return true;
   return stream_is_tty && !dumb;
+}
+
+void keep_standard_streams() {
+  // The lowest free number is the one that is missing.
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) == -1) (void)::open("/dev/null", O_RDONLY);
 }
 
 unsigned terminal_width() {

@@ -24,6 +24,11 @@ struct Terminal {
   bool may_redraw() const { return stderr_tty && !dumb && !in_ci; }
 };
 
+/// To be called before anything is opened: the number of a standard stream that the caller closed would go to
+/// the next file or socket, and what is printed with it. It reads as empty, and a write to it fails, from now
+/// on.
+void keep_standard_streams();
+
 /// Columns of the terminal behind stderr; 80 when there is none.
 unsigned terminal_width();
 /// Rows of it; 24 when there is none.

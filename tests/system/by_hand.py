@@ -1,4 +1,5 @@
 """What an operator does and reads at night: drain, status, restore, rollback, exec, history."""
+import contextlib
 import getpass
 import json
 import os
@@ -398,6 +399,52 @@ class ByHand(harness.SystemTest):
         self.assertGreaterEqual(len(runs), 2)
         for run_id, _ in runs:
             self.assertIn(run_id, result.out)
+
+    def closing(self, streams, *arguments):
+        """Begins the program as a shell does with `>&-`: nothing stands behind these numbers."""
+        def close():
+            for stream in streams:
+                os.close(stream)
+        # Closed in the child alone, after everything else of its start.
+        return subprocess.Popen([sandbox.STAITHE, *arguments], cwd=self.sandbox.dir, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=close)
+
+    def test_a_closed_stream_gives_its_number_to_nothing_that_is_opened_later(self):
+        ref = "v2" if self.sandbox.versions()["web1"] == "v3" else "v3"
+        with harness.Load(self.sandbox) as load:
+            run = self.closing((0, 1, 2), "deploy", "playbooks/deploy.yml", "-e", "production", "--var", "ref=" + ref,
+                               "--yes")
+            opened = set()
+            while run.poll() is None:
+                for stream in range(3):
+                    with contextlib.suppress(OSError):
+                        opened.add(os.readlink(f"/proc/{run.pid}/fd/{stream}"))
+                time.sleep(0.05)
+            run.communicate()
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(opened, {"/dev/null"})
+        self.assertEqual(set(self.sandbox.versions().values()), {ref})
+        self.none_failed(load)
+
+    def test_an_answer_that_could_not_be_written_is_no_success(self):
+        closed = self.closing((1,), "plan", "playbooks/deploy.yml", "-e", "production")
+        _, said = closed.communicate(timeout=60)
+        self.assertEqual(closed.returncode, 4)
+        self.assertIn(b"staithe: stdout: not all was written: Bad file descriptor", said)
+        self.ended(self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", "true"), 0)
+        for arguments in (("plan", "playbooks/deploy.yml"), ("status", "--json"), ("history",), ("--help",)):
+            with open("/dev/full", "wb") as full:
+                told = subprocess.run([sandbox.STAITHE, *arguments], cwd=self.sandbox.dir, stdout=full,
+                                      stderr=subprocess.PIPE, timeout=60, check=False)
+            self.assertEqual(told.returncode, 4, arguments)
+            self.assertIn(b"not all was written: No space left on device", told.stderr, arguments)
+        # Who has read enough has not lost anything.
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as gone:
+            enough = subprocess.run([sandbox.STAITHE, "history"], cwd=self.sandbox.dir, stdout=gone, timeout=60,
+                                    stderr=subprocess.PIPE, check=False)
+        self.assertEqual((enough.returncode, enough.stderr), (0, b""))
 
 
 if __name__ == "__main__":

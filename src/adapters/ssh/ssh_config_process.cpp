@@ -88,7 +88,11 @@ Sources Sources::of_process() {
   passwd* found = nullptr;
   std::array<char, 16384> buffer{};
   // The account, not $HOME: OpenSSH looks there, and both must find the same file.
-  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
+  const int problem = ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+  if (problem != 0)
+    throw base::system_error(base::ErrorCode::failed, fmt::format("the account of user id {}", ::getuid()),
+                             problem);
+  if (!found)
     throw base::Error(base::ErrorCode::not_found, fmt::format("no account has the user id {}", ::getuid()));
   out.home = entry.pw_dir;
   out.local_user = entry.pw_name;
