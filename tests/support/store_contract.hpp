@@ -314,17 +314,23 @@ inline void check_old_checks(const OpenStore& open) {
     return store->check_history_of("production", "api", key, 10'000);
   };
   // As after a clock's jump of a year: what was of today is of a year ago.
-  store->record_checks({record(365 * day), record(366 * day), record(366 * day, "api/seldom")});
-  store->record_checks({record(0)});
-  CHECK(runs().size() == 3);
-  store->record_checks({record(4 * 365 * day)});
+  store->record_checks({record(365 * day), record(366 * day), record(366 * day, "api/seldom"),
+                        record(4 * 365 * day), record(4 * 365 * day, "api/gone"),
+                        record(366 * day, "api/gone")});
+  CHECK(runs("api/gone").size() == 1);
+  store->record_checks({record(61)});
   CHECK(runs().size() == 3);
   std::vector<store::CheckRecord> many;
   for (int minute = 1; minute < 600; ++minute) many.push_back(record(minute));
   store->record_checks(many);
-  CHECK(runs().size() == 600);
+  CHECK(runs().size() == 599);
   CHECK(runs().back().run_id == "run-599");
   CHECK(runs("api/seldom").size() == 1);
+  // Of a check that has many of that age, the newest stay.
+  std::vector<store::CheckRecord> aged;
+  for (int minute = 0; minute < 600; ++minute) aged.push_back(record(200 * day + minute, "api/seldom"));
+  store->record_checks(aged);
+  CHECK(runs("api/seldom").size() == 500);
 }
 
 inline void check_notes(const OpenStore& open) {

@@ -112,9 +112,9 @@ class Store {
                                 std::size_t limit = 100);
 
   // What checks found.
-  /// All or none. Details over 1 KiB are cut. What is older than 100 days goes, but for the
-  /// newest 500 of each check, and those too after three years: a clock that jumps must not empty the
-  /// history.
+  /// All or none. Details over 1 KiB are cut. Once an hour, of these checks, what is older than 100 days
+  /// goes, but for the newest 500 of each, and of the suite everything after three years: a clock that jumps
+  /// must not empty the history.
   void record_checks(const std::vector<CheckRecord>& records);
   /// Of one suite, newest first, at most `each` of every check.
   std::vector<CheckRecord> check_history(std::string_view environment, std::string_view suite,

@@ -3,7 +3,9 @@
 
 #include "staithe/base/text.hpp"
 
-#include <set>
+#include <chrono>
+#include <map>
+#include <utility>
 
 namespace staithe::store {
 namespace {
@@ -45,17 +47,35 @@ std::string kept(const std::string& text) {
   return clean.substr(0, end);
 }
 
-/// By age alone a clock that jumps a year would empty the history.
-void forget_old(Session& session, const std::string& environment, const std::string& suite) {
+using Suite = std::pair<std::string, std::string>;  // environment and name
+using Keys = std::vector<std::string>;
+
+std::map<Suite, Keys> by_suite(const std::vector<CheckRecord>& records) {
+  std::map<Suite, Keys> suites;
+  for (const auto& one : records) suites[{one.environment, one.suite}].push_back(one.key);
+  return suites;
+}
+
+/// Whether the check has had no result in this hour: what is due once in a while is due then.
+bool first_of_the_hour(Session& session, const Suite& suite, const std::string& key) {
+  const Rows newest = session.exec(
+      "SELECT MAX(time) FROM staithe_checks WHERE environment = $1 AND suite = $2 AND check_key = $3",
+      {suite.first, suite.second, key});
+  const auto hour = [](Time time) { return std::chrono::floor<std::chrono::hours>(time); };
+  return newest.rows.empty() || hour(to_time(newest.rows.front().at(0))) != hour(now());
+}
+
+/// By age alone a clock that jumps a year would empty the history. Of checks that are no more everything
+/// stays for those three years: it does not grow, and is looked for nowhere.
+void forget_old(Session& session, const Suite& suite, const Keys& keys) {
   const std::string of_suite = "FROM staithe_checks WHERE environment = $1 AND suite = $2 ";
   const std::string of_check = of_suite + "AND check_key = $3 ";
-  const auto old = to_value(now() - kept_for), oldest = to_value(now() - kept_at_most);
-  const Rows aged =
-      session.exec("SELECT DISTINCT check_key " + of_suite + "AND time < $3", {environment, suite, old});
-  for (const Row& row : aged.rows)
-    session.exec("DELETE " + of_check + "AND time < $4 AND (time < $5 OR time < (SELECT time " + of_check +
-                     "ORDER BY time DESC LIMIT 1 OFFSET " + std::to_string(newest_kept - 1) + "))",
-                 {environment, suite, to_text(row.at(0)), old, oldest});
+  const auto& [environment, name] = suite;
+  for (const auto& key : keys)
+    session.exec("DELETE " + of_check + "AND time < $4 AND time < (SELECT time " + of_check +
+                     "ORDER BY time DESC LIMIT 1 OFFSET " + std::to_string(newest_kept - 1) + ")",
+                 {environment, name, key, to_value(now() - kept_for)});
+  session.exec("DELETE " + of_suite + "AND time < $3", {environment, name, to_value(now() - kept_at_most)});
 }
 
 }  // namespace
@@ -64,7 +84,11 @@ void Store::record_checks(const std::vector<CheckRecord>& records) {
   for (const auto& one : records)
     for (const std::string* text : {&one.environment, &one.suite, &one.key, &one.run_id, &one.release})
       check_text("check", *text);
+  const auto suites = by_suite(records);
   core_->run(Work::transaction, [&](Session& session) {
+    std::vector<Suite> due;
+    for (const auto& [suite, keys] : suites)
+      if (first_of_the_hour(session, suite, keys.front())) due.push_back(suite);
     for (const auto& one : records)
       session.exec(
           "INSERT INTO staithe_checks (environment, suite, check_key, run_id, text_id, release_id, verdict, "
@@ -78,9 +102,7 @@ void Store::record_checks(const std::vector<CheckRecord>& records) {
           {one.environment, one.suite, one.key, one.run_id, one.text_id, one.release, one.verdict,
            one.flaky ? "1" : "0", std::to_string(one.attempts), std::to_string(one.duration_ms),
            to_value(one.time), kept(one.detail), one.excused_by});
-    std::set<std::pair<std::string, std::string>> suites;
-    for (const auto& one : records) suites.emplace(one.environment, one.suite);
-    for (const auto& [environment, suite] : suites) forget_old(session, environment, suite);
+    for (const auto& suite : due) forget_old(session, suite, suites.at(suite));
   });
 }
 
