@@ -82,14 +82,15 @@ void Scribe::work() {
       load.suites.swap(suites_);
       load.results = backlog_.take();
     }
+    const bool idle = !last && !load.notes && !changed_ && load.results.empty() && backlog_.empty();
     lock.unlock();
     try {
       carry(load);
-      if (!last && !load.notes && load.results.empty() && ways_.idle) ways_.idle();
     } catch (const std::exception&) {
       // Trouble could not even be told, for want of memory: what is left of the load is tried again.
       notes_trouble_ = "it could not be told why";
     }
+    if (idle) rest();
     lock.lock();
     const bool done = !load.notes && load.results.empty();
     if (!done) {
@@ -107,6 +108,15 @@ void Scribe::work() {
       lock.lock();
     }
     if (over) return;
+  }
+}
+
+void Scribe::rest() {
+  if (!ways_.idle) return;
+  try {
+    ways_.idle();
+  } catch (const std::exception&) {
+    // It is called again in a moment, and what it does is none of what is written here.
   }
 }
 

@@ -31,7 +31,8 @@ class Scribe {
     /// Called when that begins to fail, with the reason, when it is over, with "", and when results were left
     /// out for good: `lost` of them since the last call.
     std::function<void(const std::string& why, std::size_t lost)> history{};
-    /// Every second or so, when nothing is left that could be written; may block as the store does.
+    /// Every second or so, when nothing waits to be written; may block as the store does. What it throws is
+    /// dropped.
     std::function<void()> idle{};
   };
 
@@ -57,6 +58,7 @@ class Scribe {
   };
 
   void work();
+  void rest();
   /// What is left of the load is to be tried again.
   void carry(Load& load);
   void look();

@@ -23,7 +23,7 @@ struct Programme {
   /// it found is kept by the watcher, which waits for no store meanwhile.
   std::function<verify::RunResult(const checks::SuitePlan& part, const verify::Options& options)> run;
   /// Whether something has changed that the files are read for: they are read anew. Asked every second or so
-  /// by the thread that writes, while the store takes what it writes; may block as the store does. Empty:
+  /// by the thread that writes, when nothing waits to be written; may block as the store does. Empty:
   /// nothing has.
   std::function<bool()> outdated;
 };

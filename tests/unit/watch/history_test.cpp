@@ -179,6 +179,39 @@ TEST_CASE("scribe: whatever a way throws is trouble, and is tried again") {
   CHECK(seen.wait_for("kept", 10s));
 }
 
+TEST_CASE("scribe: what is done when nothing waits to be written is left alone while a store takes nothing") {
+  watch::Claim claim(nullptr, 1min);
+  Seen seen;
+  std::atomic<bool> away{true};
+  std::atomic<int> idle{0};
+  watch::Scribe scribe(claim, {[](const auto&) { return watch::Scribe::Notes{}; },
+                               [&](const auto&) {
+                                 if (away) throw base::Error(base::ErrorCode::io, "gone");
+                                 seen.add("written");
+                               },
+                               [&](const std::string& why) { seen.add(why.empty() ? "over" : why); },
+                               [](watch::Claim::State) {}, [](const Records&) {}, [](const auto&, auto) {},
+                               [&] {
+                                 ++idle;
+                                 throw std::runtime_error("a fault of its own");
+                               }});
+  scribe.changed();
+  REQUIRE(seen.wait_for("gone", 5s));
+  const int before = idle;
+  std::this_thread::sleep_for(2500ms);  // it is asked every second, and writes again after five
+  CHECK(idle == before);
+  away = false;
+  REQUIRE(seen.wait_for("over", 10s));
+  REQUIRE(await([&] { return idle > before + 1; }));
+  // Whatever that throws, nothing is wrong with what is written.
+  scribe.changed();
+  const std::vector<std::string> all{"gone", "over", "written", "written"};
+  REQUIRE(await([&] { return seen.all().size() >= all.size(); }));
+  auto said = seen.all();
+  std::sort(said.begin(), said.end());
+  CHECK(said == all);
+}
+
 TEST_CASE("courier: a listener that fails keeps nothing from being delivered") {
   Server server([](const std::string&) { return accepted; });
   Seen told;
