@@ -109,17 +109,27 @@ std::vector<store::Run> recoveries_since(store::Store& store, const store::Run& 
   return recoveries;
 }
 
-/// Every host that the run's summary names, also those that it did not come to.
+/// "" where the object has none, or another thing than a text.
+std::string text_in(const nlohmann::json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key) || !object[key].is_string()) return {};
+  return object[key];
+}
+
+}  // namespace
+
 std::map<std::string, std::string> named_hosts(const store::Run& run) {
   std::map<std::string, std::string> states;
   const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
   if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return states;
-  for (const auto& [host, known] : summary["hosts"].items())
-    states[host] = known.is_object() ? known.value("state", "") : std::string();
+  for (const auto& [host, known] : summary["hosts"].items()) states[host] = text_in(known, "state");
   return states;
 }
 
-}  // namespace
+std::string noted(const store::JournalEntry& record, std::string_view key) {
+  if (record.kind != "note") return {};
+  const auto body = nlohmann::json::parse(record.body, nullptr, false);
+  return text_in(body, "key") == key ? text_in(body, "text") : std::string();
+}
 
 std::optional<plan::Plan> plan_of(const store::Run& run) {
   try {
@@ -204,10 +214,8 @@ void note_asked(store::Store& store, const std::string& run_id, const std::strin
 std::string asked_for(store::Store& store, const std::string& run_id) {
   // It is always the first: a long journal is not read, nor one that cannot be.
   const auto first = store.journal(run_id, 0, 1);
-  if (first.empty() || first.front().kind != "note" || first.front().action_id != asked_note) return {};
-  const auto body = nlohmann::json::parse(first.front().body, nullptr, false);
-  if (!body.is_object() || !body.contains("text") || !body["text"].is_string()) return {};
-  return body["text"];
+  if (first.empty() || first.front().action_id != asked_note) return {};
+  return noted(first.front(), asked_note);
 }
 
 void note_recovered(store::Store& store, const std::string& recovery_id, const std::string& run_id) {

@@ -2,8 +2,6 @@
 #include "staithe/world/recovery.hpp"
 #include "staithe/world/survey.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 
 namespace staithe::world {
@@ -14,21 +12,17 @@ constexpr std::size_t runs_to_read = 200;
 /// What the run wrote down of the host before it drained it, the first time; "" when it did not come to that.
 std::string found_by(store::Store& store, const std::string& run_id, const std::string& host) {
   for (const auto& record : store.journal(run_id)) {
-    if (record.host != host || record.kind != "note") continue;
-    const auto body = nlohmann::json::parse(record.body, nullptr, false);
-    if (body.is_object() && body.value("key", "") == found_key) return body.value("text", "");
+    if (record.host != host) continue;
+    if (auto found = noted(record, found_key); !found.empty()) return found;
   }
   return {};
 }
 
 /// "" when the run did not come to the host.
 std::string state_after(const store::Run& run, const std::string& host) {
-  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
-  if (!summary.is_object() || !summary.contains("hosts")) return {};
-  const auto& hosts = summary["hosts"];
-  if (!hosts.is_object() || !hosts.contains(host)) return {};
-  const auto state = hosts[host].value("state", "");
-  return state == event::name_of(event::HostState::untouched) ? std::string() : state;
+  const auto states = host_states(run);
+  const auto found = states.find(host);
+  return found == states.end() ? std::string() : found->second;
 }
 
 std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run>& runs,

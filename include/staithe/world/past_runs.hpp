@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What earlier runs left, and which of it still stands.
@@ -22,6 +23,13 @@ bool is_dead(store::Store& store, const store::Run& run);
 /// Of a run that a person put right: its hosts' states say where it had left them, and nothing of them is
 /// open.
 inline constexpr const char* settled_outcome = "settled";
+
+/// Every host that the run's summary names, also those that it did not come to, with its state: "" where none
+/// is told. Whatever stands in the state store: what is no summary names none.
+std::map<std::string, std::string> named_hosts(const store::Run& run);
+
+/// The text of a note with that key; "" when the record is none, or cannot be read.
+std::string noted(const store::JournalEntry& record, std::string_view key);
 
 /// Hosts whose state the run's summary tells; those it did not come to are left out.
 std::map<std::string, std::string> host_states(const store::Run& run);

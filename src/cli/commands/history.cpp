@@ -30,10 +30,8 @@ std::string ended_text(const store::Run& run) {
 
 /// "4 done" or "2 done, 1 out, 1 untouched".
 std::string hosts_text(const store::Run& run) {
-  const auto summary = json::parse(run.summary_json, nullptr, false);
-  if (!summary.is_object() || !summary.contains("hosts") || !summary["hosts"].is_object()) return "";
   std::map<std::string, int> counts;
-  for (const auto& [host, known] : summary["hosts"].items()) ++counts[known.value("state", "")];
+  for (const auto& [host, state] : world::named_hosts(run)) ++counts[state];
   std::vector<std::string> parts;
   for (const auto& [state, count] : counts) parts.push_back(fmt::format("{} {}", count, state));
   return base::join(parts, ", ");

@@ -328,6 +328,18 @@ TEST_CASE("a first record that says nothing of the run ends nobody who asks") {
   CHECK(world::asked_for(past.store(), "hostile").empty());
 }
 
+TEST_CASE("a summary that is none names no host, and a state that is no text is none") {
+  const auto [summary, hosts, told] = GENERATE(table<const char*, std::size_t, std::size_t>(
+      {{"no JSON", 0, 0},
+       {"[]", 0, 0},
+       {R"({"hosts":[]})", 0, 0},
+       {R"({"hosts":{"web1":7,"web2":{"state":7},"web3":{"state":null},"web4":{"state":"out"}}})", 4, 1}}));
+  store::Run run;
+  run.summary_json = summary;
+  CHECK(world::named_hosts(run).size() == hosts);
+  CHECK(world::host_states(run).size() == told);
+}
+
 TEST_CASE("a run that is put right leaves no lock of its own behind, and nobody else's is touched") {
   History past;
   past.begin("dead", plan_of("deploy"));
