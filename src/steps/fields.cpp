@@ -79,9 +79,9 @@ void read_common(yaml::Mapping& map, Common& common) {
   if (auto only = map.text("only")) common.only = std::move(*only);
   once("on", common.on.has_value());
   if (auto on = map.text("on")) common.on = std::move(*on);
-  once("retry", common.attempts > 1);
+  once("retry", common.attempts.has_value());
   if (auto retry = map.mapping("retry")) {
-    if (auto times = retry->integer("times", 1, 1000, yaml::Need::required)) {
+    if (auto times = retry->integer("times", 0, 1000, yaml::Need::required)) {
       common.attempts = static_cast<std::uint32_t>(times->value) + 1;
     }
     if (auto every = retry->duration("every")) {

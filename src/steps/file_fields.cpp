@@ -36,8 +36,7 @@ plan::UploadFile FileFields::effect(Lowering& at) const {
 plan::Action FileFields::action(Lowering& at, plan::UploadFile effect, std::string title,
                                 base::Duration timeout) {
   constexpr std::uint32_t usual_attempts = 3;  // half a file is never there: sending it again is safe
-  plan::Action action = at.action(std::move(effect), std::move(title), timeout);
-  if (action.attempts == 1) action.attempts = usual_attempts;
+  plan::Action action = at.action(std::move(effect), std::move(title), timeout, usual_attempts);
   action.alters_service = at.site().place == Place::each;
   return action;
 }

@@ -45,9 +45,10 @@ const Release& Lowering::release() {
   return none;
 }
 
-plan::Action Lowering::action(plan::Effect effect, std::string title, base::Duration timeout) const {
+plan::Action Lowering::action(plan::Effect effect, std::string title, base::Duration timeout,
+                              std::uint32_t usual_attempts) const {
   plan::Action action = single(std::move(effect), std::move(title), timeout);
-  action.attempts = step_.common.attempts;
+  action.attempts = step_.common.attempts.value_or(usual_attempts);
   action.retry_every = step_.common.retry_every;
   return action;
 }

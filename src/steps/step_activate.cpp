@@ -47,7 +47,7 @@ timeout  1m unless said otherwise)",
     Kind::Role::plain,
     only_each,
     [](Fields& fields) -> std::unique_ptr<Step> {
-      if (fields.common().attempts > 1) fields.error("'activate' is never tried twice");
+      if (fields.common().attempts.value_or(1) > 1) fields.error("'activate' is never tried twice");
       return std::make_unique<Activate>();
     }};
 

@@ -58,7 +58,7 @@ const Kind template_kind{
 )yaml",
     R"(Like 'upload', with every $(name) in the text replaced. Secrets and captured values may stand in it; they are
 filled in when the file is written and appear in no plan. Nothing is quoted: it is a file, not a command. As with
-'upload', a connection that breaks costs another attempt, not the step.
+'upload', a connection that breaks, or a timeout, costs another attempt, not the step.
 
 from     a file on this machine, at most 1 MiB
 content  the text itself, instead of 'from'

@@ -37,8 +37,9 @@ const Kind upload_kind{
     R"yaml(- upload: {from: etc/logrotate.conf, to: /etc/logrotate.d/payments, mode: "0644"}
 )yaml",
     R"(Copies one file under a temporary name, checks it, and gives it its name: the file is the old one or the new
-one, never a part. A connection that breaks is made again and the file sent once more, three times in all unless
-'retry' says otherwise. The plan holds the file's digest; a file that changed since is refused.
+one, never a part. After a connection that broke, and after a timeout, it is sent once more: three times in all
+unless 'retry' says otherwise (times: 0 is once). The plan holds the file's digest; a file that changed since is
+refused.
 
 from     a file on this machine
 to       an absolute path on the host; its directory must be there

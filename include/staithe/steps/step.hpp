@@ -32,7 +32,7 @@ std::string_view name_of(Place place) noexcept;
 struct Common {
   std::string name;
   std::optional<base::Duration> timeout;
-  std::uint32_t attempts = 1;
+  std::optional<std::uint32_t> attempts;  ///< at least 1; none: as is usual for the kind
   base::Duration retry_every{3'000};
   std::optional<Template> only;  ///< a selection: the hosts that this step is for
   std::optional<Template> on;    ///< in a section that runs once: the host to do it on
@@ -108,8 +108,9 @@ class Lowering {
   /// The service and release; without one a finding is made and an empty release comes back.
   const Release& release();
 
-  /// An action of this step; the step's own timeout and retry win over `timeout` and the default.
-  plan::Action action(plan::Effect effect, std::string title, base::Duration timeout) const;
+  /// An action of this step; the step's own timeout and retry win over `timeout` and `usual_attempts`.
+  plan::Action action(plan::Effect effect, std::string title, base::Duration timeout,
+                      std::uint32_t usual_attempts = 1) const;
   /// The same for an action that must not be tried again.
   plan::Action single(plan::Effect effect, std::string title, base::Duration timeout) const;
 
