@@ -68,7 +68,7 @@ bool stands_in_the_way(base::ErrorCode code) {
 
 /// Whether the text suggests a command itself.
 bool says_next(std::string_view text) {
-  return text.find("\n  next  ") != std::string_view::npos || text.find("next: ") != std::string_view::npos;
+  return text.find("\n  next  ") != std::string_view::npos || text.find("; next: ") != std::string_view::npos;
 }
 
 /// The same command again, of those that make a run; what was typed after `exec --` may be long.

@@ -80,10 +80,10 @@ TEST_CASE("reach: a balancer that is gone is not known, and keeps nobody waiting
   TwoBalancers rig;
   Rotations rotations(rig.plan, rig.dial());
   rig.lb2.stop();
-  // Far from either: what waited for lb2 would use up all that there is.
+  // Two seconds are meant. Far from it for a slow machine's sake, and far from all that there is.
   const auto began = std::chrono::steady_clock::now();
   const auto reach = rotations.reach({"s2"}, within(120'000)).at("s2");
-  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(60));
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(20));
   CHECK(reach.serving == Names{"lb1"});
   CHECK(reach.unknown == Names{"lb2"});
   CHECK_FALSE(reach.everywhere());
