@@ -93,6 +93,7 @@ class Renderer {
     for (const auto& [name, value] : http.headers) line("header", name + ": " + value.shown());
     if (!http.body.empty()) line("body", http.body.shown());
     if (!http.connect_to.empty()) line("connect", http.connect_to);
+    if (!http.proxy.empty()) line("proxy", http.proxy);
     if (!http.client_certificate.empty()) line("as", http.client_certificate);
     if (http.follow_redirects > 0) line("follow", fmt::format("{} redirects", http.follow_redirects));
   }

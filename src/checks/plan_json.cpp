@@ -137,6 +137,8 @@ void PlanJson::fields(const HttpRequest& one) {
   unless_empty("key", one.client_key);
   key("kind").value("http");
   key("method").value(one.method);
+  unless_empty("proxy", one.proxy);
+  if (!one.proxy_credentials.empty()) key("proxy_credentials").value(one.proxy_credentials);
   unless_empty("target", one.target);
   key("url").value(one.url);
 }

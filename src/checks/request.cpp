@@ -46,6 +46,7 @@ void collect(Request& request, Found& found) {
           for (auto& header : one.headers) found.push_back(&header.second);
           found.push_back(&one.body);
           found.push_back(&one.credentials);
+          found.push_back(&one.proxy_credentials);
         } else if constexpr (std::is_same_v<T, TlsRequest> || std::is_same_v<T, TcpRequest>) {
           found.push_back(&one.host);
         } else if constexpr (std::is_same_v<T, DnsRequest>) {
@@ -105,6 +106,8 @@ std::string curl_line(const Request& request) {
   for (const auto& [name, value] : http->headers)
     line += " -H " + base::shell_quote(name + ": " + pasted(value));
   if (!http->connect_to.empty()) line += " --connect-to ::" + http->connect_to;
+  if (!http->proxy.empty()) line += " -x " + base::shell_quote(http->proxy);
+  if (!http->proxy_credentials.empty()) line += " -U '***'";
   if (!http->ca_file.empty()) line += " --cacert " + base::shell_quote(http->ca_file);
   if (!http->client_certificate.empty()) line += " --cert " + base::shell_quote(http->client_certificate);
   if (!http->client_key.empty()) line += " --key " + base::shell_quote(http->client_key);

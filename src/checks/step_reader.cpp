@@ -271,9 +271,12 @@ class StepReader {
     if (expect) check_.expect = read_expectations(*expect, *kind_, names_);
     if (const auto warn = map.value("warn")) check_.warn = read_expectations(*warn, *kind_, names_);
     const bool says_something = expect || !check_.until.empty() || !check_.warn.empty();
+    // What is common is meant for what is asked; what is taken away again may well answer otherwise, as 204
+    // does.
+    const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
+    if (takes_away && !says_something) return implied();
     common_expectations();
     if (says_something || check_.asks_nothing()) return;
-    if (check_.part == Part::undo || check_.part == Part::sweep) return implied();
     item_.error("this step expects nothing: it could never fail",
                 fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
   }

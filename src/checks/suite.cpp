@@ -146,8 +146,8 @@ class SuiteReader {
 
   const yaml::Node& check_defaults(const yaml::Reader& reader) {
     yaml::Mapping map(reader);
-    for (const char* key :
-         {"auth", "timeout", "retry", "expect", "headers", "ca", "certificate", "connect_to", "on_fail"})
+    for (const char* key : {"auth", "timeout", "retry", "expect", "headers", "ca", "certificate",
+                            "connect_to", "proxy", "proxy_auth", "on_fail"})
       map.value(key);
     map.finish();
     return reader.node();

@@ -1,9 +1,11 @@
 """Suites of checks against real servers: nginx with TLS, HTTP/2, client certificates and passwords, and a server that
 says what it was sent."""
+import base64
 import http.server
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import threading
 import time
 import unittest
 import urllib.parse
+import urllib.request
 
 STAITHE = os.environ.get("STAITHE", "build/dev/staithe")
 
@@ -131,6 +134,61 @@ class Echo:
         self.server.server_close()
 
 
+class Proxy:
+    """A proxy that asks for a name and a password, and makes tunnels; what it was asked for is in `seen`."""
+
+    def __init__(self, credentials):
+        outer = self
+        self.seen, self.answer = [], None
+        wanted = "Basic " + base64.b64encode(credentials.encode()).decode()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def refused(self):
+                outer.seen.append(f"{self.command} {self.path}")
+                status = outer.answer or (407 if self.headers.get("Proxy-Authorization") != wanted else None)
+                if status:
+                    self.send_error(status)
+                return status
+
+            def do_GET(self):
+                if self.refused():
+                    return
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.path, timeout=5) as origin:
+                    body = origin.read()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_CONNECT(self):
+                if self.refused():
+                    return
+                host, _, port = self.path.rpartition(":")
+                with socket.create_connection((host, int(port)), timeout=5) as origin:
+                    self.send_response(200)
+                    self.send_header("X-Proxy", "was here")
+                    self.end_headers()
+                    ends = {self.connection: origin, origin: self.connection}
+                    while ends:
+                        for ready in select.select(list(ends), [], [], 10)[0]:
+                            if not (read := ready.recv(65536)):
+                                return
+                            ends[ready].sendall(read)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Servers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -207,6 +265,39 @@ class Servers(unittest.TestCase):
         wrong = self.check("\n  - {name: wrong, get: /basic, auth: basic smoke:$(token), expect: 200}\n", head, code=1,
                            environment=secrets)
         self.assertEqual(wrong["wrong"]["judged"][0]["got"], "401")
+
+    def test_through_a_proxy_only_where_the_suite_says_so(self):
+        proxy = Proxy("smoke:p4ss/w@rd")
+        self.addCleanup(proxy.stop)
+        elsewhere = {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1", "no_proxy": "*",
+                     "WORD": "p4ss/w@rd"}
+        steps = f"""
+  - {{name: tunnel, get: /, expect: {{status: 200, header.x-proxy: absent, json.host: app.test}}}}
+  - {{name: plain, get: "{self.echo.url}/seen", connect_to: "{self.echo.url[7:]}", expect: {{status: 200, json.path: /seen}}}}
+  - {{name: straight, get: /, proxy: none, expect: {{status: 200, json.host: app.test}}}}
+"""
+        head = "secrets: {word: env WORD}\n" + self.secured(self.nginx.tls).replace(
+            "defaults: {", f"defaults: {{proxy: '{proxy.url}', proxy_auth: smoke:$(word), ")
+        self.passed(steps, head, environment=elsewhere)
+        self.assertEqual(proxy.seen, [f"CONNECT 127.0.0.1:{self.nginx.tls}", f"GET {self.echo.url}/seen"])
+        for secret in ("p4ss/w@rd", "c21va2U6cDRzcy93QHJk", "p4ss%2Fw%40rd"):
+            self.assertNotIn(secret, self.output)
+
+    def test_what_a_proxy_cannot_do_is_no_verdict_about_the_system(self):
+        proxy = Proxy("smoke:word")
+        self.addCleanup(proxy.stop)
+
+        def verdict(url, answer=None, code=4):
+            proxy.answer = answer
+            head = self.secured(self.nginx.tls).replace("defaults: {", f"defaults: {{proxy: '{url}', ")
+            return self.check("\n  - {name: it, get: /, expect: 200}\n", head, code=code)["it"]["verdict"]
+
+        self.assertEqual(verdict(proxy.url), "error", self.output)  # it wants a password
+        self.assertEqual(verdict(proxy.url, 403), "error", self.output)
+        self.assertEqual(verdict(f"http://127.0.0.1:{free_port()}"), "error", self.output)
+        self.assertEqual(verdict("http://no-such-proxy.invalid:3128"), "error", self.output)
+        # It looked, and found nobody: that is what a customer finds, too.
+        self.assertEqual(verdict(proxy.url, 503, code=1), "fail", self.output)
 
     def test_bodies_arrive_as_they_were_meant(self):
         self.passed("""

@@ -29,6 +29,8 @@ struct HttpRequest {
   Text credentials;          ///< "user:password", or a bearer token
   int follow_redirects = 0;  ///< how many
   std::string connect_to;    ///< HOST:PORT, round the balancer
+  std::string proxy;         ///< http://HOST:PORT; "": straight to the peer, whatever the environment says
+  Text proxy_credentials;    ///< "user:password" for it
   std::string ca_file, client_certificate, client_key;
 };
 

@@ -38,6 +38,9 @@ struct Request {
   std::string ca_file;  ///< PEM bundle instead of the system's. Verification cannot be turned off.
   std::string client_certificate, client_key;  ///< PEM files, our own
   Proxy proxy = Proxy::none;                   ///< a probe must not go through a proxy; a webhook may have to
+  /// "http://HOST:PORT" of the proxy to go through, whatever `proxy` and the environment say; "" for theirs.
+  std::string proxy_url;
+  std::string proxy_credentials;  ///< "USER:PASSWORD" for it, as Basic; "" for none
   Version version = Version::http1;
 };
 
@@ -62,8 +65,9 @@ struct Reply {
 /// ms. Expects SIGPIPE to be ignored.
 ///
 /// Throws Error with timeout, cancelled, resolve, connect, auth (TLS: the peer's certificate is not good),
-/// invalid (method, URL or header cannot be meant), protocol, io. The text names method, scheme, host and
-/// port only: user info, path and query of a URL may be secret.
+/// invalid (method, URL or header cannot be meant), protocol, io, unavailable (the proxy cannot be reached,
+/// or does not let us through). The text names method, scheme, host and port only: user info, path and query
+/// of a URL may be secret.
 Reply send(const Request& request, const base::Scope& scope);
 Reply get(const std::string& url, const base::Scope& scope);
 

@@ -113,7 +113,7 @@ class Exchange {
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(whole.count()));
     set(CURLOPT_CONNECTTIMEOUT_MS,
         static_cast<long>(std::max(request_.connect_timeout, Duration{1}).count()));
-    if (request_.proxy == Proxy::none) set(CURLOPT_PROXY, "");
+    set_proxy();
     if (secure || request_.follow_redirects > 0) trust_authorities(easy_, request_.ca_file);
     if (!request_.client_certificate.empty()) {
       set(CURLOPT_SSLCERT, request_.client_certificate.c_str());
@@ -121,6 +121,29 @@ class Exchange {
     }
     for (const auto& rule : request_.connect_to) connect_to_.add(rule);
     if (connect_to_.get() != nullptr) set(CURLOPT_CONNECT_TO, connect_to_.get());
+  }
+
+  void set_proxy() {
+    if (request_.proxy_url.empty()) {
+      if (request_.proxy == Proxy::none) set(CURLOPT_PROXY, "");
+      return;
+    }
+    set(CURLOPT_PROXY, request_.proxy_url.c_str());
+    set(CURLOPT_NOPROXY, "");
+    if (!request_.proxy_credentials.empty()) set(CURLOPT_PROXYUSERPWD, request_.proxy_credentials.c_str());
+    // What the proxy says of the tunnel is no part of the reply.
+    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  }
+
+  /// What the proxy could not do for us says nothing of the peer; a 5xx of its own says that it, too, found
+  /// nobody there.
+  ErrorCode code_of_failure(CURLcode code) const {
+    if (request_.proxy_url.empty()) return code_of(code);
+    long tunnel = 0;
+    curl().easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    if (tunnel >= 500) return ErrorCode::connect;
+    const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_PROXY;
+    return tunnel >= 300 || (tunnel == 0 && unreachable) ? ErrorCode::unavailable : code_of(code);
   }
 
   void set_message() {
@@ -180,7 +203,8 @@ class Exchange {
       const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
       // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
       const bool no_http = code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string::npos;
-      throw Error(no_http ? ErrorCode::protocol : code_of(code), place() + ": " + base::printable(detail));
+      throw Error(no_http ? ErrorCode::protocol : code_of_failure(code),
+                  place() + ": " + base::printable(detail));
     }
     long number = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);

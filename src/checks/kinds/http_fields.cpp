@@ -33,6 +33,7 @@ class HttpReader {
     if (const auto follow = map.integer("follow", 0, 50))
       request_.follow_redirects = static_cast<int>(follow->value);
     connect_to();
+    proxy();
     if (const auto ca = fields_.value_or_default("ca"))
       if (const auto path = fields_.plain(*ca)) request_.ca_file = *path;
     if (const auto certificate = fields_.value_or_default("certificate")) own_certificate(*certificate);
@@ -181,6 +182,27 @@ class HttpReader {
     const auto address = split_address(*text);
     if (!address || address->port == 0) return bad(*reader, "'" + *text + "' is not HOST:PORT");
     request_.connect_to = *text;
+  }
+
+  void proxy() {
+    const auto reader = fields_.value_or_default("proxy");
+    const auto text = reader ? fields_.plain(*reader) : std::optional<std::string>("none");
+    if (!text) return bad();
+    if (*text == "none") {
+      if (const auto own = fields_.map().value("proxy_auth"))
+        bad(*own, "'proxy_auth' is for a 'proxy', and there is none");
+      return;
+    }
+    const auto address = text->starts_with("http://") ? split_address(text->substr(7)) : std::nullopt;
+    if (!address || address->port == 0)
+      return bad(*reader, "'" + *text + "' is not the URL of a proxy", "write http://HOST:PORT, or none");
+    request_.proxy = *text;
+    const auto auth = fields_.value_or_default("proxy_auth");
+    if (!auth) return;
+    if (auto credentials = fields_.text(*auth))
+      request_.proxy_credentials = std::move(*credentials);
+    else
+      bad();
   }
 
   void own_certificate(const yaml::Reader& reader) {

@@ -202,6 +202,8 @@ class CheckProbes::Asker {
     sent.max_body_bytes = largest_body;
     sent.follow_redirects = request.follow_redirects;
     if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
+    sent.proxy_url = request.proxy;
+    sent.proxy_credentials = fill(request.proxy_credentials, scope);
     sent.ca_file = file(request.ca_file);
     sent.client_certificate = file(request.client_certificate);
     sent.client_key = file(request.client_key);

@@ -166,6 +166,11 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("get: /$(x\n    expect: 200"), "has no ')'"},
       {with_step("get: x\n    expect: 200"), "neither a URL nor a path"},
       {"suite: s\nsteps:\n  - get: /x\n    expect: 200\n", "a path needs a target"},
+      {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy: \"https://h:1\", expect: 200}\n",
+       "is not the URL of a proxy"},
+      {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy: \"http://h\", expect: 200}\n",
+       "is not the URL of a proxy"},
+      {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy_auth: \"a:b\", expect: 200}\n", "there is none"},
       {with_step("post: /x\n    retry: 1\n    expect: 200"), "not repeated"},
       {with_step("post: /x\n    sample: 5\n    expect: 200"), "only what is safe"},
       {with_step("get: /x\n    until: {status: 200}"), "for how long"},
@@ -242,6 +247,28 @@ TEST_CASE("suites: what is common to all steps is asked of each, however short i
     REQUIRE(loaded.suite->steps.at(1).expect.size() == 1);
     CHECK(loaded.suite->steps[1].expect[0].wanted == "204");
   }
+}
+
+TEST_CASE("suites: what takes something away again is not held to what is common to all steps") {
+  const Loaded loaded(R"(suite: s
+target: http://h
+defaults: {expect: 200}
+steps:
+  - post: /a
+    expect: {json.ok: true}
+    undo: {delete: /a/1}
+  - post: /b
+    expect: {json.ok: true}
+    undo: {delete: /b/1, expect: {json.gone: true}}
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  const auto& steps = loaded.suite->steps;
+  REQUIRE(steps.at(0).undo.at(0).expect.size() == 1);
+  CHECK(steps[0].undo[0].expect[0].wanted == "2xx");
+  // One that expects something itself is a step as any other.
+  REQUIRE(steps.at(1).undo.at(0).expect.size() == 2);
+  CHECK(steps[1].undo[0].expect[1].wanted == "200");
 }
 
 TEST_CASE("suites: an idempotency-key makes a request safe to ask twice, however it is written") {
@@ -390,27 +417,30 @@ TEST_CASE("suites: a plan's id covers all that is asked, and its listing has a l
     return SuitePlan{"r1", "production", {std::move(*suite)}};
   };
   std::set<std::string> ids;
-  const std::vector<std::string> steps{"get: /, expect: 200",
-                                       "get: /x, expect: 200",
-                                       "head: /, expect: 200",
-                                       "get: /, expect: 201",
-                                       "get: /, follow: 2, expect: 200",
-                                       "get: /, auth: basic $(key), expect: 200",
-                                       "get: /, auth: bearer $(key), expect: 200",
-                                       "get: /, headers: {x-a: 1}, expect: 200",
-                                       "get: /, headers: {x-a: 2}, expect: 200",
-                                       "get: /, ca: other.pem, expect: 200",
-                                       "get: /, certificate: {file: a, key: b}, expect: 200",
-                                       "get: /, certificate: {file: a, key: c}, expect: 200",
-                                       "get: /, connect_to: \"127.0.0.1:1\", expect: 200",
-                                       "get: /, timeout: 1s, expect: 200",
-                                       "get: /, retry: 1, expect: 200",
-                                       "get: /, warn: {time: at most 1s}, expect: 200",
-                                       "tls: h, expect: {trusted: true}",
-                                       "tls: h, server_name: other, expect: {trusted: true}",
-                                       "run: \"true\", expect: {exit: 0}",
-                                       "run: \"true\", env: {A: b}, expect: {exit: 0}",
-                                       "run: \"true\", env: {A: $(key)}, expect: {exit: 0}"};
+  const std::vector<std::string> steps{
+      "get: /, expect: 200",
+      "get: /x, expect: 200",
+      "head: /, expect: 200",
+      "get: /, expect: 201",
+      "get: /, follow: 2, expect: 200",
+      "get: /, auth: basic $(key), expect: 200",
+      "get: /, auth: bearer $(key), expect: 200",
+      "get: /, headers: {x-a: 1}, expect: 200",
+      "get: /, headers: {x-a: 2}, expect: 200",
+      "get: /, ca: other.pem, expect: 200",
+      "get: /, certificate: {file: a, key: b}, expect: 200",
+      "get: /, certificate: {file: a, key: c}, expect: 200",
+      "get: /, connect_to: \"127.0.0.1:1\", expect: 200",
+      "get: /, proxy: \"http://127.0.0.1:1\", expect: 200",
+      "get: /, proxy: \"http://127.0.0.1:1\", proxy_auth: a:$(key), expect: 200",
+      "get: /, timeout: 1s, expect: 200",
+      "get: /, retry: 1, expect: 200",
+      "get: /, warn: {time: at most 1s}, expect: 200",
+      "tls: h, expect: {trusted: true}",
+      "tls: h, server_name: other, expect: {trusted: true}",
+      "run: \"true\", expect: {exit: 0}",
+      "run: \"true\", env: {A: b}, expect: {exit: 0}",
+      "run: \"true\", env: {A: $(key)}, expect: {exit: 0}"};
   for (const auto& step : steps) {
     CAPTURE(step);
     CHECK(ids.insert(id_of(plan_of(step))).second);
