@@ -144,7 +144,8 @@ std::string shell_word(std::string_view text) {
   if (base::printable(text) == text && std::none_of(text.begin(), text.end(), is_control))
     return base::shell_quote(text);
   std::string quote = "$'";
-  for (const unsigned char c : text) {
+  for (const char byte : text) {
+    const auto c = static_cast<unsigned char>(byte);
     if (c < 0x20 || c >= 0x7f)
       quote += fmt::format("\\x{:02x}", c);
     else if (c == '\'' || c == '\\')

@@ -100,7 +100,7 @@ constexpr std::array<Variable, 15> variables{{
     {"JENKINS_URL", "", "the same"},
     {"TZ", "", "the zone of the times in lines"},
     {"SSH_AUTH_SOCK", "", "the SSH agent"},
-    {"https_proxy", "", "for webhooks; probes and checks never use it, see proxy in staithe-suite(5)"},
+    {"https_proxy", "", "for webhooks; never for probes, nor for checks"},
 }};
 
 // clang-format off: a line for each field is harder to read than this.

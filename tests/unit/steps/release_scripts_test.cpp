@@ -243,7 +243,7 @@ TEST_CASE("cleanup keeps what is live and what was live before, though neither e
     rig.good(checkout_script(release));
     rig.good(activate_script(release));
   };
-  for (const std::size_t good : {0, 1}) {
+  for (const std::size_t good : {std::size_t{0}, std::size_t{1}}) {
     make_live(releases[good]);
     rig.good(cleanup_script(releases[good]));
   }
