@@ -25,7 +25,7 @@ _staithe() {
             -f | --file | -e | --environment | -C | --chdir)
                 if ((i + 1 < COMP_CWORD)); then where+=("$word" "${COMP_WORDS[i + 1]}"); fi
                 ((i++)) ;;
-            --batch-time|--blocking|--color|--command|--confirm|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--settled|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
+            --batch-time|--blocking|--color|--command|--confirm|--deadline|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--settled|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=$word
@@ -39,6 +39,7 @@ _staithe() {
         --color) _staithe_words "auto always never"; return ;;
         --command) :; return ;;
         --confirm) :; return ;;
+        --deadline) :; return ;;
         --environment | -e) _staithe_ask environments; return ;;
         --every) :; return ;;
         --expect-plan) :; return ;;
@@ -86,18 +87,18 @@ _staithe() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            'deploy') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --resume --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'plan') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --resume --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'rollback') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --to --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'run') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'exec') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --hosts -H --timeout --fold --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'deploy') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --resume --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'plan') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --resume --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'rollback') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --to --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'run') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'exec') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --hosts -H --timeout --fold --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'check') _staithe_words "--dry-run -n --expect-plan --critical --tag --only --target --var --fail-on --no-history --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'watch') _staithe_words "--listen --every --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'status') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'history') _staithe_words "--last --kind --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'doctor') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'drain') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'restore') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'drain') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'restore') _staithe_words "--dry-run -n --expect-plan --var --var-file --yes -y --parallel --max-failures --deadline --lock-wait --reason --within --close-sessions --min-available --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'recover') _staithe_words "--dry-run -n --expect-plan --yes -y --lock-wait --settled --reason --confirm --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'unlock') _staithe_words "--dry-run -n --reason --force --confirm --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys scan') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;

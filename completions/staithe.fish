@@ -25,7 +25,7 @@ function __staithe_at
             set value no
         else if test "$word" = --
             break
-        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --every --expect-plan --fail-on --hosts -H --html --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --settled --source --tag --target --tell --timeout --to --var --var-file --where --with --within
+        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --deadline --every --expect-plan --fail-on --hosts -H --html --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --settled --source --tag --target --tell --timeout --to --var --var-file --where --with --within
             set value yes
         else if not string match -q -- '-*' $word
             if test (count $command) = 0; or begin; test (count $command) = 1; and contains -- $command[1] hostkeys stage; end
@@ -48,6 +48,7 @@ complete -c staithe -n '__staithe_at deploy' -l var-file -r -F -d 'set the varia
 complete -c staithe -n '__staithe_at deploy' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at deploy' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at deploy' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at deploy' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at deploy' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at deploy' -l resume -d 'only the hosts that the last run of this commit left'
 complete -c staithe -n __staithe_at -a plan -d 'Print what deploy would do.'
@@ -59,6 +60,7 @@ complete -c staithe -n '__staithe_at plan' -l var-file -r -F -d 'set the variabl
 complete -c staithe -n '__staithe_at plan' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at plan' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at plan' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at plan' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at plan' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at plan' -l resume -d 'only the hosts that the last run of this commit left'
 complete -c staithe -n __staithe_at -a rollback -d 'Bring a release back that was good.'
@@ -70,6 +72,7 @@ complete -c staithe -n '__staithe_at rollback' -l var-file -r -F -d 'set the var
 complete -c staithe -n '__staithe_at rollback' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at rollback' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at rollback' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at rollback' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at rollback' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at rollback' -l to -x -d 'this release, by its id or the beginning of its commit (default: the newest good one before the live one)'
 complete -c staithe -n __staithe_at -a run -d 'Run a playbook.'
@@ -81,6 +84,7 @@ complete -c staithe -n '__staithe_at run' -l var-file -r -F -d 'set the variable
 complete -c staithe -n '__staithe_at run' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at run' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at run' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at run' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at run' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n __staithe_at -a exec -d 'Run one command on many hosts.'
 complete -c staithe -n '__staithe_at exec' -l dry-run -s n -d 'print the plan and stop'
@@ -90,6 +94,7 @@ complete -c staithe -n '__staithe_at exec' -l var-file -r -F -d 'set the variabl
 complete -c staithe -n '__staithe_at exec' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at exec' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at exec' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at exec' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at exec' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at exec' -l hosts -s H -x -a '(__staithe_ask hosts)' -d 'which hosts (default: all)'
 complete -c staithe -n '__staithe_at exec' -l timeout -x -d 'for each host (default: 5m)'
@@ -126,6 +131,7 @@ complete -c staithe -n '__staithe_at drain' -l var-file -r -F -d 'set the variab
 complete -c staithe -n '__staithe_at drain' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at drain' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at drain' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at drain' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at drain' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at drain' -l reason -x -d 'for the history and the lock'
 complete -c staithe -n '__staithe_at drain' -l within -x -d 'for sessions to end (default: 60s)'
@@ -140,6 +146,7 @@ complete -c staithe -n '__staithe_at restore' -l var-file -r -F -d 'set the vari
 complete -c staithe -n '__staithe_at restore' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at restore' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at restore' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at restore' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at restore' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at restore' -l reason -x -d 'for the history and the lock'
 complete -c staithe -n '__staithe_at restore' -l within -x -d 'for sessions to end (default: 60s)'

@@ -110,6 +110,10 @@ playbook::Request request_of(App& app) {
     request.parallel = app.number("parallel", 1);
     if (*request.parallel == 0) throw UsageError("--parallel is at least 1");
   }
+  if (args.has("deadline")) {
+    request.deadline = app.duration("deadline", base::Duration{0});
+    if (*request.deadline == base::Duration::zero()) throw UsageError("--deadline is more than nothing");
+  }
   if (args.has("max-failures")) request.max_failures = amount_of(args.value("max-failures"), "max-failures");
   return request;
 }

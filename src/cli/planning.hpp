@@ -11,7 +11,7 @@
 
 namespace staithe::cli {
 
-/// --environment, --service, --limit, --var, --var-file, --parallel, --max-failures.
+/// --environment, --service, --limit, --var, --var-file, --parallel, --max-failures, --deadline.
 playbook::Request request_of(App& app);
 
 /// The playbook that is named first on the command line, or the built-in one.

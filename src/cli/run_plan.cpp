@@ -218,10 +218,11 @@ class RunOfPlan {
     for (const auto& host : finished.hosts)
       hosts[host.name] = {{"state", event::name_of(host.state)},
                           {"detail", app_.redactor().clean(host.detail)}};
-    const nlohmann::json summary{{"hosts", hosts},
-                                 {"failed_action", finished.failed_action},
-                                 {"failed_host", finished.failed_host},
-                                 {"failure", app_.redactor().clean(finished.failure)}};
+    nlohmann::json summary{{"hosts", hosts},
+                           {"failed_action", finished.failed_action},
+                           {"failed_host", finished.failed_host},
+                           {"failure", app_.redactor().clean(finished.failure)}};
+    if (finished.deadline.count() > 0) summary["deadline_ms"] = finished.deadline.count();
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
                       summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

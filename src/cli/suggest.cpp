@@ -93,7 +93,8 @@ std::string playbook_of(const Loaded& loaded, const plan::Plan& plan) {
 }
 
 std::string pace_of(const Asked& asked) {
-  return option("parallel", asked.parallel) + option("max-failures", asked.max_failures);
+  return option("parallel", asked.parallel) + option("max-failures", asked.max_failures) +
+         option("deadline", asked.deadline);
 }
 
 std::string command_of(const plan::Plan& plan) {
@@ -110,16 +111,15 @@ Asked asked_of(const App& app, const Loaded& loaded) {
   for (const auto& file : args.all("var-file")) asked.var_files.push_back(from_project(loaded, file));
   asked.parallel = args.value("parallel");
   asked.max_failures = args.value("max-failures");
+  asked.deadline = args.value("deadline");
   return asked;
 }
 
 std::string text_of(const Asked& asked) {
   if (asked == Asked{}) return {};
-  return json{{"service", asked.service},
-              {"vars", asked.vars},
-              {"var_files", asked.var_files},
-              {"parallel", asked.parallel},
-              {"max_failures", asked.max_failures}}
+  return json{{"service", asked.service},           {"vars", asked.vars},
+              {"var_files", asked.var_files},       {"parallel", asked.parallel},
+              {"max_failures", asked.max_failures}, {"deadline", asked.deadline}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -133,6 +133,7 @@ Asked asked_of(store::Store& store, const std::string& run_id) {
     asked.var_files = known.value("var_files", std::vector<std::string>());
     asked.parallel = known.value("parallel", "");
     asked.max_failures = known.value("max_failures", "");
+    asked.deadline = known.value("deadline", "");
   } catch (const json::exception&) {
     return {};  // of another build
   }

@@ -18,7 +18,7 @@ struct Asked {
   std::string service;                 ///< --service
   std::vector<std::string> vars;       ///< KEY=VALUE as it was said, the ref too
   std::vector<std::string> var_files;  ///< below the directory of staithe.yml and from there, or absolute
-  std::string parallel, max_failures;
+  std::string parallel, max_failures, deadline;
 
   bool operator==(const Asked&) const = default;
 };

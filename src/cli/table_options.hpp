@@ -46,7 +46,7 @@ inline constexpr std::array<Option, 13> global{{
      "the service (default: the only one)"},
 }};
 
-inline constexpr std::array<Option, 8> every_run{{
+inline constexpr std::array<Option, 9> every_run{{
     {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"},
     {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group,
      "refuse unless the plan has this id"},
@@ -59,6 +59,8 @@ inline constexpr std::array<Option, 8> every_run{{
      "hosts in hand at a time (default: the playbook's)"},
     {"max-failures", '\0', Takes::value, "N|N%", Completes::nothing, how_group,
      "stop starting hosts after more failures than that"},
+    {"deadline", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+     "give up and put back after that, for the whole run, e.g. 30m (default: the playbook's)"},
     {"lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,
      "wait for another run, e.g. 5m (default: fail at once)"},
 }};

@@ -14,7 +14,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint32_t stubborn_attempts = 3;
 constexpr base::Duration stubborn_pause{1'000};
 
-const base::Cancel* canceller(const Stops& stops, Shield shield) {
+/// What a person may stop it with.
+const base::Cancel* switch_of(const Stops& stops, Shield shield) {
   switch (shield) {
     case Shield::none:
       return &stops.soft;
@@ -24,6 +25,16 @@ const base::Cancel* canceller(const Stops& stops, Shield shield) {
       return nullptr;
   }
   return nullptr;
+}
+
+bool bounded(const Context& context, const Manner& manner) {
+  return manner.bound == Bound::by_run && context.clock.counts();
+}
+
+const base::Cancel* canceller(const Context& context, const Manner& manner) {
+  const auto* own = switch_of(context.stops, manner.shield);
+  if (own == nullptr || own->requested() || !bounded(context, manner)) return own;
+  return manner.shield == Shield::none ? &context.clock.soft_or_late() : &context.clock.hard_or_late();
 }
 
 /// One action under way: the parts of run_action share what they know here.
@@ -40,6 +51,7 @@ class Attempt {
                                            action_.timeout});
     EffectResult result = begin();
     if (result.ok()) result = perform_with_retries();
+    if (ran_out(result)) tell_late(result);
     if (result.ok()) finish_capture(result);
     end(result);
     context_.bus.send(event::ActionFinished{
@@ -68,6 +80,19 @@ class Attempt {
     }
   }
 
+  /// A person who stops it at the same time is heard first.
+  bool ran_out(const EffectResult& result) const {
+    return result.outcome == event::Outcome::cancelled && bounded(context_, manner_) &&
+           context_.clock.passed() && !switch_of(context_.stops, manner_.shield)->requested();
+  }
+
+  void tell_late(EffectResult& result) {
+    lane_.late = true;
+    result.outcome = event::Outcome::timed_out;
+    result.retryable = false;
+    result.detail = late_text(context_.clock) + (result.detail.empty() ? "" : ": " + result.detail);
+  }
+
   EffectResult journal_failed(const base::Error& error) {
     EffectResult result;
     if (manner_.record == Record::best_effort) {
@@ -88,8 +113,7 @@ class Attempt {
       if (result.ok() || !result.retryable || attempt >= attempts) return result;
       context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, attempts});
       const auto wait = stubborn ? std::min(action_.retry_every, stubborn_pause) : action_.retry_every;
-      const auto pause =
-          base::Scope::lasting(wait + base::Duration(1000), canceller(context_.stops, manner_.shield));
+      const auto pause = base::Scope::lasting(wait + base::Duration(1000), canceller(context_, manner_));
       if (base::sleep_for(wait, pause) == base::Woke::cancelled) {
         result.outcome = event::Outcome::cancelled;
         return result;
@@ -99,7 +123,7 @@ class Attempt {
 
   EffectResult perform_once() {
     Performance performance{
-        base::Scope::lasting(action_.timeout, canceller(context_.stops, manner_.shield)),
+        base::Scope::lasting(action_.timeout, canceller(context_, manner_)),
         lane_.captures,
         [this](std::string_view line, bool is_error) {
           context_.bus.send(event::Output{lane_.host, action_.id, std::string(line), is_error});
@@ -114,7 +138,9 @@ class Attempt {
         [this](const std::string& key, const std::string& text) {
           context_.journal.note(lane_.host, action_.id, key, text);
         }};
-    if (performance.scope.cancelled())
+    // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
+    const bool late = bounded(context_, manner_) && context_.clock.passed();
+    if (late || performance.scope.cancelled())
       return {event::Outcome::cancelled, "stopped before it began", {}, {}, {}, false};
     return context_.effects.perform(action_.effect, performance);
   }
@@ -142,6 +168,10 @@ class Attempt {
 void Bus::send(event::Payload payload) noexcept {
   event::Event event{std::chrono::system_clock::now(), ++seq_, run_id_, std::move(payload)};
   sink_.on_event(event);
+}
+
+std::string late_text(const RunClock& clock) {
+  return fmt::format("the run's deadline of {} has passed", base::to_text(clock.deadline()));
 }
 
 EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,

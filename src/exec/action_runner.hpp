@@ -1,4 +1,6 @@
 #pragma once
+#include "run_clock.hpp"
+
 #include "staithe/exec/runner.hpp"
 
 #include <atomic>
@@ -26,6 +28,7 @@ struct Context {
   Journal& journal;
   Bus& bus;
   const Stops& stops;
+  const RunClock& clock;
 };
 
 /// How much may stop an action: the first signal, only the second, or neither.
@@ -37,6 +40,7 @@ struct LaneState {
   std::uint64_t index = 0;  ///< actions begun so far
   std::uint64_t of = 0;
   std::map<std::string, std::string> captures;
+  bool late = false;  ///< the run's deadline has ended one of its actions
 };
 
 /// Whether an action may go unrecorded when the journal cannot be written: what gives back must happen.
@@ -48,15 +52,28 @@ enum class Persistence {
   stubborn,    ///< at least three times, a second apart: a host that was away for a moment is not left out
 };
 
+/// What bounds an action beside the time that the plan gives it.
+enum class Bound {
+  by_itself,
+  by_run,  ///< the run's deadline too
+};
+
 /// How an action is run, which its place in the lane decides.
 struct Manner {
   Shield shield = Shield::none;
   Record record = Record::required;
   Persistence persistence = Persistence::as_planned;
+  Bound bound = Bound::by_itself;
 };
+
+/// The way forward.
+inline constexpr Manner forward{Shield::none, Record::required, Persistence::as_planned, Bound::by_run};
 
 /// What gives back is done whatever the first signal and the journal say, and is not given up at once.
 inline constexpr Manner giving_back{Shield::soft, Record::best_effort, Persistence::stubborn};
+
+/// "the run's deadline of 30m has passed"
+std::string late_text(const RunClock& clock);
 
 /// Journals the intent, performs the effect with its attempts, journals and announces the outcome.
 EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,

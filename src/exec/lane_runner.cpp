@@ -36,17 +36,19 @@ class LaneRunner {
       if (!result_.ok()) break;
     }
     result_.actions = state_.index;
+    result_.late = state_.late;
     result_.duration = base::since(started);
     return std::move(result_);
   }
 
  private:
   /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
-  /// whatever the first signal says.
+  /// whatever the first signal says; only the run's deadline gives it up then.
   bool step(const plan::Action& action, Manner manner) {
-    if (action.alters_service) result_.altered = touched_ = true;
+    const bool late = manner.bound == Bound::by_run && context_.clock.passed();
+    if (action.alters_service && !late) result_.altered = touched_ = true;
     if (result_.altered && manner.shield == Shield::none) manner.shield = Shield::soft;
-    const bool stopped = manner.shield == Shield::none && context_.stops.soft.requested();
+    const bool stopped = late || (manner.shield == Shield::none && context_.stops.soft.requested());
     if (!stopped && plan::changes_the_world(action.effect)) taken_ = true;
     EffectResult result = run_action(context_, action, state_, manner);
     if (result.ok()) return true;
@@ -136,7 +138,7 @@ class LaneRunner {
 }  // namespace
 
 LaneResult run_lane(const Context& context, const plan::Lane& lane) {
-  return LaneRunner(context, lane, Manner{}).run(lane.nodes);
+  return LaneRunner(context, lane, forward).run(lane.nodes);
 }
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane) {

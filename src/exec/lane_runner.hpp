@@ -17,6 +17,7 @@ struct LaneResult {
   event::HostState state = event::HostState::untouched;
   std::optional<Failure> failure;
   bool altered = false;  ///< the service on the host was touched and not brought back
+  bool late = false;     ///< the run's deadline has ended one of its actions
   bool held = false;     ///< a bracket that gives nothing back ended well: what it took stays taken
   std::uint64_t actions = 0;
   base::Duration duration{0};

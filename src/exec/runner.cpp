@@ -24,12 +24,18 @@ class Run {
       : plan_(plan),
         options_(options),
         bus_(sink, options.run_id),
-        context_{plan, effects, journal, bus_, stops},
+        clock_(plan.strategy.deadline, stops),
+        unlimited_({}, stops),
+        context_{plan, effects, journal, bus_, stops, clock_},
+        tidying_{plan, effects, journal, bus_, stops, unlimited_},
         started_(Clock::now()) {}
 
   RunResult run() {
     announce();
-    if (sequence(plan_.open)) run_stages();
+    if (sequence(plan_.open)) {
+      clock_.start([this] { tell_late(); });
+      run_stages();
+    }
     if (begun_) close();
     return finish();
   }
@@ -45,9 +51,15 @@ class Run {
                               plan_.release,
                               plan_.sha,
                               plan::count_actions(plan_),
-                              {}};
+                              {},
+                              plan_.strategy.deadline};
     started.hosts = plan::target_hosts(plan_);
     bus_.send(std::move(started));
+  }
+
+  void tell_late() {
+    bus_.send(event::Message{event::Level::warning, "",
+                             late_text(clock_) + ": nothing else is begun, and what is in hand is given up"});
   }
 
   /// Locks and the like, one after the other; a failure refuses the run.
@@ -85,7 +97,11 @@ class Run {
         interrupted_ = true;
         return;
       }
-      StageResult result = run_stage(context_, only_done(stage));
+      if (clock_.passed() && !tidies(stage)) {
+        miss(stage);
+        return;
+      }
+      StageResult result = run_stage(tidies(stage) ? tidying_ : context_, only_done(stage));
       interrupted_ = interrupted_ || result.stopped;
       const bool failed = take(stage, result);
       release_hosts(i);
@@ -93,9 +109,26 @@ class Run {
     }
   }
 
+  /// What follows the roll on each host: the run has done by then what it was for.
+  bool tidies(const plan::Stage& stage) const {
+    return rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::parallel;
+  }
+
+  /// A stage that the deadline left no time for has failed.
+  void miss(const plan::Stage& stage) {
+    late_ = true;
+    refused_ = refused_ || stage.shape == plan::Stage::Shape::gather;
+    if (!failure_) failure_ = nobodys_failure(stage);
+    if (rolled_stage_ != nullptr) revert_all();
+  }
+
+  Failure nobodys_failure(const plan::Stage& stage) const {
+    return {"", "", stage.name, {event::Outcome::timed_out, late_text(clock_), {}, {}, {}, false}};
+  }
+
   /// What follows the roll on each host (cleanup) is for hosts that are on the new release.
   plan::Stage only_done(plan::Stage stage) const {
-    if (rolled_stage_ == nullptr || stage.shape != plan::Stage::Shape::parallel) return stage;
+    if (!tidies(stage)) return stage;
     std::erase_if(stage.lanes, [this](const plan::Lane& lane) {
       const auto rolled = rolled_.lanes.find(lane.host);
       return rolled != rolled_.lanes.end() && !rolled->second.ok();
@@ -114,7 +147,11 @@ class Run {
       if (failure.result.outcome == event::Outcome::cancelled) interrupted_ = true;
       if (!failure_) failure_ = failure;
     }
-    if (result.failures.empty()) return interrupted_;
+    if (result.late) {
+      late_ = true;
+      if (!failure_) failure_ = nobodys_failure(stage);
+    }
+    if (result.failures.empty() && !result.late) return interrupted_;
     refused_ = refused_ || stage.shape == plan::Stage::Shape::gather;
     if (stage.shape == plan::Stage::Shape::rolling)
       return interrupted_ || result.over_budget || result.lanes.size() < stage.lanes.size();
@@ -256,6 +293,7 @@ class Run {
             {host, known->second.state, known->second.detail, {}, known->second.altered});
     }
     tell_reach(finished);
+    if (late_) finished.deadline = plan_.strategy.deadline;
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
     if (options_.advise) finished.next = options_.advise(finished);
     bus_.send(finished);
@@ -271,7 +309,10 @@ class Run {
   const plan::Plan& plan_;
   const RunOptions& options_;
   Bus bus_;
+  RunClock clock_;
+  RunClock unlimited_;
   Context context_;
+  Context tidying_;  ///< without the deadline
   Clock::time_point started_;
   std::optional<Failure> failure_;
   const plan::Stage* rolled_stage_ = nullptr;
@@ -280,6 +321,7 @@ class Run {
   bool begun_ = false;
   bool refused_ = false;
   bool interrupted_ = false;
+  bool late_ = false;
 };
 
 }  // namespace

@@ -70,6 +70,13 @@ class Pool {
   std::mutex mutex_;
 };
 
+bool is_late(const Context& context, const plan::Stage& stage, const StageResult& results) {
+  if (!context.clock.passed()) return false;
+  return results.lanes.size() < stage.lanes.size() ||
+         std::any_of(results.lanes.begin(), results.lanes.end(),
+                     [](const auto& entry) { return entry.second.late; });
+}
+
 /// A rolling stage: batches, window, failure budget.
 class Roller {
  public:
@@ -84,7 +91,8 @@ class Roller {
       first += sizes[number];
     }
     results_.stopped = results_.lanes.size() < stage_.lanes.size() && context_.stops.soft.requested();
-    results_.over_budget = over_budget();
+    results_.late = is_late(context_, stage_, results_);
+    results_.over_budget = over_budget() || results_.late;
     if (results_.over_budget) revert();
     return std::move(results_);
   }
@@ -111,7 +119,17 @@ class Roller {
     }
   }
 
-  bool may_begin() const { return !context_.stops.soft.requested() && !over_budget(); }
+  bool may_begin() const {
+    return !context_.stops.soft.requested() && !context_.clock.passed() && !over_budget();
+  }
+
+  /// The deadline may pass between two batches: then the one before it has ended, and stays.
+  bool ended_well(const std::vector<std::string>& hosts) const {
+    return std::all_of(hosts.begin(), hosts.end(), [this](const std::string& host) {
+      const auto lane = results_.lanes.find(host);
+      return lane != results_.lanes.end() && lane->second.ok();
+    });
+  }
 
   bool over_budget() const { return failed_lanes() > budget(); }
 
@@ -133,7 +151,7 @@ class Roller {
       case OnFailure::stop:
         return;
       case OnFailure::revert_batch:
-        revert_lanes(context_, stage_, results_, batch_);
+        if (!ended_well(batch_)) revert_lanes(context_, stage_, results_, batch_);
         return;
       case OnFailure::revert_all: {
         std::vector<std::string> all;
@@ -156,8 +174,9 @@ StageResult run_all(const Context& context, const plan::Stage& stage) {
   LaneRefs lanes;
   for (const auto& lane : stage.lanes) lanes.push_back(&lane);
   Pool(context, stage, results).run(lanes, stage.at_once, run_lane, [&] {
-    return !context.stops.soft.requested();
+    return !context.stops.soft.requested() && !context.clock.passed();
   });
+  results.late = is_late(context, stage, results);
   results.stopped = results.lanes.size() < stage.lanes.size() && context.stops.soft.requested();
   return results;
 }

@@ -10,7 +10,8 @@ struct StageResult {
   std::map<std::string, LaneResult> lanes;  ///< by host; lanes that never began are not in it
   std::vector<Failure> failures;            ///< in the order they were met
   bool stopped = false;                     ///< a signal kept it from beginning all lanes
-  bool over_budget = false;                 ///< more lanes failed than the strategy allows
+  bool late = false;                        ///< the run's deadline kept it from beginning or ending lanes
+  bool over_budget = false;                 ///< more lanes failed than the strategy allows, or it is late
 };
 
 /// Runs one stage by its shape. For a rolling stage the plan's policy on failure is carried out too.

@@ -1,4 +1,6 @@
 #pragma once
+#include "enum_names.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/plan/plan.hpp"
 
@@ -15,7 +17,8 @@
 /// One list of fields for each type serves both directions, so that writing and reading cannot disagree.
 /// An archive has `field(name, value)`; WriteFields and ReadFields are the two. A journal may have been
 /// written by an older build: `later(name, value)` is a field that it may lack and whose default means what
-/// it did then. Fields that nobody knows any more are not read.
+/// it did then; `said(name, value)` is written only where it differs from its default. Fields that nobody
+/// knows any more are not read.
 namespace staithe::plan {
 
 template <class T>
@@ -33,6 +36,10 @@ struct WriteFields {
   void later(const char* name, T& value) {
     field(name, value);
   }
+  template <class T>
+  void said(const char* name, T& value) {
+    if (value != T{}) field(name, value);
+  }
 };
 struct ReadFields {
   const nlohmann::json& from;
@@ -44,36 +51,11 @@ struct ReadFields {
   void later(const char* name, T& value) {
     if (from.contains(name)) field(name, value);
   }
-};
-
-// ---- enums: one table of names each -------------------------------------------------------------------
-template <class E>
-struct EnumNames;
-
-#define STAITHE_ENUM_NAMES(type, ...)                     \
-  template <>                                             \
-  struct EnumNames<type> {                                \
-    static constexpr const char* names[] = {__VA_ARGS__}; \
-  };
-STAITHE_ENUM_NAMES(SecretRef::Source, "env", "file", "command")
-STAITHE_ENUM_NAMES(ChangeRotation::To, "drain", "maint", "close_sessions", "prove", "ready", "undo")
-STAITHE_ENUM_NAMES(AwaitRotation::Until, "calm", "proven", "serving")
-STAITHE_ENUM_NAMES(AwaitRotation::AtDeadline, "fail", "close_sessions", "go_on")
-STAITHE_ENUM_NAMES(Bracket::OnFailure, "keep", "repair")
-STAITHE_ENUM_NAMES(Strategy::Window, "sliding", "lockstep")
-STAITHE_ENUM_NAMES(Strategy::OnFailure, "stop", "revert_batch", "revert_all")
-STAITHE_ENUM_NAMES(Stage::Shape, "gather", "parallel", "rolling", "once")
-#undef STAITHE_ENUM_NAMES
-
-template <class E>
-E enum_from(const std::string& name) {
-  int index = 0;
-  for (const char* known : EnumNames<E>::names) {
-    if (name == known) return static_cast<E>(index);
-    ++index;
+  template <class T>
+  void said(const char* name, T& value) {
+    later(name, value);
   }
-  throw base::Error(base::ErrorCode::invalid, "not a plan: unknown word '" + name + "'");
-}
+};
 
 // ---- types --------------------------------------------------------------------------------------------
 template <class A>
@@ -280,6 +262,7 @@ void fields(A& a, Strategy& v) {
   a.field("window", v.window);
   a.field("max_failures", v.max_failures);
   a.field("on_failure", v.on_failure);
+  a.said("deadline", v.deadline);
 }
 template <class A>
 void fields(A& a, Stage& v) {

@@ -35,6 +35,9 @@ class Renderer {
     if (!plan_.sha.empty())
       text_ += fmt::format("{:<10} {} -> {}\n", "Release", plan_.ref.empty() ? plan_.release : plan_.ref,
                            plan_.sha);
+    if (plan_.strategy.deadline > base::Duration::zero())
+      text_ += fmt::format("{:<10} {} for the whole run, from the moment it holds its locks\n", "Deadline",
+                           base::to_text(plan_.strategy.deadline));
     text_ += '\n';
   }
 

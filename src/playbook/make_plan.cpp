@@ -163,6 +163,7 @@ class PlanMaker {
     plan_.strategy = playbook_.strategy.strategy;
     if (request_.parallel) plan_.strategy.parallel = *request_.parallel;
     if (request_.max_failures) plan_.strategy.max_failures = *request_.max_failures;
+    if (request_.deadline) plan_.strategy.deadline = *request_.deadline;
     run_.environment = &environment_;
     run_.playbook = &playbook_;
     run_.service = service_;

@@ -180,6 +180,7 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
   plan.kind = "exec";
   plan.title =
       command.size() <= title_bytes && command.find('\n') == std::string::npos ? command : "a command";
+  plan.strategy.deadline = request.deadline.value_or(base::Duration{0});
   plan::Stage stage;
   stage.name = "exec";
   stage.shape = plan::Stage::Shape::parallel;
@@ -223,6 +224,7 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   plan.strategy.batches = {{100, true}};
   plan.strategy.parallel = request.parallel.value_or(1);
   plan.strategy.on_failure = plan::Strategy::OnFailure::stop;
+  plan.strategy.deadline = request.deadline.value_or(base::Duration{0});
   plan::Stage survey;
   survey.name = "preflight";
   survey.shape = plan::Stage::Shape::gather;

@@ -48,6 +48,10 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
                                                              {"revert_all", OnFailure::revert_all}})) {
     strategy.on_failure = policy->value;
   }
+  if (auto deadline = map->duration("deadline")) {
+    if (deadline->value == base::Duration::zero()) map->error_at("deadline", "no time at all");
+    strategy.deadline = deadline->value;
+  }
   map->finish();
 }
 

@@ -114,6 +114,7 @@ class JsonLines final : public Sink {
     record["sha"] = started.sha;
     record["actions"] = started.actions;
     record["hosts"] = started.hosts;
+    if (started.deadline.count() > 0) record["deadline_ms"] = started.deadline.count();
     write(record);
   }
   void show(const event::StageStarted& started) {
@@ -224,6 +225,7 @@ class JsonLines final : public Sink {
     }
     record["hosts"] = std::move(hosts);
     record["next"] = finished.next;
+    if (finished.deadline.count() > 0) record["deadline_ms"] = finished.deadline.count();
     record["duration_ms"] = finished.duration.count();
     write(record);
   }

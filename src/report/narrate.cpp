@@ -73,9 +73,10 @@ std::string seconds_text(base::Duration duration) {
 }
 
 std::string announce(const event::RunStarted& started) {
-  return fmt::format("run {}: {}, plan {}, {}{}", started.run_id, one_line(started.title), started.plan_id,
+  return fmt::format("run {}: {}, plan {}, {}{}{}", started.run_id, one_line(started.title), started.plan_id,
                      count_text(started.actions, "action"),
-                     started.hosts.empty() ? "" : " on " + count_text(started.hosts.size(), "host"));
+                     started.hosts.empty() ? "" : " on " + count_text(started.hosts.size(), "host"),
+                     started.deadline.count() > 0 ? ", deadline " + base::to_text(started.deadline) : "");
 }
 
 std::string batch_text(const event::BatchStarted& batch) {

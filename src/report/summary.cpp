@@ -91,6 +91,9 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
       text += fmt::format("  {:<10} {}{}\n", row.label, base::fold_names(hosts),
                           remark.empty() ? "" : "   (" + remark + ")");
   }
+  if (finished.deadline.count() > 0)
+    text +=
+        fmt::format("  {:<10} {} for the whole run, passed\n", "deadline", base::to_text(finished.deadline));
   std::string_view word = "next";
   for (const auto& next : finished.next) {
     text += fmt::format("  {:<10} {}\n", word, one_line(next));

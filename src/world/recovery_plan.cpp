@@ -160,6 +160,7 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
   recovery.strategy.parallel = 1;
   recovery.strategy.max_failures = {100, true};
   recovery.strategy.on_failure = plan::Strategy::OnFailure::stop;
+  recovery.strategy.deadline = base::Duration{0};  // what puts hosts right takes the time it takes
   const plan::Stage* roll = nullptr;
   const auto add_stage = [&](plan::Stage stage) {
     if (!stage.lanes.empty()) recovery.stages.push_back(std::move(stage));

@@ -27,6 +27,7 @@ struct RunStarted {
   std::string run_id, plan_id, kind, title, environment, service, release, sha;
   std::uint64_t actions = 0;
   std::vector<std::string> hosts;
+  base::Duration deadline{0};  ///< of the whole run; zero for none
 };
 struct StageStarted {
   std::string stage;
@@ -103,6 +104,7 @@ struct RunFinished {
   std::vector<Host> hosts;
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
   base::Duration duration{0};
+  base::Duration deadline{0};  ///< of the run, when it has passed before everything was done; else zero
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,

@@ -10,10 +10,13 @@
 
 namespace staithe::exec {
 
-/// Two switches: `soft` asks (hosts in hand are finished or put back, no new one is begun), `hard` abandons.
+/// Switches: `soft` asks (hosts in hand are finished or put back, no new one is begun), `hard` abandons,
+/// `late` is the run's deadline before its time (what is in hand is given up and put back) and heard only
+/// where the plan has a deadline.
 struct Stops {
   base::Cancel soft;
   base::Cancel hard;
+  base::Cancel late;
   std::atomic<int> exit_code{130};  ///< of a run that `soft` ended; set before it is requested
 };
 
@@ -35,6 +38,11 @@ struct RunOptions {
 /// Runs a plan: stages in order, lanes by their stage's shape, brackets given back on every path. Blocks;
 /// one thread for each lane in hand. An interrupted run is `interrupted` unless something was left that
 /// needs a person.
+///
+/// The strategy's deadline counts from the moment when everything of `open` is done, and takes one more
+/// thread. Once it has passed, no stage, batch or host is begun, the actions in hand end as if their own time
+/// had run out, and the policy on failure is carried out however many failures are allowed. What gives back
+/// or reverts and what follows the roll on each host have their own time only.
 RunResult run(const plan::Plan& plan, const RunOptions& options, Effects& effects, Journal& journal,
               event::EventSink& sink, const Stops& stops);
 

@@ -60,6 +60,7 @@ struct Strategy {
   Window window = Window::sliding;
   Amount max_failures{0, false};  ///< over the whole fleet
   OnFailure on_failure = OnFailure::revert_batch;
+  base::Duration deadline{0};  ///< of the whole run, once its locks are held; zero for none
   bool operator==(const Strategy&) const = default;
 };
 

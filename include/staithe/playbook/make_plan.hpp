@@ -25,6 +25,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> var_files;  ///< path and text of each --var-file, in order
   std::optional<std::uint32_t> parallel;
   std::optional<plan::Amount> max_failures;
+  std::optional<base::Duration> deadline;  ///< of the whole run
 };
 
 /// A ref, as resolved by the caller before the plan is made.

@@ -37,6 +37,14 @@ std::string hosts_text(const store::Run& run) {
   return base::join(parts, ", ");
 }
 
+/// Of a run that it has ended; zero for others.
+base::Duration deadline_of(const store::Run& run) {
+  const auto summary = json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("deadline_ms")) return base::Duration{0};
+  const auto& known = summary["deadline_ms"];
+  return base::Duration{known.is_number_integer() ? known.get<std::int64_t>() : 0};
+}
+
 json run_json(const store::Run& run) {
   json record{{"type", "run"},
               {"run_id", run.id},
@@ -58,6 +66,8 @@ json run_json(const store::Run& run) {
     record["duration_ms"] = lasted(run).count();
     const auto summary = json::parse(run.summary_json, nullptr, false);
     if (summary.is_object() && summary.contains("hosts")) record["hosts"] = summary["hosts"];
+    if (const auto deadline = deadline_of(run); deadline.count() > 0)
+      record["deadline_ms"] = deadline.count();
   }
   return record;
 }
@@ -161,6 +171,8 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   std::vector<std::vector<std::string>> rows{{"by", run->user}, {"began", when_text(run->started)}};
   if (run->ended) rows.push_back({"took", base::elapsed_text(lasted(*run))});
   rows.push_back({"ended", ended_text(*run)});
+  if (const auto deadline = deadline_of(*run); deadline.count() > 0)
+    rows.push_back({"deadline", base::to_text(deadline) + " for the whole run, passed"});
   if (!run->release.empty()) rows.push_back({"release", run->release + "  " + run->sha});
   rows.push_back({"plan", run->plan_id});
   rows.push_back({"hosts", hosts_text(*run)});

@@ -203,4 +203,10 @@ inline plan::Plan deploy_plan(std::size_t hosts, plan::Strategy strategy) {
   return plan;
 }
 
+inline event::HostState state_of(const exec::RunResult& result, const std::string& host) {
+  for (const auto& known : result.finished.hosts)
+    if (known.name == host) return known.state;
+  return event::HostState::untouched;
+}
+
 }  // namespace staithe::test

@@ -7,6 +7,7 @@ using namespace staithe;
 using event::HostState;
 using exec::Verdict;
 using test::FakeEffects;
+using test::state_of;
 
 namespace {
 
@@ -25,12 +26,6 @@ plan::Strategy strategy(plan::Strategy::OnFailure on_failure) {
   plan::Strategy made;
   made.on_failure = on_failure;
   return made;
-}
-
-HostState state_of(const exec::RunResult& result, const std::string& host) {
-  for (const auto& known : result.finished.hosts)
-    if (known.name == host) return known.state;
-  return HostState::untouched;
 }
 
 constexpr auto revert_batch = plan::Strategy::OnFailure::revert_batch;

@@ -104,7 +104,8 @@ plan::Plan full_plan() {
                    2,
                    plan::Strategy::Window::lockstep,
                    {10, true},
-                   plan::Strategy::OnFailure::revert_all};
+                   plan::Strategy::OnFailure::revert_all,
+                   30min};
   plan.open = {action("open/1", plan::TakeLock{"production/web", "deploy"})};
   plan.close = {action("close/1", plan::GiveLock{"production/web"})};
   plan.notify_failure = {action("failure/1", plan::Notify{plan::Text("http://x/"), "failed"})};
@@ -167,6 +168,7 @@ TEST_CASE("the id is the beginning of a digest of the JSON, and everything is in
   CHECK(differs([](plan::Plan& p) { p.is_protected = false; }));
   CHECK(differs([](plan::Plan& p) { p.hosts["web1"].port = 22; }));
   CHECK(differs([](plan::Plan& p) { p.strategy.parallel = 9; }));
+  CHECK(differs([](plan::Plan& p) { p.strategy.deadline = 31min; }));
   CHECK(differs([](plan::Plan& p) { p.open[0].attempts = 9; }));
   CHECK(differs([](plan::Plan& p) { p.open[0].timeout = 9s; }));
   CHECK(differs([](plan::Plan& p) { p.stages[0].lanes[0].revert.clear(); }));

@@ -90,17 +90,19 @@ TEST_CASE("--var: a name that nothing uses is a mistake") {
         "echo 'x y'");
 }
 
-TEST_CASE("--limit, --parallel and --max-failures narrow a run") {
+TEST_CASE("--limit, --parallel, --max-failures and --deadline narrow a run") {
   playbook::Request request;
   request.limit = "web[2-3],lb1";
   request.parallel = 4;
   request.max_failures = plan::Amount{50, true};
+  request.deadline = base::Duration(90'000);
   const Outcome outcome = make(echo, request);
   REQUIRE(outcome.plan);
   CHECK(outcome.plan->stages.back().lanes.size() == 2);
   CHECK(outcome.plan->hosts.size() == 2);
   CHECK(outcome.plan->strategy.parallel == 4);
   CHECK(outcome.plan->strategy.max_failures == plan::Amount{50, true});
+  CHECK(outcome.plan->strategy.deadline == base::Duration(90'000));
   request.limit = "lb1";
   CHECK_THAT(make(echo, request).findings, ContainsSubstring("leaves none of the playbook's hosts"));
   request.limit = "web7";

@@ -120,3 +120,12 @@ TEST_CASE("jsonl: silence is broken by a heartbeat that tells what runs") {
   CHECK(beats[0]["running"][0]["host"] == "web1");
   CHECK(beats[0]["running"][0]["duration_ms"].get<int>() >= 30'000);
 }
+
+TEST_CASE("jsonl: the deadline of a run, and that it has passed") {
+  const auto records = play(late());
+  CHECK(of_type(records, "run_started").front()["deadline_ms"] == 1'800'000);
+  CHECK(of_type(records, "summary").front()["deadline_ms"] == 1'800'000);
+  const auto other = play(success());
+  CHECK_FALSE(of_type(other, "run_started").front().contains("deadline_ms"));
+  CHECK_FALSE(of_type(other, "summary").front().contains("deadline_ms"));
+}

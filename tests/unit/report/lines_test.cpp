@@ -140,3 +140,14 @@ TEST_CASE("lines: a recovery does not say that hosts are on the release that the
   const auto text = lines_of(run);
   CHECK(text.substr(text.find("done:")) == "done: 1 host put right in 640ms\n");
 }
+
+TEST_CASE("lines: the deadline of a run is said at its beginning, and in its last lines once it has passed") {
+  const auto text = lines_of(late());
+  CHECK_THAT(text, ContainsSubstring("9 actions on 3 hosts, deadline 30m\n"));
+  CHECK(text.substr(text.find("FAILED")) ==
+        "FAILED: roll: the run's deadline of 30m has passed\n"
+        "  changed    web1   (on 9d1f3c2)\n"
+        "  untouched  web2   (on what ran before)\n"
+        "  deadline   30m for the whole run, passed\n"
+        "exit 5 (needs a person)\n");
+}

@@ -83,6 +83,20 @@ inline RunStarted deploy_started() {
           {"web1", "web2", "web3"}};
 }
 
+/// The deadline of the whole run has passed before web2 had its turn.
+inline Recording late() {
+  Recording run;
+  auto started = deploy_started();
+  started.deadline = std::chrono::minutes(30);
+  run.send(started);
+  RunFinished finished{5,  "needs a person", "roll", "", "the run's deadline of 30m has passed", {},
+                       {}, seconds(1800)};
+  finished.hosts = {{"web1", HostState::done, ""}, {"web2", HostState::untouched, ""}};
+  finished.deadline = started.deadline;
+  run.send(finished);
+  return run;
+}
+
 /// Two of three hosts are done; a retry on the way.
 inline Recording success() {
   Recording run;

@@ -197,6 +197,13 @@ TEST_CASE("without a way back a half-changed host is left to a person") {
   CHECK_FALSE(world::assess(deploy(), Story().ok({"guard", "drain"}).journal)[0].by_hand);
 }
 
+TEST_CASE("a recovery has no deadline, whatever the run had that it is for") {
+  auto plan = deploy();
+  plan.strategy.deadline = base::Duration(60'000);
+  const auto left = world::assess(plan, Story().ok({"guard", "drain"}).journal);
+  CHECK(world::recovery_plan(plan, left).strategy.deadline == base::Duration::zero());
+}
+
 TEST_CASE("a host that is in rotation is taken out for its revert only with capacity to spare") {
   auto plan = deploy();
   plan.stages[0].lanes[0].nodes.emplace_back(remote("warm", true));
