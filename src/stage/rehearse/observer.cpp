@@ -56,6 +56,7 @@ SeenLock& LockObserver::lock_of(const Key& key, SteadyTime now) {
     found->second.mode = key.second;
     found->second.statement = statement_;
     found->second.asked = now;
+    found->second.not_before = last_sample_;
   }
   return found->second;
 }
@@ -64,14 +65,15 @@ void LockObserver::note_held(const std::vector<std::pair<Oid, std::string>>& hel
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   for (const auto& key : held) {
+    const bool is_new = !open_.contains(key);
     auto& seen = lock_of(key, since);
     seen.known_until = now;
     // Had it not been waited for, the first sample came by chance: maybe when the statement had ended.
     const bool by_chance = seen.was_granted && seen.asked == seen.granted && seen.statement == statement_;
     if (seen.was_granted && !by_chance) continue;
     seen.was_granted = true;
-    seen.granted = since;
-    if (by_chance) seen.asked = since;
+    seen.granted = std::max(since, by_chance ? seen.not_before : last_sample_);
+    if (by_chance || is_new) seen.asked = seen.granted;
   }
 }
 
@@ -113,6 +115,7 @@ bool LockObserver::sample(const pg::Result& rows, SteadyTime now) {
     closed_.push_back(at->second);
     at = open_.erase(at);
   }
+  last_sample_ = now;
   return true;
 }
 

@@ -23,6 +23,7 @@ struct SeenLock {
   std::string mode;
   std::size_t statement = 0;
   SteadyTime asked, granted, released;
+  SteadyTime not_before;   ///< a sample that was asked for then did not show it yet
   SteadyTime known_until;  ///< it was held then for certain: a sample asked for before does not say otherwise
   bool was_granted = false, is_open = true;
 };
@@ -43,7 +44,8 @@ class LockObserver {
   /// Which statement the locks seen from now on belong to.
   void begin_statement(std::size_t index);
   /// What the session itself says it holds after a statement that began at `since`: what that statement took
-  /// without being seen to wait counts from there, for it may have been seen long after it was taken.
+  /// without being seen to wait counts from there, for it may have been seen long after it was taken; but not
+  /// from before the last sample that did not show it, for a statement may also take it late.
   void note_held(const std::vector<std::pair<Oid, std::string>>& held, SteadyTime since);
   /// The transaction has ended.
   void note_released(SteadyTime when);
@@ -72,7 +74,7 @@ class LockObserver {
   std::size_t statement_ = 0;
   std::map<Key, SeenLock> open_;
   std::vector<SeenLock> closed_;
-  SteadyTime last_release_{};
+  SteadyTime last_release_{}, last_sample_{};  ///< of those that counted, when the last was asked for
   std::string problem_;
   std::mutex gate_mutex_;  ///< taken before mutex_
   LockGate* gate_ = nullptr;
