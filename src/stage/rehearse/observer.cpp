@@ -89,6 +89,7 @@ void LockObserver::note_released(SteadyTime when) {
 }
 
 bool LockObserver::sample(const pg::Result& rows, SteadyTime now) {
+  const auto answered = std::chrono::steady_clock::now();
   const std::lock_guard lock(mutex_);
   if (now <= last_release_) return false;  // what it shows has been released since
   std::map<Key, bool> present;
@@ -110,7 +111,8 @@ bool LockObserver::sample(const pg::Result& rows, SteadyTime now) {
       ++at;
       continue;
     }
-    at->second.released = now;
+    // When it was asked for, it may still have been held.
+    at->second.released = answered;
     at->second.is_open = false;
     closed_.push_back(at->second);
     at = open_.erase(at);
