@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 import databases
@@ -52,12 +54,19 @@ class Source(databases.StageTest):
         self.assertIn("default_transaction_read_only", log)
 
     def test_values_in_texts_of_production_come_nowhere(self):
-        """Of a utility (SELECT INTO) and of comments pg_stat_statements keeps what they say."""
-        planted = "Zyxw-planted-7731"
+        """Of a utility (SELECT INTO), of comments, and of what runs while its entry goes pg_stat_statements keeps what they say."""
+        planted, number = "Zyxw-planted-7731", "4111111111111111"
+        runs = threading.Thread(target=self.source.sql, args=(f"SELECT pg_sleep(3) FROM users WHERE id <> {number} LIMIT 1", "shop"))
+        runs.start()
+        while self.source.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != "1":
+            time.sleep(0.05)
+        self.source.sql("SELECT pg_stat_statements_reset()", "shop")
+        runs.join()
+        self.source.sql(f"WITH q AS (SELECT * FROM users WHERE id = {number}) SELECT id INTO TEMP kept FROM q", "shop")
         self.source.sql(f"SELECT id INTO TEMP kept FROM users WHERE email = '{planted}'", "shop")
         self.source.sql(f"SELECT email, country FROM users /* for {planted} */ WHERE country = 'FR' -- {planted}", "shop")
         texts = self.source.sql("SELECT string_agg(query, ' ') FROM pg_stat_statements", "shop")
-        self.assertEqual(texts.count(planted), 3, "pg_stat_statements has become wiser")
+        self.assertEqual((texts.count(planted), texts.count(number)), (3, 2), "pg_stat_statements has become wiser")
         self.project(masks="  public.users: {columns: {email: hash}}\n")
         self.ok("stage", "snapshot", "-e", "staging")
         result = self.staithe("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-open-transaction", "--json", "up.sql",
@@ -65,11 +74,12 @@ class Source(databases.StageTest):
         self.assertEqual(result.code, 1, result)
         report = next(one for one in map(json.loads, result.out.splitlines()) if one.get("type") == "rehearsal")
         self.assertIn("SELECT email, country FROM users WHERE country = $1", [one["query"] for one in report["plans"]["changes"]])
-        self.assertTrue(any("1 of production's statements were left out" in text for text in report["remarks"]), report["remarks"])
-        self.assertNotIn(planted, result.out + result.err)
+        self.assertTrue(any("3 of production's statements were left out" in text for text in report["remarks"]), report["remarks"])
+        for one in (planted, number):
+            self.assertNotIn(one, result.out + result.err)
         places = [path for path in self.directory.iterdir() if not path.name.startswith("production")]
         self.assertIn("page.html", [path.name for path in places])
-        found = subprocess.run(["grep", "-rlaF", planted, *places], capture_output=True, text=True, check=False)
+        found = subprocess.run(["grep", "-rlaF", "-e", planted, "-e", number, *places], capture_output=True, text=True, check=False)
         self.assertEqual(found.stdout, "", "the value came along")
 
     def test_its_statements_run_beside_and_what_is_in_the_way_is_said(self):

@@ -5,7 +5,7 @@
 #include "lag_clock.hpp"
 #include "lint.hpp"
 #include "sight.hpp"
-#include "sql_text.hpp"
+#include "statement_text.hpp"
 
 #include "staithe/stage/snapshots.hpp"
 
@@ -13,7 +13,6 @@
 
 #include <cstdlib>
 #include <map>
-#include <optional>
 
 namespace staithe::stage {
 namespace {
@@ -91,28 +90,6 @@ pg::Session open_read_only(const std::string& url, const Scope& scope) {
       "SET default_transaction_read_only = on; SET lock_timeout = '500ms'; SET statement_timeout = '20s'",
       scope);
   return session;
-}
-
-/// A statement's text without its comments, which may say for whom it ran. Nothing where values stand in it:
-/// pg_stat_statements does not take them out of what it sees as utilities (SELECT INTO), nor of a text whose
-/// entry went while it ran, and what is masked would come to staging, its log and the report in them.
-/// https://www.postgresql.org/docs/current/pgstatstatements.html
-std::optional<std::string> text_with_no_value(const std::string& query) {
-  diag::Diagnostics ignored;
-  const auto parsed = split_sql(query, "", ignored);
-  if (ignored.has_errors() || parsed.statements.size() != 1) return std::nullopt;
-  const auto& statement = parsed.statements.front();
-  const bool selects = statement.tokens.front().is("select");
-  std::string text;
-  std::size_t end = 0;
-  for (const auto& token : statement.tokens) {
-    if (token.kind == TokenKind::string || (selects && token.is("into"))) return std::nullopt;
-    const auto gap = statement.text.substr(end, token.begin - end);
-    if (!text.empty()) text += gap.find_first_not_of(" \t\r\n") == std::string::npos ? gap : " ";
-    text += statement.text.substr(token.begin, token.end - token.begin);
-    end = token.end;
-  }
-  return text;
 }
 
 void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts, const Scope& scope) {
