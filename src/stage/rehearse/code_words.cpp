@@ -19,22 +19,6 @@ const Token& at(const Tokens& tokens, std::size_t index) {
   return index < tokens.size() ? tokens[index] : none;
 }
 
-/// What stands between the quotes of a string token.
-std::string inside(const std::string& text) {
-  if (text.starts_with('$')) {
-    const auto tag = text.find('$', 1) + 1;
-    return text.size() < 2 * tag ? std::string() : text.substr(tag, text.size() - 2 * tag);
-  }
-  const auto open = text.find('\'');
-  if (open == std::string::npos || text.size() < open + 2) return {};
-  std::string out;
-  for (std::size_t i = open + 1; i + 1 < text.size(); ++i) {
-    out += text[i];
-    if (text[i] == '\'' && text[i + 1] == '\'') ++i;
-  }
-  return out;
-}
-
 /// Behind these a name is that of a table; behind the others it is a value.
 constexpr std::array<std::string_view, 6> before_tables{"from", "join", "update", "into", "using", "table"};
 constexpr std::array<std::string_view, 24> ends_of_tables{
@@ -156,6 +140,21 @@ bool is_triggers_row(const Tokens& tokens, std::size_t i) {
 
 }  // namespace
 
+std::string text_in_quotes(const std::string& text) {
+  if (text.starts_with('$')) {
+    const auto tag = text.find('$', 1) + 1;
+    return text.size() < 2 * tag ? std::string() : text.substr(tag, text.size() - 2 * tag);
+  }
+  const auto open = text.find('\'');
+  if (open == std::string::npos || text.size() < open + 2) return {};
+  std::string out;
+  for (std::size_t i = open + 1; i + 1 < text.size(); ++i) {
+    out += text[i];
+    if (text[i] == '\'' && text[i + 1] == '\'') ++i;
+  }
+  return out;
+}
+
 std::set<std::string> words_of(std::string_view text) {
   std::set<std::string> words;
   std::string word;
@@ -203,7 +202,7 @@ void Code::add_texts(const SqlStatement& statement) {
     if (token.kind == TokenKind::word) words_.insert(token.text);
     if (token.kind == TokenKind::quoted) words_.merge(words_of(token.text));
     if (token.kind != TokenKind::string || (texts_ == Texts::run && !is_run(tokens, i))) continue;
-    const auto text = inside(token.text);
+    const auto text = text_in_quotes(token.text);
     // Else one that cannot be understood is a message, or a piece of what EXECUTE runs, which is a word of
     // its own.
     const bool is_body =

@@ -13,6 +13,9 @@ namespace staithe::stage {
 /// Words and parts of names in lower case: of "e-mail" there are two.
 std::set<std::string> words_of(std::string_view text);
 
+/// What stands between the quotes of a string token.
+std::string text_in_quotes(const std::string& token);
+
 /// A text of SQL or PL/pgSQL, with the texts in quotes that it may run: bodies of functions, of EXECUTE.
 class Code {
  public:

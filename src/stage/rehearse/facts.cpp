@@ -1,6 +1,5 @@
 #include "facts.hpp"
 
-#include "code_words.hpp"
 #include "lint.hpp"
 #include "sight.hpp"
 
@@ -320,111 +319,6 @@ std::vector<Fact> facts_of(const SqlStatement& statement) {
   for (auto& fact : facts)
     if (fact.clause.empty()) fact.clause = statement.text;
   return facts;
-}
-
-namespace {
-
-/// One of them may be written without its schema.
-bool may_be_same(const std::string& one, const std::string& other) {
-  const auto a = plain_name(one), b = plain_name(other);
-  return a == b || a.ends_with("." + b) || b.ends_with("." + a);
-}
-
-/// An UPDATE in whose SET the column gets something other than NULL, and where its WHERE begins.
-struct SetColumn {
-  bool is_set = false, has_from = false;
-  std::size_t where = 0;  ///< the number of tokens when there is none
-};
-SetColumn set_of(const SqlStatement& statement, const std::string& table, const std::string& name) {
-  const auto& tokens = statement.tokens;
-  SetColumn found{false, false, tokens.size()};
-  const auto facts = facts_of(statement);
-  if (facts.size() != 1 || facts[0].act != Act::update || !may_be_same(facts[0].table, table)) return found;
-  int depth = 0;
-  for (std::size_t i = 1; i < tokens.size(); ++i) {
-    depth += tokens[i].is_symbol('(') ? 1 : tokens[i].is_symbol(')') ? -1 : 0;
-    if (depth > 0) continue;
-    if (tokens[i].is_name() && tokens[i].text == name && i + 2 < tokens.size() &&
-        tokens[i + 1].is_symbol('=') && !tokens[i + 2].is("null"))
-      found.is_set |= tokens[i - 1].is("set") || tokens[i - 1].is_symbol(',');
-    found.has_from |= tokens[i].is("from");
-    if (!tokens[i].is("where")) continue;
-    found.where = i;
-    break;
-  }
-  return found;
-}
-
-/// "column IS NULL" from there on.
-bool asks_for_nulls(const SqlStatement& statement, std::size_t at, const std::string& name) {
-  const auto& tokens = statement.tokens;
-  return at + 2 < tokens.size() && tokens[at].is_name() && tokens[at].text == name &&
-         tokens[at + 1].is("is") && tokens[at + 2].is("null");
-}
-
-bool fills_at_once(const SqlStatement& statement, const std::string& table, const std::string& name) {
-  const auto& tokens = statement.tokens;
-  const auto set = set_of(statement, table, name);
-  if (!set.is_set || set.has_from) return false;
-  if (set.where == tokens.size()) return true;
-  const auto first = set.where + 1;
-  const std::size_t at = first + 1 < tokens.size() && tokens[first + 1].is_symbol('.') ? first + 2 : first;
-  return asks_for_nulls(statement, at, name) && (at + 3 == tokens.size() || tokens[at + 3].is("returning"));
-}
-
-/// "FROM the table WHERE column IS NULL", of a query that takes some of these rows and asks for nothing else.
-bool takes_nulls_at(const SqlStatement& statement, std::size_t where, const std::string& table,
-                    const std::string& name) {
-  const auto& tokens = statement.tokens;
-  const bool has_alias = where >= 4 && !tokens[where - 2].is("from") && !tokens[where - 2].is_symbol('.');
-  const std::size_t end = has_alias ? where - 1 : where;  // of the table's name
-  std::size_t from = end;
-  while (from > 0 && !tokens[from].is("from")) --from;
-  std::string of;
-  for (std::size_t i = from + 1; i < end; ++i) of += tokens[i].text;
-  if (!may_be_same(of, table)) return false;
-  const std::size_t first = where + 1;
-  const std::size_t at = first + 1 < tokens.size() && tokens[first + 1].is_symbol('.') ? first + 2 : first;
-  if (!asks_for_nulls(statement, at, name)) return false;
-  if (at + 3 >= tokens.size()) return true;
-  const auto& next = tokens[at + 3];
-  return next.is("limit") || next.is("for") || next.is("order") || next.is_symbol(')');
-}
-
-/// The UPDATEs of a piece of PL/pgSQL, which may begin with "BEGIN", "LOOP", "WITH batch AS (…)".
-std::vector<SqlStatement> updates_in(const SqlStatement& piece) {
-  std::vector<SqlStatement> found;
-  for (std::size_t i = 0; i < piece.tokens.size(); ++i) {
-    const bool is_lock = i > 0 && (piece.tokens[i - 1].is("for") || piece.tokens[i - 1].is("key") ||
-                                   piece.tokens[i - 1].is("do"));
-    if (piece.tokens[i].is("update") && !is_lock)
-      found.push_back(parsed({piece.text.substr(piece.tokens[i].begin), 1, 1, true}));
-  }
-  return found;
-}
-
-}  // namespace
-
-bool fills(const SqlStatement& statement, const std::string& table, const std::string& column) {
-  const auto name = plain_name(column);
-  if (statement.tokens.empty() || !statement.tokens.front().is("do"))
-    return fills_at_once(statement, table, name);
-  Code code;
-  if (!code.add(statement.text)) return false;
-  const bool loops = code.words().contains("loop");
-  for (const auto& piece : code.statements()) {
-    const auto& tokens = piece.tokens;
-    // What is done only IF something holds may never be done.
-    if (std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.is("if"); }))
-      continue;
-    bool in_batches = false;
-    for (std::size_t i = 0; loops && i < tokens.size(); ++i)
-      in_batches |= tokens[i].is("where") && takes_nulls_at(piece, i, table, name);
-    for (const auto& update : updates_in(piece))
-      if (fills_at_once(update, table, name) || (in_batches && set_of(update, table, name).is_set))
-        return true;
-  }
-  return false;
 }
 
 bool may_run_in_transaction(const SqlStatement& statement) {

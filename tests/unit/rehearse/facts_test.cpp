@@ -169,17 +169,32 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "$$",
         "DO $$ BEGIN LOOP WITH b AS (SELECT id FROM users u WHERE u.country IS NULL LIMIT 9) UPDATE users "
         "SET "
-        "country = 'DE' FROM b WHERE b.id = users.id; EXIT WHEN NOT FOUND; END LOOP; END $$"}) {
+        "country = 'DE' FROM b WHERE b.id = users.id; EXIT WHEN NOT FOUND; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT u.id FROM app.users AS u "
+        "WHERE u.country IS NULL LIMIT 5); EXIT WHEN NOT FOUND; END LOOP; END $$",
+        "DO $$ DECLARE n int := CASE WHEN true THEN 1 ELSE 2 END; BEGIN IF n = 1 THEN RAISE NOTICE 'x'; "
+        "ELSE PERFORM 1; END IF; CASE n WHEN 1 THEN NULL; END CASE; UPDATE app.users SET country = 'DE'; "
+        "END $$",
+        "DO $$ BEGIN DROP TABLE IF EXISTS x; BEGIN PERFORM 1 / 0; EXCEPTION WHEN others THEN NULL; END; "
+        "UPDATE app.users SET country = CASE WHEN id < 5 THEN 'DE' ELSE 'FR' END; END $$",
+        "DO LANGUAGE 'plpgsql' $$ BEGIN <<all>> WHILE found LOOP UPDATE users SET country = 'DE' WHERE id IN "
+        "(SELECT id FROM users WHERE country IS NULL LIMIT 5); FOR i IN 1..3 LOOP NULL; END LOOP; END LOOP "
+        "all; END $$",
+        "DO $$ BEGIN UPDATE app.users SET country = 'DE'; IF true THEN RETURN; END IF; PERFORM 1; END $$",
+        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL'; END $$"}) {
     INFO(sql);
     CHECK(fills(sql));
   }
   for (const auto* sql :
-       {"UPDATE app.users SET country = 'DE' WHERE id < 9", "UPDATE app.users SET email = 'x'",
-        "UPDATE app.orders SET country = 'DE'", "UPDATE b.users SET country = 'DE'",
+       {"UPDATE app.users SET country = 'DE' WHERE id < 9",
+        "UPDATE app.users SET email = 'x'",
+        "UPDATE app.orders SET country = 'DE'",
+        "UPDATE b.users SET country = 'DE'",
         "UPDATE app.users SET country = 'DE' WHERE country IS NULL AND id < 9",
         "UPDATE app.users SET country = 'DE' WHERE country IS NOT NULL",
         "UPDATE app.users SET country = x.c FROM x WHERE country IS NULL",
-        "UPDATE app.users SET country = NULL", "UPDATE app.users SET email = country WHERE country IS NULL",
+        "UPDATE app.users SET country = NULL",
+        "UPDATE app.users SET email = country WHERE country IS NULL",
         "DELETE FROM app.users",
         "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE country IS NULL AND id < 9; END $$",
         "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id < 9; EXIT; END LOOP; END $$",
@@ -196,7 +211,31 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "DO $$ BEGIN LOOP IF now() < '2020-01-01' THEN UPDATE app.users SET country = 'DE' WHERE id IN "
         "(SELECT "
         "id FROM app.users WHERE country IS NULL LIMIT 5); END IF; END LOOP; END $$",
-        "DO $$ BEGIN PERFORM 1 FROM app.users WHERE country IS NULL FOR UPDATE; END $$"}) {
+        "DO $$ BEGIN PERFORM 1 FROM app.users WHERE country IS NULL FOR UPDATE; END $$",
+        "DO $$ BEGIN IF false THEN RAISE NOTICE 'x'; UPDATE app.users SET country = 'DE' WHERE country IS "
+        "NULL; END IF; END $$",
+        "DO $$ BEGIN IF true THEN NULL; ELSE UPDATE app.users SET country = 'DE'; END IF; END $$",
+        "DO $$ BEGIN IF true THEN NULL; ELSIF true THEN NULL; UPDATE app.users SET country = 'DE'; END IF; "
+        "END $$",
+        "DO $$ BEGIN CASE 1 WHEN 2 THEN UPDATE app.users SET country = 'DE'; ELSE NULL; END CASE; END $$",
+        "DO $$ BEGIN IF CASE WHEN true THEN false END THEN NULL; UPDATE app.users SET country = 'DE'; END "
+        "IF; END $$",
+        "DO $$ BEGIN IF false THEN EXECUTE 'UPDATE app.users SET country = ''DE'' '; END IF; END $$",
+        "DO $$ BEGIN RAISE NOTICE 'UPDATE app.users SET country = 1'; END $$",
+        "DO $$ BEGIN PERFORM 1; EXCEPTION WHEN others THEN UPDATE app.users SET country = 'DE'; END $$",
+        "DO $$ BEGIN BEGIN UPDATE app.users SET country = 'DE'; PERFORM 1 / 0; EXCEPTION WHEN others THEN "
+        "NULL; END; END $$",
+        "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country "
+        "IS NULL LIMIT 5); FOR i IN 1..3 LOOP NULL; END LOOP; END $$",
+        "DO $$ BEGIN LOOP EXIT; END LOOP; UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM "
+        "app.users WHERE country IS NULL LIMIT 5); END $$",
+        "DO $$ BEGIN FOR i IN 1..3 LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM "
+        "app.users WHERE country IS NULL LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) LOOP UPDATE app.users SET "
+        "country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE id < 9); END LOOP; END $$",
+        "DO $$ BEGIN IF now() > '2020-01-01' THEN RETURN; END IF; UPDATE app.users SET country = 'DE'; END "
+        "$$",
+        "DO LANGUAGE plpython3u $$ BEGIN UPDATE app.users SET country = 'DE'; END $$"}) {
     INFO(sql);
     CHECK_FALSE(fills(sql));
   }
