@@ -20,6 +20,8 @@ namespace {
 using base::Scope;
 
 constexpr std::size_t longest_name = 60;
+/// To the server 0 is no limit.
+constexpr base::Duration shortest_patience{1};
 
 /// Tables that the transaction has come to work on, as SQL names.
 constexpr const char* tables_locked =
@@ -55,7 +57,8 @@ Fit tried(pg::Session& session, Load& load, const std::string& sql, Use use,
   load.sql = use == Use::run ? sql : "EXPLAIN " + sql;
   load.params = nothing_for(nothing.size());
   // For the statement alone: what is asked of catalogues first takes what it takes.
-  session.run("SET LOCAL statement_timeout = " + std::to_string(patience.count()), scope);
+  const auto limit = std::max(shortest_patience, patience);
+  session.run("SET LOCAL statement_timeout = " + std::to_string(limit.count()), scope);
   session.prepare("staithe_replay", load.sql, scope);
   session.exec_prepared("staithe_replay", nothing, scope,
                         pg::Rows::drop);  // whose rows are read from the disk

@@ -391,6 +391,15 @@ TEST_CASE("what reads with the server's own functions runs on a clone") {
   CHECK(Shop::is_untouched());
 }
 
+TEST_CASE("no patience at all is a short one") {
+  const Shop shop;
+  auto session = stage::connect_clone(server().url("replays"), "test", soon());
+  std::vector<std::string> remarks;
+  const std::string slow = "SELECT count(*) FROM orders a, orders b, orders c";
+  CHECK(Shop::kept({slow}, session, base::Duration{0}, remarks) ==
+        std::vector<std::string>{"EXPLAIN " + slow});
+}
+
 TEST_CASE("what a statement takes with nobody else there is no waiting") {
   const Shop shop;
   auto session = stage::connect_clone(server().url("replays"), "test", soon());
