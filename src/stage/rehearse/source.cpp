@@ -92,6 +92,9 @@ pg::Session open_read_only(const std::string& url, const Scope& scope) {
   return session;
 }
 
+/// Asked for beyond what is wanted, in the place of texts that are left out.
+constexpr std::uint64_t spare = 100;
+
 void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts, const Scope& scope) {
   if (count == 0) return;
   try {
@@ -113,10 +116,11 @@ void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts
             "datname = current_database()) AND query ~* '^\\s*(select|insert|update|delete|with)' AND {} "
             "ORDER BY "
             "total_exec_time DESC LIMIT {}",
-            where.rows[0][0].value_or(""), not_ours, count),
+            where.rows[0][0].value_or(""), not_ours, count + spare),
         scope);
     std::size_t left_out = 0;
     for (const auto& row : rows.rows) {
+      if (facts.statements.size() == count) break;
       const auto text = text_with_no_value(row[0].value_or(""));
       if (!text) {
         ++left_out;
@@ -126,10 +130,11 @@ void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts
       facts.calls.push_back(number_of(row[1]));
     }
     if (left_out > 0)
-      facts.remarks.push_back(
-          fmt::format("{} of production's statements were left out: their texts hold values, or are no whole "
-                      "statement",
-                      left_out));
+      facts.remarks.push_back(fmt::format("{} of production's statements {}, or {} no whole statement",
+                                          left_out,
+                                          left_out == 1 ? "was left out: its text may hold values"
+                                                        : "were left out: their texts may hold values",
+                                          left_out == 1 ? "is" : "are"));
   } catch (const pg::StatementError& error) {
     facts.remarks.push_back("production's statements could not be read: " + error.refusal().message);
   }
