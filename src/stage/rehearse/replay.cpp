@@ -37,14 +37,23 @@ std::string nothing_for(std::size_t params) {
 }
 
 /// What came of a statement.
-enum class Fit { fits, elsewhere, cannot };
+enum class Fit { fits, elsewhere, cannot, unseen };
+
+/// Refused too where the server refuses it. Runs nothing, plans nothing.
+Reach looked_at(pg::Session& session, const std::string& sql, Use use, const Scope& scope) {
+  try {
+    return prepare(session, "staithe_looks", sql, use, scope);
+  } catch (const pg::StatementError&) {
+    return Reach::refused;  // a table or an extension that is not here, a type that nobody can guess
+  }
+}
 
 /// Whether `sql` works on one of the tables, lets nothing out of the clone, and can be used with nothing for
 /// its values: then `load` has the text that is to be sent, and what it takes. Leaves the transaction open.
 Fit tried(pg::Session& session, Load& load, const std::string& sql, Use use,
           const std::vector<std::string>& tables, base::Duration patience, const Scope& scope) {
-  const auto reach = prepare(session, "staithe_looks", sql, use, scope);  // which runs nothing, plans nothing
-  if (reach == Reach::refused) return Fit::cannot;
+  const auto reach = looked_at(session, sql, use, scope);
+  if (reach == Reach::refused) return Fit::unseen;
   const auto locked = session.run(tables_locked, scope);
   const bool is_about = std::any_of(locked.rows.begin(), locked.rows.end(), [&](const pg::Row& row) {
     return std::find(tables.begin(), tables.end(), row[0].value_or("")) != tables.end();
@@ -77,7 +86,7 @@ Fit tried_alone(pg::Session& clone, Load& load, const std::string& sql, Use use,
     clone.run("SET LOCAL standard_conforming_strings = on", scope);
     fit = tried(clone, load, sql, use, tables, patience, scope);
   } catch (const pg::StatementError&) {
-    // It needs values, or an extension that is not here, or more time than a reader who looks up a row.
+    // It needs values, or more time than a reader who looks up a row.
   }
   clone.run("ROLLBACK", scope);
   clone.run("DEALLOCATE ALL", scope);
@@ -91,7 +100,7 @@ std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& s
                                  base::Duration patience, std::vector<std::string>& remarks,
                                  const Scope& scope) {
   std::vector<Load> loads;
-  std::size_t left_out = 0;
+  std::size_t left_out = 0, unseen = 0;
   for (const auto& statement : statements) {
     const std::string& sql = statement.sql;
     if (loads.size() >= most) break;
@@ -103,12 +112,19 @@ std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& s
       fit = tried_alone(clone, load, sql, Use::plan, tables, patience, scope);
     if (fit == Fit::fits) loads.push_back(std::move(load));
     if (fit == Fit::cannot) ++left_out;
+    if (fit == Fit::unseen) ++unseen;
   }
   if (left_out > 0)
+    remarks.push_back(fmt::format(
+        "{} of {} of production's statements on the same tables could not be run or planned beside the "
+        "migration: the workload is without them",
+        left_out, left_out + loads.size()));
+  if (unseen > 0)
     remarks.push_back(
-        fmt::format("{} of {} of production's statements could not be run or planned beside the "
-                    "migration: the workload is without them",
-                    left_out, left_out + loads.size()));
+        fmt::format("{} of production's statements could not be prepared on the clone, so that nobody knows "
+                    "whether {} on "
+                    "the same tables: the workload is without {}",
+                    unseen, unseen == 1 ? "it works" : "they work", unseen == 1 ? "it" : "them"));
   return loads;
 }
 

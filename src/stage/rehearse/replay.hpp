@@ -12,7 +12,8 @@ namespace staithe::stage {
 /// server (prepare()). Each is tried alone first. What only_reads() runs as it is. What writes, is refused,
 /// or takes longer than `patience` (1 ms at least) with nobody else there is planned instead ("EXPLAIN UPDATE
 /// …"): that waits for the same locks of tables, in the same modes, and touches no row, so no trigger fires.
-/// How many could be neither run nor planned is said in `remarks`. What stays is judged here, before the
+/// How many could be neither run nor planned is said in `remarks`, and apart from them of how many it is not
+/// known which tables they work on, since they could not be prepared. What stays is judged here, before the
 /// migration: a migration that puts code of its own behind what they use (a policy, a domain, an operator)
 /// has it run with them.
 std::vector<Load> replayed_loads(pg::Session& clone, const std::vector<Query>& statements,

@@ -350,11 +350,15 @@ TEST_CASE("a database with thousands of functions keeps its workload, and what i
   CHECK(remarks.empty());
   const std::vector<std::string> fit{text, "SELECT id FROM watched"};
   CHECK(Shop::kept({fit[0], "SELECT fixed(1) FROM orders", "SELECT nothing FROM orders",
-                    "SELECT p FROM plain p, ruled", fit[1], "DELETE FROM afar", "SELECT 1"},
+                    "SELECT $1 + $2 FROM orders", "SELECT p FROM plain p, ruled", fit[1], "DELETE FROM afar",
+                    "SELECT 1"},
                    session, base::Duration{100}, remarks) == fit);
-  CHECK(remarks == std::vector<std::string>{
-                       "4 of 6 of production's statements could not be run or planned beside the migration: "
-                       "the workload is without them"});
+  CHECK(remarks ==
+        std::vector<std::string>{
+            "3 of 5 of production's statements on the same tables could not be run or planned beside "
+            "the migration: the workload is without them",
+            "2 of production's statements could not be prepared on the clone, so that nobody knows "
+            "whether they work on the same tables: the workload is without them"});
 }
 
 TEST_CASE("a domain that a migration adds breaks no statement that has its name") {
