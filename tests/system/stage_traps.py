@@ -25,6 +25,12 @@ class Traps(databases.StageTest):
         self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "1500")
         self.nothing_left_on_source()
 
+    def test_a_url_that_pg_dump_cannot_be_given_is_refused_before_anybody_connects(self):
+        self.source.sql("SELECT 'marked'")
+        self.env["SOURCE"] = self.source.url("shop") + "?sslpassword=x"
+        self.refused(4, "'sslpassword', which cannot be handed on to pg_dump; nothing was touched", "leave it out of the URL")
+        self.assertNotIn("staithe", self.source.log.read_text().rpartition("marked")[2])
+
     def test_tables_are_locked_before_the_snapshot(self):
         """The other way round a table that is truncated in between reads as empty, and nobody says so."""
         self.source.sql("CREATE TABLE t AS SELECT 1 AS id", "shop")

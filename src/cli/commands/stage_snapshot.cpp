@@ -5,6 +5,7 @@
 #include "staithe/base/digest.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/pg/programs.hpp"
 #include "staithe/stage/snapshot.hpp"
 
 #include <fmt/format.h>
@@ -149,6 +150,15 @@ ReadySnapshot ready_snapshot(App& app, Loaded& loaded) {
   const auto source_url = url_value(app, loaded, source_of(loaded).url);
   const auto target_url = url_value(app, loaded, target_of(loaded).url);
   const bool require = defaults.require_masks || app.args().has("require-masks");
+  // pg_dump would be given it with a snapshot held there.
+  if (const auto left_over = pg::keywords_without_variable(source_url); !left_over.empty())
+    return {
+        {},
+        {},
+        app.fail(exit_refused,
+                 fmt::format("the source's URL has '{}', which cannot be handed on to pg_dump; nothing was "
+                             "touched\n  next  leave it out of the URL",
+                             left_over.front()))};
   auto resolved = resolve(app, settings, masks, require, source_url, target_url);
   if (const auto refusal = stage::refuse_target(resolved.catalogue, resolved.target, settings))
     return {{},
