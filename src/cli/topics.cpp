@@ -31,7 +31,7 @@ constexpr std::string_view exit_codes =
   130  interrupted by Ctrl-C; the hosts in hand were finished or put back. Those
        that were done before keep the new release: the last lines say which, and
        the command that goes on
-  143  the same, by SIGTERM
+  143  the same, by SIGTERM, or by SIGHUP: the terminal went away
 
 The exit status of a command on a host is never passed on.
 )";

@@ -157,17 +157,20 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
                        CheckResult& result, Asked& last) {
   const std::uint32_t most = 1 + check.retries;
   Spread spread;
+  bool failed = false;
   for (std::uint32_t number = 1;; ++number) {
     last = ask(check, values, probes_, redactor_, scope);
     result.attempts_made = number;
     if (most > 1) spread.add(last);
     const bool held = last.attempt.held;
+    failed = failed || (!held && !last.attempt.unjudged);
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
     keep(result.attempts, last.attempt);
     if (held || last.cancelled || number >= most || (ours)) break;
     if (base::sleep_for(check.retry_after, scope) != base::Woke::ready) break;
   }
-  result.flaky = last.attempt.held && result.attempts_made > 1;
+  // What could not be judged says nothing of the system, so a pass after it is none that wavered.
+  result.flaky = last.attempt.held && failed;
   if (result.flaky && may_be_balanced(check)) look_around(check, values, scope, spread, result, last);
   result.samples = last.samples;
   result.samples_good = last.samples_good;
@@ -273,10 +276,16 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
     const auto since = result.past.tolerated_since;
     const auto lasted = since == Time{} ? base::Duration{0} : result.started - since;
     const auto patience = neighbour == suite_.neighbours.end() ? base::Duration{0} : neighbour->patience;
-    result.verdict = lasted > 3 * patience ? Verdict::fail
-                     : lasted > patience   ? Verdict::degraded
-                                           : Verdict::tolerated;
-    if (lasted > patience)
+    // In the future by more than all the patience: the clock was set back. Until it is there again nobody
+    // would hear of a neighbour that is down.
+    const bool unknown = -lasted > patience;
+    result.verdict = lasted > 3 * patience          ? Verdict::fail
+                     : lasted > patience || unknown ? Verdict::degraded
+                                                    : Verdict::tolerated;
+    if (unknown)
+      result.reason += fmt::format("; since when is not known, for the clock was set back; patience is {}",
+                                   base::to_text(patience));
+    else if (lasted > patience)
       result.reason += fmt::format("; for {} already, patience is {}", base::elapsed_text(lasted),
                                    base::to_text(patience));
     return;

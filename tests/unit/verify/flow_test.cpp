@@ -137,6 +137,24 @@ TEST_CASE("flow: what counts and was not run is no good news, whoever was in its
   CHECK(rest.result.suites[0].verdict == Verdict::degraded);
 }
 
+TEST_CASE("flow: a pass after an attempt that could not be judged has not wavered") {
+  const auto ran = [](const std::string& first) {
+    int asked = 0;
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+      const bool begins = ++asked == 1;
+      return {200, R"({"s":")" + (begins ? first : "ab") + R"("})"};
+    });
+    const Ran all({head("steps:\n  - name: one\n    get: /one\n    retry: 2 after 10ms\n"
+                        "    expect:\n      json.s: matches ^(a+)+[bc]$\n")},
+                  fake);
+    CHECK(all.of("one").verdict == Verdict::pass);
+    CHECK(all.of("one").attempts_made == 2);
+    return all.of("one").flaky;
+  };
+  CHECK(ran("x"));
+  CHECK_FALSE(ran(std::string(60, 'a')));  // too much for the pattern
+}
+
 TEST_CASE("flow: retries are recorded, polling is not a retry, giving up is early") {
   int flaky = 0, polls = 0;
   Fake fake([&](const std::string& title) -> std::pair<int, std::string> {

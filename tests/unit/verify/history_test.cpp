@@ -173,6 +173,28 @@ TEST_CASE("history: patience runs out however often is looked, and after a resta
   CHECK(verdict(nullptr) == Verdict::tolerated);
 }
 
+TEST_CASE("history: a clock that was set back makes no neighbour's absence invisible") {
+  const Kept kept;
+  const auto& store = kept.store;
+  Fake fake([](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"miles":500,"fallbacks":["geo"]})"};
+  });
+  CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == Verdict::tolerated);
+  auto record = store->check_history("", "s").at(0);
+  // A few minutes are a clock that is being put right: the patience is that much longer.
+  for (const auto& [minutes, verdict] :
+       {std::pair{10, Verdict::tolerated}, std::pair{365 * 24 * 60, Verdict::degraded}}) {
+    const Kept other;
+    record.time = store::now() + std::chrono::minutes(minutes);
+    other.store->record_checks({record});
+    const Ran ran({tolerant}, fake, other.store.get());
+    INFO(minutes);
+    CHECK(ran.of("decide").verdict == verdict);
+    CHECK((ran.of("decide").reason.find("the clock was set back") != std::string::npos) ==
+          (verdict == Verdict::degraded));
+  }
+}
+
 // Preset tsan sees what they share.
 TEST_CASE("history: rates of flakes are worked out by several runs at once") {
   std::vector<std::thread> runs;
