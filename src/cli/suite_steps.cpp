@@ -111,8 +111,9 @@ void validate_suites(App& app, Loaded& loaded, const plan::Plan& plan) {
     if (suites.diagnostics.has_errors()) wrong.insert(check.suite);
     for (const auto& finding : suites.diagnostics.sorted()) {
       loaded.diagnostics.add(finding);
-      if (fs::exists(finding.position.file))
-        loaded.diagnostics.sources().add(finding.position.file, read_text(finding.position.file));
+      if (fs::exists(finding.position.file.text()))
+        loaded.diagnostics.sources().add(finding.position.file.text(),
+                                         read_text(finding.position.file.text()));
     }
   });
 }

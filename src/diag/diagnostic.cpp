@@ -1,6 +1,8 @@
 #include "staithe/diag/diagnostic.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +25,19 @@ std::string_view name_of(Severity severity) noexcept {
       return "warning";
   }
   return "error";
+}
+
+FileName::FileName() noexcept {
+  static const std::string none;
+  name_ = &none;
+}
+
+FileName::FileName(const std::string& name) : FileName() {
+  if (name.empty()) return;
+  static std::mutex mutex;
+  static std::set<std::string> names;  // whose elements stay where they are
+  const std::lock_guard lock(mutex);
+  name_ = &*names.insert(name).first;
 }
 
 bool operator==(const Position& a, const Position& b) {

@@ -9,7 +9,7 @@ std::string to_json(const Diagnostic& diagnostic) {
   const nlohmann::ordered_json record{
       {"type", "diagnostic"},
       {"severity", name_of(diagnostic.severity)},
-      {"file", diagnostic.position.file},
+      {"file", diagnostic.position.file.text()},
       {"line", diagnostic.position.line},
       {"column", diagnostic.position.column},
       {"length", diagnostic.length},

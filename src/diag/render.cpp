@@ -60,7 +60,7 @@ std::string excerpt(const Diagnostic& diagnostic, std::string_view line, const S
 
 std::string location(const Position& position) {
   if (position.file.empty()) return "";
-  const std::string file = one_line(position.file);
+  const std::string file = one_line(position.file.text());
   if (position.line == 0) return file + ": ";
   if (position.column == 0) return fmt::format("{}:{}: ", file, position.line);
   return fmt::format("{}:{}:{}: ", file, position.line, position.column);
@@ -83,7 +83,7 @@ std::string render(const Diagnostic& diagnostic, const SourceMap& sources, const
   std::string text = fmt::format("{}{}{}{}{}:{} {}\n", style.location, location(diagnostic.position),
                                  style.reset, is_error ? style.error : style.warning,
                                  name_of(diagnostic.severity), style.reset, one_line(diagnostic.message));
-  const auto line = sources.line(diagnostic.position.file, diagnostic.position.line);
+  const auto line = sources.line(diagnostic.position.file.text(), diagnostic.position.line);
   if (line) text += excerpt(diagnostic, *line, style);
   const std::string gutter(line ? std::to_string(diagnostic.position.line).size() + 2 : 2, ' ');
   const auto note = [&](std::string_view label, const std::string& what) {

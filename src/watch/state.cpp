@@ -50,7 +50,7 @@ CheckState check_of(const verify::CheckResult& one, const CheckState* before, co
   state.quarantined = one.quarantined;
   state.flaky = one.flaky;
   state.reason = base::shortened(reason_of(one), longest_reason);
-  state.position = fmt::format("{}:{}", one.check->position.file, one.check->position.line);
+  state.position = fmt::format("{}:{}", one.check->position.file.text(), one.check->position.line);
   state.request = base::shortened(one.title, longest_title);
   state.since = one.started;
   state.duration = one.duration;

@@ -204,7 +204,9 @@ void Builder::deliver(Node node) {
     return;
   }
   frame.pending->value = std::move(node);
-  if (!frame.skip) frame.node.entries.push_back(std::move(*frame.pending));
+  auto& entries = frame.node.entries;
+  if (entries.empty()) entries.reserve(4);  // what most mappings have
+  if (!frame.skip) entries.push_back(std::move(*frame.pending));
   frame.pending.reset();
   frame.skip = false;
 }

@@ -13,7 +13,7 @@ Mapping::Mapping(const Node& node, diag::Diagnostics& diagnostics, std::string p
     : Mapping(Reader(node, diagnostics, std::move(path))) {}
 
 Mapping::Mapping(const Reader& reader) : reader_(reader) {
-  valid_ = reader_.map().has_value();
+  valid_ = reader_.is_map();
   known_.reserve(24);  // a step of a suite asks for so many
 }
 

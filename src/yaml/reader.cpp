@@ -168,10 +168,16 @@ std::optional<std::vector<Reader>> Reader::list() const {
   return items;
 }
 
+bool Reader::is_map() const {
+  const bool fits = node_->kind == Kind::map || node_->kind == Kind::null;
+  if (!fits) expected("a mapping");
+  return fits && !node_->refused;
+}
+
 std::optional<std::vector<Member>> Reader::map() const {
+  if (!is_map()) return std::nullopt;
   std::vector<Member> members;
-  if (node_->refused) return std::nullopt;
-  if (node_->kind != Kind::map && node_->kind != Kind::null) return expected("a mapping");
+  members.reserve(node_->entries.size());
   for (const auto& entry : node_->entries) {
     const std::string path = path_of(path_, entry.key);
     members.push_back(

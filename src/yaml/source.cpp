@@ -32,8 +32,8 @@ std::string objection(std::string_view rest, std::size_t length) {
 
 }  // namespace
 
-Source::Source(std::string_view text, std::string file)
-    : file_(std::move(file)), text_(text), line_starts_{0} {
+Source::Source(std::string_view text, diag::FileName file)
+    : file_(file), text_(text), has_tabs_(text.find('\t') != npos), line_starts_{0} {
   for (std::size_t at = 0; at < text_.size(); ++at)
     if (text_[at] == '\n') line_starts_.push_back(at + 1);
 }
@@ -153,6 +153,7 @@ std::size_t Source::open_bracket(std::size_t from, std::size_t to) const {
 }
 
 std::size_t Source::indenting_tab(std::size_t offset) const {
+  if (!has_tabs_) return npos;
   const std::size_t start = line_starts_[line_of(std::min(offset, text_.size()))];
   const std::size_t content = std::min(text_.find_first_not_of(" \t", start), text_.size());
   if (content < offset) return npos;

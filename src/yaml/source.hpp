@@ -15,10 +15,10 @@ inline constexpr std::size_t npos = std::string_view::npos;
 /// The text of one file under its byte offsets, for the parser and for what it says about mistakes.
 class Source {
  public:
-  Source(std::string_view text, std::string file);
+  Source(std::string_view text, diag::FileName file);
 
   const std::string& text() const noexcept { return text_; }
-  const std::string& file() const noexcept { return file_; }
+  diag::FileName file() const noexcept { return file_; }
 
   /// Reports the first byte that cannot be text: no UTF-8, a control character, a carriage return alone.
   bool check_bytes(diag::Diagnostics& diagnostics) const;
@@ -53,8 +53,9 @@ class Source {
   std::size_t line_end(std::size_t offset) const;
   bool opens_quote(std::size_t at) const;
 
-  std::string file_;
+  diag::FileName file_;
   std::string text_;
+  bool has_tabs_ = false;
   std::vector<std::size_t> line_starts_;
   // Where position() last was: its line, the offset and the code points in front of it on the line.
   std::size_t last_line_ = 0;

@@ -65,6 +65,8 @@ class Reader {
   std::optional<std::vector<Reader>> list() const;
   /// The members of a mapping with free keys, in the order of the file; null is an empty one.
   std::optional<std::vector<Member>> map() const;
+  /// Whether map() would find something to read; what it would say is said here as well.
+  bool is_map() const;
   /// A list of scalars.
   std::optional<std::vector<Located<std::string>>> texts() const;
 

@@ -105,7 +105,7 @@ void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& play
     for (const auto& finding : one.diagnostics.sorted()) loaded.diagnostics.add(finding);
     for (const auto& finding : one.diagnostics.sorted())
       if (const auto& file = finding.position.file; !file.empty())
-        loaded.diagnostics.sources().add(file, read_text(file));
+        loaded.diagnostics.sources().add(file.text(), read_text(file.text()));
   }
 }
 

@@ -91,7 +91,7 @@ class CheckGithub final : public verify::Listener {
     for (std::size_t i = 0; i < shown; ++i) {
       const auto& one = *found[i].second;
       output_.write(fmt::format(
-          "::{} file={},line={},title={}::{}\n", kind, escaped(one.check->position.file, true),
+          "::{} file={},line={},title={}::{}\n", kind, escaped(one.check->position.file.text(), true),
           one.check->position.line,
           escaped(fmt::format("{}{}: {}", name_of(one.verdict), one.quarantined ? " in quarantine" : "",
                               one.check->name),

@@ -34,7 +34,7 @@ json json_of(const CheckResult& one, const std::string& run_id, const std::strin
               {"part", name_of(one.check->part)},
               {"severity", name_of(one.check->severity)},
               {"verdict", name_of(one.verdict)},
-              {"file", one.check->position.file},
+              {"file", one.check->position.file.text()},
               {"line", one.check->position.line},
               {"request", one.title},
               {"release", release},

@@ -71,7 +71,8 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
   std::vector<std::string> lines;
   const auto& at = one.check->position;
   const std::string note = one.attempts.empty() ? "" : one.attempts.back().note;
-  lines.push_back(fmt::format("{}:{}  {}{}", at.file, at.line, one.title, note.empty() ? "" : " -> " + note));
+  lines.push_back(
+      fmt::format("{}:{}  {}{}", at.file.text(), at.line, one.title, note.empty() ? "" : " -> " + note));
   // Of what is degraded the line below says the same.
   if (!one.reason.empty() && (one.verdict != Verdict::degraded || !one.tolerated.empty()))
     lines.push_back(one.reason);
