@@ -145,6 +145,13 @@ std::string printable(std::string_view bytes) {
   return text;
 }
 
+std::string one_line(std::string_view bytes) {
+  std::string text = printable(bytes);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return text;
+}
+
 std::string sha256_hex(std::string_view bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;

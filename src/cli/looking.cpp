@@ -108,7 +108,9 @@ std::string when_text(store::Time time) {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent) {
+std::string aligned(std::vector<std::vector<std::string>> rows, std::size_t indent) {
+  for (auto& row : rows)
+    for (auto& cell : row) cell = base::one_line(cell);
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

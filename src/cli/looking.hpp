@@ -48,8 +48,9 @@ std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded
 /// "2026-11-20 20:45:12 UTC".
 std::string when_text(store::Time time);
 
-/// Lines of aligned columns, without trailing blanks, `indent` blanks in front.
-std::string aligned(const std::vector<std::vector<std::string>>& rows, std::size_t indent = 0);
+/// Lines of aligned columns, a line for each row whatever its texts hold, without trailing blanks, `indent`
+/// blanks in front.
+std::string aligned(std::vector<std::vector<std::string>> rows, std::size_t indent = 0);
 
 /// JSON Lines on stdout; in front of the first one stands the record with the version of the schema, but for
 /// `further` ones of the same command.

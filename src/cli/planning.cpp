@@ -50,7 +50,7 @@ std::vector<std::string> hosts_in(const event::RunFinished& finished, event::Hos
 /// What to run next where hosts are left out, or not as they are meant to be.
 void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
                 const event::RunFinished& finished, std::vector<std::string>& next) {
-  const auto recover = "staithe recover" + same_place(app);
+  const auto recover = recover_command(app);
   const auto out = hosts_in(finished, event::HostState::out);
   if (!out.empty()) {
     const auto restore = restore_command(app, loaded, asked, out);

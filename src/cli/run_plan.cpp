@@ -69,7 +69,7 @@ class RunOfPlan {
  private:
   /// For people, whoever wrote it into the state.
   static std::string named(const store::Run& run) {
-    return base::printable(fmt::format("run {} ({})", run.id, run.title));
+    return base::one_line(fmt::format("run {} ({})", run.id, run.title));
   }
 
   int confirm() {
@@ -256,8 +256,8 @@ class RunOfPlan {
     app_.say(
         fmt::format("staithe: {}: {}\n"
                     "Nothing new is begun until somebody has looked.\n"
-                    "  next  staithe recover{}      when the state can be written again",
-                    what, error.what(), same_place(app_)));
+                    "  next  {}      when the state can be written again",
+                    what, error.what(), recover_command(app_)));
   }
 
   static int unwritten(const event::RunFinished& finished) {

@@ -172,6 +172,25 @@ std::string same_place(const App& app) {
   return place_of(app, {});
 }
 
+std::string status_command(const App& app) {
+  std::string text = "staithe status" + same_place(app);
+  for (const char* name : {"var-file", "var"})
+    for (const auto& value : app.args().all(name)) text += option(name, value);
+  return text;
+}
+
+std::string recover_command(const App& app) {
+  return "staithe recover" + same_place(app);
+}
+
+std::string settle_command(const App& app, const std::string& run_id) {
+  return recover_command(app) + " --settled " + shell_word(run_id) + " --reason TEXT";
+}
+
+std::string exec_command(const App& app, const std::vector<std::string>& hosts) {
+  return "staithe exec" + same_place(app) + " -H " + shell_word(base::join(hosts, ",")) + " -- COMMAND";
+}
+
 std::string recover_command(const App& app, const store::Run& run) {
   std::string text = "staithe recover" + same_files(app);
   if (!run.service.empty() && app.args().value("service") == run.service)
@@ -243,6 +262,10 @@ std::string again_command(const App& app) {
       for (const auto& value : app.args().all(known.name)) text += option(known.name, value);
   }
   return text;
+}
+
+std::string confirmed_command(const App& app, const std::string& what) {
+  return again_command(app) + option("confirm", what);
 }
 
 std::string hostkeys_hint(const App& app, const std::string& hosts) {

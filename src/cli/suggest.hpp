@@ -42,8 +42,18 @@ std::string words(const std::vector<std::string>& hosts);
 /// " -C DIR -f FILE -e ENVIRONMENT --service NAME" as far as the person had said so.
 std::string same_place(const App& app);
 
+/// What looks at everything again, with the variables that this command line has for staithe.yml.
+std::string status_command(const App& app);
+
+/// What recovers whatever was left of what this command line is about.
+std::string recover_command(const App& app);
 /// What recovers that run, which may be of another service than the command that suggests it.
 std::string recover_command(const App& app, const store::Run& run);
+/// What ends a run that cannot be recovered, once a person has put right what it left.
+std::string settle_command(const App& app, const std::string& run_id);
+
+/// What runs a command, for the person to write, on these hosts.
+std::string exec_command(const App& app, const std::vector<std::string>& hosts);
 
 /// What gives these hosts back as they are.
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
@@ -62,6 +72,8 @@ std::string rest_command(const App& app, const Loaded& loaded, const Asked& aske
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
 /// This command line again, without what was for this time only: --yes, --confirm, --expect-plan.
 std::string again_command(const App& app);
+/// The same with what was to be typed, `what`, said already.
+std::string confirmed_command(const App& app, const std::string& what);
 
 /// What brings every host to the newest release that was good before, with the playbook of `plan`.
 std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,

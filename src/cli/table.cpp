@@ -137,17 +137,12 @@ const std::array<Command, 30> table{{
      "Prometheus, / for "
      "a person. SIGHUP reads the files again; when they are wrong the old ones go on.",
      watch_examples, options::watch, run_watch},
-    {"status",
-     "Looking",
-     "Show balancers, servers, releases, locks, and what is out of rotation.",
-     "[HOST...]",
-     Completes::host,
+    {"status", "Looking", "Show balancers, servers, releases, locks, and what is out of rotation.",
+     "[HOST...]", Completes::host,
      "Reads only. Ends with 5 when a run left a host out of rotation or died or releases are mixed, 1 when "
      "something cannot be looked at, else 0. A host that somebody drained on purpose is said and is no "
      "reason for 5.",
-     status_examples,
-     {},
-     run_status},
+     status_examples, options::looking, run_status},
     {"history", "Looking", "List the runs, or tell what one did.", "[RUN]", Completes::run, "",
      history_examples, options::history, run_history},
     {"doctor",
@@ -159,7 +154,7 @@ const std::array<Command, 30> table{{
      "socket "
      "level, version and risky configuration of each balancer. Ends with 1 when something is an error.",
      {},
-     {},
+     options::looking,
      run_doctor},
     {"drain", "By hand", "Take hosts out of rotation, without losing a request.", "HOST...", Completes::host,
      "", drain_examples, options::rotation, run_drain},

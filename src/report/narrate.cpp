@@ -12,13 +12,6 @@ std::string Paint::sgr(std::string_view code, std::string_view text) const {
   return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }
 
-std::string one_line(std::string_view text) {
-  std::string clean = base::printable(text);
-  std::replace(clean.begin(), clean.end(), '\n', ' ');
-  std::replace(clean.begin(), clean.end(), '\t', ' ');
-  return clean;
-}
-
 std::vector<std::string> text_lines(std::string_view text) {
   auto lines = base::split(base::printable(text), '\n');
   if (lines.empty()) lines.emplace_back();

@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/text.hpp"
 #include "staithe/event/event.hpp"
 #include "staithe/report/sinks.hpp"
 
@@ -27,7 +28,7 @@ class Paint {
 };
 
 /// Text of any origin without control characters: all of it on one line, or line by line.
-std::string one_line(std::string_view text);
+using base::one_line;
 std::vector<std::string> text_lines(std::string_view text);
 
 /// "3 hosts", "1 host".

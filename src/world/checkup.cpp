@@ -163,6 +163,19 @@ std::string ms(Span span) {
   return base::elapsed_text(std::chrono::duration_cast<milliseconds>(span));
 }
 
+/// Another key opened the door; where it is missing, as on another machine or in a build, nobody gets in.
+void judge_keys(const Checkup& checkup, std::vector<Advice>& advice) {
+  for (const auto& what : checkup.negotiated.not_shown) {
+    const bool agent = what.starts_with("agent: ");
+    advice.push_back(
+        {Severity::warning,
+         fmt::format("{}, so that only {} opens the door",
+                     (agent ? "no SSH agent answers: " + what.substr(7) : what), checkup.negotiated.identity),
+         agent ? "start it and ssh-add the key, or mend SSH_AUTH_SOCK or IdentityAgent ('none' means none)"
+               : "mend the file, or take it out of IdentityFile and staithe.yml"});
+  }
+}
+
 void judge_speed(const Checkup& checkup, std::vector<Advice>& advice) {
   if (checkup.timings.attempts > 1)
     advice.push_back({Severity::warning, fmt::format("let in at attempt {} only", checkup.timings.attempts),
@@ -202,6 +215,7 @@ std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
     advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup, place)});
     return advice;
   }
+  judge_keys(checkup, advice);
   judge_speed(checkup, advice);
   if (checkup.negotiated.host_key_type == "ssh-dss")
     advice.push_back({Severity::warning, "its host key is of the outdated type DSA",

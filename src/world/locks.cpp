@@ -1,5 +1,6 @@
 #include "locks.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/world/past_runs.hpp"
 
@@ -18,8 +19,8 @@ std::string clock_text(store::Time time) {
 }  // namespace
 
 std::string in_words(const store::LockInfo& info) {
-  return fmt::format("{} is locked by {} since {}: {} (run {})", info.scope, info.holder,
-                     clock_text(info.taken), info.reason, info.run_id);
+  return base::one_line(fmt::format("{} is locked by {} since {}: {} (run {})", info.scope, info.holder,
+                                    clock_text(info.taken), info.reason, info.run_id));
 }
 
 exec::EffectResult Locks::take(const plan::TakeLock& effect, exec::Performance& performance) {

@@ -288,7 +288,9 @@ class ByHand(harness.SystemTest):
         lines.append(f"Host *.3\n    IdentityFile {keys}/bare\nHost *.2\n    IdentitiesOnly no\n    IdentityFile none\n")
         self.sandbox.write("".join(lines), "ssh", "more")
         ask = lambda: self.sandbox.staithe("exec", "-e", "production", "-H", "web[1-3]", "--yes", "--", "true")
-        self.assertIn("2 of 3 hosts ok", ask().err)  # the agent has no key yet
+        result = ask()
+        self.assertIn("2 of 3 hosts ok", result.err)  # the agent has no key yet
+        self.assertIn("no key to show (agent: it holds no key for this)", result.err)
         subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": os.path.join(keys, "agent")}, check=True)
         result = ask()
         self.assertEqual(result.code, 0, str(result))
@@ -297,6 +299,16 @@ class ByHand(harness.SystemTest):
             result = ask()
             self.assertEqual(result.code, 4, str(result))
             self.assertRegex(result.err, rf"\b{host}: ")
+
+    def test_doctor_says_that_no_agent_answers_though_another_key_opens_the_door(self):
+        config = self.sandbox.read("ssh", "config")
+        self.addCleanup(self.sandbox.write, config, "ssh", "config")
+        self.sandbox.write("Host 127.0.1.2\n    IdentityAgent /nowhere/agent\n" + config, "ssh", "config")
+        result = self.sandbox.staithe("doctor", "-e", "production")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertEqual(result.out.count("no SSH agent answers"), 1, str(result))
+        self.assertRegex(result.out, "(?s)web2   user .*warning: no SSH agent answers: /nowhere/agent: No such file or directory, "
+                                     "so that only .*id_ed25519 opens the door\n    next  start it and ssh-add the key.*web3   ")
 
     def test_a_proxy_of_ssh_config_is_used_and_one_that_nobody_asks_for_is_said(self):
         config = self.sandbox.read("ssh", "config")

@@ -1,5 +1,6 @@
 """The commands that the last lines, `status` and `recover` suggest do what they say when they are pasted: they carry the
 files, variables and names that the run had."""
+import json
 import os
 import re
 import shlex
@@ -36,6 +37,9 @@ class Suggested(harness.SystemTest):
         result = self.sandbox.staithe(*words, "--yes")
         self.ended(result, code, *last)
         return result
+
+    def newest_run(self):
+        return json.loads(self.sandbox.staithe("history", "-e", "production", "--last", "1", "--json").out.splitlines()[-1])["run_id"]
 
     def half_rolled(self):
         """web1 has v3, web2 was reverted."""
@@ -94,8 +98,6 @@ class Suggested(harness.SystemTest):
     def test_to_give_a_host_back_that_a_recovery_left_out(self):
         old = self.sandbox.edited("- api/$(host)", "- $(pool)/$(host)", "staithe.yml")
         self.addCleanup(self.sandbox.write, old, "staithe.yml")
-        # Declared too: `status`, which takes no --var, has to look at the hosts.
-        self.sandbox.edited("project: payments\n", "project: payments\nvars: {pool: api}\n", "staithe.yml")
         hold = self.hold("web1")
         self.playbook({"reloaded": hold.step})
         run = self.sandbox.begin("deploy", *AWAY, "-e", "production", "test.yml", "--var", "ref=v3", "--limit", "web1",
@@ -104,13 +106,19 @@ class Suggested(harness.SystemTest):
         run.signal(9)
         run.wait()
         hold.let_go()
+        settle = ("recover", *AWAY, "-e", "production", "--settled", self.newest_run(), "--reason", "mended", "-n")
+        self.ended(self.sandbox.staithe(*settle), 3, "pool")
+        self.assertEqual(self.sandbox.staithe(*settle, "--var", "pool=api").code, 0)
         self.sandbox.service("stop", "lb1.haproxy")
         recovered = self.sandbox.staithe("recover", *AWAY, "-e", "production", "--yes")
         self.sandbox.service("start", "lb1.haproxy")
         self.ended(recovered, 5, "OUT web1")
         words = self.said(recovered.err, "restore")
         self.assertIn("pool=api", words)
-        self.assertEqual(self.said(self.sandbox.staithe("status", *AWAY, "-e", "production").out, "restore"), words)
+        # Whoever only looks at the hosts has to know their servers too.
+        look = ("status", *AWAY, "-e", "production")
+        self.ended(self.sandbox.staithe(*look), 3, "pool")
+        self.assertEqual(self.said(self.sandbox.staithe(*look, "--var", "pool=api").out, "restore"), words)
         self.pasted(words, 0, "done: 1 host")
         self.ended(self.sandbox.staithe("recover", *AWAY, "-e", "production", "--yes"), 0)
         self.nothing_left()

@@ -29,6 +29,10 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 /// are removed, "\r\n" becomes "\n", a lone "\r" becomes "\n", invalid UTF-8 becomes U+FFFD.
 std::string printable(std::string_view bytes);
 
+/// The same on one line: a blank for each line break and tab, so that no text of strangers looks like our
+/// next line.
+std::string one_line(std::string_view bytes);
+
 /// The text, or its beginning and "..." when it has more than `most` bytes (3 or more); no character is cut.
 std::string shortened(std::string_view text, std::size_t most);
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace staithe::ssh {
 
@@ -44,6 +45,9 @@ struct Negotiated {
   std::string server_banner;  ///< "SSH-2.0-OpenSSH_9.2p1 Debian-2"
   std::string key_exchange, cipher_out, cipher_in, mac_out, mac_in, host_key_type;
   std::string identity;  ///< what opened the door: "agent", or the file of the key
+  /// What was to open it and could not even be shown, and why: "agent: /run/agent: No such file or
+  /// directory".
+  std::vector<std::string> not_shown;
 };
 struct Traffic {
   std::uint64_t sent_bytes = 0, received_bytes = 0;  ///< on the wire, this side of any bastion

@@ -20,10 +20,10 @@ class Authentication {
   Authentication(Link& link, const Endpoint& endpoint, KeyRing& ring, const base::Scope& scope)
       : link_(link), endpoint_(endpoint), ring_(ring), scope_(scope) {}
 
-  std::string run() {
-    if (with_agent()) return "agent";
+  Admission run() {
+    if (with_agent()) return {"agent", std::move(notes_)};
     for (const std::string& file : endpoint_.identity_files)
-      if (with_file(file)) return file;
+      if (with_file(file)) return {file, std::move(notes_)};
     throw refusal();
   }
 
@@ -74,6 +74,7 @@ class Authentication {
       scope_.check("the SSH agent");
       notes_.push_back(fmt::format("agent: {}", error.what()));
     }
+    holds_none_ = keys.empty();
     if (keys.empty()) return false;
     const AgentRelay relay(std::move(*agent), keys, scope_);
     ::ssh_set_agent_socket(link_.raw(), relay.socket());
@@ -117,6 +118,7 @@ class Authentication {
     const auto methods = static_cast<unsigned>(list);
     if (methods != 0 && (methods & SSH_AUTH_METHOD_PUBLICKEY) == 0)
       text += "; the server does not accept public keys";
+    if (holds_none_ && notes_.empty()) notes_.emplace_back("agent: it holds no key for this");
     if (!notes_.empty()) text += fmt::format(" ({})", base::join(notes_, "; "));
     return {ErrorCode::auth, text};
   }
@@ -128,11 +130,12 @@ class Authentication {
   bool partial_ = false;
   std::vector<std::string> tried_;  ///< shown and refused
   std::vector<std::string> notes_;  ///< what could not be shown, and why
+  bool holds_none_ = false;         ///< an agent answered, and no key of its own was to be shown
 };
 
 }  // namespace
 
-std::string authenticate(Link& link, const Endpoint& endpoint, KeyRing& keys, const base::Scope& scope) {
+Admission authenticate(Link& link, const Endpoint& endpoint, KeyRing& keys, const base::Scope& scope) {
   return Authentication(link, endpoint, keys, scope).run();
 }
 

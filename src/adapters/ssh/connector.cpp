@@ -142,9 +142,11 @@ Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope
   result.negotiated.host_key_type = key.type;
   result.timings.handshake += since(began);
   began = Clock::now();
-  result.negotiated.identity = within_phase(
+  auto admission = within_phase(
       scope, endpoint.auth_timeout, "authentication",
       [&](const base::Scope& inner) { return authenticate(*result.link, endpoint, keys_, inner); });
+  result.negotiated.identity = std::move(admission.identity);
+  result.negotiated.not_shown = std::move(admission.not_shown);
   result.timings.authentication = since(began);
   return result;
 }

@@ -98,12 +98,13 @@ constexpr std::string_view perl_bridge =
     "}' \"$1\"";
 
 /// socat does not say when it is connected, so it is tried first. When one side has ended it waits for the
-/// other, whichever side that is: so an answer may pause for as long as -t has it, and a socket that ends
-/// first, as HAProxy's does, costs that time. That is why it comes last.
+/// other, for as long as -t has it: so long may an answer pause once our side has ended. Where the socket
+/// ends first, as HAProxy's does, shut-close lets go of the output at once; sshd passes that on only when
+/// nothing holds the error stream either.
 constexpr std::string_view socat_bridge =
     "command -v socat >/dev/null || { echo unavailable; exit; }\n"
     "socat -u /dev/null \"UNIX-CONNECT:$2\" 2>/dev/null || { echo refused; exit; }\n"
-    "echo ready; exec socat -t 1 STDIO \"UNIX-CONNECT:$2\"";
+    "echo ready; exec socat -t 60 STDIO,shut-close \"UNIX-CONNECT:$2\" 2>/dev/null";
 
 /// socat takes ',' ':' and '!' in an address for its own; a backslash makes them plain.
 std::string socat_escaped(std::string_view path) {

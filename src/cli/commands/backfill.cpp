@@ -5,6 +5,7 @@
 #include "looking.hpp"
 #include "run_plan.hpp"
 #include "stage.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -66,16 +67,6 @@ StagePlan staged(const stage::BackfillPlan& plan) {
   out.json = stage::to_json(plan);
   out.text = stage::render(plan);
   return out;
-}
-
-/// Pasted after a run that was held back, it is held back as much.
-std::string command_line(const App& app) {
-  std::string line = "staithe " + std::string(app.args().command->name);
-  for (const auto* option : {"file", "environment", "set", "where", "not-null", "batch-time", "lock-timeout",
-                             "max-lag", "max-waiting", "max-active", "rest", "pause-file", "timeout"})
-    if (app.args().has(option))
-      line += fmt::format(" --{} {}", option, base::shell_quote(app.args().value(option)));
-  return line + " " + base::shell_quote(app.args().positionals.front());
 }
 
 int tell(App& app, const std::string& url) {
@@ -143,7 +134,7 @@ int run_backfill(App& app) {
       return refused;
   }
   out.run = [&](const std::string& run_id, event::EventSink& sink) {
-    return stage::perform_backfill(plan, {run_id, url, command_line(app), timeout_of(app)}, sink,
+    return stage::perform_backfill(plan, {run_id, url, again_command(app), timeout_of(app)}, sink,
                                    app.stops().soft, app.stops().exit_code);
   };
   return run_stage_plan(app, out);

@@ -167,7 +167,7 @@ int show_run(App& app, store::Store& store, const std::string& id) {
     }
     return exit_done;
   }
-  app.print(fmt::format("{}   {} in {}\n", run->id, run->title, run->environment));
+  app.print(base::one_line(fmt::format("{}   {} in {}", run->id, run->title, run->environment)) + "\n");
   std::vector<std::vector<std::string>> rows{{"by", run->user}, {"began", when_text(run->started)}};
   if (run->ended) rows.push_back({"took", base::elapsed_text(lasted(*run))});
   rows.push_back({"ended", ended_text(*run)});

@@ -21,7 +21,8 @@ namespace staithe::cli {
 namespace {
 
 [[noreturn]] void refuse(const store::Run& run, const std::string& why) {
-  throw base::Error(base::ErrorCode::conflict, fmt::format("run {} ({}) {}", run.id, run.title, why));
+  throw base::Error(base::ErrorCode::conflict,
+                    fmt::format("{} {}", base::one_line(fmt::format("run {} ({})", run.id, run.title)), why));
 }
 
 /// A run that a person names must have left something, and nobody may be working on it.
@@ -57,7 +58,7 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
                                      const plan::Plan& plan) {
   const auto since = world::put_right_since(store, run);
   std::vector<world::HostLeft> left;
-  say_beside(app, fmt::format("run {}: {}", run.id, run.title));
+  say_beside(app, base::one_line(fmt::format("run {}: {}", run.id, run.title)));
   const auto journal = world::read_journal(store, run.id);
   for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
     const auto later = since.find(host.host);
@@ -115,12 +116,11 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
           const plan::Plan& plan) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
-    app.say(
-        fmt::format("{0}: the app was being changed, and the playbook has no way back. It needs a person.\n"
-                    "  next  staithe exec{1} -H {2} -- COMMAND    look at it and bring it in order\n"
-                    "        {3}               then give back what is out of rotation",
-                    base::fold_names(hosts), same_place(app), base::join(hosts, ","),
-                    restore_command(app, loaded, asked, hosts)));
+    app.say(fmt::format(
+        "{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
+        "  next  {}    look at it and bring it in order\n"
+        "        {}               then give back what is out of rotation",
+        base::fold_names(hosts), exec_command(app, hosts), restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
     app.say(mixed(app, loaded, recovered, asked, plan));
 }
@@ -141,7 +141,8 @@ int run_recover(App& app) {
   if (app.args().has("limit"))
     throw UsageError("recover takes no --limit: it puts right all that a run left");
   if (app.args().has("settled")) return run_settle(app);
-  for (const char* option : {"reason", "confirm"})
+  // A recovery has the plan of the run that it is for, in which every variable has its value.
+  for (const char* option : {"reason", "confirm", "var", "var-file"})
     if (app.args().has(option)) throw UsageError(fmt::format("--{} goes with --settled RUN", option));
   auto loaded = load(app);
   if (const auto service = app.args().value("service");
@@ -155,8 +156,8 @@ int run_recover(App& app) {
     refuse(*run,
            "was begun by another build of staithe, whose plan this one cannot read; recover it with that "
            "build,\n"
-           "or put right by hand what it left and then: staithe recover" +
-               same_place(app) + " --settled " + run->id + " --reason TEXT");
+           "or put right by hand what it left and then: " +
+               settle_command(app, run->id));
   const auto& plan = *read;
   const auto grounds = world::grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);
@@ -166,8 +167,7 @@ int run_recover(App& app) {
   earlier.in_the_way = [&](store::Store& now) -> std::string {
     const auto same = now.run(run->id);
     if (same && same->outcome == run->outcome && world::grounds_of(now, *run) == grounds) return {};
-    return fmt::format("another run saw to what run {} left; next: staithe recover{}", run->id,
-                       same_place(app));
+    return fmt::format("another run saw to what run {} left; next: {}", run->id, recover_command(app));
   };
   std::optional<world::Recovered> recovered;
   earlier.ended = [&](store::Store& now, const event::RunFinished& finished) {

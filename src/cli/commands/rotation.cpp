@@ -45,9 +45,9 @@ Earlier drains_to_end(App& app, const Loaded& loaded, const plan::Plan& plan) {
   const auto before = store == nullptr ? std::map<std::string, std::string>() : drains(*store);
   Earlier earlier;
   for (const auto& [host, found] : before) earlier.adopted.push_back({host, found, true});
-  earlier.in_the_way = [drains, before, place = same_place(app)](store::Store& now) -> std::string {
+  earlier.in_the_way = [drains, before, look = status_command(app)](store::Store& now) -> std::string {
     if (drains(now) == before) return {};
-    return "another run took out or gave back a host of these meanwhile; next: staithe status" + place;
+    return "another run took out or gave back a host of these meanwhile; next: " + look;
   };
   return earlier;
 }

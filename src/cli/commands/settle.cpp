@@ -22,7 +22,7 @@ namespace {
 
 /// What to do instead, or first.
 std::string at_first(const App& app) {
-  return "\n  next  staithe status" + same_place(app) + "    look again";
+  return "\n  next  " + status_command(app) + "    look again";
 }
 
 /// The run that is meant: nobody works on it, and it left something.
@@ -35,7 +35,8 @@ store::Run run_meant(App& app, store::Store& store, const Loaded& loaded) {
   if (why.empty() && !run->ended && !world::is_dead(store, *run))
     why = "is not ended, and nothing shows that it died: " + run->user;
   if (!why.empty())
-    throw base::Error(base::ErrorCode::conflict, fmt::format("run {} ({}) {}", run->id, run->title, why));
+    throw base::Error(base::ErrorCode::conflict,
+                      base::one_line(fmt::format("run {} ({}) {}", run->id, run->title, why)));
   return std::move(*run);
 }
 
@@ -67,7 +68,9 @@ bool confirmed(App& app, const store::Run& run) {
 
 void tell_run(App& app, const store::Run& run) {
   if (app.json()) return;
-  app.print(fmt::format("run {}: {} by {} since {}\n", run.id, run.title, run.user, when_text(run.started)));
+  app.print(base::one_line(fmt::format("run {}: {} by {} since {}", run.id, run.title, run.user,
+                                       when_text(run.started))) +
+            "\n");
   if (world::plan_of(run))
     app.print("  this build can read its plan: 'staithe recover' says what it left, and puts it right\n");
   else
@@ -125,8 +128,8 @@ int run_settle(App& app) {
   }
   if (!confirmed(app, run))
     return app.fail(exit_refused, fmt::format("not confirmed; nothing was changed\n"
-                                              "  next  the same with --confirm {}",
-                                              run.id));
+                                              "  next  {}    once all is as it should be",
+                                              confirmed_command(app, run.id)));
   if (const auto why = end_it(app, *store, loaded, run); !why.empty())
     return app.fail(exit_refused, why + "; nothing was changed" + at_first(app));
   tell_outcome(app, run, "settled", fmt::format("run {} is settled", run.id));

@@ -216,15 +216,21 @@ std::string whose(const Picture& picture, const std::string& host) {
                      taken.user, taken.run_id, when_text(taken.when), taken.title);
 }
 
+/// A line that may hold what somebody else has written: into the state, or on a host.
+void say_line(App& app, const std::string& line) {
+  app.print(base::one_line(line) + "\n");
+}
+
 void print_balancer(App& app, const world::BalancerLook& balancer) {
   if (!balancer.trouble.empty()) {
-    app.print(fmt::format("{}   CANNOT BE LOOKED AT: {}\n\n", balancer.name, balancer.trouble));
+    say_line(app, fmt::format("{}   CANNOT BE LOOKED AT: {}", balancer.name, balancer.trouble));
+    app.print("\n");
     return;
   }
-  app.print(fmt::format("{}   HAProxy {}, pid {}, level {}, up {}{}\n", balancer.name, balancer.info.version,
-                        balancer.info.pid, balancer.level,
-                        base::elapsed_text(std::chrono::seconds(balancer.info.uptime_seconds)),
-                        balancer.info.stopping ? ", STOPPING" : ""));
+  say_line(app, fmt::format("{}   HAProxy {}, pid {}, level {}, up {}{}", balancer.name,
+                            balancer.info.version, balancer.info.pid, balancer.level,
+                            base::elapsed_text(std::chrono::seconds(balancer.info.uptime_seconds)),
+                            balancer.info.stopping ? ", STOPPING" : ""));
   std::vector<std::vector<std::string>> rows;
   for (const auto& backend : balancer.backends) {
     const bool any = std::any_of(balancer.servers.begin(), balancer.servers.end(), [&](const auto& server) {
@@ -273,29 +279,26 @@ void print_releases(App& app, const Picture& picture, const std::string& service
   const auto& versions = picture.versions.at(service);
   app.print((picture.versions.size() > 1 ? "Releases of " + service : "Releases") + "\n" + aligned(rows, 2));
   if (versions.size() > 1) {
-    app.print("  VERSIONS DIFFER:");
-    const char* separator = " ";
-    for (const auto& [id, hosts] : versions) {
-      app.print(fmt::format("{}{} on {}", separator, id, base::fold_names(hosts)));
-      separator = "; ";
-    }
-    app.print("\n");
+    std::string differ;
+    for (const auto& [id, hosts] : versions)
+      differ += fmt::format("{}{} on {}", differ.empty() ? "" : "; ", id, base::fold_names(hosts));
+    say_line(app, "  VERSIONS DIFFER: " + differ);
   }
   app.print("\n");
 }
 
 void print_state(App& app, const Picture& picture) {
   for (const auto& host : picture.out)
-    app.print(fmt::format("Out of rotation: {}   {}\n", host, whose(picture, host)));
+    say_line(app, fmt::format("Out of rotation: {}   {}", host, whose(picture, host)));
   for (const auto& lock : picture.locks)
-    app.print(fmt::format("Locked: {}   by {} since {}: {} (run {}){}\n", lock.scope, lock.holder,
-                          when_text(lock.taken), lock.reason, lock.run_id,
-                          lock.abandoned ? "; its owner is GONE" : ""));
+    say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,
+                              when_text(lock.taken), lock.reason, lock.run_id,
+                              lock.abandoned ? "; its owner is GONE" : ""));
   for (const auto& run : picture.unfinished)
-    app.print(fmt::format("{}: run {}   {} by {} since {}\n",
-                          run.owner == store::Owner::gone ? "DIED" : "Under way", run.id, run.title, run.user,
-                          when_text(run.started)));
-  for (const auto& note : picture.survey.notes) app.print("Note: " + note + "\n");
+    say_line(app, fmt::format("{}: run {}   {} by {} since {}",
+                              run.owner == store::Owner::gone ? "DIED" : "Under way", run.id, run.title,
+                              run.user, when_text(run.started)));
+  for (const auto& note : picture.survey.notes) say_line(app, "Note: " + note);
 }
 
 json balancer_json(const world::BalancerLook& balancer) {

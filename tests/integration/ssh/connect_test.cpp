@@ -322,7 +322,11 @@ TEST_CASE("an agent's keys are used, in a sensible order, and a stuck agent is n
   endpoint.identity_agent = server.directory() / "none";
   endpoint.identity_files = {server.key()};
   endpoint.auth_timeout = base::Duration(5000);
-  CHECK(engine.connect(endpoint, within(10'000))->negotiated().identity == server.key());
+  const auto session = engine.connect(endpoint, within(10'000));
+  CHECK(session->negotiated().identity == server.key());
+  REQUIRE(session->negotiated().not_shown.size() == 1);
+  CHECK(session->negotiated().not_shown[0] ==
+        "agent: " + endpoint.identity_agent + ": No such file or directory");
 }
 
 TEST_CASE("a proxy command carries the session, and its complaint is heard") {

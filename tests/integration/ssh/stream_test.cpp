@@ -80,6 +80,13 @@ TEST_CASE("a unix socket is reached by each rung of the ladder") {
   question->write("show info\n", within(10'000));
   CHECK(read_all(*question) == "show info\n");
 
+  // An answer may take its time when our side has ended.
+  const Process slow = capitals(directory / "slow", "sh -c 'cat >/dev/null; sleep 2; echo late'");
+  const auto pausing = session->open_unix(directory / "slow", within(10'000));
+  pausing->write("show info\n", within(10'000));
+  pausing->finish_writing(within(10'000));
+  CHECK(read_all(*pausing) == "late\n");
+
   const auto large = session->open_unix(path, within(10'000));
   const std::string text(3'000'000, 'a');
   std::string back;

@@ -64,9 +64,15 @@ TEST_CASE("a checkup: each thing that is slow or wrong is said, with what helps"
   also(note + "the admin socket is reached by perl");
   all.socket_trouble = "permission denied";
   also(error + "permission denied | may the user reach the socket's file?");
+  all.negotiated.identity = "/keys/deploy";
+  all.negotiated.not_shown = {"agent: /run/agent: Connection refused", "/keys/old: not readable"};
+  also(warning +
+       "no SSH agent answers: /run/agent: Connection refused, so that only /keys/deploy opens the door | "
+       "start it");
+  also(warning + "/keys/old: not readable, so that only /keys/deploy opens the door | mend the file");
   all.unheard_proxy = "gate";
   also(warning + "ssh_config has a proxy (gate) for the name web1");
-  CHECK(world::judge(all, "").size() == 9);  // why the socket is not reached, instead of how it would be
+  CHECK(world::judge(all, "").size() == 11);  // why the socket is not reached, instead of how it would be
 }
 
 TEST_CASE("a checkup: what is within the limits is not worth a word") {
