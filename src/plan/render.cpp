@@ -27,14 +27,14 @@ class Renderer {
 
  private:
   void header() {
-    text_ += fmt::format("{:<10} {}\n", "Plan", plan_.title);
-    if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", plan_.source);
+    text_ += fmt::format("{:<10} {}\n", "Plan", base::one_line(plan_.title));
+    if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", base::one_line(plan_.source));
     if (!plan_.environment.empty())
       text_ += fmt::format("{:<10} {}   ({} hosts{})\n", "On", plan_.environment, target_hosts(plan_).size(),
                            plan_.is_protected ? ", protected" : "");
     if (!plan_.sha.empty())
-      text_ += fmt::format("{:<10} {} -> {}\n", "Release", plan_.ref.empty() ? plan_.release : plan_.ref,
-                           plan_.sha);
+      text_ += fmt::format("{:<10} {} -> {}\n", "Release",
+                           base::one_line(plan_.ref.empty() ? plan_.release : plan_.ref), plan_.sha);
     if (plan_.strategy.deadline > base::Duration::zero())
       text_ += fmt::format("{:<10} {} for the whole run, from the moment it holds its locks\n", "Deadline",
                            base::to_text(plan_.strategy.deadline));
@@ -153,8 +153,9 @@ class Renderer {
       suffix += fmt::format(", {} attempts {} apart", action.attempts, base::to_text(action.retry_every));
     const std::string mark = number > 0 ? fmt::format("{:>3}", number) : "  -";
     std::string lines = fmt::format("{}{}  {:<9} {:<8} {}{}\n", indent, mark, action.step,
-                                    kind_of(action.effect), description.line, suffix);
-    for (const auto& line : description.block) lines += fmt::format("{}       | {}\n", indent, line);
+                                    kind_of(action.effect), base::one_line(description.line), suffix);
+    for (const auto& line : description.block)
+      lines += fmt::format("{}       | {}\n", indent, base::printable(line));
     return lines;
   }
 

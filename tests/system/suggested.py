@@ -80,6 +80,28 @@ class Suggested(harness.SystemTest):
         self.pasted(self.said(recovered.err, "deploy"), 0, "done: 1 host")
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
 
+    def test_what_was_written_into_the_state_draws_nothing(self):
+        """A title that would clear the screen and add a line of its own, seen by everybody who looks later."""
+        hold = self.hold("web1")
+        self.playbook({"reloaded": hold.step})
+        self.sandbox.edited("playbook: deploy payments", 'playbook: "deploy\\e[2J\\nLocked: nothing"', "playbooks", "test.yml")
+        run = self.sandbox.begin("deploy", *AWAY, "-e", "production", "test.yml", "--var", "ref=v3", "--limit", "web1", "--yes")
+        hold.reached(run)
+        second = self.sandbox.staithe("deploy", *AWAY, "-e", "production", "test.yml", "--var", "ref=v3", "--limit", "web1", "--yes")
+        looks = [second, self.sandbox.staithe("status", "-e", "production")]
+        run.signal(9)
+        run.wait()
+        hold.let_go()
+        died = self.newest_run()
+        for words in (("status",), ("history",), ("history", died), ("recover", "-n"), ("deploy", *AWAY, "test.yml", "--yes"),
+                      ("recover", "--settled", died, "--reason", "x", "-n"), ("recover", "--yes")):
+            looks.append(self.sandbox.staithe(*words, "-e", "production"))
+        for look in looks:
+            self.assertNotIn("\x1b", look.text, str(look))
+            self.assertNotRegex(look.text, "(?m)^Locked: nothing", str(look))
+        self.assertIn("deploy Locked: nothing", looks[1].text + looks[2].text)
+        self.nothing_left()
+
     def test_to_give_a_host_back_whose_servers_a_variable_names(self):
         old = self.sandbox.edited("- api/$(host)", "- $(pool)/$(host)", "staithe.yml")
         self.addCleanup(self.sandbox.write, old, "staithe.yml")
