@@ -1,6 +1,7 @@
 #include "staithe/base/digest.hpp"
 #include "staithe/base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
