@@ -8,6 +8,7 @@
 #include "staithe/playbook/project.hpp"
 #include "staithe/world/past_runs.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
