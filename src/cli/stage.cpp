@@ -94,7 +94,7 @@ int refuse_other_origin(App& app, const stage::Snapshot& snapshot, const std::st
   const auto& origin = snapshot.marker.origin;
   std::string system, database;
   try {
-    pg::Session source(source_url, {"staithe looks", std::chrono::seconds(10)}, scope);
+    pg::Session source(source_url, {"staithe looks", std::chrono::seconds(10), pg::usual_silence}, scope);
     stage::refuse_pooler(source, scope);
     source.run("SET default_transaction_read_only = on", scope);
     system = stage::system_identifier(source, scope);

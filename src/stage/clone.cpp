@@ -144,7 +144,7 @@ CloneClaim::CloneClaim(const std::string& cluster_url, const std::string& run_id
 }
 
 pg::Session connect_clone(const std::string& url, const std::string& name, const Scope& scope) {
-  pg::Session session(url, {name, std::chrono::seconds(10)}, scope);
+  pg::Session session(url, {name, std::chrono::seconds(10), pg::usual_silence}, scope);
   lift_limits(session, scope);
   allow_writes(session, scope);
   return session;

@@ -1,53 +1,13 @@
 """Nothing that acts on the world goes live in staging, and a production is recognised whatever name it goes by."""
-import select
 import shutil
 import socket
 import subprocess
-import threading
 import time
 
 import databases
+from relay import Relay
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
-
-
-class Relay:
-    """What a pooler or an alias is to its clients: another address of the same server."""
-
-    def __init__(self, port):
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port, self.behind = self.server.getsockname()[1], port
-        self.ends = []
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            behind = socket.create_connection(("127.0.0.1", self.behind))
-            self.ends += [client, behind]
-            threading.Thread(target=self.carry, args=(client, behind), daemon=True).start()
-
-    @staticmethod
-    def carry(client, behind):
-        other = {client: behind, behind: client}
-        try:
-            while True:
-                for side in select.select([client, behind], [], [])[0]:
-                    data = side.recv(65536)
-                    if not data:
-                        raise OSError
-                    other[side].sendall(data)
-        except (OSError, ValueError):
-            client.close()
-            behind.close()
-
-    def close(self):
-        self.server.close()
-        for end in self.ends:
-            end.close()
 
 
 class Pooler:

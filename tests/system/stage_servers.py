@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 import databases
 
@@ -91,6 +92,23 @@ class Servers(databases.StageTest):
         self.assertIn("replication has caught up: the copy goes on", said)
         self.end(process, 0)
         self.assertEqual(self.target.sql("SELECT count(*) FROM slow", "staging"), "2000")
+
+    def test_a_long_pause_breaks_no_connection(self):
+        """A server gives up a client that takes nothing for as long as it would bear one that is gone."""
+        masks = self.slow_table(rows=4000, seconds=0.0001)
+        self.source.sql("UPDATE slow SET v = repeat('x', 20000)", "shop")
+        self.project(masks=masks, snapshot="limits: {replication_lag: 100ms}")
+        standby = self.another("resting", settings=("hot_standby=on",), base=self.source)
+        standby.wait("EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
+        standby.sql("SELECT pg_wal_replay_pause()")
+        standby.wait("pg_get_wal_replay_pause_state() = 'paused'")
+        self.source.sql("CREATE TABLE more AS SELECT 1 AS id", "shop")
+        process = self.start("stage", "snapshot", "--json")
+        self.heard(process, "the copy pauses")
+        time.sleep(28)
+        self.assertEqual(self.source.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%slow%' AND state = 'active'"), "1")
+        standby.sql("SELECT pg_wal_replay_resume()")
+        self.assertNotIn("retried", self.end(process, 0).out)
 
     def heard(self, process, text):
         """What it says until it says that."""

@@ -26,7 +26,13 @@ struct Options {
   std::string application_name = "staithe";
   base::Duration connect_timeout =
       std::chrono::seconds(10);  ///< for each address tried; whole seconds, at least 2
+  /// Of a Session: after so long without a byte, the server is asked over a second connection whether it
+  /// works for this one; 0: never. Not for what may be a pooler, which makes up the numbers of its sessions.
+  base::Duration silence{0};
 };
+
+/// What is borne of a server that is known to be none behind a pooler.
+constexpr base::Duration usual_silence = std::chrono::seconds(20);
 
 /// What the server refused, with its SQLSTATE
 /// (https://www.postgresql.org/docs/current/errcodes-appendix.html). The code is conflict for unique

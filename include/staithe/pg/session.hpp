@@ -50,6 +50,11 @@ struct Bounds {
 /// One session that hears the server's notices and whose statements can be stopped on the server: when a
 /// scope ends, the statement is cancelled there and the session stays usable. For one thread at a time.
 ///
+/// With Options::silence a statement that is not heard of is not waited for without end, however long it may
+/// take: {io} when the server does not answer a second connection within that time either, or says twice that
+/// it does not work for this one. A long index build is work. So it ends at most about twice that time after
+/// the last byte. Stopping a statement takes 7 s at most, with a server that is silent 2 s.
+///
 /// Errors as Connection has them, except that refusals are StatementErrors. At most 10,000 notices are kept
 /// between two calls of take_notices.
 class Session {

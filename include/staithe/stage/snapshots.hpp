@@ -96,6 +96,12 @@ std::vector<std::string> production_databases(pg::Session& session, const base::
 /// Throws base::Error{conflict} when there is one: nothing is written there.
 void refuse_production(pg::Session& session, const base::Scope& scope);
 
+/// Statements after which the server notices within some 20 s that its client vanished without a word, whose
+/// locks, transaction and snapshot it would else keep for two hours.
+inline constexpr const char* keepalives =
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;"
+    "SET tcp_user_timeout = 20000;";
+
 /// No limit that staging's roles or databases have ends a session of ours, whose statements may last for
 /// hours and which may have nothing to do for as long. Whether it may write is not altered. Never for a
 /// session on the source.

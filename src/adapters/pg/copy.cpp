@@ -120,7 +120,7 @@ class Pipe {
       if (out_.size() - header_bytes >= message_bytes || from_.data_ended || source_idle_) send_message();
     }
     send_message();
-    to_.wire.write_all(frontend_message('c', {}, Body::plain), scope_);
+    put(to_, frontend_message('c', {}, Body::plain));
     await(from_, [this] { return from_.ready; });
     await(to_, [this] { return to_.ready; });
     fail_on_refusal();
@@ -128,12 +128,13 @@ class Pipe {
       throw Error(ErrorCode::io, to_.wire.where() + ": stored " + std::to_string(to_.rows) + " of " +
                                      std::to_string(from_.rows) + " rows");
     tell(true);
+    for (const Side* side : {&from_, &to_}) SessionAccess::silence(side->session).end();
     return {to_.rows, bytes_};
   }
 
  private:
   void ask(Side& side, std::string_view sql) {
-    side.wire.write_all(frontend_message('Q', sql, Body::terminated), scope_);
+    put(side, frontend_message('Q', sql, Body::terminated));
     await(side, [&side] { return side.copying || side.refusal; });
     fail_on_refusal();
   }
@@ -141,7 +142,7 @@ class Pipe {
   template <class Done>
   void await(Side& side, Done done) {
     while (!done()) {
-      if (take(side) == 0) wait({{side.wire.fd(), POLLIN, 0}});
+      if (take(side) == 0) wait(side, {{side.wire.fd(), POLLIN, 0}});
     }
   }
 
@@ -149,6 +150,7 @@ class Pipe {
   std::size_t take(Side& side) {
     const std::size_t got = side.wire.read(in_);
     if (got == 0) return 0;
+    waiting_for_ = nullptr;
     const bool is_source = &side == &from_;
     side.reader.feed({in_.data(), got},
                      {[&](std::string_view piece) {
@@ -170,7 +172,7 @@ class Pipe {
     }
     // What is gathered goes out before the wait, so that the target never waits for a full message.
     send_message();
-    wait({{from_.wire.fd(), POLLIN, 0}, {to_.wire.fd(), POLLIN, 0}});
+    wait(from_, {{from_.wire.fd(), POLLIN, 0}, {to_.wire.fd(), POLLIN, 0}});
     listen_to_target();
   }
 
@@ -180,16 +182,19 @@ class Pipe {
     const std::size_t length = out_.size() - 1;
     if (out_.size() == header_bytes) return;
     for (std::size_t i = 0; i < 4; ++i) out_[1 + i] = static_cast<char>(length >> (24 - 8 * i) & 0xff);
-    std::string_view left = out_;
-    while (!left.empty()) {
-      const std::size_t put = to_.wire.write(left);
-      left.remove_prefix(put);
-      if (left.empty()) break;
-      if (put > 0) continue;
-      wait({{to_.wire.fd(), POLLIN | POLLOUT, 0}});
-      listen_to_target();
-    }
+    put(to_, out_);
     begin_message();
+  }
+
+  void put(Side& side, std::string_view bytes) {
+    while (!bytes.empty()) {
+      const std::size_t taken = side.wire.write(bytes);
+      bytes.remove_prefix(taken);
+      if (taken > 0) waiting_for_ = nullptr;
+      if (taken > 0 || bytes.empty()) continue;
+      wait(side, {{side.wire.fd(), POLLIN | POLLOUT, 0}});
+      if (&side == &to_) listen_to_target();
+    }
   }
 
   /// A target that refuses says so in the middle of the copy and throws away what comes after.
@@ -201,15 +206,24 @@ class Pipe {
     }
   }
 
-  void wait(std::vector<pollfd> fds) {
-    for (const Side* side : {&from_, &to_})
-      if (side->wire.has_pending()) return;
+  /// `side`: without which it does not go on.
+  void wait(Side& side, std::vector<pollfd> fds) {
+    for (const Side* one : {&from_, &to_})
+      if (one->wire.has_pending()) return;
+    auto& silence = SessionAccess::silence(side.session);
+    // How long the other one was waited for says nothing of this one.
+    if (std::exchange(waiting_for_, &side) != &side) silence.broken();
+    const auto limited = silence.until_look(scope_);
     if (scope_.cancel != nullptr) fds.push_back({scope_.cancel->fd(), POLLIN, 0});
-    const auto left = std::min<long long>(scope_.left().count(), 60'000);
-    ::poll(fds.data(), fds.size(), static_cast<int>(left));
+    const auto left = std::min<long long>(limited.left().count() + 1, 60'000);
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(left));
     if (scope_.cancelled()) throw Error(ErrorCode::cancelled, "stopped");
     if (scope_.expired())
       throw Error(ErrorCode::timeout, from_.wire.where() + ": the copy did not end in time");
+    if (ready > 0)
+      silence.broken();
+    else
+      silence.look(scope_);
   }
 
   void fail_on_refusal() {
@@ -244,6 +258,7 @@ class Pipe {
   std::vector<char> in_;
   std::string out_;
   bool source_idle_ = false;
+  const Side* waiting_for_ = nullptr;
   std::uint64_t bytes_ = 0, told_ = 0;
 };
 

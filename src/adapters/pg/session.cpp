@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <optional>
+#include <thread>
 
 namespace staithe::pg {
 namespace {
@@ -23,6 +25,8 @@ using base::Woke;
 constexpr std::size_t most_notices = 10'000;
 /// For the server to confirm that it stopped a statement; after that the session is given up.
 constexpr base::Duration cancel_patience{5'000};
+/// For the connection that asks for it.
+constexpr base::Duration request_patience{2'000};
 
 struct CloseConnection {
   void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
@@ -150,6 +154,9 @@ class Session::Impl {
     if (!connection_) throw Error(ErrorCode::failed, "no memory for a connection to PostgreSQL");
     PQsetNoticeReceiver(connection_.get(), &Impl::on_notice, this);
     connect(limited);
+    // Neither a long statement nor the good-bye of PQfinish waits in libpq for a socket that takes nothing.
+    PQsetnonblocking(connection_.get(), 1);
+    silence_.emplace(std::string(text), options, backend_pid(), url_.display);
     usable_ = true;
   }
   Impl(const Impl&) = delete;
@@ -198,6 +205,7 @@ class Session::Impl {
   const std::string& where() const noexcept { return url_.display; }
 
   PGconn* connection() noexcept { return connection_.get(); }
+  SilenceWatch& silence() noexcept { return *silence_; }
   /// libpq keeps the object, so that a notice or a question about its state finds one.
   void close() noexcept {
     usable_ = false;
@@ -225,7 +233,8 @@ class Session::Impl {
       const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
       const Woke woke = base::wait_for(PQsocket(connection_.get()), events, scope);
       if (woke == Woke::cancelled) throw Error(ErrorCode::cancelled, "stopped");
-      if (woke == Woke::deadline) throw Error(ErrorCode::timeout, url_.display + ": no connection in time");
+      if (woke == Woke::deadline)
+        throw Error(ErrorCode::timeout, url_.display + ": no connection in time: it is silent");
       status = PQconnectPoll(connection_.get());
       if (status == PGRES_POLLING_OK) return;
       if (status == PGRES_POLLING_FAILED) break;
@@ -238,6 +247,7 @@ class Session::Impl {
   Result perform(const Scope& scope, Rows rows, Send send, const Bounds& most = {}) {
     if (!usable_) throw Error(ErrorCode::io, url_.display + ": the connection is lost");
     scope.check("PostgreSQL");
+    silence_->broken();
     if (send() == 0) lost();
     Answer answer(rows, most);
     // Gives a result a row, so that this loop never holds more of what is not kept than one.
@@ -264,6 +274,7 @@ class Session::Impl {
           refused = std::move(one);
       }
     }
+    silence_->end();
     if (stopped_by_ != Woke::ready) report_stop();
     if (refused && !stopped) refuse(refused.get());
     return answer.take();
@@ -276,7 +287,10 @@ class Session::Impl {
   }
 
   void wait_until_answered(const Scope& scope) {
-    while (PQflush(connection_.get()) > 0) wait(POLLIN | POLLOUT, scope);
+    while (PQflush(connection_.get()) > 0) {
+      wait(POLLIN | POLLOUT, scope);
+      if (PQconsumeInput(connection_.get()) == 0) lost();
+    }
     while (PQisBusy(connection_.get()) != 0) {
       wait(POLLIN, scope);
       if (PQconsumeInput(connection_.get()) == 0) lost();
@@ -297,22 +311,50 @@ class Session::Impl {
 
   void wait(short events, const Scope& scope) {
     const Scope current = stopped_by_ == Woke::ready ? scope : given_up_;
-    const Woke woke = base::wait_for(PQsocket(connection_.get()), events, current);
-    if (woke == Woke::ready) return;
-    if (stopped_by_ != Woke::ready) {
-      usable_ = false;
-      report_stop();
-    }
+    const int fd = PQsocket(connection_.get());
+    Woke woke = Woke::deadline;
+    while ((woke = base::wait_for(fd, events, silence_->until_look(current))) == Woke::deadline &&
+           !current.expired())
+      look(current);
+    if (woke == Woke::ready) return silence_->broken();
+    if (stopped_by_ != Woke::ready) give_up();
     stopped_by_ = woke;
     given_up_ = Scope::lasting(cancel_patience);
-    stop_statement();
+    if (!stop_statement()) give_up();
   }
 
-  void stop_statement() {
-    const std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel(PQgetCancel(connection_.get()),
-                                                                &PQfreeCancel);
-    char why[256];
-    if (cancel) PQcancel(cancel.get(), why, sizeof why);
+  void look(const Scope& scope) {
+    try {
+      silence_->look(scope);
+    } catch (const Error& error) {
+      // What the scope ended is a statement to be stopped, like one that is just waited for.
+      if (scope.cancelled() || scope.expired()) return;
+      close();
+      throw;
+    }
+  }
+
+  [[noreturn]] void give_up() {
+    close();
+    report_stop();
+  }
+
+  /// Whether the server was heard. libpq waits without a limit for it to close the connection that asks, so
+  /// what waits there is left to itself, and ends with that connection.
+  bool stop_statement() {
+    struct Request {
+      std::unique_ptr<PGcancel, void (*)(PGcancel*)> cancel{nullptr, &PQfreeCancel};
+      base::Cancel done;
+    };
+    auto request = std::make_shared<Request>();
+    request->cancel.reset(PQgetCancel(connection_.get()));
+    if (!request->cancel) return false;
+    std::thread([request] {
+      char why[256];
+      PQcancel(request->cancel.get(), why, sizeof why);
+      request->done.request();
+    }).detach();
+    return base::wait_for(request->done.fd(), POLLIN, Scope::lasting(request_patience)) == Woke::ready;
   }
 
   [[noreturn]] void report_stop() {
@@ -340,6 +382,7 @@ class Session::Impl {
   std::vector<Notice> notices_;
   Woke stopped_by_ = Woke::ready;  ///< why the statement in hand was cancelled
   Scope given_up_{};
+  std::optional<SilenceWatch> silence_;
   bool usable_ = false;
 };
 
@@ -384,6 +427,9 @@ const std::string& Session::where() const noexcept {
 
 PGconn* SessionAccess::connection(Session& session) noexcept {
   return session.impl_->connection();
+}
+SilenceWatch& SessionAccess::silence(Session& session) noexcept {
+  return session.impl_->silence();
 }
 void SessionAccess::close(Session& session) noexcept {
   session.impl_->close();

@@ -1,5 +1,5 @@
 #pragma once
-#include "staithe/pg/session.hpp"
+#include "silence.hpp"
 
 #include <libpq-fe.h>
 
@@ -12,6 +12,7 @@ struct SessionAccess {
   static PGconn* connection(Session& session) noexcept;
   /// The session cannot be used any more: its connection is closed now.
   static void close(Session& session) noexcept;
+  static SilenceWatch& silence(Session& session) noexcept;
   /// `text` without the secrets of the session's URL.
   static std::string clean(const Session& session, const std::string& text);
 };

@@ -24,6 +24,12 @@ using base::ErrorCode;
 /// What a server sends beside CopyData during a copy is short; anything else is no PostgreSQL.
 constexpr std::size_t longest_message = 1024UL * 1024;
 
+/// ETIMEDOUT comes after tcp_user_timeout.
+std::string said_of(int error) {
+  return std::generic_category().message(error) +
+         (error == ETIMEDOUT ? ": the server was silent for 20s" : "");
+}
+
 std::uint32_t big_endian(const char* bytes) {
   std::uint32_t value = 0;
   for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
@@ -60,7 +66,7 @@ std::size_t Wire::read(std::span<char> into) {
   if (got > 0) return static_cast<std::size_t>(got);
   if (got == 0) lost("the server closed it");
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
-  lost(std::generic_category().message(errno));
+  lost(said_of(errno));
 }
 
 std::size_t Wire::write(std::string_view bytes) {
@@ -70,7 +76,7 @@ std::size_t Wire::write(std::string_view bytes) {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
   // The server may have said why before it hung up: that is read next, and then the end is noticed.
   if (errno == EPIPE || errno == ECONNRESET) return 0;
-  lost(std::generic_category().message(errno));
+  lost(said_of(errno));
 }
 
 std::size_t Wire::read_tls(std::span<char> into) {
@@ -91,17 +97,6 @@ std::size_t Wire::write_tls(std::string_view bytes) {
   const int why = SSL_get_error(tls, put);
   if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return 0;
   lost("the server closed it");
-}
-
-void Wire::write_all(std::string_view bytes, const base::Scope& scope) {
-  while (!bytes.empty()) {
-    const std::size_t put = write(bytes);
-    bytes.remove_prefix(put);
-    if (put > 0) continue;
-    const auto woke = base::wait_for(fd_, POLLOUT, scope);
-    if (woke == base::Woke::cancelled) throw Error(ErrorCode::cancelled, "stopped");
-    if (woke == base::Woke::deadline) throw Error(ErrorCode::timeout, where() + ": no answer in time");
-  }
 }
 
 void MessageReader::feed(std::string_view bytes, const Handler& handler) {

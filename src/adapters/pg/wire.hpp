@@ -1,8 +1,6 @@
 #pragma once
 #include "session_access.hpp"
 
-#include "staithe/base/cancel.hpp"
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,8 +21,6 @@ class Wire {
   std::size_t read(std::span<char> into);
   /// How many bytes were taken; 0 when none can be now.
   std::size_t write(std::string_view bytes);
-  /// All of them. Blocks.
-  void write_all(std::string_view bytes, const base::Scope& scope);
 
   int fd() const noexcept { return fd_; }
   /// Bytes wait inside TLS, which poll does not see.

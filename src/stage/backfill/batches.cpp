@@ -260,8 +260,11 @@ void drop_left_checks(pg::Session& session, const Walk& walk, const Scope& scope
 }  // namespace
 
 pg::Session connect_backfill(const std::string& url, const Scope& scope) {
-  pg::Session session(url, {"staithe backfill", std::chrono::seconds(10)}, scope);
+  pg::Session session(url, {"staithe backfill", std::chrono::seconds(10), pg::usual_silence}, scope);
   refuse_pooler(session, scope);
+  session.run(keepalives, scope);
+  // Nothing of ours rests inside a transaction: what does was cut off from us, and holds locks of rows.
+  session.run("SET idle_in_transaction_session_timeout = '1min'", scope);
   return session;
 }
 

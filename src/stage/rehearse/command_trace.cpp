@@ -119,7 +119,7 @@ std::vector<CommandTrace::Seen> merged(std::vector<CommandTrace::Seen> triggered
 
 CommandTrace::CommandTrace(const std::string& url, const Scope& scope)
     : session_(connect_clone(url, "staithe trace", scope)),
-      watcher_(url, {"staithe trace", std::chrono::seconds(10)}, scope),
+      watcher_(url, {"staithe trace", std::chrono::seconds(10), pg::usual_silence}, scope),
       scope_(scope) {
   install();
   const auto now =

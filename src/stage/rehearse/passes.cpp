@@ -155,7 +155,7 @@ class AdvisedRun {
  public:
   AdvisedRun(const Clone& clone, const Scope& scope)
       : url_(clone.url()),
-        session_(clone.url(), {"staithe rehearsal", std::chrono::seconds(10)}, scope),
+        session_(clone.url(), {"staithe rehearsal", std::chrono::seconds(10), pg::usual_silence}, scope),
         scope_(scope) {}
 
   void plain(const StatementReport& statement) {

@@ -84,7 +84,7 @@ void compare_bloat(const std::map<std::string, Size>& source, const std::map<std
 
 /// Read only whatever the role may do, and never in anybody's way.
 pg::Session open_read_only(const std::string& url, const Scope& scope) {
-  pg::Session session(url, {"staithe rehearsal looks", std::chrono::seconds(10)}, scope);
+  pg::Session session(url, {"staithe rehearsal looks", std::chrono::seconds(10), pg::usual_silence}, scope);
   refuse_pooler(session, scope);
   session.run(
       "SET default_transaction_read_only = on; SET lock_timeout = '500ms'; SET statement_timeout = '20s'",

@@ -14,6 +14,9 @@
 namespace staithe::stage {
 namespace {
 
+/// The source gives up a client that takes nothing for 20 s (`keepalives`), so a pause lets a little through.
+constexpr std::chrono::seconds longest_pause{5};
+
 /// A thousand small tables are told by their phase; one that fails speaks for itself.
 Talk talk_of(std::uint64_t bytes) {
   constexpr std::uint64_t worth_a_line = 8UL * 1024 * 1024;
@@ -259,9 +262,7 @@ pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attem
     attempt.done += bytes;
     count_bytes(bytes);
     telling.progress(attempt.done, rows.bytes(), "bytes", base::bytes_text(attempt.done));
-    while (context_.throttled &&
-           base::sleep_for(std::chrono::milliseconds(200), job_scope_) == base::Woke::ready) {
-    }
+    wait_while_throttled(job_scope_.at_most(longest_pause));
   };
   // A filter may look at the masked columns of other tables.
   const auto& all = context_.plan.tables;
@@ -271,10 +272,19 @@ pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attem
                           }));
   const auto copied = pg::copy(*job.source, rows.copy_out(), target, table.copy_in, progress, job_scope_,
                                is_masked ? pg::Words::withheld : pg::Words::whole);
+  while (context_.throttled && !job_scope_.cancelled()) {
+    wait_while_throttled(job_scope_.at_most(holding_alone / 2));
+    job.source->run("SELECT 1", job_scope_);  // what rests in its transaction for too long is taken for dead
+  }
   verify_sample(job, table, copied.rows);
   attempt.is_committing = true;
   target.run("COMMIT", job_scope_);
   return copied;
+}
+
+void Loader::wait_while_throttled(const base::Scope& scope) const {
+  while (context_.throttled && base::sleep_for(std::chrono::milliseconds(200), scope) == base::Woke::ready) {
+  }
 }
 
 void Loader::verify_sample(Job& job, const TableCopy& table, std::uint64_t rows) {

@@ -37,6 +37,10 @@ struct Context {
   pg::Session target() const;
 };
 
+/// How long a session of a run stays on the source without being heard of, when it holds the snapshot or
+/// watches; the others that have locks, five minutes.
+constexpr base::Duration holding_alone{60'000};
+
 /// Throws `error` as one of `context`; a refusal of the server keeps its SQLSTATE.
 [[noreturn]] void rethrow_within(const base::Error& error, const std::string& context);
 
@@ -85,6 +89,7 @@ class Loader {
     bool is_committing = false;  ///< what is cut off now may hold all the same
   };
   pg::Copied copy_rows(Job& job, const Rows& rows, Telling& telling, Attempt& attempt);
+  void wait_while_throttled(const base::Scope& scope) const;
   void verify_sample(Job& job, const TableCopy& table, std::uint64_t rows);
   void build(Job& job, const Build& build);
   bool is_crowded();

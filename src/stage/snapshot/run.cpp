@@ -143,7 +143,9 @@ class Runner {
             lsn_ = answer.rows[0][1].value_or("");
             taken_at_ = std::chrono::time_point_cast<Instant::duration>(std::chrono::system_clock::now());
             compare_shapes();
-            watch_.emplace(context_, stop_);
+            holder_->run(fmt::format("SET idle_in_transaction_session_timeout = {}", holding_alone.count()),
+                         context_.scope);
+            watch_.emplace(context_, stop_, [this] { show_life(); });
             return "at " + lsn_;
           });
   }
@@ -217,12 +219,22 @@ class Runner {
                        [](const TableCopy& one) { return one.filtered; });
   }
 
-  void read_counters() {
+  /// Whoever holds the snapshot and is not heard of loses it.
+  void show_life() {
+    const std::lock_guard lock(mutex_);
+    if (holder_) holder_->run("SELECT 1", context_.scope.at_most(holding_alone / 2));
+  }
+
+  /// Whether there are large objects. Asked again: the plan's number may be from before the first one.
+  bool read_holder() {
+    const std::lock_guard lock(mutex_);
     counters_ = read_sequences(context_, *holder_);
-    // Asked again: the plan's number may be from before the first one was made.
-    const auto objects =
-        holder_->run("SELECT 1 FROM pg_catalog.pg_largeobject_metadata LIMIT 1", context_.scope);
-    if (objects.rows.empty()) return;
+    return !holder_->run("SELECT 1 FROM pg_catalog.pg_largeobject_metadata LIMIT 1", context_.scope)
+                .rows.empty();
+  }
+
+  void read_counters() {
+    if (!read_holder()) return;
     auto source = context_.source();
     source.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", context_.scope);
     source.run("SET TRANSACTION SNAPSHOT " + pg::quoted_literal(context_.exported), context_.scope);
@@ -382,7 +394,11 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
     try {
       runner.run();
       finished.verdict = "done";
-    } catch (const base::Error& error) {
+    } catch (const std::exception& thrown) {
+      // Anything but an Error: no memory, or a defect of ours. That it ended is told all the same.
+      const auto* known = dynamic_cast<const base::Error*>(&thrown);
+      const base::Error unknown(base::ErrorCode::failed, thrown.what());
+      const auto& error = known != nullptr ? *known : unknown;
       runner.clean_up();
       const auto why = runner.watch_says();
       finished.failed_action = runner.failed_phase();

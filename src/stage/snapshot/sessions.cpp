@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 namespace staithe::stage {
 namespace {
@@ -21,12 +23,6 @@ constexpr const char* available_extensions =
     " me.super OR NOT v.superuser FROM pg_catalog.pg_available_extensions e"
     " JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version,"
     " (SELECT coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = $1), false) AS super) me";
-
-/// Both ends notice within some 20 s that the other is gone: the server would hold the locks and the snapshot
-/// of a client that vanished without a word for two hours.
-constexpr const char* keepalives =
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;"
-    "SET tcp_user_timeout = 20000;";
 
 bool is_empty(std::string_view url, const std::string& database, const base::Scope& scope) {
   pg::Session session(pg::with_database(url, database), target_options(), scope);
@@ -56,12 +52,14 @@ void read_roles(pg::Session& session, const SnapshotSettings& settings, TargetFa
 pg::Options source_options() {
   pg::Options options;
   options.application_name = "staithe snapshot";
+  options.silence = pg::usual_silence;
   return options;
 }
 
 pg::Options target_options() {
   pg::Options options;
   options.application_name = "staithe stage";
+  options.silence = pg::usual_silence;
   return options;
 }
 
@@ -69,12 +67,18 @@ void guard_source(pg::Session& session, const SnapshotSettings& settings, const 
   refuse_pooler(session, scope);
   std::string sql =
       "SET default_transaction_read_only = on; SET search_path = ''; SET row_security = off;"
-      "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET DateStyle = 'ISO, YMD';"
+      "SET DateStyle = 'ISO, YMD';"
       "SET IntervalStyle = postgres; SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET bytea_output = "
       "hex;"
       "SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;"
       "SET client_min_messages = warning;";
   sql += keepalives;
+  // A proxy that carries nothing any more still answers keepalives: what holds locks or the snapshot ends by
+  // itself then. No statement of a run lasts longer than the snapshot may.
+  sql +=
+      fmt::format("SET idle_in_transaction_session_timeout = '5min'; SET statement_timeout = {};",
+                  std::min<base::Duration::rep>((settings.longest_snapshot + std::chrono::minutes(1)).count(),
+                                                std::numeric_limits<std::int32_t>::max()));
   sql += fmt::format("SET lock_timeout = '{}ms';", settings.lock_wait.count());
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";

@@ -196,6 +196,7 @@ void refuse_production(pg::Session& session, const base::Scope& scope) {
 void lift_limits(pg::Session& session, const base::Scope& scope) {
   std::string sql =
       "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
+  sql += keepalives;
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
   session.run(sql, scope);
@@ -207,11 +208,13 @@ void allow_writes(pg::Session& session, const base::Scope& scope) {
 }
 
 pg::Session connect_cluster(std::string_view url, const pg::Options& options, const base::Scope& scope) {
+  auto watched = options;
+  watched.silence = pg::usual_silence;
   // A session in the snapshot's own database would keep it from being renamed or cloned.
   std::optional<base::Error> first;
   for (const char* database : {"postgres", "template1"}) {
     try {
-      pg::Session session(pg::with_database(url, database), options, scope);
+      pg::Session session(pg::with_database(url, database), watched, scope);
       refuse_pooler(session, scope);
       session.run("SET default_transaction_read_only = on", scope);
       lift_limits(session, scope);

@@ -12,7 +12,7 @@ namespace staithe::stage {
 namespace {
 
 constexpr base::Duration look_every{1'000};
-constexpr base::Duration look_patience{10'000};
+constexpr base::Duration look_patience{20'000};
 
 /// Who waits for a lock that a session of ours holds; pg_dump's sessions are ours too, by their name. Of
 /// other roles' sessions pg_stat_activity shows a role without pg_read_all_stats no more than the name: that
@@ -43,8 +43,8 @@ const std::string standby_lag =
 
 }  // namespace
 
-Watch::Watch(Context& context, base::Cancel& give_way)
-    : context_(context), give_way_(give_way), thread_([this] { work(); }) {}
+Watch::Watch(Context& context, base::Cancel& give_way, std::function<void()> also)
+    : context_(context), give_way_(give_way), also_(std::move(also)), thread_([this] { work(); }) {}
 
 Watch::~Watch() {
   finish();
@@ -73,12 +73,22 @@ void Watch::yield(std::string why) {
 void Watch::work() noexcept {
   try {
     auto session = context_.source();
+    if (session.server_version() >= 140000)
+      session.run(fmt::format("SET idle_session_timeout = {}", holding_alone.count()), context_.scope);
     while (!done_.requested()) {
       look(session);
+      also_();
       base::sleep_for(look_every, base::Scope{context_.scope.deadline, &done_});
     }
-  } catch (const std::exception& error) {
+  } catch (const base::Error& error) {
+    if (done_.requested()) return;
     // Unwatched, a copy may do harm: it ends.
+    yield(error.code() == base::ErrorCode::timeout
+              ? fmt::format("the source is silent: it has not answered for {}; look at it and at what lies "
+                            "between (proxy, tunnel, firewall)",
+                            base::to_text(look_patience))
+              : fmt::format("the source cannot be watched any more: {}", error.what()));
+  } catch (const std::exception& error) {
     if (!done_.requested()) yield(fmt::format("the source cannot be watched any more: {}", error.what()));
   }
 }

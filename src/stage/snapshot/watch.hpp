@@ -2,6 +2,7 @@
 #include "lag_clock.hpp"
 #include "load.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <thread>
@@ -12,8 +13,8 @@ namespace staithe::stage {
 /// the copy when replicas fall behind, ends the run when its snapshot has been held for too long.
 class Watch {
  public:
-  /// `give_way` is requested with the reason in why().
-  Watch(Context& context, base::Cancel& give_way);
+  /// `give_way` is requested with the reason in why(). `also` is called at each look, on the watch's thread.
+  Watch(Context& context, base::Cancel& give_way, std::function<void()> also);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -33,6 +34,7 @@ class Watch {
 
   Context& context_;
   base::Cancel& give_way_;
+  std::function<void()> also_;
   base::Cancel done_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::map<std::string, std::chrono::steady_clock::time_point> waiting_;  ///< since when

@@ -1,0 +1,48 @@
+"""Another address of a server: what a pooler, a proxy or an alias is to its clients."""
+import select
+import socket
+import threading
+
+
+class Relay:
+    def __init__(self, port):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port, self.behind = self.server.getsockname()[1], port
+        self.ends, self.silenced = [], set()
+        self.silent = False
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            behind = socket.create_connection(("127.0.0.1", self.behind))
+            self.ends += [client, behind]
+            threading.Thread(target=self.carry, args=(client, behind), daemon=True).start()
+
+    def silence(self, those_to_come=True):
+        """From now on it takes what is sent and passes nothing on; the kernel goes on answering for it."""
+        self.silenced.update(self.ends)
+        self.silent = those_to_come
+
+    def carry(self, client, behind):
+        other = {client: behind, behind: client}
+        try:
+            while not self.silent and client not in self.silenced:
+                for side in select.select([client, behind], [], [], 0.1)[0]:
+                    data = side.recv(65536)
+                    if not data:
+                        raise OSError
+                    if self.silent or client in self.silenced:
+                        return
+                    other[side].sendall(data)
+        except (OSError, ValueError):
+            client.close()
+            behind.close()
+
+    def close(self):
+        self.server.close()
+        for end in self.ends:
+            end.close()

@@ -1,0 +1,113 @@
+"""A peer falls silent with the connection up, as behind a proxy or a tunnel that hangs: no byte comes, and no error either.
+Nobody waits for ever, production keeps nothing of ours although nobody tells it that we went, and staging what it had.
+"""
+import os
+import signal
+import time
+
+import databases
+from relay import Relay
+
+# Twice 20 s until it is sure, and what is tried of a peer that does not answer before the end.
+LIMIT = 75
+# What holds the snapshot or watches is not heard of for 60 s; a COPY whose bytes nobody takes ends sooner.
+FORGOTTEN = 80
+COPYING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%slow%' AND state = 'active')"
+
+
+class Silent(databases.StageTest):
+    def through_relay(self, end, cluster):
+        relay = Relay(cluster.port)
+        self.addCleanup(relay.close)
+        direct = self.env[end]
+        self.env[end] = direct.replace(f":{cluster.port}/", f":{relay.port}/")
+        self.addCleanup(self.env.__setitem__, end, direct)
+        return relay
+
+    def wide(self):
+        """A table that is copied for long and fills whatever buffers there are on the way."""
+        masks = self.slow_table(rows=20000)
+        self.source.sql("UPDATE slow SET v = repeat('x', 20000)", "shop")
+        self.project(masks=masks)
+
+    def copying(self):
+        process = self.start("stage", "snapshot", "-e", "staging", "--json")
+        self.until(process, "copy")
+        self.source.wait(COPYING)
+        time.sleep(1)  # the other table is there by then
+        return process
+
+    def ends(self, process, code, *texts, within=LIMIT):
+        began = time.monotonic()
+        ended = self.end(process, code, *texts)
+        self.assertLess(time.monotonic() - began, within, str(ended))
+        return ended
+
+    def test_the_source(self):
+        """Of a snapshot and of a backfill, and a rehearsal's target, side by side. What they have locked on production is free
+        again although their connections there are open: nobody but the server's own limits ends them."""
+        oid = self.first()
+        self.wide()
+        with open(self.directory / "staithe.yml", "a", encoding="utf-8") as file:
+            file.write("  production:\n    databases: {target: {url: env SOURCE}}\n")
+        (self.directory / "long.sql").write_text("SELECT pg_sleep(600);\n")
+        staging, production = self.through_relay("TARGET", self.target), self.through_relay("SOURCE", self.source)
+        rehearsal = self.start("stage", "rehearse", "long.sql", "-e", "staging", "--no-load", "--no-open-transaction", "--no-advice")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid())")
+        self.env["TARGET"] = self.target.url("staging")
+        snapshot = self.copying()
+        # A backfill of production gives way to a snapshot of it, so this one is not of the same database.
+        self.source.sql("CREATE DATABASE ledger TEMPLATE template0")
+        self.source.psql("ledger", "-c", "CREATE TABLE filled AS SELECT i AS id, 'v' AS v FROM generate_series(1, 2000) i; ALTER TABLE filled ADD PRIMARY KEY (id);"
+                         "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.05); RETURN NEW; END $$;"
+                         "CREATE TRIGGER slowly BEFORE UPDATE ON filled FOR EACH ROW EXECUTE FUNCTION slowly()")
+        self.env["SOURCE"] = self.env["SOURCE"].replace("/shop", "/ledger")
+        fill = ("backfill", "filled", "--set", "v = 'w'", "-e", "production", "--confirm", "ledger", "--where", "v <> 'w'")
+        self.addCleanup(os.truncate, self.source.log, 0)  # it writes
+        backfill = self.start(*fill)
+        self.source.wait("EXISTS (SELECT FROM filled WHERE v = 'w')", "ledger")
+        for relay in (staging, production):
+            relay.silence()
+        self.ends(snapshot, 1, "silent", "staithe stage snapshot", "staging is as it was")
+        self.ends(backfill, 1, "silent", "go on from where it stopped")
+        self.ends(rehearsal, 4, "silent")
+        self.still(oid)
+        self.nothing_half()
+        self.nothing_left_on_source(FORGOTTEN)
+        self.source.sql(f"SET lock_timeout = '{FORGOTTEN}s'; LOCK TABLE filled; ALTER TABLE filled DISABLE TRIGGER slowly", "ledger")
+        production.close()
+        self.env["SOURCE"] = self.source.url("ledger")
+        self.ok(*fill)
+        self.assertEqual(self.source.sql("SELECT count(*) FROM filled WHERE v <> 'w'", "ledger"), "0")
+
+    def test_the_target(self):
+        oid = self.first()
+        self.wide()
+        relay = self.through_relay("TARGET", self.target)
+        process = self.copying()
+        relay.silence()
+        self.ends(process, 5, "silent", "staithe stage drop", "an unfinished database that nobody uses")
+        self.nothing_left_on_source()
+        self.still(oid)
+        relay.close()
+        self.env["TARGET"] = self.target.url("staging")
+        self.ok("stage", "drop", "--unfinished")
+        self.nothing_half()
+
+    def test_a_stop_meanwhile(self):
+        self.wide()
+        for end, cluster, code in (("SOURCE", self.source, 143), ("TARGET", self.target, 5)):
+            with self.subTest(end):
+                relay = self.through_relay(end, cluster)
+                process = self.copying()
+                relay.silence()
+                time.sleep(2)
+                process.send_signal(signal.SIGTERM)
+                self.ends(process, code, "interrupted", within=25)
+                relay.close()
+                self.env[end] = cluster.url("shop" if end == "SOURCE" else "staging")
+                self.ok("stage", "drop", "--unfinished")
+
+
+if __name__ == "__main__":
+    databases.main()
