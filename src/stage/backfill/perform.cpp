@@ -155,6 +155,11 @@ event::RunFinished perform_backfill(const BackfillPlan& plan, const BackfillRun&
   } catch (const base::Error& error) {
     const auto outcome = note_error(error, run.again, interrupted_exit_code.load(), finished);
     teller.end(outcome, error.what(), finished);
+  } catch (const std::exception& defect) {
+    // No memory, or a defect of ours: whoever hears the run has to hear how it ended.
+    const base::Error error(base::ErrorCode::failed, defect.what());
+    const auto outcome = note_error(error, run.again, interrupted_exit_code.load(), finished);
+    teller.end(outcome, error.what(), finished);
   }
   return finished;
 }

@@ -47,6 +47,9 @@ class Run {
       } catch (const Error& error) {
         drop_check(error.code(), error.what());
         throw;
+      } catch (const std::exception& error) {
+        drop_check(ErrorCode::failed, error.what());
+        throw;
       }
       if (!result_.stopped_by.empty()) drop_check(ErrorCode::failed, "somebody asked it to stop");
     }

@@ -217,6 +217,50 @@ TEST_CASE("what has to be looked at by a person has exit code 5 and the statemen
   CHECK(checks(database) == "0");
 }
 
+TEST_CASE("what nobody foresaw ends it like any other failure: told, with the way on, and without a check") {
+  SECTION("in the run") {
+    const auto database = made("id int PRIMARY KEY");
+    server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+    CHECK_THROWS_AS(stage::run_backfill(
+                        server().url(database), not_null_spec(),
+                        [](const stage::BackfillProgress& now) {
+                          if (now.step.find("VALIDATE") != std::string::npos) throw std::bad_alloc();
+                        },
+                        soon()),
+                    std::bad_alloc);
+    CHECK(checks(database) == "0");
+  }
+  SECTION("a checkpoint whose key is no number of texts") {
+    const auto database = made("id int PRIMARY KEY");
+    server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
+    base::Cancel cancel;
+    CHECK_THROWS_AS(stage::run_backfill(
+                        server().url(database), spec(), [&](const auto&) { cancel.request(); },
+                        Scope::lasting(std::chrono::seconds(60), &cancel)),
+                    base::Error);
+    server().sql("UPDATE staithe_backfill SET place = jsonb_set(place, '{key}', '[1]')", database);
+    struct Listener final : event::EventSink {
+      int exit_code = -1;
+      void on_event(const event::Event& event) noexcept override {
+        if (const auto* end = std::get_if<event::RunFinished>(&event.payload)) exit_code = end->exit_code;
+      }
+    } listener;
+    stage::BackfillPlan plan;
+    plan.spec = spec();
+    const stage::BackfillRun run{"run-1", server().url(database), "staithe backfill t",
+                                 base::Duration{60'000}};
+    const base::Cancel stop;
+    const std::atomic<int> interrupted{130};
+    const auto ended = stage::perform_backfill(plan, run, listener, stop, interrupted);
+    CHECK(ended.exit_code == 1);
+    CHECK(ended.verdict == "failed");
+    CHECK(listener.exit_code == 1);
+    CHECK(ended.next.size() == 1);
+    CHECK(server().sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'staithe backfill'") ==
+          "0");
+  }
+}
+
 TEST_CASE("without NOT NULL it is another backfill, which fills from the beginning") {
   const auto database = made("id int PRIMARY KEY");
   server().sql("INSERT INTO t SELECT g FROM generate_series(1, 1000) g", database);
