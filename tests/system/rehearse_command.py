@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Migrations that are a command: psql, and alembic where it is installed. The report names the statements that the
+"""Migrations that are a command: psql, and alembic, Django and sqitch where they are installed. The report names the statements that the
 command sent, with their locks; and what a command applies can be asked for by a deploy.
 """
 import importlib.util
@@ -55,6 +55,11 @@ class Migration(migrations.Migration):
     operations = [migrations.RunSQL("ALTER TABLE users ADD COLUMN country text"),
                   migrations.RunSQL("CREATE INDEX users_email ON users (email)")]
 """}
+
+
+SQITCH = {"sqitch.conf": "[core]\n\tengine = pg\n[user]\n\tname = A\n\temail = a@example.com\n",
+          "sqitch.plan": "%syntax-version=1.0.0\n%project=shop\n\ncountry 2026-11-01T10:00:00Z A <a@example.com> # Countries\n",
+          "deploy/country.sql": "BEGIN;\nALTER TABLE users ADD COLUMN country text;\nCREATE INDEX users_email ON users (email);\nCOMMIT;\n"}
 
 
 class Command(databases.StageTest):
@@ -149,6 +154,18 @@ class Command(databases.StageTest):
         self.assertIn("AccessExclusiveLock", self.locked(self.find(report, "ADD COLUMN country")))
         self.assertIn("ShareLock", self.locked(self.find(report, "CREATE INDEX users_email")))
         self.assertNotIn("django_migrations", self.source.sql("SELECT string_agg(relname, ' ') FROM pg_class", "shop"))
+
+    @unittest.skipUnless(shutil.which("sqitch"), "sqitch is not installed")
+    def test_sqitch(self):
+        """It keeps what it has deployed in a schema of its own, which is a part of the migration."""
+        for name, text in SQITCH.items():
+            path = self.directory / "sqitch" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        report = self.rehearse('cd sqitch && sqitch deploy "db:$DATABASE_URL"', "sqitch/deploy/country.sql")
+        self.assertIn("AccessExclusiveLock", self.locked(self.find(report, "ADD COLUMN country")))
+        self.assertIn("ShareLock", self.locked(self.find(report, "CREATE INDEX users_email")))
+        self.assertEqual(self.source.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'sqitch'", "shop"), "0")
 
 
 if __name__ == "__main__":
