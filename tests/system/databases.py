@@ -137,7 +137,7 @@ class Cluster:
         return self.sql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split("\n")
 
     def schema(self, database, programs=None):
-        text = subprocess.run([(programs or self.bin) / "pg_dump", "-s", "-O", "-x", "-h", self.directory, "-p", str(self.port), "-U", "admin",
+        text = subprocess.run([(programs or self.bin) / "pg_dump", "-s", "-O", "-x", "-E", "UTF8", "-h", self.directory, "-p", str(self.port), "-U", "admin",
                                database], check=True, capture_output=True, text=True).stdout
         return [line for line in text.split("\n") if line and not line.startswith(("\\restrict", "\\unrestrict", "-- Dumped "))]
 

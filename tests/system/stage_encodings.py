@@ -50,6 +50,26 @@ class Encodings(databases.StageTest):
         self.assertEqual(ended.code, 0, ended)
         self.assertEqual(self.source.sql("SELECT count(*), min(v) = max(v), convert_to(min(v), 'LATIN1') FROM t", "shop"), r"3000|t|\x4772fcdf65")
 
+    def test_masks_of_names_and_values_that_are_not_ascii(self):
+        """The file of masks is UTF-8, the database is not; what letters it does not have is refused before a row is read."""
+        self.made_in("LATIN1")
+        self.source.psql("shop", "-c", "SET client_encoding = 'UTF8'", "-c", ODD, "-c", """CREATE TABLE people (id int PRIMARY KEY, name text, town text, mail text, note text);
+            INSERT INTO people SELECT i, 'Müller ' || i, 'Köln', 'ä@ö.de', 'ß' FROM generate_series(1, 50) i""")
+        masks = ("  public.people:\n    columns: {name: hash, town: {partial: {last: 2}}, mail: fake_email, note: {constant: 'Grüße'}}\n"
+                 "  public.größe:\n    where: \"länge <> 'Maß 3'\"\n    columns: {länge: {sql: \"'über ' || id\"}}\n")
+        for text, code in ((masks.replace("Grüße", "Łódź"), 1), (masks, 0)):
+            self.project(masks=text)
+            for words in (("-n",), ("-n", "--json"), ()):
+                ended = self.staithe("stage", "snapshot", *words)
+                self.assertEqual(ended.code, code if not words else 0, ended)
+                if code or words:
+                    self.assertIn("länge" if words else 'has no equivalent in encoding "LATIN1"', ended.out + ended.err)
+        people = self.target.psql("staging", "-c", "SET client_encoding = 'UTF8'", "-c", "SELECT count(DISTINCT name), min(length(name)), min(town), max(note), max(mail) FROM people")
+        self.assertRegex(people, r"^50\|32\|\*\*ln\|Grüße\|u[0-9a-f]+@example.com$")
+        sizes = self.target.psql("staging", "-c", "SET client_encoding = 'UTF8'", "-c", 'SELECT count(*), min("länge"), min(m), max(encode(convert_to("länge", \'LATIN1\'), \'hex\')) FROM "größe"')
+        self.assertEqual(sizes, r"199|über 1|fröhlich|fc626572203939")
+        self.assertEqual(self.target.schema("staging"), self.source.schema("shop"))
+
     def test_a_key_that_is_no_text_ends_it(self):
         self.made_in("SQL_ASCII")
         self.source.sql(r"CREATE TABLE t (name text PRIMARY KEY, v text); INSERT INTO t SELECT convert_from('\xff'::bytea || i::text::bytea, 'SQL_ASCII') "

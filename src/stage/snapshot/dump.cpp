@@ -1,5 +1,6 @@
 #include "dump.hpp"
 
+#include "encoding.hpp"
 #include "roles.hpp"
 
 #include "staithe/base/error.hpp"
@@ -70,7 +71,7 @@ std::string dump(const std::string& url, const std::string& exported, const Snap
   command.argv = {program("pg_dump", plan.source.version / 10000, scope), "-Fc", "--schema-only",
                   "--no-password", "--no-subscriptions", "--snapshot=" + exported,
                   // Else it is what the environment or the role says of clients.
-                  "--encoding=" + plan.source.encoding,
+                  "--encoding=" + spoken_to(plan.source.encoding),
                   fmt::format("--lock-wait-timeout={}", plan.settings.lock_wait.count())};
   if (!plan.settings.keep_grants) command.argv.emplace_back("--no-privileges");
   for (const auto& keyword : pg::keywords_without_variable(url))

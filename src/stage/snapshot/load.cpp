@@ -1,5 +1,6 @@
 #include "load.hpp"
 
+#include "encoding.hpp"
 #include "sample.hpp"
 
 #include "staithe/base/error.hpp"
@@ -50,8 +51,7 @@ pg::Session Context::target() const {
       "'UTC';"
       "SET bytea_output = hex; SET xmloption = content; SET maintenance_work_mem = '256MB';",
       scope);
-  session.query("SELECT pg_catalog.set_config('client_encoding', $1, false)",
-                std::vector<pg::Value>{plan.source.encoding}, scope);
+  speak_utf8(session, plan.source.encoding, scope);
   if (!plan.settings.owner.empty()) session.run("SET ROLE " + pg::quoted_name(plan.settings.owner), scope);
   if (session.server_version() >= 140000) session.run("SET client_connection_check_interval = '1s'", scope);
   return session;
@@ -265,13 +265,18 @@ pg::Copied Loader::copy_rows(Job& job, const Rows& rows, Telling& telling, Attem
     wait_while_throttled(job_scope_.at_most(longest_pause));
   };
   // A filter may look at the masked columns of other tables.
-  const auto& all = context_.plan.tables;
+  const auto& plan = context_.plan;
+  const auto& all = plan.tables;
   const bool is_masked = !table.masks.empty() ||
                          (table.filtered && std::any_of(all.begin(), all.end(), [](const TableCopy& one) {
                             return !one.masks.empty();
                           }));
-  const auto copied = pg::copy(*job.source, rows.copy_out(), target, table.copy_in, progress, job_scope_,
+  const auto out = speak_as_server(*job.source, plan.source.encoding, rows.copy_out(), job_scope_);
+  const auto in = speak_as_server(target, plan.source.encoding, table.copy_in, job_scope_);
+  const auto copied = pg::copy(*job.source, out, target, in, progress, job_scope_,
                                is_masked ? pg::Words::withheld : pg::Words::whole);
+  if (is_converted(plan.source.encoding))
+    for (auto* session : {job.source.get(), &target}) speak_utf8(*session, plan.source.encoding, job_scope_);
   while (context_.throttled && !job_scope_.cancelled()) {
     wait_while_throttled(job_scope_.at_most(holding_alone / 2));
     job.source->run("SELECT 1", job_scope_);  // what rests in its transaction for too long is taken for dead

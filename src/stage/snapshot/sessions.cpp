@@ -1,3 +1,5 @@
+#include "encoding.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/stage/snapshot.hpp"
 
@@ -83,10 +85,7 @@ void guard_source(pg::Session& session, const SnapshotSettings& settings, const 
   if (session.server_version() >= 140000) sql += "SET idle_session_timeout = 0;";
   if (session.server_version() >= 170000) sql += "SET transaction_timeout = 0;";
   session.run(sql, scope);
-  // Whatever the two defaults are, both ends speak the source's encoding: nothing is converted on the way.
-  session.run(
-      "SELECT pg_catalog.set_config('client_encoding', pg_catalog.current_setting('server_encoding'), false)",
-      scope);
+  speak_utf8(session, session.run("SHOW server_encoding", scope).rows.at(0)[0].value_or(""), scope);
   if (session.server_version() < 140000) return;
   try {
     session.run("SET client_connection_check_interval = '1s'", scope);
