@@ -84,14 +84,11 @@ inline constexpr auto rollback =
                            "one before the live one)"},
                       }});
 inline constexpr auto run = every_run;
-inline constexpr Option looking_var{"var",
-                                    '\0',
-                                    Takes::values,
-                                    "KEY=VALUE",
-                                    Completes::nothing,
-                                    what_group,
-                                    "set a variable that staithe.yml needs (repeatable)"};
-inline constexpr std::array<Option, 2> looking{{looking_var, one_of_a_run("var-file")}};
+inline constexpr std::array<Option, 2> looking{{
+    {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group,
+     "set a variable that staithe.yml needs (repeatable)"},
+    one_of_a_run("var-file"),
+}};
 inline constexpr std::array<Option, 9> recover{{
     one_of_a_run("dry-run"),
     one_of_a_run("expect-plan"),
@@ -103,7 +100,8 @@ inline constexpr std::array<Option, 9> recover{{
      "with --settled, for the history; required"},
     {"confirm", '\0', Takes::value, "RUN", Completes::nothing, how_group,
      "with --settled: the run's id, for scripts"},
-    looking_var,
+    {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group,
+     "with --settled: set a variable that staithe.yml needs (repeatable)"},
     one_of_a_run("var-file"),
 }};
 inline constexpr std::array<Option, 2> validate{{one_of_a_run("var"), one_of_a_run("var-file")}};
