@@ -444,7 +444,7 @@ class ByHand(harness.SystemTest):
         self.assertEqual(closed.returncode, 4)
         self.assertIn(b"staithe: stdout: not all was written: Bad file descriptor", said)
         self.ended(self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", "true"), 0)
-        for arguments in (("plan", "playbooks/deploy.yml"), ("status", "--json"), ("history",), ("--help",)):
+        for arguments in (("plan", "playbooks/deploy.yml"), ("hostkeys", "scan"), ("history",), ("--help",)):
             with open("/dev/full", "wb") as full:
                 told = subprocess.run([sandbox.STAITHE, *arguments], cwd=self.sandbox.dir, stdout=full,
                                       stderr=subprocess.PIPE, timeout=60, check=False)
