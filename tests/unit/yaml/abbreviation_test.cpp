@@ -104,49 +104,13 @@ TEST_CASE("long words are read as they are written, wherever they stand") {
 }
 
 TEST_CASE("whatever a text is made of, abbreviations change nothing") {
-  const std::vector<std::string> parts{"word",
-                                       "longer_word",
-                                       "a.b-c/d:e",
-                                       ":",
-                                       ": ",
-                                       "- ",
-                                       "\n",
-                                       "\n  ",
-                                       "\n    ",
-                                       "[",
-                                       "]",
-                                       "{",
-                                       "}",
-                                       ", ",
-                                       "'",
-                                       "\"",
-                                       "\\",
-                                       "#",
-                                       " # c0",
-                                       "!",
-                                       "&",
-                                       "*",
-                                       "%",
-                                       "|",
-                                       ">\n",
-                                       "? ",
-                                       "null",
-                                       "---",
-                                       "...",
-                                       "\xC3\xA9",
-                                       "\t",
-                                       " ",
-                                       "~",
-                                       "''",
-                                       "|2ab",
-                                       "word word",
-                                       "a",
-                                       "12345",
-                                       "://abcdef",
-                                       "\n%YAML 1.2\n",
-                                       "\n%TAG ! x\n",
-                                       "\\u00 ",
-                                       "\\U0"};
+  // clang-format off
+  const std::vector<std::string> parts{
+      "word", "longer_word", "a.b-c/d:e", ":", ": ", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ",
+      "'", "\"", "\\", "#", " # c0", "!", "&", "*", "%", "|", ">\n", "? ", "null", "---", "...", "\xC3\xA9",
+      "\t", " ", "~", "''", "|2ab", "word word", "a", "12345", "://abcdef", "\n%YAML 1.2\n", "\n%TAG ! x\n",
+      "\\u00 ", "\\U0"};
+  // clang-format on
   std::mt19937 random(4711);
   std::size_t trees = 0;
   for (int round = 0; round < 20'000; ++round) {
