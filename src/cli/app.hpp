@@ -3,6 +3,7 @@
 #include "terminal.hpp"
 
 #include "staithe/base/redact.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/exec/runner.hpp"
 #include "staithe/report/sinks.hpp"
 #include "staithe/store/store.hpp"
@@ -46,8 +47,8 @@ class App {
 
   /// The result, to stdout.
   void print(const std::string& text) { out_.write(text); }
-  /// A sentence for the person, to stderr.
-  void say(const std::string& text) { err_.write(text + "\n"); }
+  /// A sentence for the person, to stderr. Whoever wrote what stands in it, it moves no cursor.
+  void say(const std::string& text) { err_.write(base::printable(text) + "\n"); }
   /// "staithe: TEXT" to stderr; returns `code`.
   int fail(int code, const std::string& text);
 

@@ -135,8 +135,8 @@ class RunOfPlan {
     if (plan_.kind == "drain" || plan_.kind == "restore" || plan_.kind == "recover") return;
     for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, world::drained_by(plan_)))
       if (taken.on_purpose)
-        app_.say(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host, taken.user,
-                             taken.run_id));
+        app_.say(base::one_line(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host,
+                                            taken.user, taken.run_id)));
   }
 
   world::Settings settings() {

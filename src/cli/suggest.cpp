@@ -92,6 +92,25 @@ std::string playbook_of(const Loaded& loaded, const plan::Plan& plan) {
   return plan.source.empty() ? "" : " " + from_here(loaded, plan.source);
 }
 
+/// As a command takes it that has no playbook and no release: a variable that only those read would be
+/// refused.
+Asked without_playbook(const App& app, const Loaded& loaded, Asked asked) {
+  if (asked.service.empty()) asked.service = app.args().value("service");
+  std::erase_if(asked.vars, [&](const std::string& one) {
+    return is_ref(one) || !playbook::takes_variable(loaded.project, loaded.env(), asked.service,
+                                                    one.substr(0, one.find('=')));
+  });
+  return asked;
+}
+
+/// Those of this command line, which the other command takes as well.
+std::string same_variables(const App& app) {
+  std::string text;
+  for (const char* name : {"var-file", "var"})
+    for (const auto& value : app.args().all(name)) text += option(name, value);
+  return text;
+}
+
 std::string pace_of(const Asked& asked) {
   return option("parallel", asked.parallel) + option("max-failures", asked.max_failures) +
          option("deadline", asked.deadline);
@@ -173,18 +192,21 @@ std::string same_place(const App& app) {
 }
 
 std::string status_command(const App& app) {
-  std::string text = "staithe status" + same_place(app);
-  for (const char* name : {"var-file", "var"})
-    for (const auto& value : app.args().all(name)) text += option(name, value);
-  return text;
+  return "staithe status" + same_place(app) + same_variables(app);
+}
+
+std::string rollback_command(const App& app) {
+  return "staithe rollback" + same_place(app) + same_variables(app);
 }
 
 std::string recover_command(const App& app) {
   return "staithe recover" + same_place(app);
 }
 
-std::string settle_command(const App& app, const std::string& run_id) {
-  return recover_command(app) + " --settled " + shell_word(run_id) + " --reason TEXT";
+std::string settle_command(const App& app, const Loaded& loaded, const Asked& asked,
+                           const std::string& run_id) {
+  return recover_command(app) + " --settled " + shell_word(run_id) + " --reason TEXT" +
+         variables_of(loaded, without_playbook(app, loaded, asked), {});
 }
 
 std::string exec_command(const App& app, const std::vector<std::string>& hosts) {
@@ -201,20 +223,16 @@ std::string recover_command(const App& app, const store::Run& run) {
 
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts) {
-  // There is no playbook, and no release: a variable that only those read would be refused.
-  Asked read = asked;
-  std::erase_if(read.vars, [&](const std::string& one) {
-    return is_ref(one) || !playbook::takes_variable(loaded.project, loaded.env(), asked.service,
-                                                    one.substr(0, one.find('=')));
-  });
-  return "staithe restore" + place_of(app, asked) + variables_of(loaded, read, {}) + words(hosts);
+  const auto read = without_playbook(app, loaded, asked);
+  return "staithe restore" + place_of(app, read) + variables_of(loaded, read, {}) + words(hosts);
 }
 
 std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, store::Store& store,
                                           const std::map<std::string, std::string>& run_of) {
   std::map<std::string, std::vector<std::string>> hosts;  // by what was said of their runs
   std::map<std::string, Asked> said;
-  std::map<std::string, Asked> by_run{{"", {}}};  // each run is read once, whatever it took
+  std::map<std::string, Asked> by_run{
+      {"", asked_of(app, loaded)}};  // each run is read once, whatever it took
   for (const auto& [host, run] : run_of) {
     if (by_run.count(run) == 0) by_run[run] = asked_of(store, run);
     const auto text = text_of(by_run[run]);

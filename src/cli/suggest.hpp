@@ -44,13 +44,16 @@ std::string same_place(const App& app);
 
 /// What looks at everything again, with the variables that this command line has for staithe.yml.
 std::string status_command(const App& app);
+/// What brings every host back, where no run says how it was made: with the same variables.
+std::string rollback_command(const App& app);
 
 /// What recovers whatever was left of what this command line is about.
 std::string recover_command(const App& app);
 /// What recovers that run, which may be of another service than the command that suggests it.
 std::string recover_command(const App& app, const store::Run& run);
 /// What ends a run that cannot be recovered, once a person has put right what it left.
-std::string settle_command(const App& app, const std::string& run_id);
+std::string settle_command(const App& app, const Loaded& loaded, const Asked& asked,
+                           const std::string& run_id);
 
 /// What runs a command, for the person to write, on these hosts.
 std::string exec_command(const App& app, const std::vector<std::string>& hosts);
@@ -58,7 +61,8 @@ std::string exec_command(const App& app, const std::vector<std::string>& hosts);
 /// What gives these hosts back as they are.
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts);
-/// The same where each has the id of the run that took it, or "": one command for those that want the same.
+/// The same where each has the id of the run that took it, or "" for one that nobody knows, which this
+/// command line's variables are for: one command for those that want the same.
 std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, store::Store& store,
                                           const std::map<std::string, std::string>& run_of);
 

@@ -74,11 +74,11 @@ void Diagnostics::add(Diagnostic diagnostic) {
 }
 
 void Diagnostics::error(Position position, std::string message, std::string path, std::string help) {
-  add({Severity::error, std::move(position), 1, std::move(message), std::move(path), std::move(help)});
+  add({Severity::error, position, 1, std::move(message), std::move(path), std::move(help)});
 }
 
 void Diagnostics::warning(Position position, std::string message, std::string path, std::string help) {
-  add({Severity::warning, std::move(position), 1, std::move(message), std::move(path), std::move(help)});
+  add({Severity::warning, position, 1, std::move(message), std::move(path), std::move(help)});
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {

@@ -1,6 +1,7 @@
 #include "staithe/world/past_runs.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/event/event.hpp"
 #include "staithe/event/exit_codes.hpp"
 
@@ -125,10 +126,19 @@ std::map<std::string, std::string> named_hosts(const store::Run& run) {
   return states;
 }
 
+base::Duration deadline_of(const store::Run& run) {
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  if (!summary.is_object() || !summary.contains("deadline_ms")) return base::Duration{0};
+  const auto& known = summary["deadline_ms"];
+  return base::Duration{known.is_number_integer() ? known.get<std::int64_t>() : 0};
+}
+
+std::string told(const store::JournalEntry& record, const char* field) {
+  return text_in(nlohmann::json::parse(record.body, nullptr, false), field);
+}
+
 std::string noted(const store::JournalEntry& record, std::string_view key) {
-  if (record.kind != "note") return {};
-  const auto body = nlohmann::json::parse(record.body, nullptr, false);
-  return text_in(body, "key") == key ? text_in(body, "text") : std::string();
+  return record.kind == "note" && told(record, "key") == key ? told(record, "text") : std::string();
 }
 
 std::optional<plan::Plan> plan_of(const store::Run& run) {
@@ -184,12 +194,12 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
       if (since.count(host) == 0) return run;
   }
   if (under_way)
-    throw base::Error(
-        base::ErrorCode::conflict,
-        fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
-                    under_way->owner == store::Owner::running ? "still going on"
-                                                              : "not ended, and nothing shows that it died",
-                    under_way->user));
+    throw base::Error(base::ErrorCode::conflict,
+                      base::one_line(fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
+                                                 under_way->owner == store::Owner::running
+                                                     ? "still going on"
+                                                     : "not ended, and nothing shows that it died",
+                                                 under_way->user)));
   return std::nullopt;
 }
 
@@ -197,11 +207,12 @@ std::string why_not_recover(store::Store& store, const store::Run& run) {
   if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
   if (run.ended && run.outcome == "recovered") return "is recovered already";
   if (run.ended && run.exit_code != event::exit_needs_person)
-    return fmt::format("ended: {}; it left nothing to put right", run.outcome);
-  if (!run.ended && run.owner == store::Owner::running) return "is still going on: " + run.user;
+    return base::one_line(fmt::format("ended: {}; it left nothing to put right", run.outcome));
+  if (!run.ended && run.owner == store::Owner::running)
+    return base::one_line("is still going on: " + run.user);
   for (const auto& lock : store.locks())
     if (lock.run_id == run.id && !lock.abandoned)
-      return fmt::format("still holds the lock on {}: {}", lock.scope, lock.holder);
+      return base::one_line(fmt::format("still holds the lock on {}: {}", lock.scope, lock.holder));
   return {};
 }
 
@@ -231,12 +242,12 @@ std::vector<LaterRecovery> recoveries_of(store::Store& store, const store::Run& 
     auto plan = plan_of_run(store, recovery.id);
     // What it did cannot be known: a host that it gave back would be taken out again.
     if (!plan)
-      throw base::Error(
-          base::ErrorCode::conflict,
-          fmt::format("the recovery {} of run {} ({}) was begun by another build of staithe, "
-                      "whose plan this one cannot read; recover it with that build, or by hand: see "
-                      "--settled in staithe-recover(1)",
-                      recovery.id, run.id, run.title));
+      throw base::Error(base::ErrorCode::conflict,
+                        base::one_line(fmt::format(
+                            "the recovery {} of run {} ({}) was begun by another build of staithe, "
+                            "whose plan this one cannot read; recover it with that build, or by hand: see "
+                            "--settled in staithe-recover(1)",
+                            recovery.id, run.id, run.title)));
     later.push_back({std::move(*plan), read_journal(store, recovery.id)});
   }
   return later;

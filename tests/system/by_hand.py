@@ -426,11 +426,16 @@ class ByHand(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             run = self.closing((0, 1, 2), "deploy", "playbooks/deploy.yml", "-e", "production", "--var", "ref=" + ref,
                                "--yes")
+            def stand_for():
+                with contextlib.suppress(OSError):
+                    return {os.readlink(f"/proc/{run.pid}/fd/{stream}") for stream in range(3)}
+                return set()
+
+            # Before its main() the loader reads libraries through the lowest number that is free.
+            self.assertTrue(harness.await_true(lambda: stand_for() == {"/dev/null"}, 10))
             opened = set()
             while run.poll() is None:
-                for stream in range(3):
-                    with contextlib.suppress(OSError):
-                        opened.add(os.readlink(f"/proc/{run.pid}/fd/{stream}"))
+                opened |= stand_for()
                 time.sleep(0.05)
             run.communicate()
         self.assertEqual(run.returncode, 0)

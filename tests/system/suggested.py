@@ -6,6 +6,7 @@ import re
 import shlex
 
 import harness
+import sandbox
 
 # Not where staithe.yml is: paths and -C have to be right.
 AWAY = ("-C", "playbooks")
@@ -89,6 +90,12 @@ class Suggested(harness.SystemTest):
         hold.reached(run)
         second = self.sandbox.staithe("deploy", *AWAY, "-e", "production", "test.yml", "--var", "ref=v3", "--limit", "web1", "--yes")
         looks = [second, self.sandbox.staithe("status", "-e", "production")]
+        for words in (("unlock", "--reason", "x"), ("unlock", "--reason", "x", "--force"), ("unlock", "--reason", "x", "-n", "--force"),
+                      ("recover", self.newest_run())):
+            looks.append(self.sandbox.staithe(*words, "-e", "production"))
+            self.assertEqual(looks[-1].code, 0 if "-n" in words else 4, str(looks[-1]))
+        confirm = self.said(looks[3].err, "unlock")
+        self.assertEqual(confirm[-2:], ["--confirm", sandbox.SCOPE])
         run.signal(9)
         run.wait()
         hold.let_go()

@@ -28,6 +28,12 @@ inline constexpr const char* settled_outcome = "settled";
 /// is told. Whatever stands in the state store: what is no summary names none.
 std::map<std::string, std::string> named_hosts(const store::Run& run);
 
+/// The deadline that ended the run; zero for others.
+base::Duration deadline_of(const store::Run& run);
+
+/// A text of the record's body; "" when it has none of that name, or cannot be read.
+std::string told(const store::JournalEntry& record, const char* field);
+
 /// The text of a note with that key; "" when the record is none, or cannot be read.
 std::string noted(const store::JournalEntry& record, std::string_view key);
 

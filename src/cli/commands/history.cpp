@@ -37,14 +37,6 @@ std::string hosts_text(const store::Run& run) {
   return base::join(parts, ", ");
 }
 
-/// Of a run that it has ended; zero for others.
-base::Duration deadline_of(const store::Run& run) {
-  const auto summary = json::parse(run.summary_json, nullptr, false);
-  if (!summary.is_object() || !summary.contains("deadline_ms")) return base::Duration{0};
-  const auto& known = summary["deadline_ms"];
-  return base::Duration{known.is_number_integer() ? known.get<std::int64_t>() : 0};
-}
-
 json run_json(const store::Run& run) {
   json record{{"type", "run"},
               {"run_id", run.id},
@@ -66,7 +58,7 @@ json run_json(const store::Run& run) {
     record["duration_ms"] = lasted(run).count();
     const auto summary = json::parse(run.summary_json, nullptr, false);
     if (summary.is_object() && summary.contains("hosts")) record["hosts"] = summary["hosts"];
-    if (const auto deadline = deadline_of(run); deadline.count() > 0)
+    if (const auto deadline = world::deadline_of(run); deadline.count() > 0)
       record["deadline_ms"] = deadline.count();
   }
   return record;
@@ -110,11 +102,10 @@ std::map<std::string, std::string> titles_of(const plan::Plan& plan) {
 
 /// What a record of the journal says to people; "" for those that only recovery reads.
 std::string said(const store::JournalEntry& entry) {
-  const auto body = json::parse(entry.body, nullptr, false);
   if (entry.kind == "intent") return "begins";
-  if (entry.kind != "outcome" || !body.is_object()) return "";
-  const auto detail = body.value("detail", "");
-  return body.value("outcome", "") + (detail.empty() ? "" : ": " + base::printable(detail));
+  if (entry.kind != "outcome") return "";
+  const auto detail = world::told(entry, "detail");
+  return world::told(entry, "outcome") + (detail.empty() ? "" : ": " + base::printable(detail));
 }
 
 void print_journal(App& app, const std::vector<store::JournalEntry>& entries,

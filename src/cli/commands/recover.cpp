@@ -63,11 +63,11 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
   for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
     const auto later = since.find(host.host);
     const bool open = later == since.end();
-    say_beside(app, fmt::format("  {:<12} {}", host.host,
-                                open ? std::string(world::text_of(host.left)) +
-                                           (host.by_hand ? ": needs a person" : "") +
-                                           (host.to_clean ? ", cleaning up did not end" : "")
-                                     : "put right since, by run " + later->second));
+    say_beside(app, base::one_line(fmt::format("  {:<12} {}", host.host,
+                                               open ? std::string(world::text_of(host.left)) +
+                                                          (host.by_hand ? ": needs a person" : "") +
+                                                          (host.to_clean ? ", cleaning up did not end" : "")
+                                                    : "put right since, by run " + later->second)));
     if (open) left.push_back(std::move(host));
   }
   return left;
@@ -157,7 +157,7 @@ int run_recover(App& app) {
            "was begun by another build of staithe, whose plan this one cannot read; recover it with that "
            "build,\n"
            "or put right by hand what it left and then: " +
-               settle_command(app, run->id));
+               settle_command(app, loaded, asked_of(*store, run->id), run->id));
   const auto& plan = *read;
   const auto grounds = world::grounds_of(*store, *run);
   const auto left = look_at(app, *store, *run, plan);

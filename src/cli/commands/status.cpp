@@ -200,7 +200,8 @@ Picture take_picture(App& app, Loaded& loaded) {
       if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
         picture.locks.push_back(std::move(lock));
   } else if (!picture.out.empty()) {
-    picture.restore = {restore_command(app, loaded, {}, {picture.out.begin(), picture.out.end()})};
+    picture.restore = {
+        restore_command(app, loaded, asked_of(app, loaded), {picture.out.begin(), picture.out.end()})};
   }
   return picture;
 }
@@ -399,7 +400,7 @@ void print_next(App& app, const Picture& picture) {
   if (!left && picture.differ() && picture.unfinished.empty()) {
     for (const auto& way : picture.forward) next.push_back({way, "bring the others to the new release"});
     for (const auto& way : picture.back) next.push_back({way, "or bring all back"});
-    if (picture.back.empty()) next.push_back({"staithe rollback" + same_place(app), "bring all back"});
+    if (picture.back.empty()) next.push_back({rollback_command(app), "bring all back"});
   }
   for (const auto& command : picture.restore) next.push_back({command, "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)

@@ -16,8 +16,9 @@ namespace staithe::cli {
 namespace {
 
 std::string text_of(const store::LockInfo& lock) {
-  return fmt::format("{}   {} since {}: {} (run {}){}", lock.scope, lock.holder, when_text(lock.taken),
-                     lock.reason, lock.run_id, lock.abandoned ? "; its owner is gone" : "");
+  return base::one_line(fmt::format("{}   {} since {}: {} (run {}){}", lock.scope, lock.holder,
+                                    when_text(lock.taken), lock.reason, lock.run_id,
+                                    lock.abandoned ? "; its owner is gone" : ""));
 }
 
 /// The lock that is meant: the one named, or the only one of the environment.
@@ -57,7 +58,8 @@ bool confirmed(App& app, const store::LockInfo& lock) {
   if (app.args().has("confirm")) return app.args().value("confirm") == lock.scope;
   if (!app.may_prompt()) return false;
   app.say(text_of(lock));
-  const auto typed = ask_line(fmt::format("Type {} to take the lock away: ", lock.scope), &app.stops().soft);
+  const auto typed =
+      ask_line(fmt::format("Type {} to take the lock away: ", base::one_line(lock.scope)), &app.stops().soft);
   return typed && *typed == lock.scope;
 }
 
@@ -76,8 +78,8 @@ int run_unlock(App& app) {
                                                 text_of(lock)));
     if (!only_prints(app) && !confirmed(app, lock))
       return app.fail(exit_refused, fmt::format("not confirmed; nothing was changed\n"
-                                                "  next  the same with --confirm {}",
-                                                lock.scope));
+                                                "  next  {}",
+                                                confirmed_command(app, lock.scope)));
   }
   if (only_prints(app)) {
     tell_unlocked(app, lock, "would unlock");

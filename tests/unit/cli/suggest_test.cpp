@@ -98,7 +98,7 @@ TEST_CASE("no byte of the state reaches the terminal by a command that is sugges
   CHECK(visible(command));
   CHECK(command.find(R"(--var note=$'\x1b[31mred\x0d\x0astaithe: all is well')") != std::string::npos);
   CHECK(visible(cli::recover_command(app, died)));
-  CHECK(visible(cli::settle_command(app, "run\x1b[2J")));
+  CHECK(visible(cli::settle_command(app, loaded, asked, "run\x1b[2J")));
   CHECK(visible(cli::exec_command(app, {"web1", "web\x1b[2J"})));
 }
 
@@ -108,11 +108,13 @@ TEST_CASE("hosts are one word of a command, whatever they are called") {
         "staithe exec -C 'my shop' -e production -H web1,web2 -- COMMAND");
   CHECK(cli::exec_command(app, {"web;1", "web2"}) ==
         "staithe exec -C 'my shop' -e production -H 'web;1,web2' -- COMMAND");
-  CHECK(cli::settle_command(app, "run1") ==
+  const auto loaded = loaded_from(".");
+  CHECK(cli::settle_command(app, loaded, {}, "run1") ==
         "staithe recover -C 'my shop' -e production --settled run1 --reason TEXT");
   CHECK(cli::status_command(app) == "staithe status -C 'my shop' -e production");
   const cli::App named(parsed({"restore", "web1", "--var", "pool=my api", "--var-file", "a b.yml"}));
   CHECK(cli::status_command(named) == "staithe status --var-file 'a b.yml' --var pool='my api'");
+  CHECK(cli::rollback_command(named) == "staithe rollback --var-file 'a b.yml' --var pool='my api'");
 }
 
 TEST_CASE("a ref is said again as the commit that it was, and as it was said where nothing was resolved") {
