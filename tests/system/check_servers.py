@@ -287,15 +287,33 @@ class Servers(unittest.TestCase):
         proxy = Proxy("smoke:word")
         self.addCleanup(proxy.stop)
 
-        def verdict(url, answer=None, code=4):
+        def verdict(url, answer=None, code=4, get="/"):
             proxy.answer = answer
             head = self.secured(self.nginx.tls).replace("defaults: {", f"defaults: {{proxy: '{url}', ")
-            return self.check("\n  - {name: it, get: /, expect: 200}\n", head, code=code)["it"]["verdict"]
+            steps = f"\n  - {{name: it, get: '{get}', connect_to: '127.0.0.1:{self.nginx.tls}', timeout: 2s, expect: [200, 407]}}\n"
+            if get != "/":
+                steps = steps.replace(f"connect_to: '127.0.0.1:{self.nginx.tls}', ", "")
+                head = f"defaults: {{proxy: '{url}'}}\n"
+            return self.check(steps, head, code=code)["it"]["verdict"]
 
-        self.assertEqual(verdict(proxy.url), "error", self.output)  # it wants a password
+        plain = f"http://127.0.0.1:{self.nginx.plain}/"
+        for get in ("/", plain):  # it wants a password, whatever is expected
+            self.assertEqual(verdict(proxy.url, get=get), "error", self.output)
         self.assertEqual(verdict(proxy.url, 403), "error", self.output)
         self.assertEqual(verdict(f"http://127.0.0.1:{free_port()}"), "error", self.output)
         self.assertEqual(verdict("http://no-such-proxy.invalid:3128"), "error", self.output)
+        # One that says nothing, not even that it is there: its queue is full.
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen(0)
+            filling = [socket.socket() for _ in range(3)]
+            for one in filling:
+                one.setblocking(False)
+                one.connect_ex(deaf.getsockname())
+            for get in ("/", plain):
+                self.assertEqual(verdict(f"http://127.0.0.1:{deaf.getsockname()[1]}", get=get), "error", self.output)
+            for one in filling:
+                one.close()
         # It looked, and found nobody: that is what a customer finds, too.
         self.assertEqual(verdict(proxy.url, 503, code=1), "fail", self.output)
 

@@ -79,7 +79,8 @@ class Exchange {
       check_multi(curl().multi_perform(multi_, &running));
       if (running == 0) break;
       if (scope.cancelled()) throw Error(ErrorCode::cancelled, place() + ": stopped");
-      if (scope.expired()) throw Error(ErrorCode::timeout, place() + ": no reply in time");
+      if (scope.expired())
+        throw Error(code_of_failure(CURLE_OPERATION_TIMEDOUT), place() + ": no reply in time");
       wait(scope);
     }
     finish();
@@ -143,8 +144,16 @@ class Exchange {
     long tunnel = 0;
     curl().easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &tunnel);
     if (tunnel >= 500) return ErrorCode::connect;
-    const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_PROXY;
+    const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_PROXY ||
+                             (code == CURLE_OPERATION_TIMEDOUT && !connected());
     return tunnel >= 300 || (tunnel == 0 && unreachable) ? ErrorCode::unavailable : code_of(code);
+  }
+
+  /// To the proxy, where there is one.
+  bool connected() const {
+    const char* address = nullptr;
+    curl().easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
+    return address != nullptr && *address != '\0';
   }
 
   void set_message() {
@@ -210,6 +219,9 @@ class Exchange {
     long number = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);
     reply_.status = static_cast<int>(number);
+    constexpr int proxy_authentication_required = 407;
+    if (!request_.proxy_url.empty() && reply_.status == proxy_authentication_required)
+      throw Error(ErrorCode::unavailable, place() + ": the proxy wants a password, or another one (407)");
     curl().easy_getinfo(easy_, CURLINFO_REDIRECT_COUNT, &number);
     reply_.redirects = static_cast<int>(number);
     curl_off_t microseconds = 0;

@@ -204,6 +204,8 @@ class CheckProbes::Asker {
     if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
     sent.proxy_url = request.proxy;
     sent.proxy_credentials = fill(request.proxy_credentials, scope);
+    // As it is sent, and as the page of a proxy may quote it.
+    if (!sent.proxy_credentials.empty()) secrets_.tell_redactor(base::base64(sent.proxy_credentials));
     sent.ca_file = file(request.ca_file);
     sent.client_certificate = file(request.client_certificate);
     sent.client_key = file(request.client_key);
