@@ -56,13 +56,18 @@ std::map<Suite, Keys> by_suite(const std::vector<CheckRecord>& records) {
   return suites;
 }
 
-/// Whether the check has had no result in this hour: what is due once in a while is due then.
-bool first_of_the_hour(Session& session, const Suite& suite, const std::string& key) {
+/// Whether the suite has had no result in this hour: what is due once in a while is due then. One check
+/// stands for all, another each hour: one of them may run more often than the others.
+bool first_of_the_hour(Session& session, const Suite& suite, const Keys& keys) {
+  const auto hour_of = [](Time time) {
+    return std::chrono::floor<std::chrono::hours>(time).time_since_epoch();
+  };
+  const auto hour = hour_of(now());
+  const auto& key = keys[static_cast<std::size_t>(hour.count()) % keys.size()];
   const Rows newest = session.exec(
       "SELECT MAX(time) FROM staithe_checks WHERE environment = $1 AND suite = $2 AND check_key = $3",
       {suite.first, suite.second, key});
-  const auto hour = [](Time time) { return std::chrono::floor<std::chrono::hours>(time); };
-  return newest.rows.empty() || hour(to_time(newest.rows.front().at(0))) != hour(now());
+  return newest.rows.empty() || hour_of(to_time(newest.rows.front().at(0))) != hour;
 }
 
 /// By age alone a clock that jumps a year would empty the history. Of checks that are no more everything
@@ -88,7 +93,7 @@ void Store::record_checks(const std::vector<CheckRecord>& records) {
   core_->run(Work::transaction, [&](Session& session) {
     std::vector<Suite> due;
     for (const auto& [suite, keys] : suites)
-      if (first_of_the_hour(session, suite, keys.front())) due.push_back(suite);
+      if (first_of_the_hour(session, suite, keys)) due.push_back(suite);
     for (const auto& one : records)
       session.exec(
           "INSERT INTO staithe_checks (environment, suite, check_key, run_id, text_id, release_id, verdict, "
