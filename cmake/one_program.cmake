@@ -23,8 +23,11 @@ endif()
 # Each symbol of each library, those of libraries that are loaded later too, is looked for in one after the other until
 # it is found: most are libcrypto's own and the C library's, so these two come first. That is a twelfth of the loader's
 # work.
-list(APPEND STAITHE_LINK_OPTIONS
-     "SHELL:-Wl,--push-state,--no-as-needed $<TARGET_FILE:OpenSSL::Crypto> -l:libc.so.6 -Wl,--pop-state")
+check_linker_flag(CXX -l:libc.so.6 STAITHE_NAMES_LIBC)
+if(STAITHE_NAMES_LIBC)
+  list(APPEND STAITHE_LINK_OPTIONS
+       "SHELL:-Wl,--push-state,--no-as-needed $<TARGET_FILE:OpenSSL::Crypto> -l:libc.so.6 -Wl,--pop-state")
+endif()
 find_library(STAITHE_YAML_CPP_ARCHIVE NAMES libyaml-cpp.a)
 if(NOT STAITHE_YAML_CPP_ARCHIVE OR NOT TARGET pugixml::static OR NOT TARGET fmt::fmt-header-only OR NOT STAITHE_PQXX_ARCHIVE)
   message(STATUS "Some C++ library has no archive here: all of them stay shared")

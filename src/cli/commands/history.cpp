@@ -162,7 +162,7 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   std::vector<std::vector<std::string>> rows{{"by", run->user}, {"began", when_text(run->started)}};
   if (run->ended) rows.push_back({"took", base::elapsed_text(lasted(*run))});
   rows.push_back({"ended", ended_text(*run)});
-  if (const auto deadline = deadline_of(*run); deadline.count() > 0)
+  if (const auto deadline = world::deadline_of(*run); deadline.count() > 0)
     rows.push_back({"deadline", base::to_text(deadline) + " for the whole run, passed"});
   if (!run->release.empty()) rows.push_back({"release", run->release + "  " + run->sha});
   rows.push_back({"plan", run->plan_id});
