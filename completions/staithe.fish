@@ -165,7 +165,7 @@ complete -c staithe -n '__staithe_at recover' -l lock-wait -x -d 'wait for anoth
 complete -c staithe -n '__staithe_at recover' -l settled -x -a '(__staithe_ask runs)' -d 'change nothing: a person has put right what RUN left, and it stands in nobody\'s way any more'
 complete -c staithe -n '__staithe_at recover' -l reason -x -d 'with --settled, for the history; required'
 complete -c staithe -n '__staithe_at recover' -l confirm -x -d 'with --settled: the run\'s id, for scripts'
-complete -c staithe -n '__staithe_at recover' -l var -x -d 'set a variable that staithe.yml needs (repeatable)'
+complete -c staithe -n '__staithe_at recover' -l var -x -d 'with --settled: set a variable that staithe.yml needs (repeatable)'
 complete -c staithe -n '__staithe_at recover' -l var-file -r -F -d 'set the variables of a YAML file (repeatable)'
 complete -c staithe -n __staithe_at -a unlock -d 'Free a lock whose holder is gone, or take it away.'
 complete -c staithe -n '__staithe_at unlock' -l dry-run -s n -d 'say what would be done, and do nothing'
