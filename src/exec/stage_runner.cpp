@@ -70,11 +70,12 @@ class Pool {
   std::mutex mutex_;
 };
 
+/// What a signal keeps from beginning the deadline has not kept from it, though it may have passed by now.
 bool is_late(const Context& context, const plan::Stage& stage, const StageResult& results) {
   if (!context.clock.passed()) return false;
-  return results.lanes.size() < stage.lanes.size() ||
-         std::any_of(results.lanes.begin(), results.lanes.end(),
-                     [](const auto& entry) { return entry.second.late; });
+  const bool kept = results.lanes.size() < stage.lanes.size() && !context.stops.soft.requested();
+  return kept || std::any_of(results.lanes.begin(), results.lanes.end(),
+                             [](const auto& entry) { return entry.second.late; });
 }
 
 /// A rolling stage: batches, window, failure budget.

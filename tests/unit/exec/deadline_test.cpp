@@ -30,6 +30,7 @@ struct LateRun {
   SlowLog log;
   exec::Stops stops;
   bool was_cut = false;  ///< the deadline ended that action
+  std::string soft_at;   ///< a person stops the run while that action is performed
 
   static plan::Plan plan(std::size_t hosts, OnFailure on_failure) {
     plan::Strategy strategy;
@@ -40,6 +41,7 @@ struct LateRun {
 
   exec::RunResult run(const plan::Plan& plan, const std::string& late_at) {
     effects.on_perform = [&, late_at](const std::string& name, exec::Performance& performance) {
+      if (name == soft_at) stops.soft.request();
       if (name == late_at) pass(performance);
     };
     return exec::run(plan, {"run1", {}}, effects, journal, log, stops);
@@ -154,6 +156,21 @@ TEST_CASE("a batch that had ended when the deadline passes stays, unless all are
   CHECK(whole.finished.failed_host.empty());
   CHECK(whole.finished.failed_action == "roll");
   CHECK(whole.finished.exit_code == (policy == OnFailure::revert_all ? 1 : 5));
+}
+
+TEST_CASE("a host that a signal lets finish stays, also when the deadline passes before its end") {
+  const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch, OnFailure::revert_all);
+  auto plan = LateRun::plan(3, policy);
+  plan.strategy.batches = {{3, false}};
+  for (auto& lane : plan.stages[1].lanes) lane.nodes.pop_back();  // ends with its restore
+  LateRun late;
+  late.soft_at = "web1 health";
+  const auto result = late.run(plan, "web1 ready");
+  CHECK(result.verdict == Verdict::interrupted);
+  CHECK(result.finished.deadline == base::Duration::zero());
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(state_of(result, "web2") == HostState::untouched);
+  CHECK(late.effects.last("web1 drain (revert)") == -1);
 }
 
 TEST_CASE("a late run has failed, however many failures are allowed") {
