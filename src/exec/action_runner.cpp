@@ -45,6 +45,7 @@ class Attempt {
 
   EffectResult run() {
     ++lane_.index;
+    lane_.performed = false;
     const auto started = Clock::now();
     context_.bus.send(event::ActionStarted{lane_.host, action_.id, plan::kind_of(action_.effect),
                                            action_.step, action_.title, lane_.index, lane_.of,
@@ -142,6 +143,7 @@ class Attempt {
     const bool late = bounded(context_, manner_) && context_.clock.passed();
     if (late || performance.scope.cancelled())
       return {event::Outcome::cancelled, "stopped before it began", {}, {}, {}, false};
+    lane_.performed = true;
     return context_.effects.perform(action_.effect, performance);
   }
 

@@ -40,7 +40,8 @@ struct LaneState {
   std::uint64_t index = 0;  ///< actions begun so far
   std::uint64_t of = 0;
   std::map<std::string, std::string> captures;
-  bool late = false;  ///< the run's deadline has ended one of its actions
+  bool late = false;       ///< the run's deadline has ended one of its actions
+  bool performed = false;  ///< the newest action was begun: it may have done something
 };
 
 /// Whether an action may go unrecorded when the journal cannot be written: what gives back must happen.

@@ -46,14 +46,19 @@ class LaneRunner {
   /// whatever the first signal says; only the run's deadline gives it up then.
   bool step(const plan::Action& action, Manner manner) {
     const bool late = manner.bound == Bound::by_run && context_.clock.passed();
-    if (action.alters_service && !late) result_.altered = touched_ = true;
-    if (result_.altered && manner.shield == Shield::none) manner.shield = Shield::soft;
-    const bool stopped = late || (manner.shield == Shield::none && context_.stops.soft.requested());
-    if (!stopped && plan::changes_the_world(action.effect)) taken_ = true;
+    const bool altering = action.alters_service && !late;
+    if ((result_.altered || altering) && manner.shield == Shield::none) manner.shield = Shield::soft;
     EffectResult result = run_action(context_, action, state_, manner);
+    if (state_.performed) note_begun(action);
     if (result.ok()) return true;
     if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
     return false;
+  }
+
+  /// What was stopped or refused on the threshold has done nothing, whatever was about to be done.
+  void note_begun(const plan::Action& action) {
+    if (action.alters_service) result_.altered = touched_ = true;
+    if (plan::changes_the_world(action.effect)) taken_ = true;
   }
 
   /// Outside a bracket nobody puts back what a restore or a recovery had begun.

@@ -102,9 +102,12 @@ TEST_CASE("whatever action the run's deadline meets, nobody is left drained and 
 }
 
 TEST_CASE("what the deadline kept from beginning has altered nothing") {
+  const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch);
+  const auto record =
+      GENERATE(std::string("outcome roll/web1/prepare ok"), std::string("intent roll/web1/activate"));
+  INFO("late after " << record << " with policy " << static_cast<int>(policy));
   LateRun late;
-  const auto result =
-      late.run_late_after(LateRun::plan(2, OnFailure::revert_batch), "outcome roll/web1/prepare ok");
+  const auto result = late.run_late_after(LateRun::plan(2, policy), record);
   CHECK(state_of(result, "web1") == HostState::restored);
   CHECK_FALSE(late.effects.did("web1 activate"));
   CHECK_FALSE(late.effects.did("web1 back"));
