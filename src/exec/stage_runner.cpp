@@ -125,10 +125,10 @@ class Roller {
   }
 
   /// The deadline may pass between two batches: then the one before it has ended, and stays.
-  bool ended_well(const std::vector<std::string>& hosts) const {
+  bool ended(const std::vector<std::string>& hosts) const {
     return std::all_of(hosts.begin(), hosts.end(), [this](const std::string& host) {
       const auto lane = results_.lanes.find(host);
-      return lane != results_.lanes.end() && lane->second.ok();
+      return lane != results_.lanes.end() && !lane->second.late;
     });
   }
 
@@ -152,7 +152,7 @@ class Roller {
       case OnFailure::stop:
         return;
       case OnFailure::revert_batch:
-        if (!ended_well(batch_)) revert_lanes(context_, stage_, results_, batch_);
+        if (over_budget() || !ended(batch_)) revert_lanes(context_, stage_, results_, batch_);
         return;
       case OnFailure::revert_all: {
         std::vector<std::string> all;

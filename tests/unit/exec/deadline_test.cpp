@@ -161,6 +161,33 @@ TEST_CASE("a batch that had ended when the deadline passes stays, unless all are
   CHECK(whole.finished.exit_code == (policy == OnFailure::revert_all ? 1 : 5));
 }
 
+TEST_CASE("a batch that had ended stays, though a failure in it was allowed") {
+  const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch, OnFailure::revert_all);
+  auto plan = LateRun::plan(3, policy);
+  plan.strategy.batches = {{2, false}};
+  plan.strategy.max_failures = {1, false};
+  LateRun late;
+  late.effects.fail("web2 health");
+  const bool repaired = policy != OnFailure::stop;
+  const auto result =
+      late.run_late_after(plan, repaired ? "outcome roll/web2/ready ok" : "outcome roll/web2/health failed");
+  CHECK(state_of(result, "web1") ==
+        (policy == OnFailure::revert_all ? HostState::reverted : HostState::done));
+  CHECK(state_of(result, "web2") == (repaired ? HostState::reverted : HostState::out));
+  CHECK(state_of(result, "web3") == HostState::untouched);
+  CHECK_FALSE(late.effects.did("web3 drain"));
+}
+
+TEST_CASE("a batch with more failures than allowed is reverted, also when the deadline has passed by then") {
+  auto plan = LateRun::plan(3, OnFailure::revert_batch);
+  plan.strategy.batches = {{2, false}};
+  LateRun late;
+  late.effects.fail("web2 health");
+  const auto result = late.run_late_after(plan, "outcome roll/web2/ready ok");
+  CHECK(state_of(result, "web1") == HostState::reverted);
+  CHECK(state_of(result, "web2") == HostState::reverted);
+}
+
 TEST_CASE("a host that a signal lets finish stays, also when the deadline passes before its end") {
   const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch, OnFailure::revert_all);
   auto plan = LateRun::plan(3, policy);
