@@ -28,7 +28,7 @@ struct Context {
   Journal& journal;
   Bus& bus;
   const Stops& stops;
-  const RunClock& clock;
+  RunClock& clock;
 };
 
 /// How much may stop an action: the first signal, only the second, or neither.

@@ -17,13 +17,20 @@ constexpr base::Duration longest_nap{3'600'000};
 RunClock::RunClock(base::Duration deadline, const Stops& stops) : deadline_(deadline), stops_(stops) {}
 
 RunClock::~RunClock() {
-  end_.request();
+  stop();
 }
 
 void RunClock::start(std::function<void()> told) {
-  if (!counts()) return;
+  if (deadline_ == base::Duration::zero()) return;
   told_ = std::move(told);
   thread_ = std::jthread([this, until = std::chrono::steady_clock::now() + deadline_] { watch(until); });
+}
+
+void RunClock::stop() noexcept {
+  if (!counts()) return;
+  end_.request();
+  thread_.join();
+  passed_.store(false, std::memory_order_release);
 }
 
 void RunClock::watch(base::SteadyTime until) {

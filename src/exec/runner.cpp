@@ -5,8 +5,11 @@
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
+#include <system_error>
 
 namespace staithe::exec {
 namespace {
@@ -25,17 +28,13 @@ class Run {
         options_(options),
         bus_(sink, options.run_id),
         clock_(plan.strategy.deadline, stops),
-        unlimited_({}, stops),
         context_{plan, effects, journal, bus_, stops, clock_},
-        tidying_{plan, effects, journal, bus_, stops, unlimited_},
         started_(Clock::now()) {}
 
   RunResult run() {
     announce();
-    if (sequence(plan_.open)) {
-      clock_.start([this] { tell_late(); });
-      run_stages();
-    }
+    if (sequence(plan_.open) && start_clock()) run_stages();
+    clock_.stop();
     if (begun_) close();
     return finish();
   }
@@ -57,9 +56,23 @@ class Run {
     bus_.send(std::move(started));
   }
 
+  /// A run whose deadline nobody would keep is not begun.
+  bool start_clock() {
+    try {
+      clock_.start([this] { tell_late(); });
+      return true;
+    } catch (const std::system_error& error) {
+      const auto text = fmt::format("no thread to wait for the run's deadline: {}", error.what());
+      failure_ = Failure{"", "", "deadline", {event::Outcome::refused, text, {}, {}, {}, false}};
+      refused_ = true;
+      return false;
+    }
+  }
+
   void tell_late() {
     bus_.send(event::Message{event::Level::warning, "",
-                             late_text(clock_) + ": nothing else is begun, and what is in hand is given up"});
+                             late_text(clock_) + ": nothing else is begun, what is in hand is given up, and "
+                                                 "what gives back goes on"});
   }
 
   /// Locks and the like, one after the other; a failure refuses the run.
@@ -97,11 +110,12 @@ class Run {
         interrupted_ = true;
         return;
       }
-      if (clock_.passed() && !tidies(stage)) {
+      if (tidies(stage)) clock_.stop();
+      if (clock_.passed()) {
         miss(stage);
         return;
       }
-      StageResult result = run_stage(tidies(stage) ? tidying_ : context_, only_done(stage));
+      StageResult result = run_stage(context_, only_done(stage));
       interrupted_ = interrupted_ || result.stopped;
       const bool failed = take(stage, result);
       release_hosts(i);
@@ -109,7 +123,7 @@ class Run {
     }
   }
 
-  /// What follows the roll on each host: the run has done by then what it was for.
+  /// What follows the roll on each host, behind all else: the run has done by then what it was for.
   bool tidies(const plan::Stage& stage) const {
     return rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::parallel;
   }
@@ -310,9 +324,7 @@ class Run {
   const RunOptions& options_;
   Bus bus_;
   RunClock clock_;
-  RunClock unlimited_;
   Context context_;
-  Context tidying_;  ///< without the deadline
   Clock::time_point started_;
   std::optional<Failure> failure_;
   const plan::Stage* rolled_stage_ = nullptr;

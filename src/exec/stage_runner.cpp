@@ -201,6 +201,7 @@ void revert_lanes(const Context& context, const plan::Stage& stage, StageResult&
     if (result->second.altered && result->second.state != event::HostState::out) lanes.push_back(&lane);
   }
   if (lanes.empty()) return;
+  context.clock.stop();
   context.bus.send(
       event::Message{event::Level::warning, "",
                      "reverting " + std::to_string(lanes.size()) + " hosts to the release before"});

@@ -17,7 +17,8 @@ struct StageResult {
 /// Runs one stage by its shape. For a rolling stage the plan's policy on failure is carried out too.
 StageResult run_stage(const Context& context, const plan::Stage& stage);
 
-/// Reverts every lane of `stage` that `results` has as done or altered, newest first where it matters.
+/// Reverts every lane of `stage` that `results` has as done or altered, newest first where it matters. The
+/// last that a run does with its hosts: the deadline counts no more.
 void revert_lanes(const Context& context, const plan::Stage& stage, StageResult& results,
                   const std::vector<std::string>& hosts);
 

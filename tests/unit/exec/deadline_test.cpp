@@ -1,6 +1,8 @@
 #include "catch.hpp"
 #include "fake_effects.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 
 using namespace staithe;
@@ -23,6 +25,18 @@ struct SlowLog final : event::EventSink {
   }
 };
 
+/// What the deadline finds in hand.
+enum class Meets {
+  what_goes_forward,  ///< it is told, and cuts that
+  what_gives_back,    ///< it is told, and cuts nothing
+  nothing_bound,      ///< it is not even told
+};
+
+/// As long as a busy machine may need.
+constexpr base::Duration patience{10'000};
+/// As long as is waited for what is not to come.
+constexpr base::Duration a_while{300};
+
 /// A run whose deadline passes while a chosen action is performed.
 struct LateRun {
   test::FakeEffects effects;
@@ -39,10 +53,11 @@ struct LateRun {
     return test::deploy_plan(hosts, strategy);
   }
 
-  exec::RunResult run(const plan::Plan& plan, const std::string& late_at) {
-    effects.on_perform = [&, late_at](const std::string& name, exec::Performance& performance) {
+  exec::RunResult run(const plan::Plan& plan, const std::string& late_at,
+                      Meets meets = Meets::what_goes_forward) {
+    effects.on_perform = [&, late_at, meets](const std::string& name, exec::Performance& performance) {
       if (name == soft_at) stops.soft.request();
-      if (name == late_at) pass(performance);
+      if (name == late_at) pass(performance, meets);
     };
     return exec::run(plan, {"run1", {}}, effects, journal, log, stops);
   }
@@ -64,15 +79,21 @@ struct LateRun {
   }
 
  private:
-  /// Every switch is on when nothing has come for a while: what gives back hears of none of them.
-  void pass(exec::Performance& performance) {
-    pass();
-    was_cut = base::wait_for(-1, 0, base::Scope::lasting(base::Duration(300), performance.scope.cancel)) ==
-              base::Woke::cancelled;
+  void pass(exec::Performance& performance, Meets meets) {
+    stops.late.request();
+    if (meets != Meets::nothing_bound) await_told();
+    const auto wait = meets == Meets::what_goes_forward ? patience : a_while;
+    was_cut =
+        base::wait_for(-1, 0, base::Scope::lasting(wait, performance.scope.cancel)) == base::Woke::cancelled;
   }
   void pass() {
     stops.late.request();
-    while (!told()) std::this_thread::yield();
+    await_told();
+  }
+  /// A clock that does not tell fails the test by what it then lets happen.
+  void await_told() const {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!told() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   }
 };
 
@@ -85,8 +106,10 @@ TEST_CASE("whatever action the run's deadline meets, nobody is left drained and 
                            std::string("prove"), std::string("ready"), std::string("check"));
   INFO("late at " << at << " with policy " << static_cast<int>(policy));
   LateRun late;
-  const auto result = late.run(LateRun::plan(3, policy), "web2 " + at);
   const bool on_its_way_back = at == "prove" || at == "ready";
+  const auto result = late.run(LateRun::plan(3, policy), "web2 " + at,
+                               on_its_way_back ? Meets::what_gives_back : Meets::what_goes_forward);
+  CHECK(late.told());
   CHECK(late.was_cut != on_its_way_back);
   CHECK(result.verdict == (policy == OnFailure::revert_all ? Verdict::failed : Verdict::needs_person));
   CHECK(result.finished.deadline == std::chrono::hours(1));
@@ -147,13 +170,13 @@ TEST_CASE("a batch that had ended when the deadline passes stays, unless all are
   const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch, OnFailure::revert_all);
   auto plan = LateRun::plan(3, policy);
   LateRun late;
-  const auto result = late.run(plan, "web1 ready");
+  const auto result = late.run(plan, "web1 ready", Meets::what_gives_back);
   // The rest of the host's own steps is not done either: it is not approved, and so not a batch that ended
   // well.
   CHECK(state_of(result, "web1") == (policy == OnFailure::stop ? HostState::failed : HostState::reverted));
   for (auto& lane : plan.stages[1].lanes) lane.nodes.pop_back();  // ends with its restore
   LateRun ended;
-  const auto whole = ended.run(plan, "web1 ready");
+  const auto whole = ended.run(plan, "web1 ready", Meets::what_gives_back);
   CHECK(state_of(whole, "web1") == (policy == OnFailure::revert_all ? HostState::reverted : HostState::done));
   CHECK(state_of(whole, "web2") == HostState::untouched);
   CHECK(whole.finished.failed_host.empty());
@@ -195,7 +218,7 @@ TEST_CASE("a host that a signal lets finish stays, also when the deadline passes
   for (auto& lane : plan.stages[1].lanes) lane.nodes.pop_back();  // ends with its restore
   LateRun late;
   late.soft_at = "web1 health";
-  const auto result = late.run(plan, "web1 ready");
+  const auto result = late.run(plan, "web1 ready", Meets::what_gives_back);
   CHECK(result.verdict == Verdict::interrupted);
   CHECK(result.finished.deadline == base::Duration::zero());
   CHECK(state_of(result, "web1") == HostState::done);
@@ -216,12 +239,13 @@ TEST_CASE("a late run has failed, however many failures are allowed") {
 TEST_CASE("a repair and a revert are not bound by the run's deadline") {
   const auto at = GENERATE(std::string("back"), std::string("health-back"), std::string("revert-reload"));
   LateRun late;
-  if (at == "revert-reload")
-    late.effects.fail("web1 check");
-  else
-    late.effects.fail("web1 health");
-  const auto result = late.run(LateRun::plan(1, OnFailure::revert_batch), "web1 " + at);
+  const bool reverts = at == "revert-reload";
+  late.effects.fail(reverts ? "web1 check" : "web1 health");
+  const auto result = late.run(LateRun::plan(1, OnFailure::revert_batch), "web1 " + at,
+                               reverts ? Meets::nothing_bound : Meets::what_gives_back);
   CHECK_FALSE(late.was_cut);
+  CHECK(late.told() != reverts);
+  CHECK(result.finished.deadline == base::Duration::zero());
   CHECK(state_of(result, "web1") == HostState::reverted);
 }
 
@@ -251,12 +275,20 @@ TEST_CASE("a deadline that passes behind the roll reverts as a failure there doe
                          plan::Stage::Shape::parallel,
                          16,
                          {{"web1", {test::action("cleanup/web1", "web1 clean")}, {}}}});
-  const auto tidied = tidying.run(plan, "web1 clean");
+  const auto tidied = tidying.run(plan, "web1 clean", Meets::nothing_bound);
   CHECK_FALSE(tidying.was_cut);
+  CHECK_FALSE(tidying.told());
   CHECK(tidied.verdict == Verdict::done);
   // The one that was on its way back when the deadline passed was the last: all is done.
   LateRun last;
   CHECK(last.run(plan, "web1 check").finished.exit_code == 1);
+}
+
+TEST_CASE("a deadline that passes while the locks are given back is not told") {
+  LateRun late;
+  const auto result = late.run(LateRun::plan(1, OnFailure::revert_batch), "unlock", Meets::nothing_bound);
+  CHECK_FALSE(late.told());
+  CHECK(result.verdict == Verdict::done);
 }
 
 TEST_CASE("lanes in parallel are cut by the deadline and the others are not begun") {
@@ -277,7 +309,7 @@ TEST_CASE("a signal is heard also where a run has a deadline, and before it") {
   late.effects.on_perform = [&](const std::string& name, exec::Performance& performance) {
     if (name != "web1 calm") return;
     late.stops.soft.request();
-    base::wait_for(-1, 0, base::Scope::lasting(base::Duration(10'000), performance.scope.cancel));
+    base::wait_for(-1, 0, base::Scope::lasting(patience, performance.scope.cancel));
   };
   const auto result = exec::run(LateRun::plan(2, OnFailure::revert_batch), {"run1", {}}, late.effects,
                                 late.journal, late.log, late.stops);
@@ -289,7 +321,7 @@ TEST_CASE("a signal is heard also where a run has a deadline, and before it") {
     if (name != "web1 reload") return;
     abandoned.stops.soft.request();
     abandoned.stops.hard.request();
-    base::wait_for(-1, 0, base::Scope::lasting(base::Duration(10'000), performance.scope.cancel));
+    base::wait_for(-1, 0, base::Scope::lasting(patience, performance.scope.cancel));
   };
   const auto left = exec::run(LateRun::plan(2, OnFailure::revert_batch), {"run1", {}}, abandoned.effects,
                               abandoned.journal, abandoned.log, abandoned.stops);
@@ -299,9 +331,9 @@ TEST_CASE("a signal is heard also where a run has a deadline, and before it") {
 TEST_CASE("a deadline counts from the moment when the locks are held") {
   LateRun late;
   auto plan = LateRun::plan(1, OnFailure::revert_batch);
-  plan.strategy.deadline = base::Duration(400);
+  plan.strategy.deadline = base::Duration(2'000);
   late.effects.on_perform = [&](const std::string& name, exec::Performance& performance) {
-    if (name == "lock") base::wait_for(-1, 0, base::Scope::lasting(base::Duration(600), nullptr));
+    if (name == "lock") base::wait_for(-1, 0, base::Scope::lasting(base::Duration(2'500), nullptr));
     if (name == "web1 checkout")
       late.was_cut =
           base::wait_for(-1, 0, base::Scope::lasting(base::Duration(60'000), performance.scope.cancel)) ==
@@ -310,5 +342,5 @@ TEST_CASE("a deadline counts from the moment when the locks are held") {
   const auto result = exec::run(plan, {"run1", {}}, late.effects, late.journal, late.log, late.stops);
   CHECK(late.effects.did("web1 checkout"));
   CHECK(late.was_cut);
-  CHECK(result.finished.failure.starts_with("the run's deadline of 400ms has passed"));
+  CHECK(result.finished.failure.starts_with("the run's deadline of 2s has passed"));
 }
