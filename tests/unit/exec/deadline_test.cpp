@@ -1,6 +1,12 @@
 #include "catch.hpp"
 #include "fake_effects.hpp"
 
+#include "staithe/event/exit_codes.hpp"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -96,6 +102,20 @@ struct LateRun {
     while (!told() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
   }
 };
+
+/// In a process that gets no thread more: what `check` returns.
+int without_threads(const std::function<int()>& check) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr rlimit alone{1, 1};
+    constexpr uid_t nobody = 65534;  // the limit does not hold for root
+    const bool limited = (::getuid() != 0 || ::setuid(nobody) == 0) && ::setrlimit(RLIMIT_NPROC, &alone) == 0;
+    ::_exit(limited ? check() : 100);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
 
 }  // namespace
 
@@ -343,4 +363,15 @@ TEST_CASE("a deadline counts from the moment when the locks are held") {
   CHECK(late.effects.did("web1 checkout"));
   CHECK(late.was_cut);
   CHECK(result.finished.failure.starts_with("the run's deadline of 2s has passed"));
+}
+
+TEST_CASE("a run whose deadline has no thread to wait for it is refused, and gives its locks back") {
+  const int said = without_threads([]() noexcept {
+    LateRun late;
+    const auto result = late.run(LateRun::plan(1, OnFailure::revert_batch), "");
+    const bool told = result.finished.failure.starts_with("no thread to wait for the run's deadline");
+    const bool closed = late.effects.performed() == std::vector<std::string>{"lock", "unlock"};
+    return told && closed ? result.finished.exit_code : 101;
+  });
+  CHECK(said == event::exit_refused);
 }
