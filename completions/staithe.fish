@@ -150,7 +150,6 @@ complete -c staithe -n '__staithe_at restore' -l var-file -r -F -d 'set the vari
 complete -c staithe -n '__staithe_at restore' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at restore' -l parallel -x -d 'hosts in hand at a time (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at restore' -l max-failures -x -d 'stop starting hosts after more failures than that'
-complete -c staithe -n '__staithe_at restore' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at restore' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at restore' -l reason -x -d 'for the history and the lock'
 complete -c staithe -n '__staithe_at restore' -l within -x -d 'for sessions to end (default: 60s)'

@@ -157,9 +157,9 @@ const std::array<Command, 30> table{{
      options::looking,
      run_doctor},
     {"drain", "By hand", "Take hosts out of rotation, without losing a request.", "HOST...", Completes::host,
-     "", drain_examples, options::rotation, run_drain},
+     "", drain_examples, options::drain, run_drain},
     {"restore", "By hand", "Give hosts back to rotation, as they were found.", "HOST...", Completes::host, "",
-     restore_examples, options::rotation, run_restore},
+     restore_examples, options::restore, run_restore},
     {"recover", "By hand", "Put right what a run that died left.", "[RUN]", Completes::run,
      "A run whose plan this build cannot read, or that cannot be put right any more, is ended with "
      "--settled once a person has looked.",

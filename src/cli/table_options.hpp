@@ -24,6 +24,18 @@ constexpr std::array<Option, A + B> joined(const std::array<Option, A>& first,
   return joined(first, second, std::make_index_sequence<A>(), std::make_index_sequence<B>());
 }
 
+template <std::size_t N, std::size_t... I>
+constexpr std::array<Option, N - 1> without(std::string_view name, const std::array<Option, N>& options,
+                                            std::index_sequence<I...>) {
+  std::size_t at = 0;
+  while (options.at(at).name != name) ++at;
+  return {{options[I < at ? I : I + 1]...}};
+}
+template <std::size_t N>
+constexpr std::array<Option, N - 1> without(std::string_view name, const std::array<Option, N>& options) {
+  return without(name, options, std::make_index_sequence<N - 1>());
+}
+
 inline constexpr std::array<Option, 13> global{{
     {"help", 'h', Takes::nothing, "", Completes::nothing, global_group, "show this help"},
     {"file", 'f', Takes::value, "FILE", Completes::file, global_group,
@@ -113,7 +125,7 @@ inline constexpr auto exec = joined(
         {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
          "show identical output once, with the hosts that said it"},
     }});
-inline constexpr auto rotation =
+inline constexpr auto drain =
     joined(every_run, std::array<Option, 4>{{
                           {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
                            "for the history and the lock"},
@@ -124,6 +136,8 @@ inline constexpr auto rotation =
                           {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
                            "usable servers that must be left (default: 1)"},
                       }});
+/// A deadline would leave hosts out that are half-way back.
+inline constexpr auto restore = without("deadline", drain);
 inline constexpr std::array<Option, 2> history{{
     {"last", '\0', Takes::value, "N", Completes::nothing, what_group,
      "so many runs, newest first (default: 20)"},

@@ -224,7 +224,9 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   plan.strategy.batches = {{100, true}};
   plan.strategy.parallel = request.parallel.value_or(1);
   plan.strategy.on_failure = plan::Strategy::OnFailure::stop;
-  plan.strategy.deadline = request.deadline.value_or(base::Duration{0});
+  // What puts back is not given up half-way because time is up.
+  if (rotation.rotation == Rotation::drain)
+    plan.strategy.deadline = request.deadline.value_or(base::Duration{0});
   plan::Stage survey;
   survey.name = "preflight";
   survey.shape = plan::Stage::Shape::gather;

@@ -77,7 +77,8 @@ struct RotationRequest {
   plan::AwaitRotation::AtDeadline at_deadline = plan::AwaitRotation::AtDeadline::fail;
   plan::Amount min_available{1, false};
 };
-/// An operator's drain or restore. Without a service the servers of every service are meant.
+/// An operator's drain or restore. Without a service the servers of every service are meant. A restore has
+/// no deadline whatever `request` says: a host that is half-way back would be left out.
 std::optional<plan::Plan> make_rotation_plan(const Project& project, const Request& request,
                                              const RotationRequest& rotation, diag::Diagnostics& diagnostics);
 

@@ -192,6 +192,21 @@ TEST_CASE("an operator's drain can be undone half-way, and a restore proves the 
   CHECK_THAT(diag::render(diagnostics), ContainsSubstring("stands for no server"));
 }
 
+TEST_CASE("a deadline bounds an operator's drain, and never a restore") {
+  diag::Diagnostics diagnostics;
+  const playbook::Project project = project_of(good(), diagnostics);
+  playbook::Request request;
+  request.deadline = std::chrono::minutes(1);
+  playbook::RotationRequest rotation;
+  rotation.selection = "web1";
+  const auto drain = playbook::make_rotation_plan(project, request, rotation, diagnostics);
+  rotation.rotation = playbook::Rotation::restore;
+  const auto restore = playbook::make_rotation_plan(project, request, rotation, diagnostics);
+  REQUIRE((drain && restore));
+  CHECK(drain->strategy.deadline == std::chrono::minutes(1));
+  CHECK(restore->strategy.deadline == base::Duration::zero());
+}
+
 TEST_CASE("every action of a plan has an id of its own") {
   diag::Diagnostics diagnostics;
   const playbook::Project project = project_of(good(), diagnostics);
