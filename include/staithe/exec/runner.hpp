@@ -40,9 +40,10 @@ struct RunOptions {
 /// needs a person.
 ///
 /// The strategy's deadline counts from the moment when everything of `open` is done, and takes one more
-/// thread. Once it has passed, no stage, batch or host is begun, the actions in hand end as if their own time
-/// had run out, and the policy on failure is carried out however many failures are allowed. What gives back
-/// or reverts and what follows the roll on each host have their own time only.
+/// thread, without which the run is refused. Once it has passed, no stage, batch or host is begun, the
+/// actions in hand are stopped and count as timed out, and the policy on failure is carried out however many
+/// failures are allowed. What gives back or reverts and what follows the roll on each host have their own
+/// time only.
 RunResult run(const plan::Plan& plan, const RunOptions& options, Effects& effects, Journal& journal,
               event::EventSink& sink, const Stops& stops);
 
