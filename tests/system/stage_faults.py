@@ -60,6 +60,18 @@ class Faults(databases.StageTest):
                 self.nothing_left_on_source()
                 self.nothing_half()
 
+    def test_somebody_waits_while_the_snapshot_is_used(self):
+        """Its session is in use for minutes where there are thousands of sequences far away, here for a lock on one."""
+        self.source.sql("CREATE TABLE t (id int); CREATE SEQUENCE s", "shop")
+        self.project(snapshot="limits: {lock_wait: 40s}")
+        holder = self.source.session("shop", "BEGIN", "ALTER SEQUENCE s OWNER TO admin")
+        self.addCleanup(holder.communicate)
+        self.source.wait("EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 's'::regclass)", "shop")
+        process = self.start("stage", "snapshot", "--json")
+        self.source.wait("EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%' AND wait_event_type = 'Lock')")
+        self.source.sql("ALTER TABLE t ADD COLUMN more int", "shop")
+        self.end(process, 1, "gave way: process", "waited for a lock of ours")
+
     def reader(self, *rights):
         """A role as the manual recommends it to be, or with less."""
         self.source.psql("postgres", "-c", "DROP ROLE IF EXISTS reader", "-c", "CREATE ROLE reader LOGIN PASSWORD 'pw'",

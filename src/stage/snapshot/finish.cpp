@@ -1,6 +1,7 @@
 #include "finish.hpp"
 
 #include "filter.hpp"
+#include "numbers.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/pg/copy.hpp"
@@ -56,12 +57,19 @@ std::string schema_and_name(const std::string& schema, const std::string& name) 
 }  // namespace
 
 Counters read_sequences(Context& context, pg::Session& source) {
+  constexpr std::size_t at_once = 100;
   Counters counters;
-  for (const auto& sequence : context.plan.source.sequences) {
+  const auto& all = context.plan.source.sequences;
+  for (std::size_t first = 0; first < all.size(); first += at_once) {
+    std::string sql;
+    const auto end = std::min(all.size(), first + at_once);
     // From the sequence itself: pg_sequence_last_value() is NULL for who may only read (PostgreSQL 18).
-    const auto answer = source.run("SELECT last_value, is_called FROM " + sequence.sql(), context.scope);
-    const auto& row = answer.rows.at(0);
-    counters.values.push_back({sequence.sql(), row[0].value_or("1"), row[1] == "t"});
+    for (auto i = first; i < end; ++i)
+      sql += fmt::format("{}SELECT {}, last_value, is_called FROM {}", sql.empty() ? "" : " UNION ALL ", i,
+                         all[i].sql());
+    for (const auto& row : source.run(sql, context.scope).rows)
+      counters.values.push_back({all.at(static_cast<std::size_t>(number_of(row.at(0)))).sql(),
+                                 row.at(1).value_or("1"), row.at(2) == "t"});
   }
   return counters;
 }

@@ -145,7 +145,7 @@ class Runner {
             compare_shapes();
             holder_->run(fmt::format("SET idle_in_transaction_session_timeout = {}", holding_alone.count()),
                          context_.scope);
-            watch_.emplace(context_, stop_, [this] { show_life(); });
+            watch_.emplace(context_, stop_, [this](const base::Scope& scope) { show_life(scope); });
             return "at " + lsn_;
           });
   }
@@ -220,9 +220,11 @@ class Runner {
   }
 
   /// Whoever holds the snapshot and is not heard of loses it.
-  void show_life() {
-    const std::lock_guard lock(mutex_);
-    if (holder_) holder_->run("SELECT 1", context_.scope.at_most(holding_alone / 2));
+  void show_life(const base::Scope& scope) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    // Who has it speaks to the holder, for minutes where there are many sequences far away, and the watch is
+    // there for who waits for our locks meanwhile.
+    if (lock && holder_) holder_->run("SELECT 1", scope);
   }
 
   /// Whether there are large objects. Asked again: the plan's number may be from before the first one.

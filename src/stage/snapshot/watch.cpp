@@ -3,6 +3,7 @@
 #include "numbers.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 
@@ -43,7 +44,7 @@ const std::string standby_lag =
 
 }  // namespace
 
-Watch::Watch(Context& context, base::Cancel& give_way, std::function<void()> also)
+Watch::Watch(Context& context, base::Cancel& give_way, Also also)
     : context_(context), give_way_(give_way), also_(std::move(also)), thread_([this] { work(); }) {}
 
 Watch::~Watch() {
@@ -77,20 +78,26 @@ void Watch::work() noexcept {
       session.run(fmt::format("SET idle_session_timeout = {}", holding_alone.count()), context_.scope);
     while (!done_.requested()) {
       look(session);
-      also_();
+      also_(asking());
       base::sleep_for(look_every, base::Scope{context_.scope.deadline, &done_});
     }
-  } catch (const base::Error& error) {
-    if (done_.requested()) return;
+  } catch (const std::exception& error) {
+    // A stop from outside and the run's own limit are said by who meets them: the source has done nothing.
+    if (done_.requested() || context_.scope.cancelled() || context_.scope.expired()) return;
+    const auto* known = dynamic_cast<const base::Error*>(&error);
+    const auto quiet = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - asked_);
     // Unwatched, a copy may do harm: it ends.
-    yield(error.code() == base::ErrorCode::timeout
+    yield(known != nullptr && known->code() == base::ErrorCode::timeout
               ? fmt::format("the source is silent: it has not answered for {}; look at it and at what lies "
                             "between (proxy, tunnel, firewall)",
-                            base::to_text(look_patience))
+                            base::elapsed_text(quiet))
               : fmt::format("the source cannot be watched any more: {}", error.what()));
-  } catch (const std::exception& error) {
-    if (!done_.requested()) yield(fmt::format("the source cannot be watched any more: {}", error.what()));
   }
+}
+
+base::Scope Watch::asking() {
+  asked_ = std::chrono::steady_clock::now();
+  return base::Scope::lasting(look_patience, &done_);
 }
 
 void Watch::look(pg::Session& session) {
@@ -104,8 +111,7 @@ void Watch::look(pg::Session& session) {
 
 void Watch::look_for_waiters(pg::Session& session) {
   const auto now = std::chrono::steady_clock::now();
-  const auto answer = session.query(waiters, std::vector<pg::Value>{context_.application},
-                                    base::Scope::lasting(look_patience, &done_));
+  const auto answer = session.query(waiters, std::vector<pg::Value>{context_.application}, asking());
   std::map<std::string, std::chrono::steady_clock::time_point> still;
   for (const auto& row : answer.rows) {
     const auto pid = row[0].value_or("");
@@ -128,8 +134,7 @@ base::Duration Watch::lag(const pg::Row& row) {
 }
 
 void Watch::look_at_replicas(pg::Session& session) {
-  const auto answer = session.run(context_.plan.source.in_recovery ? standby_lag : primary_lag,
-                                  base::Scope::lasting(look_patience, &done_));
+  const auto answer = session.run(context_.plan.source.in_recovery ? standby_lag : primary_lag, asking());
   const auto& row = answer.rows.at(0);
   if (const auto unseen = row.at(1).value_or("0"); unseen != "0" && !has_told_unseen_) {
     has_told_unseen_ = true;

@@ -13,8 +13,10 @@ namespace staithe::stage {
 /// the copy when replicas fall behind, ends the run when its snapshot has been held for too long.
 class Watch {
  public:
-  /// `give_way` is requested with the reason in why(). `also` is called at each look, on the watch's thread.
-  Watch(Context& context, base::Cancel& give_way, std::function<void()> also);
+  using Also = std::function<void(const base::Scope&)>;
+  /// `give_way` is requested with the reason in why(). `also` is called at each look, on the watch's thread,
+  /// with the time that the source has to answer it; what it throws ends the run.
+  Watch(Context& context, base::Cancel& give_way, Also also);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -29,14 +31,16 @@ class Watch {
   void look(pg::Session& session);
   void look_for_waiters(pg::Session& session);
   void look_at_replicas(pg::Session& session);
+  /// Something is asked of the source now.
+  base::Scope asking();
   base::Duration lag(const pg::Row& row);
   void yield(std::string why);
 
   Context& context_;
   base::Cancel& give_way_;
-  std::function<void()> also_;
+  Also also_;
   base::Cancel done_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now(), asked_ = began_;
   std::map<std::string, std::chrono::steady_clock::time_point> waiting_;  ///< since when
   LagClock replicas_;
   bool has_told_unseen_ = false;  ///< that there are standbys whose lag this role may not know
