@@ -2,6 +2,7 @@
 Nobody waits for ever, production keeps nothing of ours although nobody tells it that we went, and staging what it had.
 """
 import os
+import re
 import signal
 import time
 
@@ -68,7 +69,7 @@ class Silent(databases.StageTest):
         self.source.wait("EXISTS (SELECT FROM filled WHERE v = 'w')", "ledger")
         for relay in (staging, production):
             relay.silence()
-        self.ends(snapshot, 1, "silent", "staithe stage snapshot", "staging is as it was")
+        self.ends(snapshot, 1, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
         self.ends(backfill, 1, "silent", "go on from where it stopped")
         self.ends(rehearsal, 4, "silent")
         self.still(oid)
@@ -94,6 +95,28 @@ class Silent(databases.StageTest):
         self.ok("stage", "drop", "--unfinished")
         self.nothing_half()
 
+    def test_pg_dump(self):
+        """It lifts the limits of its session by itself, so that somebody has to end that: how is said."""
+        self.source.sql("CREATE TABLE t (id int); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT id FROM v", "shop")
+        altering = self.source.session("shop", "BEGIN", "ALTER VIEW v OWNER TO admin")
+        self.source.wait("EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'v'::regclass)", "shop")
+        relay = self.through_relay("SOURCE", self.source)
+        process = self.start("stage", "snapshot", "--json")
+        ours = "FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%'"
+        self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
+        relay.silence()
+        process.send_signal(signal.SIGTERM)
+        ended = self.ends(process, 143, "interrupted", within=20)
+        self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
+        altering.communicate()
+        self.source.wait(f"EXISTS (SELECT {ours} AND state LIKE 'idle in transaction%')")
+        way_out = re.search(r"(SELECT pg_terminate_backend[^\"]*?') ", ended.out + ended.err).group(1)
+        self.source.sql(way_out)
+        self.nothing_left_on_source()
+        self.env["SOURCE"] = self.source.url("shop")
+        relay.close()
+        self.nothing_half()
+
     def test_a_stop_meanwhile(self):
         self.wide()
         for end, cluster, code in (("SOURCE", self.source, 143), ("TARGET", self.target, 5)):
@@ -103,7 +126,7 @@ class Silent(databases.StageTest):
                 relay.silence()
                 time.sleep(2)
                 process.send_signal(signal.SIGTERM)
-                ended = self.ends(process, code, "interrupted", within=25)
+                ended = self.ends(process, code, "interrupted", within=20)
                 self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
                 relay.close()
                 self.env[end] = cluster.url("shop" if end == "SOURCE" else "staging")

@@ -81,7 +81,8 @@ std::string dump(const std::string& url, const std::string& exported, const Snap
   command.environment.emplace_back("PGAPPNAME", application);
   command.environment.emplace_back("PGOPTIONS",
                                    "-c default_transaction_read_only=on -c tcp_keepalives_idle=10"
-                                   " -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3");
+                                   " -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
+                                   " -c tcp_user_timeout=20000");
   return run_program(std::move(command), "pg_dump", scope);
 }
 

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::stage {
 namespace {
@@ -56,16 +57,23 @@ class Runner {
   const std::string& kept_as() const { return kept_as_; }
   /// Whether there ever was a database of this run.
   bool has_changed() const { return has_changed_; }
+  /// Sessions on the source may be there that nobody is at the other end of.
+  bool has_left() const { return has_left_; }
+  const std::string& application() const { return context_.application; }
   std::string watch_says() const { return watch_ ? watch_->why() : std::string(); }
   const std::string& failed_phase() const { return phase_; }
 
   void clean_up() noexcept {
     if (watch_) watch_->finish();
-    holder_.reset();
+    if (std::exchange(holder_, {})) has_left_ = are_left_on(context_.run.source_url, context_.application);
     if (!has_database_ || is_done_) return;
     try {
       const auto scope = base::Scope::lasting(std::chrono::seconds(20));
-      if (!cluster_ || !cluster_->usable()) connect(scope);
+      // Who asked for the end does not wait for a server that says nothing.
+      if (cluster_ && cluster_->usable())
+        cluster_->run("SELECT 1", stop_.requested() ? scope.at_most(std::chrono::seconds(3)) : scope);
+      else
+        connect(scope);
       for (const auto& one : list_snapshots(*cluster_, scope))
         if (is_ours(one)) drop_snapshot(*cluster_, one, true, scope);
       has_database_ = false;
@@ -351,7 +359,7 @@ class Runner {
   Counters counters_;
   Lost lost_;
   std::uint64_t rows_ = 0;
-  bool has_database_ = false, has_changed_ = false, is_done_ = false;
+  bool has_database_ = false, has_changed_ = false, is_done_ = false, has_left_ = false;
 };
 
 /// Passes a stop from outside on to one that the run itself may request too.
@@ -410,6 +418,7 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
                                                   : event::exit_refused;
       finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
       if (why.empty()) finished.next = ways_out(error, plan);
+      if (runner.has_left()) finished.next.push_back(end_of_sessions(runner.application()));
       if (!runner.kept_as().empty())
         finished.next.push_back(fmt::format(
             "staithe stage rehearse --source {} ...    the new snapshot has everything but the name",

@@ -39,4 +39,34 @@ std::vector<std::string> ways_out(const base::Error& error, const SnapshotPlan& 
   return {};
 }
 
+bool are_left_on(const std::string& source_url, const std::string& application) noexcept {
+  constexpr base::Duration patience{3'000}, once_more{200};
+  try {
+    const auto scope = base::Scope::lasting(patience);
+    auto options = source_options();
+    options.connect_timeout = patience;
+    pg::Session session(source_url, options, scope);
+    session.run("SET default_transaction_read_only = on", scope);
+    // The server takes a moment to see that a client has gone.
+    do {
+      const auto answer =
+          session.query("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE application_name = $1 LIMIT 1",
+                        std::vector<pg::Value>{application}, scope);
+      if (answer.rows.empty()) return false;
+    } while (base::sleep_for(once_more, scope) == base::Woke::ready);
+    return true;
+  } catch (const base::Error& error) {
+    return error.code() == base::ErrorCode::timeout;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+std::string end_of_sessions(const std::string& application) {
+  return fmt::format(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {}    on the source: "
+      "ends what this run may have left there; pg_dump's session has no limit and holds its locks",
+      pg::quoted_literal(application));
+}
+
 }  // namespace staithe::stage
