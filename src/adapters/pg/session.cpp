@@ -156,7 +156,7 @@ class Session::Impl {
     connect(limited);
     // Neither a long statement nor the good-bye of PQfinish waits in libpq for a socket that takes nothing.
     PQsetnonblocking(connection_.get(), 1);
-    silence_.emplace(std::string(text), options, backend_pid(), url_.display);
+    silence_.emplace(with_keywords(text, address()), options, backend_pid(), url_.display);
     usable_ = true;
   }
   Impl(const Impl&) = delete;
@@ -223,6 +223,18 @@ class Session::Impl {
     } catch (const std::exception&) {
       // A notice that there is no memory for is lost; libpq cannot pass an exception on.
     }
+  }
+
+  /// Of the server that answered: the URL may name several, a name have several addresses, and what the
+  /// server is to be may have changed by now.
+  std::vector<std::pair<std::string, std::string>> address() const {
+    const auto text = [](const char* value) { return std::string(value == nullptr ? "" : value); };
+    std::vector<std::pair<std::string, std::string>> keywords{{"host", text(PQhost(connection_.get()))},
+                                                              {"port", text(PQport(connection_.get()))},
+                                                              {"target_session_attrs", "any"}};
+    if (auto ip = text(PQhostaddr(connection_.get())); !ip.empty())
+      keywords.emplace_back("hostaddr", std::move(ip));
+    return keywords;
   }
 
   std::string said() const { return one_line(without_secrets(PQerrorMessage(connection_.get()), url_)); }

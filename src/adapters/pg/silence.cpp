@@ -1,5 +1,7 @@
 #include "silence.hpp"
 
+#include "sqlstate.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -20,15 +22,8 @@ constexpr int looks_in_vain = 2;
 /// https://www.postgresql.org/docs/current/monitoring-stats.html
 constexpr const char* working =
     "SELECT (state IS NULL OR state NOT LIKE 'idle%') AND wait_event_type IS DISTINCT FROM 'Client'"
-    " FROM pg_catalog.pg_stat_activity WHERE pid = $1";
-
-/// "too many clients" is a server's answer, and has the same code as a server that is not there. What libpq
-/// says of itself is never localised, for nobody sets this program's locale.
-bool is_unheard(const Error& error) {
-  const std::string_view text = error.what();
-  return error.code() == ErrorCode::io || text.find("Is the server running") != std::string_view::npos ||
-         text.find("closed the connection") != std::string_view::npos;
-}
+    " FROM pg_catalog.pg_stat_activity WHERE pid = $1"
+    " AND usename = session_user AND datname = pg_catalog.current_database()";
 
 }  // namespace
 
@@ -52,7 +47,7 @@ void SilenceWatch::look(const Scope& scope) {
   if (options_.silence == base::Duration{0} || std::chrono::steady_clock::now() < next_) return;
   const bool works = is_working(scope);
   in_vain_ = works ? 0 : in_vain_ + 1;
-  if (in_vain_ >= looks_in_vain) give_up("the server says that it does not work for this connection");
+  if (in_vain_ >= looks_in_vain) give_up(why_);
   next_ = std::chrono::steady_clock::now() + options_.silence / (works ? 1 : 4);
 }
 
@@ -61,6 +56,7 @@ bool SilenceWatch::is_working(const Scope& scope) {
   try {
     if (!second_) connect(patience);
     const auto answer = second_->query(working, std::vector<Value>{std::to_string(pid_)}, patience);
+    why_ = "the server says that it does not work for this connection";
     return !answer.rows.empty() && answer.rows[0].at(0) == "t";
   } catch (const SqlError&) {
     return true;
@@ -68,7 +64,8 @@ bool SilenceWatch::is_working(const Scope& scope) {
     second_.reset();
     if (error.code() == ErrorCode::cancelled || scope.expired()) throw;
     if (error.code() == ErrorCode::timeout) give_up("a second connection was not answered either");
-    return !is_unheard(error);
+    why_ = std::string("a second connection failed: ") + error.what();
+    return error.code() != ErrorCode::io && is_of_server(error);
   }
 }
 

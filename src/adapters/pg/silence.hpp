@@ -11,7 +11,8 @@ namespace staithe::pg {
 /// connection, now and then while the first one is silent, whether it works for it. For one thread.
 class SilenceWatch {
  public:
-  /// `pid`: of the silent session's process. Without `options.silence` nobody asks.
+  /// `url`: of the very server that the silent session is on; `pid`: of its process there. Without
+  /// `options.silence` nobody asks.
   SilenceWatch(std::string url, Options options, int pid, std::string where);
 
   /// Waiting begins, or something came or went.
@@ -25,7 +26,7 @@ class SilenceWatch {
   void end() noexcept { second_.reset(); }
 
  private:
-  /// Whether the server works for the session; a refusal to be asked counts as work.
+  /// Whether the server works for the session; that it refuses to be asked counts as work.
   bool is_working(const base::Scope& scope);
   void connect(const base::Scope& scope);
   [[noreturn]] void give_up(const std::string& why) const;
@@ -33,7 +34,7 @@ class SilenceWatch {
   std::string url_;
   Options options_;
   int pid_;
-  std::string where_;
+  std::string where_, why_;
   base::SteadyTime since_, next_;
   int in_vain_ = 0;  ///< looks on end that saw no work
   std::unique_ptr<Session> second_;

@@ -23,6 +23,11 @@ ErrorCode code_of(std::string_view sqlstate) {
   return ErrorCode::failed;
 }
 
+bool is_of_server(const base::Error& error) {
+  return error.code() == ErrorCode::auth ||
+         std::string_view(error.what()).find(":  ") != std::string_view::npos;
+}
+
 ErrorCode connect_code(std::string_view text) {
   const auto has = [text](std::string_view part) { return text.find(part) != std::string_view::npos; };
   if (has("authentication failed") || has("no password supplied") || has("pg_hba.conf") || has("role \"")) {

@@ -15,4 +15,9 @@ base::ErrorCode code_of(std::string_view sqlstate);
 /// libpq gives no code for what goes wrong while connecting.
 base::ErrorCode connect_code(std::string_view text);
 
+/// Whether a failed connection was refused by a server that lives, in whatever language it speaks: libpq puts
+/// two spaces behind the colon of its "FATAL:  sorry, too many clients already", and of no text of its own.
+/// Whatever else went wrong, nobody was heard.
+bool is_of_server(const base::Error& error);
+
 }  // namespace staithe::pg

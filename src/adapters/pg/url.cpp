@@ -42,6 +42,21 @@ std::string decoded(std::string_view text, const char* part) {
   return out;
 }
 
+std::string encoded(std::string_view text) {
+  constexpr const char* digits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-' || c == '.';
+    const auto byte = static_cast<unsigned char>(c);
+    if (plain)
+      out += c;
+    else
+      out += {'%', digits[byte >> 4U], digits[byte & 15U]};
+  }
+  return out;
+}
+
 /// Names and paths that go into messages: no control characters.
 std::string decoded_name(std::string_view text, const char* part) {
   std::string out = decoded(text, part);
@@ -218,6 +233,14 @@ std::string without_secrets(std::string text, const Url& url) {
   return text;
 }
 
+std::string with_keywords(std::string_view url,
+                          const std::vector<std::pair<std::string, std::string>>& keywords) {
+  std::string out(url);
+  for (const auto& [keyword, value] : keywords)
+    out += (out.find('?') == std::string::npos ? "?" : "&") + keyword + "=" + encoded(value);
+  return out;
+}
+
 std::string with_database(std::string_view url, const std::string& database) {
   (void)parse_url(url);  // what cannot be meant is refused here, as everywhere
   const std::size_t authority = url.find("://") + 3;
@@ -225,17 +248,7 @@ std::string with_database(std::string_view url, const std::string& database) {
   const std::size_t query = std::min(url.find('?', path), url.size());
   std::string out(url.substr(0, path));
   out += '/';
-  for (const char c : database) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-' || c == '.';
-    constexpr const char* digits = "0123456789ABCDEF";
-    if (plain) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += {'%', digits[byte >> 4U], digits[byte & 15U]};
-    }
-  }
+  out += encoded(database);
   char separator = '?';
   for (std::size_t at = query + 1; at < url.size();) {
     const std::size_t end = std::min(url.find('&', at), url.size());

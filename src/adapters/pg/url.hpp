@@ -22,6 +22,11 @@ struct Url {
 /// Strict. Throws base::Error{invalid}; the text repeats nothing of the URL.
 Url parse_url(std::string_view text);
 
+/// `url` with these keywords of libpq, which win over its own. What parse_url() refuses it refuses after that
+/// too.
+std::string with_keywords(std::string_view url,
+                          const std::vector<std::pair<std::string, std::string>>& keywords);
+
 /// `text` with every secret in it replaced by "***".
 std::string without_secrets(std::string text, const Url& url);
 

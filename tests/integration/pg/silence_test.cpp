@@ -18,9 +18,9 @@ using test::soon;
 
 namespace {
 
-pg::Options impatient() {
+pg::Options impatient(milliseconds silence = milliseconds(1500)) {
   pg::Options options;
-  options.silence = milliseconds(1500);
+  options.silence = silence;
   return options;
 }
 
@@ -61,17 +61,35 @@ base::Error thrown_soon(F work) {
 
 TEST_CASE("a long statement of a server that works is waited for") {
   const Server server;
-  auto session = server.session();
-  CHECK(session.run("SELECT pg_sleep(7)", soon()).rows.size() == 1);
+  // Within that time a second connection is made and answered, on a machine that does much else.
+  pg::Session session(server.postgres.url(), impatient(seconds(4)), soon());
+  CHECK(session.run("SELECT pg_sleep(6)", soon()).rows.size() == 1);
   auto holder = server.session();
   holder.run("CREATE TABLE locked ()", soon());
   holder.run("BEGIN; LOCK TABLE locked", soon());
   std::thread later([&] {
-    std::this_thread::sleep_for(seconds(5));
+    std::this_thread::sleep_for(seconds(6));
     holder.run("COMMIT", soon());
   });
   CHECK_NOTHROW(session.run("LOCK TABLE locked; SELECT 1", soon()));
   later.join();
+}
+
+TEST_CASE("the server that works is asked, not another one that the URL names by now") {
+  const Server first(1), second;
+  const auto reads = [&](const char* value) {
+    first.postgres.sql(std::string("ALTER DATABASE postgres SET default_transaction_read_only = ") + value,
+                       "template1");
+  };
+  reads("on");
+  pg::Session session("postgres://admin:" + test::Postgres::superuser_password() +
+                          "@127.0.0.1:" + std::to_string(first.postgres.port()) +
+                          ",127.0.0.1:" + std::to_string(second.postgres.port()) +
+                          "/postgres?target_session_attrs=read-write",
+                      impatient(seconds(2)), soon());
+  reads("off");
+  CHECK(session.run("SHOW port", soon()).rows.at(0)[0] == std::to_string(second.postgres.port()));
+  CHECK_NOTHROW(session.run("SELECT pg_sleep(5)", soon()));
 }
 
 TEST_CASE("a server that is full answers, and is no silent one") {

@@ -40,7 +40,7 @@ TEST_CASE("a lock that a statement takes late, behind work of its own, counts fr
     observer.begin_statement(0);
     session.run("BEGIN", soon());
     const auto began = std::chrono::steady_clock::now();
-    session.run("DO $$ BEGIN PERFORM pg_sleep(1); LOCK TABLE app.filled; " + std::string(end) + " END $$",
+    session.run("DO $$ BEGIN PERFORM pg_sleep(3); LOCK TABLE app.filled; " + std::string(end) + " END $$",
                 soon());
     observer.note_held(stage::held_locks(session, soon()), began);
     session.run("COMMIT", soon());

@@ -1,6 +1,7 @@
 #include "url.hpp"
 
 #include "catch.hpp"
+#include "sqlstate.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/pg/connection.hpp"
@@ -90,4 +91,30 @@ TEST_CASE("a URL that cannot be meant is refused without repeating it") {
 TEST_CASE("secrets are taken out of messages") {
   const auto url = parse_url("postgres://ann:ab%2A@db/x?sslpassword=key");
   CHECK(staithe::pg::without_secrets("ab*ab* key k", url) == "****** *** k");
+}
+
+TEST_CASE("keywords put behind a URL win over its own") {
+  for (const char* url : {"postgres://u:p%3F@a:1,b:2/d?host=c", "postgres://u:p%3F@a:1,b:2/d"}) {
+    const auto conninfo =
+        parse_url(staithe::pg::with_keywords(url, {{"host", "/run/x y"}, {"port", "5"}})).conninfo({});
+    CHECK(conninfo == "user='u' password='p?' dbname='d' host='/run/x y' port='5'");
+  }
+}
+
+TEST_CASE("a server's refusal is told from what libpq says of a server that it did not hear") {
+  const auto is_of_server = [](const std::string& text) {
+    return staithe::pg::is_of_server({staithe::pg::connect_code(text), "postgres://u@h/d: " + text});
+  };
+  const std::string at = "connection to server at \"h\" (::1), port 5432 failed: ";
+  for (const char* text :
+       {"FATAL:  sorry, too many clients already", "FATAL:  the database system is starting up",
+        "FATAL:  la base de données « d » n'existe pas", "fe_sendauth: no password supplied"})
+    CHECK(is_of_server(at + text));
+  for (const char* text :
+       {"Connection refused  Is the server running on that host and accepting TCP/IP connections?",
+        "SSL SYSCALL error: EOF detected", "could not receive data from server: Connection timed out",
+        "could not receive data from server: No route to host", "could not send startup packet: Broken pipe",
+        "server closed the connection unexpectedly  This probably means the server terminated abnormally"})
+    CHECK_FALSE(is_of_server(at + text));
+  CHECK_FALSE(is_of_server("could not translate host name \"h\" to address: Name or service not known"));
 }
