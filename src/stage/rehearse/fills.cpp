@@ -79,9 +79,26 @@ bool takes_nulls_at(const SqlStatement& statement, std::size_t where, const std:
   return next.is("limit") || next.is("for") || next.is("order") || next.is_symbol(')');
 }
 
+/// Whether "WHILE …" goes on as long as a NULL is left: "EXISTS (… WHERE column IS NULL …)" and nothing else,
+/// or for as long as a batch found something.
+bool is_while_nulls(const SqlStatement& statement, std::size_t begin, std::size_t end,
+                    const std::string& table, const std::string& name) {
+  const auto& tokens = statement.tokens;
+  if (end == begin + 1) return tokens[begin].is("found");
+  if (end < begin + 2 || !tokens[begin].is("exists") || !tokens[begin + 1].is_symbol('(')) return false;
+  int depth = 0;
+  bool asks = false;
+  for (std::size_t i = begin + 1; i < end; ++i) {
+    depth += tokens[i].is_symbol('(') ? 1 : tokens[i].is_symbol(')') ? -1 : 0;
+    if (depth == 0) return asks && i + 1 == end;
+    asks |= depth == 1 && tokens[i].is("where") && takes_nulls_at(statement, i, table, name);
+  }
+  return false;
+}
+
 /// Follows a body of PL/pgSQL from left to right, and what of it is done whatever holds: not what is done
-/// only IF something does, in a CASE, in a FOR that may find nothing, behind a RETURN, by an exception's
-/// handler, nor what such a handler takes back.
+/// only IF something does, in a CASE, in a FOR that may find nothing, in a loop that may end before nothing
+/// is left, behind a RETURN, by an exception's handler, nor what such a handler takes back.
 class Body {
  public:
   Body(const std::string& table, const std::string& column) : table_(table), column_(column) {}
@@ -91,7 +108,8 @@ class Body {
       for (std::size_t i = 0; i < piece.tokens.size(); ++i) {
         if (is_start(piece.tokens, i)) begins_ = i;
         over_ |= begins_ == i && piece.tokens[i].is("return");
-        structure(piece.tokens, i);
+        structure(piece, i);
+        if (begins_ == i && may_leave_nulls(piece.tokens, i)) doubt_loops();
         if (!over_ && acts(piece, i)) nested_.back().fills = true;
       }
     }
@@ -115,10 +133,11 @@ class Body {
            (i > 1 && before.is_symbol('>') && tokens[i - 2].is_symbol('>'));
   }
 
-  void structure(const std::vector<Token>& tokens, std::size_t i) {
+  void structure(const SqlStatement& piece, std::size_t i) {
+    const auto& tokens = piece.tokens;
     const auto& token = tokens[i];
     const bool starts = begins_ == i, behind_end = i > 0 && tokens[i - 1].is("end");
-    if (starts) is_for_ = token.is("for") || token.is("foreach");
+    if (token.is("row_count") && tokens[begins_].is("get")) note_count(tokens, i);
     if (token.is("begin"))
       nested_.push_back({Kind::block, false});
     else if (token.is("if") && starts)
@@ -126,11 +145,41 @@ class Body {
     else if (token.is("case") && !behind_end)
       nested_.push_back({starts ? Kind::maybe : Kind::expression, false});
     else if (token.is("loop") && !behind_end)
-      nested_.push_back({std::exchange(is_for_, false) ? Kind::maybe : Kind::loop, false});
+      nested_.push_back({loop_kind(piece, i), false});
     else if (token.is("exception") && starts)
       nested_.back() = {Kind::maybe, false};
     else if (token.is("end"))
       leave();
+  }
+
+  Kind loop_kind(const SqlStatement& piece, std::size_t loop) const {
+    const auto& first = piece.tokens[begins_];
+    if (first.is("while"))
+      return is_while_nulls(piece, begins_ + 1, loop, table_, column_) ? Kind::loop : Kind::maybe;
+    return first.is("for") || first.is("foreach") ? Kind::maybe : Kind::loop;
+  }
+
+  /// GET DIAGNOSTICS name = ROW_COUNT.
+  void note_count(const std::vector<Token>& tokens, std::size_t at) {
+    while (at > begins_ && !tokens[--at].is_name()) {
+    }
+    counts_.push_back(tokens[at].text);
+  }
+
+  /// A RETURN, or an EXIT but WHEN NOT FOUND, or when a count of rows is 0.
+  bool may_leave_nulls(const std::vector<Token>& tokens, std::size_t at) const {
+    if (tokens[at].is("return")) return true;
+    if (!tokens[at].is("exit")) return false;
+    const std::size_t has_label = at + 1 < tokens.size() && !tokens[at + 1].is("when") ? 1 : 0;
+    const std::size_t when = at + 1 + has_label, left = tokens.size() - std::min(tokens.size(), when);
+    if (left == 3) return !tokens[when + 1].is("not") || !tokens[when + 2].is("found");
+    return left != 4 || std::find(counts_.begin(), counts_.end(), tokens[when + 1].text) == counts_.end() ||
+           !tokens[when + 2].is_symbol('=') || tokens[when + 3].text != "0";
+  }
+
+  void doubt_loops() {
+    for (auto& one : nested_)
+      if (one.kind == Kind::loop) one.kind = Kind::maybe;
   }
 
   void leave() {
@@ -149,6 +198,9 @@ class Body {
   bool acts(const SqlStatement& piece, std::size_t i) const {
     const auto& tokens = piece.tokens;
     if (i > 0 && tokens[i - 1].is("execute") && tokens[i].kind == TokenKind::string) {
+      // Of a text that is put together the rest is not known.
+      const bool is_whole = i + 1 == tokens.size() || tokens[i + 1].is("using") || tokens[i + 1].is("into");
+      if (!is_whole) return false;
       diag::Diagnostics ignored;
       const auto texts = split_sql(text_in_quotes(tokens[i].text), "", ignored).statements;
       return std::any_of(texts.begin(), texts.end(),
@@ -171,8 +223,9 @@ class Body {
 
   const std::string &table_, &column_;
   std::vector<Nested> nested_{Nested{}};
-  std::size_t begins_ = 0;  ///< of the statement that is read
-  bool is_for_ = false, over_ = false;
+  std::size_t begins_ = 0;           ///< of the statement that is read
+  std::vector<std::string> counts_;  ///< variables that hold how many rows a statement touched
+  bool over_ = false;
 };
 
 /// What DO runs, where it is PL/pgSQL.

@@ -27,8 +27,9 @@ std::vector<std::string> ways_out(const base::Error& error, const SnapshotPlan& 
   const auto& state = refused->sqlstate();
   if (state == disk_full) return {about_space(plan)};
   if (state == too_many_connections)
-    return {fmt::format("raise max_connections, or use fewer --jobs: there are {} sessions on each side",
-                        plan.settings.jobs + 3)};
+    return {
+        fmt::format("raise max_connections, or use fewer --jobs: there are up to {} sessions on each side",
+                    2 * plan.settings.jobs + 3)};
   if (state == conflict_with_recovery && plan.source.in_recovery)
     return {
         "on the standby: raise max_standby_streaming_delay, or set hot_standby_feedback = on, which holds "

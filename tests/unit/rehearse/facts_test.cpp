@@ -181,7 +181,17 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "(SELECT id FROM users WHERE country IS NULL LIMIT 5); FOR i IN 1..3 LOOP NULL; END LOOP; END LOOP "
         "all; END $$",
         "DO $$ BEGIN UPDATE app.users SET country = 'DE'; IF true THEN RETURN; END IF; PERFORM 1; END $$",
-        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL'; END $$"}) {
+        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL'; END $$",
+        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = $1' USING 'DE'; END $$",
+        "DO $$ DECLARE n int; BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM "
+        "app.users WHERE country IS NULL LIMIT 5); GET DIAGNOSTICS n = ROW_COUNT; EXIT WHEN n = 0; END LOOP; "
+        "END $$",
+        "DO $$ DECLARE n int; BEGIN <<all>> LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id "
+        "FROM app.users WHERE country IS NULL LIMIT 5); GET DIAGNOSTICS n := ROW_COUNT; EXIT all WHEN n = 0; "
+        "END LOOP; END $$",
+        "DO $$ BEGIN WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) LOOP UPDATE app.users SET "
+        "country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT 5); END LOOP; END "
+        "$$"}) {
     INFO(sql);
     CHECK(fills(sql));
   }
@@ -235,7 +245,30 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE id < 9); END LOOP; END $$",
         "DO $$ BEGIN IF now() > '2020-01-01' THEN RETURN; END IF; UPDATE app.users SET country = 'DE'; END "
         "$$",
-        "DO LANGUAGE plpython3u $$ BEGIN UPDATE app.users SET country = 'DE'; END $$"}) {
+        "DO LANGUAGE plpython3u $$ BEGIN UPDATE app.users SET country = 'DE'; END $$",
+        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE''' || ' WHERE id < 9'; END $$",
+        "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL' || ' AND id < 9'; "
+        "END $$",
+        "DO $$ BEGIN WHILE i < 10 LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM "
+        "app.users WHERE country IS NULL LIMIT 5); i := i + 1; END LOOP; END $$",
+        "DO $$ BEGIN WHILE found AND i < 10 LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id "
+        "FROM app.users WHERE country IS NULL LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) AND i < 10 LOOP UPDATE "
+        "app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT 5); "
+        "END LOOP; END $$",
+        "DO $$ BEGIN WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) AND EXISTS (SELECT FROM x) "
+        "LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS "
+        "NULL LIMIT 5); END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country IS NULL LIMIT 5); n := n + 1; EXIT WHEN n > 10; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country IS NULL LIMIT 5); EXIT WHEN n = 0; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country IS NULL LIMIT 5); EXIT WHEN NOT FOUND OR n > 10; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country IS NULL LIMIT 5); EXIT WHEN NOT FOUND; IF n > 10 THEN EXIT; END IF; END LOOP; END $$",
+        "DO $$ BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE "
+        "country IS NULL LIMIT 5); IF n > 10 THEN RETURN; END IF; END LOOP; END $$"}) {
     INFO(sql);
     CHECK_FALSE(fills(sql));
   }
