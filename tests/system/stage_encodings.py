@@ -70,6 +70,13 @@ class Encodings(databases.StageTest):
         self.assertEqual(sizes, r"199|über 1|fröhlich|fc626572203939")
         self.assertEqual(self.target.schema("staging"), self.source.schema("shop"))
 
+    def test_a_key_without_an_equivalent_in_utf8_arrives(self):
+        self.made_in("WIN1252")
+        self.source.sql(r"CREATE TABLE t (name text, no int, v text, PRIMARY KEY (name, no)); "
+                        r"INSERT INTO t SELECT convert_from('\x81fc'::bytea, 'WIN1252') || i, i, 'v' FROM generate_series(1, 3000) i", "shop")
+        self.ok("stage", "snapshot", "-e", "staging")
+        self.assertEqual(self.target.sql("SELECT count(*), convert_to(min(name), 'WIN1252') FROM t", "staging"), r"3000|\x81fc31")
+
     def test_a_key_that_is_no_text_ends_it(self):
         self.made_in("SQL_ASCII")
         self.source.sql(r"CREATE TABLE t (name text PRIMARY KEY, v text); INSERT INTO t SELECT convert_from('\xff'::bytea || i::text::bytea, 'SQL_ASCII') "

@@ -11,6 +11,8 @@ void speak(pg::Session& session, const std::string& encoding, const base::Scope&
                 std::vector<pg::Value>{encoding}, scope);
 }
 
+}  // namespace
+
 std::string from_hex(const std::string& hex) {
   std::string out;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
@@ -20,8 +22,6 @@ std::string from_hex(const std::string& hex) {
   }
   return out;
 }
-
-}  // namespace
 
 bool is_converted(const std::string& encoding) {
   return encoding != "UTF8" && encoding != "SQL_ASCII";

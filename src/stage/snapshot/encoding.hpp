@@ -8,6 +8,9 @@
 /// converted at all there.
 namespace staithe::stage {
 
+/// The bytes that "00ff..." means, as the server writes it.
+std::string from_hex(const std::string& hex);
+
 /// Whether statements to a database in `encoding` and its rows are in two encodings.
 bool is_converted(const std::string& encoding);
 

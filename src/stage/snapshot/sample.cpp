@@ -1,6 +1,9 @@
 #include "sample.hpp"
 
+#include "encoding.hpp"
+
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 
@@ -36,11 +39,22 @@ std::string key_list(const Table& table) {
   return list;
 }
 
+/// JSON as the bytes that the database has, in hex: a key may hold what has no equivalent in UTF-8, and one
+/// that cannot be sent would end the snapshot.
 std::string key_text(const Table& table) {
   std::string list;
   for (const auto& column : table.primary_key)
     list += (list.empty() ? "" : ", ") + pg::quoted_name(column) + "::text";
-  return fmt::format("pg_catalog.json_build_array({})::text", list);
+  return fmt::format(
+      "pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_array({})::text, "
+      "pg_catalog.getdatabaseencoding()), 'hex')",
+      list);
+}
+
+/// For a message.
+std::string shown(const std::string& key) {
+  const auto bytes = from_hex(key);
+  return base::is_utf8(bytes) ? bytes : "in hex " + key;
 }
 
 [[noreturn]] void differ(const Table& table, const std::string& how) {
@@ -80,15 +94,18 @@ void compare_pages(pg::Session& source, pg::Session& target, const Table& table,
                                      [&](const Column& one) { return one.name == name; });
     parts += fmt::format("{}(k->>{})::{}", parts.empty() ? "" : ", ", i, column->type);
   }
-  const auto there = source.run(fmt::format("SELECT {}, pg_catalog.md5({}) FROM ONLY {} WHERE ({}) IN "
-                                            "(SELECT {} FROM pg_catalog.unnest(ARRAY[{}]::json[]) k)",
-                                            key_text(table), text, table.sql(), key_list(table), parts, keys),
-                                scope);
+  const auto there =
+      source.run(fmt::format("SELECT {}, pg_catalog.md5({}) FROM ONLY {} WHERE ({}) IN "
+                             "(SELECT {} FROM (SELECT pg_catalog.convert_from(pg_catalog.decode(h, 'hex'),"
+                             " pg_catalog.getdatabaseencoding())::json AS k"
+                             " FROM pg_catalog.unnest(ARRAY[{}]) h) keys)",
+                             key_text(table), text, table.sql(), key_list(table), parts, keys),
+                 scope);
   if (there.rows.size() != stored.size())
     differ(table, fmt::format("{} of {} sampled rows are there", there.rows.size(), stored.size()));
   for (const auto& row : there.rows)
     if (stored[row[0].value_or("")] != row[1].value_or(""))
-      differ(table, "the row with the key " + row[0].value_or("") + " differs");
+      differ(table, "the row with the key " + shown(row[0].value_or("")) + " differs");
 }
 
 }  // namespace
