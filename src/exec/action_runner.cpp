@@ -64,6 +64,7 @@ class Attempt {
 
  private:
   EffectResult begin() {
+    if (is_late()) return not_begun();
     try {
       context_.journal.intent(lane_.host, action_.id);
       return {};
@@ -140,11 +141,15 @@ class Attempt {
           context_.journal.note(lane_.host, action_.id, key, text);
         }};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
-    const bool late = bounded(context_, manner_) && context_.clock.passed();
-    if (late || performance.scope.cancelled())
-      return {event::Outcome::cancelled, "stopped before it began", {}, {}, {}, false};
+    if (is_late() || performance.scope.cancelled()) return not_begun();
     lane_.performed = true;
     return context_.effects.perform(action_.effect, performance);
+  }
+
+  bool is_late() const { return bounded(context_, manner_) && context_.clock.passed(); }
+
+  static EffectResult not_begun() {
+    return {event::Outcome::cancelled, "stopped before it began", {}, {}, {}, false};
   }
 
   void finish_capture(const EffectResult& result) {

@@ -306,7 +306,9 @@ class StageTest(unittest.TestCase):
         deadline = time.monotonic() + seconds
         while self.source.ours() != "0" and time.monotonic() < deadline:
             time.sleep(0.1)
-        self.assertEqual(self.source.ours(), "0", "a session is left on production")
+        self.assertEqual(self.source.ours(), "0", "left on production: " + self.source.sql(
+            "SELECT string_agg(concat_ws(' ', application_name, state, wait_event, xact_start - now(), state_change - now(), query), '; ')"
+            " FROM pg_stat_activity WHERE application_name LIKE 'staithe%'"))
 
     @staticmethod
     def events(text):

@@ -1,8 +1,9 @@
 """The three example suites, as they stand: at the names and addresses that they name, with certificates of an authority
-that the machine trusts, real sshd, HAProxy and PostgreSQL. All in mount namespaces of their own, so nobody else sees it."""
+that the machine trusts, real sshd, HAProxy and PostgreSQL. All in namespaces of its own (mounts, network), so nobody else sees it."""
 import base64
 import csv
 import datetime
+import fcntl
 import http.server
 import json
 import os
@@ -10,6 +11,7 @@ import pathlib
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -284,7 +286,7 @@ class Examples(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if APART not in os.environ:
-            raise unittest.SkipTest("needs a mount namespace and the port 443")
+            raise unittest.SkipTest("needs root and namespaces: it takes the port 443, and mounts over /etc/hosts")
         cls.world = World()
         cls.addClassCleanup(cls.world.stop)
         cls.world.start()
@@ -331,12 +333,21 @@ class Examples(unittest.TestCase):
         self.assertIn("skipped", found.values(), text)
 
 
+def loopback_up():
+    """A network namespace begins with it down."""
+    up, set_flags = 1, 0x8914  # IFF_UP, SIOCSIFFLAGS
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, set_flags, struct.pack("16sh14x", b"lo", up))
+
+
 def main():
-    apart = ["unshare", "--mount", "--propagation", "private"]
+    apart = ["unshare", "--mount", "--net", "--propagation", "private"]
     if APART not in os.environ and os.geteuid() == 0 and databases.BIN and \
             subprocess.run([*apart, "true"], check=False, capture_output=True).returncode == 0:
         os.environ[APART] = "yes"
         os.execvp(apart[0], [*apart, sys.executable, "-B", *sys.argv])
+    if APART in os.environ:
+        loopback_up()
     unittest.main()
 
 

@@ -11,8 +11,9 @@ from relay import Relay
 
 # Twice 20 s until it is sure, and what is tried of a peer that does not answer before the end.
 LIMIT = 75
-# What holds the snapshot or watches is not heard of for 60 s; a COPY whose bytes nobody takes ends sooner.
-FORGOTTEN = 80
+# What holds the snapshot or watches is not heard of for 60 s, a COPY whose bytes nobody takes ends sooner; one that had
+# just ended, or had its rows in the buffers on the way, leaves its session idle for 5 min.
+FORGOTTEN = 400
 COPYING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%slow%' AND state = 'active')"
 
 

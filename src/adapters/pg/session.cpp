@@ -232,7 +232,8 @@ class Session::Impl {
     std::vector<std::pair<std::string, std::string>> keywords{{"host", text(PQhost(connection_.get()))},
                                                               {"port", text(PQport(connection_.get()))},
                                                               {"target_session_attrs", "any"}};
-    if (auto ip = text(PQhostaddr(connection_.get())); !ip.empty())
+    // One of a link only is none without the link's name, which libpq does not tell.
+    if (auto ip = text(PQhostaddr(connection_.get())); !ip.empty() && !ip.starts_with("fe80:"))
       keywords.emplace_back("hostaddr", std::move(ip));
     return keywords;
   }

@@ -25,6 +25,14 @@ constexpr const char* working =
     " FROM pg_catalog.pg_stat_activity WHERE pid = $1"
     " AND usename = session_user AND datname = pg_catalog.current_database()";
 
+/// What keeps this side from asking at all tells nothing of the peer.
+bool is_of_ours(const Error& error) {
+  const std::string_view text = error.what();
+  return error.code() == ErrorCode::invalid || error.code() == ErrorCode::failed ||
+         text.find("could not create socket") != std::string_view::npos ||
+         text.find("out of memory") != std::string_view::npos;
+}
+
 }  // namespace
 
 SilenceWatch::SilenceWatch(std::string url, Options options, int pid, std::string where)
@@ -65,7 +73,7 @@ bool SilenceWatch::is_working(const Scope& scope) {
     if (error.code() == ErrorCode::cancelled || scope.expired()) throw;
     if (error.code() == ErrorCode::timeout) give_up("a second connection was not answered either");
     why_ = std::string("a second connection failed: ") + error.what();
-    return error.code() != ErrorCode::io && is_of_server(error);
+    return error.code() != ErrorCode::io && (is_of_server(error) || is_of_ours(error));
   }
 }
 

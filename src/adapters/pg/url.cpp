@@ -236,8 +236,10 @@ std::string without_secrets(std::string text, const Url& url) {
 std::string with_keywords(std::string_view url,
                           const std::vector<std::pair<std::string, std::string>>& keywords) {
   std::string out(url);
-  for (const auto& [keyword, value] : keywords)
-    out += (out.find('?') == std::string::npos ? "?" : "&") + keyword + "=" + encoded(value);
+  for (const auto& [keyword, value] : keywords) {
+    const bool first = out.ends_with('?') || out.ends_with('&');
+    out += (out.find('?') == std::string::npos ? "?" : first ? "" : "&") + keyword + "=" + encoded(value);
+  }
   return out;
 }
 

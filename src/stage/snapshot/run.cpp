@@ -69,9 +69,10 @@ class Runner {
     if (!has_database_ || is_done_) return;
     try {
       const auto scope = base::Scope::lasting(std::chrono::seconds(20));
-      // Who asked for the end does not wait for a server that says nothing.
+      // Who asked for the end does not wait for a server that says nothing; a run that gave way has the time.
+      const bool asked = stop_.requested() && watch_says().empty();
       if (cluster_ && cluster_->usable())
-        cluster_->run("SELECT 1", stop_.requested() ? scope.at_most(std::chrono::seconds(3)) : scope);
+        cluster_->run("SELECT 1", asked ? scope.at_most(std::chrono::seconds(3)) : scope);
       else
         connect(scope);
       for (const auto& one : list_snapshots(*cluster_, scope))

@@ -94,7 +94,8 @@ TEST_CASE("secrets are taken out of messages") {
 }
 
 TEST_CASE("keywords put behind a URL win over its own") {
-  for (const char* url : {"postgres://u:p%3F@a:1,b:2/d?host=c", "postgres://u:p%3F@a:1,b:2/d"}) {
+  for (const char* url : {"postgres://u:p%3F@a:1,b:2/d?host=c", "postgres://u:p%3F@a:1,b:2/d",
+                          "postgres://u:p%3F@a:1,b:2/d?", "postgres://u:p%3F@a:1,b:2/d?host=c&"}) {
     const auto conninfo =
         parse_url(staithe::pg::with_keywords(url, {{"host", "/run/x y"}, {"port", "5"}})).conninfo({});
     CHECK(conninfo == "user='u' password='p?' dbname='d' host='/run/x y' port='5'");
