@@ -276,24 +276,7 @@ class SmokeThroughHaproxy(harness.SystemTest):
         self.assertNotIn(self.sandbox.sha[self.target][:12], seen)
 
 
-class EndlessSession(harness.SystemTest):
-    """A visitor who reads slowly from an answer that never ends."""
-
-    def setUp(self):
-        super().setUp()
-        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 5)
-        self.addCleanup(self.client.close)
-        self.client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\nX-Server: web1\r\n\r\n")
-        self.assertIn(b"x-host: web1", self.client.recv(300).lower())
-        self.ended_at = None
-        threading.Thread(target=self.read_slowly, daemon=True).start()
-
-    def read_slowly(self):
-        with contextlib.suppress(OSError):
-            while self.client.recv(2000):
-                time.sleep(0.1)
-        self.ended_at = time.monotonic()
-
+class EndlessSession(harness.EndlessSession):
     def deploy(self, at_deadline):
         playbook = self.playbook({"drain": f"drain: {{within: 3s, maint_within: 2s, at_deadline: {at_deadline}}}"})
         self.target = other(self.sandbox)

@@ -99,7 +99,21 @@ server {{ listen 127.0.0.1:{self.plain}; return 200 '{who}'; }}
             time.sleep(0.02)
 
 
-class Echo:
+class Listening:
+    """A server in this process, at `url`."""
+
+    def __init__(self, handler):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Echo(Listening):
     """Says what it was sent."""
 
     def __init__(self):
@@ -124,17 +138,10 @@ class Echo:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
-class Proxy:
+class Proxy(Listening):
     """A proxy that asks for a name and a password, and makes tunnels; what it was asked for is in `seen`."""
 
     def __init__(self, credentials):
@@ -179,14 +186,7 @@ class Proxy:
                                 return
                             ends[ready].sendall(read)
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class Servers(unittest.TestCase):

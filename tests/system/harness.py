@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -161,6 +163,25 @@ def say(test, result):
     for _, text in trouble:
         print("    " + text.replace("\n", "\n    "), flush=True)
     return words != "FAILED"
+
+
+class EndlessSession(SystemTest):
+    """A visitor of web1 reads slowly from an answer that never ends; `ended_at`: when it was cut."""
+
+    def setUp(self):
+        super().setUp()
+        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 5)
+        self.addCleanup(self.client.close)
+        self.client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\nX-Server: web1\r\n\r\n")
+        self.assertIn(b"x-host: web1", self.client.recv(300).lower())
+        self.ended_at = None
+        threading.Thread(target=self.read_slowly, daemon=True).start()
+
+    def read_slowly(self):
+        with contextlib.suppress(OSError):
+            while self.client.recv(2000):
+                time.sleep(0.1)
+        self.ended_at = time.monotonic()
 
 
 def main(at_once=3, databases=False):

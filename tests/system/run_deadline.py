@@ -1,13 +1,9 @@
 """The deadline of a whole run passes: what is in hand is given up and put back, nothing else is begun, the last lines
 say how to go on, and the balancers' visitors notice nothing."""
-import contextlib
 import json
 import re
 import shlex
 import signal
-import socket
-import threading
-import time
 
 import harness
 
@@ -86,24 +82,7 @@ class Deadline(harness.SystemTest):
         self.nothing_held()
 
 
-class Draining(harness.SystemTest):
-    """A visitor who reads slowly keeps web1 busy."""
-
-    def setUp(self):
-        super().setUp()
-        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 5)
-        self.addCleanup(self.client.close)
-        self.client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\nX-Server: web1\r\n\r\n")
-        self.assertIn(b"x-host: web1", self.client.recv(300).lower())
-        self.ended_at = None
-        threading.Thread(target=self.read_slowly, daemon=True).start()
-
-    def read_slowly(self):
-        with contextlib.suppress(OSError):
-            while self.client.recv(2000):
-                time.sleep(0.1)
-        self.ended_at = time.monotonic()
-
+class Draining(harness.EndlessSession):
     def test_sessions_are_not_closed_at_the_deadline_of_the_run(self):
         """What a drain does at its own deadline is not what the run's asks for."""
         before = self.sandbox.versions()
