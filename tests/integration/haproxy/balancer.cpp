@@ -58,6 +58,8 @@ void Balancer::configure(const std::string& proxies) {
     file << "  stats socket " << socket_path(level) << " level " << level << " mode 600\n";
   file << "defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n"
           "  timeout http-keep-alive 30s\n  retries 0\n"
+          // Without it an app that a busy machine lets wait for the 150 ms between two checks would be DOWN.
+          "  timeout check 2s\n"
           "  default-server inter 150ms fastinter 100ms fall 2 rise 2 weight 100\n"
        << proxies;
 }
