@@ -25,7 +25,7 @@ _staithe() {
             -f | --file | -e | --environment | -C | --chdir)
                 if ((i + 1 < COMP_CWORD)); then where+=("$word" "${COMP_WORDS[i + 1]}"); fi
                 ((i++)) ;;
-            --batch-time|--blocking|--color|--command|--confirm|--deadline|--every|--expect-plan|--fail-on|--hosts|-H|--html|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--settled|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
+            --batch-time|--blocking|--color|--command|--confirm|--deadline|--every|--expect-plan|--fail-on|--hosts|-H|--jobs|-j|--kind|--last|--limit|--listen|--lock-timeout|--lock-wait|--log-file|--masks|--max-active|--max-failures|--max-lag|--max-waiting|--min-available|--name|--not-null|--only|--open-transaction|--parallel|--pause-file|--reason|--report|--rest|--service|--set|--settled|--source|--tag|--target|--tell|--timeout|--to|--var|--var-file|--where|--with|--within) ((i++)) ;;
             -*) ;;
             *)
                 if [[ -z $command ]]; then command=$word
@@ -46,7 +46,6 @@ _staithe() {
         --fail-on) :; return ;;
         --file | -f) _staithe_files; return ;;
         --hosts | -H) _staithe_ask hosts; return ;;
-        --html) _staithe_files; return ;;
         --jobs | -j) :; return ;;
         --kind) :; return ;;
         --last) :; return ;;
@@ -105,7 +104,7 @@ _staithe() {
             'hostkeys pin') _staithe_words "--dry-run -n --replace --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'hostkeys verify') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'stage snapshot') _staithe_words "--dry-run -n --expect-plan --name --masks --require-masks --keep-live --replace --jobs -j --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
-            'stage rehearse') _staithe_words "--dry-run -n --expect-plan --source --command --with --blocking --html --offline --no-load --no-open-transaction --no-advice --open-transaction --keep-clone --timeout --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
+            'stage rehearse') _staithe_words "--dry-run -n --expect-plan --source --command --with --blocking --offline --no-load --no-open-transaction --no-advice --open-transaction --keep-clone --timeout --yes -y --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'stage backfill') _staithe_words "--dry-run -n --expect-plan --set --where --not-null --batch-time --lock-timeout --max-lag --max-waiting --max-active --rest --pause-file --timeout --source --keep-clone --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'stage list') _staithe_words "--help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;
             'stage drop') _staithe_words "--dry-run -n --confirm --disconnect --unfinished --help -h --file -f --environment -e --quiet -q --verbose -v --color --json --report --log-file --chdir -C --no-input --limit --service" ;;

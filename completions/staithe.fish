@@ -25,7 +25,7 @@ function __staithe_at
             set value no
         else if test "$word" = --
             break
-        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --deadline --every --expect-plan --fail-on --hosts -H --html --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --settled --source --tag --target --tell --timeout --to --var --var-file --where --with --within
+        else if contains -- $word -f --file -e --environment -C --chdir --batch-time --blocking --color --command --confirm --deadline --every --expect-plan --fail-on --hosts -H --jobs -j --kind --last --limit --listen --lock-timeout --lock-wait --log-file --masks --max-active --max-failures --max-lag --max-waiting --min-available --name --not-null --only --open-transaction --parallel --pause-file --reason --report --rest --service --set --settled --source --tag --target --tell --timeout --to --var --var-file --where --with --within
             set value yes
         else if not string match -q -- '-*' $word
             if test (count $command) = 0; or begin; test (count $command) = 1; and contains -- $command[1] hostkeys stage; end
@@ -198,7 +198,6 @@ complete -c staithe -n '__staithe_at stage rehearse' -l source -x -d 'the snapsh
 complete -c staithe -n '__staithe_at stage rehearse' -l command -x -d 'a migration command; DATABASE_URL in its environment is the clone'
 complete -c staithe -n '__staithe_at stage rehearse' -l with -r -F -d 'budgets, workload, queries, assertions and checks, as staithe-stage(1) says'
 complete -c staithe -n '__staithe_at stage rehearse' -l blocking -x -d 'the longest that readers or writers may be kept out (default: the file\'s, 1s)'
-complete -c staithe -n '__staithe_at stage rehearse' -l html -r -F -d 'also write the report as a page to FILE'
 complete -c staithe -n '__staithe_at stage rehearse' -l offline -d 'do not ask production for its settings and statements'
 complete -c staithe -n '__staithe_at stage rehearse' -l no-load -d 'leave the pass under load out'
 complete -c staithe -n '__staithe_at stage rehearse' -l no-open-transaction -d 'leave the pass with an open transaction out'
@@ -263,7 +262,7 @@ complete -c staithe -l quiet -s q -d 'no progress'
 complete -c staithe -l verbose -s v -d 'more; once: output of commands that went well; in a plan: every host'
 complete -c staithe -l color -x -a 'auto always never' -d 'auto, always or never'
 complete -c staithe -l json -d 'JSON on stdout'
-complete -c staithe -l report -r -F -d 'also write junit, jsonl, lines, or of checks html, tap or github, to FILE (repeatable)'
+complete -c staithe -l report -r -F -d 'also write junit, jsonl or lines, of rehearsals html, of checks html, tap or github, to FILE (repeatable)'
 complete -c staithe -l log-file -r -F -d 'diagnostic log'
 complete -c staithe -l chdir -s C -x -a '(__fish_complete_directories)' -d 'work in DIR'
 complete -c staithe -l no-input -d 'never ask'

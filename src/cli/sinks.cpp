@@ -104,14 +104,20 @@ void Sinks::add_for_person() {
     reporters_.push_back({"stderr", report::make_lines(app_.err(), {verbosity, color, heartbeat})});
 }
 
+/// What --report can write of a run of the command, in the order in which it is said.
+std::vector<std::string> reports_of(std::string_view command) {
+  if (command == "check") return {"junit", "tap", "html", "jsonl", "lines", "github"};
+  if (command == "stage rehearse") return {"junit", "html", "jsonl", "lines"};
+  return {"junit", "jsonl", "lines"};
+}
+
 void check_report(std::string_view command, const std::string& request) {
   if (tells_no_run(command))
     throw UsageError(
         fmt::format("{} takes no --report: that tells how a run went; --json is for programs", command));
   const bool of_checks = command == "check";
   const auto [kind, path] = report_request(request);
-  std::vector<std::string> kinds{"junit", "jsonl", "lines"};
-  if (of_checks) kinds = {"junit", "tap", "html", "jsonl", "lines", "github"};
+  auto kinds = reports_of(command);
   // GitHub says itself where its summary goes.
   const bool needs_file = !of_checks || kind != "github";
   if (needs_file && path.empty())
@@ -120,12 +126,13 @@ void check_report(std::string_view command, const std::string& request) {
   if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
   const auto last = std::exchange(kinds.back(), "");
   kinds.pop_back();
-  throw UsageError(fmt::format("--report knows {} and {}{}, not '{}'", base::join(kinds, ", "), last,
-                               of_checks ? " here" : "", kind));
+  throw UsageError(
+      fmt::format("--report of {} knows {} and {}, not '{}'", command, base::join(kinds, ", "), last, kind));
 }
 
 void Sinks::add_report(const std::string& request) {
   const auto [kind, path] = report_request(request);
+  if (kind == "html") return;  // a rehearsal's page is made of its report, not of events
   if (kind == "junit")
     reporters_.push_back({path, report::make_junit(path)});
   else if (kind == "jsonl")

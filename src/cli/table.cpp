@@ -53,7 +53,7 @@ constexpr std::array<Example, 3> snapshot_examples{{
 }};
 constexpr std::array<Example, 3> rehearse_examples{{
     {"staithe stage rehearse -e staging migrations/*.sql", "all passes, the report on stdout"},
-    {"staithe stage rehearse -e staging 042.sql --html rehearsal.html", "with a timeline to look at"},
+    {"staithe stage rehearse -e staging 042.sql --report html=page.html", "with a timeline to look at"},
     {"staithe stage rehearse -e staging --command 'alembic upgrade head'", "whatever migrates"},
 }};
 constexpr std::array<Example, 1> stage_backfill_examples{{

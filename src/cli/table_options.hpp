@@ -48,7 +48,7 @@ inline constexpr std::array<Option, 13> global{{
     {"color", '\0', Takes::value, "WHEN", Completes::color, global_group, "auto, always or never"},
     {"json", '\0', Takes::nothing, "", Completes::nothing, global_group, "JSON on stdout"},
     {"report", '\0', Takes::values, "NAME=FILE", Completes::file, global_group,
-     "also write junit, jsonl, lines, or of checks html, tap or github, to FILE (repeatable)"},
+     "also write junit, jsonl or lines, of rehearsals html, of checks html, tap or github, to FILE (repeatable)"},
     {"log-file", '\0', Takes::value, "FILE", Completes::file, global_group, "diagnostic log"},
     {"chdir", 'C', Takes::value, "DIR", Completes::directory, global_group, "work in DIR"},
     {"no-input", '\0', Takes::nothing, "", Completes::nothing, global_group, "never ask"},
@@ -245,7 +245,7 @@ inline constexpr auto stage_backfill = joined(
          "the snapshot to clone (default: the newest)"},
         {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
     }});
-inline constexpr std::array<Option, 15> rehearse{{
+inline constexpr std::array<Option, 14> rehearse{{
     dry_run,
     expect_plan,
     {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
@@ -256,8 +256,6 @@ inline constexpr std::array<Option, 15> rehearse{{
      "budgets, workload, queries, assertions and checks, as staithe-stage(1) says"},
     {"blocking", '\0', Takes::value, "TIME", Completes::nothing, what_group,
      "the longest that readers or writers may be kept out (default: the file's, 1s)"},
-    {"html", '\0', Takes::value, "FILE", Completes::file, what_group,
-     "also write the report as a page to FILE"},
     {"offline", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "do not ask production for its settings and statements"},
     {"no-load", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the pass under load out"},

@@ -176,7 +176,7 @@ environments:
         return done
 
     def rehearse(self, expect):
-        done = self.staithe("stage", "rehearse", "-e", "staging", "--json", "migrations/001.sql", "--html", "page.html",
+        done = self.staithe("stage", "rehearse", "-e", "staging", "--json", "migrations/001.sql", "--report", "html=page.html",
                             "--open-transaction", "500ms", "--blocking", "20s", expect=expect)
         return [record for record in map(json.loads, done.stdout.splitlines()) if record.get("type") == "rehearsal"][0]
 

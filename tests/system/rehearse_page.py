@@ -23,8 +23,8 @@ class Page(databases.StageTest):
         self.source.sql("CREATE TABLE users (id int PRIMARY KEY, email text, country text); INSERT INTO users SELECT g, 'u' || g, "
                         "CASE WHEN g % 4 = 0 THEN NULL ELSE 'DE' END FROM generate_series(1, 40000) g; ANALYZE", "shop")
         (self.directory / "042_<b>country.sql").write_text(MIGRATION)
-        self.result = self.staithe("stage", "rehearse", "-e", "staging", "--source", "fresh", "042_<b>country.sql", "--html",
-                                   "page.html", "--report", "junit=rehearsal.xml", "--open-transaction", "200ms")
+        self.result = self.staithe("stage", "rehearse", "-e", "staging", "--source", "fresh", "042_<b>country.sql", "--report",
+                                   "html=page.html", "--report", "junit=rehearsal.xml", "--open-transaction", "200ms")
         self.assertEqual(self.result.code, 1, self.result)
 
     def browse(self, *words):
@@ -66,9 +66,36 @@ class Page(databases.StageTest):
         if not BROWSER:
             self.skipTest("no browser is installed")
         (self.directory / "043.sql").write_text("ALTER TABLE users ADD COLUMN more int;\nSELECT pg_sleep(1);\n")
-        self.ok("stage", "rehearse", "-e", "staging", "--blocking", "60s", "043.sql", "--html", "page.html", "--no-open-transaction")
+        self.ok("stage", "rehearse", "-e", "staging", "--blocking", "60s", "043.sql", "--report", "html=page.html", "--no-open-transaction")
         stalls = self.browse("--dump-dom").partition("Stalls of the workload: under load")[2]
         self.assertRegex(stalls, r'<rect class="everybody"[^>]*><title>[^<]*users[^<]* [0-9.]+ m?s')
+
+    def test_no_page_passes_for_what_was_not_rehearsed(self):
+        """What cannot be written is said before anything is done; what was found is worth more than its page."""
+        page = self.directory / "page.html"
+        (self.directory / "044.sql").write_text("SELECT pg_sleep(600);\n")
+        command = ("stage", "rehearse", "-e", "staging", "044.sql", "--no-load", "--no-open-transaction", "--report")
+        refused = self.staithe(*command, "html=nowhere/page.html")
+        self.assertEqual(refused.code, 4, refused)
+        self.assertIn("nowhere/page.html", refused.err)
+        self.assertIn("nothing was changed", refused.err)
+        self.assertNotIn("clone", refused.err)
+        self.assertIn("would fail", page.read_text())
+        run = self.start(*command, "html=page.html")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND state = 'active')")
+        run.kill()
+        run.communicate()
+        self.assertIn("not rehearsed to the end", page.read_text())
+        self.target.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'")
+        (self.directory / "gone").mkdir()
+        (self.directory / "044.sql").write_text("SELECT pg_sleep(2);\n")
+        run = self.start(*command, "html=gone/page.html")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND state = 'active')")
+        shutil.rmtree(self.directory / "gone")
+        out, err = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 0, err)
+        self.assertIn("Statements:", out)
+        self.assertRegex(err, "gone/page.html.*: not all was written")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Source(databases.StageTest):
         self.project(masks="  public.users: {columns: {email: hash}}\n")
         self.ok("stage", "snapshot", "-e", "staging")
         result = self.staithe("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-open-transaction", "--json", "up.sql",
-                              "--html", "page.html", "--report", "junit=rehearsal.xml", "--log-file", "log.txt", "-v")
+                              "--report", "html=page.html", "--report", "junit=rehearsal.xml", "--log-file", "log.txt", "-v")
         self.assertEqual(result.code, 1, result)
         report = next(one for one in map(json.loads, result.out.splitlines()) if one.get("type") == "rehearsal")
         self.assertIn("SELECT email, country FROM users WHERE country = $1", [one["query"] for one in report["plans"]["changes"]])
@@ -171,6 +171,10 @@ class Source(databases.StageTest):
         self.source.sql("UPDATE users SET country = NULL WHERE id % 2 = 0; ANALYZE users", "shop")
         failed = next(one for one in self.rehearse(code=1)[0]["findings"] if one["code"] == "fails-not-null")
         self.assertRegex(failed["text"], "5000 of 20000 rows violate it.*; in production, by its statistics, about (9[89]|10[01])[0-9][0-9] of 20000")
+        # What statistics remember of a column that takes no NULL any more is nothing that is there.
+        self.source.sql("UPDATE users SET country = 'DE' WHERE country IS NULL; ALTER TABLE users ALTER country SET NOT NULL", "shop")
+        self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
+        self.assertNotIn("nulls-in-production", self.codes(self.rehearse()[0]))
 
     def write_little(self):
         """What production writes on average."""

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
+#include "report_request.hpp"
 #include "stage.hpp"
 
 #include "staithe/base/error.hpp"
@@ -146,14 +147,35 @@ void record(App& app, const Loaded& loaded, const stage::RehearsalPlan& plan, st
   }
 }
 
+/// To each file that --report html=FILE names.
+void write_pages(App& app, const std::string& html) {
+  for (const auto& request : app.args().all("report"))
+    if (const auto [kind, path] = report_request(request); kind == "html")
+      report::write_rehearsal(path, app.redactor().clean(html));
+}
+
+/// Before anything is done: what cannot be written is known by then, and no earlier page passes for this
+/// rehearsal's.
+void begin_pages(App& app, const std::string& run_id) {
+  write_pages(app, report::unfinished_rehearsal_html(run_id, "not rehearsed to the end"));
+}
+
+/// Once something was found, which is worth more than the page.
+void try_to_write_pages(App& app, const std::string& html) {
+  try {
+    write_pages(app, html);
+  } catch (const base::Error& error) {
+    app.say(fmt::format("staithe: {}: not all was written", error.what()));
+  }
+}
+
 void print_report(App& app, stage::RehearsalReport& report) {
-  if (const auto path = app.args().value("html"); !path.empty())
-    report::write_rehearsal(path, app.redactor().clean(report::rehearsal_html(report)));
   if (app.json())
     app.print(app.redactor().clean(stage::to_json(report)) + "\n");
   else
     app.print(app.redactor().clean(
         report::rehearsal_text(report, app.out_color() ? report::Color::on : report::Color::off)));
+  try_to_write_pages(app, report::rehearsal_html(report));
 }
 
 /// A rehearsal that is ready, but for what only the snapshot itself says.
@@ -170,6 +192,7 @@ void record_unfinished(App& app, const Loaded& loaded, const Ready& ready, const
   report.run_id = ready.run.run_id;
   report.migration_hash = stage::migration_hash(ready.plan);
   report.verdict = "not rehearsed to the end: " + why;
+  try_to_write_pages(app, report::unfinished_rehearsal_html(report.run_id, report.verdict));
   record(app, loaded, ready.plan, ready.taken, report);
 }
 
@@ -181,6 +204,7 @@ StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::
   staged.text = stage::render(ready.plan);
   staged.run = [&](const std::string& run_id, event::EventSink& sink) {
     ready.run.run_id = run_id;
+    begin_pages(app, run_id);
     const auto scope = base::Scope::lasting(app.duration("timeout", longest_rehearsal), &app.stops().soft);
     try {
       report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
@@ -213,6 +237,7 @@ int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
   both.text = snapshot.plan.text + "\nThen\n\n" + rehearsal.text + "\nboth  plan " + both.id + "\n";
   both.question = snapshot.plan.question;
   both.run = [&](const std::string& run_id, event::EventSink& sink) {
+    begin_pages(app, run_id);
     return snapshot.plan.run(run_id, sink);
   };
   bool taken = false;

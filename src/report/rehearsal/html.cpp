@@ -138,20 +138,27 @@ std::string plans(const stage::RehearsalReport& report) {
   return out + "</table>\n";
 }
 
+std::string head(const std::string& verdict, bool is_good) {
+  return "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
+         "content='width=device-width,initial-scale=1'><title>Rehearsal: " +
+         html_text(verdict) + "</title><style>" + style + "</style></head><body>\n" +
+         fmt::format("<h1 class='{}'>{}</h1>\n", is_good ? "good" : "bad", html_text(verdict));
+}
+
 }  // namespace
 
+std::string unfinished_rehearsal_html(const std::string& run_id, const std::string& verdict) {
+  return head(verdict, false) + "<p class='small'>Run " + html_text(run_id) + "</p>\n</body></html>\n";
+}
+
 std::string rehearsal_html(const stage::RehearsalReport& report) {
-  std::string out =
-      "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
-      "content='width=device-width,initial-scale=1'><title>Rehearsal: ";
-  out += html_text(report.verdict) + "</title><style>" + style + "</style></head><body>\n";
+  std::string out = head(report.verdict, report.passed);
   out += fmt::format(
-      "<h1 class='{}'>{}</h1>\n<p class='small'>Snapshot {} {}; clone of {} in {}, afterwards {}; PostgreSQL "
+      "<p class='small'>Snapshot {} {}; clone of {} in {}, afterwards {}; PostgreSQL "
       "{}; statements "
       "{}, WAL "
       "{}; run {}, plan {}, migration {}{}</p>\n",
-      report.passed ? "good" : "bad", html_text(report.verdict), html_text(report.snapshot),
-      html_text(report.snapshot_taken_at), base::bytes_text(report.clone_bytes),
+      html_text(report.snapshot), html_text(report.snapshot_taken_at), base::bytes_text(report.clone_bytes),
       stage::micros_text(report.clone_took), base::bytes_text(stage::bytes_afterwards(report)),
       html_text(stage::versions_text(report)), stage::micros_text(report.total),
       base::bytes_text(report.wal_bytes), html_text(report.run_id), report.plan_id,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -17,7 +18,8 @@ using stage::Micros;
 using stage::StatementReport;
 
 constexpr double label_width = 330, chart_width = 850, row_height = 18, gap = 4;
-constexpr std::size_t rows_drawn = 120, label_length = 46, ticks = 8;
+constexpr std::size_t rows_drawn = 120, label_length = 46;
+constexpr double most_ticks = 9;
 
 const char* class_of(Blocks blocks) {
   switch (blocks) {
@@ -31,6 +33,17 @@ const char* class_of(Blocks blocks) {
       break;
   }
   return "nobody";
+}
+
+/// Between two ticks, in microseconds: 1, 2 or 5 of some power of ten; of minutes where it is long.
+double step_of(double span) {
+  constexpr double minute = 60e6, is_long = 10e6;
+  const double least = span / most_ticks;
+  const double unit = least > is_long ? minute : 1;
+  const double power = unit * std::pow(10, std::floor(std::log10(least / unit)));
+  for (const double times : {1.0, 2.0, 5.0})
+    if (times * power >= least) return std::max(1.0, times * power);
+  return std::max(1.0, 10 * power);
 }
 
 /// A chart that grows downwards.
@@ -58,12 +71,13 @@ class Chart {
     std::string out =
         fmt::format("<svg viewBox='0 0 {:.0f} {:.0f}' role='img' xmlns='http://www.w3.org/2000/svg'>\n",
                     label_width + chart_width + 20, height);
-    for (std::size_t i = 0; i <= ticks; ++i) {
-      const Micros at{static_cast<Micros::rep>(span_ * static_cast<double>(i) / ticks)};
+    const double step = step_of(span_);
+    for (double passed = 0; passed <= span_; passed += step) {
+      const Micros at{static_cast<Micros::rep>(passed)};
       out += fmt::format(
           "<line class='tick' x1='{0:.1f}' x2='{0:.1f}' y1='16' y2='{1:.0f}'/><text class='time' x='{0:.1f}' "
           "y='12'>{2}</text>\n",
-          x(at), height - 20, i == 0 ? std::string("0") : stage::micros_text(at));
+          x(at), height - 20, passed <= 0 ? std::string("0") : stage::micros_text(at));
     }
     return out + body_ + "</svg>\n";
   }
@@ -95,7 +109,7 @@ std::string measured(const stage::RehearsalReport& report) {
   Micros span{1};
   for (const auto& one : report.statements) {
     span = std::max(span, one.began + one.took);
-    for (const auto& lock : one.locks) span = std::max(span, lock.from + lock.held);
+    for (const auto* lock : locks_drawn(one)) span = std::max(span, lock->from + lock->held);
   }
   Chart chart(span);
   std::size_t rows = 0;

@@ -140,16 +140,17 @@ void ask_statements(pg::Session& source, std::uint32_t count, SourceFacts& facts
   }
 }
 
-/// What its statistics say, which takes no scan.
+/// What its statistics say, which takes no scan. Of a column that takes none they are older than that.
 void ask_nulls(pg::Session& source, std::size_t statement, const Fact& fact, RehearsalReport& report,
                const Scope& scope) {
   const pg::Value values[] = {fact.table, plain_name(fact.column)};
   const auto found = source.query(
-      "SELECT (s.null_frac * c.reltuples)::bigint, c.reltuples::bigint FROM pg_class c JOIN pg_namespace n "
-      "ON n.oid "
-      "= c.relnamespace JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname WHERE c.oid "
-      "= "
-      "to_regclass($1) AND s.attname = $2 AND c.reltuples > 0 ORDER BY s.inherited DESC LIMIT 1",
+      "SELECT (s.null_frac * c.reltuples)::bigint, c.reltuples::bigint FROM pg_class c "
+      "JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname "
+      "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname AND NOT a.attnotnull "
+      "WHERE c.oid = to_regclass($1) AND s.attname = $2 AND c.reltuples > 0 ORDER BY s.inherited DESC LIMIT "
+      "1",
       values, scope);
   if (found.rows.empty() || number_of(found.rows[0][0]) == 0) return;
   report.nulls_there.push_back(
