@@ -100,7 +100,7 @@ Score score(std::span<const Share> shares) {
     const double passed =
         share.attempts == 0 ? 0 : static_cast<double>(share.passed) / static_cast<double>(share.attempts);
     const double judged = share.weight * share.judged;
-    total.coverage += judged / weights;
+    total.coverage += judged;
     total.points += 100 * judged * passed * (1 - flake) / weights;
     lose(share.weight - judged, share, [&] {
       return share.cause.empty() ? fmt::format("{:.0f} % of it was judged", 100 * share.judged) : share.cause;
@@ -112,6 +112,7 @@ Score score(std::span<const Share> shares) {
                              : fmt::format("{} flips in {} runs", share.flips, share.runs);
     });
   }
+  total.coverage /= weights;  // once: a sum of shares of a whole need not be 1
   std::stable_sort(total.lost.begin(), total.lost.end(),
                    [](const Lost& a, const Lost& b) { return a.points > b.points; });
   return total;

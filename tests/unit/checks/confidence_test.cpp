@@ -86,6 +86,9 @@ TEST_CASE("confidence: the score of twenty checks, and where its points went") {
   CHECK(points(tolerated) == 94.4);
   auto blocked = twenty(600);
   for (int i = 4; i < 10; ++i) blocked[static_cast<std::size_t>(i)].judged = 0;
+  const auto all_judged = twenty(600);
+  for (std::size_t checks = 1; checks <= all_judged.size(); ++checks)
+    CHECK(score(std::span(all_judged).first(checks)).coverage == 1);
   CHECK(points(blocked) == 62.3);
   CHECK(percent(score(blocked).coverage, 1) == 62.5);
   auto flaky = twenty(600);
