@@ -160,8 +160,7 @@ void ask_inventory_and_go_on(App& app, Loaded& loaded) {
 std::string state_path(const Loaded& loaded) {
   const auto& path = loaded.env().state.path;
   if (!path.empty()) return path;
-  const auto& directory = loaded.project.directory;
-  return ((directory.empty() ? fs::path(".") : fs::path(directory)) / ".staithe" / "state.db").string();
+  return (fs::path(loaded.project.directory) / ".staithe" / "state.db").string();
 }
 
 std::unique_ptr<store::Store> open_store(App& app, const Loaded& loaded) {

@@ -59,7 +59,9 @@ void make_directory(const std::filesystem::path& directory) {
   if (::mkdir(directory.c_str(), 0700) != 0) {
     if (errno == EEXIST) return;  // another process was faster
     const ErrorCode code = errno == EACCES || errno == EROFS ? ErrorCode::permission : ErrorCode::io;
-    throw base::system_error(code, "cannot make the directory " + directory.string(), errno);
+    throw base::system_error(
+        code, "cannot make the directory " + directory.string() + " ('state: sqlite FILE' puts it elsewhere)",
+        errno);
   }
   const auto ignore = directory / ".gitignore";
   const base::UniqueFd fd(::open(ignore.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
