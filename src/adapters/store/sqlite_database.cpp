@@ -60,7 +60,7 @@ void make_directory(const std::filesystem::path& directory) {
     if (errno == EEXIST) return;  // another process was faster
     const ErrorCode code = errno == EACCES || errno == EROFS ? ErrorCode::permission : ErrorCode::io;
     throw base::system_error(
-        code, "cannot make the directory " + directory.string() + " ('state: sqlite FILE' puts it elsewhere)",
+        code, "cannot make the directory " + directory.string() + " ('state: sqlite PATH' puts it elsewhere)",
         errno);
   }
   const auto ignore = directory / ".gitignore";

@@ -292,7 +292,7 @@ TEST_CASE("a directory or file without write permission is said") {
   attempt(directory.file(), "must be writable");
   attempt((directory.path() / ".staithe" / "other.db").string(), "cannot create the state file");
   fs::permissions(directory.path(), fs::perms(0555));
-  attempt((directory.path() / "new" / "state.db").string(), "'state: sqlite FILE' puts it elsewhere");
+  attempt((directory.path() / "new" / "state.db").string(), "'state: sqlite PATH' puts it elsewhere");
   fs::permissions(directory.path(), fs::perms(0700));
   fs::permissions(directory.path() / ".staithe", fs::perms(0700));
 }
