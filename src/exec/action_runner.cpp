@@ -75,7 +75,10 @@ class Attempt {
 
   void end(EffectResult& result) {
     try {
-      context_.journal.outcome(lane_.host, action_.id, result.outcome, result.detail);
+      if (lane_.performed)
+        context_.journal.outcome(lane_.host, action_.id, result.outcome, result.detail);
+      else
+        context_.journal.not_begun(lane_.host, action_.id, result.outcome, result.detail);
     } catch (const base::Error& error) {
       const EffectResult lost = journal_failed(error);
       if (result.ok()) result = lost;
@@ -142,8 +145,9 @@ class Attempt {
         }};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
     if (is_late() || performance.scope.cancelled()) return not_begun();
-    lane_.performed = true;
-    return context_.effects.perform(action_.effect, performance);
+    EffectResult result = context_.effects.perform(action_.effect, performance);
+    if (!result.nothing_done) lane_.performed = true;
+    return result;
   }
 
   bool is_late() const { return bounded(context_, manner_) && context_.clock.passed(); }

@@ -41,7 +41,7 @@ struct LaneState {
   std::uint64_t of = 0;
   std::map<std::string, std::string> captures;
   bool late = false;       ///< the run's deadline has ended one of its actions
-  bool performed = false;  ///< the newest action was begun: it may have done something
+  bool performed = false;  ///< the newest action may have done something
 };
 
 /// Whether an action may go unrecorded when the journal cannot be written: what gives back must happen.

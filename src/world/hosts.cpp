@@ -1,5 +1,7 @@
 #include "hosts.hpp"
 
+#include "outcome.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -184,14 +186,16 @@ ssh::Exit Hosts::run(const std::string& host, const ssh::Command& command, const
                      const base::Scope& scope) {
   auto& connection = of(host);
   const std::lock_guard lock(connection.mutex);
-  return live(host, connection, scope).run(command, sink, scope);
+  auto& session = before_sending([&]() -> ssh::Session& { return live(host, connection, scope); });
+  return session.run(command, sink, scope);
 }
 
 void Hosts::upload(const std::string& host, const std::string& path, const std::string& bytes, unsigned mode,
                    const base::Scope& scope) {
   auto& connection = of(host);
   const std::lock_guard lock(connection.mutex);
-  live(host, connection, scope).upload(ssh::Upload::of(path, bytes, mode), scope);
+  auto& session = before_sending([&]() -> ssh::Session& { return live(host, connection, scope); });
+  session.upload(ssh::Upload::of(path, bytes, mode), scope);
 }
 
 void Hosts::close(const std::string& host) noexcept {

@@ -22,7 +22,8 @@ class Hosts {
   Hosts(const plan::Plan& plan, const Person& person);
   ~Hosts();
 
-  /// Runs a command under the leash. A session that died since the last call is opened anew first.
+  /// Runs a command under the leash. A session that died since the last call is opened anew first; an error
+  /// of that is Unsent, as it is in upload().
   ssh::Exit run(const std::string& host, const ssh::Command& command, const ssh::OutputSink& sink,
                 const base::Scope& scope);
   void upload(const std::string& host, const std::string& path, const std::string& bytes, unsigned mode,

@@ -20,7 +20,18 @@ void StoreJournal::note(const std::string& host, const std::string& action_id, c
 
 void StoreJournal::outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
                            const std::string& detail) {
-  const json body{{"outcome", event::name_of(outcome)}, {"detail", redactor_.clean(detail)}};
+  end(host, action_id, outcome, detail, true);
+}
+
+void StoreJournal::not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                             const std::string& detail) {
+  end(host, action_id, outcome, detail, false);
+}
+
+void StoreJournal::end(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                       const std::string& detail, bool begun) {
+  json body{{"outcome", event::name_of(outcome)}, {"detail", redactor_.clean(detail)}};
+  if (!begun) body["begun"] = false;
   // Lost in a crash, it reads as a crash just before it, which recovery has to see through anyway.
   store_.enqueue(
       run_id_,
@@ -39,15 +50,19 @@ bool JournalView::ended_well(const std::string& action_id) const {
 
 JournalView read_journal(store::Store& store, const std::string& run_id) {
   JournalView view;
+  std::map<std::string, JournalView::Entry> before;  // its newest intent
   try {
     for (const auto& record : store.journal(run_id)) {
       auto& entry = view.actions[record.action_id];
       const auto body = json::parse(record.body);
       if (record.kind == "intent") {
         // An action may be begun again by a resumed run: its last life counts.
+        before[record.action_id] = entry;
         entry.begun = true;
         entry.ended = false;
         entry.outcome.clear();
+      } else if (record.kind == "outcome" && !body.value("begun", true)) {
+        entry = before[record.action_id];
       } else if (record.kind == "outcome") {
         entry.ended = true;
         entry.outcome = body.at("outcome").get<std::string>();

@@ -3,6 +3,7 @@
 #include "staithe/exec/effects.hpp"
 
 #include <string>
+#include <utility>
 
 namespace staithe::world {
 
@@ -12,6 +13,22 @@ inline exec::EffectResult done(std::string detail = {}) {
 
 inline exec::EffectResult not_done(event::Outcome outcome, std::string detail, bool retryable = false) {
   return {outcome, std::move(detail), {}, {}, {}, retryable};
+}
+
+/// An error before anything of an action was sent or started.
+class Unsent final : public base::Error {
+ public:
+  explicit Unsent(const base::Error& error) : base::Error(error) {}
+};
+
+/// What comes before an action does anything: its errors are Unsent.
+template <typename Prepare>
+decltype(auto) before_sending(Prepare&& prepare) {
+  try {
+    return std::forward<Prepare>(prepare)();
+  } catch (const base::Error& error) {
+    throw Unsent(error);
+  }
 }
 
 /// What an adapter's error means for the action, and whether another attempt makes sense.

@@ -72,12 +72,14 @@ class World::Performer {
     try {
       if (const auto lost = locks_.lost();
           !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
-        return not_done(event::Outcome::refused, "the lock on " + lost + " was taken away from this run");
+        return refused_unsent("the lock on " + lost + " was taken away from this run");
       return std::visit([&](const auto& one) { return act(one, performance); }, effect);
-    } catch (const base::Error& error) {
-      auto result = from_error(error);
-      result.detail = redactor_.clean(result.detail);
+    } catch (const Unsent& error) {
+      auto result = told(error);
+      result.nothing_done = true;
       return result;
+    } catch (const base::Error& error) {
+      return told(error);
     }
   }
 
@@ -99,6 +101,24 @@ class World::Performer {
   }
 
  private:
+  exec::EffectResult told(const base::Error& error) const {
+    auto result = from_error(error);
+    result.detail = redactor_.clean(result.detail);
+    return result;
+  }
+
+  static exec::EffectResult refused_unsent(std::string detail) {
+    auto result = not_done(event::Outcome::refused, std::move(detail));
+    result.nothing_done = true;
+    return result;
+  }
+
+  /// With a secret that cannot be had nothing is sent.
+  template <typename Holes>
+  auto fill(const Holes& holes, exec::Performance& performance) {
+    return before_sending([&] { return secrets_.fill(holes, performance.captures, performance.scope); });
+  }
+
   static bool gives_back(const plan::Effect& effect) {
     const auto* change = std::get_if<plan::ChangeRotation>(&effect);
     using To = plan::ChangeRotation::To;
@@ -109,7 +129,7 @@ class World::Performer {
   exec::EffectResult act(const plan::RunRemote& effect, exec::Performance& performance) {
     ssh::Command command;
     command.script = effect.script;
-    command.inputs = secrets_.fill(effect.inputs, performance.captures, performance.scope);
+    command.inputs = fill(effect.inputs, performance);
     command.silence_timeout = effect.silence;
     command.keep_bytes = largest_capture;
     command.more_follow = plan_.kind != "exec";
@@ -145,7 +165,7 @@ class World::Performer {
     proc::Command command;
     command.script = effect.script;
     command.directory = settings_.directory;
-    command.environment = secrets_.fill(effect.inputs, performance.captures, performance.scope);
+    command.environment = fill(effect.inputs, performance);
     exec::EffectResult result;
     const auto exit = run_here(command, performance, result);
     if (!exit.ok()) return failed(std::move(result), exit.text());
@@ -196,12 +216,13 @@ class World::Performer {
   exec::EffectResult act(const plan::UploadFile& effect, exec::Performance& performance) {
     std::string bytes;
     if (effect.source.empty()) {
-      bytes = secrets_.fill(effect.content, performance.captures, performance.scope);
+      bytes = fill(effect.content, performance);
     } else {
       const bool is_free = effect.source.front() == '/' || settings_.directory.empty();
-      bytes = read_file(is_free ? effect.source : settings_.directory + "/" + effect.source);
+      const auto path = is_free ? effect.source : settings_.directory + "/" + effect.source;
+      bytes = before_sending([&] { return read_file(path); });
       if (base::sha256_hex(bytes) != effect.source_sha256)
-        return not_done(event::Outcome::refused, effect.source + " changed since the plan was made");
+        return refused_unsent(effect.source + " changed since the plan was made");
     }
     hosts_.upload(effect.host, effect.path, bytes, effect.mode, performance.scope);
     return done(base::bytes_text(bytes.size()));

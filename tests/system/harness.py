@@ -127,6 +127,7 @@ class Hold:
         pattern = sandbox.path("run", f"{name}-$(host)")
         command = f"'touch {pattern}.waiting; while test -e {pattern}.gate; do sleep 0.02; done'"
         self.step = f"run: {{command: {command}, read_only: true, timeout: 60s}}"
+        self.local = f"local: {{command: {command}, timeout: 60s}}"  # the host itself is not needed for it
         self.undo = f"run: {{command: 'true', undo: {command}, timeout: 60s}}"  # waits where it is undone
         for leftover in (self.waiting, self.gate):
             with contextlib.suppress(OSError):

@@ -164,6 +164,23 @@ class HostIsLost(HostTest):
         self.assertEqual(self.sandbox.versions(["web2"]), before)
         self.none_failed(load)
 
+    def test_lost_when_it_is_drained_and_its_app_not_touched(self):
+        """Nothing was sent to it: the drain is undone, and the app that runs goes on serving."""
+        before = self.sandbox.versions()
+        hold = self.hold("drained")
+        playbook = self.playbook({"drained": hold.local})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+            hold.reached(run)
+            self.sandbox.service("kill", "web1.sshd")
+            self.addCleanup(self.sandbox.service, "start", "web1.sshd")
+            hold.let_go()
+            result = run.wait()
+            self.ended(result, 1, "FAILED at web1", "restored web1", "untouched web2", "exit 1")
+            self.nothing_left()
+        self.none_failed(load)
+        self.assertEqual(self.sandbox.versions(), before)
+
     def test_connection_cut_in_a_step(self):
         """sshd's session dies while a step runs after the reload; the host itself answers again."""
         before = self.sandbox.versions()

@@ -21,6 +21,7 @@ struct EffectResult {
   std::string captured;                  ///< trimmed stdout when the effect captures
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
   bool retryable = false;                ///< another attempt may succeed
+  bool nothing_done = false;             ///< surely: it failed before anything was sent or started
 
   bool ok() const { return outcome == event::Outcome::ok; }
 };
@@ -66,8 +67,8 @@ class Effects {
 };
 
 /// The write-ahead journal. intent() and note() return only when the record, and all before it, is durable;
-/// outcome() may leave that to the next record of any lane. Thread safe; throws base::Error when it cannot
-/// be written: then the action is not begun.
+/// outcome() and not_begun() may leave that to the next record of any lane. Thread safe; throws base::Error
+/// when it cannot be written: then the action is not begun.
 class Journal {
  public:
   virtual ~Journal() = default;
@@ -76,6 +77,10 @@ class Journal {
                     const std::string& text) = 0;
   virtual void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
                        const std::string& detail) = 0;
+  /// The outcome of an action that was stopped or failed before anything of it was done: its intent, if there
+  /// is one, counts no more.
+  virtual void not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                         const std::string& detail) = 0;
 };
 
 }  // namespace staithe::exec

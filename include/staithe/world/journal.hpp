@@ -19,14 +19,20 @@ class StoreJournal final : public exec::Journal {
             const std::string& text) override;
   void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
                const std::string& detail) override;
+  void not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
+                 const std::string& detail) override;
 
  private:
+  void end(const std::string& host, const std::string& action_id, event::Outcome outcome,
+           const std::string& detail, bool begun);
+
   store::Store& store_;
   std::string run_id_;
   const base::Redactor& redactor_;
 };
 
-/// What the journal of one run says, read back after a crash.
+/// What the journal of one run says, read back after a crash. An action that was announced and not begun is
+/// as it was before that.
 struct JournalView {
   struct Entry {
     bool begun = false;

@@ -156,6 +156,9 @@ TEST_CASE("what the deadline kept from beginning has altered nothing") {
   CHECK_FALSE(late.effects.did("web1 back"));
   CHECK(late.effects.did("web1 undo"));
   CHECK(result.finished.exit_code == 1);
+  // The intent that may stand there is not what a recovery goes by.
+  const auto records = late.journal.records();
+  CHECK(std::count(records.begin(), records.end(), "not begun roll/web1/activate timed_out") == 1);
 }
 
 TEST_CASE("steps behind the roll that the deadline left no time for have failed") {

@@ -33,6 +33,11 @@ class FakeEffects final : public exec::Effects {
       --left->second;
       return {event::Outcome::unreachable, "connection refused", {}, {}, {}, true};
     }
+    if (const auto left = unsent_.find(name); left != unsent_.end() && --left->second >= 0) {
+      exec::EffectResult result{event::Outcome::unreachable, "connection refused", {}, {}, {}, true};
+      result.nothing_done = true;
+      return result;
+    }
     if (refuses_.count(name) > 0) return {event::Outcome::refused, "told to refuse", {}, {}, {}, false};
     exec::EffectResult result;
     if (run != nullptr && !run->capture.empty()) result.captured = "value of " + run->capture;
@@ -54,6 +59,8 @@ class FakeEffects final : public exec::Effects {
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
   /// The host does not answer the first `times` attempts.
   void lose(const std::string& name, int times) { away_[name] = times; }
+  /// The same, and it is sure that nothing was sent to it.
+  void lose_unsent(const std::string& name, int times = 1'000'000) { unsent_[name] = times; }
   void refuse(const std::string& name) { refuses_.insert(name); }
   std::vector<std::string> performed() const {
     const std::lock_guard lock(mutex_);
@@ -79,6 +86,7 @@ class FakeEffects final : public exec::Effects {
   std::vector<std::string> performed_;
   std::map<std::string, int> fails_;
   std::map<std::string, int> away_;
+  std::map<std::string, int> unsent_;
   std::set<std::string> refuses_;
   std::set<std::string> closed_;
 };
@@ -93,6 +101,10 @@ class FakeJournal final : public exec::Journal {
   void outcome(const std::string&, const std::string& action_id, event::Outcome outcome,
                const std::string&) override {
     add("outcome " + action_id + " " + event::name_of(outcome));
+  }
+  void not_begun(const std::string&, const std::string& action_id, event::Outcome outcome,
+                 const std::string&) override {
+    add("not begun " + action_id + " " + event::name_of(outcome));
   }
 
   std::vector<std::string> records() const {
