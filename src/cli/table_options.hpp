@@ -125,10 +125,11 @@ inline constexpr auto exec = joined(
         {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
          "show identical output once, with the hosts that said it"},
     }});
+inline constexpr Option by_hand_reason{
+    "reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"};
 inline constexpr auto drain =
     joined(every_run, std::array<Option, 4>{{
-                          {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
-                           "for the history and the lock"},
+                          by_hand_reason,
                           {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
                            "for sessions to end (default: 60s)"},
                           {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
@@ -137,7 +138,13 @@ inline constexpr auto drain =
                            "usable servers that must be left (default: 1)"},
                       }});
 /// A deadline would leave hosts out that are half-way back.
-inline constexpr auto restore = without("deadline", drain);
+inline constexpr auto restore =
+    joined(without("deadline", every_run),
+           std::array<Option, 2>{{
+               by_hand_reason,
+               {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+                "for HAProxy's checks to find a host up, and then for it to serve (default: 60s)"},
+           }});
 inline constexpr std::array<Option, 2> history{{
     {"last", '\0', Takes::value, "N", Completes::nothing, what_group,
      "so many runs, newest first (default: 20)"},

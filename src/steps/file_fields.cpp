@@ -25,11 +25,12 @@ plan::UploadFile FileFields::effect(Lowering& at) const {
   plan::UploadFile effect;
   effect.host = at.host();
   if (to_.value.empty()) return effect;  // it is missing, and that is said
-  effect.path = at.plain(to_);
   effect.mode = mode_;
-  if (!at.failed() && (effect.path.empty() || effect.path.front() != '/' || effect.path.back() == '/')) {
-    at.error(to_, "'" + effect.path + "' is not the absolute path of a file");
-  }
+  const auto path = at.plain(to_);
+  if (!path) return effect;
+  effect.path = *path;
+  if (!path->starts_with('/') || path->ends_with('/'))
+    at.error(to_, "'" + *path + "' is not the absolute path of a file");
   return effect;
 }
 

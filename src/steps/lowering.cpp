@@ -17,17 +17,18 @@ plan::Text Lowering::text(const Template& text) {
   return result.value_or(plan::Text());
 }
 
-std::string Lowering::plain(const Template& text) {
+std::optional<std::string> Lowering::plain(const Template& text) {
   std::vector<Problem> problems;
   auto result = expand_plain(text.value, *site_.variables, problems);
   report(text, problems);
-  return result.value_or("");
+  return result;
 }
 
-std::string Lowering::local_path(const Template& text) {
-  std::string path = plain(text);
-  const bool is_free = path.empty() || path.front() == '/' || site_.directory.empty();
-  return is_free ? path : site_.directory + "/" + path;
+std::optional<std::string> Lowering::local_path(const Template& text) {
+  auto path = plain(text);
+  if (!path) return path;
+  const bool is_free = path->empty() || path->front() == '/' || site_.directory.empty();
+  return is_free ? path : site_.directory + "/" + *path;
 }
 
 Script Lowering::shell(const Template& text) {

@@ -75,7 +75,7 @@ HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) 
 plan::HttpProbe HttpFields::lower(Lowering& at) const {
   plan::HttpProbe probe;
   probe.url = at.text(url_);
-  if (!at.failed() && !probe.url.empty()) {
+  if (!probe.url.empty()) {
     const auto* start = std::get_if<std::string>(&probe.url.pieces().front());
     const bool is_http =
         start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
@@ -91,10 +91,9 @@ plan::HttpProbe HttpFields::lower(Lowering& at) const {
   probe.status = status_;
   if (contains_) probe.contains = at.text(*contains_);
   if (connect_to_) {
-    probe.connect_to = at.plain(*connect_to_);
-    if (!at.failed() && !split_address(probe.connect_to)) {
-      at.error(*connect_to_, "'" + probe.connect_to + "' is not HOST:PORT");
-    }
+    const auto address = at.plain(*connect_to_);
+    if (address && !split_address(*address)) at.error(*connect_to_, "'" + *address + "' is not HOST:PORT");
+    probe.connect_to = address.value_or("");
   }
   return probe;
 }
@@ -116,12 +115,12 @@ ProbeFields::ProbeFields(Fields& fields) {
 }
 
 void ProbeFields::lower_tcp(Lowering& at, plan::Probe& probe) const {
-  const std::string address = at.plain(subject_);
-  if (at.failed()) return;
-  if (const auto parts = split_address(address)) {
+  const auto address = at.plain(subject_);
+  if (!address) return;
+  if (const auto parts = split_address(*address)) {
     probe.what = plan::TcpProbe{parts->first, parts->second};
   } else {
-    at.error(subject_, "'" + address + "' is not HOST:PORT");
+    at.error(subject_, "'" + *address + "' is not HOST:PORT");
   }
 }
 
@@ -142,10 +141,9 @@ plan::Probe ProbeFields::lower(Lowering& at) const {
       break;
     }
     case Form::file: {
-      plan::FileProbe file{at.host(), at.plain(subject_)};
-      if (!at.failed() && file.path.front() != '/')
-        at.error(subject_, "'" + file.path + "' is not an absolute path");
-      probe.what = std::move(file);
+      const auto path = at.plain(subject_);
+      if (path && !path->starts_with('/')) at.error(subject_, "'" + *path + "' is not an absolute path");
+      probe.what = plan::FileProbe{at.host(), path.value_or("")};
       break;
     }
   }

@@ -43,8 +43,9 @@ class SuiteCheck final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     plan::CheckSuite effect;
-    effect.suite = at.plain(suite_);
-    if (at.failed()) return;
+    const auto suite = at.plain(suite_);
+    if (!suite) return;
+    effect.suite = *suite;
     // Under 'each' the other hosts may still run the release before: they are not asked.
     effect.host = at.site().host;
     effect.critical = critical_;

@@ -13,7 +13,7 @@ class ConfirmStep final : public Step {
   bool needs_host() const override { return false; }
 
   void lower(Lowering& at, Lowered& out) const override {
-    plan::Confirm effect{at.plain(question_)};
+    plan::Confirm effect{at.plain(question_).value_or("")};
     const std::string title = effect.question;
     out.actions.push_back(at.single(std::move(effect), title, std::chrono::hours(1)));
   }

@@ -19,7 +19,7 @@ class NotifyStep final : public Step {
       return at.error("there is nobody to notify",
                       "add 'notify: [slack env SLACK_WEBHOOK]' to the environment, or a 'url'");
     }
-    const std::string text = at.plain(text_);
+    const std::string text = at.plain(text_).value_or("");
     for (plan::Text& url : urls) {
       out.actions.push_back(at.action(plan::Notify{std::move(url), text}, text, std::chrono::seconds(10)));
     }

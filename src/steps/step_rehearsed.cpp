@@ -37,10 +37,10 @@ class Rehearsed final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     plan::RequireRehearsal effect;
-    effect.environment = at.plain(environment_);
+    effect.environment = at.plain(environment_).value_or("");
     effect.snapshot_at_most = snapshot_at_most_;
     effect.terms = terms_;
-    if (command_) effect.terms.command = at.plain(*command_);
+    if (command_) effect.terms.command = at.plain(*command_).value_or("");
     effect.rehearse = "staithe stage rehearse -e " + effect.environment;
     if (!effect.terms.command.empty())
       effect.rehearse += " --command " + base::shell_quote(effect.terms.command);
@@ -93,11 +93,11 @@ class Rehearsed final : public Step {
   }
 
   static void add_files(Lowering& at, const Template& pattern, plan::RequireRehearsal& effect) {
-    const std::string path = at.local_path(pattern);
-    if (at.failed()) return;
+    const auto path = at.local_path(pattern);
+    if (!path) return;
     effect.rehearse += " " + pattern.value;
     std::size_t added = 0;
-    for (const auto& file : at.site().files->matching(path)) {
+    for (const auto& file : at.site().files->matching(*path)) {
       if (file.ends_with(down_suffix)) continue;  // these belong to the others
       std::string why;
       const auto sum = at.site().files->sha256(file, why);
@@ -106,19 +106,19 @@ class Rehearsed final : public Step {
       ++added;
     }
     if (added == 0)
-      at.error(pattern, "no file is meant by '" + path + "'", "it starts from the directory of staithe.yml");
+      at.error(pattern, "no file is meant by '" + *path + "'", "it starts from the directory of staithe.yml");
   }
 
   /// What will be deployed counts, whatever lies about on this machine.
   static void add_of_release(Lowering& at, const Template& pattern, plan::RequireRehearsal& effect) {
     const auto& release = *at.site().release;
-    const std::string path = at.plain(pattern);
-    if (at.failed()) return;
+    const auto path = at.plain(pattern);
+    if (!path) return;
     effect.rehearse += " " + pattern.value;
     effect.sha = release.sha;
     if (!at.site().files->in_commit) return;
     std::string why;
-    const auto found = at.site().files->in_commit(release.repository, release.sha, path, why);
+    const auto found = at.site().files->in_commit(release.repository, release.sha, *path, why);
     if (!found) return at.error(pattern, "cannot read the migrations of " + release.id + ": " + why);
     std::size_t added = 0;
     for (const auto& file : *found) {
@@ -127,7 +127,7 @@ class Rehearsed final : public Step {
       ++added;
     }
     if (added == 0)
-      at.error(pattern, fmt::format("commit {} has no file '{}'", release.id, path),
+      at.error(pattern, fmt::format("commit {} has no file '{}'", release.id, *path),
                "it starts from the root of the repository; 'from: project' means files beside staithe.yml");
   }
 

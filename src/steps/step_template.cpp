@@ -19,16 +19,17 @@ class TemplateStep final : public Step {
     plan::UploadFile effect = to_.effect(at);
     effect.content = is_file_ ? from_file(at) : at.text(text_);
     if (at.failed()) return;
-    const std::string title = (is_file_ ? at.plain(text_) : std::string("text")) + " to " + effect.path;
+    const std::string title =
+        (is_file_ ? at.plain(text_).value() : std::string("text")) + " to " + effect.path;
     out.actions.push_back(FileFields::action(at, std::move(effect), title, std::chrono::minutes(1)));
   }
 
  private:
   plan::Text from_file(Lowering& at) const {
-    const std::string path = at.local_path(text_);
-    if (at.failed()) return {};
+    const auto path = text_.value.empty() ? std::nullopt : at.local_path(text_);
+    if (!path) return {};
     std::string why;
-    const auto content = at.site().files->text(path, why);
+    const auto content = at.site().files->text(*path, why);
     if (!content) {
       at.error(text_, why);
       return {};
@@ -38,7 +39,7 @@ class TemplateStep final : public Step {
     for (const Problem& problem : problems) {
       const auto lines =
           std::count(content->begin(), content->begin() + static_cast<std::ptrdiff_t>(problem.offset), '\n');
-      at.error(text_, path + ":" + std::to_string(lines + 1) + ": " + problem.message, problem.help);
+      at.error(text_, *path + ":" + std::to_string(lines + 1) + ": " + problem.message, problem.help);
     }
     return result.value_or(plan::Text());
   }

@@ -13,12 +13,13 @@ class Upload final : public Step {
   void lower(Lowering& at, Lowered& out) const override {
     plan::UploadFile effect = to_.effect(at);
     if (from_.value.empty()) return;  // it is missing, and that is said
-    effect.source = at.plain(from_);
-    const std::string path = at.local_path(from_);
-    if (at.failed()) return;
+    const auto path = at.local_path(from_);
+    if (!path) return;
     std::string why;
-    const auto digest = at.site().files->sha256(path, why);
+    const auto digest = at.site().files->sha256(*path, why);
     if (!digest) return at.error(from_, why);
+    if (at.failed()) return;
+    effect.source = at.plain(from_).value();
     effect.source_sha256 = *digest;
     const std::string title = effect.source + " to " + effect.path;
     out.actions.push_back(FileFields::action(at, std::move(effect), title, std::chrono::minutes(5)));

@@ -100,11 +100,13 @@ class Lowering {
   const diag::Position& position() const;
   const std::string& path() const;
 
+  /// What cannot be expanded is a finding; then the text is empty, the script too, and the others are
+  /// nothing. Each is judged by itself: what else is wrong with the step is to be said at the same time.
   plan::Text text(const Template& text);
-  std::string plain(const Template& text);
+  std::optional<std::string> plain(const Template& text);
   Script shell(const Template& text);
   /// A file of this machine, as seen from the working directory.
-  std::string local_path(const Template& text);
+  std::optional<std::string> local_path(const Template& text);
   /// The service and release; without one a finding is made and an empty release comes back.
   const Release& release();
 
