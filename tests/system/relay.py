@@ -9,7 +9,7 @@ class Relay:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port, self.behind = self.server.getsockname()[1], port
         self.ends, self.silenced = [], set()
-        self.silent = False
+        self.silent = self.shut = False
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -18,6 +18,9 @@ class Relay:
                 client, _ = self.server.accept()
             except OSError:
                 return
+            if self.shut:
+                client.close()
+                continue
             behind = socket.create_connection(("127.0.0.1", self.behind))
             self.ends += [client, behind]
             threading.Thread(target=self.carry, args=(client, behind), daemon=True).start()
@@ -26,6 +29,15 @@ class Relay:
         """From now on it takes what is sent and passes nothing on; the kernel goes on answering for it."""
         self.silenced.update(self.ends)
         self.silent = those_to_come
+
+    def refuse(self):
+        """Who comes from now on finds nobody that listens."""
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+
+    def turn_away(self):
+        """Who comes from now on is let in and put out at once; who is there goes on."""
+        self.shut = True
 
     def carry(self, client, behind):
         other = {client: behind, behind: client}

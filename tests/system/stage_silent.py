@@ -97,26 +97,29 @@ class Silent(databases.StageTest):
         self.nothing_half()
 
     def test_pg_dump(self):
-        """It lifts the limits of its session by itself, so that somebody has to end that: how is said."""
+        """It lifts the limits of its session by itself, so that somebody has to end that: how is said, whatever way it is that
+        nobody answers who asks for it."""
         self.source.sql("CREATE TABLE t (id int); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT id FROM v", "shop")
-        altering = self.source.session("shop", "BEGIN", "ALTER VIEW v OWNER TO admin")
-        self.source.wait("EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'v'::regclass)", "shop")
-        relay = self.through_relay("SOURCE", self.source)
-        process = self.start("stage", "snapshot", "--json")
         ours = "FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%'"
-        self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
-        relay.silence()
-        process.send_signal(signal.SIGTERM)
-        ended = self.ends(process, 143, "interrupted", within=20)
-        self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
-        altering.communicate()
-        self.source.wait(f"EXISTS (SELECT {ours} AND state LIKE 'idle in transaction%')")
-        way_out = re.search(r"(SELECT pg_terminate_backend[^\"]*?') ", ended.out + ended.err).group(1)
-        self.source.sql(way_out)
-        self.nothing_left_on_source()
-        self.env["SOURCE"] = self.source.url("shop")
-        relay.close()
-        self.nothing_half()
+        for how in (Relay.silence, Relay.refuse, Relay.turn_away):
+            with self.subTest(how.__name__):
+                self.env["SOURCE"] = self.source.url("shop")
+                altering = self.source.session("shop", "BEGIN", "ALTER VIEW v OWNER TO admin")
+                self.source.wait("EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'v'::regclass)", "shop")
+                relay = self.through_relay("SOURCE", self.source)
+                process = self.start("stage", "snapshot", "--json")
+                self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
+                how(relay)
+                process.send_signal(signal.SIGTERM)
+                ended = self.ends(process, 143, "interrupted", within=20)
+                self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
+                self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
+                way_out = re.search(r"(SELECT pg_terminate_backend[^\"]*?') ", ended.out + ended.err).group(1)
+                self.source.sql(way_out)
+                altering.communicate()
+                self.nothing_left_on_source()
+                relay.close()
+                self.nothing_half()
 
     def test_a_stop_meanwhile(self):
         self.wide()

@@ -10,8 +10,9 @@ namespace staithe::stage {
 /// servers' texts may be in any language. Empty when there is nothing better than another try.
 std::vector<std::string> ways_out(const base::Error& error, const SnapshotPlan& plan);
 
-/// Whether sessions of that name may be on the source though nobody is at their other end any more: it does
-/// not answer, as where a proxy hangs, or has them still. Blocks for some seconds at most.
+/// Whether sessions of that name may be on the source though nobody is at their other end any more: it has
+/// them still, or does not say, as where a proxy hangs, refuses or the server is out of connections. Blocks
+/// for some seconds at most.
 bool are_left_on(const std::string& source_url, const std::string& application) noexcept;
 /// The statement that ends them, with what it is for.
 std::string end_of_sessions(const std::string& application);
