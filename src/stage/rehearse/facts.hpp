@@ -53,7 +53,8 @@ std::vector<Fact> facts_of(const SqlStatement& statement);
 
 /// An UPDATE that leaves no NULL in the column, as far as words show it: of that table, with the column in
 /// its SET, and no WHERE but that it IS NULL. In a DO one that is done whatever holds (in no IF), also in a
-/// LOOP or WHILE whose batches ask for NULLs and that ends when they find none. Names as written.
+/// LOOP or WHILE whose batches ask for NULLs and that ends when the last of them found none: not by what
+/// another statement found. Names as written.
 bool fills(const SqlStatement& statement, const std::string& table, const std::string& column);
 
 /// False for what the server refuses inside a transaction block.

@@ -79,12 +79,10 @@ bool takes_nulls_at(const SqlStatement& statement, std::size_t where, const std:
   return next.is("limit") || next.is("for") || next.is("order") || next.is_symbol(')');
 }
 
-/// Whether "WHILE …" goes on as long as a NULL is left: "EXISTS (… WHERE column IS NULL …)" and nothing else,
-/// or for as long as a batch found something.
+/// Whether "WHILE …" goes on as long as a NULL is left: "EXISTS (… WHERE column IS NULL …)" and nothing else.
 bool is_while_nulls(const SqlStatement& statement, std::size_t begin, std::size_t end,
                     const std::string& table, const std::string& name) {
   const auto& tokens = statement.tokens;
-  if (end == begin + 1) return tokens[begin].is("found");
   if (end < begin + 2 || !tokens[begin].is("exists") || !tokens[begin + 1].is_symbol('(')) return false;
   int depth = 0;
   bool asks = false;
@@ -95,6 +93,40 @@ bool is_while_nulls(const SqlStatement& statement, std::size_t begin, std::size_
   }
   return false;
 }
+
+/// Whether the WHERE of an UPDATE says more than which rows are of the batch: "AND", but before "one.key =
+/// other.key" and "column IS NULL", or "OR".
+bool asks_for_less(const SqlStatement& statement, std::size_t where, const std::string& name) {
+  const auto& tokens = statement.tokens;
+  const auto is_column = [&](std::size_t at) {
+    return at + 2 < tokens.size() && tokens[at].is_name() && tokens[at + 1].is_symbol('.') &&
+           tokens[at + 2].is_name();
+  };
+  int depth = 0;
+  for (std::size_t i = where; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1 : tokens[i].is_symbol(')') ? -1 : 0;
+    if (depth < 0) return false;
+    if (depth > 0) continue;
+    if (tokens[i].is("or")) return true;
+    if (!tokens[i].is("and")) continue;
+    const bool joins = is_column(i + 1) && i + 4 < tokens.size() && tokens[i + 4].is_symbol('=') &&
+                       is_column(i + 5) && tokens[i + 1].text != tokens[i + 5].text;
+    if (!joins && !asks_for_nulls(statement, is_column(i + 1) ? i + 3 : i + 1, name)) return true;
+  }
+  return false;
+}
+
+/// What an UPDATE does for the column: one of the batches that a loop is made of, or all there is to do.
+enum class Does { nothing, batch, all };
+
+/// Whether what tells how many rows there were speaks of an UPDATE that asks for NULLs, whatever way led
+/// there.
+struct Told {
+  bool found = false, row_count = false;
+  std::vector<std::string> variables;  ///< that ROW_COUNT was read into
+
+  void forget(const std::string& variable) { std::erase(variables, variable); }
+};
 
 /// Follows a body of PL/pgSQL from left to right, and what of it is done whatever holds: not what is done
 /// only IF something does, in a CASE, in a FOR that may find nothing, in a loop that may end before nothing
@@ -108,9 +140,9 @@ class Body {
       for (std::size_t i = 0; i < piece.tokens.size(); ++i) {
         if (is_start(piece.tokens, i)) begins_ = i;
         over_ |= begins_ == i && piece.tokens[i].is("return");
+        if (begins_ == i) begin(piece.tokens, i);
         structure(piece, i);
-        if (begins_ == i && may_leave_nulls(piece.tokens, i)) doubt_loops();
-        if (!over_ && acts(piece, i)) nested_.back().fills = true;
+        act(piece, i);
       }
     }
     return nested_.size() == 1 && nested_[0].fills;
@@ -121,6 +153,8 @@ class Body {
   struct Nested {
     Kind kind = Kind::block;
     bool fills = false;
+    bool while_found = false;            ///< goes on for as long as its last statement found something
+    std::vector<std::string> variables;  ///< that told of a batch before it
   };
 
   /// Where a statement begins, of which a piece between two ';' has more than one: "BEGIN LOOP UPDATE …".
@@ -133,23 +167,68 @@ class Body {
            (i > 1 && before.is_symbol('>') && tokens[i - 2].is_symbol('>'));
   }
 
+  /// What a statement means for what is told, but for an UPDATE of ours: that comes when its word does.
+  /// https://www.postgresql.org/docs/current/plpgsql-statements.html#PLPGSQL-STATEMENTS-DIAGNOSTICS
+  void begin(const std::vector<Token>& tokens, std::size_t i) {
+    static constexpr std::string_view neither[] = {"begin", "commit", "continue", "end",  "exit",
+                                                   "get",   "loop",   "null",     "while"};
+    if (may_leave_nulls(tokens, i)) doubt_loops();
+    if (tokens[i].is("rollback"))
+      for (auto& one : nested_) one.fills = false;
+    if (std::any_of(std::begin(neither), std::end(neither), [&](auto word) { return tokens[i].is(word); }))
+      return;
+    told_.row_count = false;
+    const bool assigns = i + 1 < tokens.size() && tokens[i].is_name() &&
+                         (tokens[i + 1].is_symbol(':') || tokens[i + 1].is_symbol('='));
+    if (assigns) told_.forget(tokens[i].text);
+    if (assigns || tokens[i].is("raise")) return;
+    told_.found = false;
+    if (tokens[i].is("declare")) told_.variables.clear();
+    if (tokens[i].is("else") || tokens[i].is("elsif") || tokens[i].is("when")) as_before(nested_.back());
+    bool into = false;
+    for (std::size_t at = i; at < tokens.size(); ++at) {
+      if (into) told_.forget(tokens[at].text);
+      into |= tokens[at].is("into");
+    }
+  }
+
+  /// What holds also when that was not run.
+  void as_before(const Nested& last) {
+    std::erase_if(told_.variables, [&](const std::string& one) {
+      return std::find(last.variables.begin(), last.variables.end(), one) == last.variables.end();
+    });
+  }
+
+  void enter(Kind kind, bool while_found = false) {
+    nested_.push_back({kind, false, while_found, told_.variables});
+  }
+
   void structure(const SqlStatement& piece, std::size_t i) {
     const auto& tokens = piece.tokens;
     const auto& token = tokens[i];
     const bool starts = begins_ == i, behind_end = i > 0 && tokens[i - 1].is("end");
     if (token.is("row_count") && tokens[begins_].is("get")) note_count(tokens, i);
     if (token.is("begin"))
-      nested_.push_back({Kind::block, false});
+      enter(Kind::block);
     else if (token.is("if") && starts)
-      nested_.push_back({Kind::maybe, false});
+      enter(Kind::maybe);
     else if (token.is("case") && !behind_end)
-      nested_.push_back({starts ? Kind::maybe : Kind::expression, false});
+      enter(starts ? Kind::maybe : Kind::expression);
     else if (token.is("loop") && !behind_end)
-      nested_.push_back({loop_kind(piece, i), false});
+      enter_loop(piece, i);
     else if (token.is("exception") && starts)
-      nested_.back() = {Kind::maybe, false};
+      nested_.back().kind = Kind::maybe;
     else if (token.is("end"))
       leave();
+  }
+
+  void enter_loop(const SqlStatement& piece, std::size_t loop) {
+    const auto& first = piece.tokens[begins_];
+    const bool while_found =
+        first.is("while") && loop == begins_ + 2 && piece.tokens[begins_ + 1].is("found") && told_.found;
+    enter(while_found ? Kind::loop : loop_kind(piece, loop), while_found);
+    // The next time round another statement is the one before.
+    told_ = {};
   }
 
   Kind loop_kind(const SqlStatement& piece, std::size_t loop) const {
@@ -163,17 +242,19 @@ class Body {
   void note_count(const std::vector<Token>& tokens, std::size_t at) {
     while (at > begins_ && !tokens[--at].is_name()) {
     }
-    counts_.push_back(tokens[at].text);
+    told_.forget(tokens[at].text);
+    if (told_.row_count) told_.variables.push_back(tokens[at].text);
   }
 
-  /// A RETURN, or an EXIT but WHEN NOT FOUND, or when a count of rows is 0.
+  /// A RETURN, a ROLLBACK, or an EXIT but when a batch found nothing.
   bool may_leave_nulls(const std::vector<Token>& tokens, std::size_t at) const {
-    if (tokens[at].is("return")) return true;
+    if (tokens[at].is("return") || tokens[at].is("rollback")) return true;
     if (!tokens[at].is("exit")) return false;
     const std::size_t has_label = at + 1 < tokens.size() && !tokens[at + 1].is("when") ? 1 : 0;
     const std::size_t when = at + 1 + has_label, left = tokens.size() - std::min(tokens.size(), when);
-    if (left == 3) return !tokens[when + 1].is("not") || !tokens[when + 2].is("found");
-    return left != 4 || std::find(counts_.begin(), counts_.end(), tokens[when + 1].text) == counts_.end() ||
+    if (left == 3) return !tokens[when + 1].is("not") || !tokens[when + 2].is("found") || !told_.found;
+    const auto& counts = told_.variables;
+    return left != 4 || std::find(counts.begin(), counts.end(), tokens[when + 1].text) == counts.end() ||
            !tokens[when + 2].is_symbol('=') || tokens[when + 3].text != "0";
   }
 
@@ -186,7 +267,11 @@ class Body {
     if (nested_.size() == 1) return;
     const auto last = nested_.back();
     nested_.pop_back();
-    if (last.kind != Kind::maybe) nested_.back().fills |= last.fills;
+    const bool is_done = last.kind != Kind::maybe && (!last.while_found || told_.found);
+    if (is_done) nested_.back().fills |= last.fills;
+    if (last.kind == Kind::block || last.kind == Kind::expression) return;
+    told_.found = told_.row_count = false;
+    as_before(last);
   }
 
   bool loops() const {
@@ -195,36 +280,49 @@ class Body {
   }
 
   /// An UPDATE that begins there, also one behind "WITH batch AS (…)" or in a text that EXECUTE runs.
-  bool acts(const SqlStatement& piece, std::size_t i) const {
+  void act(const SqlStatement& piece, std::size_t i) {
     const auto& tokens = piece.tokens;
-    if (i > 0 && tokens[i - 1].is("execute") && tokens[i].kind == TokenKind::string) {
-      // Of a text that is put together the rest is not known.
-      const bool is_whole = i + 1 == tokens.size() || tokens[i + 1].is("using") || tokens[i + 1].is("into");
-      if (!is_whole) return false;
-      diag::Diagnostics ignored;
-      const auto texts = split_sql(text_in_quotes(tokens[i].text), "", ignored).statements;
-      return std::any_of(texts.begin(), texts.end(),
-                         [this](const SqlStatement& text) { return updates(text, 0, 0); });
-    }
+    const bool is_dynamic = i > 0 && tokens[i - 1].is("execute") && tokens[i].kind == TokenKind::string;
     const bool is_lock =
         i > 0 && (tokens[i - 1].is("for") || tokens[i - 1].is("key") || tokens[i - 1].is("do"));
-    return tokens[i].is("update") && !is_lock && updates(piece, begins_, i);
+    auto does = Does::nothing;
+    if (is_dynamic)
+      does = executes(tokens, i);
+    else if (tokens[i].is("update") && !is_lock)
+      does = updates(piece, begins_, i);
+    if (does == Does::nothing) return;
+    if (!over_ && (does == Does::all || loops())) nested_.back().fills = true;
+    int depth = 0;
+    for (std::size_t at = begins_; at < i; ++at)
+      depth += tokens[at].is_symbol('(') ? 1 : tokens[at].is_symbol(')') ? -1 : 0;
+    told_.row_count = depth == 0;
+    told_.found = depth == 0 && !is_dynamic;
   }
 
-  bool updates(const SqlStatement& piece, std::size_t begin, std::size_t update) const {
+  /// Of a text that is put together the rest is not known.
+  Does executes(const std::vector<Token>& tokens, std::size_t i) const {
+    const bool is_whole = i + 1 == tokens.size() || tokens[i + 1].is("using") || tokens[i + 1].is("into");
+    diag::Diagnostics ignored;
+    const auto texts = split_sql(text_in_quotes(tokens[i].text), "", ignored).statements;
+    return is_whole && texts.size() == 1 ? updates(texts[0], 0, 0) : Does::nothing;
+  }
+
+  Does updates(const SqlStatement& piece, std::size_t begin, std::size_t update) const {
     const auto& tokens = piece.tokens;
     const auto statement = parsed({piece.text.substr(tokens[update].begin), 1, 1, true});
-    if (fills_at_once(statement, table_, column_)) return true;
+    if (fills_at_once(statement, table_, column_)) return Does::all;
     bool in_batches = false;
-    for (std::size_t i = begin; loops() && i < tokens.size(); ++i)
+    for (std::size_t i = begin; i < tokens.size(); ++i)
       in_batches |= tokens[i].is("where") && takes_nulls_at(piece, i, table_, column_);
-    return in_batches && set_of(statement, table_, column_).is_set;
+    const auto set = set_of(statement, table_, column_);
+    const bool is_batch = in_batches && set.is_set && !asks_for_less(statement, set.where, column_);
+    return is_batch ? Does::batch : Does::nothing;
   }
 
   const std::string &table_, &column_;
   std::vector<Nested> nested_{Nested{}};
-  std::size_t begins_ = 0;           ///< of the statement that is read
-  std::vector<std::string> counts_;  ///< variables that hold how many rows a statement touched
+  std::size_t begins_ = 0;  ///< of the statement that is read
+  Told told_;
   bool over_ = false;
 };
 

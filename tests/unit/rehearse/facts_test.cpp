@@ -177,9 +177,9 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "END $$",
         "DO $$ BEGIN DROP TABLE IF EXISTS x; BEGIN PERFORM 1 / 0; EXCEPTION WHEN others THEN NULL; END; "
         "UPDATE app.users SET country = CASE WHEN id < 5 THEN 'DE' ELSE 'FR' END; END $$",
-        "DO LANGUAGE 'plpgsql' $$ BEGIN <<all>> WHILE found LOOP UPDATE users SET country = 'DE' WHERE id IN "
-        "(SELECT id FROM users WHERE country IS NULL LIMIT 5); FOR i IN 1..3 LOOP NULL; END LOOP; END LOOP "
-        "all; END $$",
+        "DO LANGUAGE 'plpgsql' $$ BEGIN <<all>> LOOP UPDATE users SET country = 'DE' WHERE id IN "
+        "(SELECT id FROM users WHERE country IS NULL LIMIT 5); EXIT all WHEN NOT FOUND; FOR i IN 1..3 LOOP "
+        "NULL; END LOOP; END LOOP all; END $$",
         "DO $$ BEGIN UPDATE app.users SET country = 'DE'; IF true THEN RETURN; END IF; PERFORM 1; END $$",
         "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL'; END $$",
         "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = $1' USING 'DE'; END $$",
@@ -271,5 +271,72 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "country IS NULL LIMIT 5); IF n > 10 THEN RETURN; END IF; END LOOP; END $$"}) {
     INFO(sql);
     CHECK_FALSE(fills(sql));
+  }
+}
+
+TEST_CASE("batches fill a column when what ends their loop is that the last one found nothing") {
+  const std::string batch =
+      "UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT "
+      "5); ";
+  const std::string other = "UPDATE app.orders SET sent = true WHERE NOT sent; ";
+  const std::string dynamic =
+      "EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE id IN (SELECT id FROM app.users WHERE country IS "
+      "NULL LIMIT 5)'; ";
+  const std::string count = "GET DIAGNOSTICS n = ROW_COUNT; ";
+  const auto fills = [](const std::string& body) {
+    return stage::fills(one("DO $$ DECLARE n int := 0; BEGIN " + body + " END $$"), "app.users", "country");
+  };
+  for (const auto& body : std::vector<std::string>{
+           "LOOP " + batch + "COMMIT; RAISE NOTICE 'one more'; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + batch + count +
+               "COMMIT; total := total + n; PERFORM pg_sleep(0.1); EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + count + "IF n > 0 THEN RAISE NOTICE '%', n; END IF; EXIT WHEN n = 0; " + other +
+               "END LOOP;",
+           "LOOP " + other + batch + "EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP BEGIN " + batch + "END; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + dynamic + count + "EXIT WHEN n = 0; END LOOP;",
+           batch + "WHILE FOUND LOOP COMMIT; " + batch + "END LOOP;",
+           "LOOP UPDATE app.users u SET country = 'DE' FROM (SELECT a, b FROM app.users WHERE country IS "
+           "NULL LIMIT 5) x "
+           "WHERE x.a = u.a AND x.b = u.b AND u.country IS NULL; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP UPDATE app.users SET country = 'DE' WHERE country IS NULL; EXIT WHEN NOT FOUND; END LOOP;",
+       }) {
+    INFO(body);
+    CHECK(fills(body));
+  }
+  for (const auto& body : std::vector<std::string>{
+           "WHILE FOUND LOOP " + batch + "END LOOP;",
+           other + "WHILE FOUND LOOP " + batch + "END LOOP;",
+           batch + "WHILE FOUND LOOP " + batch + other + "END LOOP;",
+           batch + "PERFORM 1 WHERE false; WHILE FOUND LOOP " + batch + "END LOOP;",
+           "LOOP EXIT WHEN NOT FOUND; " + batch + "END LOOP;",
+           batch + "LOOP EXIT WHEN NOT FOUND; " + batch + other + "END LOOP;",
+           "LOOP EXIT WHEN n = 0; " + batch + count + "END LOOP;",
+           batch + count + "LOOP EXIT WHEN n = 0; " + batch + "END LOOP;",
+           "LOOP " + batch + other + "EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + batch + other + count + "EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + count + other + count + "EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + count + "n := 0; EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + count + "SELECT 0 INTO n; EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + "PERFORM 1 WHERE false; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + dynamic + "EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + batch + "FOR i IN 1..0 LOOP NULL; END LOOP; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + batch + "IF true THEN DELETE FROM x; END IF; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + batch + "IF true THEN " + batch + count + "END IF; EXIT WHEN n = 0; END LOOP;",
+           "LOOP " + batch + "IF false THEN " + batch + count + "ELSE EXIT WHEN n = 0; END IF; END LOOP;",
+           "LOOP " + batch + "ROLLBACK; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP WITH done AS (UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users "
+           "WHERE country IS "
+           "NULL LIMIT 5) RETURNING id) SELECT id INTO n FROM done WHERE id > 5; EXIT WHEN NOT FOUND; END "
+           "LOOP;",
+           "LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS "
+           "NULL LIMIT 5) "
+           "AND id < 9; EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP UPDATE app.users u SET country = 'DE' FROM (SELECT id FROM app.users WHERE country IS NULL "
+           "LIMIT 5) x "
+           "WHERE x.id = u.id AND x.id = 9; EXIT WHEN NOT FOUND; END LOOP;",
+       }) {
+    INFO(body);
+    CHECK_FALSE(fills(body));
   }
 }
