@@ -30,6 +30,10 @@ class Relay:
         self.silenced.update(self.ends)
         self.silent = those_to_come
 
+    def lead_to(self, port):
+        """Who comes from now on gets another server, as behind a balancer."""
+        self.behind = port
+
     def refuse(self):
         """Who comes from now on finds nobody that listens."""
         self.server.shutdown(socket.SHUT_RDWR)

@@ -121,6 +121,44 @@ class Live(databases.StageTest):
         self.assertNotIn("default_transaction_read_only = off", log)
         self.assertNotIn("elsewhere", self.source.databases())
 
+    def standby_of(self, cluster):
+        standby = databases.Cluster(self.directory, f"replica-{cluster.name}", settings=("hot_standby=on",), base=cluster)
+        self.addCleanup(standby.remove)
+        return standby
+
+    def test_a_balancer_leads_to_another_server_than_the_snapshots(self):
+        """The run on another one than the plan, and what reads the rows on another one than the snapshot."""
+        self.source.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT id FROM v", "shop")
+        standby = self.standby_of(self.source)
+        relay = Relay(self.source.port)
+        self.addCleanup(relay.close)
+        self.env["SOURCE"] = self.env["SOURCE"].replace(f":{self.source.port}/", f":{relay.port}/")
+        ours = "FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%' AND wait_event_type = 'Lock'"
+        for held, code in (("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", 4), ("ALTER VIEW v OWNER TO admin", 1)):
+            with self.subTest(held):
+                relay.lead_to(self.source.port)
+                holder = self.source.session("shop", "BEGIN", held, "SELECT 'held'")
+                holder.stdout.readline()
+                process = self.start("stage", "snapshot", "--json")
+                self.source.wait(f"EXISTS (SELECT {ours})")
+                relay.lead_to(standby.port)
+                holder.communicate("ROLLBACK;")
+                self.end(process, code, "another server answered than the one that was looked at", "the address of one server")
+                self.nothing_left_on_source()
+                self.nothing_half()
+        relay.lead_to(self.source.port)
+        self.ok("stage", "snapshot")
+
+    def test_a_standby_of_staging_is_refused(self):
+        """A session that looks at locks there would see none of those that a migration takes on the primary."""
+        self.source.sql("CREATE TABLE t (id int)", "shop")
+        self.ok("stage", "snapshot")
+        (self.directory / "one.sql").write_text("ALTER TABLE t ADD COLUMN more int;\n")
+        standby = self.standby_of(self.target)
+        self.env["TARGET"] = standby.url("staging")
+        for words in (("snapshot",), ("rehearse", "one.sql")):
+            self.refused(4, "a standby answered, where nothing can be written", "the address of the primary", words=("stage", *words))
+
     def test_poolers_are_seen_and_left_as_they_were(self):
         """A pooler gives what was SET to its next client, and our next statement to another server session."""
         self.source.sql("CREATE TABLE t (id int)", "shop")

@@ -91,7 +91,8 @@ struct Collation {
 
 struct Catalogue {
   Origin origin;
-  int version = 0;  ///< 150014
+  std::string server;  ///< as server_identity has it
+  int version = 0;     ///< 150014
   bool in_recovery = false;
   bool hot_standby_feedback = false;
   bool sees_others = true;  ///< the role that reads has pg_read_all_stats, by itself or by pg_monitor

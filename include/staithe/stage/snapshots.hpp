@@ -85,6 +85,10 @@ inline constexpr long long source_lock = 0x7374'6169'7472'64;  // "staitrd"
 /// The cluster's identity: the same for a primary, its standbys, and every alias and pooler before them.
 std::string system_identifier(pg::Session& session, const base::Scope& scope);
 
+/// Which server of a cluster answers, since it was started: no other one says the same, a standby least of
+/// all.
+std::string server_identity(pg::Session& session, const base::Scope& scope);
+
 /// Throws base::Error{conflict} when something that hands server sessions around stands between: what is SET
 /// for one of ours would hold for whoever gets that session next, and not for us. To be called before the
 /// first SET.

@@ -4,6 +4,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/stage/snapshots.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -40,6 +41,7 @@ void read_database(pg::Session& source, Catalogue& catalogue, const base::Scope&
       source.run(source.server_version() >= 150000 ? sql::database : sql::database_before_15, scope);
   const auto& row = answer.rows.at(0);
   catalogue.origin = {text(row, 0), text(row, 1), source.where(), text(row, 2)};
+  catalogue.server = server_identity(source, scope);
   catalogue.in_recovery = flag(row, 3);
   catalogue.hot_standby_feedback = flag(row, 4);
   catalogue.standby_delay = text(row, 5);

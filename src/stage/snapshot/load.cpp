@@ -31,6 +31,12 @@ pg::Session Context::source() const {
   options.application_name = application;
   pg::Session session(run.source_url, options, scope);
   guard_source(session, plan.settings, scope);
+  if (server_identity(session, scope) != plan.source.server)
+    throw base::Error(
+        base::ErrorCode::conflict,
+        session.where() +
+            ": another server answered than the one that was looked at, or it was started "
+            "again; what distributes connections cannot be used: give the address of one server");
   return session;
 }
 

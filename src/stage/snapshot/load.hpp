@@ -30,6 +30,8 @@ struct Context {
   std::string exported;     ///< the snapshot's name on the source
   std::atomic<bool> throttled{false};
 
+  /// base::Error{conflict} when another server answers than the plan's: a watch there would see nobody who
+  /// waits for our locks.
   pg::Session source() const;
   /// In the open transaction of `source`: ACCESS SHARE on every table that is copied.
   void lock_tables(pg::Session& source) const;

@@ -65,7 +65,8 @@ class Runner {
 
   void clean_up() noexcept {
     if (watch_) watch_->finish();
-    if (std::exchange(holder_, {})) has_left_ = are_left_on(context_.run.source_url, context_.application);
+    if (std::exchange(holder_, {}))
+      has_left_ = are_left_on(context_.run.source_url, context_.application, plan_.source.server);
     if (!has_database_ || is_done_) return;
     try {
       const auto scope = base::Scope::lasting(std::chrono::seconds(20));

@@ -163,6 +163,14 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
   return *answer.rows[0][0];
 }
 
+std::string server_identity(pg::Session& session, const base::Scope& scope) {
+  const auto answer = session.run(
+      "SELECT system_identifier || ' since ' || extract(epoch FROM pg_catalog.pg_postmaster_start_time())"
+      " FROM pg_catalog.pg_control_system()",
+      scope);
+  return answer.rows.at(0).at(0).value_or("");
+}
+
 void refuse_pooler(pg::Session& session, const base::Scope& scope) {
   // A pooler makes up the numbers of its clients' sessions, since theirs are no processes of the server.
   const auto answer = session.run("SELECT pg_catalog.pg_backend_pid()", scope);
@@ -204,6 +212,12 @@ void lift_limits(pg::Session& session, const base::Scope& scope) {
 
 void allow_writes(pg::Session& session, const base::Scope& scope) {
   refuse_production(session, scope);
+  // Some of our sessions on what may be written to only look, and would see another server's locks there.
+  if (session.run("SELECT pg_catalog.pg_is_in_recovery()", scope).rows.at(0).at(0) == "t")
+    throw base::Error(base::ErrorCode::conflict,
+                      session.where() +
+                          ": a standby answered, where nothing can be written; what distributes "
+                          "connections cannot be used: give the address of the primary");
   session.run("SET default_transaction_read_only = off", scope);
 }
 

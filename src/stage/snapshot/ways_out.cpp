@@ -40,7 +40,8 @@ std::vector<std::string> ways_out(const base::Error& error, const SnapshotPlan& 
   return {};
 }
 
-bool are_left_on(const std::string& source_url, const std::string& application) noexcept {
+bool are_left_on(const std::string& source_url, const std::string& application,
+                 const std::string& server) noexcept {
   constexpr base::Duration patience{3'000}, once_more{200};
   try {
     const auto scope = base::Scope::lasting(patience);
@@ -48,6 +49,7 @@ bool are_left_on(const std::string& source_url, const std::string& application) 
     options.connect_timeout = patience;
     pg::Session session(source_url, options, scope);
     session.run("SET default_transaction_read_only = on", scope);
+    if (server_identity(session, scope) != server) return true;
     // The server takes a moment to see that a client has gone.
     do {
       const auto answer =

@@ -11,9 +11,10 @@ namespace staithe::stage {
 std::vector<std::string> ways_out(const base::Error& error, const SnapshotPlan& plan);
 
 /// Whether sessions of that name may be on the source though nobody is at their other end any more: it has
-/// them still, or does not say, as where a proxy hangs, refuses or the server is out of connections. Blocks
-/// for some seconds at most.
-bool are_left_on(const std::string& source_url, const std::string& application) noexcept;
+/// them still, or does not say, as where a proxy hangs, refuses, leads elsewhere than to `server` or the
+/// server is out of connections. Blocks for some seconds at most.
+bool are_left_on(const std::string& source_url, const std::string& application,
+                 const std::string& server) noexcept;
 /// The statement that ends them, with what it is for.
 std::string end_of_sessions(const std::string& application);
 
