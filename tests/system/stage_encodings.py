@@ -70,6 +70,27 @@ class Encodings(databases.StageTest):
         self.assertEqual(sizes, r"199|über 1|fröhlich|fc626572203939")
         self.assertEqual(self.target.schema("staging"), self.source.schema("shop"))
 
+    def test_masks_where_there_is_no_encoding(self):
+        """What is masked need be no text in UTF-8, and what is one is masked as elsewhere."""
+        masks = ("  public.people:\n    columns: {name: hash, town: {partial: {last: 2}}, mail: fake_email, note: {constant: 'Grüße'},"
+                 " born: {shift_days: {days: 30, by: name}}, no: hash}\n")
+        rows = {}
+        for encoding in ("UTF8", "SQL_ASCII"):
+            self.made_in(encoding)
+            self.source.sql(r"CREATE TABLE people (id int PRIMARY KEY, name text, town text, mail text, note text, born date, no bigint);"
+                            r"INSERT INTO people VALUES (1, E'M\303\274ller', E'K\303\266ln', 'a@b.de', 'x', '2000-01-01', 5)", "shop")
+            if encoding == "SQL_ASCII":
+                self.source.sql(r"INSERT INTO people VALUES (2, E'M\374ller', E'K\366ln', E'\344@b.de', E'\377', '2000-01-01', 5)", "shop")
+            self.project(masks=masks)
+            self.ok("stage", "snapshot", "-e", "staging")
+            rows[encoding] = self.target.sql("SELECT id, name, convert_to(town, getdatabaseencoding()), mail, convert_to(note, getdatabaseencoding()), born, no FROM people ORDER BY id", "staging").split("\n")
+        utf8, (same, other) = rows["UTF8"][0].split("|"), [row.split("|") for row in rows["SQL_ASCII"]]
+        self.assertEqual(same[:2] + same[3:], utf8[:2] + utf8[3:])
+        self.assertEqual((utf8[2], same[2]), (r"\x2a2a6c6e", r"\x2a2a2a6c6e"))  # of bytes there are more than of letters
+        self.assertEqual((other[2], other[4]), (r"\x2a2a6c6e", same[4]))
+        self.assertNotEqual(other[1], same[1])
+        self.assertRegex(other[3], "^u[0-9a-f]{16}@example.com$")
+
     def test_a_key_without_an_equivalent_in_utf8_arrives(self):
         self.made_in("WIN1252")
         self.source.sql(r"CREATE TABLE t (name text, no int, v text, PRIMARY KEY (name, no)); "

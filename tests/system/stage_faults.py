@@ -1,5 +1,7 @@
 """Things break while a snapshot is taken: staging keeps what it had, production keeps nothing of ours."""
 import os
+import pathlib
+import resource
 import signal
 import time
 
@@ -180,6 +182,26 @@ class Faults(databases.StageTest):
                 self.still(oid)
                 self.nothing_left_on_source()
                 self.nothing_half()
+
+    def test_no_memory(self):
+        """For what pg_dump says, here: it ends like any other failure, and says so."""
+        oid = self.first()
+        self.source.sql("CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT id FROM v;"
+                        "DO $$BEGIN EXECUTE format('COMMENT ON TABLE t IS %L', repeat('x', 50000000)); END$$", "shop")
+        altering = self.source.session("shop", "BEGIN", "ALTER VIEW v OWNER TO admin", "SELECT 'held'")
+        altering.stdout.readline()
+        process = self.start("stage", "snapshot", "--json")
+        self.source.wait("EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%' AND wait_event_type = 'Lock')")
+        pages = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + 20_000_000
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
+        altering.communicate("ROLLBACK;")
+        ended = self.end(process, 4, "bad_alloc")
+        last = self.events(ended.out)[-1]
+        self.assertEqual((last["type"], last["verdict"], last["failed_action"]), ("summary", "refused", "schema"))
+        self.still(oid)
+        self.nothing_half()
+        self.nothing_left_on_source()
 
     def test_two_at_once(self):
         self.first()

@@ -68,8 +68,9 @@ std::optional<Masks> load_masks(const std::string& path, const std::string& text
 void check_masks(const Masks& masks, const Catalogue& catalogue, diag::Diagnostics& diagnostics);
 
 /// The SQL that makes the value to send out of a column. NULL stays NULL, except by `constant`-free `sql`.
-/// Keyed masks read the key from the session setting `staithe.mask_key`.
-std::string mask_expression(const Column& column, const Mask& mask);
+/// Keyed masks read the key from the session setting `staithe.mask_key`. `encoding`: the database's, by the
+/// server's name; the same text is masked as the same in all of them.
+std::string mask_expression(const Column& column, const Mask& mask, const std::string& encoding);
 /// Whether what it makes is NULL where the column is, and nowhere else.
 bool keeps_nulls(const Mask& mask);
 /// "hash", "partial 1…2": for plans.

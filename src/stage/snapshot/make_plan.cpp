@@ -117,7 +117,7 @@ class Planner {
         if (keeps_nulls(mask)) copy.nulls_kept.push_back(column.name);
       }
       columns += (columns.empty() ? "" : ", ") + pg::quoted_name(column.name);
-      selected += (selected.empty() ? "" : ", ") + mask_expression(column, mask);
+      selected += (selected.empty() ? "" : ", ") + mask_expression(column, mask, plan_.source.encoding);
     }
     const auto condition = filters_.condition(table, "t");
     copy.filtered = !condition.empty();
@@ -169,8 +169,8 @@ class Planner {
     for (const auto& column : table.columns) {
       if (column.is_generated) continue;
       const auto* rule = rules == nullptr ? nullptr : rules->find(column.name);
-      selected +=
-          (selected.empty() ? "" : ", ") + mask_expression(column, rule == nullptr ? Mask{} : rule->mask);
+      selected += (selected.empty() ? "" : ", ") +
+                  mask_expression(column, rule == nullptr ? Mask{} : rule->mask, plan_.source.encoding);
     }
     const auto page = [&](std::uint32_t at) { return table.pages / parts * at; };
     if (part > 0) range = fmt::format("t.ctid >= '({},0)'", page(part));
