@@ -142,11 +142,12 @@ class Echo(Listening):
 
 
 class Proxy(Listening):
-    """A proxy that asks for a name and a password, and makes tunnels; what it was asked for is in `seen`."""
+    """A proxy that asks for a name and a password, and makes tunnels; what it was asked for is in `seen`. With `hangs_up`
+    it ends the connection when it is asked for a tunnel."""
 
     def __init__(self, credentials):
         outer = self
-        self.seen, self.answer = [], None
+        self.seen, self.answer, self.hangs_up = [], None, False
         wanted = "Basic " + base64.b64encode(credentials.encode()).decode()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -172,7 +173,7 @@ class Proxy(Listening):
                 self.wfile.write(body)
 
             def do_CONNECT(self):
-                if self.refused():
+                if outer.hangs_up or self.refused():
                     return
                 host, _, port = self.path.rpartition(":")
                 with socket.create_connection((host, int(port)), timeout=5) as origin:
@@ -316,6 +317,31 @@ class Servers(unittest.TestCase):
                 one.close()
         # It looked, and found nobody: that is what a customer finds, too.
         self.assertEqual(verdict(proxy.url, 503, code=1), "fail", self.output)
+        proxy.hangs_up = True
+        self.assertEqual(verdict(proxy.url), "error", self.output)
+
+    def test_what_happens_behind_a_tunnel_is_the_systems(self):
+        proxy = Proxy("smoke:word")
+        self.addCleanup(proxy.stop)
+        with socket.socket() as rude:  # ends what it has taken
+            rude.bind(("127.0.0.1", 0))
+            rude.listen()
+            rude.settimeout(20)
+            leaving = threading.Thread(target=lambda: rude.accept()[0].close())
+            leaving.start()
+            head = self.secured(rude.getsockname()[1]).replace(
+                "defaults: {", f"defaults: {{proxy: '{proxy.url}', proxy_auth: 'smoke:word', ")
+            it = self.check("\n  - {name: it, get: /, expect: 200}\n", head, code=1)["it"]
+            leaving.join()
+        self.assertEqual(it["verdict"], "fail", self.output)
+        # One that takes the connection and stays silent may be waiting for the server.
+        with socket.socket() as mute:
+            mute.bind(("127.0.0.1", 0))
+            mute.listen()
+            head = self.secured(self.nginx.tls).replace(
+                "defaults: {", f"defaults: {{proxy: 'http://127.0.0.1:{mute.getsockname()[1]}', ")
+            it = self.check("\n  - {name: it, get: /, timeout: 1s, expect: 200}\n", head, code=1)["it"]
+        self.assertEqual(it["verdict"], "fail", self.output)
 
     def test_bodies_arrive_as_they_were_meant(self):
         self.passed("""

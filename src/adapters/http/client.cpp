@@ -138,7 +138,7 @@ class Exchange {
   }
 
   /// What the proxy could not do for us says nothing of the peer; a 5xx of its own says that it, too, found
-  /// nobody there.
+  /// nobody there, and one that has taken the connection and stays silent may be looking for it.
   ErrorCode code_of_failure(CURLcode code) const {
     if (request_.proxy_url.empty()) return code_of(code);
     long tunnel = 0;
@@ -146,7 +146,19 @@ class Exchange {
     if (tunnel >= 500) return ErrorCode::connect;
     const bool unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_PROXY ||
                              (code == CURLE_OPERATION_TIMEDOUT && !connected());
-    return tunnel >= 300 || (tunnel == 0 && unreachable) ? ErrorCode::unavailable : code_of(code);
+    const bool proxys = tunnel >= 300 || (tunnel == 0 && (unreachable || left_before_tunnel(code)));
+    return proxys ? ErrorCode::unavailable : code_of(code);
+  }
+
+  /// On a new connection without a tunnel, nobody but the proxy was spoken to as long as it is HTTPS.
+  bool left_before_tunnel(CURLcode code) const {
+    long connections = 0;
+    curl().easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &connections);
+    const char* scheme = nullptr;
+    curl().easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
+    return connections > 0 && scheme != nullptr && same_name(scheme, "https") &&
+           (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
+            code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_PROXY);
   }
 
   /// To the proxy, where there is one.

@@ -19,7 +19,7 @@ auth                basic USER:PASSWORD, bearer TOKEN, or none
 follow              how many redirects are followed; 0 unless said otherwise
 connect_to          HOST:PORT to connect to in the place of what the URL names: round the balancer
 proxy               http://HOST:PORT of a proxy to go through, or none; the environment's is never used
-                    one that takes the connection and then says nothing is a failure like any other
+                    one that takes the connection and stays silent is a failure: it may be waiting for the server
 proxy_auth          USER:PASSWORD for it
 ca                  a PEM file instead of the system's certificates
 certificate         {file: PEM, key: PEM}, our own
