@@ -59,6 +59,13 @@ report::Color color_of(bool on) {
   return on ? report::Color::on : report::Color::off;
 }
 
+/// What --report can write of a run of the command, in the order in which it is said.
+std::vector<std::string> reports_of(std::string_view command) {
+  if (command == "check") return {"junit", "tap", "html", "jsonl", "lines", "github"};
+  if (command == "stage rehearse") return {"junit", "html", "jsonl", "lines"};
+  return {"junit", "jsonl", "lines"};
+}
+
 }  // namespace
 
 struct Sinks::SideFile {
@@ -102,13 +109,6 @@ void Sinks::add_for_person() {
         {"stderr", report::make_live(app_.err(), {verbosity, color, terminal_width, terminal_height})});
   else
     reporters_.push_back({"stderr", report::make_lines(app_.err(), {verbosity, color, heartbeat})});
-}
-
-/// What --report can write of a run of the command, in the order in which it is said.
-std::vector<std::string> reports_of(std::string_view command) {
-  if (command == "check") return {"junit", "tap", "html", "jsonl", "lines", "github"};
-  if (command == "stage rehearse") return {"junit", "html", "jsonl", "lines"};
-  return {"junit", "jsonl", "lines"};
 }
 
 void check_report(std::string_view command, const std::string& request) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::exec {
 namespace {
@@ -145,8 +146,10 @@ class Attempt {
         }};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
     if (is_late() || performance.scope.cancelled()) return not_begun();
+    // An earlier attempt may have done something; so has one that ends by an exception.
+    const bool before = std::exchange(lane_.performed, true);
     EffectResult result = context_.effects.perform(action_.effect, performance);
-    if (!result.nothing_done) lane_.performed = true;
+    if (result.nothing_done) lane_.performed = before;
     return result;
   }
 
