@@ -30,7 +30,7 @@ class LaneRunner {
     for (const auto& node : nodes) {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
-      } else if (const auto& action = std::get<plan::Action>(node); !step(action, manner_)) {
+      } else if (const auto& action = std::get<plan::Action>(node); !step(action, manner_of(action))) {
         result_.state = without_bracket(action);
       }
       if (!result_.ok()) break;
@@ -42,6 +42,13 @@ class LaneRunner {
   }
 
  private:
+  /// That a host is done is written down however late it is: it would be reverted for want of a line.
+  Manner manner_of(const plan::Action& action) const {
+    Manner manner = manner_;
+    if (std::holds_alternative<plan::RecordRelease>(action.effect)) manner.bound = Bound::by_itself;
+    return manner;
+  }
+
   /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
   /// whatever the first signal says; only the run's deadline gives it up then.
   bool step(const plan::Action& action, Manner manner) {

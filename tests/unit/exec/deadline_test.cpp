@@ -103,6 +103,14 @@ struct LateRun {
   }
 };
 
+/// As a deploy's lanes do: what follows is for the history only.
+void ends_with_restore(plan::Lane& lane) {
+  plan::Action record;
+  record.id = "roll/" + lane.host + "/record";
+  record.effect = plan::RecordRelease{lane.host, "payments", "r1", "r1", "live"};
+  lane.nodes.back() = record;
+}
+
 /// In a process that gets no thread more: what `check` returns.
 int without_threads(const std::function<int()>& check) {
   const pid_t child = ::fork();
@@ -197,11 +205,12 @@ TEST_CASE("a batch that had ended when the deadline passes stays, unless all are
   // The rest of the host's own steps is not done either: it is not approved, and so not a batch that ended
   // well.
   CHECK(state_of(result, "web1") == (policy == OnFailure::stop ? HostState::failed : HostState::reverted));
-  for (auto& lane : plan.stages[1].lanes) lane.nodes.pop_back();  // ends with its restore
+  for (auto& lane : plan.stages[1].lanes) ends_with_restore(lane);
   LateRun ended;
   const auto whole = ended.run(plan, "web1 ready", Meets::what_gives_back);
   CHECK(state_of(whole, "web1") == (policy == OnFailure::revert_all ? HostState::reverted : HostState::done));
   CHECK(state_of(whole, "web2") == HostState::untouched);
+  CHECK(ended.effects.did("record"));
   CHECK(whole.finished.failed_host.empty());
   CHECK(whole.finished.failed_action == "roll");
   CHECK(whole.finished.exit_code == (policy == OnFailure::revert_all ? 1 : 5));
@@ -238,7 +247,7 @@ TEST_CASE("a host that a signal lets finish stays, also when the deadline passes
   const auto policy = GENERATE(OnFailure::stop, OnFailure::revert_batch, OnFailure::revert_all);
   auto plan = LateRun::plan(3, policy);
   plan.strategy.batches = {{3, false}};
-  for (auto& lane : plan.stages[1].lanes) lane.nodes.pop_back();  // ends with its restore
+  for (auto& lane : plan.stages[1].lanes) ends_with_restore(lane);
   LateRun late;
   late.soft_at = "web1 health";
   const auto result = late.run(plan, "web1 ready", Meets::what_gives_back);
