@@ -17,8 +17,8 @@ constexpr std::array<Class, 256> classes = [] {
   const auto put = [&of](std::string_view characters, Class kind) {
     for (const char c : characters) of[static_cast<unsigned char>(c)] = kind;
   };
-  put("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", Class::word);
-  put("./-:", Class::joint);
+  put("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_/", Class::word);
+  put(".-:?", Class::joint);
   put(" ", Class::space);
   put("\t\r\n", Class::blank);
   put("!&", Class::property);

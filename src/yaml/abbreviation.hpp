@@ -11,8 +11,8 @@ namespace staithe::yaml {
 /// "https://api.example.com/charges" is as much a word as "x". So it gets a mark for each, and the words are
 /// put back into what it makes of them. What stands behind '!', '&', '*', '%', '|', '>' or a backslash is
 /// left as it is: names of tags, heads of blocks and escapes have rules of their own, and so have lines of
-/// directives, which begin with '%'. One thing becomes
-/// possible by it: a key of more than 1024 bytes.
+/// directives, which begin with '%'. Two things become possible by it: a key of more than 1024 bytes, and in
+/// braces or brackets a text with a '?' inside of it, such as a URL's, at which yaml-cpp 0.7 stops.
 class Abbreviation {
  public:
   /// What stands for a word. No file of ours holds it: control characters are refused.
