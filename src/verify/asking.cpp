@@ -121,6 +121,7 @@ class Asking {
     const auto give_up = filled(check_.give_up_if, captures_);
     const auto begun = Clock::now();
     const auto whole = scope_.at_most(check_.within);
+    const bool in_full = scope_.left() >= check_.within;
     for (std::uint32_t polls = 1;; ++polls) {
       asked_.attempt.reason.clear();
       asked_.attempt.unjudged = false;
@@ -146,6 +147,7 @@ class Asking {
       asked_.cancelled = true;
       return unjudged("stopped while waiting");
     }
+    asked_.cut_short = !in_full;
     asked_.attempt.reason = fmt::format("not within {}", base::to_text(check_.within));
   }
 

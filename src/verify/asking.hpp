@@ -15,6 +15,7 @@ struct Asked {
   std::uint32_t samples = 1, samples_good = 1;
   std::size_t of_each = 0;  ///< expectations that each sample was held to, beside those that are shown
   bool cancelled = false;
+  bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
 };
 
 /// Throws nothing but std::bad_alloc. `scope` is the suite's; the check's own timeout holds inside of it.

@@ -212,9 +212,10 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   if (last.cancelled || (scope.cancelled() && !attempt.held)) {
     result.verdict = Verdict::aborted;
     result.reason = "stopped";
-  } else if (scope.expired() && !attempt.held) {
+  } else if ((scope.expired() || last.cut_short) && !attempt.held) {
     result.verdict = Verdict::aborted;
-    result.reason = fmt::format("the budget of {} is used up", base::to_text(suite_.budget));
+    const auto budget = &scope == &put_right_scope_ ? suite_.cleanup_budget : suite_.budget;
+    result.reason = fmt::format("the budget of {} is used up", base::to_text(budget));
   } else if (attempt.unjudged) {
     result.verdict = Verdict::error;
   } else if (!attempt.held) {

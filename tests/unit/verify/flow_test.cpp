@@ -1,6 +1,5 @@
 #include "flow.hpp"
 
-#include <algorithm>
 #include <condition_variable>
 #include <thread>
 
@@ -377,57 +376,6 @@ TEST_CASE(
   const Ran bad({invoices, signup}, fake);
   CHECK(bad.of("in").verdict == Verdict::skipped);
   CHECK(bad.of("in").reason == "blocked: needs suite 'signup', which ended with fail");
-}
-
-TEST_CASE("flow: a stop cuts the run short, and what was made is still put back") {
-  base::Cancel soft;
-  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
-    if (title == "GET http://h/long") soft.request();
-    return {200, "{}"};
-  });
-  const Ran ran({head(R"(steps:
-  - name: made
-    post: /m
-    expect: 200
-    undo: {delete: /m, expect: 200}
-  - name: long
-    get: /long
-    expect: 200
-  - name: after
-    get: /after
-    expect: 200
-cleanup:
-  - name: tidy
-    delete: /all
-    expect: 200
-)")},
-                fake, nullptr, &soft);
-  CHECK(ran.result.interrupted);
-  CHECK(ran.verdicts() == "made=pass long=aborted after=aborted undo: made=pass tidy=pass");
-}
-
-TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
-  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
-    if (title != "DELETE http://h/all") std::this_thread::sleep_for(std::chrono::milliseconds(80));
-    return {500, "{}"};
-  });
-  const Ran ran({head(R"(budget: 200ms
-steps:
-  - name: waits
-    get: /w
-    until: {status: 200}
-    every: 10ms
-    for: 1h
-  - name: next
-    get: /n
-    expect: 200
-cleanup:
-  - name: tidy
-    delete: /all
-    expect: 500
-)")},
-                fake);
-  CHECK(ran.verdicts() == "waits=aborted next=aborted tidy=pass");
 }
 
 TEST_CASE("flow: quarantine needs a day, and ends on it") {

@@ -1,0 +1,59 @@
+#include "flow.hpp"
+
+#include <chrono>
+#include <thread>
+
+using namespace flow;
+
+TEST_CASE("flow: a stop cuts the run short, and what was made is still put back") {
+  base::Cancel soft;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://h/long") soft.request();
+    return {200, "{}"};
+  });
+  const Ran ran({head(R"(steps:
+  - name: made
+    post: /m
+    expect: 200
+    undo: {delete: /m, expect: 200}
+  - name: long
+    get: /long
+    expect: 200
+  - name: after
+    get: /after
+    expect: 200
+cleanup:
+  - name: tidy
+    delete: /all
+    expect: 200
+)")},
+                fake, nullptr, &soft);
+  CHECK(ran.result.interrupted);
+  CHECK(ran.verdicts() == "made=pass long=aborted after=aborted undo: made=pass tidy=pass");
+}
+
+TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title != "DELETE http://h/all") std::this_thread::sleep_for(std::chrono::milliseconds(80));
+    return {500, "{}"};
+  });
+  const auto text = [](const std::string& every) {
+    return head("budget: 200ms\ncleanup_budget: 10s\nsteps:\n  - name: waits\n    every: " + every + R"(
+    get: /w
+    until: {status: 200}
+    for: 1h
+  - name: next
+    get: /n
+    expect: 200
+cleanup:
+  - name: tidy
+    delete: /all
+    expect: 500
+)");
+  };
+  CHECK(Ran({text("10ms")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
+  // There is some time left, but not for another poll: an hour it was not.
+  const Ran ran({text("150ms")}, fake);
+  CHECK(ran.verdicts() == "waits=aborted next=skipped tidy=pass");
+  CHECK(ran.of("waits").reason == "the budget of 200ms is used up");
+}
