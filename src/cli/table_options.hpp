@@ -48,7 +48,8 @@ inline constexpr std::array<Option, 13> global{{
     {"color", '\0', Takes::value, "WHEN", Completes::color, global_group, "auto, always or never"},
     {"json", '\0', Takes::nothing, "", Completes::nothing, global_group, "JSON on stdout"},
     {"report", '\0', Takes::values, "NAME=FILE", Completes::file, global_group,
-     "also write junit, jsonl or lines, of rehearsals html, of checks html, tap or github, to FILE (repeatable)"},
+     "also write junit, jsonl or lines, of rehearsals html, of checks html, tap or github, to FILE "
+     "(repeatable)"},
     {"log-file", '\0', Takes::value, "FILE", Completes::file, global_group, "diagnostic log"},
     {"chdir", 'C', Takes::value, "DIR", Completes::directory, global_group, "work in DIR"},
     {"no-input", '\0', Takes::nothing, "", Completes::nothing, global_group, "never ask"},
