@@ -2,6 +2,7 @@
 import datetime
 import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -223,12 +224,42 @@ class Copies(databases.StageTest):
         self.assertEqual(self.target.sql("SELECT v FROM t", "staging"), "Grüße")
         self.assertEqual(self.target.sql("SHOW server_encoding", "staging"), "LATIN1")
 
+    def files_of(self, pid):
+        """That are open and hold more than a journal does, deleted ones too."""
+        found = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            path = f"/proc/{pid}/fd/{fd}"
+            try:
+                if os.readlink(path).startswith("/") and os.stat(path).st_size > 1 << 20:
+                    found.append(os.readlink(path))
+            except OSError:
+                pass  # closed by now
+        return found
+
+    def test_progress_and_the_order_of_builds(self):
+        """The largest index that waits is built first. How far the copy is, how fast it goes and how long it will take is told."""
+        self.source.psql("shop", "-c", "CREATE TABLE big AS SELECT i AS id, repeat(md5(i::text), 40) AS v FROM generate_series(1, 12000) i",
+                         "-c", "CREATE INDEX a_tiny ON big (id) WHERE id < 3", "-c", "ALTER TABLE big ADD PRIMARY KEY (id)",
+                         "-c", "CREATE INDEX m_huge ON big (v)", "-c", "CREATE INDEX z_middle ON big (id, md5(v))", "-c", "ANALYZE big")
+        self.project(masks="  public.big: {columns: {v: {sql: \"CASE WHEN id % 40 = 0 AND pg_catalog.pg_sleep(0.01) IS NULL THEN v ELSE v END\"}}}\n")
+        events = self.events(self.ok("stage", "snapshot", "--json", "--jobs", "1").out)
+        told = [event for event in events if event["type"] == "progress" and event["total"] > event["done"] > 0 and " left" in event["text"]]
+        self.assertTrue(told, events)
+        self.assertRegex(told[0]["text"], r"^[0-9.]+ [KM]iB of [0-9.]+ [KM]iB, [0-9.]+ ([KM]i)?B/s, [0-9hms ]+ left$")
+        self.assertEqual(told[0]["unit"], "bytes")
+        copied = next(event for event in events if event["type"] == "action_finished" and event["title"] == "public.big")
+        self.assertIn("12000 rows", json.dumps(copied))
+        built = self.target.sql("SELECT string_agg(relname, ' ' ORDER BY oid) FROM pg_class WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace", "staging")
+        self.assertEqual(built, "m_huge z_middle big_pkey a_tiny")
+
     def test_huge_rows_need_little_memory(self):
+        """And no file: they go from server to server."""
         self.source.sql("CREATE TABLE big AS SELECT 1 AS id, convert_to(repeat(md5('x'), 4000000), 'UTF8') AS b", "shop")
         process = self.start("stage", "snapshot")
-        peak = 0
+        peak, files = 0, []
         while process.poll() is None:
             try:
+                files += self.files_of(process.pid)
                 with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
                     peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith("VmHWM")])
             except OSError:
@@ -237,6 +268,7 @@ class Copies(databases.StageTest):
         self.assertEqual(process.returncode, 0)
         self.assertEqual(self.target.sql("SELECT length(b) FROM big", "staging"), "128000000")
         self.assertGreater(peak, 1000)
+        self.assertEqual(files, [])
         self.assertLess(peak, 100 * 1024, "kB at the peak")
 
     def test_a_plan_says_what_it_will_do_and_does_nothing(self):

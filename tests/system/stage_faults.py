@@ -196,7 +196,7 @@ class Faults(databases.StageTest):
         most = pages * resource.getpagesize() + 20_000_000
         resource.prlimit(process.pid, resource.RLIMIT_AS, (most, most))
         altering.communicate("ROLLBACK;")
-        ended = self.end(process, 4, "bad_alloc")
+        ended = self.end(process, 4, "out of memory")
         last = self.events(ended.out)[-1]
         self.assertEqual((last["type"], last["verdict"], last["failed_action"]), ("summary", "refused", "schema"))
         self.still(oid)

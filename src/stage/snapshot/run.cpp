@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace staithe::stage {
@@ -409,7 +410,8 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
     } catch (const std::exception& thrown) {
       // Anything but an Error: no memory, or a defect of ours. That it ended is told all the same.
       const auto* known = dynamic_cast<const base::Error*>(&thrown);
-      const base::Error unknown(base::ErrorCode::failed, thrown.what());
+      const bool is_full = dynamic_cast<const std::bad_alloc*>(&thrown) != nullptr;
+      const base::Error unknown(base::ErrorCode::failed, is_full ? "out of memory" : thrown.what());
       const auto& error = known != nullptr ? *known : unknown;
       runner.clean_up();
       const auto why = runner.watch_says();

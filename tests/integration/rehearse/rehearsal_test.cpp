@@ -187,6 +187,46 @@ TEST_CASE("CONCURRENTLY is traced, and what it leaves behind when it fails") {
   CHECK(has(bad, "invalid-index"));
 }
 
+TEST_CASE("what filling a column sets off is said, and what an UPDATE cost") {
+  server().sql(
+      "CREATE FUNCTION app.told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE "
+      "TRIGGER "
+      "told BEFORE UPDATE OF country ON app.users FOR EACH ROW EXECUTE FUNCTION app.told(); CREATE TRIGGER "
+      "other BEFORE UPDATE OF email ON app.users FOR EACH ROW EXECUTE FUNCTION app.told(); CREATE INDEX "
+      "by_country ON app.users (country); CREATE PUBLICATION feed FOR TABLE app.users; CREATE TABLE "
+      "app.roomy "
+      "(id int PRIMARY KEY, v int) WITH (fillfactor = 40); INSERT INTO app.roomy SELECT g, g FROM "
+      "generate_series(1, 1000) g",
+      "golden");
+  const std::vector<std::string> effects{"trigger told calls told for each row",
+                                         "index app.by_country holds the column, so that no update is HOT",
+                                         "fillfactor is 100, so that few updates of old rows are HOT",
+                                         "publication feed sends every updated row"};
+  const auto failed = rehearse("ALTER TABLE app.users ALTER country SET NOT NULL");
+  REQUIRE(failed.statements[0].failure);
+  REQUIRE(failed.statements[0].failure->violation);
+  CHECK(failed.statements[0].failure->violation->side_effects == effects);
+  const auto filled = rehearse(
+      "UPDATE app.users SET country = 'FR' WHERE country IS NULL; UPDATE app.roomy SET v = 0 WHERE id <= "
+      "100; "
+      "SET LOCAL work_mem = '64kB'; CREATE TABLE app.sorted AS SELECT md5(g::text) AS v FROM "
+      "generate_series(1, 50000) g ORDER BY 1");
+  INFO(stage::to_json(filled));
+  auto told = filled.statements[0].side_effects;
+  CHECK(std::is_permutation(told.begin(), told.end(), effects.begin(), effects.end()));
+  REQUIRE(filled.statements[0].touched.size() == 1);
+  CHECK(filled.statements[0].touched[0].updated == 1000);
+  CHECK(filled.statements[0].touched[0].hot == 0);
+  REQUIRE(filled.statements[1].touched.size() == 1);
+  CHECK(filled.statements[1].touched[0].hot == 100);
+  CHECK(filled.temp_bytes > 1'000'000);
+  CHECK(filled.wal_bytes > 100'000);
+  server().sql(
+      "DROP FUNCTION app.told CASCADE; DROP INDEX app.by_country; DROP PUBLICATION feed; DROP TABLE "
+      "app.roomy",
+      "golden");
+}
+
 TEST_CASE("budgets are the gate") {
   stage::RehearsalSettings settings;
   settings.budgets.rewrite_rows = 100;
