@@ -112,6 +112,31 @@ class DryRun(WithTaps):
         resolved = sum("ref=v3" in arguments for arguments in commands)
         self.assertEqual(self.git_requests() - asked, resolved, "git is asked once what the ref is, and nothing else")
 
+    def test_dry_run_of_a_rollback_only_looks(self):
+        """It has to ask the hosts which releases they hold; what it names is then what a rollback does."""
+        for ref in ("v2", "v3"):
+            self.ended(self.sandbox.deploy(ref, "--limit", "web1"), 0)
+        for balancer in harness.BALANCERS:
+            with open(self.sandbox.path(balancer, "commands.log"), "w", encoding="ascii"):
+                pass
+        watched = ["hosts", ".staithe", "playbooks", "ssh", "git", "lb1", "lb2"]
+        before, servers = {name: tree(self.sandbox.path(name)) for name in watched}, self.sandbox.servers()
+        asked = self.git_requests()
+        rollback = ["rollback", "-e", "production", "--limit", "web1"]
+        plan = json.loads(self.sandbox.staithe(*rollback, "--dry-run", "--json").out)
+        for name in watched:
+            now = tree(self.sandbox.path(name))
+            changed = {path for path in {**now, **before[name]} if now.get(path) != before[name].get(path)}
+            # What the sandbox's sshd hears is written down there.
+            self.assertEqual(changed, {"web1/commands.log"} if name == "hosts" else set(), name)
+        self.assertEqual(self.sandbox.servers(), servers)
+        self.assertEqual([self.changes(balancer) for balancer in harness.BALANCERS], [[], []])
+        self.assertEqual(self.git_requests(), asked, "a rollback needs nothing of git")
+        self.assertIn(self.sandbox.sha["v2"][:7], json.dumps(plan))
+        self.ended(self.sandbox.staithe(*rollback, "--expect-plan", plan["id"], "--yes"), 0)
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v2"})
+        self.nothing_left()
+
     def test_a_plan_is_stable_and_its_id_can_be_insisted_on(self):
         arguments = ("playbooks/deploy.yml", "-e", "production", "--var", "ref=v3")
         first = self.sandbox.staithe("deploy", *arguments, "--dry-run")
