@@ -1,4 +1,5 @@
 """Hosts to run commands on: sshd on many loopback addresses, and what each tool has to be told about them."""
+import contextlib
 import os
 import shutil
 import socket
@@ -81,6 +82,45 @@ def wait_for_port(address, port, limit=20.0):
             time.sleep(0.05)
 
 
+class ProcessorClock:
+    """The processor time of a group of processes and all that they start, whoever ends up as its parent: a cgroup.
+
+    Needs the right to make one (root); without it nothing is known."""
+
+    def __init__(self):
+        self.directory, self.reading = None, None
+        # Of version 2, of version 2 beside version 1, of version 1.
+        for root, file in (("", "cpu.stat"), ("unified", "cpu.stat"), ("cpuacct", "cpuacct.usage")):
+            directory = f"/sys/fs/cgroup/{root}/staithe-bench.{os.getpid()}"
+            with contextlib.suppress(OSError):
+                os.mkdir(directory)
+                if os.path.exists(f"{directory}/{file}"):
+                    self.directory, self.reading = directory, f"{directory}/{file}"
+                    return
+                os.rmdir(directory)
+
+    def join(self):
+        """Called by a process that is to be counted, with what it starts from now on."""
+        if self.directory:
+            with open(f"{self.directory}/cgroup.procs", "w") as file:
+                file.write("0")
+
+    def members(self):
+        with open(f"{self.directory}/cgroup.procs") as file:
+            return len(file.read().split())
+
+    def seconds(self):
+        if not self.directory:
+            return None
+        with open(self.reading) as file:
+            text = file.read().split()
+        return int(text[0]) / 1e9 if len(text) == 1 else int(text[text.index("usage_usec") + 1]) / 1e6
+
+    def close(self):
+        if self.directory:
+            os.rmdir(self.directory)
+
+
 class Fleet:
     """`count` addresses that listen. Ends its processes when it is left."""
 
@@ -89,6 +129,7 @@ class Fleet:
         self.port = free_port()
         self.user = os.environ.get("USER") or subprocess.check_output(["id", "-un"], text=True).strip()
         self.processes = []
+        self.clock = ProcessorClock()
 
     def addresses(self, count):
         return [f"{NET}.{n}" for n in range(1, count + 1)]
@@ -123,7 +164,8 @@ class Fleet:
         for first in range(0, self.count, ADDRESSES_PER_SSHD):
             listen = [f"-oListenAddress={a}" for a in everyone[first:first + ADDRESSES_PER_SSHD]]
             self.processes.append(subprocess.Popen([sshd, "-D", "-f", f"{self.dir}/sshd_config"] + listen,
-                                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+                                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                                   preexec_fn=self.clock.join))
         try:
             for address in everyone:
                 wait_for_port(address, self.port)
@@ -132,8 +174,18 @@ class Fleet:
             raise
         return self
 
+    def spent(self):
+        """Seconds of processor time that the servers, and what they ran, have taken so far; None if not known. Waits
+        for what is still ending there."""
+        deadline = time.monotonic() + 10
+        while self.clock.directory and self.clock.members() > len(self.processes) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.clock.seconds()
+
     def __exit__(self, *_):
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             process.wait()
+        with contextlib.suppress(OSError):
+            self.clock.close()
