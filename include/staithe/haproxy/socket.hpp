@@ -4,6 +4,7 @@
 #include "staithe/haproxy/state.hpp"
 #include "staithe/haproxy/stream.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -31,6 +32,9 @@ class Socket {
 
   const std::string& name() const noexcept { return name_; }
   bool has_master() const noexcept { return static_cast<bool>(dial_master_); }
+
+  /// Whether the newest exchange was answered whole; true before the first. Does not block.
+  bool answered() const noexcept { return answered_; }
 
   Info info(const base::Scope& scope);
   /// "admin", "operator" or "user".
@@ -76,6 +80,7 @@ class Socket {
   std::mutex mutex_;
   std::condition_variable turn_;
   bool busy_ = false;
+  std::atomic<bool> answered_{true};
 };
 
 }  // namespace staithe::haproxy

@@ -318,11 +318,14 @@ std::optional<bool> Rotation::keeps_all_out(const Scope& scope, const Glance& gl
 
 void Rotation::reassert_at(Place& place, const Scope& scope, base::Duration whole_look,
                            const Glance& glance) {
-  // First, so that one that hangs costs a second for all hosts together, not for each. A connection that was
-  // opened before a reload may end at the process that is on its way out.
-  const Info now = glance(*place.socket);
-  const bool fresh = std::chrono::steady_clock::now() - place.verified < whole_look;
-  if (fresh && now.same_process(place.process) && !now.stopping) return;
+  // One that answers is asked for all in one exchange, behind which a phase may wait for its turn. Of one
+  // that does not, a glance is taken first: it costs a second for all hosts together, not for each.
+  const bool due = std::chrono::steady_clock::now() - place.verified >= whole_look;
+  if (!due || !place.socket->answered()) {
+    // A connection that was opened before a reload may end at the process that is on its way out.
+    const Info now = glance(*place.socket);
+    if (!due && now.same_process(place.process) && !now.stopping) return;
+  }
   verify(place, look(place, scope));
 }
 

@@ -117,8 +117,11 @@ std::vector<std::string> Socket::exchange(std::span<const std::string> lines, co
   }
   if (text.size() >= longest_line) throw Error(ErrorCode::invalid, "a command is too long");
   try {
-    return split_replies(talk(Peer::worker, text + '\n', scope), count);
+    auto replies = split_replies(talk(Peer::worker, text + '\n', scope), count);
+    answered_ = true;
+    return replies;
   } catch (const Error& error) {
+    answered_ = false;
     throw error.within(name_);
   }
 }

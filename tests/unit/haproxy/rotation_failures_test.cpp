@@ -58,6 +58,15 @@ TEST_CASE("a reload while the app is down: maintenance first") {
     CHECK(rig.two.changes == Lines{"disable agent api/web1", "set server api/web1 state maint"});
     CHECK(asked == Lines{"set severity-output number", "show info"});
   }
+  SECTION("seen by the keeper's whole look, which is one exchange with each") {
+    CHECK(reassert(rotation).size() == 2);
+    std::vector<std::string> exchanges;
+    rig.one.before = [&](const std::string& line) {
+      if (line == "set severity-output number") exchanges.push_back(line);
+    };
+    CHECK(reassert(rotation).empty());
+    CHECK(exchanges.size() == 1);
+  }
   SECTION("while the other balancer does not answer, which is not waited for") {
     rig.one.refuses_connections = true;
     const auto began = std::chrono::steady_clock::now();
@@ -67,6 +76,9 @@ TEST_CASE("a reload while the app is down: maintenance first") {
   }
   SECTION("while the other balancer hangs, which the first host's look has found out for all") {
     rotation.wait_calm(soon());
+    rig.one.refuses_connections = true;
+    failure(ErrorCode::connect, [&] { rig.lb1.info(soon()); });
+    rig.one.refuses_connections = false;
     std::vector<std::string> asked;
     rig.one.before = [&](const std::string& line) { asked.push_back(line); };
     const auto glance = [&](Socket& socket) {
