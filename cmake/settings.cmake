@@ -8,6 +8,8 @@ target_compile_options(staithe_settings INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   # At -O3 g++ 12 takes members of temporaries and optionals, which have their initialisers, for uninitialised.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-Wno-maybe-uninitialized>
+  # Where the checkout lies is no part of what is built: messages name files from its top, and caches are shared.
+  "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/="
   $<$<BOOL:${STAITHE_WERROR}>:-Werror>)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
 if(CMAKE_UNITY_BUILD)
