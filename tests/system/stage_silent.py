@@ -70,7 +70,7 @@ class Silent(databases.StageTest):
         self.source.wait("EXISTS (SELECT FROM filled WHERE v = 'w')", "ledger")
         for relay in (staging, production):
             relay.silence()
-        self.ends(snapshot, 1, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
+        self.ends(snapshot, 5, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
         self.ends(backfill, 1, "silent", "go on from where it stopped")
         self.ends(rehearsal, 4, "silent")
         self.still(oid)
@@ -98,11 +98,11 @@ class Silent(databases.StageTest):
 
     def test_pg_dump(self):
         """It lifts the limits of its session by itself, so that somebody has to end that: how is said, whatever way it is that
-        nobody answers who asks for it."""
+        nobody answers who asks for it, and whoever tries again by himself on exit 4 is told that it takes a person."""
         self.source.sql("CREATE TABLE t (id int); CREATE VIEW v AS SELECT id FROM t; CREATE VIEW w AS SELECT id FROM v", "shop")
         ours = "FROM pg_stat_activity WHERE application_name LIKE 'staithe snapshot%'"
-        for how in (Relay.silence, Relay.refuse, Relay.turn_away):
-            with self.subTest(how.__name__):
+        for how, is_stopped in ((Relay.silence, True), (Relay.refuse, True), (Relay.turn_away, True), (Relay.silence, False)):
+            with self.subTest(how.__name__, is_stopped=is_stopped):
                 self.env["SOURCE"] = self.source.url("shop")
                 altering = self.source.session("shop", "BEGIN", "ALTER VIEW v OWNER TO admin")
                 self.source.wait("EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'v'::regclass)", "shop")
@@ -110,9 +110,12 @@ class Silent(databases.StageTest):
                 process = self.start("stage", "snapshot", "--json")
                 self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
                 how(relay)
-                process.send_signal(signal.SIGTERM)
-                ended = self.ends(process, 143, "interrupted", within=20)
-                self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
+                if is_stopped:
+                    process.send_signal(signal.SIGTERM)
+                    ended = self.ends(process, 143, "interrupted", within=20)
+                    self.assertNotRegex(ended.out + ended.err, "cannot be watched|the source is silent")
+                else:
+                    ended = self.ends(process, 5, '"exit_code":5', '"verdict":"failed"')
                 self.source.wait(f"EXISTS (SELECT {ours} AND wait_event_type = 'Lock')")
                 way_out = re.search(r"(SELECT pg_terminate_backend[^\"]*?') ", ended.out + ended.err).group(1)
                 self.source.sql(way_out)

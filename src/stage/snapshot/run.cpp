@@ -417,10 +417,13 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       const auto why = runner.watch_says();
       finished.failed_action = runner.failed_phase();
       finished.failure = why.empty() ? error.what() : why;
+      // A timer that tries again adds to what is left on the source each time.
       finished.exit_code = stop.requested()       ? interrupted_exit_code.load()
+                           : runner.has_left()    ? event::exit_needs_person
                            : runner.has_changed() ? event::exit_failed
                                                   : event::exit_refused;
-      finished.verdict = stop.requested() ? "interrupted" : runner.has_changed() ? "failed" : "refused";
+      const bool refused = finished.exit_code == event::exit_refused;
+      finished.verdict = stop.requested() ? "interrupted" : refused ? "refused" : "failed";
       if (why.empty()) finished.next = ways_out(error, plan);
       if (runner.has_left()) finished.next.push_back(end_of_sessions(runner.application()));
       if (!runner.kept_as().empty())
