@@ -116,8 +116,17 @@ bool asks_for_less(const SqlStatement& statement, std::size_t where, const std::
   return false;
 }
 
-/// What an UPDATE does for the column: one of the batches that a loop is made of, or all there is to do.
-enum class Does { nothing, batch, all };
+/// What an UPDATE does for the column: one of the batches that a loop is made of, or all there is to do. A
+/// batch that leaves out what is locked by somebody finds nothing although there is something left.
+enum class Does { nothing, batch_but_locked, batch, all };
+
+/// FOR UPDATE SKIP LOCKED.
+bool skips_locked(const SqlStatement& piece, std::size_t begin) {
+  const auto& tokens = piece.tokens;
+  for (std::size_t i = begin; i + 1 < tokens.size(); ++i)
+    if (tokens[i].is("skip") && tokens[i + 1].is("locked")) return true;
+  return false;
+}
 
 /// Whether what tells how many rows there were speaks of an UPDATE that asks for NULLs, whatever way led
 /// there.
@@ -295,8 +304,9 @@ class Body {
     int depth = 0;
     for (std::size_t at = begins_; at < i; ++at)
       depth += tokens[at].is_symbol('(') ? 1 : tokens[at].is_symbol(')') ? -1 : 0;
-    told_.row_count = depth == 0;
-    told_.found = depth == 0 && !is_dynamic;
+    const bool tells = depth == 0 && does != Does::batch_but_locked;
+    told_.row_count = tells;
+    told_.found = tells && !is_dynamic;
   }
 
   /// Of a text that is put together the rest is not known.
@@ -316,7 +326,8 @@ class Body {
       in_batches |= tokens[i].is("where") && takes_nulls_at(piece, i, table_, column_);
     const auto set = set_of(statement, table_, column_);
     const bool is_batch = in_batches && set.is_set && !asks_for_less(statement, set.where, column_);
-    return is_batch ? Does::batch : Does::nothing;
+    if (!is_batch) return Does::nothing;
+    return skips_locked(piece, begin) ? Does::batch_but_locked : Does::batch;
   }
 
   const std::string &table_, &column_;

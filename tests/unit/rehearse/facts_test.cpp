@@ -165,7 +165,7 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "RETURNING id",
         "DO $$ BEGIN UPDATE app.users SET country = 'DE' WHERE country IS NULL; END $$",
         "DO LANGUAGE plpgsql $$ BEGIN LOOP UPDATE users SET country = 'DE' WHERE id IN (SELECT id FROM users "
-        "WHERE country IS NULL LIMIT 500 FOR UPDATE SKIP LOCKED); EXIT WHEN NOT FOUND; COMMIT; END LOOP; END "
+        "WHERE country IS NULL LIMIT 500 FOR UPDATE); EXIT WHEN NOT FOUND; COMMIT; END LOOP; END "
         "$$",
         "DO $$ BEGIN LOOP WITH b AS (SELECT id FROM users u WHERE u.country IS NULL LIMIT 9) UPDATE users "
         "SET "
@@ -177,17 +177,20 @@ TEST_CASE("an UPDATE fills a column when it leaves no NULL in it") {
         "END $$",
         "DO $$ BEGIN DROP TABLE IF EXISTS x; BEGIN PERFORM 1 / 0; EXCEPTION WHEN others THEN NULL; END; "
         "UPDATE app.users SET country = CASE WHEN id < 5 THEN 'DE' ELSE 'FR' END; END $$",
-        "DO LANGUAGE 'plpgsql' $$ BEGIN <<all>> LOOP UPDATE users SET country = 'DE' WHERE id IN "
-        "(SELECT id FROM users WHERE country IS NULL LIMIT 5); EXIT all WHEN NOT FOUND; FOR i IN 1..3 LOOP "
-        "NULL; END LOOP; END LOOP all; END $$",
+        "DO LANGUAGE 'plpgsql' $$ BEGIN <<batches>> LOOP UPDATE users SET country = 'DE' WHERE id IN "
+        "(SELECT id FROM users WHERE country IS NULL LIMIT 5); EXIT batches WHEN NOT FOUND; FOR i IN 1..3 "
+        "LOOP "
+        "NULL; END LOOP; END LOOP batches; END $$",
         "DO $$ BEGIN UPDATE app.users SET country = 'DE'; IF true THEN RETURN; END IF; PERFORM 1; END $$",
         "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE country IS NULL'; END $$",
         "DO $$ BEGIN EXECUTE 'UPDATE app.users SET country = $1' USING 'DE'; END $$",
         "DO $$ DECLARE n int; BEGIN LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM "
         "app.users WHERE country IS NULL LIMIT 5); GET DIAGNOSTICS n = ROW_COUNT; EXIT WHEN n = 0; END LOOP; "
         "END $$",
-        "DO $$ DECLARE n int; BEGIN <<all>> LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id "
-        "FROM app.users WHERE country IS NULL LIMIT 5); GET DIAGNOSTICS n := ROW_COUNT; EXIT all WHEN n = 0; "
+        "DO $$ DECLARE n int; BEGIN <<batches>> LOOP UPDATE app.users SET country = 'DE' WHERE id IN (SELECT "
+        "id "
+        "FROM app.users WHERE country IS NULL LIMIT 5); GET DIAGNOSTICS n := ROW_COUNT; EXIT batches WHEN n "
+        "= 0; "
         "END LOOP; END $$",
         "DO $$ BEGIN WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) LOOP UPDATE app.users SET "
         "country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT 5); END LOOP; END "
@@ -278,6 +281,10 @@ TEST_CASE("batches fill a column when what ends their loop is that the last one 
   const std::string batch =
       "UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT "
       "5); ";
+  // Another transaction has the rest of them locked: this one finds nothing, and NULLs are left.
+  const std::string skips =
+      "UPDATE app.users SET country = 'DE' WHERE id IN (SELECT id FROM app.users WHERE country IS NULL LIMIT "
+      "5 FOR UPDATE SKIP LOCKED); ";
   const std::string other = "UPDATE app.orders SET sent = true WHERE NOT sent; ";
   const std::string dynamic =
       "EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE id IN (SELECT id FROM app.users WHERE country IS "
@@ -296,6 +303,8 @@ TEST_CASE("batches fill a column when what ends their loop is that the last one 
            "LOOP BEGIN " + batch + "END; EXIT WHEN NOT FOUND; END LOOP;",
            "LOOP " + dynamic + count + "EXIT WHEN n = 0; END LOOP;",
            batch + "WHILE FOUND LOOP COMMIT; " + batch + "END LOOP;",
+           "WHILE EXISTS (SELECT FROM app.users WHERE country IS NULL) LOOP " + skips + "COMMIT; END LOOP;",
+           "LOOP " + skips + batch + "EXIT WHEN NOT FOUND; END LOOP;",
            "LOOP UPDATE app.users u SET country = 'DE' FROM (SELECT a, b FROM app.users WHERE country IS "
            "NULL LIMIT 5) x "
            "WHERE x.a = u.a AND x.b = u.b AND u.country IS NULL; EXIT WHEN NOT FOUND; END LOOP;",
@@ -306,6 +315,12 @@ TEST_CASE("batches fill a column when what ends their loop is that the last one 
   }
   for (const auto& body : std::vector<std::string>{
            "WHILE FOUND LOOP " + batch + "END LOOP;",
+           "LOOP " + skips + "EXIT WHEN NOT FOUND; END LOOP;",
+           "LOOP " + skips + count + "EXIT WHEN n = 0; END LOOP;",
+           batch + "WHILE FOUND LOOP " + skips + "END LOOP;",
+           "LOOP EXECUTE 'UPDATE app.users SET country = ''DE'' WHERE id IN (SELECT id FROM app.users WHERE "
+           "country IS NULL LIMIT 5 FOR UPDATE SKIP LOCKED)'; " +
+               count + "EXIT WHEN n = 0; END LOOP;",
            other + "WHILE FOUND LOOP " + batch + "END LOOP;",
            batch + "WHILE FOUND LOOP " + batch + other + "END LOOP;",
            batch + "PERFORM 1 WHERE false; WHILE FOUND LOOP " + batch + "END LOOP;",
