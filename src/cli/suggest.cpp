@@ -266,6 +266,10 @@ std::string rollback_command(const App& app, const Loaded& loaded, const Asked& 
          variables_of(loaded, asked, plan.sha) + pace_of(asked);
 }
 
+std::string drop_command(const App& app, const std::string& clone) {
+  return "staithe stage drop " + shell_word(clone) + same_place(app) + " --disconnect";
+}
+
 std::string again_command(const App& app) {
   // What belongs to that one run, and not to what was wanted.
   constexpr std::array<std::string_view, 3> once{"confirm", "expect-plan", "yes"};

@@ -74,6 +74,8 @@ std::string rest_command(const App& app, const Loaded& loaded, const Asked& aske
                          const std::vector<std::string>& left);
 /// The same for the hosts that it left, as a deploy knows them itself; of other kinds all its hosts.
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
+/// What drops that clone in the target's cluster, whoever is connected to it.
+std::string drop_command(const App& app, const std::string& clone);
 /// This command line again, without what was for this time only: --yes, --confirm, --expect-plan.
 std::string again_command(const App& app);
 /// The same with what was to be typed, `what`, said already.

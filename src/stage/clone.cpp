@@ -22,10 +22,12 @@ using base::Scope;
 
 constexpr base::Duration template_patience{15'000};
 constexpr base::Duration drop_patience{20'000};
+constexpr base::Duration claim_pause{10'000}, claim_patience{20'000};
 constexpr const char* mark_key = "staithe_clone";
 /// Of the advisory locks of runs; the other half of the key is the run's, as their clones' names have it.
 constexpr std::uint32_t claim_class = 0x7374'636c;  // "stcl"
 constexpr std::size_t run_digits = 8;
+constexpr const char* our_sessions = "staithe %";  ///< what they are called
 
 std::string run_part(std::string_view run_id) {
   return base::sha256_hex(run_id).substr(0, run_digits);
@@ -100,6 +102,14 @@ void create(pg::Session& cluster, const std::string& sql, const Scope& scope) {
   }
 }
 
+/// 0 when there is no such database.
+std::uint64_t oid_of(pg::Session& cluster, const std::string& name, const Scope& scope) {
+  const pg::Value database(name);
+  const auto answer =
+      cluster.query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", {&database, 1}, scope);
+  return answer.rows.empty() ? 0 : number_of(answer.rows[0][0]);
+}
+
 void write_mark(pg::Session& cluster, const std::string& name, const CloneMark& mark, const Scope& scope) {
   cluster.run("COMMENT ON DATABASE " + pg::quoted_name(name) + " IS " + pg::quoted_literal(to_comment(mark)),
               scope);
@@ -136,11 +146,39 @@ std::string clone_name(std::string_view prefix, std::string_view run_id, int num
 }
 
 CloneClaim::CloneClaim(const std::string& cluster_url, const std::string& run_id, const Scope& scope)
-    : session_(connect_cluster(cluster_url, {}, scope)) {
-  const auto run = static_cast<std::uint32_t>(std::stoul(run_part(run_id), nullptr, 16));
-  session_.run(
-      "SELECT pg_catalog.pg_advisory_lock_shared(" + lock_key(claim_class) + ", " + lock_key(run) + ")",
+    : cluster_url_(cluster_url), run_(static_cast<std::uint32_t>(std::stoul(run_part(run_id), nullptr, 16))) {
+  claim(scope);
+  thread_ = std::thread([this] { show_life(); });
+}
+
+CloneClaim::~CloneClaim() {
+  done_.request();
+  thread_.join();
+}
+
+void CloneClaim::claim(const Scope& scope) {
+  session_.reset();
+  auto session = connect_cluster(cluster_url_, {}, scope);
+  if (session.server_version() >= 140000)
+    session.run(fmt::format("SET idle_session_timeout = {}", claim_unheard.count()), scope);
+  session.run(
+      "SELECT pg_catalog.pg_advisory_lock_shared(" + lock_key(claim_class) + ", " + lock_key(run_) + ")",
       scope);
+  session_.emplace(std::move(session));
+}
+
+void CloneClaim::show_life() noexcept {
+  while (base::sleep_for(claim_pause, Scope::lasting(2 * claim_pause, &done_)) == base::Woke::ready) {
+    const auto scope = Scope::lasting(claim_patience, &done_);
+    try {
+      if (session_ && session_->usable())
+        session_->run("SELECT 1", scope);
+      else
+        claim(scope);
+    } catch (const std::exception&) {
+      // Tried again after the pause; what the run itself does there says how it is with the server.
+    }
+  }
 }
 
 pg::Session connect_clone(const std::string& url, const std::string& name, const Scope& scope) {
@@ -152,11 +190,15 @@ pg::Session connect_clone(const std::string& url, const std::string& name, const
 
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   const auto rows = cluster.run(
-      "SELECT d.datname, shobj_description(d.oid, 'pg_database'),"
-      " CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,"
-      " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.oid FROM pg_database d"
-      " WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'"
-      " OR (shobj_description(d.oid, 'pg_database') IS NULL AND d.datname LIKE 'staithe\\_%')",
+      fmt::format(
+          "SELECT d.datname, shobj_description(d.oid, 'pg_database'),"
+          " CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,"
+          " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.oid,"
+          " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid"
+          " AND coalesce(a.application_name, '') NOT LIKE '{}') FROM pg_database d"
+          " WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'"
+          " OR (shobj_description(d.oid, 'pg_database') IS NULL AND d.datname LIKE 'staithe\\_%')",
+          our_sessions),
       scope);
   // Asked afterwards: a run has its lock before it has a clone.
   const auto claimed = claimed_runs(cluster, scope);
@@ -168,6 +210,7 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
                   mark.value_or(CloneMark{}),
                   number_of(row[2]),
                   static_cast<std::uint32_t>(number_of(row[3])),
+                  static_cast<std::uint32_t>(number_of(row[5])),
                   false};
     const auto run = run_of(one.database);
     // Only what has no comment at all is known by its name alone.
@@ -181,12 +224,23 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
   return clones;
 }
 
+void drop_left_behind(pg::Session& cluster, const CloneInfo& clone, const Scope& scope) {
+  if (clone.sessions > 0) {
+    const pg::Value oid(std::to_string(clone.oid));
+    cluster.query(fmt::format("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+                              " WHERE datid = $1::oid AND application_name LIKE '{}'",
+                              our_sessions),
+                  {&oid, 1}, scope);
+  }
+  drop_database(cluster, clone.database, clone.oid, OpenSessions::refuse, scope);
+}
+
 std::vector<std::string> drop_stale_clones(pg::Session& cluster, const Scope& scope) {
   std::vector<std::string> dropped;
   for (const auto& clone : list_clones(cluster, scope)) {
     if (!clone.is_left_behind()) continue;
     try {
-      drop_database(cluster, clone.database, clone.oid, OpenSessions::refuse, scope);
+      drop_left_behind(cluster, clone, scope);
       dropped.push_back(clone.database);
     } catch (const Error& error) {
       // What is in nobody's way does not keep a rehearsal from being made, nor does one that got its name.
@@ -199,12 +253,24 @@ std::vector<std::string> drop_stale_clones(pg::Session& cluster, const Scope& sc
 }
 
 Clone::Clone(std::string cluster_url, const std::string& snapshot, const std::string& name,
-             const std::string& run_id, const Scope& scope)
-    : cluster_url_(std::move(cluster_url)), name_(name), url_(pg::with_database(cluster_url_, name)) {
+             const std::string& run_id, std::vector<std::string>& left, const Scope& scope)
+    : cluster_url_(std::move(cluster_url)),
+      name_(name),
+      url_(pg::with_database(cluster_url_, name)),
+      left_(left) {
+  try {
+    make(snapshot, run_id, scope);
+  } catch (...) {
+    if (made_) drop();
+    throw;
+  }
+}
+
+void Clone::make(const std::string& snapshot, const std::string& run_id, const Scope& scope) {
   const auto began = std::chrono::steady_clock::now();
   auto cluster = connect_cluster(cluster_url_, {}, scope);
   allow_writes(cluster, scope);
-  std::string sql = "CREATE DATABASE " + pg::quoted_name(name) + " TEMPLATE " + pg::quoted_name(snapshot);
+  std::string sql = "CREATE DATABASE " + pg::quoted_name(name_) + " TEMPLATE " + pg::quoted_name(snapshot);
   // Two checkpoints instead of every page through the WAL.
   if (cluster.server_version() >= 150000) sql += " STRATEGY FILE_COPY";
   try {
@@ -214,21 +280,16 @@ Clone::Clone(std::string cluster_url, const std::string& snapshot, const std::st
       throw Error(ErrorCode::conflict, "somebody is connected to the snapshot " + snapshot +
                                            ", so that it cannot be cloned: " + error.refusal().detail);
     throw error.within("cloning " + snapshot);
-  }
-  made_ = true;
-  try {
-    const pg::Value made_now(name);
-    oid_ = number_of(cluster
-                         .query("SELECT oid FROM pg_database WHERE datname = $1", {&made_now, 1},
-                                Scope::lasting(drop_patience))  // also after a stop: by it, it is dropped
-                         .rows.at(0)[0]);
-    mark_ = CloneMark{snapshot, run_id, now_seconds(), false};
-    write_mark(cluster, name, mark_, scope);
-    copy_settings(cluster, snapshot, name, scope);
-  } catch (...) {
-    drop();
+  } catch (const Error&) {
+    made_ = true;  // as far as anybody knows
     throw;
   }
+  made_ = true;
+  // Also after a stop: by it, it is dropped.
+  oid_ = oid_of(cluster, name_, Scope::lasting(drop_patience));
+  mark_ = CloneMark{snapshot, run_id, now_seconds(), false};
+  write_mark(cluster, name_, mark_, scope);
+  copy_settings(cluster, snapshot, name_, scope);
   took_ = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
 }
 
@@ -236,6 +297,7 @@ Clone::Clone(Clone&& other) noexcept
     : cluster_url_(std::move(other.cluster_url_)),
       name_(std::move(other.name_)),
       url_(std::move(other.url_)),
+      left_(other.left_),
       mark_(std::move(other.mark_)),
       took_(other.took_),
       oid_(other.oid_),
@@ -247,24 +309,36 @@ Clone::~Clone() {
 }
 
 void Clone::keep(const Scope& scope) {
-  kept_ = mark_.kept = true;
   auto cluster = connect_cluster(cluster_url_, {}, scope);
   allow_writes(cluster, scope);
+  mark_.kept = true;
   write_mark(cluster, name_, mark_, scope);
+  kept_ = true;
 }
 
 void Clone::drop() noexcept {
   try {
-    // A stop that was asked for must not leave the clone behind: shielded, with a limit of its own.
-    const Scope scope = Scope::lasting(drop_patience);
-    auto cluster = connect_cluster(cluster_url_, {}, scope);
-    allow_writes(cluster, scope);
-    drop_database(cluster, name_, oid_, OpenSessions::end, scope);
+    drop_it();
     made_ = false;
   } catch (const std::exception&) {
-    // The cluster is gone or will not, and the next rehearsal drops what is stale; or the name is somebody
-    // else's by now.
+    // The cluster is gone or will not.
+    try {
+      left_.push_back(name_);
+    } catch (const std::bad_alloc&) {
+      // The next rehearsal drops what is stale.
+    }
   }
+}
+
+void Clone::drop_it() {
+  // A stop that was asked for must not leave the clone behind: shielded, with a limit of its own.
+  const Scope scope = Scope::lasting(drop_patience);
+  auto cluster = connect_cluster(cluster_url_, {}, scope);
+  const auto there = oid_of(cluster, name_, scope);
+  // Gone, or somebody else has its name by now.
+  if (there == 0 || (oid_ != 0 && there != oid_)) return;
+  allow_writes(cluster, scope);
+  drop_database(cluster, name_, there, OpenSessions::end, scope);
 }
 
 }  // namespace staithe::stage

@@ -2,8 +2,10 @@
 #include "staithe/pg/session.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 /// Throw-away copies of a snapshot.
@@ -26,14 +28,27 @@ inline constexpr std::string_view rehearsal_clones = "staithe_rehearsal",
 inline constexpr std::string_view untouched_clone = "_was";
 
 /// While it lives, nobody takes the clones of this run for left behind, however long they have no session: an
-/// advisory lock of a session of its own, which ends with the process.
+/// advisory lock of a session of its own, which ends with the process; from PostgreSQL 14 on also where a
+/// proxy keeps it open, once nothing was heard of the process for claim_unheard. A thread says every ten
+/// seconds that it is there, and claims anew where the session was lost.
 class CloneClaim {
  public:
   CloneClaim(const std::string& cluster_url, const std::string& run_id, const base::Scope& scope);
+  ~CloneClaim();
+  CloneClaim(const CloneClaim&) = delete;
+  CloneClaim& operator=(const CloneClaim&) = delete;
 
  private:
-  pg::Session session_;
+  void claim(const base::Scope& scope);
+  void show_life() noexcept;
+
+  std::string cluster_url_;
+  std::uint32_t run_;
+  std::optional<pg::Session> session_;
+  base::Cancel done_;
+  std::thread thread_;
 };
+inline constexpr base::Duration claim_unheard{2 * 60'000};
 
 /// A session of ours on a clone: the limits that came along from production's database are lifted for it.
 pg::Session connect_clone(const std::string& url, const std::string& name, const base::Scope& scope);
@@ -43,14 +58,21 @@ struct CloneInfo {
   std::uint64_t oid = 0;
   CloneMark mark;  ///< empty for one whose run was killed before it was there
   std::uint64_t size_bytes = 0;
-  std::uint32_t sessions = 0;
-  bool claimed = false;  ///< its run is alive
+  std::uint32_t sessions = 0;   ///< of anybody
+  std::uint32_t strangers = 0;  ///< those of them that no run of ours opened
+  bool claimed = false;         ///< its run is alive
+  /// Somebody works there. Sessions of ours without a claim are of a run that is gone, open behind a proxy.
+  bool is_in_use() const { return claimed || strangers > 0; }
   /// Of no use to anybody.
-  bool is_left_behind() const { return !claimed && !mark.kept && sessions == 0; }
+  bool is_left_behind() const { return !is_in_use() && !mark.kept; }
 };
 
 /// All clones of the cluster, the oldest first. One that somebody gave a name of their own counts as kept.
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const base::Scope& scope);
+
+/// Drops one that is left behind, and ends the sessions of ours in it first. Throws base::Error as
+/// drop_database() does, which it calls: conflict when somebody else came in meanwhile.
+void drop_left_behind(pg::Session& cluster, const CloneInfo& clone, const base::Scope& scope);
 
 /// Drops those that are left behind; returns their names. What cannot be dropped, since another role owns it
 /// or somebody came in just now, stays.
@@ -64,9 +86,10 @@ class Clone {
  public:
   /// `cluster_url` is any database of the cluster but the template. Database-level settings (ALTER DATABASE …
   /// SET), which TEMPLATE leaves behind, are set again. Throws base::Error: conflict when the template is in
-  /// use, permission without CREATEDB.
+  /// use, permission without CREATEDB. Where it cannot be dropped, its name is added to `left`, which
+  /// outlives it; also one that may have been made by a server that was not heard of any more.
   Clone(std::string cluster_url, const std::string& snapshot, const std::string& name,
-        const std::string& run_id, const base::Scope& scope);
+        const std::string& run_id, std::vector<std::string>& left, const base::Scope& scope);
   Clone(Clone&& other) noexcept;
   Clone(const Clone&) = delete;
   Clone& operator=(const Clone&) = delete;
@@ -80,9 +103,12 @@ class Clone {
   void keep(const base::Scope& scope);
 
  private:
+  void make(const std::string& snapshot, const std::string& run_id, const base::Scope& scope);
   void drop() noexcept;
+  void drop_it();
 
   std::string cluster_url_, name_, url_;
+  std::vector<std::string>& left_;
   CloneMark mark_;
   std::chrono::microseconds took_{0};
   std::uint64_t oid_ = 0;

@@ -198,6 +198,7 @@ struct RehearsalReport {
   std::vector<std::string> disagreements;  ///< between what was expected from the words and what was seen
   std::vector<std::string> differences;    ///< settings that are not production's
   std::vector<std::string> in_the_way;     ///< of altering the same tables in production, when it was asked
+  std::vector<std::string> clones_left;    ///< that could not be dropped
   std::vector<std::string> left_invalid;   ///< indexes that a failed CONCURRENTLY left behind
   std::vector<NullsThere> nulls_there;     ///< in production, where there may be none
   std::uint64_t standbys = 0;              ///< of production

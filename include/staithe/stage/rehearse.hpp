@@ -3,7 +3,9 @@
 #include "staithe/stage/rehearsal.hpp"
 #include "staithe/stage/rehearsal_report.hpp"
 
+#include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace staithe::stage {
@@ -15,7 +17,10 @@ struct RehearsalRun {
   std::string run_id;
   std::string directory;                                  ///< where commands run
   std::function<std::string(const std::string&)> redact;  ///< for what commands print
-  std::string revision{};                                 ///< as RehearsalReport has it
+  std::string again{};                                    ///< the command that tries again; "" for none
+  /// The command that drops a clone of that name, whoever is connected to it.
+  std::function<std::string(const std::string&)> drop_command{};
+  std::string revision{};  ///< as RehearsalReport has it
   bool is_altered = false;
   bool has_unknown = false;
 };
@@ -23,10 +28,18 @@ struct RehearsalRun {
 /// What is written down beside the verdict: passes that could not be made do not count as made.
 plan::RehearsalTerms terms_of(const RehearsalPlan& plan, const RehearsalReport& report);
 
+struct RehearsalEnd {
+  /// As it was told: 0 or 1 as the migration passed, 4 when the rehearsal itself could not be made (no
+  /// connection, no right to clone, no memory), `interrupted_exit_code` when it was stopped, 5 when a clone
+  /// is left.
+  event::RunFinished finished;
+  std::optional<RehearsalReport> report;  ///< of one that was made to its end
+};
+
 /// Runs all passes and emits events from RunStarted to RunFinished. What is wrong with the migration is in
-/// the report; base::Error is thrown when the rehearsal itself could not be made (no connection, no right to
-/// clone). The clones are dropped however it ends. Blocking; cancellable.
-RehearsalReport run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
-                              const base::Scope& scope);
+/// the report. The clones are dropped however it ends; where that cannot be done, the last event has the
+/// commands that do it. Throws nothing. Blocking; cancellable by `scope`.
+RehearsalEnd run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
+                           const base::Scope& scope, const std::atomic<int>& interrupted_exit_code);
 
 }  // namespace staithe::stage

@@ -5,6 +5,7 @@
 #include "looking.hpp"
 #include "report_request.hpp"
 #include "stage.hpp"
+#include "suggest.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -17,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <optional>
 
 namespace staithe::cli {
 namespace {
@@ -169,13 +171,14 @@ void try_to_write_pages(App& app, const std::string& html) {
   }
 }
 
-void print_report(App& app, stage::RehearsalReport& report) {
+void print_report(App& app, const std::optional<stage::RehearsalReport>& report) {
+  if (!report) return;
   if (app.json())
-    app.print(app.redactor().clean(stage::to_json(report)) + "\n");
+    app.print(app.redactor().clean(stage::to_json(*report)) + "\n");
   else
     app.print(app.redactor().clean(
-        report::rehearsal_text(report, app.out_color() ? report::Color::on : report::Color::off)));
-  try_to_write_pages(app, report::rehearsal_html(report));
+        report::rehearsal_text(*report, app.out_color() ? report::Color::on : report::Color::off)));
+  try_to_write_pages(app, report::rehearsal_html(*report));
 }
 
 /// A rehearsal that is ready, but for what only the snapshot itself says.
@@ -196,7 +199,9 @@ void record_unfinished(App& app, const Loaded& loaded, const Ready& ready, const
   record(app, loaded, ready.plan, ready.taken, report);
 }
 
-StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::RehearsalReport& report) {
+/// Runs it, and writes down what came of it; `report` stays empty when it was not made to its end.
+StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready,
+                           std::optional<stage::RehearsalReport>& report) {
   StagePlan staged;
   staged.kind = "rehearse";
   staged.id = stage::id_of(ready.plan);
@@ -206,16 +211,13 @@ StagePlan staged_rehearsal(App& app, const Loaded& loaded, Ready& ready, stage::
     ready.run.run_id = run_id;
     begin_pages(app, run_id);
     const auto scope = base::Scope::lasting(app.duration("timeout", longest_rehearsal), &app.stops().soft);
-    try {
-      report = stage::run_rehearsal(ready.plan, ready.run, sink, scope);
-    } catch (const std::exception& error) {
-      if (!app.stops().soft.requested()) record_unfinished(app, loaded, ready, error.what());
-      throw;
-    }
-    record(app, loaded, ready.plan, ready.taken, report);
-    event::RunFinished finished;
-    finished.exit_code = report.passed ? exit_done : exit_failed;
-    return finished;
+    auto end = stage::run_rehearsal(ready.plan, ready.run, sink, scope, app.stops().exit_code);
+    report = std::move(end.report);
+    if (report)
+      record(app, loaded, ready.plan, ready.taken, *report);
+    else if (!app.stops().soft.requested())
+      record_unfinished(app, loaded, ready, end.finished.failure);
+    return end.finished;
   };
   return staged;
 }
@@ -225,7 +227,7 @@ int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
   const auto snapshot = ready_snapshot(app, loaded);
   if (snapshot.refused != exit_done) return snapshot.refused;
   ready.plan.snapshot = snapshot.database;
-  stage::RehearsalReport report;
+  std::optional<stage::RehearsalReport> report;
   const auto rehearsal = staged_rehearsal(app, loaded, ready, report);
   StagePlan both;
   both.kind = "rehearse";
@@ -280,6 +282,8 @@ int run_stage_rehearse(App& app) {
   ready.run.source_url = source_url(app, loaded);
   ready.run.directory = loaded.project.directory;
   add_revision(app, ready);
+  ready.run.again = again_command(app);
+  ready.run.drop_command = [&app](const std::string& clone) { return drop_command(app, clone); };
   ready.run.redact = [&app](const std::string& text) { return app.redactor().clean(text); };
   const auto source = app.args().value("source");
   if (source == "fresh") return rehearse_fresh(app, loaded, ready);
@@ -287,7 +291,7 @@ int run_stage_rehearse(App& app) {
           resolve_snapshot(app, ready.run.cluster_url, source, ready.run.source_url, ready.plan, ready.taken);
       refused != exit_done)
     return refused;
-  stage::RehearsalReport report;
+  std::optional<stage::RehearsalReport> report;
   return run_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
                         [&](const event::RunFinished&) { print_report(app, report); });
 }

@@ -127,7 +127,7 @@ bool confirmed(App& app, const stage::Snapshot& snapshot) {
 
 /// Clones are thrown away without a question, but not while somebody is at them.
 std::string in_the_way(const stage::CloneInfo& clone) {
-  if (!clone.claimed && clone.sessions == 0) return {};
+  if (!clone.is_in_use()) return {};
   return fmt::format("{} is in use; it was not dropped\n  next  the same with --disconnect", clone.database);
 }
 
@@ -202,9 +202,11 @@ int run_stage_drop(App& app) {
   if (const auto why = in_the_way(app, session, chosen); !why.empty()) return app.fail(exit_refused, why);
   stage::allow_writes(session, scope_of(app));
   for (const auto& one : chosen.snapshots) drop(app, session, one);
-  const auto sessions = app.args().has("disconnect") ? stage::OpenSessions::end : stage::OpenSessions::refuse;
   for (const auto& one : chosen.clones) {
-    stage::drop_database(session, one.database, one.oid, sessions, scope_of(app));
+    if (app.args().has("disconnect"))
+      stage::drop_database(session, one.database, one.oid, stage::OpenSessions::end, scope_of(app));
+    else
+      stage::drop_left_behind(session, one, scope_of(app));
     app.print(fmt::format("dropped {}\n", one.database));
   }
   return exit_done;

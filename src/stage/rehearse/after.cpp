@@ -283,7 +283,7 @@ void After::down(const std::vector<std::string>& tables) {
     auto now = connect_clone(clone_.url(), "staithe looks", scope_);
     down.schema_difference = difference(schema_before_, schema_lines(now, scope_));
     const Clone untouched(run_.cluster_url, plan_.snapshot, clone_.name() + std::string(untouched_clone),
-                          run_.run_id, scope_);
+                          run_.run_id, report_.clones_left, scope_);
     auto was = connect_clone(untouched.url(), "staithe looks", scope_);
     for (const auto& table : tables) {
       const auto columns = column_names(was, table, scope_);

@@ -32,22 +32,27 @@ class Rehearsal {
   Rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink, const Scope& scope)
       : plan_(plan), run_(run), emit_(sink, run.run_id), scope_(scope), expected_(lint(plan.files)) {}
 
-  RehearsalReport run() {
+  RehearsalEnd run(const std::atomic<int>& interrupted_exit_code) {
     const auto began = steady_clock::now();
     begin();
+    RehearsalEnd end;
     try {
       passes();
-    } catch (const base::Error& error) {
-      const bool stopped = error.code() == base::ErrorCode::cancelled;
-      finish(stopped ? 130 : 1, stopped ? "interrupted" : "failed", error.what(), began);
-      throw;
+      conclude(report_);
+      tell_findings();
+      end.finished.exit_code = report_.passed ? event::exit_done : event::exit_failed;
+      end.finished.verdict = report_.passed ? "done" : "failed";
+      if (!report_.passed) end.finished.failure = report_.verdict;
+      end.report.emplace();
+    } catch (const std::exception& error) {
+      // Also what no error of ours is: whoever hears the run has to hear how it ended.
+      note_error(error, interrupted_exit_code.load(), end.finished);
     }
-    conclude(report_);
-    tell_findings();
-    report_.took = duration_cast<base::Duration>(steady_clock::now() - began);
-    finish(report_.passed ? event::exit_done : event::exit_failed, report_.passed ? "done" : "failed",
-           report_.passed ? "" : report_.verdict, began);
-    return std::move(report_);
+    note_left(end.finished);
+    report_.took = end.finished.duration = duration_cast<base::Duration>(steady_clock::now() - began);
+    emit_(end.finished);
+    if (end.report) end.report = std::move(report_);
+    return end;
   }
 
  private:
@@ -75,13 +80,28 @@ class Rehearsal {
     emit_(started);
   }
 
-  void finish(int code, const std::string& verdict, const std::string& failure, SteadyTime began) {
-    event::RunFinished finished;
-    finished.exit_code = code;
-    finished.verdict = verdict;
-    finished.failure = failure;
-    finished.duration = duration_cast<base::Duration>(steady_clock::now() - began);
-    emit_(finished);
+  /// It could not be made to its end.
+  void note_error(const std::exception& thrown, int interrupted, event::RunFinished& finished) const {
+    const auto* error = dynamic_cast<const base::Error*>(&thrown);
+    const bool stopped = error != nullptr && error->code() == base::ErrorCode::cancelled;
+    finished.exit_code = stopped ? interrupted : event::exit_refused;
+    finished.verdict = stopped ? "interrupted" : "refused";
+    finished.failed_action = step_;
+    finished.failure = thrown.what();
+    if (!stopped && !run_.again.empty())
+      finished.next.push_back(run_.again + "    again, once that is mended");
+  }
+
+  /// What is left needs a person, whatever else came of it.
+  void note_left(event::RunFinished& finished) const {
+    if (report_.clones_left.empty()) return;
+    finished.exit_code = event::exit_needs_person;
+    if (finished.verdict != "interrupted") finished.verdict = "needs a person";
+    if (finished.failure.empty()) finished.failure = "a clone could not be dropped";
+    std::vector<std::string> next;
+    for (const auto& name : report_.clones_left)
+      next.push_back((run_.drop_command ? run_.drop_command(name) : name) + "    a clone that is left");
+    finished.next.insert(finished.next.begin(), next.begin(), next.end());
   }
 
   /// Reasons to fail are actions of their own, so that every reporter shows them as failed.
@@ -116,6 +136,7 @@ class Rehearsal {
   /// One line for the person, begun and ended.
   template <class Work>
   void step(const std::string& kind, const std::string& title, Work work) {
+    step_ = kind;
     event::ActionStarted started;
     started.action_id = kind;
     started.kind = started.step = kind;
@@ -135,9 +156,11 @@ class Rehearsal {
     };
     try {
       ended.detail = work();
-    } catch (const base::Error& error) {
-      ended.detail = error.what();
-      close(error.code() == base::ErrorCode::cancelled ? event::Outcome::cancelled : event::Outcome::failed);
+    } catch (const std::exception& thrown) {
+      const auto* error = dynamic_cast<const base::Error*>(&thrown);
+      const bool stopped = error != nullptr && error->code() == base::ErrorCode::cancelled;
+      ended.detail = thrown.what();
+      close(stopped ? event::Outcome::cancelled : event::Outcome::failed);
       throw;
     }
     close(event::Outcome::ok);
@@ -147,7 +170,7 @@ class Rehearsal {
     const auto name = clone_name(rehearsal_clones, run_.run_id, ++clones_);
     std::optional<Clone> made;
     step("clone", "clone " + plan_.snapshot + " " + why, [&] {
-      made.emplace(run_.cluster_url, plan_.snapshot, name, run_.run_id, scope_);
+      made.emplace(run_.cluster_url, plan_.snapshot, name, run_.run_id, report_.clones_left, scope_);
       return name + " in " + micros_text(made->took());
     });
     return std::move(*made);
@@ -226,6 +249,7 @@ class Rehearsal {
   }
 
   void measure_files(const Clone& copy) {
+    step_ = "measure";
     MigrationHooks hooks;
     hooks.before = [this](std::size_t index, const StatementReport& statement) {
       event::ActionStarted started;
@@ -330,13 +354,14 @@ class Rehearsal {
   std::vector<Query> of_production_;
   int clones_ = 0;
   std::uint64_t actions_ = 0;
+  std::string step_ = "begin";  ///< that is under way
 };
 
 }  // namespace
 
-RehearsalReport run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
-                              const Scope& scope) {
-  return Rehearsal(plan, run, sink, scope).run();
+RehearsalEnd run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
+                           const Scope& scope, const std::atomic<int>& interrupted_exit_code) {
+  return Rehearsal(plan, run, sink, scope).run(interrupted_exit_code);
 }
 
 }  // namespace staithe::stage

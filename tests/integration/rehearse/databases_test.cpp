@@ -135,12 +135,13 @@ TEST_CASE("a run gives no database its name while somebody drops one") {
 }
 
 TEST_CASE("a clone keeps the database's settings, leaves the template alone, and goes with its object") {
+  std::vector<std::string> left;
   server().sql("ALTER DATABASE golden SET search_path = app, public");
   pg::Session cluster(server().url(), {}, soon());
   {
     const stage::CloneClaim claim(server().url(), "r", soon());
     const auto name = stage::clone_name(stage::rehearsal_clones, "r", 1);
-    stage::Clone clone(server().url(), "golden", name, "r", soon());
+    stage::Clone clone(server().url(), "golden", name, "r", left, soon());
     CHECK(server().sql("SHOW search_path", name) == "app, public");
     CHECK(stage::list_clones(cluster, soon()).size() == 1);
     CHECK(stage::drop_stale_clones(cluster, soon()).empty());
@@ -150,10 +151,11 @@ TEST_CASE("a clone keeps the database's settings, leaves the template alone, and
   CHECK(server().sql("SELECT count(*) FROM app.users", "golden") == "5000");
   server().sql("ALTER DATABASE golden RESET search_path");
   pg::Session busy(server().url("golden"), {}, soon());
-  const auto clone = [] {
-    stage::Clone never(server().url(), "golden", "copy", "r", Scope::lasting(std::chrono::seconds(3)));
+  const auto clone = [&] {
+    stage::Clone never(server().url(), "golden", "copy", "r", left, Scope::lasting(std::chrono::seconds(3)));
   };
   CHECK_THROWS_AS(clone(), base::Error);
+  CHECK(left.empty());
 }
 
 TEST_CASE("a clone's name that is somebody else's by now is left alone") {
@@ -166,12 +168,14 @@ TEST_CASE("a clone's name that is somebody else's by now is left alone") {
     server().sql("CREATE TABLE precious AS SELECT 1 AS id", name);
   };
   SECTION("when the clone's object goes") {
+    std::vector<std::string> left;
     {
       const stage::CloneClaim claim(server().url(), "run-9", soon());
-      const stage::Clone clone(server().url(), "golden", name, "run-9", soon());
+      const stage::Clone clone(server().url(), "golden", name, "run-9", left, soon());
       take_name();
     }
     CHECK(other() == "1");
+    CHECK(left.empty());
   }
   SECTION("when what is stale is dropped") {
     server().sql("CREATE DATABASE " + name);
@@ -190,6 +194,39 @@ TEST_CASE("a clone's name that is somebody else's by now is left alone") {
   }
   server().sql("DROP DATABASE " + name);
   server().sql("DROP DATABASE its_clone");
+}
+
+TEST_CASE("a clone that could not be dropped is known by its name") {
+  const auto name = stage::clone_name(stage::rehearsal_clones, "run-8", 1);
+  std::vector<std::string> left;
+  {
+    const stage::Clone clone(server().url(), "golden", name, "run-8", left, soon());
+    server().sql("COMMENT ON DATABASE postgres IS 'production of somebody'");
+    CHECK(left.empty());
+  }
+  server().sql("COMMENT ON DATABASE postgres IS NULL");
+  CHECK(left == std::vector<std::string>{name});
+  server().sql("DROP DATABASE " + name);
+}
+
+TEST_CASE("whoever claims clones holds nothing for ever where nobody is at the other end any more") {
+  const stage::CloneClaim claim(server().url(), "run-7", soon());
+  pg::Session cluster(server().url(), {}, soon());
+  const auto pid_of_claim = [] {
+    return server().sql(
+        "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND classid = " +
+        std::to_string(0x7374'636c));
+  };
+  const auto first = pid_of_claim();
+  REQUIRE(first != "0");
+  // Its session is lost, and it is there again without anybody's doing.
+  server().sql("SELECT pg_terminate_backend(" + first + ")");
+  const auto patience = Scope::lasting(std::chrono::seconds(90));
+  auto now = pid_of_claim();
+  for (; (now == "0" || now == first) && !patience.expired(); now = pid_of_claim())
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(now != "0");
+  CHECK(now != first);
 }
 
 TEST_CASE("a clone is left behind when its run is gone, and only then") {
@@ -225,6 +262,10 @@ TEST_CASE("a clone is left behind when its run is gone, and only then") {
       pg::Session looking(server().url(name), {}, soon());
       CHECK(stage::drop_stale_clones(cluster, soon()).empty());
     }
+    CHECK(dropped() == std::vector<std::string>{name});
+  }
+  SECTION("a proxy keeps sessions of a run that is gone, though nobody is at their other end") {
+    const auto ours = stage::connect_clone(server().url(name), "staithe observer", soon());
     CHECK(dropped() == std::vector<std::string>{name});
   }
   SECTION("kept for a look") {

@@ -34,8 +34,12 @@ stage::RehearsalReport rehearse(const std::string& sql, stage::RehearsalSettings
   Deaf deaf;
   const auto as_it_is = [](const std::string& text) { return text; };
   static int number = 0;
-  auto report = stage::run_rehearsal(
-      plan, {server().url(), {}, "run" + std::to_string(++number), {}, as_it_is}, deaf, soon());
+  const std::atomic<int> interrupted{143};
+  auto end = stage::run_rehearsal(plan, {server().url(), {}, "run" + std::to_string(++number), {}, as_it_is},
+                                  deaf, soon(), interrupted);
+  INFO(end.finished.failure);
+  REQUIRE(end.report);
+  auto report = std::move(*end.report);
   pg::Session cluster(server().url(), {}, soon());
   CHECK(stage::list_clones(cluster, soon()).empty());
   return report;
@@ -67,6 +71,37 @@ bool locked(const stage::StatementReport& statement, const std::string& object, 
 }
 
 }  // namespace
+
+TEST_CASE("what nobody foresaw ends a rehearsal like any other failure: told, and without a clone") {
+  struct Listener final : event::EventSink {
+    event::RunFinished told;
+    std::string failed_step;
+    void on_event(const event::Event& event) noexcept override {
+      if (const auto* end = std::get_if<event::RunFinished>(&event.payload)) told = *end;
+      if (const auto* step = std::get_if<event::ActionFinished>(&event.payload);
+          step != nullptr && step->outcome == event::Outcome::failed)
+        failed_step = step->step;
+    }
+  } listener;
+  stage::RehearsalPlan plan;
+  plan.snapshot = "golden";
+  diag::Diagnostics diagnostics;
+  plan.files = stage::read_migrations({{{"1.sql", "SELECT 1"}}, {}}, diagnostics);
+  plan.settings.checks = {"echo no; exit 1"};
+  plan.passes = {false, false, false};
+  const auto no_memory = [](const std::string&) -> std::string { throw std::bad_alloc(); };
+  const std::atomic<int> interrupted{143};
+  const auto end =
+      stage::run_rehearsal(plan, {server().url(), {}, "run-c", {}, no_memory}, listener, soon(), interrupted);
+  CHECK_FALSE(end.report);
+  CHECK(end.finished.exit_code == 4);
+  CHECK(listener.told.exit_code == 4);
+  CHECK(listener.told.verdict == "refused");
+  CHECK(listener.told.failed_action == listener.failed_step);
+  CHECK_FALSE(listener.failed_step.empty());
+  pg::Session cluster(server().url(), {}, soon());
+  CHECK(stage::list_clones(cluster, soon()).empty());
+}
 
 TEST_CASE("SET NOT NULL over NULLs: count, keys, and the backfill that is missing") {
   const auto report = rehearse("ALTER TABLE app.users ALTER country SET NOT NULL", {}, {false, false, true});

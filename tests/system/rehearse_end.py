@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""How a rehearsal ends, and what it says of that: one exit code in its events, in its text and of its process; and what the
+files that it was asked for hold then."""
+import signal
+
+import databases
+
+SLEEPS = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid())"
+QUICK = ("--no-load", "--no-open-transaction", "--no-advice")
+
+
+class End(databases.StageTest):
+    def setUp(self):
+        super().setUp()
+        self.first()
+        (self.directory / "long.sql").write_text("SELECT pg_sleep(600);\n")
+        (self.directory / "add.sql").write_text("ALTER TABLE t ADD COLUMN c int;\n")
+
+    def rehearse(self, *words):
+        return self.staithe("stage", "rehearse", "-e", "staging", *QUICK, *words)
+
+    def one_code(self, ended, jsonl, code, verdict):
+        """As the process, the events and the last line say it."""
+        self.assertEqual(ended.code, code, str(ended))
+        last = self.events((self.directory / jsonl).read_text())[-1]
+        self.assertEqual((last["type"], last["exit_code"], last["verdict"]), ("summary", code, verdict), last)
+        self.assertRegex(ended.err, rf"\nexit {code} \({verdict}\)\n$")
+        self.assertEqual([name for name in self.target.databases() if name.startswith("staithe")], [])
+        return last
+
+    def test_signals(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)):
+            with self.subTest(number.name):
+                process = self.start("stage", "rehearse", "-e", "staging", *QUICK, "long.sql", "--report", "jsonl=run.jsonl")
+                self.target.wait(SLEEPS)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=60)
+                self.one_code(databases.Ended(process.returncode, out, err), "run.jsonl", code, "interrupted")
+
+    def test_not_made_to_its_end(self):
+        ended = self.rehearse("--timeout", "3s", "long.sql", "--report", "jsonl=run.jsonl", "--report", "html=page.html")
+        last = self.one_code(ended, "run.jsonl", 4, "refused")
+        self.assertEqual(last["failed_action"], "measure")
+        self.assertIn("again, once that is mended", last["next"][0])
+        self.assertIn("not rehearsed to the end: " + last["failure"].replace("'", "&#39;"), (self.directory / "page.html").read_text())
+
+
+if __name__ == "__main__":
+    databases.main()
