@@ -74,8 +74,8 @@ struct Sinks::SideFile {
   report::Output output;
 };
 
-Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json)
-    : app_(app), kind_(kind), plan_json_(plan_json) {
+Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json, Files files)
+    : app_(app), kind_(kind), plan_json_(plan_json), side_files_(files) {
   if (app.json())
     reporters_.push_back({"stdout", report::make_jsonl(app.out(), version, plan_json_)});
   else
@@ -144,7 +144,8 @@ void Sinks::add_report(const std::string& request) {
 
 report::Output& Sinks::side_file(const std::string& path) {
   constexpr mode_t permissions = 0666;
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, permissions);
+  const int how = side_files_ == Files::add ? O_APPEND : O_TRUNC;
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | how | O_CLOEXEC, permissions);
   if (fd < 0) throw base::system_error(base::ErrorCode::io, path, errno);
   files_.push_back(std::make_unique<SideFile>(fd));
   return files_.back()->output;

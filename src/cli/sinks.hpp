@@ -13,13 +13,16 @@ namespace staithe::cli {
 /// matter.
 void check_report(std::string_view command, const std::string& request);
 
+/// What becomes of what is in the file of a --report already; JUnit's is replaced in any case.
+enum class Files { replace, add };
+
 /// The reporters of one run, chosen by the command line and the streams. All is written when it is destroyed;
 /// what could not be written is then said. Throws UsageError or base::Error, before anything is run, for a
 /// --report that cannot be written.
 class Sinks {
  public:
   /// For a run whose plan is another kind of document.
-  Sinks(App& app, const std::string& kind, const std::string& plan_json);
+  Sinks(App& app, const std::string& kind, const std::string& plan_json, Files files = Files::replace);
   ~Sinks();
   Sinks(const Sinks&) = delete;
   Sinks& operator=(const Sinks&) = delete;
@@ -40,6 +43,7 @@ class Sinks {
 
   App& app_;
   std::string kind_, plan_json_;
+  Files side_files_;
   std::vector<std::unique_ptr<SideFile>> files_;
   std::vector<Reporter> reporters_;
   std::unique_ptr<report::Pump> pump_;

@@ -128,7 +128,7 @@ int run_stage_plan(App& app, const StagePlan& plan,
 
 int perform_stage_plan(App& app, const StagePlan& plan,
                        const std::function<void(const event::RunFinished&)>& after) {
-  auto sinks = std::make_unique<Sinks>(app, plan.kind, plan.json);
+  auto sinks = std::make_unique<Sinks>(app, plan.kind, plan.json, plan.goes_on ? Files::add : Files::replace);
   const auto finished = plan.run(new_run_id(), sinks->pump());
   sinks.reset();
   if (after) after(finished);

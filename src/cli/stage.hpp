@@ -38,6 +38,8 @@ struct StagePlan {
   std::string json;  ///< on one line
   std::string text;
   std::string question;  ///< asked before anything is changed, "" for none
+  /// The second of two runs of one command: what --report writes as records or lines is added to its file.
+  bool goes_on = false;
   /// Performs it and tells `sink`; returns how it ended.
   std::function<event::RunFinished(const std::string& run_id, event::EventSink& sink)> run;
 };

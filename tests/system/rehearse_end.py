@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """How a rehearsal ends, and what it says of that: one exit code in its events, in its text and of its process; and what the
 files that it was asked for hold then."""
+import re
 import signal
+import xml.etree.ElementTree as xml
 
 import databases
 
@@ -43,6 +45,16 @@ class End(databases.StageTest):
         self.assertEqual(last["failed_action"], "measure")
         self.assertIn("again, once that is mended", last["next"][0])
         self.assertIn("not rehearsed to the end: " + last["failure"].replace("'", "&#39;"), (self.directory / "page.html").read_text())
+
+    def test_fresh_leaves_both_runs_in_its_reports(self):
+        reports = ("--report", "jsonl=run.jsonl", "--report", "lines=run.txt", "--report", "junit=run.xml")
+        for _ in range(2):  # and of this time only
+            self.assertEqual(self.rehearse("--source", "fresh", "--yes", "add.sql", *reports).code, 0)
+        records = self.events((self.directory / "run.jsonl").read_text())
+        self.assertEqual([one["kind"] for one in records if one["type"] == "run_started"], ["snapshot", "rehearse"])
+        self.assertEqual([one["exit_code"] for one in records if one["type"] == "summary"], [0, 0])
+        self.assertEqual(len(re.findall("(?m)^done:", (self.directory / "run.txt").read_text())), 2)
+        self.assertIn("statement: add.sql:1 #1", [case.get("name") for case in xml.parse(self.directory / "run.xml").getroot().iter("testcase")])
 
 
 if __name__ == "__main__":

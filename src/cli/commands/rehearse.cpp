@@ -249,8 +249,9 @@ int rehearse_fresh(App& app, Loaded& loaded, Ready& ready) {
   const int refused = resolve_snapshot(app, ready.run.cluster_url, snapshot.database, ready.run.source_url,
                                        ready.plan, ready.taken);
   if (refused != exit_done) return refused;
-  return perform_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
-                            [&](const event::RunFinished&) { print_report(app, report); });
+  auto second = staged_rehearsal(app, loaded, ready, report);
+  second.goes_on = true;
+  return perform_stage_plan(app, second, [&](const event::RunFinished&) { print_report(app, report); });
 }
 
 /// Which commit the files are of, as far as this machine knows.
