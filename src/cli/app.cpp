@@ -18,6 +18,7 @@ ColorChoice App::color_choice() const {
 
 int App::fail(int code, const std::string& text) {
   say("staithe: " + text);
+  failure_ = text;
   return code;
 }
 

@@ -51,6 +51,8 @@ class App {
   void say(const std::string& text) { err_.write(base::printable(text) + "\n"); }
   /// "staithe: TEXT" to stderr; returns `code`.
   int fail(int code, const std::string& text);
+  /// What fail() said last; "" for nothing.
+  const std::string& failure() const { return failure_; }
 
   /// A number of an option, or `otherwise`; throws UsageError for anything but digits.
   std::uint32_t number(std::string_view option, std::uint32_t otherwise) const;
@@ -63,6 +65,7 @@ class App {
   report::Output err_{2};
   exec::Stops stops_;
   base::Redactor redactor_;
+  std::string failure_;
   std::atomic<bool> in_run_{false};
   std::mutex hang_up_mutex_;
   std::function<void()> hang_up_;

@@ -46,6 +46,30 @@ class End(databases.StageTest):
         self.assertIn("again, once that is mended", last["next"][0])
         self.assertIn("not rehearsed to the end: " + last["failure"].replace("'", "&#39;"), (self.directory / "page.html").read_text())
 
+    def test_no_earlier_page_passes_for_what_was_refused(self):
+        page = self.directory / "page.html"
+
+        def green():
+            self.env["SOURCE"], self.env["TARGET"] = self.source.url("shop"), self.target.url("staging")
+            self.assertEqual(self.rehearse("add.sql", "--report", "html=page.html").code, 0)
+            self.assertRegex(page.read_text(), "<h1[^>]*>safe")
+
+        self.source.sql("CREATE DATABASE other")
+        for end, value, words, why in (("SOURCE", self.source.url("other"), (), "not from databases.source"),
+                                       ("TARGET", "postgres://admin@127.0.0.1:1/staging", (), "127.0.0.1:1"),
+                                       ("SOURCE", self.source.url("shop"), ("--expect-plan", "0" * 12), "0" * 12),
+                                       ("SOURCE", self.source.url("shop"), ("--source", "nowhere"), "nowhere"),
+                                       ("SOURCE", self.source.url("shop"), ("missing.sql",), "missing.sql")):
+            with self.subTest(why):
+                green()
+                self.env[end] = value
+                ended = self.rehearse("add.sql", "--report", "html=page.html", *words)
+                self.assertIn(ended.code, (2, 3, 4), str(ended))
+                self.assertRegex(page.read_text(), "<h1[^>]*>not rehearsed to the end: [^<]*" + re.escape(why))
+        green()
+        self.assertEqual(self.rehearse("add.sql", "--report", "html=page.html", "--dry-run").code, 0)
+        self.assertRegex(page.read_text(), "<h1[^>]*>safe")
+
     def test_fresh_leaves_both_runs_in_its_reports(self):
         reports = ("--report", "jsonl=run.jsonl", "--report", "lines=run.txt", "--report", "junit=run.xml")
         for _ in range(2):  # and of this time only

@@ -156,10 +156,12 @@ void write_pages(App& app, const std::string& html) {
       report::write_rehearsal(path, app.redactor().clean(html));
 }
 
+constexpr const char* unfinished = "not rehearsed to the end";
+
 /// Before anything is done: what cannot be written is known by then, and no earlier page passes for this
 /// rehearsal's.
 void begin_pages(App& app, const std::string& run_id) {
-  write_pages(app, report::unfinished_rehearsal_html(run_id, "not rehearsed to the end"));
+  write_pages(app, report::unfinished_rehearsal_html(run_id, unfinished));
 }
 
 /// Once something was found, which is worth more than the page.
@@ -194,7 +196,7 @@ void record_unfinished(App& app, const Loaded& loaded, const Ready& ready, const
   stage::RehearsalReport report;
   report.run_id = ready.run.run_id;
   report.migration_hash = stage::migration_hash(ready.plan);
-  report.verdict = "not rehearsed to the end: " + why;
+  report.verdict = fmt::format("{}: {}", unfinished, why);
   try_to_write_pages(app, report::unfinished_rehearsal_html(report.run_id, report.verdict));
   record(app, loaded, ready.plan, ready.taken, report);
 }
@@ -267,11 +269,15 @@ void add_revision(App& app, Ready& ready) {
   ready.run.has_unknown = tree->has_unknown;
 }
 
-}  // namespace
+/// It was refused before there was a run: the page says why.
+void pages_of_refusal(App& app, std::string_view why) {
+  const auto sentence = why.substr(0, why.find('\n'));
+  try_to_write_pages(app,
+                     report::unfinished_rehearsal_html(
+                         {}, sentence.empty() ? unfinished : fmt::format("{}: {}", unfinished, sentence)));
+}
 
-int run_stage_rehearse(App& app) {
-  if (app.args().positionals.empty() && !app.args().has("command"))
-    throw UsageError("stage rehearse takes files of SQL, or --command");
+int rehearse(App& app) {
   auto loaded = load(app);
   if (loaded.env().is_protected)
     return app.fail(exit_refused, "environment '" + loaded.environment +
@@ -295,6 +301,23 @@ int run_stage_rehearse(App& app) {
   std::optional<stage::RehearsalReport> report;
   return run_stage_plan(app, staged_rehearsal(app, loaded, ready, report),
                         [&](const event::RunFinished&) { print_report(app, report); });
+}
+
+}  // namespace
+
+int run_stage_rehearse(App& app) {
+  if (app.args().positionals.empty() && !app.args().has("command"))
+    throw UsageError("stage rehearse takes files of SQL, or --command");
+  if (only_prints(app)) return rehearse(app);
+  begin_pages(app, {});
+  try {
+    const int code = rehearse(app);
+    if (!app.failure().empty()) pages_of_refusal(app, app.failure());
+    return code;
+  } catch (const std::exception& error) {
+    pages_of_refusal(app, error.what());
+    throw;
+  }
 }
 
 }  // namespace staithe::cli

@@ -148,7 +148,8 @@ std::string head(const std::string& verdict, bool is_good) {
 }  // namespace
 
 std::string unfinished_rehearsal_html(const std::string& run_id, const std::string& verdict) {
-  return head(verdict, false) + "<p class='small'>Run " + html_text(run_id) + "</p>\n</body></html>\n";
+  const auto run = run_id.empty() ? "" : "<p class='small'>Run " + html_text(run_id) + "</p>\n";
+  return head(verdict, false) + run + "</body></html>\n";
 }
 
 std::string rehearsal_html(const stage::RehearsalReport& report) {
