@@ -259,9 +259,9 @@ class StepReader {
     if (const auto every = map.duration("every")) check_.every = std::max(every->value, base::Duration{10});
     if (const auto within = map.duration("for")) check_.within = within->value;
     if (until && check_.within.count() == 0)
-      until->error("'until' does not say for how long", "say 'for: 30s' as well");
+      map.error_without({"for"}, *until, "'until' does not say for how long", "say 'for: 30s' as well");
     if (!until && (map.has("every") || map.has("for") || map.has("give_up_if")))
-      item_.error("'every', 'for' and 'give_up_if' belong to 'until', which is not here");
+      map.error_without({"until"}, "'every', 'for' and 'give_up_if' belong to 'until', which is not here");
     if (until && check_.sample > 1) until->error("a step either polls or takes samples");
   }
 
@@ -277,8 +277,8 @@ class StepReader {
     if (takes_away && !says_something) return implied();
     common_expectations();
     if (says_something || check_.asks_nothing()) return;
-    item_.error("this step expects nothing: it could never fail",
-                fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
+    map.error_without({"expect", "until", "warn"}, "this step expects nothing: it could never fail",
+                      fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
   }
 
   /// Those of `defaults`, where this kind knows the subject and the step says nothing of it.

@@ -50,7 +50,7 @@ class SuiteReader {
     suite_.setup = section("setup", Part::setup);
     suite_.steps = section("steps", Part::steps);
     if (suite_.steps.empty() && !diagnostics_.has_errors())
-      map_.error("a suite without steps judges nothing");
+      map_.error_without({"steps"}, "a suite without steps judges nothing");
     suite_.cleanup = section("cleanup", Part::cleanup);
     sweep();
     ends();
@@ -182,7 +182,8 @@ class SuiteReader {
         items[i].error(fmt::format("{} is done once for all cases and cannot speak of one", key),
                        "put the step under 'steps'");
       else if (!map_.has("cases"))
-        items[i].error("this step speaks of a case, and the suite has no cases", "say 'cases: FILE.csv'");
+        map_.error_without({"cases"}, items[i], "this step speaks of a case, and the suite has no cases",
+                           "say 'cases: FILE.csv'");
       i = end;
     }
     return checks;

@@ -81,6 +81,11 @@ void Diagnostics::warning(Position position, std::string message, std::string pa
   add({Severity::warning, position, 1, std::move(message), std::move(path), std::move(help)});
 }
 
+void Diagnostics::withdraw(const Diagnostic& diagnostic) {
+  const auto gone = std::erase_if(found_, [&](const Diagnostic& known) { return same(known, diagnostic); });
+  (diagnostic.severity == Severity::error ? errors_ : warnings_) -= gone;
+}
+
 std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> ordered = found_;
   std::stable_sort(ordered.begin(), ordered.end(),

@@ -55,6 +55,9 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
   map->finish();
 }
 
+/// What could not be read but was probably meant as some kind stands in its place, without a step, until the
+/// order has been judged: else its slip of the pen would be followed by findings about what is missing. Such
+/// a guess excuses other steps and accuses none.
 std::vector<ParsedStep> read_section(yaml::Mapping& map, Place place) {
   std::vector<ParsedStep> parsed;
   const std::string key(steps::name_of(place));
@@ -62,13 +65,22 @@ std::vector<ParsedStep> read_section(yaml::Mapping& map, Place place) {
   const std::vector<yaml::Reader> items = map.list(key);
   if (items.empty()) return parsed;
   for (const yaml::Reader& item : items) {
-    if (auto step = steps::parse_step(item, place)) parsed.push_back(std::move(*step));
+    if (auto step = steps::parse_step(item, place))
+      parsed.push_back(std::move(*step));
+    else if (const auto* meant = steps::kind_meant(item))
+      parsed.push_back(ParsedStep{meant, {}, item.node().position, 1, item.path(), nullptr});
   }
   return parsed;
 }
 
+bool is_guessed(const ParsedStep& step) {
+  return step.step == nullptr;
+}
+
+/// Nothing about a step that is only guessed.
 void complain(diag::Diagnostics& diagnostics, diag::Severity severity, const ParsedStep& step,
               std::string message, std::string help = {}) {
+  if (is_guessed(step)) return;
   diag::Diagnostic finding;
   finding.severity = severity;
   finding.position = step.position;
@@ -87,13 +99,13 @@ void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < playbook.each.size(); ++i) {
     const ParsedStep& step = playbook.each[i];
     if (step.kind->role == steps::Kind::Role::opens) {
-      if (open != nullptr) {
+      if (open != nullptr && !is_guessed(*open)) {
         complain(diagnostics, diag::Severity::error, step, "drain twice without a restore in between");
       } else if (drained) {
         complain(diagnostics, diag::Severity::error, step, "a host is drained once in a playbook",
                  "put the steps of both between one drain and one restore");
       }
-      drained = true;
+      drained = drained || !is_guessed(step);
       open = &step;
       opened_at = i;
     }
@@ -108,7 +120,7 @@ void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
     const auto hosts_of = [](const ParsedStep& one) {
       return one.common.only ? one.common.only->value : std::string();
     };
-    if (open != nullptr && hosts_of(*open) != hosts_of(step)) {
+    if (open != nullptr && !is_guessed(*open) && hosts_of(*open) != hosts_of(step)) {
       complain(diagnostics, diag::Severity::error, step, "drain and its restore are for different hosts",
                "give both the same 'only'");
     }
@@ -130,6 +142,7 @@ const ParsedStep* first_of(const std::vector<ParsedStep>& section, std::string_v
 void check_repeated(const std::vector<ParsedStep>& section, std::string_view kind,
                     diag::Diagnostics& diagnostics) {
   const ParsedStep* first = first_of(section, kind);
+  if (first == nullptr || is_guessed(*first)) return;
   for (const ParsedStep& step : section)
     if (step.kind->name == kind && &step != first && !step.common.only && !first->common.only)
       complain(diagnostics, diag::Severity::warning, step,
@@ -222,15 +235,20 @@ std::optional<Playbook> load_playbook(const std::string& path, const std::string
   playbook.prepare = read_section(map, Place::prepare);
   playbook.each = read_section(map, Place::each);
   playbook.after = read_section(map, Place::after);
-  map.finish();
   const bool has_section = std::any_of(places.begin(), places.end(), [&](Place place) {
     const yaml::Node* node = root->find(steps::name_of(place));
     return node != nullptr && !node->items.empty();
   });
-  if (!has_section) map.error("a playbook without a step", "add steps under 'each'");
+  if (!has_section)
+    map.error_without({"before", "stage", "prepare", "each", "after"}, "a playbook without a step",
+                      "add steps under 'each'");
+  map.finish();
   check_brackets(playbook, diagnostics);
   check_release_steps(playbook, diagnostics);
   check_sections(playbook, diagnostics);
+  for (auto* section :
+       {&playbook.before, &playbook.stage, &playbook.prepare, &playbook.each, &playbook.after})
+    std::erase_if(*section, is_guessed);
   return playbook;
 }
 

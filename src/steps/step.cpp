@@ -44,6 +44,10 @@ std::string listed(std::span<const Place> places) {
 std::optional<ParsedStep> parse_word(const yaml::Reader& item, Place place) {
   const auto word = item.text();
   const Kind* kind = word ? find_kind(*word) : nullptr;
+  if (const Kind* meant = kind == nullptr ? kind_meant(item) : nullptr) {
+    item.error("unknown step '" + *word + "'", "did you mean '" + std::string(meant->name) + "'?");
+    return std::nullopt;
+  }
   if (kind == nullptr) {
     item.error("a step is a mapping such as 'run: uptime'");
     return std::nullopt;
@@ -129,6 +133,18 @@ std::optional<ParsedStep> parse_step(const yaml::Reader& item, Place place) {
   fields.finish();
   if (parsed.step == nullptr) return std::nullopt;
   return parsed;
+}
+
+const Kind* kind_meant(const yaml::Reader& item) {
+  const std::vector<std::string> known = words();
+  const auto meant = [&known](const std::string& word) -> const Kind* {
+    const auto near = base::nearest(word, known);
+    return near ? find_kind(*near) : nullptr;
+  };
+  if (item.node().kind == yaml::Kind::scalar) return meant(item.node().text);
+  for (const auto& entry : item.node().entries)
+    if (const Kind* kind = meant(entry.key)) return kind;
+  return nullptr;
 }
 
 std::optional<Lowered> lower(const ParsedStep& step, const Site& site) {

@@ -30,7 +30,7 @@ bool Mapping::has(std::string_view key) {
 
 std::optional<Reader> Mapping::value(std::string_view key, Need need) {
   if (has(key)) return Reader(entry(key)->value, reader_.diagnostics(), path_of(path(), key));
-  if (valid_ && need == Need::required) error(fmt::format("missing key '{}'", key));
+  if (valid_ && need == Need::required) error_without({key}, fmt::format("missing key '{}'", key));
   return std::nullopt;
 }
 
@@ -116,7 +116,7 @@ std::optional<std::string> Mapping::one_of(std::initializer_list<std::string_vie
   if (present.size() == 1) return present.front();
   if (!valid_) return std::nullopt;
   if (present.empty())
-    error(fmt::format("missing key: one of {} is needed", base::join(all, ", ")));
+    error_without(keys, fmt::format("missing key: one of {} is needed", base::join(all, ", ")));
   else
     error_at(present[1], fmt::format("'{}' cannot stand beside '{}'", present[1], present[0]),
              "use exactly one of " + base::join(all, ", "));
@@ -132,6 +132,19 @@ void Mapping::error_at(std::string_view key, std::string message, std::string he
   if (found == nullptr) return error(std::move(message), std::move(help));
   reader_.diagnostics().add({diag::Severity::error, found->position, found->length, std::move(message),
                              path_of(path(), key), std::move(help)});
+}
+
+void Mapping::error_without(std::initializer_list<std::string_view> keys, const Reader& where,
+                            std::string message, std::string help) {
+  absent_.push_back({{keys.begin(), keys.end()},
+                     {diag::Severity::error, where.node().position, where.node().length, std::move(message),
+                      where.path(), std::move(help)}});
+  reader_.diagnostics().add(absent_.back().finding);
+}
+
+void Mapping::withdraw_absence_of(const std::string& key) {
+  for (const auto& [keys, finding] : absent_)
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) reader_.diagnostics().withdraw(finding);
 }
 
 void Mapping::finish() {
@@ -150,10 +163,12 @@ void Mapping::finish() {
     for (const auto& key : known_)
       if (std::find(known.begin(), known.end(), key) == known.end()) known.push_back(key);
     std::string help;
-    if (meant)
+    if (meant) {
       help = fmt::format("did you mean '{}'?", *meant);
-    else
+      withdraw_absence_of(*meant);
+    } else {
       help = known.empty() ? "nothing can stand here" : "known keys: " + base::join(known, ", ");
+    }
     reader_.diagnostics().add({diag::Severity::error, entry.position, entry.length,
                                fmt::format("unknown key {}", in_quotes(entry.key)), path(), std::move(help)});
   }

@@ -82,6 +82,9 @@ class Diagnostics {
   void add(Diagnostic diagnostic);
   void error(Position position, std::string message, std::string path = {}, std::string help = {});
   void warning(Position position, std::string message, std::string path = {}, std::string help = {});
+  /// Takes a finding back, by place and message, which another one turned out to explain. Nothing happens
+  /// when it is not there.
+  void withdraw(const Diagnostic& diagnostic);
 
   /// By position; findings at the same place keep their order.
   std::vector<Diagnostic> sorted() const;

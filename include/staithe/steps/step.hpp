@@ -172,6 +172,9 @@ struct ParsedStep {
 
 /// Reads one item of a section. Mistakes become findings; nothing comes back when the kind is unknown.
 std::optional<ParsedStep> parse_step(const yaml::Reader& item, Place place);
+/// The kind that an item is, or was probably meant as where parse_step() knows none; nullptr when nothing is
+/// near. Makes no finding.
+const Kind* kind_meant(const yaml::Reader& item);
 
 /// Lowers a step for one site. Empty when a finding was made.
 std::optional<Lowered> lower(const ParsedStep& step, const Site& site);

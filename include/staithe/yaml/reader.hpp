@@ -144,8 +144,18 @@ class Mapping {
   /// Findings about the mapping itself, and about one key of it.
   void error(std::string message, std::string help = {}) const;
   void error_at(std::string_view key, std::string message, std::string help = {}) const;
+  /// A finding about `where` that would not be there if one of these keys were. finish() takes it back when a
+  /// key that nobody knows was probably meant as one of them: that slip of the pen is then all there is to
+  /// say.
+  void error_without(std::initializer_list<std::string_view> keys, const Reader& where, std::string message,
+                     std::string help = {});
+  void error_without(std::initializer_list<std::string_view> keys, std::string message,
+                     std::string help = {}) {
+    error_without(keys, reader_, std::move(message), std::move(help));
+  }
 
-  /// Reports every key that was not asked for, with a suggestion.
+  /// Reports every key that was not asked for, with a suggestion, and takes back what was said about the
+  /// absence of the suggested key.
   void finish();
 
   const std::string& path() const noexcept { return reader_.path(); }
@@ -154,12 +164,20 @@ class Mapping {
   bool valid() const noexcept { return valid_; }
 
  private:
+  /// A finding, and the keys whose absence is its reason.
+  struct Absence {
+    std::vector<std::string> keys;
+    diag::Diagnostic finding;
+  };
+
   const Entry* entry(std::string_view key) const;
+  void withdraw_absence_of(const std::string& key);
   Result<std::string> choose(std::string_view key, std::span<const std::string> choices, Need need);
 
   Reader reader_;
   bool valid_ = true;
   std::vector<std::string> known_;
+  std::vector<Absence> absent_;
 };
 
 }  // namespace staithe::yaml

@@ -111,6 +111,30 @@ steps:
   CHECK(loaded.suite->steps[4].expect[0].wanted == "2");
 }
 
+TEST_CASE("suites: a slip of the pen is one finding, without what follows from it") {
+  const std::pair<std::string, const char*> files[] = {
+      {with_step("get: /x\n    untl: {status: 200}\n    for: 3s\n    every: 1s"), "unknown key 'untl'"},
+      {with_step("get: /x\n    until: {status: 200}\n    fo: 3s"), "unknown key 'fo'"},
+      {with_step("get: /x\n    expct: 200"), "unknown key 'expct'"},
+      {with_step("get: /x\n    wran: {time: at most 1s}"), "unknown key 'wran'"},
+      {with_step("sql: ledger\n    qurey: select 1\n    expect: {rows: 1}"), "unknown key 'qurey'"},
+      {"suite: s\ntarget: http://h\nstesp:\n  - get: /x\n    expect: 200\n", "unknown key 'stesp'"},
+      {"siute: s\ntarget: http://h\nsteps:\n  - get: /x\n    expect: 200\n", "unknown key 'siute'"},
+  };
+  for (const auto& [text, wanted] : files) {
+    const Loaded loaded(text);
+    CAPTURE(text);
+    CHECK_FALSE(loaded.suite);
+    CHECK(loaded.first().find(wanted) != std::string::npos);
+    CHECK(loaded.first().find("did you mean") != std::string::npos);
+    CHECK(loaded.diagnostics.count(diag::Severity::error) == 1);
+    CHECK(loaded.diagnostics.sorted().size() == 1);
+  }
+  // What nobody can have meant explains nothing.
+  const Loaded other(with_step("get: /x\n    banana: 200"));
+  CHECK(other.diagnostics.count(diag::Severity::error) == 2);
+}
+
 TEST_CASE("suites: a value put in for a name is no phrase that somebody got wrong") {
   using Word = Matcher::Word;
   const std::pair<const char*, Word> values[] = {
