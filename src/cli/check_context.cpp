@@ -136,7 +136,7 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;
   }
-  if (app.args().command->name == "check") {
+  if (loaded.by_hand) {
     for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
     context.target = wanted_target(app);
   }

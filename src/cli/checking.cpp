@@ -22,21 +22,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_project(const App& app) {
-  return app.args().has("file") || playbook::find_project(fs::current_path().string());
+fs::path suites_directory(const std::string& project) {
+  return (project.empty() ? fs::path(".") : fs::path(project)) / "checks";
 }
 
 fs::path suites_directory(const LoadedSuites& loaded) {
-  const std::string base = loaded.project ? loaded.project->project.directory : "";
-  return (base.empty() ? fs::path(".") : fs::path(base)) / "checks";
+  return suites_directory(loaded.project ? loaded.project->project.directory : "");
 }
 
 std::vector<std::string> all_suites(const LoadedSuites& loaded) {
-  std::vector<std::string> files;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(suites_directory(loaded), none))
-    if (entry.path().extension() == ".yml") files.push_back(entry.path().lexically_normal().string());
-  std::sort(files.begin(), files.end());
+  auto files = suite_files(loaded.project ? loaded.project->project.directory : "");
   if (files.empty())
     throw UsageError(
         fmt::format("there are no suites in {}; name a file", suites_directory(loaded).string()));
@@ -76,6 +71,33 @@ std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded,
 
 }  // namespace
 
+bool has_project(const App& app) {
+  return app.args().has("file") || playbook::find_project(fs::current_path().string());
+}
+
+std::vector<std::string> suite_files(const std::string& project) {
+  std::vector<std::string> files;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(suites_directory(project), none))
+    if (entry.path().extension() == ".yml") files.push_back(entry.path().lexically_normal().string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,
+                                        diag::Diagnostics& diagnostics) {
+  const auto directory = fs::path(file).parent_path();
+  context.read_file = [directory](const std::string& path, std::string& why) -> std::optional<std::string> {
+    try {
+      return read_text((directory / path).string());
+    } catch (const FilesWrong& wrong) {
+      why = wrong.what();
+      return std::nullopt;
+    }
+  };
+  return checks::load_suite(file, read_text(file), context, diagnostics);
+}
+
 checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
                               const std::string& release, const std::string& limit) {
   checks::SuitePlan plan;
@@ -83,19 +105,8 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(file_of(loaded, name));
   if (files.empty()) files = all_suites(loaded);
-  for (const auto& file : files) {
-    const auto directory = fs::path(file).parent_path();
-    context.read_file = [directory](const std::string& path, std::string& why) -> std::optional<std::string> {
-      try {
-        return read_text((directory / path).string());
-      } catch (const FilesWrong& wrong) {
-        why = wrong.what();
-        return std::nullopt;
-      }
-    };
-    if (auto suite = checks::load_suite(file, read_text(file), context, loaded.diagnostics))
-      plan.suites.push_back(std::move(*suite));
-  }
+  for (const auto& file : files)
+    if (auto suite = read_suite(file, context, loaded.diagnostics)) plan.suites.push_back(std::move(*suite));
   if (!loaded.diagnostics.has_errors()) checks::check_together(plan.suites, loaded.diagnostics);
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;
@@ -105,6 +116,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
 
 LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release) {
   LoadedSuites loaded;
+  loaded.by_hand = app.args().command->name == "check";
   if (has_project(app)) {
     loaded.project = load(app);
     if (!loaded.project->env().hosts.empty()) loaded.survey = survey_plan(app, *loaded.project, "");

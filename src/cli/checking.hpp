@@ -20,7 +20,19 @@ struct LoadedSuites {
   plan::Plan survey;              ///< hosts and balancers
   diag::Diagnostics diagnostics;
   checks::SuitePlan plan;
+  bool by_hand = false;  ///< the command line's --var and --target are for the suites
 };
+
+/// Whether there is a staithe.yml, here or above, or one is named.
+bool has_project(const App& app);
+
+/// The suites of checks/ in the directory of staithe.yml, "" for this one, as files; none is no mistake.
+std::vector<std::string> suite_files(const std::string& project);
+
+/// One suite; mistakes become findings. `context` is made to read files beside it. Throws FilesWrong when it
+/// cannot be read.
+std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,
+                                        diag::Diagnostics& diagnostics);
 
 /// Reads suites by name (checks/NAME.yml beside staithe.yml) or as files; all of that directory when none is
 /// named. Throws FilesWrong once the findings are printed.

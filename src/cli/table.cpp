@@ -253,7 +253,7 @@ const std::array<Command, 30> table{{
     {"validate",
      "Files",
      "Report every mistake in the files.",
-     "[PLAYBOOK...]",
+     "[FILE...]",
      Completes::playbook,
      "",
      {},

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::cli {
 namespace {
 
@@ -16,6 +18,24 @@ checks::Filter filter_of(const App& app) {
   filter.tags = app.args().all("tag");
   filter.only = app.args().all("only");
   return filter;
+}
+
+/// What --only could name, each once and in the order of the files.
+std::vector<std::string> names_in(const checks::SuitePlan& plan) {
+  std::vector<std::string> names;
+  for (const auto& suite : plan.suites)
+    for (const auto& check : suite.steps)
+      if (std::find(names.begin(), names.end(), check.step) == names.end()) names.push_back(check.step);
+  return names;
+}
+
+std::string what_there_is(const std::string& unknown, std::vector<std::string> names) {
+  constexpr std::size_t most = 20;
+  if (const auto near = base::nearest(unknown, names)) return fmt::format("did you mean '{}'?", *near);
+  if (names.size() <= most) return "there are " + base::join(names, ", ");
+  const auto others = names.size() - most;
+  names.resize(most);
+  return fmt::format("there are {}, and {} others", base::join(names, ", "), others);
 }
 
 std::string fail_on_of(const App& app) {
@@ -30,9 +50,11 @@ std::string fail_on_of(const App& app) {
 int run_check(App& app) {
   const auto fail_on = fail_on_of(app);
   auto loaded = load_suites(app, app.args().positionals, "");
+  const auto names = names_in(loaded.plan);
   const auto unknown = checks::select(loaded.plan, filter_of(app));
   if (!unknown.empty())
-    throw UsageError(fmt::format("no check is called '{}'", base::join(unknown, "' or '")));
+    throw UsageError(fmt::format("no check is called '{}'; {}", base::join(unknown, "' or '"),
+                                 what_there_is(unknown.front(), names)));
   if (loaded.plan.suites.empty())
     throw UsageError("nothing is left of what was named: no check has such a tag or severity");
   if (app.args().has("expect-plan") && app.args().value("expect-plan") != checks::id_of(loaded.plan))

@@ -8,7 +8,6 @@
 #include "staithe/base/text.hpp"
 #include "staithe/git/commit_files.hpp"
 #include "staithe/playbook/files.hpp"
-#include "staithe/playbook/selection.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -83,63 +82,6 @@ int run_deploy(App& app) {
 int run_run(App& app) {
   if (app.args().positionals.empty()) throw UsageError("run needs a playbook");
   return run_deploy(app);
-}
-
-namespace {
-
-/// The suites that a playbook runs, in every environment that is judged and whose hosts are known.
-void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& playbook) {
-  const bool asked = !loaded.environment.empty();
-  for (const auto& environment : loaded.project.environments) {
-    if (asked && environment.name.value != loaded.environment) continue;
-    if (!asked && !environment.inventory.empty()) continue;  // its programs are not run
-    Loaded one{loaded.project, environment.name.value, {}};
-    auto request = request_of(app);
-    request.environment = environment.name.value;
-    const playbook::Refs any{"", std::string(40, '0'), ""};
-    const auto plan =
-        playbook::make_plan(one.project, playbook, request, any, playbook::disk_files(), one.diagnostics);
-    if (!plan) continue;  // its own mistakes are known
-    one.diagnostics = {};
-    validate_suites(app, one, *plan);
-    for (const auto& finding : one.diagnostics.sorted()) loaded.diagnostics.add(finding);
-    for (const auto& finding : one.diagnostics.sorted())
-      if (const auto& file = finding.position.file; !file.empty())
-        loaded.diagnostics.sources().add(file.text(), read_text(file.text()));
-  }
-}
-
-/// A playbook that is not there is one mistake among others.
-std::optional<playbook::Playbook> read_playbook(const std::string& path, diag::Diagnostics& diagnostics) {
-  std::string text;
-  try {
-    text = read_text(path);
-  } catch (const FilesWrong& wrong) {
-    diagnostics.error({}, wrong.what());
-    return std::nullopt;
-  }
-  return playbook::load_playbook(path, text, diagnostics);
-}
-
-}  // namespace
-
-int run_validate(App& app) {
-  // Without -e every environment is judged, by what the files say of it.
-  auto loaded = load_files(app);
-  if (!loaded.environment.empty()) ask_inventory_and_go_on(app, loaded);
-  const auto request = request_of(app);
-  for (const auto& path : app.args().positionals) {
-    const auto playbook = read_playbook(path, loaded.diagnostics);
-    if (!playbook) continue;
-    playbook::validate(loaded.project, &*playbook, request, playbook::disk_files(), loaded.diagnostics);
-    validate_suites_of(app, loaded, *playbook);
-  }
-  if (app.args().positionals.empty())
-    playbook::validate(loaded.project, nullptr, request, playbook::disk_files(), loaded.diagnostics);
-  print_findings(app, loaded.diagnostics);
-  if (loaded.diagnostics.has_errors()) return exit_files;
-  if (!app.quiet() && !app.json()) app.print("valid\n");
-  return exit_done;
 }
 
 }  // namespace staithe::cli
