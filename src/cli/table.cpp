@@ -10,82 +10,84 @@
 namespace staithe::cli {
 namespace {
 
-constexpr std::array<Example, 3> deploy_examples{{
+constexpr auto deploy_examples = std::to_array<Example>({
     {"staithe deploy -n", "print the plan, touch nothing"},
     {"staithe deploy web.yml --limit web1,web2", "only these hosts"},
     {"staithe deploy web.yml --expect-plan 3f9c0a1be2d4 --yes", "in Jenkins"},
-}};
-constexpr std::array<Example, 1> exec_examples{
-    {{"staithe exec -H 'app & !web9' -- uptime", "on some hosts"}}};
-constexpr std::array<Example, 1> drain_examples{{{"staithe drain web1 --reason 'disk swap'", "take it out"}}};
-constexpr std::array<Example, 1> restore_examples{{{"staithe restore web1", "give it back as it was found"}}};
-constexpr std::array<Example, 2> rollback_examples{{
+});
+constexpr auto exec_examples =
+    std::to_array<Example>({{"staithe exec -H 'app & !web9' -- uptime", "on some hosts"}});
+constexpr auto drain_examples =
+    std::to_array<Example>({{"staithe drain web1 --reason 'disk swap'", "take it out"}});
+constexpr auto restore_examples =
+    std::to_array<Example>({{"staithe restore web1", "give it back as it was found"}});
+constexpr auto rollback_examples = std::to_array<Example>({
     {"staithe rollback -n", "print where to, and the plan"},
     {"staithe rollback --to 9d1f3c2", "to this release"},
-}};
-constexpr std::array<Example, 2> status_examples{{
+});
+constexpr auto status_examples = std::to_array<Example>({
     {"staithe status", "everything"},
     {"staithe status app --json", "for machines"},
-}};
-constexpr std::array<Example, 3> history_examples{{
+});
+constexpr auto history_examples = std::to_array<Example>({
     {"staithe history", "the newest runs"},
     {"staithe history --kind deploy --last 5", "only deploys"},
     {"staithe history 20261120-204512-3f9c", "what one run did"},
-}};
-constexpr std::array<Example, 2> recover_examples{{
+});
+constexpr auto recover_examples = std::to_array<Example>({
     {"staithe recover --dry-run", "what was left, what mends it"},
     {"staithe recover --settled RUN --reason 'web1 rebuilt'", "a person mended it"},
-}};
-constexpr std::array<Example, 2> unlock_examples{{
+});
+constexpr auto unlock_examples = std::to_array<Example>({
     {"staithe unlock --reason 'build 812 was killed'", "free what a dead run holds"},
     {"staithe unlock --force --reason 'stuck'", "take it from a living one"},
-}};
-constexpr std::array<Example, 2> scan_examples{{
+});
+constexpr auto scan_examples = std::to_array<Example>({
     {"staithe hostkeys scan", "every host"},
     {"staithe hostkeys scan 'web[1-4]'", "these"},
-}};
-constexpr std::array<Example, 1> suggest_examples{
-    {{"staithe stage suggest-masks -e staging > masks.yml", "then read every line of it"}}};
-constexpr std::array<Example, 3> snapshot_examples{{
+});
+constexpr auto suggest_examples = std::to_array<Example>(
+    {{"staithe stage suggest-masks -e staging > masks.yml", "then read every line of it"}});
+constexpr auto snapshot_examples = std::to_array<Example>({
     {"staithe stage snapshot -e staging -n", "print tables, sizes, masks"},
     {"staithe stage snapshot -e staging", "copy production into staging"},
     {"staithe stage snapshot -e staging --require-masks --name golden", "in Jenkins"},
-}};
-constexpr std::array<Example, 3> rehearse_examples{{
+});
+constexpr auto rehearse_examples = std::to_array<Example>({
     {"staithe stage rehearse -e staging migrations/*.sql", "all passes, the report on stdout"},
     {"staithe stage rehearse -e staging 042.sql --report html=page.html", "with a timeline to look at"},
     {"staithe stage rehearse -e staging --command 'alembic upgrade head'", "whatever migrates"},
-}};
-constexpr std::array<Example, 1> stage_backfill_examples{{
+});
+constexpr auto stage_backfill_examples = std::to_array<Example>({
     {"staithe stage backfill users --set \"land = 'DE'\" --not-null land", "on a clone"},
-}};
-constexpr std::array<Example, 3> backfill_examples{{
+});
+constexpr auto backfill_examples = std::to_array<Example>({
     {"staithe backfill users --set \"land = 'DE'\" --not-null land", "asks for the name"},
     {"staithe backfill users --tell pause", "to the one that is under way"},
     {"staithe backfill users --tell go --rest 300", "slower from now on"},
-}};
-constexpr std::array<Example, 2> help_examples{{
+});
+constexpr auto help_examples = std::to_array<Example>({
     {"staithe help exit-codes", "what each means"},
     {"staithe help drain", "the command and the step"},
-}};
-constexpr std::array<Example, 3> completion_examples{{
+});
+constexpr auto completion_examples = std::to_array<Example>({
     {"staithe completion bash > ~/.local/share/bash-completion/completions/staithe", "for yourself"},
     {"staithe completion zsh > ~/.zfunc/_staithe", "fpath+=~/.zfunc in ~/.zshrc"},
     {"staithe completion fish > ~/.config/fish/completions/staithe.fish", "for yourself, in fish"},
-}};
+});
 
-constexpr std::array<Example, 3> check_examples{{
+constexpr auto check_examples = std::to_array<Example>({
     {"staithe check payments-smoke --critical", "after a deploy"},
     {"staithe check -n", "every request that it makes"},
     {"staithe check --fail-on degraded", "6 means unstable, for Jenkins"},
-}};
+});
 
-constexpr std::array<Example, 2> watch_examples{{
+constexpr auto watch_examples = std::to_array<Example>({
     {"staithe watch", "every suite that has a schedule"},
     {"staithe watch payments-smoke --every 1m", "this one, each minute"},
-}};
+});
 
-constexpr std::array<Variable, 15> variables{{
+constexpr auto variables = std::to_array<Variable>({
     {"STAITHE_FILE", "file", "the project file, as --file"},
     {"STAITHE_ENVIRONMENT", "environment", "the environment, as --environment"},
     {"STAITHE_SERVICE", "service", "the service, as --service"},
@@ -101,7 +103,7 @@ constexpr std::array<Variable, 15> variables{{
     {"TZ", "", "the zone of the times in lines"},
     {"SSH_AUTH_SOCK", "", "the SSH agent"},
     {"https_proxy", "", "for webhooks; never for probes, nor for checks"},
-}};
+});
 
 // clang-format off: a line for each field is harder to read than this.
 const std::array<Command, 30> table{{

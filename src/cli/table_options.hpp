@@ -36,7 +36,7 @@ constexpr std::array<Option, N - 1> without(std::string_view name, const std::ar
   return without(name, options, std::make_index_sequence<N - 1>());
 }
 
-inline constexpr std::array<Option, 13> global{{
+inline constexpr auto global = std::to_array<Option>({
     {"help", 'h', Takes::nothing, "", Completes::nothing, global_group, "show this help"},
     {"file", 'f', Takes::value, "FILE", Completes::file, global_group,
      "the project file (default: staithe.yml here or in a directory above)"},
@@ -57,9 +57,9 @@ inline constexpr std::array<Option, 13> global{{
      "only these hosts of the selection"},
     {"service", '\0', Takes::value, "NAME", Completes::service, global_group,
      "the service (default: the only one)"},
-}};
+});
 
-inline constexpr std::array<Option, 9> every_run{{
+inline constexpr auto every_run = std::to_array<Option>({
     {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group, "print the plan and stop"},
     {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group,
      "refuse unless the plan has this id"},
@@ -76,7 +76,7 @@ inline constexpr std::array<Option, 9> every_run{{
      "give up and put back after that, for the whole run, e.g. 30m (default: the playbook's)"},
     {"lock-wait", '\0', Takes::value, "TIME", Completes::nothing, how_group,
      "wait for another run, e.g. 5m (default: fail at once)"},
-}};
+});
 
 /// One of them, for commands that heed only some.
 constexpr Option one_of_a_run(std::string_view name) {
@@ -86,23 +86,23 @@ constexpr Option one_of_a_run(std::string_view name) {
 }
 
 inline constexpr auto deploy =
-    joined(every_run, std::array<Option, 1>{{
+    joined(every_run, std::to_array<Option>({
                           {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
                            "only the hosts that the last run of this commit left"},
-                      }});
+                      }));
 inline constexpr auto rollback =
-    joined(every_run, std::array<Option, 1>{{
+    joined(every_run, std::to_array<Option>({
                           {"to", '\0', Takes::value, "RELEASE", Completes::nothing, what_group,
                            "this release, by its id or the beginning of its commit (default: the newest good "
                            "one before the live one)"},
-                      }});
+                      }));
 inline constexpr auto run = every_run;
-inline constexpr std::array<Option, 2> looking{{
+inline constexpr auto looking = std::to_array<Option>({
     {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group,
      "set a variable that staithe.yml needs (repeatable)"},
     one_of_a_run("var-file"),
-}};
-inline constexpr std::array<Option, 9> recover{{
+});
+inline constexpr auto recover = std::to_array<Option>({
     one_of_a_run("dry-run"),
     one_of_a_run("expect-plan"),
     one_of_a_run("yes"),
@@ -116,20 +116,20 @@ inline constexpr std::array<Option, 9> recover{{
     {"var", '\0', Takes::values, "KEY=VALUE", Completes::nothing, what_group,
      "with --settled: set a variable that staithe.yml needs (repeatable)"},
     one_of_a_run("var-file"),
-}};
-inline constexpr std::array<Option, 2> validate{{one_of_a_run("var"), one_of_a_run("var-file")}};
+});
+inline constexpr auto validate = std::to_array<Option>({one_of_a_run("var"), one_of_a_run("var-file")});
 inline constexpr auto exec = joined(
     every_run,
-    std::array<Option, 3>{{
+    std::to_array<Option>({
         {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
         {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
         {"fold", '\0', Takes::nothing, "", Completes::nothing, how_group,
          "show identical output once, with the hosts that said it"},
-    }});
+    }));
 inline constexpr Option by_hand_reason{
     "reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"};
 inline constexpr auto drain =
-    joined(every_run, std::array<Option, 4>{{
+    joined(every_run, std::to_array<Option>({
                           by_hand_reason,
                           {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
                            "for sessions to end (default: 60s)"},
@@ -137,21 +137,21 @@ inline constexpr auto drain =
                            "at that deadline: cut what is still open, instead of failing"},
                           {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
                            "usable servers that must be left (default: 1)"},
-                      }});
+                      }));
 /// A deadline would leave hosts out that are half-way back.
 inline constexpr auto restore =
     joined(without("deadline", every_run),
-           std::array<Option, 2>{{
+           std::to_array<Option>({
                by_hand_reason,
                {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
                 "for HAProxy's checks to find a host up, and then for it to serve (default: 60s)"},
-           }});
-inline constexpr std::array<Option, 2> history{{
+           }));
+inline constexpr auto history = std::to_array<Option>({
     {"last", '\0', Takes::value, "N", Completes::nothing, what_group,
      "so many runs, newest first (default: 20)"},
     {"kind", '\0', Takes::value, "KIND", Completes::nothing, what_group,
      "only these: deploy, rollback, run, drain, restore, recover or exec"},
-}};
+});
 inline constexpr Option dry_run{"dry-run",
                                 'n',
                                 Takes::nothing,
@@ -159,20 +159,20 @@ inline constexpr Option dry_run{"dry-run",
                                 Completes::nothing,
                                 what_group,
                                 "say what would be done, and do nothing"};
-inline constexpr std::array<Option, 4> unlock{{
+inline constexpr auto unlock = std::to_array<Option>({
     dry_run,
     {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history; required"},
     {"force", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "also when the holder is alive; asks for the name of what is locked"},
     {"confirm", '\0', Takes::value, "SCOPE", Completes::nothing, how_group,
      "that name, for scripts: production/web"},
-}};
-inline constexpr std::array<Option, 3> pin{{
+});
+inline constexpr auto pin = std::to_array<Option>({
     dry_run,
     {"replace", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "also keys that differ from those on record"},
     {"yes", 'y', Takes::nothing, "", Completes::nothing, how_group, "do not ask"},
-}};
+});
 
 inline constexpr Option expect_plan{"expect-plan",
                                     '\0',
@@ -198,7 +198,7 @@ inline constexpr Option masks{"masks",
                               Completes::file,
                               what_group,
                               "what becomes of each column (default: staithe.yml's)"};
-inline constexpr std::array<Option, 9> snapshot{{
+inline constexpr auto snapshot = std::to_array<Option>({
     dry_run,
     expect_plan,
     {"name", '\0', Takes::value, "NAME", Completes::nothing, what_group,
@@ -212,8 +212,8 @@ inline constexpr std::array<Option, 9> snapshot{{
     {"jobs", 'j', Takes::value, "N", Completes::nothing, how_group,
      "tables at a time (default: staithe.yml's, 2)"},
     yes,
-}};
-inline constexpr std::array<Option, 13> every_backfill{{
+});
+inline constexpr auto every_backfill = std::to_array<Option>({
     dry_run,
     expect_plan,
     {"set", '\0', Takes::value, "SQL", Completes::nothing, what_group,
@@ -236,24 +236,24 @@ inline constexpr std::array<Option, 13> every_backfill{{
      "rest after each batch, in percent of what it took (default: 0)"},
     {"pause-file", '\0', Takes::value, "FILE", Completes::file, how_group, "rest while FILE is there"},
     {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"},
-}};
+});
 
 inline constexpr auto backfill = joined(
     every_backfill,
-    std::array<Option, 2>{{
+    std::to_array<Option>({
         {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
          "the database's name, for scripts; else it is asked for"},
         {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
          "pause, go or abort: to the one that is under way; limits beside it hold from its next batch on"},
-    }});
+    }));
 inline constexpr auto stage_backfill = joined(
     every_backfill,
-    std::array<Option, 2>{{
+    std::to_array<Option>({
         {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
          "the snapshot to clone (default: the newest)"},
         {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
-    }});
-inline constexpr std::array<Option, 14> rehearse{{
+    }));
+inline constexpr auto rehearse = std::to_array<Option>({
     dry_run,
     expect_plan,
     {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
@@ -276,20 +276,20 @@ inline constexpr std::array<Option, 14> rehearse{{
      "leave the clone of the first pass for a look"},
     {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 8h)"},
     yes,
-}};
-inline constexpr std::array<Option, 4> drop_snapshot{{
+});
+inline constexpr auto drop_snapshot = std::to_array<Option>({
     dry_run,
     {"confirm", '\0', Takes::value, "NAME", Completes::nothing, how_group, "the name again, for scripts"},
     {"disconnect", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "end the sessions that are open in it"},
     {"unfinished", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "every database that a run which died was building"},
-}};
-inline constexpr std::array<Option, 1> suggest_masks{{
+});
+inline constexpr auto suggest_masks = std::to_array<Option>({
     {"all", '\0', Takes::nothing, "", Completes::nothing, what_group, "also columns that have a rule"},
-}};
+});
 
-inline constexpr std::array<Option, 9> check{{
+inline constexpr auto check = std::to_array<Option>({
     {"dry-run", 'n', Takes::nothing, "", Completes::nothing, what_group,
      "print what would be asked and stop"},
     {"expect-plan", '\0', Takes::value, "ID", Completes::nothing, what_group,
@@ -305,13 +305,13 @@ inline constexpr std::array<Option, 9> check{{
      "also end with 6 when the verdict is degraded, or tolerated (default: fail)"},
     {"no-history", '\0', Takes::nothing, "", Completes::nothing, how_group,
      "neither read nor keep what was found"},
-}};
+});
 
-inline constexpr std::array<Option, 2> watch{{
+inline constexpr auto watch = std::to_array<Option>({
     {"listen", '\0', Takes::value, "ADDRESS:PORT", Completes::nothing, how_group,
      "where /, /verify and /metrics are (default: staithe.yml's, else 127.0.0.1:9797)"},
     {"every", '\0', Takes::value, "TIME", Completes::nothing, what_group,
      "how often suites run that have no schedule (default: never)"},
-}};
+});
 
 }  // namespace staithe::cli::options
