@@ -104,6 +104,7 @@ class Phrase {
       if (low.starts_with(words)) return meant;
     if (low == "exist") return "'exists'";
     if (const auto slip = with_a_slip(low); !slip.empty()) return slip;
+    if (is_nearly_within(low)) return "'2.90 within 0.01' or '2.90 within 1%'";
     const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
     return status ? "2xx, in small letters" : "";
   }
@@ -124,6 +125,16 @@ class Phrase {
       if (base::edit_distance(low.substr(0, end), one.words) == 1) return one.meant;
     }
     return {};
+  }
+
+  /// "100 wihin 1%": a number, that word with at most one letter wrong, and a number again.
+  static bool is_nearly_within(std::string_view low) {
+    const auto start = low.find(' ');
+    if (start == std::string_view::npos || !is_quantity(low.substr(0, start))) return false;
+    const auto rest = base::trim(low.substr(start));
+    const auto end = rest.find(' ');
+    return end != std::string_view::npos && base::edit_distance(rest.substr(0, end), "within") <= 1 &&
+           has_number(rest.substr(end));
   }
 
   /// A digit, or what will be put in: without one it is no word about numbers.
@@ -156,7 +167,7 @@ class Phrase {
     return std::nullopt;
   }
 
-  bool is_quantity(std::string_view text) const {
+  static bool is_quantity(std::string_view text) {
     text = base::trim(text);
     return text == std::string_view(&hole, 1) || parse_quantity(text).has_value();
   }

@@ -144,12 +144,23 @@ class SuiteReader {
     }
   }
 
+  /// Whether there is a proxy anywhere below. A 'proxy' in what is sent is taken for one as well.
+  static bool has_proxy(const yaml::Node& node) {
+    return std::any_of(node.items.begin(), node.items.end(), has_proxy) ||
+           std::any_of(node.entries.begin(), node.entries.end(), [](const yaml::Entry& entry) {
+             return (entry.key == "proxy" && entry.value.text != "none") || has_proxy(entry.value);
+           });
+  }
+
   const yaml::Node& check_defaults(const yaml::Reader& reader) {
     yaml::Mapping map(reader);
     for (const char* key : {"auth", "timeout", "retry", "expect", "headers", "ca", "certificate",
                             "connect_to", "proxy", "proxy_auth", "on_fail"})
       map.value(key);
     map.finish();
+    if (const auto auth = map.value("proxy_auth"); auth && !has_proxy(map_.node()))
+      auth->error("'proxy_auth' is for a 'proxy', and neither the defaults nor a step has one",
+                  "say 'proxy: http://HOST:PORT' as well");
     return reader.node();
   }
 

@@ -160,6 +160,7 @@ class Mapping {
 
   const std::string& path() const noexcept { return reader_.path(); }
   const diag::Position& position() const noexcept { return reader_.node().position; }
+  const Node& node() const noexcept { return reader_.node(); }
   /// False when the value is no mapping (which has been reported).
   bool valid() const noexcept { return valid_; }
 

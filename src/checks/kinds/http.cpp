@@ -20,7 +20,7 @@ follow              how many redirects are followed; 0 unless said otherwise
 connect_to          HOST:PORT to connect to in the place of what the URL names: round the balancer
 proxy               http://HOST:PORT of a proxy to go through, or none; the environment's is never used
                     one that takes the connection and stays silent is a failure: it may be waiting for the server
-proxy_auth          USER:PASSWORD for it
+proxy_auth          USER:PASSWORD for it; a mistake where there is no proxy to give it to
 ca                  a PEM file instead of the system's certificates
 certificate         {file: PEM, key: PEM}, our own
 Expectations: status, time, size, http (the version), header.NAME, json.PATH, "json $.QUERY", "xml XPATH",

@@ -199,10 +199,12 @@ class HttpReader {
     request_.proxy = *text;
     const auto auth = fields_.value_or_default("proxy_auth");
     if (!auth) return;
-    if (auto credentials = fields_.text(*auth))
-      request_.proxy_credentials = std::move(*credentials);
-    else
-      bad();
+    auto credentials = fields_.text(*auth);
+    if (!credentials) return bad();
+    if (credentials->is_literal() && credentials->shown().find(':') == std::string::npos)
+      return bad(*auth, "'" + credentials->shown() + "' is not USER:PASSWORD",
+                 "a password is best a secret: \"USER:$(NAME)\"");
+    request_.proxy_credentials = std::move(*credentials);
   }
 
   void own_certificate(const yaml::Reader& reader) {

@@ -135,6 +135,16 @@ TEST_CASE("suites: a slip of the pen is one finding, without what follows from i
   CHECK(other.diagnostics.count(diag::Severity::error) == 2);
 }
 
+TEST_CASE("suites: a number and words are an ordinary text") {
+  for (const char* text : {"2 with 3 beds", "100 width 3", "5 widgets within", "3 Wishes 4", "7 within"}) {
+    INFO(text);
+    const Loaded loaded(with_step("get: /x\n    expect: {json.title: " + std::string(text) + "}"));
+    INFO(loaded.first());
+    REQUIRE(loaded.suite);
+    CHECK(loaded.suite->steps[0].expect[0].matcher.word == Matcher::Word::equals);
+  }
+}
+
 TEST_CASE("suites: a value put in for a name is no phrase that somebody got wrong") {
   using Word = Matcher::Word;
   const std::pair<const char*, Word> values[] = {
@@ -195,6 +205,17 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy: \"http://h\", expect: 200}\n",
        "is not the URL of a proxy"},
       {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy_auth: \"a:b\", expect: 200}\n", "there is none"},
+      {"suite: s\ntarget: http://h\ndefaults: {proxy_auth: \"a:b\"}\nsteps:\n  - {get: /, expect: 200}\n",
+       "is for a 'proxy', and neither"},
+      {"suite: s\ntarget: http://h\ndefaults: {proxy: none, proxy_auth: \"a:b\"}\nsteps:\n  - {get: /, "
+       "expect: 200}\n",
+       "is for a 'proxy', and neither"},
+      {"suite: s\nsteps:\n  - {get: \"http://h/\", proxy: \"http://h:1\", proxy_auth: nocolon, expect: "
+       "200}\n",
+       "is not USER:PASSWORD"},
+      {"suite: s\ntarget: http://h\ndefaults: {proxy: \"http://h:1\", proxy_auth: nocolon}\nsteps:\n"
+       "  - {get: /, expect: 200}\n",
+       "is not USER:PASSWORD"},
       {with_step("post: /x\n    retry: 1\n    expect: 200"), "not repeated"},
       {with_step("post: /x\n    sample: 5\n    expect: 200"), "only what is safe"},
       {with_step("get: /x\n    until: {status: 200}"), "for how long"},
@@ -227,6 +248,10 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("get: /x\n    expect: 2XX"), "in small letters"},
       {with_step("get: /x\n    expect: {json.a: at leest 3}"), "write 'at least 3'"},
       {with_step("get: /x\n    expect: {json.a: contians x}"), "write 'contains TEXT'"},
+      {with_step("get: /x\n    expect: {json.a: 100.00 wihin 0.005}"), "write '2.90 within 0.01'"},
+      {with_step("get: /x\n    expect: {json.a: 100 withn 1%}"), "write '2.90 within 0.01'"},
+      {with_step("get: /x\n    expect: {json.a: not 100 Within 1%}"), "write '2.90 within 0.01'"},
+      {with_step("get: /x\n    expect: {json.a: 100 within 1 ro 2%}"), "'2.90 within 0.01 or 1%'"},
       {with_step("get: /x\n    expect: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    expect: 200\n    warn: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    timeout: 0s\n    expect: 200"), "in no time nothing can be asked"},
