@@ -85,6 +85,23 @@ constexpr Option one_of_a_run(std::string_view name) {
   throw "no such option";
 }
 
+/// The same options with another text for one of them.
+template <std::size_t N>
+constexpr std::array<Option, N> explained(std::string_view name, std::string_view help,
+                                          std::array<Option, N> options) {
+  for (auto& option : options) {
+    if (option.name != name) continue;
+    option.help = help;
+    return options;
+  }
+  throw "no such option";
+}
+
+/// Of commands that have no playbook.
+inline constexpr auto every_run_by_hand =
+    explained("deadline", "give up and put back after that, for the whole run, e.g. 30m (default: none)",
+              explained("parallel", "hosts in hand at a time (default: 1)", every_run));
+
 inline constexpr auto deploy =
     joined(every_run, std::to_array<Option>({
                           {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
@@ -119,7 +136,8 @@ inline constexpr auto recover = std::to_array<Option>({
 });
 inline constexpr auto validate = std::to_array<Option>({one_of_a_run("var"), one_of_a_run("var-file")});
 inline constexpr auto exec = joined(
-    every_run,
+    explained("deadline", "give up after that, for the whole run, e.g. 30m (default: none)",
+              explained("parallel", "hosts in hand at a time (default: 32)", every_run)),
     std::to_array<Option>({
         {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
         {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},
@@ -129,18 +147,18 @@ inline constexpr auto exec = joined(
 inline constexpr Option by_hand_reason{
     "reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"};
 inline constexpr auto drain =
-    joined(every_run, std::to_array<Option>({
-                          by_hand_reason,
-                          {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
-                           "for sessions to end (default: 60s)"},
-                          {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
-                           "at that deadline: cut what is still open, instead of failing"},
-                          {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
-                           "usable servers that must be left (default: 1)"},
-                      }));
+    joined(every_run_by_hand, std::to_array<Option>({
+                                  by_hand_reason,
+                                  {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
+                                   "for sessions to end (default: 60s)"},
+                                  {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
+                                   "when that is over: cut what is still open, instead of failing"},
+                                  {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
+                                   "usable servers that must be left (default: 1)"},
+                              }));
 /// A deadline would leave hosts out that are half-way back.
 inline constexpr auto restore =
-    joined(without("deadline", every_run),
+    joined(without("deadline", every_run_by_hand),
            std::to_array<Option>({
                by_hand_reason,
                {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,

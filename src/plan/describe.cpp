@@ -84,9 +84,9 @@ std::string await_text(const AwaitRotation& wait, const Plan& plan) {
   switch (wait.until) {
     case AwaitRotation::Until::calm: {
       const char* at_deadline = wait.at_deadline == AwaitRotation::AtDeadline::close_sessions
-                                    ? "; at the deadline: shutdown sessions"
+                                    ? "; when its time is up: shutdown sessions"
                                 : wait.at_deadline == AwaitRotation::AtDeadline::go_on
-                                    ? "; at the deadline: go on"
+                                    ? "; when its time is up: go on"
                                     : "";
       return fmt::format("no session, no queue and no new request on {}{}", servers, at_deadline);
     }
