@@ -83,16 +83,20 @@ void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, cons
     next.push_back(rest_command(app, loaded, asked, plan, left) + "    go on with the hosts that are left");
 }
 
-std::vector<std::string> advice(const App& app, const Loaded& loaded, const Asked& asked,
-                                const plan::Plan& plan, const event::RunFinished& finished) {
+std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked asked, const plan::Plan& plan,
+                                const event::RunFinished& finished) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
+  // What ran out of time once would do so again.
+  const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();
+  if (!more_time.empty()) asked.deadline = more_time;
   advise_out(app, loaded, asked, plan, finished, next);
   advise_mixed(app, loaded, asked, plan, finished, next);
   if (plan.kind == "deploy" && !hosts_in(finished, event::HostState::done).empty())
     next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
   if (next.empty() && plan.kind != "exec")
-    next.push_back(again_command(app) + "    again, once what stands in the way is gone");
+    next.push_back(more_time.empty() ? again_command(app) + "    again, once what stands in the way is gone"
+                                     : again_command(app, more_time) + "    again, with more time");
   return next;
 }
 

@@ -270,7 +270,7 @@ std::string drop_command(const App& app, const std::string& clone) {
   return "staithe stage drop " + shell_word(clone) + same_place(app) + " --disconnect";
 }
 
-std::string again_command(const App& app) {
+std::string again_command(const App& app, const std::string& deadline) {
   // What belongs to that one run, and not to what was wanted.
   constexpr std::array<std::string_view, 3> once{"confirm", "expect-plan", "yes"};
   std::string text = "staithe " + std::string(app.args().command->name) + same_place(app);
@@ -279,11 +279,12 @@ std::string again_command(const App& app) {
   for (const auto& known : app.args().command->options) {
     if (!app.args().has(known.name) || std::find(once.begin(), once.end(), known.name) != once.end())
       continue;
+    if (known.name == "deadline" && !deadline.empty()) continue;
     if (known.takes == Takes::nothing) text += fmt::format(" --{}", known.name);
     if (known.takes != Takes::nothing)
       for (const auto& value : app.args().all(known.name)) text += option(known.name, value);
   }
-  return text;
+  return text + option("deadline", deadline);
 }
 
 std::string confirmed_command(const App& app, const std::string& what) {

@@ -76,8 +76,9 @@ std::string rest_command(const App& app, const Loaded& loaded, const Asked& aske
 std::string resume_command(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan);
 /// What drops that clone in the target's cluster, whoever is connected to it.
 std::string drop_command(const App& app, const std::string& clone);
-/// This command line again, without what was for this time only: --yes, --confirm, --expect-plan.
-std::string again_command(const App& app);
+/// This command line again, without what was for this time only: --yes, --confirm, --expect-plan; with that
+/// --deadline instead of its own, unless it is "".
+std::string again_command(const App& app, const std::string& deadline = {});
 /// The same with what was to be typed, `what`, said already.
 std::string confirmed_command(const App& app, const std::string& what);
 

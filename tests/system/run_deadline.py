@@ -10,6 +10,7 @@ import harness
 BOTH = ("--limit", "web1,web2")
 PASSED = "the run's deadline of {} has passed"
 HELD = 40  # s: ten times what an idle machine needs until web2 stands behind its reload
+TWICE = "1m20s"
 
 
 class Deadline(harness.SystemTest):
@@ -33,7 +34,7 @@ class Deadline(harness.SystemTest):
             result = run.wait()
             self.ended(result, 5, "FAILED at web2: ", PASSED.format(f"{HELD}s"), "changed web1", "reverted web2",
                        "untouched web3", f"deadline {HELD}s for the whole run, passed",
-                       f"--var ref={self.sandbox.sha[self.target]}", f"--deadline {HELD}s --resume", "exit 5")
+                       f"--var ref={self.sandbox.sha[self.target]}", f"--deadline {TWICE} --resume", "exit 5")
             self.assertIn(f"deadline {HELD}s", result.err.splitlines()[1] + result.err.splitlines()[2], str(result))
             self.assertIn("warning: " + PASSED.format(f"{HELD}s"), result.err)
             self.nothing_left()
@@ -41,10 +42,10 @@ class Deadline(harness.SystemTest):
             self.assertEqual(self.sandbox.versions(["web2", "web3"]),
                              {name: self.before[name] for name in ("web2", "web3")})
             self.looks_back()
-            # What the last lines say goes on, here with more time, for the machine may be busy.
+            # What the last lines say goes on, with more time; here with more still, for the machine may be busy.
             hold.let_go()
             said = re.search(r"staithe (deploy .*--resume)", result.err)[1]
-            said = said.replace(f"--deadline {HELD}s", "--deadline 5m")
+            said = said.replace(f"--deadline {TWICE}", "--deadline 5m")
             self.ended(self.sandbox.staithe(*shlex.split(said), "--yes"), 0, "done: 2 hosts")
         self.none_failed(load)
         self.assertEqual(set(self.sandbox.versions(["web1", "web2", "web3"]).values()), {self.target})
@@ -93,7 +94,8 @@ class Draining(harness.EndlessSession):
             drained = harness.await_true(lambda: self.sandbox.all_serving() or not run.alive(), 60) and run.alive()
             result = run.wait()
             self.assertTrue(drained, f"the deadline passed before the drain: {result}")
-        self.ended(result, 1, "FAILED at web1: ", PASSED.format("30s"), "restored web1", "untouched web2", "exit 1")
+        self.ended(result, 1, "FAILED at web1: ", PASSED.format("30s"), "restored web1", "untouched web2",
+                   "--deadline 1m    again, with more time", "exit 1")
         self.assertIsNone(self.ended_at, "the session was cut although its own time had not run out")
         self.none_failed(load)
         self.nothing_left()

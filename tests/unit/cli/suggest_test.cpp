@@ -139,6 +139,10 @@ TEST_CASE("what was confirmed once is not confirmed by the command that is sugge
   const cli::App app(parsed({"recover", "-e", "production", "--settled", "run1", "--reason", "it's well",
                              "--confirm", "other", "--yes"}));
   CHECK(cli::again_command(app) == R"(staithe recover -e production --settled run1 --reason 'it'\''s well')");
+  // What ran out of time is done again with more.
+  const cli::App late(parsed({"drain", "web1", "--deadline", "12s", "--reason", "disk"}));
+  CHECK(cli::again_command(late, "24s") == "staithe drain web1 --reason disk --deadline 24s");
+  CHECK(cli::again_command(late) == "staithe drain web1 --deadline 12s --reason disk");
   CHECK(cli::confirmed_command(app, "run1") == cli::again_command(app) + " --confirm run1");
   // A backfill that was held back is held back as much, wherever its files are.
   const cli::App fill(parsed({"backfill", "-C", "shop", "users", "--set", "land = 'DE'", "--where",
