@@ -1,5 +1,7 @@
 #include "staithe/checks/confidence.hpp"
 
+#include "staithe/base/count_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -108,8 +110,9 @@ Score score(std::span<const Share> shares) {
     lose(judged * (1 - passed), share,
          [&] { return fmt::format("passed {} of {} attempts", share.passed, share.attempts); });
     lose(judged * passed * flake, share, [&] {
-      return share.runs == 0 ? std::string("no history: a flake rate of 5 % is assumed")
-                             : fmt::format("{} flips in {} runs", share.flips, share.runs);
+      return share.runs == 0
+                 ? std::string("no history: a flake rate of 5 % is assumed")
+                 : base::count_text(share.flips, "flip") + " in " + base::count_text(share.runs, "run");
     });
   }
   total.coverage /= weights;  // once: a sum of shares of a whole need not be 1

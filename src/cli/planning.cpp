@@ -3,6 +3,7 @@
 #include "exit_codes.hpp"
 #include "suggest.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/git/resolve.hpp"
@@ -194,8 +195,9 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier
   };
   // A recovery may find that nothing is left to do on any host.
   if (plan.is_protected && !plan::target_hosts(plan).empty())
-    request.question = fmt::format("{} in {}, which is protected, on {} hosts. Go on?", plan.title,
-                                   plan.environment, plan::target_hosts(plan).size());
+    request.question =
+        fmt::format("{} in {}, which is protected, on {}. Go on?", plan.title, plan.environment,
+                    base::count_text(plan::target_hosts(plan).size(), "host"));
   return run_plan(app, request);
 }
 

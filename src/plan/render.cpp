@@ -1,5 +1,6 @@
 #include "describe.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/plan/plan.hpp"
 
@@ -26,12 +27,17 @@ class Renderer {
   }
 
  private:
+  /// "1 host", "4 hosts at once".
+  static std::string hosts_text(std::size_t count, std::string_view of_several = {}) {
+    return base::count_text(count, "host") + std::string(count == 1 ? "" : of_several);
+  }
+
   void header() {
     text_ += fmt::format("{:<10} {}\n", "Plan", base::one_line(plan_.title));
     if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", base::one_line(plan_.source));
     if (!plan_.environment.empty())
-      text_ += fmt::format("{:<10} {}   ({} hosts{})\n", "On", plan_.environment, target_hosts(plan_).size(),
-                           plan_.is_protected ? ", protected" : "");
+      text_ += fmt::format("{:<10} {}   ({}{})\n", "On", plan_.environment,
+                           hosts_text(target_hosts(plan_).size()), plan_.is_protected ? ", protected" : "");
     if (!plan_.sha.empty())
       text_ += fmt::format("{:<10} {} -> {}\n", "Release",
                            base::one_line(plan_.ref.empty() ? plan_.release : plan_.ref), plan_.sha);
@@ -42,8 +48,8 @@ class Renderer {
   }
 
   void footer() {
-    text_ += fmt::format("{} actions on {} hosts.\nPlan id {}\n", count_actions(plan_),
-                         target_hosts(plan_).size(), id_of(plan_));
+    text_ += fmt::format("{} on {}.\nPlan id {}\n", base::count_text(count_actions(plan_), "action"),
+                         hosts_text(target_hosts(plan_).size()), id_of(plan_));
   }
 
   void actions_block(std::string_view name, const std::vector<Action>& actions) {
@@ -57,9 +63,9 @@ class Renderer {
   std::string shape_text(const Stage& stage) const {
     switch (stage.shape) {
       case Stage::Shape::gather:
-        return fmt::format("{} hosts at once, read only; any finding refuses the run", stage.lanes.size());
+        return hosts_text(stage.lanes.size(), " at once") + ", read only; any finding refuses the run";
       case Stage::Shape::parallel:
-        return fmt::format("{} hosts at once", stage.lanes.size());
+        return hosts_text(stage.lanes.size(), " at once");
       case Stage::Shape::once:
         return "once";
       case Stage::Shape::rolling:

@@ -64,7 +64,7 @@ class Lines final : public Sink {
     return fmt::format("{} {}{}, {} of {}", place(started.index, started.of),
                        label(started.step, started.title),
                        action.progress.empty() ? "" : " (" + action.progress + ")", seconds_text(spent),
-                       base::to_text(started.timeout));
+                       limit_text(started.timeout));
   }
 
   /// With many hosts in hand one line for all, and the one that has been at it longest.

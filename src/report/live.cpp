@@ -176,7 +176,7 @@ class Live final : public Sink {
     const auto head = fmt::format("  {:<9} {}   {}  ", pulse[ticks_ % pulse.size()],
                                   padded(action.host, name_width_), place(action.index, action.of));
     const auto tail =
-        fmt::format("   {} of {}", seconds_text(between(hand.began, now)), base::to_text(action.timeout));
+        fmt::format("   {} of {}", seconds_text(between(hand.began, now)), limit_text(action.timeout));
     auto middle = label(action.step, action.title);
     if (!hand.progress.empty()) middle += ": " + hand.progress;
     const unsigned fixed = columns_of(head) + columns_of(tail);

@@ -18,10 +18,6 @@ std::vector<std::string> text_lines(std::string_view text) {
   return lines;
 }
 
-std::string count_text(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string place(std::uint64_t index, std::uint64_t of) {
   return index > of ? fmt::format("{}", index) : fmt::format("{}/{}", index, of);
 }
@@ -63,6 +59,12 @@ std::string painted(const Paint& paint, event::Outcome outcome) {
 
 std::string seconds_text(base::Duration duration) {
   return base::to_text(std::chrono::duration_cast<std::chrono::seconds>(duration));
+}
+
+std::string limit_text(base::Duration duration) {
+  constexpr std::chrono::seconds exact_below{10};
+  return duration < exact_below ? base::to_text(duration)
+                                : base::to_text(std::chrono::round<std::chrono::seconds>(duration));
 }
 
 std::string announce(const event::RunStarted& started) {

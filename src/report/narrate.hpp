@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/event/event.hpp"
 #include "staithe/report/sinks.hpp"
@@ -31,8 +32,7 @@ class Paint {
 using base::one_line;
 std::vector<std::string> text_lines(std::string_view text);
 
-/// "3 hosts", "1 host".
-std::string count_text(std::uint64_t count, std::string_view noun);
+using base::count_text;
 /// "4/6"; "7" for an action beyond the lane, such as a repair.
 std::string place(std::uint64_t index, std::uint64_t of);
 /// "drain web1", "upload: app.conf to /etc/app.conf": the step's kind unless the title begins with it.
@@ -42,6 +42,8 @@ const char* word(event::Outcome outcome) noexcept;
 std::string painted(const Paint& paint, event::Outcome outcome);
 /// Whole seconds for clocks that tick: "30s", "5m".
 std::string seconds_text(base::Duration duration);
+/// A time that something may take, which may be what is left of a longer one: seconds are enough from ten on.
+std::string limit_text(base::Duration duration);
 
 std::string announce(const event::RunStarted& started);
 std::string batch_text(const event::BatchStarted& batch);

@@ -90,8 +90,8 @@ class Asking {
         return false;
       case Failure::unreachable:
         asked_.attempt.note = asked_.attempt.reason = asked_.reply.reason;
-        asked_.attempt.judged = {
-            {Judged::Outcome::differs, "answer", "any", asked_.reply.reason, "", check_.position, false}};
+        asked_.attempt.judged = {{Judged::Outcome::differs, std::string(Judged::answer), "any",
+                                  asked_.reply.reason, "", check_.position, false}};
         return false;
     }
     return false;

@@ -1,5 +1,6 @@
 #include "past.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -126,8 +127,9 @@ std::vector<std::string> proposals(const RunResult& run) {
     for (const auto& one : suite.checks) {
       const auto flips = one.past.flips + flips_of(one, run.release);
       if (!one.quarantined && flips >= limits.suspect)
-        proposals.push_back(fmt::format("{} is suspect: {} flips in {} runs on unchanged releases",
-                                        one.check->key, flips, one.past.runs + 1));
+        proposals.push_back(fmt::format("{} is suspect: {} in {} on unchanged releases", one.check->key,
+                                        base::count_text(flips, "flip"),
+                                        base::count_text(one.past.runs + 1, "run")));
     }
   }
   return proposals;

@@ -2,6 +2,7 @@
 
 #include "spread.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 
 #include <fmt/format.h>
@@ -106,7 +107,8 @@ CheckResult SuiteRun::begin(const checks::Check& check, const Captures& values) 
              check.severity != checks::Severity::critical && result.past.flips >= limits.suspect) {
     // It comes back by itself: when the flips leave the window, or the check becomes another one.
     result.quarantine =
-        fmt::format("{} flips in {} runs on unchanged releases", result.past.flips, result.past.runs);
+        fmt::format("{} in {} on unchanged releases", base::count_text(result.past.flips, "flip"),
+                    base::count_text(result.past.runs, "run"));
   }
   result.quarantined = !result.quarantine.empty();
   result.blocking = !result.quarantined && !is_tidying(check.part) && check.severity >= suite_.severity;

@@ -34,8 +34,7 @@ std::string reason_of(const verify::CheckResult& one) {
   if (!one.reason.empty()) return one.reason;
   if (one.verdict == Verdict::pass) return {};
   for (const auto& judged : one.judged)
-    if (judged.outcome != checks::Judged::Outcome::held && !judged.warns)
-      return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+    if (judged.outcome != checks::Judged::Outcome::held && !judged.warns) return judged.in_words();
   return one.attempts.empty() ? "" : one.attempts.back().note;
 }
 

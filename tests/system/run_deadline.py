@@ -95,7 +95,7 @@ class Draining(harness.EndlessSession):
             result = run.wait()
             self.assertTrue(drained, f"the deadline passed before the drain: {result}")
         self.ended(result, 1, "FAILED at web1: ", PASSED.format("30s"), "restored web1", "untouched web2",
-                   "--deadline 1m    again, with more time", "exit 1")
+                   "--deadline 1m again, with more time", "exit 1")
         self.assertIsNone(self.ended_at, "the session was cut although its own time had not run out")
         self.none_failed(load)
         self.nothing_left()

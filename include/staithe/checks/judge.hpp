@@ -16,6 +16,14 @@ struct Judged {
   std::string why;  ///< of `unjudged`: what could not be understood
   diag::Position position;
   bool warns = false;  ///< stood under `warn`
+
+  /// The only thing that is judged where no answer came: `got` says why not.
+  static constexpr std::string_view answer = "answer";
+  bool is_silence() const { return outcome == Outcome::differs && subject == answer; }
+  /// "status: wanted 200, got 503", or why there was no answer.
+  std::string in_words() const {
+    return is_silence() ? got : subject + ": wanted " + wanted + ", got " + got;
+  }
 };
 
 /// Holds one reply against expectations. The body is parsed once, when it is first asked for. For one thread.

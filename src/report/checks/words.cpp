@@ -1,3 +1,4 @@
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/report/checks.hpp"
 
@@ -35,7 +36,8 @@ std::string repeats_text(const CheckResult& one) {
 std::string history_of(const CheckResult& one) {
   if (!one.past.known || one.past.runs == 0) return "no history of this check as it is now";
   const auto rate = checks::flake_rate(one.past.flips, one.past.runs);
-  std::string text = fmt::format("{} flips in the last {} runs", one.past.flips, one.past.runs);
+  std::string text = fmt::format("{} in the last {}", base::count_text(one.past.flips, "flip"),
+                                 base::count_text(one.past.runs, "run"));
   if (failed(one))
     text += fmt::format(
         "; chance that this is noise {:.1f} %",
@@ -62,8 +64,7 @@ std::string check_again(const verify::SuiteResult& suite, const CheckResult& che
 std::string check_reason(const verify::CheckResult& check) {
   if (check.verdict == Verdict::fail || check.verdict == Verdict::error)
     for (const auto& judged : check.judged)
-      if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns)
-        return fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+      if (judged.outcome == checks::Judged::Outcome::differs && !judged.warns) return judged.in_words();
   return check.reason;
 }
 
@@ -71,23 +72,31 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
   std::vector<std::string> lines;
   const auto& at = one.check->position;
   const std::string note = one.attempts.empty() ? "" : one.attempts.back().note;
-  lines.push_back(
-      fmt::format("{}:{}  {}{}", at.file.text(), at.line, one.title, note.empty() ? "" : " -> " + note));
-  // Of what is degraded the line below says the same.
-  if (!one.reason.empty() && (one.verdict != Verdict::degraded || !one.tolerated.empty()))
+  const auto said_below = [&](const std::string& text) { return !text.empty() && text == check_reason(one); };
+  lines.push_back(fmt::format("{}:{}  {}{}", at.file.text(), at.line, one.title,
+                              note.empty() || said_below(note) ? "" : " -> " + note));
+  // Of what is degraded, and of what did not answer, a line below says the same.
+  const bool silent = std::any_of(one.judged.begin(), one.judged.end(), [&](const Judged& judged) {
+    return judged.is_silence() && judged.got == one.reason;
+  });
+  if (!one.reason.empty() && !silent && (one.verdict != Verdict::degraded || !one.tolerated.empty()))
     lines.push_back(one.reason);
   std::size_t width = 0;
   for (const auto& judged : one.judged) width = std::max(width, judged.subject.size());
   for (const auto& judged : one.judged) {
     if (judged.outcome == Judged::Outcome::held) continue;
     lines.push_back(
-        judged.outcome == Judged::Outcome::unjudged
+        judged.is_silence() ? "no answer  " + judged.got
+        : judged.outcome == Judged::Outcome::unjudged
             ? fmt::format("{:<{}}  cannot be judged: {}", judged.subject, width, judged.why)
             : fmt::format("{:<{}}  wanted {}   got {}", judged.subject, width, judged.wanted, judged.got));
   }
   if (one.attempts_made > 1) {
     std::uint32_t number = 1;
-    for (const auto& attempt : one.attempts)
+    const bool all_silent = std::all_of(one.attempts.begin(), one.attempts.end(),
+                                        [&](const auto& attempt) { return said_below(attempt.reason); });
+    if (all_silent) lines.push_back(fmt::format("attempts {}, with the same reason", one.attempts_made));
+    for (const auto& attempt : all_silent ? std::vector<verify::Attempt>() : one.attempts)
       lines.push_back(fmt::format("attempt {} of {}  {}", number++, one.attempts_made,
                                   attempt.reason.empty() ? attempt.note : attempt.reason));
   }

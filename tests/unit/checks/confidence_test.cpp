@@ -95,4 +95,10 @@ TEST_CASE("confidence: the score of twenty checks, and where its points went") {
   flaky[0].flips = 8;
   flaky[0].runs = 100;
   CHECK(points(flaky) == 98.6);
+  auto once = twenty(1);
+  once[0].flips = 1;
+  std::string causes;
+  for (const auto& lost : score(once).lost) causes += lost.cause + "\n";
+  CHECK(causes.find("1 flip in 1 run\n") != std::string::npos);
+  CHECK(causes.find("0 flips in 1 run\n") != std::string::npos);
 }

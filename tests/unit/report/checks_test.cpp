@@ -159,6 +159,28 @@ TEST_CASE("check reports: each tells what happened in its own way") {
   }
 }
 
+TEST_CASE("check reports: that nothing answered is said in the line of the check and once below") {
+  Fixed probes([](const std::string& title) {
+    if (title != "GET http://h/wrong") return reply(200, "{}");
+    checks::Reply made;
+    made.failure = checks::Reply::Failure::unreachable;
+    made.reason = "GET http://h: Failed to connect";
+    return made;
+  });
+  const auto texts = reports(probes, base::Redactor());
+  const auto& text = texts.at("text");
+  std::size_t said = 0;
+  for (auto at = text.find("Failed"); at != std::string::npos; at = text.find("Failed", at + 1)) ++said;
+  CAPTURE(text);
+  CHECK(said == 2);
+  CHECK_THAT(text, ContainsSubstring("      no answer  GET http://h: Failed to connect\n"));
+  CHECK_THAT(text, ContainsSubstring("      attempts 2, with the same reason\n"));
+  for (const char* name : {"text", "loud", "github", "summary", "junit", "tap", "html"}) {
+    CAPTURE(name);
+    CHECK(texts.at(name).find("wanted any") == std::string::npos);
+  }
+}
+
 TEST_CASE("check reports: runs beside each other in one log keep their own names") {
   const test::Directory directory;
   ToFile log(directory / "log");

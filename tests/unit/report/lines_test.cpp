@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "narrate.hpp"
 #include "recording.hpp"
 
 #include <cstdlib>
@@ -114,6 +115,10 @@ TEST_CASE("lines: a heartbeat tells what is waited for") {
   CHECK_THAT(
       capture.text(),
       ContainsSubstring(" web1 still in 2/4 reload: systemctl reload web (sessions 14 -> 2), 45s of 5m\n"));
+  // What is left of a longer time is no round number.
+  CHECK(report::limit_text(base::Duration{28'799'822}) == "8h");
+  CHECK(report::limit_text(base::Duration{11'400}) == "11s");
+  CHECK(report::limit_text(base::Duration{1'500}) == "1s500ms");
   const auto once = capture.text();
   sink->on_tick(began + seconds(46));
   CHECK(capture.text() == once);
