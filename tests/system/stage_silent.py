@@ -68,10 +68,19 @@ class Silent(databases.StageTest):
         self.addCleanup(os.truncate, self.source.log, 0)  # it writes
         backfill = self.start(*fill)
         self.source.wait("EXISTS (SELECT FROM filled WHERE v = 'w')", "ledger")
+        # This one rests between its looks, outside of any transaction.
+        self.source.sql("CREATE DATABASE resting TEMPLATE template0")
+        self.source.psql("resting", "-c", "CREATE TABLE filled AS SELECT 1 AS id, 'v' AS v; ALTER TABLE filled ADD PRIMARY KEY (id)")
+        self.env["SOURCE"] = self.env["SOURCE"].replace("/ledger", "/resting")
+        (self.directory / "pause").touch()
+        rest = tuple("resting" if word == "ledger" else word for word in fill)
+        resting = self.start(*rest, "--pause-file", "pause")
+        self.source.wait("EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'resting' AND query LIKE '%wish%' AND state = 'idle')")
         for relay in (staging, production):
             relay.silence()
         self.ends(snapshot, 5, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
         self.ends(backfill, 1, "silent", "go on from where it stopped")
+        self.ends(resting, 1, "silent", "go on from where it stopped")
         ended = self.ends(rehearsal, 5, "silent", "exit 5 (needs a person)")
         self.assertNotIn("nothing was changed", ended.err)
         clone, = (name for name in self.target.databases() if name.startswith("staithe_rehearsal"))
@@ -88,6 +97,8 @@ class Silent(databases.StageTest):
         self.env["SOURCE"] = self.source.url("ledger")
         self.ok(*fill)
         self.assertEqual(self.source.sql("SELECT count(*) FROM filled WHERE v <> 'w'", "ledger"), "0")
+        self.env["SOURCE"] = self.source.url("resting")
+        self.ok(*rest)
 
     def test_the_target(self):
         oid = self.first()

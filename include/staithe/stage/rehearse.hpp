@@ -38,7 +38,8 @@ struct RehearsalEnd {
 
 /// Runs all passes and emits events from RunStarted to RunFinished. What is wrong with the migration is in
 /// the report. The clones are dropped however it ends; where that cannot be done, the last event has the
-/// commands that do it. Throws nothing. Blocking; cancellable by `scope`.
+/// commands that do it. Throws std::bad_alloc where not even that could be told. Blocking; cancellable by
+/// `scope`.
 RehearsalEnd run_rehearsal(const RehearsalPlan& plan, const RehearsalRun& run, event::EventSink& sink,
                            const base::Scope& scope, const std::atomic<int>& interrupted_exit_code);
 

@@ -265,6 +265,8 @@ pg::Session connect_backfill(const std::string& url, const Scope& scope) {
   session.run(keepalives, scope);
   // Nothing of ours rests inside a transaction: what does was cut off from us, and holds locks of rows.
   session.run("SET idle_in_transaction_session_timeout = '1min'", scope);
+  // Nor for long outside of one, where it would hold the lock by which the next backfill knows of this one.
+  if (session.server_version() >= 140000) session.run("SET idle_session_timeout = '2min'", scope);
   return session;
 }
 

@@ -18,6 +18,7 @@ using std::chrono::duration_cast;
 using std::chrono::steady_clock;
 
 constexpr Duration rest_while_throttled{500};
+constexpr Duration most_rest{60'000};  ///< the session is taken for nobody's in twice that
 constexpr Duration patience_with_drop{60'000};
 constexpr std::uint64_t first_pages = 64;
 
@@ -198,7 +199,8 @@ class Run {
       const double rate =
           elapsed > 0 ? static_cast<double>(checkpoint.updated - updated_before) / elapsed : 0;
       say(checkpoint, rate, {});
-      if (spec_.rest_percent > 0 && !last) base::sleep_for(took * spec_.rest_percent / 100, scope_);
+      if (spec_.rest_percent > 0 && !last)
+        base::sleep_for(std::min(most_rest, took * spec_.rest_percent / 100), scope_);
       scope_.check("the backfill");
     }
     return true;
