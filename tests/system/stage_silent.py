@@ -78,7 +78,7 @@ class Silent(databases.StageTest):
         self.source.wait("EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'resting' AND query LIKE '%wish%' AND state = 'idle')")
         for relay in (staging, production):
             relay.silence()
-        self.ends(snapshot, 5, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
+        self.ends(snapshot, 1, "silent", "staithe stage snapshot", "staging is as it was", "SELECT pg_terminate_backend(pid)")
         self.ends(backfill, 1, "silent", "go on from where it stopped")
         self.ends(resting, 1, "silent", "go on from where it stopped")
         ended = self.ends(rehearsal, 5, "silent", "exit 5 (needs a person)")

@@ -60,6 +60,8 @@ class Runner {
   bool has_changed() const { return has_changed_; }
   /// Sessions on the source may be there that nobody is at the other end of.
   bool has_left() const { return has_left_; }
+  /// The same of pg_dump's, which nothing there ends: ours have limits.
+  bool has_left_for_good() const { return has_left_ && is_dumping_; }
   const std::string& application() const { return context_.application; }
   std::string watch_says() const { return watch_ ? watch_->why() : std::string(); }
   const std::string& failed_phase() const { return phase_; }
@@ -199,8 +201,10 @@ class Runner {
   void build() {
     Schema schema;
     phase(2, "schema", "pg_dump, then a database for it", [&] {
+      is_dumping_ = true;
       schema = dump_schema(context_.run.source_url, context_.exported, plan_, context_.application,
                            context_.scope);
+      is_dumping_ = false;
       if (database_exists(*cluster_, context_.database, context_.scope))
         throw base::Error(base::ErrorCode::conflict,
                           context_.database + " is there already, and not of this run: run it again");
@@ -362,7 +366,7 @@ class Runner {
   Counters counters_;
   Lost lost_;
   std::uint64_t rows_ = 0;
-  bool has_database_ = false, has_changed_ = false, is_done_ = false, has_left_ = false;
+  bool has_database_ = false, has_changed_ = false, is_done_ = false, has_left_ = false, is_dumping_ = false;
 };
 
 /// Passes a stop from outside on to one that the run itself may request too.
@@ -418,10 +422,10 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
       finished.failed_action = runner.failed_phase();
       finished.failure = why.empty() ? error.what() : why;
       // A timer that tries again adds to what is left on the source each time.
-      finished.exit_code = stop.requested()       ? interrupted_exit_code.load()
-                           : runner.has_left()    ? event::exit_needs_person
-                           : runner.has_changed() ? event::exit_failed
-                                                  : event::exit_refused;
+      finished.exit_code = stop.requested()             ? interrupted_exit_code.load()
+                           : runner.has_left_for_good() ? event::exit_needs_person
+                           : runner.has_changed()       ? event::exit_failed
+                                                        : event::exit_refused;
       const bool refused = finished.exit_code == event::exit_refused;
       finished.verdict = stop.requested() ? "interrupted" : refused ? "refused" : "failed";
       if (why.empty()) finished.next = ways_out(error, plan);
