@@ -76,7 +76,8 @@ class Attempt {
 
   void end(EffectResult& result) {
     try {
-      if (lane_.performed)
+      // Of a host that is lost a recovery is to know that its app was about to be changed.
+      if (lane_.performed || result.host_lost())
         context_.journal.outcome(lane_.host, action_.id, result.outcome, result.detail);
       else
         context_.journal.not_begun(lane_.host, action_.id, result.outcome, result.detail);

@@ -16,10 +16,16 @@ plan::Lane without_undo(plan::Lane lane) {
   return lane;
 }
 
+/// What becomes of a host that is out and lost, with its app untouched.
+enum class Lost {
+  is_proven,  ///< given back as far as the balancers' checks find it healthy
+  stays_out,  ///< what it runs is what the lane was to rid it of
+};
+
 class LaneRunner {
  public:
-  LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner)
-      : context_(context), lane_(lane), manner_(manner) {
+  LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner, Lost lost)
+      : context_(context), lane_(lane), manner_(manner), lost_(lost) {
     state_.host = lane.host;
     state_.of = plan::count_actions(lane);
   }
@@ -99,6 +105,8 @@ class LaneRunner {
     if (!steps(bracket.body, manner_)) {
       if (touched_)
         mend(bracket);
+      else if (result_.failure->result.host_lost())
+        prove(bracket);
       else
         untake(bracket);
       return;
@@ -114,6 +122,15 @@ class LaneRunner {
     // What came before the bracket may have altered the service: then it is not as it was.
     const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
     result_.state = back ? in_rotation : event::HostState::out;
+  }
+
+  /// Nothing was done to the service, but nobody knows whether it is there: undoing the drain alone would let
+  /// visitors in to a dead host until a check of the balancer's finds that out.
+  void prove(const plan::Bracket& bracket) {
+    result_.state = event::HostState::out;
+    if (lost_ == Lost::stays_out || bracket.undo.empty() || context_.stops.hard.requested()) return;
+    if (!give_back(bracket.release)) return;
+    result_.state = result_.altered ? event::HostState::failed : event::HostState::restored;
   }
 
   /// The service was touched and is not right.
@@ -141,6 +158,7 @@ class LaneRunner {
   const Context& context_;
   const plan::Lane& lane_;
   Manner manner_;
+  Lost lost_;
   LaneState state_;
   LaneResult result_;
   bool taken_ = false;    // an action of the bracket in hand has begun to change the world
@@ -150,11 +168,11 @@ class LaneRunner {
 }  // namespace
 
 LaneResult run_lane(const Context& context, const plan::Lane& lane) {
-  return LaneRunner(context, lane, forward).run(lane.nodes);
+  return LaneRunner(context, lane, forward, Lost::is_proven).run(lane.nodes);
 }
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane) {
-  LaneResult result = LaneRunner(context, lane, reverting).run(lane.revert);
+  LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out).run(lane.revert);
   if (result.ok()) {
     result.state = event::HostState::reverted;
     result.altered = false;

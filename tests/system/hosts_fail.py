@@ -165,7 +165,7 @@ class HostIsLost(HostTest):
         self.none_failed(load)
 
     def test_lost_when_it_is_drained_and_its_app_not_touched(self):
-        """Nothing was sent to it: the drain is undone, and the app that runs goes on serving."""
+        """Nothing was sent to it: once HAProxy's checks find it healthy, the app that runs goes on serving."""
         before = self.sandbox.versions()
         hold = self.hold("drained")
         playbook = self.playbook({"drained": hold.local})
@@ -177,6 +177,28 @@ class HostIsLost(HostTest):
             hold.let_go()
             result = run.wait()
             self.ended(result, 1, "FAILED at web1", "restored web1", "untouched web2", "exit 1")
+            self.nothing_left()
+        self.none_failed(load)
+        self.assertEqual(self.sandbox.versions(), before)
+
+    def test_lost_with_its_app_when_it_is_drained(self):
+        """A host that lost its power: nothing was done to it, and no visitor is let in to it."""
+        before = self.sandbox.versions()
+        hold = self.hold("drained")
+        playbook = self.playbook({"drained": hold.local})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
+            hold.reached(run)
+            self.sandbox.app("web1", "stop")
+            self.sandbox.service("kill", "web1.sshd")
+            hold.let_go()
+            result = run.wait()
+            self.ended(result, 5, "FAILED at web1", "OUT web1", "untouched web2", "staithe recover", "exit 5")
+            self.sandbox.service("start", "web1.sshd")
+            harness.await_true(lambda: self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--", "true").code == 0, 30)
+            self.sandbox.app("web1", "start")
+            recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
+            self.assertEqual(recovered.code, 0, str(recovered))
             self.nothing_left()
         self.none_failed(load)
         self.assertEqual(self.sandbox.versions(), before)

@@ -24,6 +24,10 @@ struct EffectResult {
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
 
   bool ok() const { return outcome == event::Outcome::ok; }
+  /// Whatever was done, the host is not heard of: its app may be gone with it.
+  bool host_lost() const {
+    return outcome == event::Outcome::unreachable || (nothing_done && outcome == event::Outcome::timed_out);
+  }
 };
 
 /// What an effect may use while it is performed.

@@ -32,14 +32,51 @@ struct Deploy {
 
 }  // namespace
 
-TEST_CASE("an app that surely nothing was sent to is as it was: the drain is undone, nothing is repaired") {
+TEST_CASE(
+    "a lost host whose app surely nothing was sent to is proven before it is let in, and not repaired") {
   Deploy deploy;
   deploy.attempts = 2;
   deploy.effects.lose_unsent("web1 activate");
   CHECK(deploy.web1() == HostState::restored);
   CHECK_FALSE(deploy.effects.did("web1 back"));
+  CHECK_FALSE(deploy.effects.did("web1 undo"));
+  CHECK(deploy.effects.did("web1 prove"));
+  CHECK(deploy.effects.did("web1 ready"));
+  CHECK(deploy.wrote("outcome roll/web1/activate unreachable"));  // for a recovery, should this run die now
+}
+
+TEST_CASE("a lost host that the balancers do not find healthy stays out") {
+  Deploy deploy;
+  deploy.effects.lose_unsent("web1 activate");
+  deploy.effects.fail("web1 prove");
+  CHECK(deploy.web1() == HostState::out);
+  CHECK_FALSE(deploy.effects.did("web1 ready"));
+  CHECK_FALSE(deploy.effects.did("web1 undo"));
+}
+
+TEST_CASE("the same where a step that alters nothing loses its host") {
+  Deploy deploy;
+  deploy.effects.lose("web1 prepare", 1'000);
+  CHECK(deploy.web1() == HostState::restored);
+  CHECK_FALSE(deploy.effects.did("web1 undo"));
+  CHECK(deploy.effects.did("web1 prove"));
+}
+
+TEST_CASE("a host that is lost when it is to be rid of a release stays out with it") {
+  Deploy deploy;
+  deploy.effects.fail("web1 check");
+  deploy.effects.lose_unsent("web1 revert-back (revert)");
+  deploy.effects.lose_unsent("web1 revert-back");
+  CHECK(deploy.web1() == HostState::out);
+  CHECK_FALSE(deploy.effects.did("web1 ready (revert)"));
+  CHECK_FALSE(deploy.effects.did("web1 undo (revert)"));
+}
+
+TEST_CASE("where the host is there, what was not begun is undone as it was") {
+  Deploy deploy;
+  deploy.effects.refuse("web1 prepare");
+  CHECK(deploy.web1() == HostState::restored);
   CHECK(deploy.effects.did("web1 undo"));
-  CHECK(deploy.wrote("not begun roll/web1/activate unreachable"));
 }
 
 TEST_CASE("a later action that was not sent leaves an app half changed all the same") {
@@ -47,7 +84,7 @@ TEST_CASE("a later action that was not sent leaves an app half changed all the s
   deploy.effects.lose_unsent("web1 reload");
   CHECK(deploy.web1() == HostState::reverted);
   CHECK(deploy.wrote("outcome roll/web1/activate ok"));
-  CHECK(deploy.wrote("not begun roll/web1/reload unreachable"));
+  CHECK(deploy.wrote("outcome roll/web1/reload unreachable"));
 }
 
 TEST_CASE("what one attempt may have done is not forgotten where the next was not sent") {
