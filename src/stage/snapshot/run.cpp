@@ -428,7 +428,7 @@ event::RunFinished run_snapshot(const SnapshotPlan& plan, const SnapshotRun& run
                                                         : event::exit_refused;
       const bool refused = finished.exit_code == event::exit_refused;
       finished.verdict = stop.requested() ? "interrupted" : refused ? "refused" : "failed";
-      if (why.empty()) finished.next = ways_out(error, plan);
+      finished.next = ways_out(error, plan);  // also where what ended it ended the watch first
       if (runner.has_left()) finished.next.push_back(end_of_sessions(runner.application()));
       if (!runner.kept_as().empty())
         finished.next.push_back(fmt::format(
