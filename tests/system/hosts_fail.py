@@ -185,7 +185,7 @@ class HostIsLost(HostTest):
         """A host that lost its power: nothing was done to it, and no visitor is let in to it."""
         before = self.sandbox.versions()
         hold = self.hold("drained")
-        playbook = self.playbook({"drained": hold.local})
+        playbook = self.playbook({"drained": hold.local, "restore": "restore: {within: 5s}"})
         with harness.Load(self.sandbox) as load:
             run = self.sandbox.begin_deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
             hold.reached(run)
