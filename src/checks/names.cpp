@@ -154,10 +154,16 @@ bool Names::is_runtime(const std::string& name) const {
   return false;
 }
 
+bool Names::is_assumed(const std::string& name) const {
+  return std::any_of(assumed_.begin(), assumed_.end(),
+                     [&](const std::string& prefix) { return name.starts_with(prefix); });
+}
+
 void Names::unknown(const std::string& name, const yaml::Reader& reader) const {
   if (const auto later = later_.find(name); later != later_.end())
     return reader.error(fmt::format("'{}' is used before it is saved", name),
                         fmt::format("'{}' saves it, which comes later", later->second));
+  if (is_assumed(name)) return;
   if (name.rfind("deploy.", 0) == 0)
     return reader.error(fmt::format("'{}' is known in a deploy only", name),
                         fmt::format("outside of one, give --var {}=VALUE", name));

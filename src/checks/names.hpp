@@ -22,6 +22,8 @@ class Names {
   void declare_prefix(const std::string& prefix) { prefixes_.insert(prefix); }
   /// Will be saved by a later step: for the message.
   void announce(const std::string& name, const std::string& step) { later_.emplace(name, step); }
+  /// May well be known, though not here: nothing that begins so is reported, and no text comes of it.
+  void assume(const std::string& prefix) { assumed_.insert(prefix); }
   /// Saved by a step that runs once for each case: so does what uses it.
   void set_per_case(const std::string& name) { per_case_.insert(name); }
 
@@ -31,17 +33,18 @@ class Names {
   }
 
   /// Replaces what is known and leaves holes for the rest; `$$` is a dollar, and a `$` in front of anything
-  /// else than `(` or `$` stays. Unknown names are findings at `reader`.
+  /// else than `(` or `$` stays. Unknown names are findings at `reader`, but for those that are assumed.
   std::optional<Text> expand(const std::string& text, const yaml::Reader& reader) const;
   /// The same where everything must be known now.
   std::optional<std::string> expand_plain(const std::string& text, const yaml::Reader& reader) const;
 
  private:
   void unknown(const std::string& name, const yaml::Reader& reader) const;
+  bool is_assumed(const std::string& name) const;
 
   std::map<std::string, std::string> values_;
   std::map<std::string, plan::SecretRef> secrets_;
-  std::set<std::string> runtime_, prefixes_, per_case_;
+  std::set<std::string> runtime_, prefixes_, per_case_, assumed_;
   std::map<std::string, std::string> later_;
 };
 

@@ -60,6 +60,7 @@ class StepFields final : public Fields {
     std::vector<std::string> known;
     for (const auto& [one, url] : frame_.context.databases) known.push_back(one);
     const auto near = base::nearest(name, known);
+    if (frame_.context.known == Context::Known::nothing) return std::nullopt;
     reader.error(fmt::format("no database is called '{}'", name),
                  near ? fmt::format("did you mean '{}'?", *near)
                       : fmt::format("declare it in staithe.yml: databases: {{{}: {{url: env NAME}}}}", name));
@@ -163,7 +164,7 @@ class StepReader {
     if (const auto name = fields_.map().value("name")) {
       raw = name->text().value_or("");
       // What a step is called is no value: it may well begin with "env".
-      check_.name = names_.expand_plain(raw, *name).value_or("");
+      check_.name = names_.expand_plain(raw, *name).value_or(raw);
     }
     if (check_.name.empty() && has_request) check_.name = title_of(check_.request);
     if (check_.part == Part::undo) check_.name = "undo: " + check_.name;
@@ -269,8 +270,9 @@ class StepReader {
     auto& map = fields_.map();
     const auto expect = map.value("expect");
     if (expect) check_.expect = read_expectations(*expect, *kind_, names_);
-    if (const auto warn = map.value("warn")) check_.warn = read_expectations(*warn, *kind_, names_);
-    const bool says_something = expect || !check_.until.empty() || !check_.warn.empty();
+    const auto warn = map.value("warn");
+    if (warn) check_.warn = read_expectations(*warn, *kind_, names_);
+    const bool says_something = expect || warn || map.has("until");  // what is wrong with one is said there
     // What is common is meant for what is asked; what is taken away again may well answer otherwise, as 204
     // does.
     const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
@@ -371,6 +373,18 @@ std::optional<yaml::Reader> Fields::value_or_default(std::string_view key) {
   return default_of(key);
 }
 
+namespace {
+
+/// Stands for the hosts of a group that nobody has asked for.
+Instance some_host() {
+  Instance instance{"host", "host", {{"host", "host"}}};
+  for (const char* name : {"name", "address", "in_url", "user"})
+    instance.values.emplace_back(std::string("host.") + name, "host");
+  return instance;
+}
+
+}  // namespace
+
 std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame) {
   const auto* each = item.node().find("each");
   if (each == nullptr || item.node().kind != yaml::Kind::map) return {Instance{}};
@@ -385,6 +399,8 @@ std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame)
   }
   const std::string group(phrase.substr(start.size(), phrase.size() - start.size() - 1));
   const auto found = frame.context.groups.find(group);
+  const bool may_have_more = frame.context.known != Context::Known::everything;
+  if (may_have_more && (found == frame.context.groups.end() || found->second.empty())) return {some_host()};
   if (found == frame.context.groups.end()) {
     std::vector<std::string> known;
     for (const auto& [name, hosts] : frame.context.groups) known.push_back(name);

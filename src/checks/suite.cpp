@@ -49,7 +49,8 @@ class SuiteReader {
     announce("steps");
     suite_.setup = section("setup", Part::setup);
     suite_.steps = section("steps", Part::steps);
-    if (suite_.steps.empty() && !diagnostics_.has_errors())
+    const bool left_out = context_.known != Context::Known::everything && !map_.list("steps").empty();
+    if (suite_.steps.empty() && !left_out && !diagnostics_.has_errors())
       map_.error_without({"steps"}, "a suite without steps judges nothing");
     suite_.cleanup = section("cleanup", Part::cleanup);
     sweep();
@@ -87,29 +88,44 @@ class SuiteReader {
     for (const auto& [name, value] : context_.values) names_.set(name, value);
     for (const char* name : {"run.id", "run.started"}) names_.declare(name);
     for (const auto& name : suite_.depends_on) names_.declare_prefix(name + ".");
+    if (context_.known == Context::Known::no_hosts) names_.assume("hosts.");
+    if (context_.known == Context::Known::nothing) names_.assume("");
     for (const auto& member : map_.map("secrets"))
       if (const auto secret = read_secret(member.value)) names_.set_secret(member.key.value, *secret);
     for (const auto& member : map_.map("vars")) {
       suspect(member.value);
-      if (const auto text = member.value.text())
-        if (const auto value = names_.expand_plain(*text, member.value)) names_.set(member.key.value, *value);
+      if (const auto text = member.value.text()) {
+        assign(member.key.value, names_.expand_plain(*text, member.value));
+      }
     }
     for (const auto& member : map_.map("use")) {
       suspect(member.value);
-      if (const auto text = member.value.text())
+      if (const auto text = member.value.text()) {
         if (auto value = names_.expand(*text, member.value)) {
           suite_.use.emplace_back(member.key.value, std::move(*value));
           names_.declare(member.key.value);
+        } else {
+          names_.assume(member.key.value);
         }
+      }
     }
     if (const auto target = map_.value("target"))
-      if (const auto text = target->text()) suite_.target = names_.expand_plain(*text, *target).value_or("");
+      if (const auto text = target->text())
+        suite_.target = names_.expand_plain(*text, *target).value_or("http://unknown");
     if (!context_.target.empty()) suite_.target = context_.target;
     while (suite_.target.ends_with('/')) suite_.target.pop_back();
     if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
         !suite_.target.starts_with("https://"))
       map_.error_at("target", "a target begins with http:// or https://");
     frame_.target = suite_.target;
+  }
+
+  /// What a variable without a value lacks has been said, or nobody could know.
+  void assign(const std::string& name, std::optional<std::string> value) {
+    if (value)
+      names_.set(name, std::move(*value));
+    else
+      names_.assume(name);
   }
 
   void timing() {
@@ -219,12 +235,17 @@ class SuiteReader {
       }
       Names names = names_;
       for (const auto& [name, value] : instance.values) names.set(name, value);
+      if (context_.known != Context::Known::everything && item.node().find("each") != nullptr)
+        names.assume("host.");
       auto check = read_step(item, part, instance, frame_, names);
       if (!check) continue;
       for (const auto& saved : check->save) names_.declare(saved.name);
       check->text_id = text_id(*check);
       checks.push_back(std::move(*check));
     }
+    // What a step would save that could not be read is no mistake of those that use it.
+    if (const auto* saved = item.node().find("save"))
+      for (const auto& entry : saved->entries) names_.declare(entry.key);
   }
 
   static std::string text_id(const Check& check) {

@@ -26,29 +26,16 @@ fs::path suites_directory(const std::string& project) {
   return (project.empty() ? fs::path(".") : fs::path(project)) / "checks";
 }
 
-fs::path suites_directory(const LoadedSuites& loaded) {
-  return suites_directory(loaded.project ? loaded.project->project.directory : "");
-}
-
-std::vector<std::string> all_suites(const LoadedSuites& loaded) {
-  auto files = suite_files(loaded.project ? loaded.project->project.directory : "");
+std::vector<std::string> all_suites(const std::string& project) {
+  auto files = suite_files(project);
   if (files.empty())
     throw UsageError(
-        fmt::format("there are no suites in {}; name a file", suites_directory(loaded).string()));
+        fmt::format("there are no suites in {}; name a file", suites_directory(project).string()));
   return files;
 }
 
-/// A name of a suite is a file in checks/; anything with a dot or a slash is a file as it is.
-std::string file_of(const LoadedSuites& loaded, const std::string& name) {
-  if (name.find('/') != std::string::npos || name.find('.') != std::string::npos) return name;
-  auto file = (suites_directory(loaded) / (name + ".yml")).lexically_normal().string();
-  if (fs::exists(file)) return file;
-  std::vector<std::string> known;
-  for (const auto& other : all_suites(loaded)) known.push_back(fs::path(other).stem().string());
-  const auto near = base::nearest(name, known);
-  throw FilesWrong(
-      fmt::format("there is no suite '{}': {} is not there; {}", name, file,
-                  near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(known, ", ")));
+std::string directory_of(const LoadedSuites& loaded) {
+  return loaded.project ? loaded.project->project.directory : std::string();
 }
 
 /// What the person said of where and about what, for the command that asks again.
@@ -84,6 +71,18 @@ std::vector<std::string> suite_files(const std::string& project) {
   return files;
 }
 
+std::string suite_named(const std::string& project, const std::string& name) {
+  if (name.find('/') != std::string::npos || name.find('.') != std::string::npos) return name;
+  auto file = (suites_directory(project) / (name + ".yml")).lexically_normal().string();
+  if (fs::exists(file)) return file;
+  std::vector<std::string> known;
+  for (const auto& other : all_suites(project)) known.push_back(fs::path(other).stem().string());
+  const auto near = base::nearest(name, known);
+  throw FilesWrong(
+      fmt::format("there is no suite '{}': {} is not there; {}", name, file,
+                  near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(known, ", ")));
+}
+
 std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,
                                         diag::Diagnostics& diagnostics) {
   const auto directory = fs::path(file).parent_path();
@@ -103,8 +102,8 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   checks::SuitePlan plan;
   auto context = check_context(app, loaded, release, limit);
   std::vector<std::string> files;
-  for (const auto& name : names) files.push_back(file_of(loaded, name));
-  if (files.empty()) files = all_suites(loaded);
+  for (const auto& name : names) files.push_back(suite_named(directory_of(loaded), name));
+  if (files.empty()) files = all_suites(directory_of(loaded));
   for (const auto& file : files)
     if (auto suite = read_suite(file, context, loaded.diagnostics)) plan.suites.push_back(std::move(*suite));
   if (!loaded.diagnostics.has_errors()) checks::check_together(plan.suites, loaded.diagnostics);

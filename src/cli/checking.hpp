@@ -29,6 +29,11 @@ bool has_project(const App& app);
 /// The suites of checks/ in the directory of staithe.yml, "" for this one, as files; none is no mistake.
 std::vector<std::string> suite_files(const std::string& project);
 
+/// The file of a suite of the project in that directory: a name of one is a file in checks/; anything with a
+/// dot or a slash is a file as it is. Throws FilesWrong when there is none of that name, UsageError when
+/// there are none at all.
+std::string suite_named(const std::string& project, const std::string& name);
+
 /// One suite; mistakes become findings. `context` is made to read files beside it. Throws FilesWrong when it
 /// cannot be read.
 std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,

@@ -103,8 +103,9 @@ void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   throw FilesWrong::printed(diag::render(diagnostics));
 }
 
-Loaded load_files(App& app) {
-  const auto path = app.args().has("file") ? app.args().value("file") : find_project_file();
+Loaded load_files(App& app, const std::string& file) {
+  const auto named = file.empty() ? app.args().value("file") : file;
+  const auto path = named.empty() ? find_project_file() : named;
   Loaded loaded;
   auto project = playbook::load_project(path, read_text(path), loaded.diagnostics);
   if (!project) {

@@ -44,8 +44,8 @@ std::string read_text(const std::string& path);
 Loaded load(App& app);
 
 /// The same without asking anything but files; `environment` stays "" when none is named and there are
-/// several.
-Loaded load_files(App& app);
+/// several. `file`: the project file; "" for the one of -f, or the nearest.
+Loaded load_files(App& app, const std::string& file = {});
 
 /// For `validate`: asks the programs of `loaded`'s environment; what goes wrong with one is a finding, and
 /// the hosts that it would have named stay unknown.

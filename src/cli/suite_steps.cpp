@@ -39,13 +39,6 @@ void each_suite(plan::Plan& plan, const Visit& visit) {
     }
 }
 
-/// A file is looked for beside staithe.yml, as all that a playbook names.
-std::string from_here(const LoadedSuites& suites, const std::string& name) {
-  const auto& directory = suites.project->project.directory;
-  const bool is_file = name.find('/') != std::string::npos || name.find('.') != std::string::npos;
-  return is_file && !directory.empty() ? (fs::path(directory) / name).lexically_normal().string() : name;
-}
-
 plan::Plan survey_of(App& app, Loaded& loaded) {
   auto request = request_of(app);
   request.environment = loaded.environment;
@@ -57,8 +50,8 @@ plan::Plan survey_of(App& app, Loaded& loaded) {
 checks::SuitePlan read(App& app, LoadedSuites& suites, const plan::Plan& plan,
                        const plan::CheckSuite& check) {
   const auto hosts = plan::target_hosts(plan);
-  auto read = read_suites(app, suites, {from_here(suites, check.suite)}, check.release,
-                          check.host.empty() ? base::join(hosts, ",") : check.host);
+  auto read = read_suites(app, suites, {suite_of_step(suites.project->project.directory, check.suite)},
+                          check.release, check.host.empty() ? base::join(hosts, ",") : check.host);
   if (suites.diagnostics.has_errors()) return read;
   checks::select(read, {check.critical, check.tags, {}});
   if (read.suites.empty())
@@ -76,6 +69,11 @@ bool has_suites(plan::Plan& plan) {
 }
 
 }  // namespace
+
+std::string suite_of_step(const std::string& directory, const std::string& name) {
+  const bool is_file = name.find('/') != std::string::npos || name.find('.') != std::string::npos;
+  return is_file && !directory.empty() ? (fs::path(directory) / name).lexically_normal().string() : name;
+}
 
 plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
   if (!has_suites(plan)) return plan;

@@ -7,6 +7,9 @@
 /// Suites of checks that are steps of a plan.
 namespace staithe::cli {
 
+/// A suite as a step names it: a file is looked for beside staithe.yml, as all that a playbook names.
+std::string suite_of_step(const std::string& directory, const std::string& name);
+
 /// The plan with what its suites ask in it: their requests, and the ids of their own plans, so that the id of
 /// the whole changes when one of them does. Throws FilesWrong once the findings are printed.
 plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan);

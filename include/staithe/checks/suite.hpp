@@ -131,6 +131,10 @@ struct Context {
   std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
   std::string target;                                ///< instead of the suite's own
   std::string environment;
+  /// What these tell of. Where a program says which hosts there are and was not asked, a group or a host's
+  /// variable that is not there may well be one of those; where nothing is known, any name may. Neither is a
+  /// mistake then, and the steps that need it are not in what is read.
+  enum class Known { everything, no_hosts, nothing } known = Known::everything;
   /// Text of a file beside the suite; `why` when there is none.
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> read_file;
 };

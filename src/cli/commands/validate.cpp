@@ -4,6 +4,7 @@
 #include "planning.hpp"
 #include "suite_steps.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/yaml/node.hpp"
@@ -30,13 +31,19 @@ void take_over(const diag::Diagnostics& found, diag::Diagnostics& into) {
   }
 }
 
-/// Environments that are judged: the one that was named, else all whose hosts the files tell of.
-std::vector<std::string> judged_environments(const Loaded& loaded) {
-  if (!loaded.environment.empty()) return {loaded.environment};
+/// An environment whose hosts programs say that were not run: without -e they are not.
+bool is_unasked(const Loaded& loaded, const playbook::Environment& environment) {
+  return loaded.environment.empty() && !environment.inventory.empty();
+}
+
+/// Environments that are judged: the one that was named, else all whose hosts the files tell of, or, with
+/// `unasked`, the others.
+std::vector<std::string> judged_environments(const Loaded& loaded, bool unasked = false) {
+  if (!loaded.environment.empty())
+    return unasked ? std::vector<std::string>() : std::vector{loaded.environment};
   std::vector<std::string> names;
   for (const auto& environment : loaded.project.environments)
-    if (environment.inventory.empty())
-      names.push_back(environment.name.value);  // else its programs are not run
+    if (is_unasked(loaded, environment) == unasked) names.push_back(environment.name.value);
   return names;
 }
 
@@ -56,76 +63,165 @@ void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& play
   }
 }
 
-/// A file as it is judged: a suite has steps, or says so; what is no YAML at all is left to whoever reads it.
-bool is_suite(const std::string& text, const std::string& path) {
-  diag::Diagnostics unheard;
-  const auto root = yaml::parse(text, path, unheard);
-  return root && root->find("playbook") == nullptr &&
-         (root->find("suite") != nullptr || root->find("steps") != nullptr);
+/// What a suite is read for: one environment; the project where it has none; nothing, outside of any.
+struct Place {
+  std::optional<Loaded> project;
+  checks::Context::Known known = checks::Context::Known::everything;
+};
+
+/// Those that are wholly known come first.
+std::vector<Place> places_of(const Loaded& loaded, bool has_files) {
+  using Known = checks::Context::Known;
+  std::vector<Place> places;
+  if (!has_files) return {Place{}};
+  for (const bool unasked : {false, true})
+    for (const auto& environment : judged_environments(loaded, unasked))
+      places.push_back(
+          {Loaded{loaded.project, environment, {}}, unasked ? Known::no_hosts : Known::everything});
+  if (places.empty()) places.push_back({std::nullopt, Known::nothing});
+  return places;
 }
 
-/// A suite as one environment has it, or as it is outside of any project.
-std::optional<checks::Suite> suite_in(App& app, std::optional<Loaded> project, const std::string& file,
+/// A suite as it is in one place.
+std::optional<checks::Suite> suite_in(App& app, Place place, const std::string& file,
                                       diag::Diagnostics& found) {
   LoadedSuites suites;
   suites.by_hand = true;
-  if (project) {
+  if (place.project) {
     auto request = request_of(app);
-    request.environment = project->environment;
+    request.environment = place.project->environment;
     diag::Diagnostics known;  // what is wrong with the project has been said
-    if (auto survey = playbook::make_survey_plan(project->project, request, "", known))
+    if (auto survey = playbook::make_survey_plan(place.project->project, request, "", known))
       suites.survey = std::move(*survey);
-    suites.project = std::move(project);
+    suites.project = std::move(place.project);
   }
   auto context = check_context(app, suites, made_up_sha(), "");
+  context.known = place.known;
   return read_suite(file, context, found);
 }
 
+/// What was found, and whether all of it could be judged.
+struct Judged {
+  std::vector<checks::Suite> suites;
+  bool wholly = true;
+};
+
 /// A suite that is right in one of the environments is right: it may be meant for that one. Of one that is
 /// right nowhere what is told is what is wrong where the least is.
-void validate_suite(App& app, Loaded& loaded, bool has_files, const std::string& file,
-                    std::vector<checks::Suite>& suites) {
-  std::vector<std::optional<Loaded>> places;
-  if (!has_files) places.emplace_back();
-  for (const auto& environment : has_files ? judged_environments(loaded) : std::vector<std::string>())
-    places.emplace_back(Loaded{loaded.project, environment, {}});
-  if (places.empty())
-    app.say(fmt::format(
-        "staithe: {} was not judged: its hosts are what a program says; -e names an environment", file));
+void validate_suite(App& app, Loaded& loaded, bool has_files, const std::string& file, Judged& judged) {
   std::optional<diag::Diagnostics> least;
   std::optional<checks::Suite> suite;
-  for (auto& place : places) {
+  auto known = checks::Context::Known::everything;
+  for (auto& place : places_of(loaded, has_files)) {
     diag::Diagnostics found;
+    const auto here = place.known;
     auto one = suite_in(app, std::move(place), file, found);
     const auto errors = found.count(diag::Severity::error);
     if (least && least->count(diag::Severity::error) <= errors) continue;
     least = std::move(found);
     suite = std::move(one);
+    known = here;
   }
-  if (least) take_over(*least, loaded.diagnostics);
-  if (suite) suites.push_back(std::move(*suite));
+  const bool speaks_of_hosts = read_text(file).find("hosts.") != std::string::npos;
+  if (known == checks::Context::Known::no_hosts && speaks_of_hosts) {
+    const auto names = judged_environments(loaded, true);
+    least->warning(
+        {file, 0, 0},
+        fmt::format("its groups and hosts were not judged: programs say them in {}", base::join(names, ", ")),
+        "", fmt::format("-e {} asks", base::join(names, " or -e ")));
+    judged.wholly = false;
+  }
+  take_over(*least, loaded.diagnostics);
+  if (suite) judged.suites.push_back(std::move(*suite));
 }
 
-void validate_playbook(App& app, Loaded& loaded, const std::string& path, const std::string& text) {
+/// The suites that the steps of a playbook name, but for names that are made of variables.
+void collect_suites(const yaml::Node& node, std::vector<std::string>& names) {
+  for (const auto& item : node.items) collect_suites(item, names);
+  for (const auto& [key, position, length, value] : node.entries) {
+    const auto* suite = key == "check" ? value.find("suite") : nullptr;
+    if (suite != nullptr && suite->text.find("$(") == std::string::npos) names.push_back(suite->text);
+    collect_suites(value, names);
+  }
+}
+
+/// Those of a playbook where there are environments without a plan: what holds in any is judged.
+void validate_unplanned_suites(App& app, Loaded& loaded, const playbook::Playbook& playbook, Judged& judged) {
+  if (judged_environments(loaded, true).empty()) return;
+  diag::Diagnostics unheard;
+  std::vector<std::string> names;
+  const auto& directory = loaded.project.directory;
+  if (const auto root = yaml::parse(playbook.text, playbook.path, unheard)) collect_suites(*root, names);
+  for (const auto& name : names) {
+    try {
+      Judged alone;
+      validate_suite(app, loaded, true, suite_named(directory, suite_of_step(directory, name)), alone);
+      judged.wholly = judged.wholly && alone.wholly;
+    } catch (const FilesWrong& wrong) {
+      loaded.diagnostics.error({playbook.path, 0, 0}, wrong.what());
+    }
+  }
+}
+
+void validate_playbook(App& app, Loaded& loaded, const std::string& path, const std::string& text,
+                       Judged& judged) {
   const auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
   if (!playbook) return;
   playbook::validate(loaded.project, &*playbook, request_of(app), playbook::disk_files(), loaded.diagnostics);
   validate_suites_of(app, loaded, *playbook);
+  validate_unplanned_suites(app, loaded, *playbook, judged);
 }
 
 /// staithe.yml, what the built-in playbook makes of it, and the suites beside it.
-void validate_project(App& app, Loaded& loaded) {
+void validate_project(App& app, Loaded& loaded, Judged& judged) {
   playbook::validate(loaded.project, nullptr, request_of(app), playbook::disk_files(), loaded.diagnostics);
-  std::vector<checks::Suite> suites;
-  for (const auto& file : suite_files(loaded.project.directory))
-    validate_suite(app, loaded, true, file, suites);
-  if (!loaded.diagnostics.has_errors()) checks::check_together(suites, loaded.diagnostics);
+  Judged own;
+  for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);
+  if (!loaded.diagnostics.has_errors()) checks::check_together(own.suites, loaded.diagnostics);
+  judged.wholly = judged.wholly && own.wholly;
+}
+
+/// Without -e every environment is judged, by what the files say of it.
+Loaded load_project_file(App& app, const std::string& path) {
+  auto loaded = load_files(app, path);
+  const auto wanted = app.args().value("environment");
+  if (!wanted.empty()) (void)playbook::choose_environment(loaded.project, wanted, loaded.diagnostics);
+  if (!loaded.environment.empty()) ask_inventory_and_go_on(app, loaded);
+  return loaded;
+}
+
+enum class FileKind { playbook, suite, project, unreadable };
+
+/// Whether one of the keys is meant to be one of these.
+bool has_key_near(const yaml::Node& root, const std::vector<std::string>& keys) {
+  return std::any_of(root.entries.begin(), root.entries.end(),
+                     [&](const yaml::Entry& entry) { return base::nearest(entry.key, keys).has_value(); });
+}
+
+/// By its keys, misspelt ones as well. What is no YAML at all is a finding.
+FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnostics& diagnostics) {
+  diag::Diagnostics own;
+  const auto root = yaml::parse(text, path, own);
+  if (!root) {
+    take_over(own, diagnostics);
+    return FileKind::unreadable;
+  }
+  const auto has_one_of = [&](std::initializer_list<const char*> keys) {
+    return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return root->find(key) != nullptr; });
+  };
+  if (has_one_of({"staithe", "environments"})) return FileKind::project;
+  if (has_one_of({"playbook", "before", "stage", "prepare", "each", "after"})) return FileKind::playbook;
+  return has_key_near(*root, {"suite", "steps"}) ? FileKind::suite : FileKind::playbook;
 }
 
 struct File {
   std::string path, text;
-  bool is_suite = false;
+  FileKind kind = FileKind::playbook;
 };
+
+bool any_is(const std::vector<File>& files, FileKind kind) {
+  return std::any_of(files.begin(), files.end(), [&](const File& one) { return one.kind == kind; });
+}
 
 /// One that is not there is a mistake among others.
 std::vector<File> files_named(const App& app, diag::Diagnostics& diagnostics) {
@@ -133,8 +229,8 @@ std::vector<File> files_named(const App& app, diag::Diagnostics& diagnostics) {
   for (const auto& path : app.args().positionals) {
     try {
       auto text = read_text(path);
-      const bool suite = is_suite(text, path);
-      files.push_back({path, std::move(text), suite});
+      const auto kind = kind_of(text, path, diagnostics);
+      files.push_back({path, std::move(text), kind});
     } catch (const FilesWrong& wrong) {
       diagnostics.error({}, wrong.what());
     }
@@ -142,29 +238,48 @@ std::vector<File> files_named(const App& app, diag::Diagnostics& diagnostics) {
   return files;
 }
 
+/// Suites that were named one by one: one that they need may well be there without being named.
+void judge_together(const std::vector<checks::Suite>& suites, diag::Diagnostics& diagnostics) {
+  if (diagnostics.has_errors()) return;
+  diag::Diagnostics found;
+  checks::check_together(suites, found);
+  for (const auto& finding : found.sorted())
+    if (finding.severity == diag::Severity::error) diagnostics.add(finding);
+}
+
+void validate_file(App& app, Loaded& loaded, bool has_files, const File& file, Judged& judged) {
+  switch (file.kind) {
+    case FileKind::suite:
+      return validate_suite(app, loaded, has_files, file.path, judged);
+    case FileKind::playbook:
+      return validate_playbook(app, loaded, file.path, file.text, judged);
+    case FileKind::project: {
+      auto own = load_project_file(app, file.path);
+      validate_project(app, own, judged);
+      return take_over(own.diagnostics, loaded.diagnostics);
+    }
+    case FileKind::unreadable:
+      return;
+  }
+}
+
 }  // namespace
 
 int run_validate(App& app) {
   diag::Diagnostics missing;
   const auto files = files_named(app, missing);
-  const bool only_suites =
-      !files.empty() && std::all_of(files.begin(), files.end(), [](const File& one) { return one.is_suite; });
-  const bool has_files = !only_suites || has_project(app);
-  // Without -e every environment is judged, by what the files say of it.
-  auto loaded = has_files ? load_files(app) : Loaded{};
-  if (!loaded.environment.empty()) ask_inventory_and_go_on(app, loaded);
+  const bool nothing_named = app.args().positionals.empty();
+  const bool has_files = nothing_named || any_is(files, FileKind::playbook) ||
+                         (any_is(files, FileKind::suite) && has_project(app));
+  auto loaded = has_files ? load_project_file(app, "") : Loaded{};
   take_over(missing, loaded.diagnostics);
-  std::vector<checks::Suite> suites;
-  for (const auto& file : files) {
-    if (file.is_suite)
-      validate_suite(app, loaded, has_files, file.path, suites);
-    else
-      validate_playbook(app, loaded, file.path, file.text);
-  }
-  if (app.args().positionals.empty()) validate_project(app, loaded);
+  Judged judged;
+  for (const auto& file : files) validate_file(app, loaded, has_files, file, judged);
+  judge_together(judged.suites, loaded.diagnostics);
+  if (nothing_named) validate_project(app, loaded, judged);
   print_findings(app, loaded.diagnostics);
   if (loaded.diagnostics.has_errors()) return exit_files;
-  if (!app.quiet() && !app.json()) app.print("valid\n");
+  if (!app.quiet() && !app.json()) app.print(judged.wholly ? "valid\n" : "valid, as far as it was judged\n");
   return exit_done;
 }
 
