@@ -86,7 +86,8 @@ std::string SuiteRun::why_not(const checks::Check& check) const {
                        failed == failed_.end() ? "did not save '" + value + "'" : failed->second);
   }
   if (!stopped_by_.empty() && stopped_by_step_ != check.step)
-    return fmt::format("blocked: '{}' failed before it", stopped_by_);
+    return fmt::format("blocked: '{}' {} before it", stopped_by_,
+                       stopped_unjudged_ ? "was not judged" : "failed");
   return {};
 }
 
@@ -146,6 +147,7 @@ void SuiteRun::one(const checks::Check& check) {
     failed_[check.step] = result.verdict == Verdict::fail ? "failed" : "could not be judged";
     if (!check.go_on && !result.quarantined && stopped_by_.empty()) {
       stopped_by_ = check.name;
+      stopped_unjudged_ = result.verdict != Verdict::fail;
       stopped_by_step_ = check.step;
     }
   } else {

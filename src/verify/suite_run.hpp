@@ -67,6 +67,7 @@ class SuiteRun {
   Captures values_;
   std::vector<Undo> undos_;
   std::string stopped_by_;                     ///< name of the failed check after which nothing more is begun
+  bool stopped_unjudged_ = false;              ///< it was not judged: nobody knows whether it fails
   std::string stopped_by_step_;                ///< its step: the other hosts of the same step are still asked
   std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
   std::map<std::string, std::string> failed_;  ///< step to what became of it

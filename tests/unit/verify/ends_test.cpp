@@ -56,4 +56,5 @@ cleanup:
   const Ran ran({text("150ms")}, fake);
   CHECK(ran.verdicts() == "waits=aborted next=skipped tidy=pass");
   CHECK(ran.of("waits").reason == "the budget of 200ms is used up");
+  CHECK(ran.of("next").reason == "blocked: 'waits' was not judged before it");
 }
