@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 namespace staithe::playbook {
 namespace {
@@ -91,13 +92,17 @@ void complain(diag::Diagnostics& diagnostics, diag::Severity severity, const Par
   diagnostics.add(std::move(finding));
 }
 
+/// Which step of its section it is, counted with those that could not be read and have no place among them.
+std::size_t place_in_section(const ParsedStep& step) {
+  const auto open = step.path.find('[');
+  return open == std::string::npos ? 0 : std::strtoul(step.path.c_str() + open + 1, nullptr, 10);
+}
+
 /// A drain is given back, once, and something happens in between.
 void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
   const ParsedStep* open = nullptr;
-  std::size_t opened_at = 0;
   bool drained = false;
-  for (std::size_t i = 0; i < playbook.each.size(); ++i) {
-    const ParsedStep& step = playbook.each[i];
+  for (const ParsedStep& step : playbook.each) {
     if (step.kind->role == steps::Kind::Role::opens) {
       if (open != nullptr && !is_guessed(*open)) {
         complain(diagnostics, diag::Severity::error, step, "drain twice without a restore in between");
@@ -107,13 +112,12 @@ void check_brackets(const Playbook& playbook, diag::Diagnostics& diagnostics) {
       }
       drained = drained || !is_guessed(step);
       open = &step;
-      opened_at = i;
     }
     if (step.kind->role != steps::Kind::Role::closes) continue;
     if (open == nullptr) {
       complain(diagnostics, diag::Severity::error, step, "restore without a drain before it",
                "add '- drain: {within: 60s}' in front of the steps that touch the app");
-    } else if (opened_at + 1 == i) {
+    } else if (place_in_section(*open) + 1 == place_in_section(step)) {
       complain(diagnostics, diag::Severity::warning, *open,
                "a step without effect: nothing is done between drain and restore");
     }
