@@ -18,10 +18,16 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// KEY=VALUE as people write it: only a value that needs it is quoted.
-std::string variable(const std::string& one) {
+std::string assigned(std::string_view name, const std::string& one) {
   const auto equals = one.find('=');
-  if (equals == std::string::npos || equals + 1 == one.size()) return " --var " + shell_word(one);
-  return fmt::format(" --var {}={}", shell_word(one.substr(0, equals)), shell_word(one.substr(equals + 1)));
+  if (equals == std::string::npos || equals + 1 == one.size())
+    return fmt::format(" --{} {}", name, shell_word(one));
+  return fmt::format(" --{} {}={}", name, shell_word(one.substr(0, equals)),
+                     shell_word(one.substr(equals + 1)));
+}
+
+std::string variable(const std::string& one) {
+  return assigned("var", one);
 }
 
 /// Where the files are, without the service.
@@ -178,7 +184,8 @@ std::string shell_word(std::string_view text) {
 
 std::string option(std::string_view name, const std::string& value) {
   if (value.empty()) return {};
-  return name == "var" ? variable(value) : fmt::format(" --{} {}", name, shell_word(value));
+  return name == "var" || name == "report" ? assigned(name, value)
+                                           : fmt::format(" --{} {}", name, shell_word(value));
 }
 
 std::string words(const std::vector<std::string>& hosts) {
@@ -284,6 +291,7 @@ std::string again_command(const App& app, const std::string& deadline) {
     if (known.takes != Takes::nothing)
       for (const auto& value : app.args().all(known.name)) text += option(known.name, value);
   }
+  for (const auto& report : app.args().all("report")) text += option("report", report);
   return text + option("deadline", deadline);
 }
 

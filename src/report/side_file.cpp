@@ -35,15 +35,16 @@ void sync_directory(const std::string& path) {
   if (directory) ::fsync(directory.get());
 }
 
-void write_aside(const std::string& temporary, std::string_view text, Sync sync) {
+/// What goes wrong is told of the file that was meant: of this one nobody knows.
+void write_aside(const std::string& temporary, const std::string& target, std::string_view text, Sync sync) {
   constexpr mode_t permissions = 0666;
   // O_EXCL: in a directory that others write to, a link may be lying in wait.
   ::unlink(temporary.c_str());
   const base::UniqueFd file(
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, permissions));
-  if (!file) fail(temporary, errno);
-  write_all(file.get(), temporary, text);
-  if (sync == Sync::yes && ::fsync(file.get()) != 0) fail(temporary, errno);
+  if (!file) fail(target, errno);
+  write_all(file.get(), target, text);
+  if (sync == Sync::yes && ::fsync(file.get()) != 0) fail(target, errno);
 }
 
 }  // namespace
@@ -66,7 +67,7 @@ void replace_file(const std::string& path, std::string_view text, Sync sync) {
   const std::string target = none ? path : real.string();
   const std::string temporary = target + "." + std::to_string(::getpid()) + ".tmp";
   try {
-    write_aside(temporary, text, sync);
+    write_aside(temporary, target, text, sync);
     if (::rename(temporary.c_str(), target.c_str()) != 0) fail(target, errno);
   } catch (const base::Error&) {
     ::unlink(temporary.c_str());

@@ -143,6 +143,11 @@ TEST_CASE("what was confirmed once is not confirmed by the command that is sugge
   const cli::App late(parsed({"drain", "web1", "--deadline", "12s", "--reason", "disk"}));
   CHECK(cli::again_command(late, "24s") == "staithe drain web1 --reason disk --deadline 24s");
   CHECK(cli::again_command(late) == "staithe drain web1 --deadline 12s --reason disk");
+  // Whoever wanted a report wants one of the next run as well.
+  const cli::App paged(
+      parsed({"stage", "rehearse", "a b.sql", "--report", "html=page.html", "--report", "lines=-"}));
+  CHECK(cli::again_command(paged) ==
+        "staithe stage rehearse 'a b.sql' --report html=page.html --report lines=-");
   CHECK(cli::confirmed_command(app, "run1") == cli::again_command(app) + " --confirm run1");
   // A backfill that was held back is held back as much, wherever its files are.
   const cli::App fill(parsed({"backfill", "-C", "shop", "users", "--set", "land = 'DE'", "--where",

@@ -3,8 +3,10 @@
 #include "catch.hpp"
 #include "support/directory.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/unique_fd.hpp"
+#include "staithe/report/rehearsal.hpp"
 #include "staithe/verify/runner.hpp"
 
 #include <fcntl.h>
@@ -349,5 +351,16 @@ TEST_CASE("check reports: a secret at the place where a long text is cut leaves 
       CAPTURE(name, before);
       CHECK(report.find(".0123") == std::string::npos);
     }
+  }
+}
+
+TEST_CASE("a file that cannot be written is named as it was asked for, and not by its temporary name") {
+  const staithe::test::Directory directory;
+  const auto page = directory.path() + "/gone/page.html";
+  try {
+    staithe::report::write_rehearsal(page, "x");
+    FAIL("it was written");
+  } catch (const staithe::base::Error& error) {
+    CHECK(std::string(error.what()).starts_with(page + ":"));
   }
 }
