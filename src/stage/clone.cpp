@@ -27,7 +27,8 @@ constexpr const char* mark_key = "staithe_clone";
 /// Of the advisory locks of runs; the other half of the key is the run's, as their clones' names have it.
 constexpr std::uint32_t claim_class = 0x7374'636c;  // "stcl"
 constexpr std::size_t run_digits = 8;
-constexpr const char* our_sessions = "staithe %";  ///< what they are called
+constexpr std::string_view our_sessions =
+    "staithe clone ";  ///< what those on clones are called, with more behind
 
 std::string run_part(std::string_view run_id) {
   return base::sha256_hex(run_id).substr(0, run_digits);
@@ -181,8 +182,12 @@ void CloneClaim::show_life() noexcept {
   }
 }
 
-pg::Session connect_clone(const std::string& url, const std::string& name, const Scope& scope) {
-  pg::Session session(url, {name, std::chrono::seconds(10), pg::usual_silence}, scope);
+std::string clone_session(std::string_view what) {
+  return fmt::format("{}{}", our_sessions, what);
+}
+
+pg::Session connect_clone(const std::string& url, std::string_view what, const Scope& scope) {
+  pg::Session session(url, {clone_session(what), std::chrono::seconds(10), pg::usual_silence}, scope);
   lift_limits(session, scope);
   allow_writes(session, scope);
   return session;
@@ -195,7 +200,7 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
           " CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,"
           " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.oid,"
           " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid"
-          " AND coalesce(a.application_name, '') NOT LIKE '{}') FROM pg_database d"
+          " AND coalesce(a.application_name, '') NOT LIKE '{}%') FROM pg_database d"
           " WHERE shobj_description(d.oid, 'pg_database') LIKE '%staithe_clone%'"
           " OR (shobj_description(d.oid, 'pg_database') IS NULL AND d.datname LIKE 'staithe\\_%')",
           our_sessions),
@@ -225,10 +230,10 @@ std::vector<CloneInfo> list_clones(pg::Session& cluster, const Scope& scope) {
 }
 
 void drop_left_behind(pg::Session& cluster, const CloneInfo& clone, const Scope& scope) {
-  if (clone.sessions > 0) {
+  if (clone.sessions > 0 && !clone.mark.kept) {
     const pg::Value oid(std::to_string(clone.oid));
     cluster.query(fmt::format("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
-                              " WHERE datid = $1::oid AND application_name LIKE '{}'",
+                              " WHERE datid = $1::oid AND application_name LIKE '{}%'",
                               our_sessions),
                   {&oid, 1}, scope);
   }

@@ -254,6 +254,11 @@ class End(databases.StageTest):
         kept = self.clones()
         self.assertEqual([clone["state"] for clone in kept], ["clone, kept"])
         self.assertEqual(self.target.sql("SELECT count(more) FROM t", kept[0]["database"]), "0")
+        fills = self.target.session(kept[0]["database"], "SET application_name = 'staithe backfill'", "SELECT 'ready'")
+        fills.stdout.readline()
+        self.refused(4, "is in use; it was not dropped", words=("stage", "drop", kept[0]["database"]))
+        self.assertIn("still there", fills.communicate("SELECT 'still there';")[0])
+        self.target.wait(f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '{kept[0]['database']}')")
         self.ok("stage", "drop", kept[0]["database"])
         self.assertEqual(self.clones(), [])
 

@@ -80,6 +80,9 @@ class CheckLeft : public base::Error {
   std::string statement_;
 };
 
+/// What its sessions are called.
+inline constexpr const char* backfill_session = "staithe backfill";
+
 /// Runs it. What was done stands in a table staithe_backfill beside the filled one, in the transaction of
 /// each batch, so that a run after kill -9 goes on exactly where this one stopped; it is gone when all is
 /// done. One run at a time for each table (an advisory lock). Batches go by primary key, else by page.
@@ -88,10 +91,11 @@ class CheckLeft : public base::Error {
 /// SqlError; cancelled between or inside batches, with nothing half done; invalid, before anything is
 /// written, when NULLs of `not_null` would stay that `where` leaves out. However it ends, the check that it
 /// adds on the way to NOT NULL goes; CheckLeft when that failed. Not complete with `left`: rows match `where`
-/// that came in behind it.
+/// that came in behind it. `session` is the application_name, on a clone of one's own as clone_session()
+/// says.
 BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
                             const std::function<void(const BackfillProgress&)>& on_progress,
-                            const base::Scope& scope);
+                            const base::Scope& scope, const std::string& session = backfill_session);
 
 /// What is found, read only, before a backfill begins.
 struct Preconditions {

@@ -50,8 +50,11 @@ class CloneClaim {
 };
 inline constexpr base::Duration claim_unheard{2 * 60'000};
 
+/// The application_name of what a run does on its own clones, by which its sessions are told from those of
+/// anybody else there, also of other commands of ours: "staithe clone" and `what`.
+std::string clone_session(std::string_view what);
 /// A session of ours on a clone: the limits that came along from production's database are lifted for it.
-pg::Session connect_clone(const std::string& url, const std::string& name, const base::Scope& scope);
+pg::Session connect_clone(const std::string& url, std::string_view what, const base::Scope& scope);
 
 struct CloneInfo {
   std::string database;
@@ -59,10 +62,11 @@ struct CloneInfo {
   CloneMark mark;  ///< empty for one whose run was killed before it was there
   std::uint64_t size_bytes = 0;
   std::uint32_t sessions = 0;   ///< of anybody
-  std::uint32_t strangers = 0;  ///< those of them that no run of ours opened
+  std::uint32_t strangers = 0;  ///< those of them that are not called as clone_session() says
   bool claimed = false;         ///< its run is alive
-  /// Somebody works there. Sessions of ours without a claim are of a run that is gone, open behind a proxy.
-  bool is_in_use() const { return claimed || strangers > 0; }
+  /// Somebody works there. Sessions of ours without a claim are of a run that is gone, open behind a proxy;
+  /// but one that is kept is there to be worked in.
+  bool is_in_use() const { return claimed || strangers > 0 || (mark.kept && sessions > 0); }
   /// Of no use to anybody.
   bool is_left_behind() const { return !is_in_use() && !mark.kept; }
 };
@@ -70,8 +74,8 @@ struct CloneInfo {
 /// All clones of the cluster, the oldest first. One that somebody gave a name of their own counts as kept.
 std::vector<CloneInfo> list_clones(pg::Session& cluster, const base::Scope& scope);
 
-/// Drops one that is left behind, and ends the sessions of ours in it first. Throws base::Error as
-/// drop_database() does, which it calls: conflict when somebody else came in meanwhile.
+/// Drops one that is not in use. Unless it is kept, it ends the sessions of its run in it first. Throws
+/// base::Error as drop_database() does, which it calls: conflict when somebody else came in meanwhile.
 void drop_left_behind(pg::Session& cluster, const CloneInfo& clone, const base::Scope& scope);
 
 /// Drops those that are left behind; returns their names. What cannot be dropped, since another role owns it

@@ -140,7 +140,7 @@ int run_backfill(App& app) {
   auto out = staged(plan);
   if (!only_prints(app)) {
     const auto scope = base::Scope::lasting(resolve_patience, &app.stops().soft);
-    pg::Session session(url, {"staithe backfill", std::chrono::seconds(10), pg::usual_silence}, scope);
+    pg::Session session(url, {stage::backfill_session, std::chrono::seconds(10), pg::usual_silence}, scope);
     stage::refuse_pooler(session, scope);
     const auto database = session.run("SELECT current_database()", scope).rows.at(0)[0].value_or("");
     if (const int refused = look_before(app, session, plan.spec, scope); refused != exit_done) return refused;

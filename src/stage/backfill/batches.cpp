@@ -259,8 +259,8 @@ void drop_left_checks(pg::Session& session, const Walk& walk, const Scope& scope
 
 }  // namespace
 
-pg::Session connect_backfill(const std::string& url, const Scope& scope) {
-  pg::Session session(url, {"staithe backfill", std::chrono::seconds(10), pg::usual_silence}, scope);
+pg::Session connect_backfill(const std::string& url, const std::string& name, const Scope& scope) {
+  pg::Session session(url, {name, std::chrono::seconds(10), pg::usual_silence}, scope);
   refuse_pooler(session, scope);
   session.run(keepalives, scope);
   // Nothing of ours rests inside a transaction: what does was cut off from us, and holds locks of rows.
@@ -272,7 +272,7 @@ pg::Session connect_backfill(const std::string& url, const Scope& scope) {
 
 bool tell_backfill(const std::string& url, const std::string& table, BackfillWish wish,
                    const BackfillLimits& limits, const Scope& scope) {
-  auto session = connect_backfill(url, scope);
+  auto session = connect_backfill(url, backfill_session, scope);
   const Walk walk = look_at_table(session, table, scope);
   const std::string checkpoints = walk.schema + ".staithe_backfill";
   if (session.run("SELECT to_regclass(" + pg::quoted_literal(checkpoints) + ")", scope).rows.at(0)[0] ==

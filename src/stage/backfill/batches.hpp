@@ -9,7 +9,7 @@ namespace staithe::stage {
 
 /// A session of a backfill. Behind a pooler its settings and its advisory lock would stay with the sessions
 /// of the application: base::Error{conflict} before anything is set.
-pg::Session connect_backfill(const std::string& url, const base::Scope& scope);
+pg::Session connect_backfill(const std::string& url, const std::string& name, const base::Scope& scope);
 
 /// A table and how it is walked over.
 struct Walk {

@@ -1,6 +1,7 @@
 #include "rehearse/workload.hpp"
 
 #include "staithe/stage/backfill.hpp"
+#include "staithe/stage/clone.hpp"
 
 #include <algorithm>
 
@@ -24,7 +25,7 @@ class BesideLoad::Impl {
  private:
   static std::vector<ReadyLoad> loads_for(const std::string& url, const std::string& table,
                                           const base::Scope& scope) {
-    pg::Session session(url, {"staithe workload", std::chrono::seconds(10), pg::usual_silence}, scope);
+    pg::Session session(url, {clone_session("workload"), std::chrono::seconds(10), pg::usual_silence}, scope);
     std::vector<std::string> remarks;
     return ready_loads(session, automatic_loads(session, {table}, scope), remarks, scope);
   }

@@ -1,6 +1,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/stage/backfill.hpp"
+#include "staithe/stage/clone.hpp"
 #include "staithe/stage/rehearsal_report.hpp"
 
 #include <fmt/format.h>
@@ -149,7 +150,8 @@ event::RunFinished perform_backfill(const BackfillPlan& plan, const BackfillRun&
   try {
     const auto result = run_backfill(
         run.url, plan.spec, [&](const BackfillProgress& now) { teller.progress(now); },
-        base::Scope::lasting(run.limit, &stop));
+        base::Scope::lasting(run.limit, &stop),
+        plan.snapshot.empty() ? backfill_session : clone_session("backfill"));
     note_result(result, run.again, finished);
     teller.end(result.complete ? event::Outcome::ok : event::Outcome::cancelled, summary(result), finished);
   } catch (const base::Error& error) {

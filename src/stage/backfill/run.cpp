@@ -24,10 +24,11 @@ constexpr std::uint64_t first_pages = 64;
 
 class Run {
  public:
-  Run(const std::string& url, const BackfillSpec& spec,
+  Run(const std::string& url, const std::string& name, const BackfillSpec& spec,
       const std::function<void(const BackfillProgress&)>& tell, const Scope& scope)
       : url_(url),
-        session_(connect_backfill(url, scope)),
+        name_(name),
+        session_(connect_backfill(url, name, scope)),
         spec_(spec),
         tell_(tell),
         scope_(scope),
@@ -95,7 +96,7 @@ class Run {
       // It is dropped in a session of its own.
     }
     try {
-      auto session = connect_backfill(url_, scope);
+      auto session = connect_backfill(url_, name_, scope);
       const pg::Value values[] = {walk_.table, not_null_check(spec_.not_null)};
       if (session
               .query("SELECT FROM pg_constraint WHERE conrelid = $1::regclass AND conname = $2", values,
@@ -293,7 +294,7 @@ class Run {
     result_.complete = result_.left == 0 || stable;
   }
 
-  std::string url_;
+  std::string url_, name_;
   pg::Session session_;
   BackfillSpec spec_;  ///< its limits may be altered while it runs
   const std::function<void(const BackfillProgress&)>& tell_;
@@ -308,8 +309,8 @@ class Run {
 
 BackfillResult run_backfill(const std::string& url, const BackfillSpec& spec,
                             const std::function<void(const BackfillProgress&)>& on_progress,
-                            const Scope& scope) {
-  return Run(url, spec, on_progress, scope).run();
+                            const Scope& scope, const std::string& session) {
+  return Run(url, session, spec, on_progress, scope).run();
 }
 
 }  // namespace staithe::stage

@@ -72,7 +72,7 @@ bool After::failed() const {
 }
 
 void After::before() {
-  auto session = connect_clone(clone_.url(), "staithe looks", scope_);
+  auto session = connect_clone(clone_.url(), "looks", scope_);
   std::vector<Query> queries = plan_.settings.queries;
   std::vector<std::uint64_t> calls(queries.size(), 0);
   if (!run_.source_url.empty()) {
@@ -104,7 +104,7 @@ void After::before() {
 
 void After::after(const std::vector<std::string>& tables) {
   {
-    auto session = connect_clone(clone_.url(), "staithe looks", scope_);
+    auto session = connect_clone(clone_.url(), "looks", scope_);
     side_effects(session);
     code_and_partitions(session);
     code_of_statements();
@@ -280,11 +280,11 @@ void After::down(const std::vector<std::string>& tables) {
       down.error = fmt::format("{}:{}: {}", statement.file, statement.line, statement.failure->message);
   }
   if (down.passed) {
-    auto now = connect_clone(clone_.url(), "staithe looks", scope_);
+    auto now = connect_clone(clone_.url(), "looks", scope_);
     down.schema_difference = difference(schema_before_, schema_lines(now, scope_));
     const Clone untouched(run_.cluster_url, plan_.snapshot, clone_.name() + std::string(untouched_clone),
                           run_.run_id, report_.clones_left, scope_);
-    auto was = connect_clone(untouched.url(), "staithe looks", scope_);
+    auto was = connect_clone(untouched.url(), "looks", scope_);
     for (const auto& table : tables) {
       const auto columns = column_names(was, table, scope_);
       if (columns.empty() || column_names(now, table, scope_) != columns) continue;

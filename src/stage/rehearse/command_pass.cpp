@@ -176,7 +176,7 @@ CheckReport run_program(const std::string& command, const std::string& url, cons
 
 void measure_command(const RehearsalPlan& plan, const RehearsalRun& run, const Clone& clone,
                      RehearsalReport& report, const Scope& scope) {
-  auto session = connect_clone(clone.url(), "staithe rehearsal", scope);
+  auto session = connect_clone(clone.url(), "rehearsal", scope);
   report.server_version = session.run("SHOW server_version", scope).rows.at(0)[0].value_or("");
   const auto before = read_state(session, scope);
   CommandTrace trace(clone.url(), scope);

@@ -118,8 +118,8 @@ std::vector<CommandTrace::Seen> merged(std::vector<CommandTrace::Seen> triggered
 }
 
 CommandTrace::CommandTrace(const std::string& url, const Scope& scope)
-    : session_(connect_clone(url, "staithe trace", scope)),
-      watcher_(url, {"staithe trace", std::chrono::seconds(10), pg::usual_silence}, scope),
+    : session_(connect_clone(url, "trace", scope)),
+      watcher_(url, {clone_session("trace"), std::chrono::seconds(10), pg::usual_silence}, scope),
       scope_(scope) {
   install();
   const auto now =

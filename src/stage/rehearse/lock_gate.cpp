@@ -55,7 +55,7 @@ bool LockGate::close(const std::vector<std::string>& tables) {
   if (tables.empty()) return false;
   try {
     if (!session_ || !session_->usable())
-      session_ = std::make_unique<pg::Session>(connect_clone(url_, "staithe gate", scope_));
+      session_ = std::make_unique<pg::Session>(connect_clone(url_, "gate", scope_));
     session_->run("BEGIN", scope_);
     for (const auto& table : tables)
       session_->run("LOCK TABLE ONLY " + table + " IN SHARE UPDATE EXCLUSIVE MODE NOWAIT", scope_);

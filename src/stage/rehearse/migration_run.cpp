@@ -1,5 +1,7 @@
 #include "migration_run.hpp"
 
+#include "staithe/stage/clone.hpp"
+
 #include <algorithm>
 #include <tuple>
 
@@ -56,7 +58,7 @@ bool gave_up(const pg::StatementError& error) {
 }  // namespace
 
 MigrationRun::MigrationRun(const std::string& url, Measure measure, MigrationHooks hooks, const Scope& scope)
-    : session_(url, {"staithe rehearsal", std::chrono::seconds(10), pg::usual_silence}, scope),
+    : session_(url, {clone_session("rehearsal"), std::chrono::seconds(10), pg::usual_silence}, scope),
       measure_(measure),
       hooks_(std::move(hooks)),
       scope_(scope) {

@@ -28,7 +28,7 @@ Oid oid_of(const pg::Value& value) {
 }  // namespace
 
 LockObserver::LockObserver(const std::string& url, int pid, const base::Scope& scope)
-    : session_(connect_clone(url, "staithe observer", scope)), pid_(pid) {
+    : session_(connect_clone(url, "observer", scope)), pid_(pid) {
   const std::string common =
       "SELECT relation, mode, granted FROM pg_locks WHERE (NOT granted OR locktype = 'relation' AND relation "
       ">= 16384 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AND ";

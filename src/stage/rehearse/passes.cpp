@@ -86,7 +86,7 @@ class OpenReader {
   /// Opens a transaction that has read `table`; false when that is no table that can be read any more.
   bool open(const std::string& table) {
     finish();
-    session_ = std::make_unique<pg::Session>(connect_clone(url_, "staithe reader", scope_));
+    session_ = std::make_unique<pg::Session>(connect_clone(url_, "reader", scope_));
     try {
       session_->run("BEGIN", scope_);
       session_->run("SELECT FROM " + table + " LIMIT 1", scope_, pg::Rows::drop);
@@ -155,7 +155,8 @@ class AdvisedRun {
  public:
   AdvisedRun(const Clone& clone, const Scope& scope)
       : url_(clone.url()),
-        session_(clone.url(), {"staithe rehearsal", std::chrono::seconds(10), pg::usual_silence}, scope),
+        session_(clone.url(), {clone_session("rehearsal"), std::chrono::seconds(10), pg::usual_silence},
+                 scope),
         scope_(scope) {}
 
   void plain(const StatementReport& statement) {
@@ -168,7 +169,7 @@ class AdvisedRun {
     try {
       for (const auto& step : plan.steps) {
         if (step.backfill) {
-          const auto result = run_backfill(url_, *step.backfill, {}, scope_);
+          const auto result = run_backfill(url_, *step.backfill, {}, scope_, clone_session("backfill"));
           advice.detail =
               fmt::format("the backfill updated {} rows in {} batches, the longest {}", result.updated,
                           result.batches, base::elapsed_text(result.longest_batch));
@@ -216,7 +217,7 @@ Finding* finding_of(RehearsalReport& report, const StatementReport& statement, c
 
 std::vector<ReadyLoad> ready_workload(const Clone& clone, const std::vector<Load>& loads,
                                       RehearsalReport& report, const Scope& scope) {
-  auto session = connect_clone(clone.url(), "staithe workload", scope);
+  auto session = connect_clone(clone.url(), "workload", scope);
   std::vector<std::string> remarks;
   auto out = ready_loads(session, loads, remarks, scope);
   for (auto& remark : remarks)

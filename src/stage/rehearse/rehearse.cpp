@@ -315,7 +315,7 @@ class Rehearsal {
     if (!loads_.empty()) return;
     loads_ = plan_.settings.workload;
     if (!loads_.empty()) return;
-    auto session = connect_clone(copy.url(), "staithe workload", scope_);
+    auto session = connect_clone(copy.url(), "workload", scope_);
     loads_ = automatic_loads(session, tables_, scope_);
     const auto patience = std::min(base::Duration{100}, plan_.settings.budgets.blocking / 2);
     auto replayed = replayed_loads(session, of_production_, tables_, plan_.settings.replay, patience,

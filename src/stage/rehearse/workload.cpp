@@ -150,7 +150,7 @@ Workload::~Workload() {
 /// Even to prepare a statement waits for the lock of its table, which is a stall like any other.
 std::unique_ptr<pg::Session> Workload::open(std::size_t index) {
   const Scope until_done = Scope::lasting(longest, &done_);
-  auto session = std::make_unique<pg::Session>(connect_clone(url_, "staithe workload", until_done));
+  auto session = std::make_unique<pg::Session>(connect_clone(url_, "workload", until_done));
   if (loads_[index].load.read_only)
     session->run("SET standard_conforming_strings = on; SET default_transaction_read_only = on", until_done);
   const auto began = steady_clock::now();

@@ -265,12 +265,30 @@ TEST_CASE("a clone is left behind when its run is gone, and only then") {
     CHECK(dropped() == std::vector<std::string>{name});
   }
   SECTION("a proxy keeps sessions of a run that is gone, though nobody is at their other end") {
-    const auto ours = stage::connect_clone(server().url(name), "staithe observer", soon());
+    const auto ours = stage::connect_clone(server().url(name), "observer", soon());
     CHECK(dropped() == std::vector<std::string>{name});
+  }
+  SECTION("somebody is in it with another command of ours") {
+    pg::Session fills(server().url(name), {stage::backfill_session}, soon());
+    CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    CHECK_THROWS_AS(stage::drop_left_behind(cluster, stage::list_clones(cluster, soon()).at(0),
+                                            Scope::lasting(std::chrono::seconds(3))),
+                    base::Error);
+    CHECK_NOTHROW(fills.run("SELECT 1", soon()));
+    server().sql("DROP DATABASE " + name + " (FORCE)");
   }
   SECTION("kept for a look") {
     server().sql("COMMENT ON DATABASE " + name + " IS " + old_comment(", \"kept\": true"));
     CHECK(stage::drop_stale_clones(cluster, soon()).empty());
+    CHECK_FALSE(stage::list_clones(cluster, soon()).at(0).is_in_use());
+    {
+      auto looks = stage::connect_clone(server().url(name), "looks", soon());
+      const auto kept = stage::list_clones(cluster, soon()).at(0);
+      CHECK(kept.is_in_use());
+      CHECK_THROWS_AS(stage::drop_left_behind(cluster, kept, Scope::lasting(std::chrono::seconds(3))),
+                      base::Error);
+      CHECK_NOTHROW(looks.run("SELECT 1", soon()));
+    }
     server().sql("DROP DATABASE " + name);
   }
   SECTION("another one of the same run, which shows how it was") {

@@ -283,7 +283,8 @@ TEST_CASE("under load and with an open transaction, stalls are measured") {
   const auto report = rehearse(
       "ALTER TABLE app.users ADD COLUMN x int; DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM "
       "pg_stat_clear_snapshot(); EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = "
-      "current_database() AND application_name = 'staithe workload') OR EXISTS (SELECT FROM pg_locks l JOIN "
+      "current_database() AND application_name = 'staithe clone workload') OR EXISTS (SELECT FROM pg_locks l "
+      "JOIN "
       "pg_stat_activity a USING (pid) WHERE NOT granted AND query LIKE 'SELECT%'); PERFORM pg_sleep(0.01); "
       "END LOOP; END $$; SELECT pg_sleep(0.5)",
       short_reader(600), {true, true, false});
@@ -304,7 +305,8 @@ TEST_CASE("under load and with an open transaction, stalls are measured") {
 TEST_CASE("what fails only under load does not pass") {
   const auto report = rehearse(
       "ALTER TABLE app.users ADD COLUMN x int;\nDO $$ BEGIN IF EXISTS (SELECT FROM pg_stat_activity WHERE "
-      "datname = current_database() AND application_name = 'staithe workload') THEN RAISE EXCEPTION 'too "
+      "datname = current_database() AND application_name = 'staithe clone workload') THEN RAISE EXCEPTION "
+      "'too "
       "busy'; END IF; END $$",
       {}, {true, false, false});
   INFO(stage::to_json(report));
@@ -344,7 +346,7 @@ TEST_CASE("a sequence has readers too") {
 TEST_CASE("locks that nobody could see are not safe") {
   const auto report = rehearse(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
-      "application_name = 'staithe observer'; SELECT pg_sleep(1)");
+      "application_name = 'staithe clone observer'; SELECT pg_sleep(1)");
   INFO(stage::to_json(report));
   CHECK_FALSE(report.passed);
   CHECK(report.verdict.find("safe") == std::string::npos);
