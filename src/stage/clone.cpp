@@ -22,7 +22,7 @@ using base::Scope;
 
 constexpr base::Duration template_patience{15'000};
 constexpr base::Duration drop_patience{20'000};
-constexpr base::Duration claim_pause{10'000}, claim_patience{20'000};
+constexpr base::Duration claim_pause{10'000}, claim_patience{20'000}, claim_retry{1'000};
 constexpr const char* mark_key = "staithe_clone";
 /// Of the advisory locks of runs; the other half of the key is the run's, as their clones' names have it.
 constexpr std::uint32_t claim_class = 0x7374'636c;  // "stcl"
@@ -168,18 +168,29 @@ void CloneClaim::claim(const Scope& scope) {
   session_.emplace(std::move(session));
 }
 
-void CloneClaim::show_life() noexcept {
-  while (base::sleep_for(claim_pause, Scope::lasting(2 * claim_pause, &done_)) == base::Woke::ready) {
-    const auto scope = Scope::lasting(claim_patience, &done_);
-    try {
-      if (session_ && session_->usable())
-        session_->run("SELECT 1", scope);
-      else
-        claim(scope);
-    } catch (const std::exception&) {
-      // Tried again after the pause; what the run itself does there says how it is with the server.
-    }
+bool CloneClaim::is_held() noexcept {
+  try {
+    if (!session_ || !session_->usable()) return false;
+    session_->run("SELECT 1", Scope::lasting(claim_patience, &done_));
+    return true;
+  } catch (const std::exception&) {
+    return false;
   }
+}
+
+bool CloneClaim::is_claimed_anew() noexcept {
+  try {
+    claim(Scope::lasting(claim_patience, &done_));
+    return true;
+  } catch (const std::exception&) {
+    return false;  // what the run itself does there says how it is with the server
+  }
+}
+
+void CloneClaim::show_life() noexcept {
+  auto pause = claim_pause;
+  while (base::sleep_for(pause, Scope::lasting(2 * claim_pause, &done_)) == base::Woke::ready)
+    pause = is_held() || is_claimed_anew() ? claim_pause : claim_retry;
 }
 
 std::string clone_session(std::string_view what) {

@@ -30,7 +30,7 @@ inline constexpr std::string_view untouched_clone = "_was";
 /// While it lives, nobody takes the clones of this run for left behind, however long they have no session: an
 /// advisory lock of a session of its own, which ends with the process; from PostgreSQL 14 on also where a
 /// proxy keeps it open, once nothing was heard of the process for claim_unheard. A thread says every ten
-/// seconds that it is there, and claims anew where the session was lost.
+/// seconds that it is there, and where the session was lost claims anew at once, each second until it can.
 class CloneClaim {
  public:
   CloneClaim(const std::string& cluster_url, const std::string& run_id, const base::Scope& scope);
@@ -40,6 +40,8 @@ class CloneClaim {
 
  private:
   void claim(const base::Scope& scope);
+  bool is_held() noexcept;
+  bool is_claimed_anew() noexcept;
   void show_life() noexcept;
 
   std::string cluster_url_;

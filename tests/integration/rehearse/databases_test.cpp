@@ -219,9 +219,9 @@ TEST_CASE("whoever claims clones holds nothing for ever where nobody is at the o
   };
   const auto first = pid_of_claim();
   REQUIRE(first != "0");
-  // Its session is lost, and it is there again without anybody's doing.
+  // Its session is lost, and it is there again without anybody's doing, as soon as that is noticed.
   server().sql("SELECT pg_terminate_backend(" + first + ")");
-  const auto patience = Scope::lasting(std::chrono::seconds(90));
+  const auto patience = Scope::lasting(std::chrono::seconds(16));
   auto now = pid_of_claim();
   for (; (now == "0" || now == first) && !patience.expired(); now = pid_of_claim())
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
