@@ -278,6 +278,8 @@ void pages_of_refusal(App& app, std::string_view why) {
 }
 
 int rehearse(App& app) {
+  if (app.args().positionals.empty() && !app.args().has("command"))
+    throw UsageError("stage rehearse takes files of SQL, or --command");
   auto loaded = load(app);
   if (loaded.env().is_protected)
     return app.fail(exit_refused, "environment '" + loaded.environment +
@@ -306,8 +308,6 @@ int rehearse(App& app) {
 }  // namespace
 
 int run_stage_rehearse(App& app) {
-  if (app.args().positionals.empty() && !app.args().has("command"))
-    throw UsageError("stage rehearse takes files of SQL, or --command");
   if (only_prints(app)) return rehearse(app);
   begin_pages(app, {});
   try {
