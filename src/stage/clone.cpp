@@ -111,6 +111,29 @@ std::uint64_t oid_of(pg::Session& cluster, const std::string& name, const Scope&
   return answer.rows.empty() ? 0 : number_of(answer.rows[0][0]);
 }
 
+/// The process of this session, and when it began: a number may be another one's later.
+std::vector<pg::Value> maker_of(pg::Session& cluster, const Scope& scope) {
+  const auto answer = cluster.run(
+      "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint FROM pg_catalog.pg_stat_activity"
+      " WHERE pid = pg_catalog.pg_backend_pid()",
+      scope);
+  return {answer.rows.at(0).at(0), answer.rows.at(0).at(1)};
+}
+
+/// Ends it where it is there still, and waits until it has gone.
+void end_maker(pg::Session& cluster, const std::vector<pg::Value>& maker, const Scope& scope) {
+  while (
+      !cluster
+           .query(
+               "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1"
+               " AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2",
+               maker, scope)
+           .rows.empty()) {
+    base::sleep_for(base::Duration{50}, scope);
+    scope.check("waiting for the session to end that makes a clone");
+  }
+}
+
 void write_mark(pg::Session& cluster, const std::string& name, const CloneMark& mark, const Scope& scope) {
   cluster.run("COMMENT ON DATABASE " + pg::quoted_name(name) + " IS " + pg::quoted_literal(to_comment(mark)),
               scope);
@@ -289,6 +312,7 @@ void Clone::make(const std::string& snapshot, const std::string& run_id, const S
   std::string sql = "CREATE DATABASE " + pg::quoted_name(name_) + " TEMPLATE " + pg::quoted_name(snapshot);
   // Two checkpoints instead of every page through the WAL.
   if (cluster.server_version() >= 150000) sql += " STRATEGY FILE_COPY";
+  maker_ = maker_of(cluster, scope);
   try {
     create(cluster, sql, scope);
   } catch (const pg::StatementError& error) {
@@ -317,6 +341,7 @@ Clone::Clone(Clone&& other) noexcept
       mark_(std::move(other.mark_)),
       took_(other.took_),
       oid_(other.oid_),
+      maker_(std::move(other.maker_)),
       made_(std::exchange(other.made_, false)),
       kept_(other.kept_) {}
 
@@ -350,6 +375,8 @@ void Clone::drop_it() {
   // A stop that was asked for must not leave the clone behind: shielded, with a limit of its own.
   const Scope scope = Scope::lasting(drop_patience);
   auto cluster = connect_cluster(cluster_url_, {}, scope);
+  // It may go on by itself, and nobody sees its database before it has committed.
+  if (oid_ == 0) end_maker(cluster, maker_, scope);
   const auto there = oid_of(cluster, name_, scope);
   // Gone, or somebody else has its name by now.
   if (there == 0 || (oid_ != 0 && there != oid_)) return;

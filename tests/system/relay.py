@@ -39,6 +39,14 @@ class Relay:
         self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
 
+    def cut(self):
+        """Who is there is cut off; who comes from now on is served."""
+        for end in list(self.ends):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has gone by itself
+
     def turn_away(self):
         """Who comes from now on is let in and put out at once; who is there goes on."""
         self.shut = True

@@ -100,6 +100,21 @@ class Silent(databases.StageTest):
         self.env["SOURCE"] = self.source.url("resting")
         self.ok(*rest)
 
+    def test_a_clone_is_not_made_once_nobody_waits_for_it(self):
+        """Only the connection is lost on which it is made: the server would go on with it."""
+        self.first()
+        (self.directory / "up.sql").write_text("SELECT 1;\n")
+        relay = self.through_relay("TARGET", self.target)
+        holder = self.target.session("postgres", "BEGIN", "COMMENT ON DATABASE staging IS 'taken back'", "SELECT 'ready'")
+        holder.stdout.readline()
+        process = self.start("stage", "rehearse", "up.sql", "--no-load", "--no-open-transaction", "--no-advice")
+        self.target.wait("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND wait_event_type = 'Lock')")
+        relay.cut()
+        self.end(process, 4)
+        holder.communicate("ROLLBACK;")
+        self.target.wait("NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%')")
+        self.assertEqual(self.target.databases(), ["postgres", "staging"])
+
     def test_the_target(self):
         oid = self.first()
         self.wide()

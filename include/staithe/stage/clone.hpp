@@ -93,7 +93,8 @@ class Clone {
   /// `cluster_url` is any database of the cluster but the template. Database-level settings (ALTER DATABASE …
   /// SET), which TEMPLATE leaves behind, are set again. Throws base::Error: conflict when the template is in
   /// use, permission without CREATEDB. Where it cannot be dropped, its name is added to `left`, which
-  /// outlives it; also one that may have been made by a server that was not heard of any more.
+  /// outlives it; also one that may have been made by a server that was not heard of any more. Where only
+  /// the connection was lost on which it is made, the server's process is ended that would go on with it.
   Clone(std::string cluster_url, const std::string& snapshot, const std::string& name,
         const std::string& run_id, std::vector<std::string>& left, const base::Scope& scope);
   Clone(Clone&& other) noexcept;
@@ -118,6 +119,7 @@ class Clone {
   CloneMark mark_;
   std::chrono::microseconds took_{0};
   std::uint64_t oid_ = 0;
+  std::vector<pg::Value> maker_;  ///< the server's process that makes it, and when that began
   bool made_ = false, kept_ = false;
 };
 
