@@ -117,7 +117,9 @@ void validate_suite(App& app, Loaded& loaded, bool has_files, const std::string&
     const auto here = place.known;
     auto one = suite_in(app, std::move(place), file, found);
     const auto errors = found.count(diag::Severity::error);
-    if (least && least->count(diag::Severity::error) <= errors) continue;
+    // Of as many errors those are told that no other environment could be meant by.
+    const auto fewest = least ? least->count(diag::Severity::error) : errors + 1;
+    if (fewest < errors || fewest == 0) continue;
     least = std::move(found);
     suite = std::move(one);
     known = here;
