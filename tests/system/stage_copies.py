@@ -225,12 +225,14 @@ class Copies(databases.StageTest):
         self.assertEqual(self.target.sql("SHOW server_encoding", "staging"), "LATIN1")
 
     def files_of(self, pid):
-        """That are open and hold more than a journal does, deleted ones too."""
+        """That are open for writing and hold more than a journal does, deleted ones too."""
         found = []
         for fd in os.listdir(f"/proc/{pid}/fd"):
             path = f"/proc/{pid}/fd/{fd}"
             try:
-                if os.readlink(path).startswith("/") and os.stat(path).st_size > 1 << 20:
+                with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+                    flags = int(next(line.split()[1] for line in info if line.startswith("flags:")), 8)
+                if flags & os.O_ACCMODE and os.readlink(path).startswith("/") and os.stat(path).st_size > 1 << 20:
                     found.append(os.readlink(path))
             except OSError:
                 pass  # closed by now

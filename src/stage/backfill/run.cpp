@@ -112,13 +112,17 @@ class Run {
     }
   }
 
-  /// Two at once would share a checkpoint.
+  /// Two at once would share a checkpoint. The server takes a moment to see that one was stopped just now.
   void take_turn() {
+    constexpr base::Duration patience{3'000}, once_more{100};
     const pg::Value name("staithe backfill " + walk_.table);
-    const auto taken =
-        session_.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", {&name, 1}, scope_);
-    if (taken.rows.at(0)[0] != "t")
-      throw Error(ErrorCode::conflict, "a backfill of " + walk_.table + " is under way already");
+    const auto waiting = scope_.at_most(patience);
+    do {
+      const auto taken =
+          session_.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", {&name, 1}, scope_);
+      if (taken.rows.at(0)[0] == "t") return;
+    } while (base::sleep_for(once_more, waiting) == base::Woke::ready);
+    throw Error(ErrorCode::conflict, "a backfill of " + walk_.table + " is under way already");
   }
 
   std::string constraint() const { return pg::quoted_name(not_null_check(spec_.not_null)); }
