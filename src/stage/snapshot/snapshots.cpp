@@ -165,7 +165,9 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope) {
 
 std::string server_identity(pg::Session& session, const base::Scope& scope) {
   const auto answer = session.run(
-      "SELECT system_identifier || ' since ' || extract(epoch FROM pg_catalog.pg_postmaster_start_time())"
+      // In whole microseconds: how a fraction prints depends on the session before PostgreSQL 14.
+      "SELECT system_identifier || ' since ' || "
+      "(extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint"
       " FROM pg_catalog.pg_control_system()",
       scope);
   return answer.rows.at(0).at(0).value_or("");
