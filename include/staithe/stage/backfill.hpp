@@ -139,6 +139,28 @@ struct BackfillRun {
 event::RunFinished perform_backfill(const BackfillPlan& plan, const BackfillRun& run, event::EventSink& sink,
                                     const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code);
 
+/// What a run on a clone needs beside the plan.
+struct ClonedBackfillRun {
+  std::string run_id;
+  std::string cluster_url;  ///< any database of the cluster but the snapshot, with its password
+  bool keep_clone = false;
+  base::Duration limit{0};  ///< for the filling; a clone may take an hour to make
+  /// The command that drops a clone of that name.
+  std::function<std::string(const std::string&)> drop_command{};
+};
+
+/// What a backfill of a clone came to.
+struct ClonedBackfill {
+  event::RunFinished finished;
+  BesideLoad::Stalls stalls;
+};
+
+/// The same on a clone of `plan.snapshot` with readers and writers beside it, which is dropped before the end
+/// is told: 5 when it could not be.
+ClonedBackfill perform_backfill_on_clone(const BackfillPlan& plan, const ClonedBackfillRun& run,
+                                         event::EventSink& sink, const base::Cancel& stop,
+                                         const std::atomic<int>& interrupted_exit_code);
+
 enum class BackfillWish { go, pause, abort };
 /// Limits for a run that is under way, from its next batch on; what is not given stays.
 struct BackfillLimits {

@@ -44,20 +44,6 @@ stage::BackfillLimits limits_of(const App& app) {
   return limits;
 }
 
-/// Says, when it goes, which clones could not be dropped and what drops them.
-struct LeftClones {
-  explicit LeftClones(App& of) : app(of) {}
-  ~LeftClones() {
-    for (const auto& name : names)
-      app.say(fmt::format("the clone {} is left\n  next  {}", name, drop_command(app, name)));
-  }
-  LeftClones(const LeftClones&) = delete;
-  LeftClones& operator=(const LeftClones&) = delete;
-
-  App& app;
-  std::vector<std::string> names;
-};
-
 stage::BackfillSpec spec_of(const App& app) {
   stage::BackfillSpec spec;
   if (app.args().positionals.size() != 1) throw UsageError("a backfill takes one table");
@@ -178,19 +164,13 @@ int run_stage_backfill(App& app) {
   plan.database = pg::display_url(cluster_url);
   auto out = staged(plan);
   stage::BesideLoad::Stalls stalls;
-  LeftClones left(app);
   out.run = [&](const std::string& run_id, event::EventSink& sink) {
-    const auto making = base::Scope::lasting(std::chrono::hours(1), &app.stops().soft);
-    const stage::CloneClaim claim(cluster_url, run_id, making);
-    stage::Clone clone(cluster_url, plan.snapshot, stage::clone_name(stage::backfill_clones, run_id, 1),
-                       run_id, left.names, making);
-    if (app.args().has("keep-clone")) clone.keep(making);
-    stage::BesideLoad load(clone.url(), plan.spec.table,
-                           base::Scope::lasting(timeout_of(app), &app.stops().soft));
-    auto finished = stage::perform_backfill(plan, {run_id, clone.url(), {}, timeout_of(app)}, sink,
-                                            app.stops().soft, app.stops().exit_code);
-    stalls = load.finish();
-    return finished;
+    const auto drop = [&app](const std::string& clone) { return drop_command(app, clone); };
+    auto done = stage::perform_backfill_on_clone(
+        plan, {run_id, cluster_url, app.args().has("keep-clone"), timeout_of(app), drop}, sink,
+        app.stops().soft, app.stops().exit_code);
+    stalls = done.stalls;
+    return done.finished;
   };
   return run_stage_plan(app, out, [&](const event::RunFinished& finished) {
     if (finished.exit_code == exit_done) app.say("forecast: " + stage::forecast(stalls, finished.duration));

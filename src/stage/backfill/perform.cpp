@@ -1,3 +1,5 @@
+#include "../left_clones.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/stage/backfill.hpp"
@@ -10,6 +12,15 @@
 
 namespace staithe::stage {
 namespace {
+
+constexpr base::Duration longest_making{3'600'000};
+
+/// How a backfill ended, as it will be told.
+struct End {
+  event::RunFinished finished;
+  event::Outcome outcome = event::Outcome::ok;
+  std::string detail;
+};
 
 /// From progress to events.
 class Teller {
@@ -46,18 +57,19 @@ class Teller {
     emit(std::move(progress));
   }
 
-  /// Tells the listeners, and notes in `finished` how long it took.
-  void end(event::Outcome outcome, const std::string& detail, event::RunFinished& finished) {
+  /// Tells the listeners, and notes in the end how long it took.
+  event::RunFinished end(End end) {
     event::ActionFinished action;
     action.action_id = action.kind = action.step = "backfill";
     action.title = title_;
     action.index = action.of = 1;
-    action.outcome = outcome;
-    action.detail = detail;
-    action.duration = finished.duration =
+    action.outcome = end.outcome;
+    action.detail = std::move(end.detail);
+    action.duration = end.finished.duration =
         std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began_);
     emit(std::move(action));
-    emit(finished);
+    emit(end.finished);
+    return std::move(end.finished);
   }
 
  private:
@@ -111,10 +123,14 @@ bool is_refusal(const base::Error& error) {
   }
 }
 
-void note_result(const BackfillResult& result, const std::string& again, event::RunFinished& finished) {
+End end_of(const BackfillResult& result, const std::string& again) {
+  End end;
+  end.detail = summary(result);
+  auto& finished = end.finished;
   finished.exit_code = result.complete ? event::exit_done : event::exit_failed;
   finished.verdict = result.complete ? "done" : "failed";
-  if (result.complete) return;
+  if (result.complete) return end;
+  end.outcome = event::Outcome::cancelled;
   finished.failure = result.left > 0 ? fmt::format(
                                            "{} rows match --where still: they came in behind it, or "
                                            "SET does not change what --where asks",
@@ -122,22 +138,39 @@ void note_result(const BackfillResult& result, const std::string& again, event::
                                      : "somebody asked it to stop; what is filled stays filled";
   if (!again.empty())
     finished.next.push_back(again + (result.left > 0 ? "  fill those too" : "  go on from here"));
+  return end;
 }
 
-/// How it is said to have ended.
-event::Outcome note_error(const base::Error& error, const std::string& again, int interrupted,
-                          event::RunFinished& finished) {
+End end_of(const base::Error& error, const std::string& again, int interrupted) {
   const bool stopped = error.code() == base::ErrorCode::cancelled, refused = is_refusal(error);
+  End end;
+  end.detail = error.what();
+  end.outcome = refused   ? event::Outcome::refused
+                : stopped ? event::Outcome::cancelled
+                          : event::Outcome::failed;
+  auto& finished = end.finished;
   finished.exit_code = stopped ? interrupted : refused ? event::exit_refused : event::exit_failed;
   finished.verdict = stopped ? "interrupted" : refused ? "refused" : "failed";
   finished.failure = error.what();
-  if (refused) return event::Outcome::refused;
+  if (refused) return end;
   if (const auto* left = dynamic_cast<const CheckLeft*>(&error)) {
     finished.exit_code = event::exit_needs_person;
     finished.next.push_back(left->statement() + ";  takes away the check that refuses NULL");
   }
   if (!again.empty()) finished.next.push_back(again + "  go on from where it stopped");
-  return stopped ? event::Outcome::cancelled : event::Outcome::failed;
+  return end;
+}
+
+/// Does `work`; whoever hears the run has to hear how it ended, with no memory left or a defect of ours too.
+End end_of(const std::function<BackfillResult()>& work, const std::string& again,
+           const std::atomic<int>& interrupted) {
+  try {
+    return end_of(work(), again);
+  } catch (const base::Error& error) {
+    return end_of(error, again, interrupted.load());
+  } catch (const std::exception& defect) {
+    return end_of(base::Error(base::ErrorCode::failed, defect.what()), again, interrupted.load());
+  }
 }
 
 }  // namespace
@@ -146,24 +179,39 @@ event::RunFinished perform_backfill(const BackfillPlan& plan, const BackfillRun&
                                     const base::Cancel& stop, const std::atomic<int>& interrupted_exit_code) {
   Teller teller(sink, run.run_id);
   teller.begin(plan, run.limit);
-  event::RunFinished finished;
-  try {
-    const auto result = run_backfill(
+  const auto work = [&] {
+    return run_backfill(
         run.url, plan.spec, [&](const BackfillProgress& now) { teller.progress(now); },
-        base::Scope::lasting(run.limit, &stop),
-        plan.snapshot.empty() ? backfill_session : clone_session("backfill"));
-    note_result(result, run.again, finished);
-    teller.end(result.complete ? event::Outcome::ok : event::Outcome::cancelled, summary(result), finished);
-  } catch (const base::Error& error) {
-    const auto outcome = note_error(error, run.again, interrupted_exit_code.load(), finished);
-    teller.end(outcome, error.what(), finished);
-  } catch (const std::exception& defect) {
-    // No memory, or a defect of ours: whoever hears the run has to hear how it ended.
-    const base::Error error(base::ErrorCode::failed, defect.what());
-    const auto outcome = note_error(error, run.again, interrupted_exit_code.load(), finished);
-    teller.end(outcome, error.what(), finished);
-  }
-  return finished;
+        base::Scope::lasting(run.limit, &stop));
+  };
+  return teller.end(end_of(work, run.again, interrupted_exit_code));
+}
+
+ClonedBackfill perform_backfill_on_clone(const BackfillPlan& plan, const ClonedBackfillRun& run,
+                                         event::EventSink& sink, const base::Cancel& stop,
+                                         const std::atomic<int>& interrupted_exit_code) {
+  Teller teller(sink, run.run_id);
+  teller.begin(plan, run.limit);
+  ClonedBackfill done;
+  std::vector<std::string> left;
+  const auto work = [&] {
+    const auto making = base::Scope::lasting(longest_making, &stop);
+    const CloneClaim claim(run.cluster_url, run.run_id, making);
+    Clone clone(run.cluster_url, plan.snapshot, clone_name(backfill_clones, run.run_id, 1), run.run_id, left,
+                making);
+    if (run.keep_clone) clone.keep(making);
+    const auto filling = base::Scope::lasting(run.limit, &stop);
+    BesideLoad load(clone.url(), plan.spec.table, filling);
+    const auto result = run_backfill(
+        clone.url(), plan.spec, [&](const BackfillProgress& now) { teller.progress(now); }, filling,
+        clone_session("backfill"));
+    done.stalls = load.finish();
+    return result;
+  };
+  auto end = end_of(work, {}, interrupted_exit_code);
+  note_left_clones(left, run.drop_command, end.finished);
+  done.finished = teller.end(std::move(end));
+  return done;
 }
 
 std::string forecast(const BesideLoad::Stalls& stalls, base::Duration took) {

@@ -21,7 +21,7 @@ struct NamePattern {
   Mask::Kind mask;
 };
 /// Names of columns in English as schemas spell them; the mask fits if the type does.
-constexpr std::array<NamePattern, 8> names{{
+constexpr std::array<NamePattern, 8> telling_names{{
     {"(^|_)(e_?mail|mail)(_?addr(ess)?)?($|_)", Mask::Kind::fake_email},
     {"(secret|passw|token|api_?key|private_key|credential|otp|salt|session_?id|cookie)", Mask::Kind::hash},
     {"(^|_)(first|last|full|middle|maiden|family|given|sur|nick|user|display|contact|customer|holder)_?name",
@@ -87,7 +87,7 @@ std::optional<Suspect> by_name_or_type(const Table& table, const Column& column)
   std::string lower = column.name;
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  for (const auto& one : names)
+  for (const auto& one : telling_names)
     if (std::regex_search(lower, std::regex(one.pattern)))
       return Suspect{table.full_name(), column.name, column.type, "its name", fitting(column, one.mask)};
   if (lower == "name" && is_about_people(table))

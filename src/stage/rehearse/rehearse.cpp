@@ -1,5 +1,6 @@
 #include "staithe/stage/rehearse.hpp"
 
+#include "../left_clones.hpp"
 #include "after.hpp"
 #include "command_pass.hpp"
 #include "emitter.hpp"
@@ -48,7 +49,7 @@ class Rehearsal {
       // Also what no error of ours is: whoever hears the run has to hear how it ended.
       note_error(error, interrupted_exit_code.load(), end.finished);
     }
-    note_left(end.finished);
+    note_left_clones(report_.clones_left, run_.drop_command, end.finished);
     report_.took = end.finished.duration = duration_cast<base::Duration>(steady_clock::now() - began);
     emit_(end.finished);
     if (end.report) end.report = std::move(report_);
@@ -90,18 +91,6 @@ class Rehearsal {
     finished.failure = thrown.what();
     if (!stopped && !run_.again.empty())
       finished.next.push_back(run_.again + "    again, once that is mended");
-  }
-
-  /// What is left needs a person, whatever else came of it.
-  void note_left(event::RunFinished& finished) const {
-    if (report_.clones_left.empty()) return;
-    finished.exit_code = event::exit_needs_person;
-    if (finished.verdict != "interrupted") finished.verdict = "needs a person";
-    if (finished.failure.empty()) finished.failure = "a clone could not be dropped";
-    std::vector<std::string> next;
-    for (const auto& name : report_.clones_left)
-      next.push_back((run_.drop_command ? run_.drop_command(name) : name) + "    a clone that is left");
-    finished.next.insert(finished.next.begin(), next.begin(), next.end());
   }
 
   /// Reasons to fail are actions of their own, so that every reporter shows them as failed.
