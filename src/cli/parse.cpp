@@ -125,18 +125,20 @@ ParseResult usage_error(std::string message, const std::string& command) {
   return result;
 }
 
-std::vector<std::string> known_words() {
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  const auto near = base::nearest(word, known);
+  return near ? fmt::format("; did you mean '{}'?", *near) : "";
+}
+
+/// What `staithe WORD` was to be: a command of a group that was named alone, or the nearest one.
+std::string command_suggestion(const std::string& typed) {
+  if (const auto whole = command_of_group(typed)) return fmt::format("; did you mean '{}'?", *whole);
   std::vector<std::string> words;
   for (const auto& command : commands()) {
     const auto word = base::split(command.name, ' ').front();
     if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
   }
-  return words;
-}
-
-std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
-  const auto near = base::nearest(word, known);
-  return near ? fmt::format("; did you mean '{}'?", *near) : "";
+  return suggestion(typed, words);
 }
 
 /// Something was left over: a word that is no command, or an option that the command does not have.
@@ -149,7 +151,7 @@ ParseResult unknown(const std::vector<std::string>& rest, const Command* command
         fmt::format("'{}' needs a command, or is no option{}", word, suggestion(word, options)), "");
   }
   if (command == nullptr)
-    return usage_error(fmt::format("no command '{}'{}", word, suggestion(word, known_words())), "");
+    return usage_error(fmt::format("no command '{}'{}", word, command_suggestion(word)), "");
   std::vector<std::string> options;
   for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));
   for (const auto& option : command->options) options.push_back("--" + std::string(option.name));
@@ -223,26 +225,45 @@ std::vector<std::string> Parsed::all(std::string_view option) const {
 
 namespace {
 
-/// Global options may stand in front of the command, where CLI11 does not know them: they are moved behind
-/// what follows, but not behind "--".
-std::vector<std::string> reordered(int argc, const char* const* argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  const auto takes_value = [](const std::string& word) {
-    for (const auto& option : global_options())
-      if (word == fmt::format("--{}", option.name) || word == fmt::format("-{}", option.shorthand))
-        return option.takes != Takes::nothing;
-    return false;
+/// The global option that a word is, with its value behind '=' or without one; nullptr when it is none.
+const Option* global_option(const std::string& word) {
+  const auto spelled = word.substr(0, word.find('='));
+  for (const auto& option : global_options())
+    if (spelled == fmt::format("--{}", option.name) || spelled == fmt::format("-{}", option.shorthand))
+      return &option;
+  return nullptr;
+}
+
+bool takes_next_word(const std::string& word) {
+  const auto* option = global_option(word);
+  return option != nullptr && option->takes != Takes::nothing && word.find('=') == std::string::npos;
+}
+
+/// Whether it is an option of some command, but not of every one.
+bool belongs_to_a_command(const std::string& word) {
+  const auto spelled = word.substr(0, word.find('='));
+  const auto has = [&](const Command& command) {
+    return std::any_of(command.options.begin(), command.options.end(),
+                       [&](const Option& option) { return spelled == fmt::format("--{}", option.name); });
   };
+  return global_option(word) == nullptr && std::any_of(commands().begin(), commands().end(), has);
+}
+
+/// How many words stand in front of the command.
+std::size_t words_in_front(const std::vector<std::string>& words) {
   std::size_t front = 0;
   while (front < words.size() && words[front].size() > 1 && words[front][0] == '-' && words[front] != "--")
-    front += takes_value(words[front]) ? 2 : 1;
-  if (front == 0 || front >= words.size()) return words;
+    front += takes_next_word(words[front]) ? 2 : 1;
+  return std::min(front, words.size());
+}
+
+/// Global options may stand in front of the command, where CLI11 does not know them: they are moved behind
+/// what follows, but not behind "--".
+std::vector<std::string> reordered(std::vector<std::string> words, std::size_t front) {
+  if (front == 0 || front == words.size()) return words;
   const auto begin = words.begin() + static_cast<std::ptrdiff_t>(front);
-  const auto end = std::find(begin, words.end(), "--");
-  std::vector<std::string> moved(begin, end);
-  moved.insert(moved.end(), words.begin(), begin);
-  moved.insert(moved.end(), end, words.end());
-  return moved;
+  std::rotate(words.begin(), begin, std::find(begin, words.end(), "--"));
+  return words;
 }
 
 }  // namespace
@@ -254,7 +275,14 @@ ParseResult parse(int argc, const char* const* argv) {
     result.exit_code = exit_usage;
     return result;
   }
-  auto words = reordered(argc, argv);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const auto front = words_in_front(words);
+  for (std::size_t i = 0; i < front; ++i)
+    if (belongs_to_a_command(words[i]))
+      return usage_error(fmt::format("'{}' belongs behind the command that it is for",
+                                     words[i].substr(0, words[i].find('='))),
+                         "");
+  words = reordered(std::move(words), front);
   Tree tree(words);
   try {
     std::reverse(words.begin(), words.end());  // as CLI11 wants them

@@ -316,6 +316,15 @@ const Command* find_command(std::string_view name) {
   return nullptr;
 }
 
+std::optional<std::string> command_of_group(std::string_view word) {
+  const std::string ending = " " + std::string(word);
+  for (const auto& command : table)
+    if (command.name.size() > ending.size() &&
+        command.name.substr(command.name.size() - ending.size()) == ending)
+      return std::string(command.name);
+  return std::nullopt;
+}
+
 bool tells_no_run(std::string_view command) {
   constexpr std::array<std::string_view, 15> names{"status",
                                                    "history",

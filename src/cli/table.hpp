@@ -1,5 +1,7 @@
 #pragma once
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 /// One table of commands and options. It feeds the parser, --help, the completions and the OPTIONS of the
@@ -65,6 +67,8 @@ std::span<const Variable> environment_variables();
 std::span<const Option> global_options();
 /// Null when there is none of that name.
 const Command* find_command(std::string_view name);
+/// The whole name of a command of a group from its last word: "stage rehearse" from "rehearse".
+std::optional<std::string> command_of_group(std::string_view word);
 /// Of options that every command has, where they would be overlooked: refused is better. --report:
 bool tells_no_run(std::string_view command);
 /// --limit:

@@ -29,7 +29,8 @@ int run_help(App& app) {
     return exit_done;
   }
   const auto topics = help_topics();
-  const auto near = base::nearest(topic, topics);
+  auto near = command_of_group(topic);
+  if (!near) near = base::nearest(topic, topics);
   throw UsageError(fmt::format(
       "there is no help on '{}'{}", topic,
       near ? fmt::format("; did you mean '{}'?", *near) : "; topics: " + base::join(topics, ", ")));
