@@ -182,7 +182,7 @@ TEST_CASE("A stream holds back only what may be a secret") {
   CHECK(stream.finish().empty());
 }
 
-TEST_CASE("A secret that can be spelled in very many ways does not make it slow") {
+TEST_CASE("A secret that can be spelled in very many ways does not make it slow", "[one-thread]") {
   Redactor redactor;
   redactor.add(std::string(40, '\''));
   redactor.add(std::string(300, 'A'));
@@ -205,7 +205,8 @@ TEST_CASE("Secrets may be added while others read") {
   CHECK(redactor.clean("secret-number-7") == "***");
 }
 
-TEST_CASE("A secret that rotates is forgotten when others have long taken its place, and not before") {
+TEST_CASE("A secret that rotates is forgotten when others have long taken its place, and not before",
+          "[one-thread]") {
   Redactor redactor;
   redactor.add("for-good-secret");
   const auto used = redactor.hold("still-in-use");
