@@ -74,7 +74,7 @@ complete -c staithe -n '__staithe_at rollback' -l parallel -x -d 'hosts in hand 
 complete -c staithe -n '__staithe_at rollback' -l max-failures -x -d 'stop starting hosts after more failures than that'
 complete -c staithe -n '__staithe_at rollback' -l deadline -x -d 'give up and put back after that, for the whole run, e.g. 30m (default: the playbook\'s)'
 complete -c staithe -n '__staithe_at rollback' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
-complete -c staithe -n '__staithe_at rollback' -l to -x -d 'this release, by its id or the beginning of its commit (default: the newest good one before the live one)'
+complete -c staithe -n '__staithe_at rollback' -l to -x -d 'this release, by its id or the beginning of its commit (default: the good one that was live before)'
 complete -c staithe -n __staithe_at -a run -d 'Run a playbook.'
 complete -c staithe -n '__staithe_at run' -a '(__staithe_ask playbooks)'
 complete -c staithe -n '__staithe_at run' -l dry-run -s n -d 'print the plan and stop'

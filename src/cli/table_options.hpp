@@ -110,8 +110,8 @@ inline constexpr auto deploy =
 inline constexpr auto rollback =
     joined(every_run, std::to_array<Option>({
                           {"to", '\0', Takes::value, "RELEASE", Completes::nothing, what_group,
-                           "this release, by its id or the beginning of its commit (default: the newest good "
-                           "one before the live one)"},
+                           "this release, by its id or the beginning of its commit (default: the good one "
+                           "that was live before)"},
                       }));
 inline constexpr auto run = every_run;
 inline constexpr auto looking = std::to_array<Option>({

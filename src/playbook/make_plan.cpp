@@ -228,6 +228,7 @@ class PlanMaker {
     release.sha = refs_.sha;
     release.id = release_id(refs_.sha);
     for (const Text& entry : service_->shared) release.shared.push_back(entry.value);
+    release.goes_back = plan_.kind == "rollback";
     release.keep = service_->keep_releases;
     release.min_free_bytes = service_->min_free_bytes;
     return release;

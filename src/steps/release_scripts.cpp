@@ -44,6 +44,29 @@ std::string switch_to(const std::string& target, std::string_view indent) {
       indent, target);
 }
 
+/// Adds the release to those that were live here, behind the one that is live now. What a crash or a hand has
+/// left in the list beyond that one was never served. A full disk keeps nobody from going back.
+std::string note_served(const Release& release) {
+  constexpr int kept_lines = 50;
+  const std::string leave_behind =
+      release.goes_back ? "  if (was != \"\") at--\n"
+                          "  for (i = at; i > 0; i--) if (line[i] == new) { at = i - 1; break }\n"
+                        : "";
+  return fmt::format(
+      "case $was in releases/*) was=${{was#releases/}} ;; *) was= ;; esac\n"
+      "if [ \"$was\" != {0} ] && touch .staithe/served &&\n"
+      "  cp .staithe/served .staithe/served-before && awk -v was=\"$was\" -v new={0} '\n"
+      "{{ line[NR] = $0; if ($0 == was) at = NR }}\n"
+      "END {{\n"
+      "  if (!at) {{ at = NR; if (was != \"\") line[++at] = was }}\n"
+      "{1}"
+      "  for (i = at >= {2} ? at - {2} + 2 : 1; i <= at; i++) print line[i]\n"
+      "  print new\n"
+      "}}' .staithe/served >.staithe/.served\n"
+      "then mv -T .staithe/.served .staithe/served; fi\n",
+      release.id, leave_behind, kept_lines);
+}
+
 }  // namespace
 
 std::string checkout_script(const Release& release) {
@@ -97,12 +120,13 @@ std::string activate_script(const Release& release) {
              "mkdir -p .staithe/before\n"
              // Activated again, after a crash or by --resume, it still knows what it replaced; a release that
              // replaced nothing is its own predecessor when it is deployed once more.
-             "if [ \"$(readlink current)\" != releases/{0} ] || [ ! -s .staithe/before/{0} ]; then\n"
+             "was=$(readlink current || :)\n"
+             "if [ \"$was\" != releases/{0} ] || [ ! -s .staithe/before/{0} ]; then\n"
              "  readlink current >.staithe/before/.tmp-{0} || :\n"
              "  mv -T .staithe/before/.tmp-{0} .staithe/before/{0}\n"
              "fi\n"
-             "{2}",
-             release.id, release.sha, switch_to("releases/" + release.id, ""));
+             "{2}{3}",
+             release.id, release.sha, note_served(release), switch_to("releases/" + release.id, ""));
 }
 
 std::string reactivate_script(const Release& release) {
@@ -114,6 +138,7 @@ std::string reactivate_script(const Release& release) {
              "    echo 'there is no release before {0} to go back to' >&2; exit 1\n"
              "  fi\n"
              "{1}"
+             "  mv -T .staithe/served-before .staithe/served 2>/dev/null || :\n"
              "fi\n"
              "cut -c 1-12 current/REVISION 2>/dev/null || basename \"$(readlink current)\"\n",
              release.id, switch_to("\"$before\"", "  "));
@@ -133,6 +158,7 @@ std::string cleanup_script(const Release& release) {
              "date -u +%Y-%m-%dT%H:%M:%SZ >releases/{0}/.staithe-good\n"
              "keep=\" {0} $(basename \"$(readlink current)\") "
              "$(basename \"$(cat .staithe/before/{0} 2>/dev/null || :)\") "
+             "$(tail -n 2 .staithe/served 2>/dev/null | tr '\\n' ' ') "
              "$(ls -1t releases/*/.staithe-good | head -n {1} | cut -d / -f 2 | tr '\\n' ' ')\"\n"
              "for old in releases/????????????; do\n"
              "  name=${{old#releases/}}\n"

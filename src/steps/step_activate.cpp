@@ -39,7 +39,7 @@ const Kind activate_kind{
     R"yaml(- activate: {}
 )yaml",
     R"(Replaces the symbolic link PATH/current in one step and remembers in PATH/.staithe/before/ID what it pointed
-to. When a later step of the host fails and the strategy says revert, the link is put back before the app is
+to; PATH/.staithe/served lists what was live there, which is what 'staithe rollback' goes by. When a later step of the host fails and the strategy says revert, the link is put back before the app is
 reloaded again. A host where the release is not staged is refused.
 
 timeout  1m unless said otherwise)",

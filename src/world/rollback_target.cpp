@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
+#include <optional>
 #include <set>
+#include <utility>
 
 namespace staithe::world {
 namespace {
@@ -26,12 +30,44 @@ std::string holdings(const std::vector<HostLook>& hosts) {
   return text;
 }
 
-/// When the release came to the fleet: the latest of its hosts.
-double staged(const std::vector<HostLook>& hosts, const std::string& release) {
-  double latest = 0;
-  for (const auto& host : hosts)
-    if (const auto* there = host.find(release)) latest = std::max(latest, there->staged);
-  return latest;
+/// What a host would go back to, one after the other: the live release comes first.
+std::vector<std::string> way_back(const HostLook& host) {
+  std::vector<std::string> way = host.served;
+  // What a crash or a person's hand has left behind the live one in the list is not what was live before it.
+  while (!way.empty() && way.back() != host.current) way.pop_back();
+  if (way.empty()) way = host.served;
+  if (!host.current.empty() && (way.empty() || way.back() != host.current)) way.push_back(host.current);
+  std::reverse(way.begin(), way.end());
+  double since = std::numeric_limits<double>::infinity();
+  for (const auto& id : way)
+    if (const auto* there = host.find(id)) since = std::min(since, there->staged);
+  for (const auto& release : host.releases)
+    if (release.staged < since) way.push_back(release.id);
+  return way;
+}
+
+/// How many releases back on each host, in their order; none when a host never served it, or left it.
+std::optional<std::vector<std::size_t>> steps_back(const std::vector<std::vector<std::string>>& ways,
+                                                   const std::string& release) {
+  std::vector<std::size_t> steps;
+  for (const auto& way : ways) {
+    const auto found = std::find(way.begin(), way.end(), release);
+    if (found == way.end()) return std::nullopt;
+    steps.push_back(static_cast<std::size_t>(found - way.begin()));
+  }
+  return steps;
+}
+
+/// "served web1 before, live on web[2-4]"
+std::string in_words(const std::vector<HostLook>& hosts, const std::vector<std::size_t>& steps) {
+  std::vector<std::string> live, before, earlier;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    (steps[i] == 0 ? live : steps[i] == 1 ? before : earlier).push_back(hosts[i].host);
+  std::vector<std::string> parts;
+  if (!before.empty()) parts.push_back(fmt::format("served {} before", base::fold_names(before)));
+  if (!earlier.empty()) parts.push_back(fmt::format("served {} earlier", base::fold_names(earlier)));
+  if (!live.empty()) parts.push_back(fmt::format("live on {}", base::fold_names(live)));
+  return base::join(parts, ", ");
 }
 
 std::vector<std::string> lacking(const std::vector<HostLook>& hosts, const std::string& release) {
@@ -57,7 +93,7 @@ std::string sha_of(const std::vector<HostLook>& hosts, const std::string& releas
 }
 
 RollbackTarget refused(const std::vector<HostLook>& hosts, const std::string& why) {
-  return {"", "", why + holdings(hosts)};
+  return {"", "", why + holdings(hosts), ""};
 }
 
 RollbackTarget named_target(const std::vector<HostLook>& hosts, const std::string& wanted) {
@@ -76,7 +112,7 @@ RollbackTarget named_target(const std::vector<HostLook>& hosts, const std::strin
   if (!without.empty())
     return refused(hosts, fmt::format("release {} is not there, or never was good, on {}", found.front(),
                                       base::fold_names(without)));
-  return {found.front(), sha_of(hosts, found.front()), ""};
+  return {found.front(), sha_of(hosts, found.front()), "", ""};
 }
 
 }  // namespace
@@ -84,23 +120,25 @@ RollbackTarget named_target(const std::vector<HostLook>& hosts, const std::strin
 RollbackTarget rollback_target(const std::vector<HostLook>& hosts, const std::string& wanted,
                                const std::vector<std::string>& bad) {
   if (!wanted.empty()) return named_target(hosts, wanted);
-  double live_since = 0;
-  for (const auto& host : hosts) live_since = std::max(live_since, staged(hosts, host.current));
-  RollbackTarget newest;
-  double newest_staged = -1;
+  std::vector<std::vector<std::string>> ways;
+  for (const auto& host : hosts) ways.push_back(way_back(host));
+  // The longest way of a host first, then all of them together.
+  using Length = std::pair<std::size_t, std::size_t>;
+  std::optional<Length> shortest;
+  RollbackTarget nearest;
   for (const auto& id : all_releases(hosts)) {
+    const auto steps = steps_back(ways, id);
     const bool is_bad = std::find(bad.begin(), bad.end(), id) != bad.end();
-    const bool live_everywhere =
-        std::all_of(hosts.begin(), hosts.end(), [&](const HostLook& host) { return host.current == id; });
-    const double since = staged(hosts, id);
-    const bool is_older = live_since == 0 || since < live_since;
-    if (is_bad || live_everywhere || !is_older || !lacking(hosts, id).empty()) continue;
-    if (since <= newest_staged) continue;
-    newest = {id, sha_of(hosts, id), ""};
-    newest_staged = since;
+    if (is_bad || !steps || !lacking(hosts, id).empty()) continue;
+    const Length length{*std::max_element(steps->begin(), steps->end()),
+                        std::accumulate(steps->begin(), steps->end(), std::size_t{0})};
+    const bool live_everywhere = length.first == 0;
+    if (live_everywhere || (shortest && *shortest <= length)) continue;
+    shortest = length;
+    nearest = {id, sha_of(hosts, id), "", in_words(hosts, *steps)};
   }
-  if (!newest.release.empty()) return newest;
-  return refused(hosts, "no good release older than the live one is on all hosts");
+  if (!nearest.release.empty()) return nearest;
+  return refused(hosts, "no good release that was live before is on all hosts");
 }
 
 }  // namespace staithe::world

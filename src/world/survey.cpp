@@ -22,7 +22,8 @@ constexpr std::size_t asked_at_once = 32;
 constexpr base::Duration url_patience{5'000};
 constexpr std::size_t shown_answer = 64;
 
-/// A line for `current` and one for each release: id, SHA, when it was staged, whether it was good.
+/// A line for `current`, one for each release: id, SHA, when it was staged, whether it was good; and what was
+/// live, one after the other.
 std::string releases_script(const std::string& path) {
   return "cd " + base::shell_quote(path) +
          " 2>/dev/null || exit 0\n"
@@ -32,7 +33,8 @@ std::string releases_script(const std::string& path) {
          "  good=no; if [ -e \"$there/.staithe-good\" ]; then good=good; fi\n"
          "  staged=$(stat -c %.9Y \"$there/REVISION\" 2>/dev/null || stat -c %Y \"$there/REVISION\")\n"
          "  echo \"release ${there#releases/} $(cat \"$there/REVISION\") ${staged:-0} $good\"\n"
-         "done\n";
+         "done\n"
+         "sed 's/^/served /' .staithe/served 2>/dev/null || :\n";
 }
 
 bool is_hex(std::string_view text) {
@@ -57,6 +59,8 @@ void read_releases(const std::string& output, HostLook& look) {
           base::printable(words[1].rfind(prefix, 0) == 0 ? words[1].substr(prefix.size()) : words[1]);
     } else if (words.size() == 5 && words[0] == "release" && is_hex(words[1]) && is_hex(words[2])) {
       look.releases.push_back({words[1], words[2], number(words[3]), words[4] == "good"});
+    } else if (words.size() == 2 && words[0] == "served" && is_hex(words[1])) {
+      look.served.push_back(words[1]);
     }
   }
   std::sort(look.releases.begin(), look.releases.end(),

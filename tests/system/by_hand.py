@@ -133,6 +133,23 @@ class ByHand(harness.SystemTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v2", "web2": "v2"})
 
+    def test_rollback_goes_to_what_served_before_and_to_nothing_that_was_rolled_back(self):
+        hosts = ("--limit", "web1,web2")
+        self.only_v1("web1", "web2")
+        for ref in ("v2", "v3"):
+            self.ended(self.sandbox.deploy(ref, *hosts), 0)
+        back = ("rollback", *hosts, "-e", "production", "--yes")
+        self.ended(self.sandbox.staithe(*back), 0, "done: 2 hosts on " + self.sandbox.sha["v2"][:12])
+        v2 = "Release " + self.sandbox.sha["v2"][:12]
+        for limit, why in (("web1", ": served web1 before, live on web2"), ("web2", ": served web[1-2] before")):
+            self.ended(self.sandbox.deploy("slow-start", "--limit", limit), 0)
+            planned = self.sandbox.staithe(*back, "--dry-run")
+            self.assertEqual(planned.code, 0, str(planned))
+            self.assertRegex(planned.err, re.escape(v2) + ".*" + re.escape(why))
+        self.ended(self.sandbox.staithe(*back), 0, "done: 2 hosts on " + self.sandbox.sha["v2"][:12])
+        planned = self.sandbox.staithe(*back, "--dry-run")
+        self.assertIn("Release " + self.sandbox.sha["v1"][:12], planned.err, str(planned))
+
     def test_rollback_that_waits_for_a_deploy_goes_to_the_release_before_that_one(self):
         one = ("--limit", "web1")
         self.only_v1("web1")

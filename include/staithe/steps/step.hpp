@@ -48,6 +48,7 @@ struct Release {
   std::vector<std::string> shared;
   std::uint32_t keep = 5;
   std::uint64_t min_free_bytes = 0;
+  bool goes_back = false;  ///< a rollback: what it replaces is no release to go back to later
 
   std::string directory() const { return path + "/releases/" + id; }
 };

@@ -27,6 +27,7 @@ struct HostLook {
   base::ErrorCode code = base::ErrorCode::failed;
   std::string current;  ///< id of the live release, or the name that `current` links to; "" for none
   std::vector<ReleaseThere> releases;  ///< newest first
+  std::vector<std::string> served;     ///< ids that were live, oldest first, without what was rolled back
   std::string running;                 ///< what the app says that it runs; "" when it was not asked
   std::string running_trouble;         ///< why it did not say
 
@@ -84,11 +85,14 @@ std::map<std::string, std::vector<std::string>> versions(const std::vector<HostL
 struct RollbackTarget {
   std::string release, sha;
   std::string refusal;  ///< why there is none; one line, then a line for each host
+  std::string why;      ///< why this one, such as "served web[1-4] before"; "" when it was named
 };
 
-/// The newest good release that all hosts hold and that is older than the one they run; with `wanted` (an id
-/// or the beginning of a commit, at least 4 digits) that one, once all hosts hold it. Age counts from when a
-/// release was staged. `bad` are releases never to go back to. Pure.
+/// The release that served these hosts last, of those before the one that each runs, which all of them hold
+/// as good; with `wanted` (an id or the beginning of a commit, at least 4 digits) that one, once all hosts
+/// hold it. Where hosts differ, the one that the host with the longest way has the shortest way to. What has
+/// been rolled back is on no host's way; what was staged before a host began to keep its list comes last in
+/// it, by when it was staged. `bad` are releases never to go back to. Pure.
 RollbackTarget rollback_target(const std::vector<HostLook>& hosts, const std::string& wanted,
                                const std::vector<std::string>& bad);
 

@@ -91,7 +91,8 @@ int run_rollback(App& app) {
                     "  next  {} --to RELEASE    names one that all hosts hold",
                     target.refusal, rollback_command(app, loaded, asked_of(app, loaded), survey_plan)));
   if (!app.quiet() && !app.json())
-    app.say(fmt::format("Release {} -> {}, back from {}", target.release, target.sha, live_now(hosts)));
+    app.say(fmt::format("Release {} -> {}, back from {}{}{}", target.release, target.sha, live_now(hosts),
+                        target.why.empty() ? "" : ": ", target.why));
   const auto plan =
       with_suites(app, loaded, plan_for(app, loaded, playbook, request, {target.release, target.sha, ""}));
   return run_loaded(app, loaded, plan, resting_on(loaded.environment, survey_plan.service, ended));

@@ -194,6 +194,68 @@ TEST_CASE("activate switches, reactivate goes back, and both say what stands in 
   CHECK(rig.current() == "releases/" + one.id);
 }
 
+TEST_CASE("a host keeps the list of what was live, without what was rolled back") {
+  Rig rig;
+  std::vector<Release> releases{rig.release(rig.old_sha), rig.release(rig.new_sha)};
+  for (const char* name : {"three", "four"}) releases.push_back(rig.release(rig.commit(name)));
+  for (auto& release : releases) release.keep = 9;
+  const auto served = [&] { return rig.read("srv/.staithe/served"); };
+  const auto ids = [&](const std::vector<std::size_t>& numbers) {
+    std::string text;
+    for (const auto number : numbers) text += releases[number - 1].id + "\n";
+    return text;
+  };
+  const auto back_to = [&](std::size_t number) {
+    Release release = releases[number - 1];
+    release.goes_back = true;
+    rig.good(activate_script(release));
+  };
+  for (const std::size_t number : {1, 2, 3}) rig.deploy(releases[number - 1]);
+  CHECK(served() == ids({1, 2, 3}));
+  back_to(2);
+  CHECK(served() == ids({1, 2}));
+  rig.good(reactivate_script(releases[1]));  // the rollback did not end well
+  CHECK(served() == ids({1, 2, 3}));
+  back_to(2);
+  back_to(2);  // resumed
+  CHECK(served() == ids({1, 2}));
+  rig.deploy(releases[3]);
+  CHECK(served() == ids({1, 2, 4}));
+  rig.good(reactivate_script(releases[3]));
+  CHECK(served() == ids({1, 2}));
+  rig.deploy(releases[0]);
+  CHECK(served() == ids({1, 2, 1}));
+  back_to(3);  // forward, to one that was gone back from
+  CHECK(served() == ids({1, 2, 3}));
+
+  SECTION("that a crash has left with what never was live") {
+    rig.good("echo " + releases[3].id + " >>srv/.staithe/served");
+    back_to(2);
+    CHECK(served() == ids({1, 2}));
+  }
+  SECTION("and goes back without it where it cannot be written") {
+    rig.good("rm srv/.staithe/served srv/.staithe/served-before && mkdir srv/.staithe/served-before");
+    rig.good("chmod 500 srv/.staithe/served-before; mkdir srv/.staithe/.served");
+    back_to(2);
+    CHECK(rig.current() == "releases/" + releases[1].id);
+  }
+}
+
+TEST_CASE("cleanup keeps what a rollback would go to") {
+  Rig rig;
+  std::vector<Release> releases{rig.release(rig.old_sha), rig.release(rig.new_sha)};
+  releases.push_back(rig.release(rig.commit("three")));
+  for (auto& release : releases) release.keep = 3;
+  for (const auto& release : releases) rig.deploy(release);
+  Release back = releases[1];
+  back.goes_back = true;
+  back.keep = 2;
+  rig.good("sleep 1.1");
+  rig.good(activate_script(back));
+  rig.good(cleanup_script(back));
+  CHECK(rig.has(releases[0]));
+}
+
 TEST_CASE("a 'current' that is no link is refused, not moved") {
   const Rig rig;
   const Release one = rig.release(rig.old_sha);

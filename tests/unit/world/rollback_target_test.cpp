@@ -12,8 +12,10 @@ ReleaseThere release(const std::string& sha, double staged, bool good = true) {
   return {sha.substr(0, 12), sha, staged, good};
 }
 
-HostLook host(const std::string& name, const std::string& live, std::vector<ReleaseThere> releases) {
+HostLook host(const std::string& name, const std::string& live, std::vector<ReleaseThere> releases,
+              const std::vector<std::string>& served = {}) {
   HostLook look;
+  for (const auto& sha : served) look.served.push_back(sha.substr(0, 12));
   look.host = name;
   look.current = live.substr(0, 12);
   look.releases = std::move(releases);
@@ -38,6 +40,38 @@ TEST_CASE("a rollback goes to the newest good release before the live one") {
   SECTION("a half-done rollout goes back to what the others run") {
     const std::vector<HostLook> mixed{host("web1", v3, all), host("web2", v2, all)};
     CHECK(rollback_target(mixed, "", {}).sha == v2);
+  }
+}
+
+TEST_CASE("a rollback goes to what was live before, not to what was rolled back") {
+  const std::string v4 = "444444444444dddd";
+  const std::vector<ReleaseThere> all{release(v4, 40), release(v3, 30), release(v2, 20), release(v1, 10)};
+  SECTION("after v3 was rolled back and v4 deployed") {
+    const std::vector<HostLook> hosts{host("web1", v4, all, {v1, v2, v4}),
+                                      host("web2", v4, all, {v1, v2, v4})};
+    const auto target = rollback_target(hosts, "", {});
+    CHECK(target.sha == v2);
+    CHECK(target.why == "served web[1-2] before");
+    CHECK(rollback_target(hosts, "", {v2.substr(0, 12)}).sha == v1);
+  }
+  SECTION("after a canary: to what the others run") {
+    const std::vector<HostLook> hosts{host("web1", v4, all, {v1, v2, v4}), host("web2", v2, all, {v1, v2}),
+                                      host("web3", v2, all, {v1, v2})};
+    const auto target = rollback_target(hosts, "", {});
+    CHECK(target.sha == v2);
+    CHECK(target.why == "served web1 before, live on web[2-3]");
+  }
+  SECTION("an older one that was deployed again was before the one that came after it") {
+    CHECK(rollback_target({host("web1", v1, all, {v1, v2, v3, v1})}, "", {}).sha == v3);
+  }
+  SECTION("the list of a host that was killed before it switched, or was switched by hand") {
+    CHECK(rollback_target({host("web1", v2, all, {v1, v2, v4})}, "", {}).sha == v1);
+    CHECK(rollback_target({host("web1", v3, all, {v1, v2})}, "", {}).sha == v2);
+  }
+  SECTION("what was staged before the list was begun comes last in it") {
+    CHECK(rollback_target({host("web1", v4, all, {v2, v4})}, "", {}).sha == v2);
+    CHECK(rollback_target({host("web1", v2, all, {v2})}, "", {}).sha == v1);
+    CHECK(rollback_target({host("web1", v1, all, {v1})}, "", {}).release.empty());
   }
 }
 
