@@ -16,10 +16,15 @@ std::string id_of_json(std::string_view plan_json) {
 
 std::vector<std::string> target_hosts(const Plan& plan) {
   std::vector<std::string> hosts;
-  for (const auto& stage : plan.stages)
+  bool rolled = false;
+  for (const auto& stage : plan.stages) {
+    rolled = rolled || stage.shape == Stage::Shape::rolling;
+    // What a deploy does on more hosts after its roll only ends what earlier runs did there.
+    if (rolled && stage.shape == Stage::Shape::parallel && plan.kind == "deploy") continue;
     for (const auto& lane : stage.lanes)
       if (!lane.host.empty() && std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
         hosts.push_back(lane.host);
+  }
   return hosts;
 }
 

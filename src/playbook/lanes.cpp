@@ -355,21 +355,26 @@ std::vector<plan::Lane> LaneMaker::preflight(bool has_checkout, bool drains) {
   return lanes;
 }
 
+plan::Lane LaneMaker::cleanup_lane(const HostSite& host) {
+  plan::Lane lane;
+  lane.host = host.host->name.value;
+  plan::RunRemote effect;
+  effect.host = lane.host;
+  effect.script = steps::cleanup_script(*host.release);
+  lane.nodes.emplace_back(make_action("cleanup", std::move(effect),
+                                      "mark " + host.release->id + " good and remove old releases",
+                                      std::chrono::minutes(5)));
+  lane.nodes.emplace_back(record(host, "good"));
+  return lane;
+}
+
 std::vector<plan::Lane> LaneMaker::cleanup() {
   std::vector<plan::Lane> lanes;
-  for (const HostSite& host : run_.hosts) {
-    if (!host.activated || !host.release) continue;
-    plan::Lane lane;
-    lane.host = host.host->name.value;
-    plan::RunRemote effect;
-    effect.host = lane.host;
-    effect.script = steps::cleanup_script(*host.release);
-    lane.nodes.emplace_back(make_action("cleanup", std::move(effect),
-                                        "mark " + host.release->id + " good and remove old releases",
-                                        std::chrono::minutes(5)));
-    lane.nodes.emplace_back(record(host, "good"));
-    lanes.push_back(std::move(lane));
-  }
+  for (const HostSite& host : run_.hosts)
+    if (host.activated && host.release) lanes.push_back(cleanup_lane(host));
+  if (lanes.empty()) return lanes;
+  for (const HostSite& host : run_.brought_along)
+    if (host.release) lanes.push_back(cleanup_lane(host));
   return lanes;
 }
 

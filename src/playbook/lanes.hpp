@@ -28,7 +28,8 @@ struct RunSite {
   steps::Variables variables;             ///< without a host
   std::optional<steps::Release> release;  ///< where no host is needed
   std::vector<plan::Text> notify_urls;
-  std::vector<HostSite> hosts;  ///< in the order of the run
+  std::vector<HostSite> hosts;          ///< in the order of the run
+  std::vector<HostSite> brought_along;  ///< by earlier runs of the rollout, all but the last word
 };
 
 plan::Action make_action(std::string step, plan::Effect effect, std::string title, base::Duration timeout);
@@ -59,6 +60,7 @@ class LaneMaker {
   void verify(Assembly& lane, const HostSite& host);
   std::vector<plan::Node> recaptured(const Assembly& lane, const std::vector<plan::Action>& repair);
   plan::Lane finish(Assembly lane, const HostSite& host);
+  static plan::Lane cleanup_lane(const HostSite& host);
   HostSite* host_of_once(const steps::ParsedStep& step);
 
   RunSite& run_;

@@ -178,6 +178,7 @@ class PlanMaker {
       run_.notify_urls.back().append(url);
     }
     for (const std::string& name : hosts) add_site(*environment_.find_host(name));
+    for (const std::string& name : request_.brought_along) add_brought_along(*environment_.find_host(name));
     check_shared_servers(plan_, service_, diagnostics_);
     if (drains()) {
       add_balancers(plan_, environment_);
@@ -203,6 +204,16 @@ class PlanMaker {
     site.release = release_for(site.variables);
     add_host(plan_, environment_, host, std::move(servers));
     run_.hosts.push_back(std::move(site));
+  }
+
+  /// Nothing but the release's directory on it is touched: its servers are none of the plan's.
+  void add_brought_along(const Host& host) {
+    HostSite site;
+    site.host = &host;
+    site.variables = layers_.for_host(host);
+    site.release = release_for(site.variables);
+    add_host(plan_, environment_, host, {});
+    run_.brought_along.push_back(std::move(site));
   }
 
   std::optional<steps::Release> release_for(const steps::Variables& variables) {

@@ -285,7 +285,14 @@ std::string ended_runs(store::Store& store, const std::string& environment, cons
   return last ? last->id + " " + last->outcome : "";
 }
 
-std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan) {
+namespace {
+
+/// How far deploys of a commit have come, over the hosts of a plan of it.
+struct Rollout {
+  std::vector<std::string> there, left;
+};
+
+Rollout rollout_of(store::Store& store, const plan::Plan& plan) {
   std::set<std::string> meant;
   std::map<std::string, bool> on_release;  // by the newest run that came to the host
   store::HistoryFilter filter;
@@ -304,15 +311,26 @@ std::optional<std::vector<std::string>> left_behind(store::Store& store, const p
     if (run.kind == "deploy" && run.sha == plan.sha)
       for (const auto& [host, state] : named_hosts(run)) meant.insert(host);
   }
-  std::vector<std::string> left;
-  bool any = false;
+  Rollout rollout;
   for (const auto& host : plan::target_hosts(plan)) {
     if (meant.count(host) == 0) continue;
-    any = true;
     const auto known = on_release.find(host);
-    if (known == on_release.end() || !known->second) left.push_back(host);
+    const bool is_there = known != on_release.end() && known->second;
+    (is_there ? rollout.there : rollout.left).push_back(host);
   }
-  return any ? std::optional(left) : std::nullopt;
+  return rollout;
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan) {
+  auto rollout = rollout_of(store, plan);
+  if (rollout.there.empty() && rollout.left.empty()) return std::nullopt;
+  return std::move(rollout.left);
+}
+
+std::vector<std::string> brought_along(store::Store& store, const plan::Plan& plan) {
+  return rollout_of(store, plan).there;
 }
 
 std::vector<std::string> drained_by(const plan::Plan& plan) {

@@ -317,6 +317,11 @@ class HostIsLost(HostTest):
                    "staithe rollback", "exit 130")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1", "web3"]), {"web1": target, **before})
+        # The run that ends the rollout says of all its hosts that the release is good.
+        self.ended(self.sandbox.deploy(target, "--resume"), 0, "done: 2 hosts on " + self.sandbox.sha[target][:12])
+        for host in ("web1", "web2", "web3"):
+            mark = os.path.join("releases", self.sandbox.sha[target][:12], ".staithe-good")
+            self.assertTrue(os.path.exists(self.sandbox.path("hosts", host, "payments", mark)), host)
 
     def test_abandoned_by_a_second_signal(self):
         """The first asks, the second abandons: what is left is said, and recover puts it right."""

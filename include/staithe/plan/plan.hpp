@@ -156,7 +156,7 @@ std::string id_of(const Plan& plan);
 /// The same for a plan that was written already: to_json() of a large one costs milliseconds.
 std::string id_of_json(std::string_view plan_json);
 
-/// The hosts that the stages work on, in the order of the plan; balancer hosts are not among them.
+/// The hosts that stages work on, in order; not balancer hosts, nor those that a deploy only tidies up after.
 std::vector<std::string> target_hosts(const Plan& plan);
 
 /// Number of actions that a run without failure performs, releases included.

@@ -21,6 +21,9 @@ struct Request {
   std::string environment;  ///< -e; "" when not given
   std::string service;      ///< --service; "" when not given
   std::string limit;        ///< --limit: a selection within the playbook's hosts
+  /// Hosts that earlier runs of the same rollout have brought to the release: what ends it marks it good
+  /// there too.
+  std::vector<std::string> brought_along;
   std::vector<std::pair<std::string, std::string>> vars;       ///< --var, in order
   std::vector<std::pair<std::string, std::string>> var_files;  ///< path and text of each --var-file, in order
   std::optional<std::uint32_t> parallel;

@@ -91,6 +91,9 @@ Obstacle obstacle_to(store::Store& store, const plan::Plan& plan);
 /// on it now: for --resume. None when no deploy of the commit is on record.
 std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan);
 
+/// The same rollout's other hosts: those that are on its commit.
+std::vector<std::string> brought_along(store::Store& store, const plan::Plan& plan);
+
 /// "production/payments is locked by ann@build1 pid 4711 since 10:31:04 UTC: deploy (run ID)".
 std::string in_words(const store::LockInfo& lock);
 

@@ -67,6 +67,7 @@ plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier) {
   earlier = resting_on(loaded.environment, plan.service,
                        world::ended_runs(*store, loaded.environment, plan.service));
   request.limit = hosts_left(*store, plan);
+  request.brought_along = world::brought_along(*store, plan);
   return make();
 }
 

@@ -109,6 +109,32 @@ TEST_CASE("--limit, --parallel, --max-failures and --deadline narrow a run") {
   CHECK_THAT(make(echo, request).findings, ContainsSubstring("--limit: no host or group is called 'web7'"));
 }
 
+TEST_CASE(
+    "what ends a rollout marks it good where its earlier runs had brought it, and does nothing else there") {
+  playbook::Request request;
+  request.limit = "web3";
+  const playbook::Refs refs{"main", std::string(40, 'a'), ""};
+  diag::Diagnostics diagnostics;
+  const auto project = project_of(good(), diagnostics);
+  const auto plan_with = [&] {
+    return *playbook::make_plan(project, playbook::default_playbook(), request, refs, {}, diagnostics);
+  };
+  const auto alone = plan_with();
+  request.brought_along = {"web1", "web2"};
+  const auto plan = plan_with();
+  INFO(diag::render(diagnostics));
+  CHECK(plan::target_hosts(plan) == std::vector<std::string>{"web3"});
+  std::vector<std::string> cleaned;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    if (plan.stages[i].name != "cleanup")
+      CHECK(plan.stages[i].lanes.size() == alone.stages[i].lanes.size());
+    else
+      for (const auto& lane : plan.stages[i].lanes) cleaned.push_back(lane.host);
+  }
+  CHECK(cleaned == std::vector<std::string>{"web3", "web1", "web2"});
+  CHECK(plan.hosts.count("web1") == 1);
+}
+
 TEST_CASE("the environment is the one that is named, or the only one") {
   diag::Diagnostics diagnostics;
   const playbook::Project project = project_of(good(), diagnostics);

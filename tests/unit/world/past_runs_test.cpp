@@ -254,9 +254,11 @@ TEST_CASE("a resumed deploy is for hosts that the newest run that came to them d
   past.begin("first", plan_of("deploy"));
   past.end("first", 130, "untouched");
   CHECK(left() == std::vector<std::string>{"web1"});
+  CHECK(world::brought_along(past.store(), plan_of("deploy")).empty());
   past.begin("second", plan_of("deploy"));
   past.end("second", 0, "done");
   CHECK(left()->empty());
+  CHECK(world::brought_along(past.store(), plan_of("deploy")) == std::vector<std::string>{"web1"});
   past.begin("third", plan_of("deploy"));
   past.end("third", 1, "restored");  // as the second left it
   CHECK(left()->empty());
