@@ -7,11 +7,14 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/git/resolve.hpp"
+#include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/world/past_runs.hpp"
+#include "staithe/world/secrets.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace staithe::cli {
@@ -101,6 +104,19 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   return next;
 }
 
+/// Where staithe.yml names the secret; nullptr when a playbook does.
+const playbook::SecretEntry* entry_of(const Loaded& loaded, const plan::SecretRef& secret) {
+  const auto is_it = [&](const playbook::SecretEntry& entry) { return entry.source == secret; };
+  const auto find = [&](const std::vector<playbook::SecretEntry>& entries) {
+    const auto found = std::find_if(entries.begin(), entries.end(), is_it);
+    return found == entries.end() ? nullptr : &*found;
+  };
+  for (const auto& environment : loaded.project.environments)
+    if (environment.name.value == loaded.environment)
+      if (const auto* entry = find(environment.secrets)) return entry;
+  return find(loaded.project.secrets);
+}
+
 }  // namespace
 
 playbook::Request request_of(App& app) {
@@ -184,8 +200,19 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
   }
 }
 
+void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets) {
+  for (const auto& secret : secrets) {
+    const auto why = world::Secrets::lacks(secret, loaded.project.directory);
+    if (why.empty()) continue;
+    const auto* entry = entry_of(loaded, secret);
+    loaded.diagnostics.warning(entry == nullptr ? diag::Position{} : entry->name.position, why,
+                               entry == nullptr ? "" : entry->name.path, "a run here would be refused");
+  }
+}
+
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier,
                std::optional<Asked> asked) {
+  if (only_prints(app)) warn_of_secrets(loaded, plan::secrets_of(plan));
   print_warnings(app, loaded.diagnostics);
   RunRequest request{plan, loaded, std::move(earlier)};
   if (!asked) asked = asked_of(app, loaded);

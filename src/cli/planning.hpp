@@ -32,6 +32,10 @@ Earlier resting_on(const std::string& environment, const std::string& service, c
 /// looked at anew. `store` may be null. Throws base::Error{conflict} when that takes longer.
 void await_locks(App& app, store::Store* store, const plan::Plan& plan);
 
+/// Warns of those that surely cannot be had here. Another machine may have them: a dry run and `validate` go
+/// on.
+void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets);
+
 /// Runs a plan whose state is the environment's. `asked` is what the commands that go on with it are to say:
 /// what this command line says where nothing is given.
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier = {},

@@ -5,6 +5,7 @@
 #include "suggest.hpp"
 #include "suite_steps.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/playbook/make_plan.hpp"
@@ -23,6 +24,7 @@ namespace staithe::cli {
 namespace {
 
 constexpr base::Duration connect_patience{60'000};
+constexpr base::Duration look_up_patience{60'000};
 constexpr std::size_t connects_at_once = 32;
 
 /// A plan as it is stored and reported, and its id: written once, for a large plan takes its time.
@@ -62,6 +64,7 @@ class RunOfPlan {
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.earlier.adopted)
       world.adopt(adopted.host, adopted.found, adopted.keep_out);
+    if (const int refused = look_up_secrets(world); refused != exit_done) return refused;
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
   }
@@ -162,6 +165,17 @@ class RunOfPlan {
         return ask_hidden(fmt::format("Passphrase of {}: ", file), &app_.stops().soft);
       };
     return settings;
+  }
+
+  /// One that is missing is found before a host is taken out for what needs it.
+  int look_up_secrets(world::World& world) {
+    const auto findings = world.look_up_secrets(look_up_patience, &app_.stops().soft);
+    if (findings.empty()) return exit_done;
+    return app_.fail(
+        exit_refused,
+        fmt::format("{} cannot be had; nothing was changed\n  {}\n  next  {}    again, once {}",
+                    base::count_text(findings.size(), "secret"), base::join(findings, "\n  "),
+                    again_command(app_), findings.size() == 1 ? "it is there" : "they are there"));
   }
 
   /// All host keys that are not known are told at once, before anything runs.

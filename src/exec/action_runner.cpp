@@ -108,6 +108,7 @@ class Attempt {
     }
     result.outcome = event::Outcome::refused;
     result.detail = fmt::format("the journal cannot be written: {}", error.what());
+    result.own_fault = true;
     return result;
   }
 

@@ -24,8 +24,9 @@ enum class Lost {
 
 class LaneRunner {
  public:
-  LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner, Lost lost)
-      : context_(context), lane_(lane), manner_(manner), lost_(lost) {
+  LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner, Lost lost,
+             Blame blame = Blame::release)
+      : context_(context), lane_(lane), manner_(manner), lost_(lost), blame_(blame) {
     state_.host = lane.host;
     state_.of = plan::count_actions(lane);
   }
@@ -56,16 +57,39 @@ class LaneRunner {
   }
 
   /// One action; the first failure of the lane is kept. Once the service is altered the host is finished
-  /// whatever the first signal says; only the run's deadline gives it up then.
+  /// whatever the first signal says; only the run's deadline gives it up then. But nobody who stops a run
+  /// waits for a health that may never come: such a wait, when it was under way, ends, and the host is put
+  /// back.
   bool step(const plan::Action& action, Manner manner) {
+    if (blame() == Blame::nobody && brands(action)) return true;
     const bool late = manner.bound == Bound::by_run && context_.clock.passed();
     const bool altering = action.alters_service && !late;
-    if ((result_.altered || altering) && manner.shield == Shield::none) manner.shield = Shield::soft;
+    const bool hurries = mendable_ && only_waits(action) && !context_.stops.soft.requested();
+    if ((result_.altered || altering) && manner.shield == Shield::none && !hurries)
+      manner.shield = Shield::soft;
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
     if (result.ok()) return true;
     if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
     return false;
+  }
+
+  static bool only_waits(const plan::Action& action) {
+    const auto* probe = std::get_if<plan::Probe>(&action.effect);
+    return probe != nullptr && !probe->once;
+  }
+
+  static bool may_repair(const plan::Bracket& bracket) {
+    return bracket.on_failure == plan::Bracket::OnFailure::repair && !bracket.repair.empty();
+  }
+
+  static bool brands(const plan::Action& action) {
+    const auto* record = std::get_if<plan::RecordRelease>(&action.effect);
+    return record != nullptr && record->state == "bad";
+  }
+
+  Blame blame() const {
+    return result_.failure && !result_.failure->tells_of_release() ? Blame::nobody : blame_;
   }
 
   /// What was stopped or refused on the threshold has done nothing, whatever was about to be done.
@@ -102,7 +126,10 @@ class LaneRunner {
       return;
     }
     touched_ = false;
-    if (!steps(bracket.body, manner_)) {
+    mendable_ = may_repair(bracket);
+    const bool went_well = steps(bracket.body, manner_);
+    mendable_ = false;
+    if (!went_well) {
       if (touched_)
         mend(bracket);
       else if (result_.failure->result.host_lost())
@@ -136,8 +163,7 @@ class LaneRunner {
   /// The service was touched and is not right.
   void mend(const plan::Bracket& bracket) {
     result_.state = event::HostState::out;
-    const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair && !bracket.repair.empty();
-    if (!may_repair || context_.stops.hard.requested()) return;
+    if (!may_repair(bracket) || context_.stops.hard.requested()) return;
     if (!give_back(bracket.repair) || !give_back(bracket.release)) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
@@ -146,11 +172,11 @@ class LaneRunner {
   /// The new release did not come back into rotation. It may be half in it: the revert takes it out again.
   void release_failed(const plan::Bracket& bracket) {
     result_.state = event::HostState::out;
-    const bool may_repair = bracket.on_failure == plan::Bracket::OnFailure::repair;
-    if (!may_repair || lane_.revert.empty() || context_.stops.hard.requested()) return;
+    const bool repairs = bracket.on_failure == plan::Bracket::OnFailure::repair;
+    if (!repairs || lane_.revert.empty() || context_.stops.hard.requested()) return;
     // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its
     // drain would let visitors in to a release that nobody has proven.
-    if (run_revert(context_, without_undo(lane_)).state != event::HostState::reverted) return;
+    if (run_revert(context_, without_undo(lane_), blame()).state != event::HostState::reverted) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
   }
@@ -159,10 +185,12 @@ class LaneRunner {
   const plan::Lane& lane_;
   Manner manner_;
   Lost lost_;
+  Blame blame_;
   LaneState state_;
   LaneResult result_;
-  bool taken_ = false;    // an action of the bracket in hand has begun to change the world
-  bool touched_ = false;  // an action of its body has begun to alter the service
+  bool taken_ = false;     // an action of the bracket in hand has begun to change the world
+  bool touched_ = false;   // an action of its body has begun to alter the service
+  bool mendable_ = false;  // in its body, which can be repaired
 };
 
 }  // namespace
@@ -171,8 +199,8 @@ LaneResult run_lane(const Context& context, const plan::Lane& lane) {
   return LaneRunner(context, lane, forward, Lost::is_proven).run(lane.nodes);
 }
 
-LaneResult run_revert(const Context& context, const plan::Lane& lane) {
-  LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out).run(lane.revert);
+LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
+  LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out, blame).run(lane.revert);
   if (result.ok()) {
     result.state = event::HostState::reverted;
     result.altered = false;

@@ -11,7 +11,13 @@ struct Failure {
   std::string action_id;
   std::string title;
   EffectResult result;
+
+  /// Not where a person stopped it, or this machine failed.
+  bool tells_of_release() const { return !result.own_fault && result.outcome != event::Outcome::cancelled; }
 };
+
+/// Whether a host is reverted because of what its release did: then that goes into the history.
+enum class Blame { release, nobody };
 
 struct LaneResult {
   event::HostState state = event::HostState::untouched;
@@ -33,6 +39,6 @@ inline constexpr base::Duration look_patience{3'000};
 LaneResult run_lane(const Context& context, const plan::Lane& lane);
 
 /// Brings a host that was done back to the release before. Not stopped by the first signal.
-LaneResult run_revert(const Context& context, const plan::Lane& lane);
+LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame);
 
 }  // namespace staithe::exec

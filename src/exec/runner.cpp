@@ -2,6 +2,7 @@
 
 #include "stage_runner.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 
@@ -158,7 +159,10 @@ class Run {
     }
     for (auto& [host, lane] : result.lanes) keep_state(stage, host, lane);
     for (auto& failure : result.failures) {
-      if (failure.result.outcome == event::Outcome::cancelled) interrupted_ = true;
+      // What a person's stop left unfinished is no failure of its own: a health that was waited for to the
+      // end.
+      const bool stopped = failure.result.outcome == event::Outcome::cancelled;
+      interrupted_ = interrupted_ || stopped || context_.stops.soft.requested();
       if (!failure_) failure_ = failure;
     }
     if (result.late) {
@@ -166,7 +170,10 @@ class Run {
       if (!failure_) failure_ = nobodys_failure(stage);
     }
     if (result.failures.empty() && !result.late) return interrupted_;
-    refused_ = refused_ || stage.shape == plan::Stage::Shape::gather;
+    if (stage.shape == plan::Stage::Shape::gather) {
+      refused_ = true;
+      findings_ = result.failures.size();
+    }
     if (stage.shape == plan::Stage::Shape::rolling)
       return interrupted_ || result.over_budget || result.lanes.size() < stage.lanes.size();
     if (rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::once) revert_all();
@@ -178,7 +185,8 @@ class Run {
     if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) return;
     std::vector<std::string> all;
     for (const auto& lane : rolled_stage_->lanes) all.push_back(lane.host);
-    revert_lanes(context_, *rolled_stage_, rolled_, all);
+    const bool tells = failure_ && failure_->tells_of_release();
+    revert_lanes(context_, *rolled_stage_, rolled_, all, tells ? Blame::release : Blame::nobody);
     for (auto& [host, lane] : rolled_.lanes) keep_state(*rolled_stage_, host, lane);
   }
 
@@ -297,6 +305,8 @@ class Run {
       finished.failed_action = failure_->title.empty() ? failure_->action_id : failure_->title;
       finished.failed_host = failure_->host;
       finished.failure = failure_->result.detail;
+      if (findings_ > 1)
+        finished.failure += fmt::format(" (and {} more, above)", base::count_text(findings_ - 1, "finding"));
     }
     for (const auto& host : plan::target_hosts(plan_)) {
       const auto known = states_.find(host);
@@ -327,6 +337,7 @@ class Run {
   Context context_;
   Clock::time_point started_;
   std::optional<Failure> failure_;
+  std::size_t findings_ = 0;  ///< of the stage that looks before anything is changed
   const plan::Stage* rolled_stage_ = nullptr;
   StageResult rolled_;
   std::map<std::string, Known> states_;

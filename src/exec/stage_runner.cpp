@@ -10,7 +10,7 @@ namespace staithe::exec {
 namespace {
 
 using LaneRefs = std::vector<const plan::Lane*>;
-using LaneFunction = LaneResult (*)(const Context&, const plan::Lane&);
+using LaneFunction = std::function<LaneResult(const Context&, const plan::Lane&)>;
 
 /// Runs lanes on at most `at_once` threads; a thread takes the next lane when it has ended one.
 class Pool {
@@ -19,7 +19,7 @@ class Pool {
       : context_(context), stage_(stage), results_(results) {}
 
   /// `go_on` is asked, under the lock, before a lane is begun.
-  void run(const LaneRefs& lanes, std::size_t at_once, LaneFunction run_one,
+  void run(const LaneRefs& lanes, std::size_t at_once, const LaneFunction& run_one,
            const std::function<bool()>& go_on) {
     std::size_t next = 0;
     const auto work = [&] {
@@ -146,18 +146,24 @@ class Roller {
     return amount.percent ? amount.value * stage_.lanes.size() / 100 : amount.value;
   }
 
+  Blame blame() const {
+    const bool any = std::any_of(results_.failures.begin(), results_.failures.end(),
+                                 [](const Failure& failure) { return failure.tells_of_release(); });
+    return any ? Blame::release : Blame::nobody;
+  }
+
   void revert() {
     using OnFailure = plan::Strategy::OnFailure;
     switch (context_.plan.strategy.on_failure) {
       case OnFailure::stop:
         return;
       case OnFailure::revert_batch:
-        if (over_budget() || !ended(batch_)) revert_lanes(context_, stage_, results_, batch_);
+        if (over_budget() || !ended(batch_)) revert_lanes(context_, stage_, results_, batch_, blame());
         return;
       case OnFailure::revert_all: {
         std::vector<std::string> all;
         for (const auto& lane : stage_.lanes) all.push_back(lane.host);
-        revert_lanes(context_, stage_, results_, all);
+        revert_lanes(context_, stage_, results_, all, blame());
         return;
       }
     }
@@ -191,7 +197,7 @@ StageResult run_stage(const Context& context, const plan::Stage& stage) {
 }
 
 void revert_lanes(const Context& context, const plan::Stage& stage, StageResult& results,
-                  const std::vector<std::string>& hosts) {
+                  const std::vector<std::string>& hosts, Blame blame) {
   LaneRefs lanes;
   for (const auto& lane : stage.lanes) {
     const auto result = results.lanes.find(lane.host);
@@ -206,9 +212,11 @@ void revert_lanes(const Context& context, const plan::Stage& stage, StageResult&
       event::Message{event::Level::warning, "",
                      "reverting " + std::to_string(lanes.size()) + " hosts to the release before"});
   StageResult reverted;
-  Pool(context, stage, reverted).run(lanes, context.plan.strategy.parallel, run_revert, [&] {
-    return !context.stops.hard.requested();
-  });
+  Pool(context, stage, reverted)
+      .run(
+          lanes, context.plan.strategy.parallel,
+          [blame](const Context& of, const plan::Lane& lane) { return run_revert(of, lane, blame); },
+          [&] { return !context.stops.hard.requested(); });
   for (auto& [host, result] : reverted.lanes) {
     auto& before = results.lanes[host];
     before.state = result.state;

@@ -20,6 +20,6 @@ StageResult run_stage(const Context& context, const plan::Stage& stage);
 /// Reverts every lane of `stage` that `results` has as done or altered, newest first where it matters. The
 /// last that a run does with its hosts: the deadline counts no more.
 void revert_lanes(const Context& context, const plan::Stage& stage, StageResult& results,
-                  const std::vector<std::string>& hosts);
+                  const std::vector<std::string>& hosts, Blame blame);
 
 }  // namespace staithe::exec

@@ -2,6 +2,7 @@
 
 #include "reading.hpp"
 
+#include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/selection.hpp"
 #include "staithe/steps/release_scripts.hpp"
 
@@ -58,24 +59,11 @@ plan::Action make_action(std::string step, plan::Effect effect, std::string titl
 
 /// The captured values that an action needs.
 void add_captures_used(const plan::Action& action, std::set<std::string>& names) {
-  const auto add = [&](const plan::Text& text) {
+  plan::each_text(action.effect, [&](const plan::Text& text) {
     for (const plan::Text::Piece& piece : text.pieces()) {
       if (const auto* capture = std::get_if<plan::CaptureRef>(&piece)) names.insert(capture->name);
     }
-  };
-  const auto add_inputs = [&](const std::vector<plan::Input>& inputs) {
-    for (const plan::Input& input : inputs) add(input.value);
-  };
-  if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect)) add_inputs(remote->inputs);
-  const auto* probe = std::get_if<plan::Probe>(&action.effect);
-  if (probe == nullptr) return;
-  if (const auto* command = std::get_if<plan::CommandProbe>(&probe->what)) add_inputs(command->inputs);
-  if (const auto* http = std::get_if<plan::HttpProbe>(&probe->what)) {
-    add(http->url);
-    add(http->body);
-    add(http->contains);
-    for (const auto& [name, value] : http->headers) add(value);
-  }
+  });
 }
 
 /// A rolling lane while it is put together.

@@ -15,19 +15,26 @@ inline exec::EffectResult not_done(event::Outcome outcome, std::string detail, b
   return {outcome, std::move(detail), {}, {}, {}, retryable};
 }
 
+/// Who is to blame for what failed.
+enum class Side { there, here };
+
 /// An error before anything of an action was sent or started.
 class Unsent final : public base::Error {
  public:
-  explicit Unsent(const base::Error& error) : base::Error(error) {}
+  Unsent(const base::Error& error, Side side) : base::Error(error), side_(side) {}
+  bool is_own_fault() const noexcept { return side_ == Side::here; }
+
+ private:
+  Side side_;
 };
 
 /// What comes before an action does anything: its errors are Unsent.
 template <typename Prepare>
-decltype(auto) before_sending(Prepare&& prepare) {
+decltype(auto) before_sending(Prepare&& prepare, Side side = Side::there) {
   try {
     return std::forward<Prepare>(prepare)();
   } catch (const base::Error& error) {
-    throw Unsent(error);
+    throw Unsent(error, side);
   }
 }
 

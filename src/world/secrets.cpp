@@ -45,6 +45,22 @@ std::string from_command(const std::string& script, const std::string& directory
   return without_newline(exit.out);
 }
 
+std::string unset(const std::string& variable) {
+  return fmt::format("the secret's environment variable {} is not set", variable);
+}
+
+std::string empty(const plan::SecretRef& ref) {
+  switch (ref.source) {
+    case plan::SecretRef::Source::env:
+      return fmt::format("the secret's environment variable {} is set, but empty", ref.name);
+    case plan::SecretRef::Source::file:
+      return fmt::format("secret file {} is empty", ref.name);
+    case plan::SecretRef::Source::command:
+      return fmt::format("the command of secret '{}' printed nothing", ref.name);
+  }
+  return {};
+}
+
 }  // namespace
 
 void Secrets::tell(std::string_view secret) {
@@ -64,17 +80,43 @@ std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope)
   const auto key = plan::shown(ref);
   if (const auto found = known_.find(key); found != known_.end()) return found->second;
   auto value = look_up(ref, scope);
+  // Nobody's secret is nothing: a variable of a job that was not filled would go out as an empty password.
+  if (value.empty()) throw base::Error(base::ErrorCode::invalid, empty(ref));
   tell(value);
   return known_.emplace(key, std::move(value)).first->second;
+}
+
+std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>& refs,
+                                              base::Duration each_within, const base::Cancel* stop) {
+  std::vector<std::string> findings;
+  for (const auto& ref : refs) {
+    try {
+      (void)value(ref, base::Scope::lasting(each_within, stop));
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) throw;
+      findings.push_back(redactor_.clean(error.what()));
+    }
+  }
+  return findings;
+}
+
+std::string Secrets::lacks(const plan::SecretRef& ref, const std::string& directory) {
+  if (ref.source == plan::SecretRef::Source::command) return {};
+  if (ref.source == plan::SecretRef::Source::env) {
+    const char* value = std::getenv(ref.name.c_str());
+    return value == nullptr ? unset(ref.name) : *value == '\0' ? empty(ref) : "";
+  }
+  const auto path = std::filesystem::path(directory) / ref.name;
+  if (const std::ifstream file(path, std::ios::binary); !file)
+    return base::system_error(base::ErrorCode::not_found, "secret file " + path.string(), errno).what();
+  return {};
 }
 
 std::string Secrets::look_up(const plan::SecretRef& ref, const base::Scope& scope) const {
   switch (ref.source) {
     case plan::SecretRef::Source::env: {
       const char* value = std::getenv(ref.name.c_str());
-      if (value == nullptr)
-        throw base::Error(base::ErrorCode::not_found,
-                          fmt::format("the secret's environment variable {} is not set", ref.name));
+      if (value == nullptr) throw base::Error(base::ErrorCode::not_found, unset(ref.name));
       return value;
     }
     case plan::SecretRef::Source::file:

@@ -10,6 +10,7 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/http/client.hpp"
+#include "staithe/plan/secrets.hpp"
 #include "staithe/proc/run.hpp"
 #include "staithe/world/secrets.hpp"
 
@@ -69,18 +70,9 @@ class World::Performer {
         }) {}
 
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) {
-    try {
-      if (const auto lost = locks_.lost();
-          !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
-        return refused_unsent("the lock on " + lost + " was taken away from this run");
-      return std::visit([&](const auto& one) { return act(one, performance); }, effect);
-    } catch (const Unsent& error) {
-      auto result = told(error);
-      result.nothing_done = true;
-      return result;
-    } catch (const base::Error& error) {
-      return told(error);
-    }
+    auto result = try_to(effect, performance);
+    if (!result.ok() && is_of_here(effect)) result.own_fault = true;
+    return result;
   }
 
   void lane_ended(const std::string& host) noexcept { rotations_.lane_ended(host); }
@@ -96,11 +88,37 @@ class World::Performer {
   void adopt(const std::string& host, const std::string& found, bool keep_out) {
     rotations_.adopt(host, found, keep_out);
   }
+  std::vector<std::string> look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
+    return secrets_.look_up_all(plan::secrets_of(plan_), each_within, stop);
+  }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {
     return hosts_.connect_all(at_once, scope);
   }
 
  private:
+  exec::EffectResult try_to(const plan::Effect& effect, exec::Performance& performance) {
+    try {
+      if (const auto lost = locks_.lost();
+          !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
+        return refused_unsent("the lock on " + lost + " was taken away from this run");
+      return std::visit([&](const auto& one) { return act(one, performance); }, effect);
+    } catch (const Unsent& error) {
+      auto result = told(error);
+      result.nothing_done = true;
+      result.own_fault = error.is_own_fault();
+      return result;
+    } catch (const base::Error& error) {
+      return told(error);
+    }
+  }
+
+  /// What happens on this machine, and judges no release: a probe or a suite does.
+  static bool is_of_here(const plan::Effect& effect) {
+    return std::holds_alternative<plan::RunLocal>(effect) || std::holds_alternative<plan::Notify>(effect) ||
+           std::holds_alternative<plan::Confirm>(effect) ||
+           std::holds_alternative<plan::RequireRehearsal>(effect);
+  }
+
   exec::EffectResult told(const base::Error& error) const {
     auto result = from_error(error);
     result.detail = redactor_.clean(result.detail);
@@ -109,14 +127,15 @@ class World::Performer {
 
   static exec::EffectResult refused_unsent(std::string detail) {
     auto result = not_done(event::Outcome::refused, std::move(detail));
-    result.nothing_done = true;
+    result.nothing_done = result.own_fault = true;
     return result;
   }
 
   /// With a secret that cannot be had nothing is sent.
   template <typename Holes>
   auto fill(const Holes& holes, exec::Performance& performance) {
-    return before_sending([&] { return secrets_.fill(holes, performance.captures, performance.scope); });
+    return before_sending([&] { return secrets_.fill(holes, performance.captures, performance.scope); },
+                          Side::here);
   }
 
   static bool gives_back(const plan::Effect& effect) {
@@ -220,7 +239,7 @@ class World::Performer {
     } else {
       const bool is_free = effect.source.front() == '/' || settings_.directory.empty();
       const auto path = is_free ? effect.source : settings_.directory + "/" + effect.source;
-      bytes = before_sending([&] { return read_file(path); });
+      bytes = before_sending([&] { return read_file(path); }, Side::here);
       if (base::sha256_hex(bytes) != effect.source_sha256)
         return refused_unsent(effect.source + " changed since the plan was made");
     }
@@ -331,6 +350,9 @@ std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hos
 }
 void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
   performer_->adopt(host, found, keep_out);
+}
+std::vector<std::string> World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
+  return performer_->look_up_secrets(each_within, stop);
 }
 std::vector<ConnectFinding> World::connect_all(std::size_t at_once, const base::Scope& scope) {
   return performer_->connect_all(at_once, scope);

@@ -200,6 +200,29 @@ class ByHand(harness.SystemTest):
             self.assertIn("playbooks/test.yml:", result.err)
             self.assertIn("help: use 'env:'", result.err)
 
+    def test_secrets_that_cannot_be_had_are_told_before_anything_is_changed(self):
+        missing = self.sandbox.path("no-such-secret")
+        old = self.sandbox.edited("  production:\n", "  production:\n    secrets: {tok: env NOT_SET_TOK, key: file " + missing +
+                                  "}\n", "staithe.yml")
+        self.addCleanup(self.sandbox.write, old, "staithe.yml")
+        playbook = self.playbook({"drained": "run: {command: 'test -n \"$TOK$KEY\"', env: {TOK: $(secret.tok), "
+                                             "KEY: $(secret.key)}}"})
+        variable, file = "the secret's environment variable NOT_SET_TOK is not set", "secret file " + missing + ": No such file"
+        before = self.sandbox.versions()
+        runs = self.sandbox.rows("SELECT id FROM staithe_runs")
+        target = "v3" if before["web1"] == "v2" else "v2"
+        self.ended(self.sandbox.deploy(target, playbook=playbook), 4, "2 secrets cannot be had; nothing was changed", variable, file)
+        self.assertEqual(self.sandbox.rows("SELECT id FROM staithe_runs"), runs, "it locks nothing")
+        self.assertEqual(self.sandbox.versions(), before)
+        self.nothing_left()
+        # Another machine may have them.
+        for command in (("validate", playbook), ("validate",), ("plan", playbook, "-e", "production")):
+            result = self.sandbox.staithe(*command)
+            self.assertEqual(result.code, 0, str(result))
+            for why in (variable, file):
+                self.assertIn("warning: " + why, result.err)
+            self.assertIn("staithe.yml:", result.err)
+
     def test_status_tells_of_every_service(self):
         other = "services:\n  ledger:\n    path: " + self.sandbox.path("hosts/$(host)/ledger") + "\n    hosts: web1\n"
         old = self.sandbox.edited("services:\n", other, "staithe.yml")

@@ -22,6 +22,7 @@ struct EffectResult {
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
+  bool own_fault = false;                ///< of this machine: it says nothing of a release or a host
 
   bool ok() const { return outcome == event::Outcome::ok; }
   /// Whatever was done, the host is not heard of: its app may be gone with it.

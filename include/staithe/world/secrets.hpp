@@ -29,8 +29,18 @@ class Secrets {
   /// Something that was made of a secret, and is one.
   void tell_redactor(std::string_view secret);
 
-  /// Throws base::Error{not_found} for a variable or file that is not there, and what the command threw.
+  /// Throws base::Error{not_found} for a variable or file that is not there, {invalid} for one that is empty,
+  /// and what the command threw.
   std::string value(const plan::SecretRef& ref, const base::Scope& scope);
+
+  /// Looks all of them up, each within that time, and keeps them. Returns what is wrong with those that
+  /// cannot be had, a line each. Throws base::Error{cancelled}.
+  std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
+                                       const base::Cancel* stop);
+
+  /// Why a secret surely cannot be had here, without looking at its value or running a command; "" when it
+  /// may be.
+  static std::string lacks(const plan::SecretRef& ref, const std::string& directory);
 
   /// The text with its holes filled. A capture that no action made is base::Error{not_found}.
   std::string fill(const plan::Text& text, const Captures& captures, const base::Scope& scope);

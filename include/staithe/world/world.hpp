@@ -59,6 +59,10 @@ class World final : public exec::Effects {
   /// when it is still out, a balancer that is reloaded before its turn comes is told again.
   void adopt(const std::string& host, const std::string& found, bool keep_out);
 
+  /// Before anything runs: looks up every secret that the plan may need and keeps it, so that none is missed
+  /// with a host half-way. What is wrong comes back all at once. Throws base::Error{cancelled}.
+  std::vector<std::string> look_up_secrets(base::Duration each_within, const base::Cancel* stop);
+
   /// Before anything runs: connects to every host, bastion and balancer host of the plan and keeps the
   /// connections. What went wrong comes back all at once, sorted by host.
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope);

@@ -5,6 +5,7 @@
 #include "suite_steps.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/yaml/node.hpp"
@@ -12,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::cli {
 namespace {
@@ -47,8 +49,8 @@ std::vector<std::string> judged_environments(const Loaded& loaded, bool unasked 
   return names;
 }
 
-/// The suites that a playbook runs, in every environment.
-void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& playbook) {
+/// What a playbook's plan needs beside the playbook, in every environment: suites and secrets.
+void validate_needs_of(App& app, Loaded& loaded, const playbook::Playbook& playbook) {
   for (const auto& environment : judged_environments(loaded)) {
     Loaded one{loaded.project, environment, {}};
     auto request = request_of(app);
@@ -59,6 +61,7 @@ void validate_suites_of(App& app, Loaded& loaded, const playbook::Playbook& play
     if (!plan) continue;  // its own mistakes are known
     one.diagnostics = {};
     validate_suites(app, one, *plan);
+    warn_of_secrets(one, plan::secrets_of(*plan));
     take_over(one.diagnostics, loaded.diagnostics);
   }
 }
@@ -170,13 +173,26 @@ void validate_playbook(App& app, Loaded& loaded, const std::string& path, const 
   const auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
   if (!playbook) return;
   playbook::validate(loaded.project, &*playbook, request_of(app), playbook::disk_files(), loaded.diagnostics);
-  validate_suites_of(app, loaded, *playbook);
+  validate_needs_of(app, loaded, *playbook);
   validate_unplanned_suites(app, loaded, *playbook, judged);
+}
+
+/// All that staithe.yml names, whatever uses them.
+void validate_secrets(Loaded& loaded) {
+  for (const auto& environment : judged_environments(loaded)) {
+    Loaded one{loaded.project, environment, {}};
+    std::vector<plan::SecretRef> secrets;
+    for (const auto* entries : {&std::as_const(one).project.secrets, &one.env().secrets})
+      for (const auto& entry : *entries) secrets.push_back(entry.source);
+    warn_of_secrets(one, secrets);
+    take_over(one.diagnostics, loaded.diagnostics);
+  }
 }
 
 /// staithe.yml, what the built-in playbook makes of it, and the suites beside it.
 void validate_project(App& app, Loaded& loaded, Judged& judged) {
   playbook::validate(loaded.project, nullptr, request_of(app), playbook::disk_files(), loaded.diagnostics);
+  validate_secrets(loaded);
   Judged own;
   for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);
   if (!loaded.diagnostics.has_errors()) checks::check_together(own.suites, loaded.diagnostics);

@@ -27,7 +27,9 @@ class FakeEffects final : public exec::Effects {
     const std::lock_guard lock(mutex_);
     if (const auto left = fails_.find(name); left != fails_.end() && left->second > 0) {
       --left->second;
-      return {event::Outcome::failed, "told to fail", 1, {}, {}, true};
+      exec::EffectResult result{event::Outcome::failed, "told to fail", 1, {}, {}, true};
+      result.own_fault = own_fault;
+      return result;
     }
     if (const auto left = away_.find(name); left != away_.end() && left->second > 0) {
       --left->second;
@@ -79,6 +81,7 @@ class FakeEffects final : public exec::Effects {
   std::set<std::string> closed() const { return closed_; }
 
   std::function<void(const std::string&, exec::Performance&)> on_perform;
+  bool own_fault = false;                      ///< what is told to fail is this machine's fault
   std::map<std::string, exec::Reach> reaches;  ///< what the balancers say of hosts; of others nothing
 
  private:

@@ -84,6 +84,43 @@ TEST_CASE("a secret that is not there is an error that shows nothing but its nam
   }
 }
 
+TEST_CASE("all that is wrong with secrets is told at once, and what is there is looked up once") {
+  base::Redactor redactor;
+  const std::string base = "/tmp/staithe-all-secrets-" + std::to_string(::getpid());
+  ::setenv("STAITHE_EMPTY_SECRET", "", 1);
+  std::ofstream(base + ".empty") << "\n";
+  const SecretRef counted{SecretRef::Source::command, "echo x >>" + base + ".count; echo counted"};
+  const std::vector<SecretRef> refs{env("STAITHE_NO_SUCH_VARIABLE"),
+                                    env("STAITHE_EMPTY_SECRET"),
+                                    counted,
+                                    {SecretRef::Source::file, base + ".none"},
+                                    {SecretRef::Source::file, base + ".empty"},
+                                    {SecretRef::Source::command, "true"}};
+  world::Secrets secrets(redactor);
+  CHECK(secrets.look_up_all(refs, std::chrono::seconds(10), nullptr) ==
+        std::vector<std::string>{"the secret's environment variable STAITHE_NO_SUCH_VARIABLE is not set",
+                                 "the secret's environment variable STAITHE_EMPTY_SECRET is set, but empty",
+                                 "secret file " + base + ".none: No such file or directory",
+                                 "secret file " + base + ".empty is empty",
+                                 "the command of secret 'true' printed nothing"});
+  CHECK(secrets.value(counted, soon()) == "counted");
+  CHECK(std::filesystem::file_size(base + ".count") == 2);
+
+  base::Cancel stop;
+  stop.request();
+  world::Secrets others(redactor);
+  CHECK_THROWS_AS(others.look_up_all({counted}, std::chrono::seconds(10), &stop), base::Error);
+
+  // Without a look at what it is.
+  const auto lacks = [](const SecretRef& ref) { return world::Secrets::lacks(ref, ""); };
+  CHECK_FALSE(lacks(refs[0]).empty());
+  CHECK_FALSE(lacks(refs[1]).empty());
+  CHECK(lacks(counted).empty());
+  CHECK_FALSE(lacks(refs[3]).empty());
+  CHECK(lacks(refs[4]).empty());
+  for (const char* end : {".empty", ".count"}) std::filesystem::remove(base + end);
+}
+
 TEST_CASE("holes are filled with secrets and captures; a capture that nothing made is an error") {
   base::Redactor redactor;
   world::Secrets secrets(redactor);

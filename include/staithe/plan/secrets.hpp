@@ -1,0 +1,16 @@
+#pragma once
+#include "staithe/plan/plan.hpp"
+
+#include <functional>
+#include <vector>
+
+namespace staithe::plan {
+
+/// Every text of the effect that may have holes.
+void each_text(const Effect& effect, const std::function<void(const Text&)>& visit);
+
+/// Every secret that a run of the plan may need, reverts and notices included, each once. Those of a suite of
+/// checks are not among them: it is a plan of its own.
+std::vector<SecretRef> secrets_of(const Plan& plan);
+
+}  // namespace staithe::plan

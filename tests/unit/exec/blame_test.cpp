@@ -1,0 +1,111 @@
+#include "catch.hpp"
+#include "fake_effects.hpp"
+
+using namespace staithe;
+using event::HostState;
+using test::state_of;
+
+namespace {
+
+plan::Action brand(const std::string& host) {
+  plan::Action record;
+  record.id = "roll/" + host + "/record";
+  record.effect = plan::RecordRelease{host, "payments", "r1", "r1", "bad"};
+  return record;
+}
+
+/// A deploy to two hosts whose repairs and reverts write that the release is bad.
+struct Branded {
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  exec::Stops stops;
+  exec::RunResult result;
+  bool waits = false;  ///< for its health, as a probe
+
+  HostState web1(plan::Strategy::OnFailure on_failure = plan::Strategy::OnFailure::revert_batch) {
+    plan::Strategy strategy;
+    strategy.on_failure = on_failure;
+    auto plan = test::deploy_plan(2, strategy);
+    for (auto& lane : plan.stages[1].lanes) {
+      if (waits) std::get<plan::Bracket>(lane.nodes.front()).body.back().effect = plan::Probe{};
+      std::get<plan::Bracket>(lane.nodes.front()).repair.push_back(brand(lane.host));
+      std::get<plan::Bracket>(lane.revert.front()).body.push_back(brand(lane.host));
+    }
+    result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+    return state_of(result, "web1");
+  }
+  bool is_branded() const { return effects.did("record"); }
+};
+
+}  // namespace
+
+TEST_CASE("a release that fails on a host is bad; one that this machine failed is not") {
+  const auto own_fault = GENERATE(false, true);
+  INFO("own fault: " << own_fault);
+  Branded deploy;
+  deploy.effects.own_fault = own_fault;
+  SECTION("where the host is repaired") {
+    deploy.effects.fail("web1 health", 1);
+    CHECK(deploy.web1() == HostState::reverted);
+    CHECK(deploy.effects.did("web1 health-back"));
+    CHECK(deploy.is_branded() == !own_fault);
+  }
+  SECTION("where it does not come back into rotation") {
+    deploy.effects.fail("web1 ready", 1);
+    CHECK(deploy.web1() == HostState::reverted);
+    CHECK(deploy.effects.did("web1 revert-back"));
+    CHECK(deploy.is_branded() == !own_fault);
+  }
+  SECTION("where its batch is reverted") {
+    deploy.effects.fail("web1 check", 1);
+    CHECK(deploy.web1() == HostState::reverted);
+    CHECK(deploy.is_branded() == !own_fault);
+  }
+  SECTION("where what comes after the roll fails") {
+    deploy.effects.fail("after", 1);
+    CHECK(deploy.web1(plan::Strategy::OnFailure::revert_all) == HostState::reverted);
+    CHECK(deploy.is_branded() == !own_fault);
+  }
+}
+
+TEST_CASE("a stop ends the wait for a health under way at once: the host is put back, and nothing is bad") {
+  Branded deploy;
+  deploy.waits = true;
+  const auto stop_at = [&](const std::string& where) {
+    deploy.effects.on_perform = [&deploy, where](const std::string& name, exec::Performance&) {
+      if (name == where) deploy.stops.soft.request();
+    };
+  };
+  SECTION("while it waits") {
+    stop_at("probe");
+    CHECK(deploy.web1() == HostState::reverted);
+    CHECK(deploy.effects.did("web1 health-back"));
+    CHECK(deploy.effects.did("web1 ready"));
+    CHECK_FALSE(deploy.effects.did("record"));
+    CHECK(state_of(deploy.result, "web2") == HostState::untouched);
+  }
+  SECTION("before it waits, the host is finished") {
+    stop_at("web1 reload");
+    CHECK(deploy.web1() == HostState::done);
+  }
+  SECTION("a failure of what was in hand is an interrupted run all the same") {
+    stop_at("web1 reload");
+    deploy.effects.fail("probe");
+    CHECK(deploy.web1() == HostState::reverted);
+  }
+  CHECK(deploy.result.verdict == exec::Verdict::interrupted);
+}
+
+TEST_CASE("the last lines say that there are more findings than the first") {
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  auto plan = test::deploy_plan(3, {});
+  plan.stages.front().shape = plan::Stage::Shape::gather;
+  for (const auto* host : {"web1", "web2", "web3"}) effects.fail(std::string(host) + " checkout");
+  const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  CHECK(result.verdict == exec::Verdict::refused);
+  CHECK(result.finished.failure == "told to fail (and 2 findings more, above)");
+}
