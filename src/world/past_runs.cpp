@@ -1,5 +1,7 @@
 #include "staithe/world/past_runs.hpp"
 
+#include "each_run.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/event/event.hpp"
@@ -26,12 +28,6 @@ constexpr std::size_t longest_asked = 256 * 1024;
 /// Recoveries tell of other runs' hosts, and commands take nothing.
 bool takes_hosts(const store::Run& run) {
   return run.kind != "recover" && run.kind != "exec";
-}
-
-std::vector<store::Run> history_of(store::Store& store, const std::string& environment) {
-  store::HistoryFilter filter;
-  filter.environment = environment;
-  return store.history(filter, runs_to_read);
 }
 
 std::optional<plan::Plan> plan_of_run(store::Store& store, const std::string& run_id) {
@@ -88,6 +84,39 @@ void read_drains(store::Store& store, const store::Run& run, std::set<std::strin
       if (rotation == RotationLeft::out && !before.empty()) found[lane.host] = before;
     }
   }
+}
+
+/// Whether the run may have done something to one of the hosts. One that ended names all hosts that it was
+/// for.
+bool may_concern(const store::Run& run, const std::set<std::string>& hosts) {
+  const auto named = named_hosts(run);
+  if (!run.ended || named.empty()) return true;
+  return std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) { return named.count(host) > 0; });
+}
+
+/// Hosts that the run has put right, whatever was left of them before.
+std::vector<std::string> put_right_by(const store::Run& run) {
+  std::vector<std::string> hosts;
+  if (!may_put_right(run)) return hosts;
+  for (const auto& [host, state] : host_states(run))
+    if (in_order(state) || put_right_by_hand(run, state)) hosts.push_back(host);
+  return hosts;
+}
+
+/// The newest run that ended and left a host to a person which nothing since has put right.
+std::optional<store::Run> ended_to_recover(store::Store& store, const std::string& environment,
+                                           const std::string& service) {
+  std::set<std::string> right;
+  std::optional<store::Run> found;
+  each_run(store, of_environment(environment), [&](const store::Run& run) {
+    const bool meant = service.empty() || run.service == service;
+    if (meant && takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
+      for (const auto& [host, state] : host_states(run))
+        if (right.count(host) == 0) found = run;
+    for (const auto& host : put_right_by(run)) right.insert(host);
+    return !found;
+  });
+  return found;
 }
 
 /// Recoveries since the run began that ended or died and are for it, newest first. One of an older build does
@@ -168,12 +197,13 @@ std::map<std::string, std::string> host_states(const store::Run& run) {
 
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
   std::map<std::string, std::string> since;
-  for (const auto& later : history_of(store, run.environment)) {
-    if (later.id == run.id || later.started < run.started) break;
-    if (!may_put_right(later)) continue;
-    for (const auto& [host, state] : host_states(later))
-      if (in_order(state) || put_right_by_hand(later, state)) since.emplace(host, later.id);
-  }
+  auto filter = of_environment(run.environment);
+  filter.since = run.started;
+  each_run(store, filter, [&](const store::Run& later) {
+    if (later.id == run.id) return false;
+    for (const auto& host : put_right_by(later)) since.emplace(host, later.id);
+    return true;
+  });
   return since;
 }
 
@@ -185,14 +215,7 @@ std::optional<store::Run> run_to_recover(store::Store& store, const std::string&
     if (is_dead(store, run)) return run;
     if (!under_way) under_way = run;
   }
-  for (const auto& run : history_of(store, environment)) {
-    if (!service.empty() && run.service != service) continue;
-    if (!takes_hosts(run) || run.exit_code != event::exit_needs_person || run.outcome == "recovered")
-      continue;
-    const auto since = put_right_since(store, run);
-    for (const auto& [host, state] : host_states(run))
-      if (since.count(host) == 0) return run;
-  }
+  if (auto ended = ended_to_recover(store, environment, service)) return ended;
   if (under_way)
     throw base::Error(base::ErrorCode::conflict,
                       base::one_line(fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
@@ -275,13 +298,12 @@ std::optional<store::Run> in_the_way(store::Store& store, const std::string& env
 }
 
 std::string ended_runs(store::Store& store, const std::string& environment, const std::string& service) {
-  store::HistoryFilter filter;
-  filter.environment = environment;
+  auto filter = of_environment(environment);
   filter.service = service;
   // Only the last: older runs go from the history as others come.
   std::optional<store::Run> last;
   for (auto& run : store.history(filter, runs_to_read))
-    if (run.ended && run.kind != "exec" && (!last || *run.ended > *last->ended)) last = std::move(run);
+    if (run.ended && (!last || *run.ended > *last->ended)) last = std::move(run);
   return last ? last->id + " " + last->outcome : "";
 }
 
@@ -295,8 +317,7 @@ struct Rollout {
 Rollout rollout_of(store::Store& store, const plan::Plan& plan) {
   std::set<std::string> meant;
   std::map<std::string, bool> on_release;  // by the newest run that came to the host
-  store::HistoryFilter filter;
-  filter.environment = plan.environment;
+  auto filter = of_environment(plan.environment);
   filter.service = plan.service;
   for (const auto& run : store.history(filter, runs_to_read)) {
     const bool recovery = run.kind == "recover";
@@ -350,26 +371,27 @@ Obstacle obstacle_to(store::Store& store, const plan::Plan& plan) {
   obstacle.died = in_the_way(store, plan.environment, plan.service, {targets.begin(), targets.end()});
   obstacle.forgiven = plan.kind == "restore";
   if (obstacle.died || plan.kind == "drain" || plan.kind == "restore") return obstacle;
-  const auto left = left_to_person(store, plan.environment);
-  for (const auto& host : drained_by(plan))
-    if (const auto run = left.find(host); run != left.end()) obstacle.left_out.insert(*run);
+  const auto drained = drained_by(plan);
+  obstacle.left_out = left_to_person(store, plan.environment, {drained.begin(), drained.end()});
   return obstacle;
 }
 
-std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment) {
+std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment,
+                                                 std::set<std::string> hosts) {
   std::map<std::string, store::Run> left;
-  std::set<std::string> decided;
-  for (const auto& run : history_of(store, environment)) {
-    if (!takes_hosts(run) || !run.ended) continue;
+  if (hosts.empty()) return left;
+  each_run(store, of_environment(environment), [&](const store::Run& run) {
+    if (!takes_hosts(run) || !run.ended) return true;
     for (const auto& [host, state] : host_states(run)) {
       // A restore that failed left what an earlier run had taken out; a new release may be just what the host
       // needs.
       const bool by_hand = put_right_by_hand(run, state);
       const bool out = state == event::name_of(event::HostState::out) && run.kind != "restore" && !by_hand;
       const bool right = by_hand || (may_put_right(run) && in_order(state));
-      if ((out || right) && decided.insert(host).second && out) left.emplace(host, run);
+      if ((out || right) && hosts.erase(host) > 0 && out) left.emplace(host, run);
     }
-  }
+    return !hosts.empty();
+  });
   return left;
 }
 
@@ -377,10 +399,11 @@ std::map<std::string, std::string> drains_on_record(store::Store& store, const s
                                                     const std::set<std::string>& hosts) {
   std::set<std::string> pending = hosts;
   std::map<std::string, std::string> found;
-  for (const auto& run : history_of(store, environment)) {
-    if (pending.empty()) break;
-    if (run.kind != "exec") read_drains(store, run, pending, found);
-  }
+  if (pending.empty()) return found;
+  each_run(store, of_environment(environment), [&](const store::Run& run) {
+    if (may_concern(run, pending)) read_drains(store, run, pending, found);
+    return !pending.empty();
+  });
   return found;
 }
 

@@ -1,70 +1,110 @@
+#include "each_run.hpp"
+
+#include "staithe/event/event.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/recovery.hpp"
 #include "staithe/world/survey.hpp"
 
-#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace staithe::world {
 namespace {
 
-constexpr std::size_t runs_to_read = 200;
+/// What a run wrote down of each host before it drained it, the first time. Read once for all hosts, and only
+/// where somebody asks.
+class Finds {
+ public:
+  Finds(store::Store& store, const store::Run& run) : store_(store), run_(run) {}
 
-/// What the run wrote down of the host before it drained it, the first time; "" when it did not come to that.
-std::string found_by(store::Store& store, const std::string& run_id, const std::string& host) {
-  for (const auto& record : store.journal(run_id)) {
-    if (record.host != host) continue;
-    if (auto found = noted(record, found_key); !found.empty()) return found;
-  }
-  return {};
-}
-
-/// "" when the run did not come to the host.
-std::string state_after(const store::Run& run, const std::string& host) {
-  const auto states = host_states(run);
-  const auto found = states.find(host);
-  return found == states.end() ? std::string() : found->second;
-}
-
-std::optional<TakenOut> newest(store::Store& store, const std::vector<store::Run>& runs,
-                               const std::string& host) {
-  std::vector<std::string> gave_back;  // what later runs had found, which gave the host back so
-  for (const auto& run : runs) {
-    if (run.kind == "exec") continue;
-    TakenOut taken{run.id, run.user, run.title, run.started, false, false};
-    if (!run.ended) {
-      if (found_by(store, run.id, host).empty()) continue;
-      taken.in_hand = run.owner == store::Owner::running;
-      return taken;
+  /// "" when it did not come to that.
+  std::string of(const std::string& host) {
+    if (!read_) {
+      for (const auto& record : store_.journal(run_.id))
+        if (auto found = noted(record, found_key); !found.empty())
+          found_.emplace(record.host, std::move(found));
+      read_ = true;
     }
-    const auto state = state_after(run, host);
-    if (state.empty()) continue;
+    const auto known = found_.find(host);
+    return known == found_.end() ? std::string() : known->second;
+  }
+
+ private:
+  store::Store& store_;
+  const store::Run& run_;
+  bool read_ = false;
+  std::map<std::string, std::string> found_;
+};
+
+/// What the runs say of each host, from the newest on.
+class Search {
+ public:
+  Search(store::Store& store, const std::vector<std::string>& hosts)
+      : store_(store), pending_(hosts.begin(), hosts.end()) {}
+
+  /// False once all is known.
+  bool read(const store::Run& run) {
+    Finds finds(store_, run);
+    const auto states = host_states(run);
+    std::erase_if(pending_, [&](const std::string& host) {
+      if (!run.ended) return read_open(run, host, finds);
+      const auto state = states.find(host);
+      return state != states.end() && read_ended(run, host, state->second, finds);
+    });
+    return !pending_.empty();
+  }
+
+  std::map<std::string, TakenOut> take() { return std::move(taken_); }
+
+ private:
+  static TakenOut taken_by(const store::Run& run, std::string found) {
+    return {run.id, run.user, run.title, run.started, false, false, std::move(found)};
+  }
+
+  /// These return true where nothing older matters.
+  bool read_open(const store::Run& run, const std::string& host, Finds& finds) {
+    auto found = finds.of(host);
+    if (found.empty()) return false;
+    auto taken = taken_by(run, std::move(found));
+    taken.in_hand = run.owner == store::Owner::running;
+    taken_[host] = std::move(taken);
+    return true;
+  }
+
+  bool read_ended(const store::Run& run, const std::string& host, const std::string& state, Finds& finds) {
+    const bool out = state == event::name_of(event::HostState::out);
     // What keeps visitors away after a person put it right is not this run's.
-    if (run.outcome == settled_outcome && state == event::name_of(event::HostState::out)) continue;
-    taken.on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
-    if (taken.on_purpose || state == event::name_of(event::HostState::out)) {
-      // Where one of them found the host in service, what keeps visitors away now is not ours.
-      const bool still = std::all_of(gave_back.begin(), gave_back.end(), was_out);
-      return still ? std::optional(taken) : std::nullopt;
+    if (run.outcome == settled_outcome && out) return false;
+    const bool on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
+    if (on_purpose || out) {
+      auto taken = taken_by(run, finds.of(host));
+      taken.on_purpose = on_purpose;
+      // A drain of what is out already changes nothing: who took it out is further back, if it was one of us.
+      const bool changed = !on_purpose || !was_out(taken.found);
+      taken_[host] = std::move(taken);
+      return changed;
     }
-    if (run.kind == "restore") return std::nullopt;
-    // A run that took the host out of nothing, such as a task without a drain, gave nothing back.
-    if (auto found = found_by(store, run.id, host); !found.empty()) gave_back.push_back(std::move(found));
+    if (run.kind == "restore") return true;
+    // A run that took the host out of nothing, such as a task without a drain, gave nothing back. One that
+    // found it in service gave it back so: what keeps visitors away now is not ours.
+    const auto found = finds.of(host);
+    return !found.empty() && !was_out(found);
   }
-  return std::nullopt;
-}
+
+  store::Store& store_;
+  std::set<std::string> pending_;
+  std::map<std::string, TakenOut> taken_;
+};
 
 }  // namespace
 
 std::map<std::string, TakenOut> taken_out(store::Store& store, const std::string& environment,
                                           const std::vector<std::string>& hosts) {
-  if (hosts.empty()) return {};  // 200 runs, with their plans, would be read for nothing
-  store::HistoryFilter filter;
-  filter.environment = environment;
-  const auto runs = store.history(filter, runs_to_read);
-  std::map<std::string, TakenOut> taken;
-  for (const auto& host : hosts)
-    if (auto found = newest(store, runs, host)) taken.emplace(host, std::move(*found));
-  return taken;
+  if (hosts.empty()) return {};
+  Search search(store, hosts);
+  each_run(store, of_environment(environment), [&](const store::Run& run) { return search.read(run); });
+  return search.take();
 }
 
 }  // namespace staithe::world

@@ -135,6 +135,35 @@ inline void check_runs(const OpenStore& open) {
     filter.outcome = "done";
     CHECK(store->history(filter).empty());
   }
+  SECTION("history goes on behind a run, without those of a kind") {
+    const auto now = store::now();
+    for (int i = 2; i <= 8; ++i) {
+      auto run = sample_run("run-" + std::to_string(i));
+      run.started = now + std::chrono::minutes(i / 2);  // two at a time
+      if (i % 4 == 0) run.kind = "exec";
+      store->begin_run(run);
+    }
+    store::HistoryFilter filter;
+    filter.other_than = "exec";
+    std::vector<std::string> ids;
+    for (auto piece = store->history(filter, 2); !piece.empty(); piece = store->history(filter, 2)) {
+      for (const auto& run : piece) ids.push_back(run.id);
+      filter.behind = {piece.back().started, piece.back().id};
+    }
+    CHECK(ids == std::vector<std::string>{"run-7", "run-6", "run-5", "run-3", "run-2", "run-1"});
+  }
+  SECTION("commands do not drive other runs out of the history") {
+    for (int i = 2; i <= 7; ++i) {
+      auto run = sample_run("run-" + std::to_string(i));
+      run.started = store::now() + std::chrono::minutes(i);
+      if (i > 3) run.kind = "exec";
+      store->begin_run(run);
+      store->end_run(run.id, "done", 0, "{}");
+    }
+    CHECK(store->prune("production", 2) == 2);
+    for (const auto* gone : {"run-4", "run-5"}) CHECK_FALSE(store->run(gone));
+    for (const auto* kept : {"run-2", "run-3", "run-6", "run-7"}) CHECK(store->run(kept));
+  }
   SECTION("the oldest ended runs go with their journals, those without an end stay") {
     for (int i = 2; i <= 7; ++i) {
       auto run = sample_run("run-" + std::to_string(i));

@@ -147,7 +147,14 @@ struct HistoryFilter {
   std::string service;
   std::string kind;
   std::string outcome;
+  std::string other_than;  ///< no run of this kind
   std::optional<Time> since;
+  /// Only what stands behind this run in the list, which need not be there any more: how to go on.
+  struct Place {
+    Time started;
+    std::string id;
+  };
+  std::optional<Place> behind;
 };
 
 /// "ann@build1 pid 4711": this process as people know it.

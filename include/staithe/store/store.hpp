@@ -99,9 +99,10 @@ class Store {
   std::vector<Run> unfinished(std::string_view environment = {}, std::string_view service = {});
   std::vector<Run> history(const HistoryFilter& filter = {}, std::size_t limit = 50);
   std::optional<Run> run(std::string_view id);
-  /// Removes the oldest ended runs of an environment, with their journals, so that `keep` ended ones stay; at
-  /// most 100 in one call, whose number is returned. A run without an end is never touched. What locks did,
-  /// releases and checks stay.
+  /// Removes the oldest ended runs of an environment, with their journals, so that `keep` ended ones stay,
+  /// and as many of kind "exec": commands of a cron job must not make anybody forget who took a host out. At
+  /// most 100 go in one call, whose number is returned. A run without an end is never touched. What locks
+  /// did, releases and checks stay.
   std::size_t prune(std::string_view environment, std::size_t keep);
 
   // Releases of a service in an environment.

@@ -103,8 +103,10 @@ std::string ended_runs(store::Store& store, const std::string& environment, cons
 /// Hosts that the plan takes out of rotation for a while.
 std::vector<std::string> drained_by(const plan::Plan& plan);
 
-/// Hosts that a run ended with out of rotation and that no later run has put right, each with that run.
-std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment);
+/// Those of `hosts` that a run ended with out of rotation and that no later run has put right, each with that
+/// run.
+std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment,
+                                                 std::set<std::string> hosts);
 
 /// What the balancers' state of each host was before the first run of ours that took it out and did not give
 /// it back; hosts that our newest run gave back, or never took, are not in it.

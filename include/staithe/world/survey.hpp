@@ -102,9 +102,11 @@ struct TakenOut {
   store::Time when{};
   bool in_hand = false;     ///< that run is still going on
   bool on_purpose = false;  ///< it was a drain that ended as meant: nobody has to come
+  std::string found;        ///< what it noted of the host's servers before; "" when it did not
 };
 
-/// For each of `hosts` the newest run that left it out, when that is what the newest run with that host did.
+/// For each of `hosts` the run that left it out, when no later one gave it back. A drain of a host that was
+/// out already did not take it.
 std::map<std::string, TakenOut> taken_out(store::Store& store, const std::string& environment,
                                           const std::vector<std::string>& hosts);
 

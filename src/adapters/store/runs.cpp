@@ -46,6 +46,15 @@ struct Where {
     values.emplace_back(std::move(value));
     sql += " AND " + std::string(condition) + " $" + std::to_string(values.size());
   }
+
+  /// The first condition is what an index helps with.
+  void add_behind(std::string started, std::string id) {
+    values.emplace_back(std::move(started));
+    const auto time = " $" + std::to_string(values.size());
+    values.emplace_back(std::move(id));
+    sql += " AND started <=" + time + " AND (started <" + time + " OR id < $" +
+           std::to_string(values.size()) + ")";
+  }
 };
 
 std::optional<ReleaseState> release_state(std::string_view name) {
@@ -133,7 +142,9 @@ std::vector<Run> Store::history(const HistoryFilter& filter, std::size_t limit) 
   where.add("service =", filter.service);
   where.add("kind =", filter.kind);
   where.add("outcome =", filter.outcome);
+  where.add("kind <>", filter.other_than);
   if (filter.since) where.add("started >=", to_value(*filter.since));
+  if (filter.behind) where.add_behind(to_value(filter.behind->started), filter.behind->id);
   return runs_of(core_->run(Work::single, [&](Session& session) {
     return session.exec("SELECT " + run_columns + " FROM staithe_runs" + where.sql +
                             " ORDER BY started DESC, id DESC LIMIT " + std::to_string(limit),
@@ -154,17 +165,21 @@ std::optional<Run> Store::run(std::string_view id) {
 std::size_t Store::prune(std::string_view environment, std::size_t keep) {
   check_text("environment", environment);
   return core_->run(Work::transaction, [&](Session& session) {
-    const Rows old = session.exec(
-        "SELECT id FROM staithe_runs WHERE environment = $1 AND ended IS NOT NULL "
-        "ORDER BY started DESC, id DESC LIMIT " +
-            std::to_string(most_pruned) + " OFFSET " + std::to_string(keep),
-        {std::string(environment)});
-    for (const Row& row : old.rows) {
-      const std::string id = to_text(row.at(0));
-      session.exec("DELETE FROM staithe_journal WHERE run_id = $1", {id});
-      session.exec("DELETE FROM staithe_runs WHERE id = $1 AND ended IS NOT NULL", {id});
+    std::size_t gone = 0;
+    for (const char* kinds : {"kind <> 'exec'", "kind = 'exec'"}) {
+      const Rows old =
+          session.exec("SELECT id FROM staithe_runs WHERE environment = $1 AND ended IS NOT NULL AND " +
+                           std::string(kinds) + " ORDER BY started DESC, id DESC LIMIT " +
+                           std::to_string(most_pruned - gone) + " OFFSET " + std::to_string(keep),
+                       {std::string(environment)});
+      for (const Row& row : old.rows) {
+        const std::string id = to_text(row.at(0));
+        session.exec("DELETE FROM staithe_journal WHERE run_id = $1", {id});
+        session.exec("DELETE FROM staithe_runs WHERE id = $1 AND ended IS NOT NULL", {id});
+      }
+      gone += old.rows.size();
     }
-    return old.rows.size();
+    return gone;
   });
 }
 

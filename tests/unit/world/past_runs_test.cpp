@@ -1,11 +1,9 @@
 #include "staithe/world/past_runs.hpp"
 
-#include "actions.hpp"
 #include "catch.hpp"
-#include "support/directory.hpp"
+#include "history.hpp"
 
 #include "staithe/base/error.hpp"
-#include "staithe/plan/plan.hpp"
 #include "staithe/world/recovered.hpp"
 #include "staithe/world/recovery.hpp"
 #include "staithe/world/survey.hpp"
@@ -21,81 +19,8 @@
 
 using namespace staithe;
 using test::action;
-
-namespace {
-
-/// A history on the disk, with runs as the program writes them.
-class History {
- public:
-  store::Store& store() { return *store_; }
-  std::string path() const { return directory_ / "state.db"; }
-
-  /// Runs start a minute apart, in the order in which they are told.
-  void begin(const std::string& id, const plan::Plan& plan) { begin(id, plan, plan::to_json(plan)); }
-  void begin(const std::string& id, const plan::Plan& plan, const std::string& plan_json) {
-    store::Run run;
-    run.id = id;
-    run.kind = plan.kind;
-    run.environment = "production";
-    run.service = plan.service;
-    run.title = plan.title;
-    run.plan_json = plan_json;
-    run.started = store::Time(std::chrono::minutes(++minute_));
-    store_->begin_run(run);
-  }
-  void drained(const std::string& id, const std::string& found) {
-    store_->append(id, {0, {}, "web1", "drain", "intent", "{}"});
-    store_->append(
-        id,
-        {0, {}, "web1", "drain", "note", nlohmann::json{{"key", world::found_key}, {"text", found}}.dump()});
-  }
-  void did(const std::string& id, const std::string& action) {
-    store_->append(id, {0, {}, "web1", action, "intent", "{}"});
-    store_->append(id, {0, {}, "web1", action, "outcome", R"({"outcome":"ok","detail":""})"});
-  }
-  void end(const std::string& id, int code, const std::string& state, const std::string& outcome = "ended") {
-    end(id, code, {{"web1", state}}, outcome);
-  }
-  void end(const std::string& id, int code, const std::map<std::string, std::string>& states,
-           const std::string& outcome = "ended") {
-    auto hosts = nlohmann::json::object();
-    for (const auto& [host, state] : states) hosts[host] = {{"state", state}, {"detail", ""}};
-    store_->end_run(id, outcome, code, nlohmann::json{{"hosts", hosts}}.dump());
-  }
-  std::string record() {
-    const auto found = world::drains_on_record(*store_, "production", {"web1"});
-    return found.empty() ? "" : found.at("web1");
-  }
-  std::string to_recover() {
-    const auto run = world::run_to_recover(*store_, "production");
-    return run ? run->id : "";
-  }
-
- private:
-  test::Directory directory_;
-  std::unique_ptr<store::Store> store_ = store::Store::open_sqlite(directory_ / "state.db");
-  int minute_ = 0;
-};
-
-plan::Plan plan_of(const std::string& kind) {
-  plan::Bracket bracket;
-  bracket.acquire = {action("drain", plan::ChangeRotation{"web1", plan::ChangeRotation::To::drain})};
-  plan::AwaitRotation serving{
-      "web1", plan::AwaitRotation::Until::serving, plan::AwaitRotation::AtDeadline::fail, {}};
-  if (kind != "drain")
-    bracket.release = {action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready}),
-                       action("serves", serving)};
-  plan::Plan plan;
-  plan.kind = kind;
-  plan.environment = "production";
-  plan.title = kind == "recover" ? "recover deploy" : kind;
-  plan.service = kind == "drain" ? "" : "payments";
-  plan.hosts["web1"].name = "web1";
-  plan.stages.push_back({"roll", plan::Stage::Shape::rolling, 1, {{"web1", {bracket}, {}}}});
-  return plan;
-}
-
-}  // namespace
+using test::History;
+using test::plan_of;
 
 TEST_CASE("what is given back is what the first drain of an unbroken chain had found") {
   History past;
@@ -177,11 +102,11 @@ TEST_CASE("a run that left a host to a person is found behind later runs, until 
   past.begin("drained", plan_of("drain"));
   past.end("drained", 0, "done");
   CHECK(past.to_recover() == "left");
-  CHECK(world::left_to_person(past.store(), "production").at("web1").id == "left");
+  CHECK(world::left_to_person(past.store(), "production", {"web1"}).at("web1").id == "left");
   past.begin("restored", plan_of("restore"));
   past.end("restored", 0, "done");
   CHECK(past.to_recover().empty());
-  CHECK(world::left_to_person(past.store(), "production").empty());
+  CHECK(world::left_to_person(past.store(), "production", {"web1"}).empty());
   CHECK(world::put_right_since(past.store(), *left).at("web1") == "restored");
 }
 
@@ -192,7 +117,7 @@ TEST_CASE("a restore that failed keeps no release away, except where a run had l
   past.end("first", by_a_deploy ? 5 : 0, by_a_deploy ? "out" : "done");
   past.begin("restore", plan_of("restore"));
   past.end("restore", 5, "out");
-  const auto left = world::left_to_person(past.store(), "production");
+  const auto left = world::left_to_person(past.store(), "production", {"web1"});
   CHECK(left.size() == (by_a_deploy ? 1U : 0U));
   if (by_a_deploy) CHECK(left.at("web1").id == "first");
 }
@@ -283,7 +208,7 @@ TEST_CASE("a run that a person settles keeps what it did to each host, and leave
   const auto since = world::put_right_since(past.store(), *past.store().run("older"));
   CHECK(since == std::map<std::string, std::string>{{"web1", "settled"}, {"web2", "settled"}});
   CHECK(past.to_recover().empty());
-  CHECK(world::left_to_person(past.store(), "production").empty());
+  CHECK(world::left_to_person(past.store(), "production", {"web1"}).empty());
   CHECK(world::taken_out(past.store(), "production", {"web1", "web2"}).empty());
   auto again = plan_of("deploy");
   for (const auto* host : {"web2", "web3"})
