@@ -153,6 +153,7 @@ complete -c staithe -n '__staithe_at restore' -l max-failures -x -d 'stop starti
 complete -c staithe -n '__staithe_at restore' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at restore' -l reason -x -d 'for the history and the lock'
 complete -c staithe -n '__staithe_at restore' -l within -x -d 'for HAProxy\'s checks to find a host up, and then for it to serve (default: 60s)'
+complete -c staithe -n '__staithe_at restore' -l min-available -x -d 'usable servers that must be left (default: 1)'
 complete -c staithe -n __staithe_at -a recover -d 'Put right what a run that died left.'
 complete -c staithe -n '__staithe_at recover' -a '(__staithe_ask runs)'
 complete -c staithe -n '__staithe_at recover' -l dry-run -s n -d 'print the plan and stop'

@@ -146,6 +146,13 @@ inline constexpr auto exec = joined(
     }));
 inline constexpr Option by_hand_reason{
     "reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group, "for the history and the lock"};
+inline constexpr Option by_hand_min_available{"min-available",
+                                              '\0',
+                                              Takes::value,
+                                              "N",
+                                              Completes::nothing,
+                                              how_group,
+                                              "usable servers that must be left (default: 1)"};
 inline constexpr auto drain =
     joined(every_run_by_hand, std::to_array<Option>({
                                   by_hand_reason,
@@ -153,8 +160,7 @@ inline constexpr auto drain =
                                    "for sessions to end (default: 60s)"},
                                   {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
                                    "when that is over: cut what is still open, instead of failing"},
-                                  {"min-available", '\0', Takes::value, "N", Completes::nothing, how_group,
-                                   "usable servers that must be left (default: 1)"},
+                                  by_hand_min_available,
                               }));
 /// A deadline would leave hosts out that are half-way back.
 inline constexpr auto restore =
@@ -163,6 +169,7 @@ inline constexpr auto restore =
                by_hand_reason,
                {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
                 "for HAProxy's checks to find a host up, and then for it to serve (default: 60s)"},
+               by_hand_min_available,
            }));
 inline constexpr auto history = std::to_array<Option>({
     {"last", '\0', Takes::value, "N", Completes::nothing, what_group,

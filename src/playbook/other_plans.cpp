@@ -87,8 +87,13 @@ std::vector<plan::Action> drain_actions(const std::string& host, const RotationR
   return actions;
 }
 
-std::vector<plan::Action> restore_actions(const std::string& host, base::Duration within) {
+/// The proof takes a server out where it serves: after a reload of HAProxy, or where a person names a host in
+/// service. That is asked for as before a drain; what is out already costs nobody anything.
+std::vector<plan::Action> restore_actions(const std::string& host, const RotationRequest& rotation) {
+  const auto within = rotation.within;
   std::vector<plan::Action> actions;
+  actions.push_back(make_action("restore", plan::GuardCapacity{host, rotation.min_available},
+                                "enough servers while " + host + " is proven", seconds(30)));
   actions.push_back(make_action("restore", Change{host, Change::To::prove},
                                 "let HAProxy's checks prove " + host, seconds(30)));
   actions.push_back(make_action("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}},
@@ -123,8 +128,7 @@ plan::Lane rotation_lane(const std::string& host, const RotationRequest& rotatio
   plan::Lane lane;
   lane.host = host;
   if (rotation.rotation == Rotation::restore) {
-    for (plan::Action& action : restore_actions(host, rotation.within))
-      lane.nodes.emplace_back(std::move(action));
+    for (plan::Action& action : restore_actions(host, rotation)) lane.nodes.emplace_back(std::move(action));
     return lane;
   }
   plan::Bracket bracket;

@@ -67,8 +67,9 @@ std::map<std::string, plan::Amount> guards_of(const plan::Plan& plan) {
   return guards;
 }
 
-void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance) {
-  for (const auto& note : rotation.take_notes()) performance.message(event::Level::warning, note);
+std::set<std::string> together_with(std::set<std::string> hosts, const std::string& host) {
+  hosts.insert(host);
+  return hosts;
 }
 
 }  // namespace
@@ -123,24 +124,6 @@ std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, con
   return std::make_unique<haproxy::Rotation>(seats(host, scope));
 }
 
-/// For a person who says "restore" where no drain of ours is on record: what keeps visitors away by command
-/// counts as ours.
-std::unique_ptr<haproxy::Rotation> Rotations::as_if_ready(const std::string& host, const base::Scope& scope) {
-  auto looked = fresh(host, scope);
-  haproxy::Found found = looked->find(scope);
-  for (auto& balancer : found.balancers)
-    for (auto& server : balancer.servers)
-      server.admin &= ~(haproxy::admin_bit::forced_maint | haproxy::admin_bit::forced_drain);
-  std::vector<haproxy::Socket*> sockets;
-  for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
-  return std::make_unique<haproxy::Rotation>(sockets, std::move(found), haproxy::Phase::quiescing);
-}
-
-void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance) {
-  entry.rotation = as_if_ready(host, performance.scope);
-  performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
-}
-
 void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
@@ -166,16 +149,21 @@ exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::P
   return errors.empty() ? done() : not_done(event::Outcome::refused, errors);
 }
 
-std::string Rotations::shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
-                                        const Looks& looks, const std::vector<haproxy::View>& views) {
-  std::map<std::string, std::vector<haproxy::ServerRef>> refs;
+Rotations::Refs Rotations::refs_of(const std::set<std::string>& hosts,
+                                   const std::vector<haproxy::View>& views) {
+  Refs refs;
   for (const auto& name : hosts)
     for (const auto& seat : seats(name, views))
       refs[seat.socket->name()].insert(refs[seat.socket->name()].end(), seat.refs.begin(), seat.refs.end());
+  return refs;
+}
+
+std::string Rotations::shortage_without(const Refs& refs, const plan::Amount& minimum, const Looks& looks) {
   std::string text;
   for (const auto& [balancer, gone] : refs) {
-    for (const auto& shortage :
-         haproxy::shortages(looks.at(balancer), gone, {minimum.value, minimum.percent}))
+    const auto look = looks.find(balancer);
+    if (look == looks.end()) continue;  // it does not answer, and is not commanded either
+    for (const auto& shortage : haproxy::shortages(look->second, gone, {minimum.value, minimum.percent}))
       text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", balancer, shortage.text());
   }
   return text;
@@ -192,22 +180,25 @@ std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
     for (const auto& [other, amount] : guards) gone.insert(other);
   for (auto& [balancer, look] : looks) look = haproxy::at_best(std::move(look));
   const auto views = views_of(looks);
-  return shortage_without(gone, guard->second, looks, views);
+  return shortage_without(refs_of(gone, views), guard->second, looks);
 }
 
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
+  if (serves_already(effect.host, performance)) return done("serves already");
+  const bool restores = plan_.kind == "restore";
   for (;;) {
     const auto view = reservations_.look(effect.host);
-    auto gone = view.gone;
-    gone.insert(effect.host);
-    const auto looks = look_at_all(performance.scope);
+    const auto looks =
+        restores ? look_at_those_that_answer(performance.scope) : look_at_all(performance.scope);
     const auto views = views_of(looks);
-    const auto shortage = shortage_without(gone, effect.min_available, looks, views);
+    const auto refs = restores ? refs_to_prove(effect.host, view.gone, views)
+                               : refs_of(together_with(view.gone, effect.host), views);
+    const auto shortage = shortage_without(refs, effect.min_available, looks);
     if (shortage.empty()) {
       if (!reservations_.reserve(effect.host, view)) continue;
       auto& entry = of(effect.host);
       const std::lock_guard lock(entry.mutex);
-      entry.guarded = seats(effect.host, views);
+      if (!restores) entry.guarded = seats(effect.host, views);
       entry.guarded_at = std::chrono::steady_clock::now();
       return done();
     }
@@ -242,7 +233,10 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
 exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::Performance& performance) {
   using To = plan::ChangeRotation::To;
   auto& entry = of(effect.host);
+  const bool alone =
+      (effect.to == To::prove || effect.to == To::ready) && serves_already(effect.host, performance);
   const std::lock_guard lock(entry.mutex);
+  if (alone && (effect.to == To::prove || !entry.rotation)) return done("serves already");
   if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
   start_keeper();
   entry.keep = Keep::yes;
@@ -260,21 +254,6 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
     entry.rotation->close_sessions(performance.scope);
   }
   tell_notes(*entry.rotation, performance);
-  return done();
-}
-
-exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, HostRotation& entry,
-                                        exec::Performance& performance) {
-  const bool undo = effect.to == plan::ChangeRotation::To::undo;
-  if (!entry.rotation && undo) {
-    reservations_.give_back(effect.host);
-    return done("was not taken out");
-  }
-  // Only what goes on with such a restore, once the host is proven, comes here without a proof: it may serve.
-  if (!entry.rotation) take_as_ready(effect.host, entry, performance);
-  const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
-  tell_notes(*entry.rotation, performance);
-  if (!left.empty()) return not_done(event::Outcome::failed, base::join(left, "; "), true);
   return done();
 }
 
@@ -307,6 +286,7 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
   if (effect.until == Until::calm) {
     result = await_calm(effect, entry, performance);
   } else if (effect.until == Until::proven) {
+    if (entry.serves_already.value_or(false)) return done("serves already");
     entry.rotation->wait_proven(performance.scope, reporter(performance));
   } else {
     entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance));
@@ -322,27 +302,10 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
   return result;
 }
 
-/// The servers of the host that a command still keeps away from visitors: what a person who restores must
-/// know.
-std::string Rotations::still_out(const HostRotation& entry, const base::Scope& scope) {
-  std::string out;
-  for (const auto& balancer : entry.rotation->found().balancers) {
-    const auto socket = sockets_.find(balancer.balancer);
-    if (socket == sockets_.end()) continue;
-    for (const auto& state : socket->second->servers(scope))
-      for (const auto& server : balancer.servers)
-        if (state.ref == server.ref && (state.in_maint() || state.in_drain()))
-          out += fmt::format("{}{} {}/{}", out.empty() ? "" : ", ", balancer.balancer, state.ref.backend,
-                             state.ref.server);
-  }
-  return out;
-}
-
 /// The host's servers by balancer: those that took visitors before it was taken out; where none is known to
 /// have, all.
-std::map<std::string, std::vector<haproxy::ServerRef>> Rotations::servers_of(
-    const std::string& host, const std::vector<haproxy::View>& views) {
-  std::map<std::string, std::vector<haproxy::ServerRef>> refs;
+Rotations::Refs Rotations::servers_of(const std::string& host, const std::vector<haproxy::View>& views) {
+  Refs refs;
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
   if (entry.rotation)

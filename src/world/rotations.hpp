@@ -59,16 +59,20 @@ class Rotations {
     base::SteadyTime guarded_at{};
     std::string trouble;  // what the keeper met
     Keep keep = Keep::yes;
+    std::optional<bool> serves_already;  ///< as a restore has found it, once it looked
   };
 
   HostRotation& of(const std::string& host);
-  using Looks = std::map<std::string, haproxy::Snapshot>;  // of all backends, by balancer
+  using Looks = std::map<std::string, haproxy::Snapshot>;               // of all backends, by balancer
+  using Refs = std::map<std::string, std::vector<haproxy::ServerRef>>;  // by balancer
   Looks look_at_all(const base::Scope& scope);
+  Looks look_at_those_that_answer(const base::Scope& scope);
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host,
                                              const std::vector<haproxy::View>& views);
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> fresh(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
+  bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
@@ -78,11 +82,13 @@ class Rotations {
   /// What a guard of this run is bound to find, whatever becomes of the other hosts; "" for nothing. Read
   /// only.
   std::string shortage_ahead(const std::string& host, Looks looks);
-  std::string shortage_without(const std::set<std::string>& hosts, const plan::Amount& minimum,
-                               const Looks& looks, const std::vector<haproxy::View>& views);
+  Refs refs_of(const std::set<std::string>& hosts, const std::vector<haproxy::View>& views);
+  Refs refs_to_prove(const std::string& host, const std::set<std::string>& others,
+                     const std::vector<haproxy::View>& views);
+  static std::string shortage_without(const Refs& refs, const plan::Amount& minimum, const Looks& looks);
+  static void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
-  std::map<std::string, std::vector<haproxy::ServerRef>> servers_of(const std::string& host,
-                                                                    const std::vector<haproxy::View>& views);
+  Refs servers_of(const std::string& host, const std::vector<haproxy::View>& views);
   std::vector<std::string> silent_of(const std::string& host, std::vector<std::string> silent);
   static bool must_keep(HostRotation& entry, const base::Scope& scope,
                         const haproxy::Rotation::Glance& glance);

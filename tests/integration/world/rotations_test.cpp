@@ -136,3 +136,67 @@ TEST_CASE(
   rig.lb1.reload();
   CHECK(eventually(is_out));
 }
+
+namespace {
+
+void set(Balancer& balancer, const std::string& server, const std::string& state) {
+  balancer.socket().command("set server web/" + server + " state " + state, within(2'000));
+}
+
+/// A restore of s2, that far.
+struct Restore : TwoBalancers {
+  Restore() { plan.kind = "restore"; }
+
+  exec::EffectResult guard(Rotations& rotations) { return rotations.guard({"s2", {1, false}}, performance); }
+};
+
+}  // namespace
+
+TEST_CASE("restore: a host that serves everywhere is left alone, also where it is the last") {
+  using To = plan::ChangeRotation::To;
+  using Until = plan::AwaitRotation::Until;
+  Restore rig;
+  for (const auto* other : {"s1", "s3"}) {
+    set(rig.lb1, other, "maint");
+    set(rig.lb2, other, "maint");
+  }
+  const bool on_record = GENERATE(false, true);
+  Rotations rotations(rig.plan, rig.dial());
+  // A drain that a reload of HAProxy lost.
+  if (on_record)
+    rotations.adopt("s2",
+                    "staithe-found 1\nbalancer lb1 1 0\nserver web/s2 admin=0 op=2 weight=1 checked\n"
+                    "balancer lb2 1 0\nserver web/s2 admin=0 op=2 weight=1 checked\n",
+                    true);
+  CHECK(rig.guard(rotations).outcome == event::Outcome::ok);
+  rig.change(rotations, To::prove);
+  CHECK(rig.reach(rotations).everywhere());
+  const auto wait = [&](Until until) {
+    return rotations.await({"s2", until, plan::AwaitRotation::AtDeadline::fail, {}}, rig.performance).outcome;
+  };
+  CHECK(wait(Until::proven) == event::Outcome::ok);
+  rig.change(rotations, To::ready);
+  CHECK(wait(Until::serving) == event::Outcome::ok);
+  CHECK(rig.reach(rotations).everywhere());
+}
+
+TEST_CASE("restore: no proof takes the last server of a balancer") {
+  Restore rig;
+  for (const auto* other : {"s1", "s3"}) set(rig.lb1, other, "maint");
+  set(rig.lb2, "s2", "maint");
+  Rotations rotations(rig.plan, rig.dial());
+  const auto refused = rig.guard(rotations);
+  CHECK(refused.outcome == event::Outcome::refused);
+  CHECK(refused.detail.find("lb1: ") != std::string::npos);
+  CHECK(refused.detail.find("lb2: ") == std::string::npos);
+  set(rig.lb1, "s1", "ready");
+  CHECK(eventually([&] { return rig.guard(rotations).outcome == event::Outcome::ok; }));
+}
+
+TEST_CASE("restore: what is out costs nobody anything, and a balancer that is away is not counted") {
+  Restore rig;
+  for (const auto* name : {"s1", "s2", "s3"}) set(rig.lb1, name, "maint");
+  rig.lb2.stop();
+  Rotations rotations(rig.plan, rig.dial());
+  CHECK(rig.guard(rotations).outcome == event::Outcome::ok);
+}

@@ -212,7 +212,12 @@ TEST_CASE("an operator's drain can be undone half-way, and a restore proves the 
   plan = playbook::make_rotation_plan(project, {}, drain, diagnostics);
   REQUIRE(plan);
   CHECK(plan->stages.size() == 1);
-  CHECK(plan->stages[0].lanes[0].nodes.size() == 4);
+  const auto& nodes = plan->stages[0].lanes[0].nodes;
+  REQUIRE(nodes.size() == 5);
+  // The proof takes a server out where it serves: that is asked for first.
+  const auto* guard = std::get_if<plan::GuardCapacity>(&std::get<plan::Action>(nodes[0]).effect);
+  REQUIRE(guard != nullptr);
+  CHECK((guard->host == "web1" && guard->min_available.value == 1));
   drain.selection = "lb1";
   CHECK_FALSE(playbook::make_rotation_plan(project, {}, drain, diagnostics));
   CHECK_THAT(diag::render(diagnostics), ContainsSubstring("stands for no server"));

@@ -1,0 +1,127 @@
+#include "rotations.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+/// The way back into rotation.
+namespace staithe::world {
+
+namespace {
+
+constexpr base::Duration answer_patience{2'000};
+
+/// Nothing of it is given back as drained or in maintenance.
+bool was_in_service(const haproxy::Found& found) {
+  for (const auto& balancer : found.balancers)
+    for (const auto& server : balancer.servers)
+      if (!server.follows && !server.was_ready()) return false;
+  return true;
+}
+
+}  // namespace
+
+void Rotations::tell_notes(haproxy::Rotation& rotation, exec::Performance& performance) {
+  for (const auto& note : rotation.take_notes()) performance.message(event::Level::warning, note);
+}
+
+/// For a person who says "restore" where no drain of ours is on record: what keeps visitors away by command
+/// counts as ours.
+std::unique_ptr<haproxy::Rotation> Rotations::as_if_ready(const std::string& host, const base::Scope& scope) {
+  auto looked = fresh(host, scope);
+  haproxy::Found found = looked->find(scope);
+  for (auto& balancer : found.balancers)
+    for (auto& server : balancer.servers)
+      server.admin &= ~(haproxy::admin_bit::forced_maint | haproxy::admin_bit::forced_drain);
+  std::vector<haproxy::Socket*> sockets;
+  for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
+  return std::make_unique<haproxy::Rotation>(sockets, std::move(found), haproxy::Phase::quiescing);
+}
+
+void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance) {
+  entry.rotation = as_if_ready(host, performance.scope);
+  performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
+}
+
+/// A person who says "restore" of a host that is in service wants no outage: the proof would take it out.
+/// What a drain of ours is on record for is given back then, but proven by serving. Decided by the first
+/// action that asks, for all of them; a recovery proves what it has in hand itself.
+bool Rotations::serves_already(const std::string& host, exec::Performance& performance) {
+  if (plan_.kind != "restore" && plan_.kind != "recover") return false;
+  auto& entry = of(host);
+  const bool recovers = plan_.kind == "recover";
+  bool ours = false;
+  {
+    const std::lock_guard lock(entry.mutex);
+    if (entry.serves_already) return *entry.serves_already;
+    ours = entry.rotation != nullptr;
+    if (ours && (recovers || !was_in_service(entry.rotation->found()))) return false;
+  }
+  const auto all = reach({host}, performance.scope);
+  const auto known = all.find(host);
+  const bool serves = known != all.end() && known->second.everywhere();
+  if (serves)
+    performance.message(event::Level::info,
+                        host + " serves already: " + (ours ? "given back without a proof" : "left alone"));
+  const std::lock_guard lock(entry.mutex);
+  entry.serves_already = serves;
+  return serves;
+}
+
+/// A balancer that does not answer is left behind by a restore: it cannot be counted there either.
+Rotations::Looks Rotations::look_at_those_that_answer(const base::Scope& scope) {
+  Looks looks;
+  for (const auto& balancer : plan_.balancers) {
+    try {
+      looks.emplace(balancer.name, sockets_.at(balancer.name)->snapshot({}, scope.at_most(answer_patience)));
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) throw;
+    }
+  }
+  return looks;
+}
+
+/// What a proof takes out where it serves: the servers that the drain had found, whatever HAProxy calls them
+/// by now, beside those of the other hosts in hand.
+Rotations::Refs Rotations::refs_to_prove(const std::string& host, const std::set<std::string>& others,
+                                         const std::vector<haproxy::View>& views) {
+  if (views.empty()) return {};  // the proof itself tells what is wrong
+  auto refs = refs_of(others, views);
+  for (const auto& [balancer, servers] : servers_of(host, views))
+    refs[balancer].insert(refs[balancer].end(), servers.begin(), servers.end());
+  return refs;
+}
+
+exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, HostRotation& entry,
+                                        exec::Performance& performance) {
+  const bool undo = effect.to == plan::ChangeRotation::To::undo;
+  if (!entry.rotation && undo) {
+    reservations_.give_back(effect.host);
+    return done("was not taken out");
+  }
+  // Only what goes on with such a restore, once the host is proven, comes here without a proof: it may serve.
+  if (!entry.rotation) take_as_ready(effect.host, entry, performance);
+  const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
+  tell_notes(*entry.rotation, performance);
+  if (!left.empty()) return not_done(event::Outcome::failed, base::join(left, "; "), true);
+  return done();
+}
+
+/// The servers of the host that a command still keeps away from visitors: what a person who restores must
+/// know.
+std::string Rotations::still_out(const HostRotation& entry, const base::Scope& scope) {
+  std::string out;
+  for (const auto& balancer : entry.rotation->found().balancers) {
+    const auto socket = sockets_.find(balancer.balancer);
+    if (socket == sockets_.end()) continue;
+    for (const auto& state : socket->second->servers(scope))
+      for (const auto& server : balancer.servers)
+        if (state.ref == server.ref && (state.in_maint() || state.in_drain()))
+          out += fmt::format("{}{} {}/{}", out.empty() ? "" : ", ", balancer.balancer, state.ref.backend,
+                             state.ref.server);
+  }
+  return out;
+}
+}  // namespace staithe::world
