@@ -182,13 +182,13 @@ class RunOfPlan {
   int connect(world::World& world) {
     const auto scope = base::Scope::lasting(connect_patience, &app_.stops().soft);
     const auto findings = world.connect_all(connects_at_once, scope);
-    std::string hosts;
+    Distrusted hosts;
     for (const auto& finding : findings) {
       if (finding.code != base::ErrorCode::host_key) continue;
       app_.say("staithe: " + finding.text);
-      hosts += " " + finding.host;
+      hosts.add(finding.host, finding.changed_key);
     }
-    if (hosts.empty()) return exit_done;
+    if (hosts.none()) return exit_done;
     app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(app_, hosts));
     return exit_refused;
   }

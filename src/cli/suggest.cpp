@@ -299,11 +299,18 @@ std::string confirmed_command(const App& app, const std::string& what) {
   return again_command(app) + option("confirm", what);
 }
 
-std::string hostkeys_hint(const App& app, const std::string& hosts) {
-  return fmt::format(
-      "\n  next  staithe hostkeys scan{1}{0}    compare the fingerprints with the hosts' own\n"
-      "        staithe hostkeys pin{1}{0}     then write them down",
-      hosts, same_place(app));
+std::string hostkeys_hint(const App& app, const Distrusted& hosts) {
+  const auto place = same_place(app);
+  auto text =
+      fmt::format("\n  next  staithe hostkeys scan{}{}{}    compare the fingerprints with the hosts' own",
+                  place, hosts.unknown, hosts.changed);
+  if (!hosts.unknown.empty())
+    text += fmt::format("\n        staithe hostkeys pin{}{}     then write them down", place, hosts.unknown);
+  if (!hosts.changed.empty())
+    text += fmt::format(
+        "\n        staithe hostkeys pin --replace{}{}     never unless compared: somebody may sit in between",
+        place, hosts.changed);
+  return text;
 }
 
 }  // namespace staithe::cli

@@ -86,7 +86,14 @@ std::string confirmed_command(const App& app, const std::string& what);
 std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,
                              const plan::Plan& plan);
 
-/// The lines to add where host keys are not trusted; `hosts` are names, a blank in front of each.
-std::string hostkeys_hint(const App& app, const std::string& hosts);
+/// Hosts whose keys are not trusted: their names, a blank in front of each.
+struct Distrusted {
+  std::string unknown, changed;
+
+  bool none() const noexcept { return unknown.empty() && changed.empty(); }
+  void add(const std::string& host, bool is_changed) { (is_changed ? changed : unknown) += " " + host; }
+};
+/// The lines to add for them.
+std::string hostkeys_hint(const App& app, const Distrusted& hosts);
 
 }  // namespace staithe::cli

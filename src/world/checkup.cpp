@@ -87,6 +87,8 @@ class Examination {
     } catch (const base::Error& error) {
       checkup_.trouble = error.what();
       checkup_.code = error.code();
+      if (checkup_.code == base::ErrorCode::host_key)
+        checkup_.changed_key = hosts_.met_changed_key(wish_.host);
       return std::move(checkup_);
     }
     if (!wish_.socket.empty()) reach_socket();
@@ -144,8 +146,8 @@ std::string what_to_do(const Checkup& checkup, const std::string& place) {
   using base::ErrorCode;
   switch (checkup.code) {
     case ErrorCode::host_key:
-      return fmt::format("staithe hostkeys scan{0} {1}, compare, then staithe hostkeys pin{0} {1}", place,
-                         checkup.host);
+      return fmt::format("staithe hostkeys scan{0} {1}, compare, then staithe hostkeys pin{2}{0} {1}", place,
+                         checkup.host, checkup.changed_key ? " --replace" : "");
     case ErrorCode::auth:
       return "ssh-add the right key, name it as IdentityFile, or put its .pub into authorized_keys there";
     case ErrorCode::resolve:

@@ -3,8 +3,12 @@
 #include "hosts.hpp"
 #include "together.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <map>
+#include <tuple>
 
 namespace staithe::world {
 namespace {
@@ -13,16 +17,125 @@ constexpr std::size_t scans_at_once = 16;
 constexpr base::Duration scan_within{20'000};
 constexpr std::array<std::string_view, 3> types{"ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"};
 
-/// Where the user's own keys are kept, and how.
-ssh::Resolved users_settings(const plan::Plan& plan) {
-  auto sources = ssh::Sources::of_process();
-  if (!plan.ssh.config.empty()) {
-    sources.user_file = plan.ssh.config;
-    sources.user_file_required = true;
-  }
-  const auto& first = plan.hosts.begin()->second;
-  return ssh::resolve(sources, first.address.empty() ? first.name : first.address);
+bool any_of_state(const ShownHost& host, ssh::HostKeyState state) {
+  return std::any_of(host.keys.begin(), host.keys.end(),
+                     [&](const ShownKey& key) { return key.state == state; });
 }
+
+/// The servers to ask, each once, those before the ones behind them.
+class Scan {
+ public:
+  Scan(Hosts& hosts, const std::vector<std::string>& names, const base::Scope& scope)
+      : hosts_(hosts), scope_(scope) {
+    for (const auto& name : names) add(name);
+    std::stable_sort(stops_.begin(), stops_.end(),
+                     [](const Stop& a, const Stop& b) { return a.shown.bastion && !b.shown.bastion; });
+  }
+
+  std::vector<ShownHost> run() {
+    std::size_t deepest = 0;
+    for (const auto& stop : stops_) deepest = std::max(deepest, stop.way.jumps.size());
+    for (std::size_t depth = 0; depth <= deepest; ++depth) {
+      std::vector<Stop*> now;
+      for (auto& stop : stops_)
+        if (stop.shown.trouble.empty() && stop.way.jumps.size() == depth) now.push_back(&stop);
+      together(now.size(), scans_at_once, [&](std::size_t i) { ask(*now[i]); });
+    }
+    std::vector<ShownHost> shown;
+    for (auto& stop : stops_) shown.push_back(std::move(stop.shown));
+    return shown;
+  }
+
+ private:
+  struct Stop {
+    ShownHost shown;
+    ssh::Endpoint way;
+  };
+
+  static bool same_place(const ssh::Endpoint& a, const ssh::Endpoint& b) {
+    const auto same = [](const ssh::Endpoint& one, const ssh::Endpoint& other) {
+      return one.address == other.address && one.port == other.port && record_name(one) == record_name(other);
+    };
+    return same(a, b) && std::equal(a.jumps.begin(), a.jumps.end(), b.jumps.begin(), b.jumps.end(), same);
+  }
+
+  Stop* find(const ssh::Endpoint& way) {
+    const auto found = std::find_if(stops_.begin(), stops_.end(),
+                                    [&](const Stop& stop) { return same_place(stop.way, way); });
+    return found == stops_.end() ? nullptr : &*found;
+  }
+
+  void add(const std::string& name) {
+    Stop stop;
+    stop.shown.host = name;
+    try {
+      stop.way = hosts_.endpoint(name);
+    } catch (const base::Error& error) {
+      stop.shown.trouble = error.what();
+      stops_.push_back(std::move(stop));
+      return;
+    }
+    for (std::size_t hops = 0; hops < stop.way.jumps.size(); ++hops) {
+      ssh::Endpoint jump = stop.way.jumps[hops];
+      jump.jumps.assign(stop.way.jumps.begin(), stop.way.jumps.begin() + static_cast<std::ptrdiff_t>(hops));
+      Stop bastion;
+      bastion.shown.host = jump.label;
+      bastion.shown.bastion = true;
+      bastion.way = std::move(jump);
+      if (find(bastion.way) == nullptr) keep(std::move(bastion));
+    }
+    // A host that another one goes through is asked once, and shown under its own name.
+    if (Stop* met = find(stop.way)) {
+      if (met->shown.bastion) met->shown.host = name;
+      if (met->shown.bastion) return;
+    }
+    keep(std::move(stop));
+  }
+
+  void keep(Stop stop) {
+    stop.shown.name = record_name(stop.way);
+    stop.shown.file = stop.way.key_records.pin_file;
+    stop.shown.hash_names = stop.way.key_records.hash_names;
+    stops_.push_back(std::move(stop));
+  }
+
+  void ask(Stop& stop) {
+    auto& shown = stop.shown;
+    if (!stop.way.jumps.empty()) {
+      ssh::Endpoint before = stop.way.jumps.back();
+      before.jumps.assign(stop.way.jumps.begin(), stop.way.jumps.end() - 1);
+      const auto& bastion = find(before)->shown;
+      const bool asked = bastion.trouble.empty();
+      if (!asked || !any_of_state(bastion, ssh::HostKeyState::ok)) {
+        shown.waits = asked || bastion.waits;
+        shown.trouble = fmt::format("it is behind {}, {}", bastion.host,
+                                    asked ? "whose key is not on record" : "which cannot be asked");
+        return;
+      }
+    }
+    try {
+      for (const auto type : types) ask_for(stop, type);
+      if (shown.keys.empty()) shown.trouble = shown.host + ": shows no key of a type that staithe knows";
+    } catch (const base::Error& error) {
+      shown.trouble = error.what();
+    }
+  }
+
+  void ask_for(Stop& stop, std::string_view type) {
+    try {
+      const auto key = hosts_.scan(stop.way, type, scope_.at_most(scan_within));
+      const auto verdict = hosts_.judge(stop.way, key);
+      stop.shown.keys.push_back({key, verdict.state, verdict.detail});
+    } catch (const base::Error& error) {
+      // The server has no key of this type.
+      if (error.code() != base::ErrorCode::protocol) throw;
+    }
+  }
+
+  Hosts& hosts_;
+  const base::Scope& scope_;
+  std::vector<Stop> stops_;
+};
 
 }  // namespace
 
@@ -33,59 +146,53 @@ bool ShownHost::known() const noexcept {
 }
 
 bool ShownHost::changed() const noexcept {
-  return std::any_of(keys.begin(), keys.end(), [](const ShownKey& key) {
-    return key.state == ssh::HostKeyState::changed || key.state == ssh::HostKeyState::revoked;
-  });
+  return any_of_state(*this, ssh::HostKeyState::changed) || any_of_state(*this, ssh::HostKeyState::revoked);
 }
 
 std::vector<ShownHost> scan_host_keys(const plan::Plan& plan, const std::vector<std::string>& names,
                                       const Person& person, const base::Scope& scope) {
   Hosts hosts(plan, person);
-  std::vector<ShownHost> shown(names.size());
-  together(names.size(), scans_at_once, [&](std::size_t i) {
-    auto& host = shown[i];
-    host.host = names[i];
-    try {
-      host.name = hosts.known_hosts_name(names[i]);
-      for (const auto type : types) {
-        try {
-          const auto key = hosts.scan(names[i], type, scope.at_most(scan_within));
-          const auto verdict = hosts.judge(names[i], key);
-          host.keys.push_back({key, verdict.state, verdict.detail});
-        } catch (const base::Error& error) {
-          // The server has no key of this type.
-          if (error.code() != base::ErrorCode::protocol) throw;
-        }
-      }
-      if (host.keys.empty()) host.trouble = names[i] + ": shows no key of a type that staithe knows";
-    } catch (const base::Error& error) {
-      host.trouble = error.what();
-    }
-  });
+  auto shown = Scan(hosts, names, scope).run();
   if (scope.cancelled()) throw base::Error(base::ErrorCode::cancelled, "stopped");
   return shown;
 }
 
-std::string pin_file(const plan::Plan& plan) {
-  if (!plan.ssh.known_hosts.empty()) return plan.ssh.known_hosts;
-  const auto files = users_settings(plan).user_known_hosts_files;
-  if (files.empty())
-    throw base::Error(base::ErrorCode::not_found, "ssh_config names no known_hosts file to write to");
-  return files.front();
+std::vector<std::string> pin_files(const std::vector<ShownHost>& hosts) {
+  std::vector<std::string> files;
+  for (const auto& host : hosts) {
+    if (host.known() || host.waits) continue;
+    if (host.file.empty())
+      throw base::Error(
+          base::ErrorCode::not_found,
+          fmt::format("ssh_config names no known_hosts file to write the keys of {} to", host.host));
+    if (std::find(files.begin(), files.end(), host.file) == files.end()) files.push_back(host.file);
+  }
+  return files;
 }
 
-ssh::PinResult pin_host_keys(const plan::Plan& plan, const std::vector<ShownHost>& hosts,
-                             const base::Scope& scope) {
-  std::vector<ssh::Pin> kept, replaced;
+std::vector<PinnedFile> pin_host_keys(const std::vector<ShownHost>& hosts, const base::Scope& scope) {
   for (const auto& host : hosts)
-    for (const auto& key : host.keys) (host.changed() ? replaced : kept).push_back({host.name, key.key});
-  const bool hashed = plan.ssh.known_hosts.empty() && users_settings(plan).hash_known_hosts;
-  const auto hashing = hashed ? ssh::Hashing::hashed : ssh::Hashing::plain;
-  const auto file = pin_file(plan);
-  auto result = kept.empty() ? ssh::PinResult{} : ssh::pin(file, kept, ssh::Existing::keep, hashing, scope);
-  if (replaced.empty()) return result;
-  const auto more = ssh::pin(file, replaced, ssh::Existing::replace, hashing, scope);
-  return {result.added + more.added, result.removed + more.removed};
+    for (const auto& key : host.keys)
+      if (key.state == ssh::HostKeyState::revoked)
+        throw base::Error(base::ErrorCode::host_key,
+                          fmt::format("{}: {}; nothing was written", host.host, key.detail));
+  // What goes into one file in one manner is written at once.
+  std::map<std::tuple<std::string, bool, bool>, std::vector<ssh::Pin>> batches;
+  for (const auto& host : hosts)
+    for (const auto& key : host.keys)
+      batches[{host.file, host.changed(), host.hash_names}].push_back({host.name, key.key});
+  std::vector<PinnedFile> pinned;
+  for (const auto& file : pin_files(hosts)) pinned.push_back({file, {}});
+  for (auto& one : pinned)
+    for (const auto& [manner, pins] : batches) {
+      const auto& [file, changed, hashed] = manner;
+      if (file != one.file) continue;
+      const auto result = ssh::pin(file, pins, changed ? ssh::Existing::replace : ssh::Existing::keep,
+                                   hashed ? ssh::Hashing::hashed : ssh::Hashing::plain, scope);
+      one.result.added += result.added;
+      one.result.removed += result.removed;
+    }
+  return pinned;
 }
 
 }  // namespace staithe::world

@@ -75,53 +75,54 @@ Hosts::Hosts(const plan::Plan& plan, const Person& person)
     sources_.user_file = plan.ssh.config;
     sources_.user_file_required = true;
   }
-  load_known_hosts();
   ssh::Engine::Options options;
   options.host_key_check = [this](const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
-    check_key(endpoint, key);
+    trust_.check(endpoint, key);
   };
   options.passphrase = person.passphrase;
   options.handshakes_per_server = static_cast<int>(std::max(plan.ssh.max_handshakes, 1U));
   engine_ = std::make_unique<ssh::Engine>(std::move(options));
+  // A file of keys that cannot be read is told before anything runs.
+  if (!plan.ssh.known_hosts.empty())
+    trust_.read({plan.ssh.known_hosts});
+  else
+    for (const auto& [name, host] : plan.hosts) endpoint(name);
 }
 
 Hosts::~Hosts() = default;
 
+namespace {
+
 /// A file kept with the project is the only one that counts: what is pinned there was looked at by somebody.
-void Hosts::load_known_hosts() {
-  if (!plan_.ssh.known_hosts.empty()) {
-    known_hosts_ = ssh::KnownHosts::load({plan_.ssh.known_hosts});
-    return;
+/// A key that is revoked stays so.
+ssh::KeyRecords records_of(const ssh::Resolved& resolved, const std::string& project_file) {
+  ssh::KeyRecords records;
+  records.revoked = resolved.revoked_host_keys;
+  if (!project_file.empty()) {
+    records.files = {project_file};
+    records.pin_file = project_file;
+    return records;
   }
-  std::vector<std::string> files;
-  const auto add = [&](const std::vector<std::string>& more) {
-    for (const auto& file : more)
-      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
-  };
-  for (const auto& [name, host] : plan_.hosts) {
-    const auto resolved = ssh::resolve(sources_, host.address.empty() ? name : host.address);
-    add(resolved.user_known_hosts_files);
-    add(resolved.global_known_hosts_files);
-  }
-  known_hosts_ = ssh::KnownHosts::load(files);
+  records.files = resolved.user_known_hosts_files;
+  if (!records.files.empty()) records.pin_file = records.files.front();
+  records.files.insert(records.files.end(), resolved.global_known_hosts_files.begin(),
+                       resolved.global_known_hosts_files.end());
+  records.hash_names = resolved.hash_known_hosts;
+  records.command = resolved.known_hosts_command;
+  return records;
 }
 
-void Hosts::check_key(const ssh::Endpoint& endpoint, const ssh::HostKey& key) const {
-  const auto verdict = known_hosts_.check(endpoint.address, endpoint.port, endpoint.host_key_alias, key);
-  if (verdict.ok()) return;
-  throw base::Error(base::ErrorCode::host_key, fmt::format("{} key {}: {}", ssh::type_label(key.type),
-                                                           ssh::fingerprint(key), verdict.detail));
-}
+}  // namespace
 
-ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::string& label) const {
+ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::string& label) {
   ssh::Endpoint endpoint;
   endpoint.label = label;
   endpoint.address = resolved.hostname;
   endpoint.port = static_cast<std::uint16_t>(resolved.port);
   endpoint.user = resolved.user;
   endpoint.host_key_alias = resolved.host_key_alias;
-  endpoint.host_key_types =
-      known_hosts_.known_key_types(resolved.hostname, resolved.port, resolved.host_key_alias);
+  endpoint.key_records = records_of(resolved, plan_.ssh.known_hosts);
+  endpoint.host_key_types = trust_.known_types(endpoint);
   endpoint.identity_files = resolved.identity_files;
   endpoint.certificate_files = resolved.certificate_files;
   endpoint.identity_agent = resolved.identity_agent;
@@ -147,7 +148,7 @@ std::string Hosts::unheard_proxy(const std::string& host) {
 }
 
 /// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file.
-ssh::Endpoint Hosts::endpoint(const std::string& host) const {
+ssh::Endpoint Hosts::endpoint(const std::string& host) {
   const auto& target = plan_.hosts.at(host);
   ssh::Overrides overrides;
   if (!target.user.empty()) overrides.user = target.user;
@@ -204,19 +205,19 @@ void Hosts::close(const std::string& host) noexcept {
   connection.session.reset();
 }
 
-ssh::HostKey Hosts::scan(const std::string& host, std::string_view type, const base::Scope& scope) {
-  return engine_->scan(endpoint(host), scope, type);
+ssh::HostKey Hosts::scan(const ssh::Endpoint& endpoint, std::string_view type, const base::Scope& scope) {
+  return engine_->scan(endpoint, scope, type);
 }
 
-ssh::Verdict Hosts::judge(const std::string& host, const ssh::HostKey& key) const {
-  const auto target = endpoint(host);
-  return known_hosts_.check(target.address, target.port, target.host_key_alias, key);
+ssh::Verdict Hosts::judge(const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
+  return trust_.judge(endpoint, key);
 }
 
-std::string Hosts::known_hosts_name(const std::string& host) const {
-  const auto target = endpoint(host);
-  return target.host_key_alias.empty() ? ssh::known_hosts_name(target.address, target.port)
-                                       : target.host_key_alias;
+bool Hosts::met_changed_key(const std::string& host) {
+  const auto way = endpoint(host);
+  return trust_.met_changed(way) ||
+         std::any_of(way.jumps.begin(), way.jumps.end(),
+                     [&](const ssh::Endpoint& jump) { return trust_.met_changed(jump); });
 }
 
 std::string Hosts::means_to(const std::string& host, const std::string& path, const base::Scope& scope) {
@@ -251,7 +252,8 @@ std::vector<ConnectFinding> Hosts::connect_all(std::size_t at_once, const base::
         live(names[i], connection, scope);
       } catch (const base::Error& error) {
         const std::lock_guard guard(findings_mutex);
-        findings.push_back({names[i], error.code(), error.what()});
+        const bool changed = error.code() == base::ErrorCode::host_key && met_changed_key(names[i]);
+        findings.push_back({names[i], error.code(), error.what(), changed});
       }
     }
   };

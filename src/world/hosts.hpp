@@ -1,8 +1,9 @@
 #pragma once
+#include "trust.hpp"
+
 #include "staithe/haproxy/stream.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/ssh/engine.hpp"
-#include "staithe/ssh/known_hosts.hpp"
 #include "staithe/ssh/ssh_config.hpp"
 #include "staithe/world/world.hpp"
 
@@ -37,11 +38,13 @@ class Hosts {
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope);
 
   /// The key of a host, of one type; nothing is judged and nobody logs in. Throws as ssh::Engine::scan.
-  ssh::HostKey scan(const std::string& host, std::string_view type, const base::Scope& scope);
+  ssh::HostKey scan(const ssh::Endpoint& endpoint, std::string_view type, const base::Scope& scope);
   /// Whether it is the key on record.
-  ssh::Verdict judge(const std::string& host, const ssh::HostKey& key) const;
-  /// Under which name known_hosts lists the host.
-  std::string known_hosts_name(const std::string& host) const;
+  ssh::Verdict judge(const ssh::Endpoint& endpoint, const ssh::HostKey& key);
+  /// Whether connecting to a host failed because its key, or that of a bastion before it, has changed.
+  bool met_changed_key(const std::string& host);
+  /// How a host is reached.
+  ssh::Endpoint endpoint(const std::string& host);
   /// Opens a unix socket on a host and closes it again: how was it reached?
   std::string means_to(const std::string& host, const std::string& path, const base::Scope& scope);
 
@@ -61,16 +64,13 @@ class Hosts {
   class BalancerLink;
 
   Connection& of(const std::string& host);
-  ssh::Endpoint endpoint(const std::string& host) const;
-  ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label) const;
-  void load_known_hosts();
+  ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label);
   ssh::Session& live(const std::string& host, Connection& connection, const base::Scope& scope);
-  void check_key(const ssh::Endpoint& endpoint, const ssh::HostKey& key) const;
 
   const plan::Plan& plan_;
   ssh::ConfigFiles config_files_;
   ssh::Sources sources_;
-  ssh::KnownHosts known_hosts_;
+  Trust trust_;
   std::unique_ptr<ssh::Engine> engine_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Connection>> connections_;

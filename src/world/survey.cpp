@@ -95,6 +95,7 @@ HostLook look_at_host(Hosts& hosts, const HostWish& wish, const base::Scope& sco
   } catch (const base::Error& error) {
     look.trouble = error.what();
     look.code = error.code();
+    if (look.code == base::ErrorCode::host_key) look.changed_key = hosts.met_changed_key(wish.host);
   }
   if (!wish.release_url.empty()) ask_app(wish.release_url, look, scope);
   return look;

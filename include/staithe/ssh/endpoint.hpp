@@ -7,6 +7,15 @@
 
 namespace staithe::ssh {
 
+/// Where a server's key is looked up: for who judges it, not for the connection itself.
+struct KeyRecords {
+  std::vector<std::string> files;  ///< known_hosts, in order
+  std::string pin_file;            ///< which of them a new key is written to; empty: none
+  bool hash_names = false;         ///< for that
+  std::string revoked;             ///< the file of RevokedHostKeys; empty: none
+  std::string command;             ///< KnownHostsCommand, which nobody runs; empty: none
+};
+
 /// One server and everything needed to reach it: nothing is looked up in ssh_config from here on.
 struct Endpoint {
   std::string label;    ///< how messages name it; empty: the address
@@ -17,6 +26,8 @@ struct Endpoint {
   /// Key types to be asked for first ("ssh-ed25519"; see KnownHosts::known_key_types), so that a server with
   /// several keys shows the one that is on record.
   std::vector<std::string> host_key_types;
+
+  KeyRecords key_records;
 
   std::vector<std::string> identity_files;     ///< private keys, in order; missing files are skipped
   std::vector<std::string> certificate_files;  ///< beside each FILE-cert.pub; matched to keys by content

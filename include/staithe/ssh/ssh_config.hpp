@@ -87,6 +87,8 @@ struct Resolved {
   std::string host_key_alias;
   std::vector<std::string> user_known_hosts_files;
   std::vector<std::string> global_known_hosts_files;
+  std::string revoked_host_keys;    ///< a file; "none" and unset are empty
+  std::string known_hosts_command;  ///< as written: staithe does not run it; "none" and unset are empty
   StrictHostKeys strict_host_key_checking = StrictHostKeys::ask;
   bool hash_known_hosts = false;
   bool check_host_ip = false;

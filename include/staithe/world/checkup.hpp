@@ -23,6 +23,7 @@ struct Checkup {
   std::string host;
   std::string trouble;  ///< why nobody could log in; "" when that went well
   base::ErrorCode code = base::ErrorCode::failed;
+  bool changed_key = false;  ///< the trouble is a host key that differs from what is on record
   std::string
       unheard_proxy;  ///< what ssh_config says for the host's name and nobody asks for; "" for nothing
   ssh::Timings timings;

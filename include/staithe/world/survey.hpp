@@ -25,7 +25,8 @@ struct HostLook {
   std::string host;
   std::string trouble;  ///< why it could not be looked at; "" when it could
   base::ErrorCode code = base::ErrorCode::failed;
-  std::string current;  ///< id of the live release, or the name that `current` links to; "" for none
+  bool changed_key = false;  ///< the trouble is a host key that differs from what is on record
+  std::string current;       ///< id of the live release, or the name that `current` links to; "" for none
   std::vector<ReleaseThere> releases;  ///< newest first
   std::vector<std::string> served;     ///< ids that were live, oldest first, without what was rolled back
   std::string running;                 ///< what the app says that it runs; "" when it was not asked

@@ -40,6 +40,7 @@ struct ConnectFinding {
   std::string host;
   base::ErrorCode code;  ///< host_key: unknown, changed or revoked; the text has the fingerprint
   std::string text;
+  bool changed_key = false;  ///< what is on record differs
 };
 
 /// Performs effects on real hosts, balancers and services. One connection for each host, kept for the run.

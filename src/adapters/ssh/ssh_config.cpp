@@ -237,6 +237,12 @@ Resolved finish(const Raw& raw, const Sources& sources) {
     out.proxy_jump = *settings.proxy_jump;
   if (settings.proxy_command && !equal_ignoring_case(*settings.proxy_command, "none"))
     out.proxy_command = expand(*settings.proxy_command, tokens, proxy_tokens, Environment::ignored);
+  const auto said = [](const std::optional<std::string>& value) {
+    return value && !equal_ignoring_case(*value, "none") ? *value : std::string();
+  };
+  if (const auto file = said(settings.revoked_host_keys); !file.empty())
+    out.revoked_host_keys = expand(expand_tilde(file, sources), tokens, all_tokens, Environment::expanded);
+  out.known_hosts_command = said(settings.known_hosts_command);
   for (const auto& file :
        known_hosts_files(settings.user_known_hosts_files, {"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}))
     out.user_known_hosts_files.push_back(

@@ -156,13 +156,24 @@ void forward_agent(Settings& settings, const Line& line, const Sources& sources)
   set_first(settings.forward_agent_path, word, line);
 }
 
+/// All that is left of a line, as it stands.
+std::string command_text(const Line& line) {
+  const auto start = line.rest.find_first_not_of(" \t=");
+  if (start == std::string_view::npos) throw bad("a value is missing after " + line.keyword);
+  return std::string(line.rest.substr(start));
+}
+
+template <auto Slot>
+void command(Settings& settings, const Line& line, const Sources&) {
+  set_first(settings.*Slot, command_text(line), line);
+}
+
 /// ProxyJump and ProxyCommand compete: whichever comes first shuts the other out. Only "ProxyJump none"
 /// leaves room for a ProxyCommand.
 void proxy_command(Settings& settings, const Line& line, const Sources&) {
-  const auto start = line.rest.find_first_not_of(" \t=");
-  if (start == std::string_view::npos) throw bad("a value is missing after " + line.keyword);
+  std::string text = command_text(line);
   const bool jumps = settings.proxy_jump && !equal_ignoring_case(*settings.proxy_jump, "none");
-  if (!jumps) set_first(settings.proxy_command, std::string(line.rest.substr(start)), line);
+  if (!jumps) set_first(settings.proxy_command, std::move(text), line);
 }
 
 void proxy_jump(Settings& settings, const Line& line, const Sources&) {
@@ -210,6 +221,7 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"kbdinteractiveauthentication", flag<&Settings::kbd_interactive_authentication>},
     {"keepalive", flag<&Settings::tcp_keep_alive>},
     {"kexalgorithms", text<&Settings::kex_algorithms>},
+    {"knownhostscommand", command<&Settings::known_hosts_command>},
     {"macs", text<&Settings::macs>},
     {"passwordauthentication", flag<&Settings::password_authentication>},
     {"port", port},
@@ -220,6 +232,7 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"pubkeyacceptedalgorithms", text<&Settings::pubkey_accepted_algorithms>},
     {"pubkeyacceptedkeytypes", text<&Settings::pubkey_accepted_algorithms>},
     {"pubkeyauthentication", pubkey_authentication},
+    {"revokedhostkeys", text<&Settings::revoked_host_keys>},
     {"serveralivecountmax", number<&Settings::server_alive_count_max>},
     {"serveraliveinterval", time<&Settings::server_alive_interval>},
     {"skeyauthentication", flag<&Settings::kbd_interactive_authentication>},

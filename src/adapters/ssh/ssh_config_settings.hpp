@@ -25,6 +25,7 @@ struct Settings {
   std::optional<std::string> hostname, user, host_key_alias, identity_agent, forward_agent_path, tag;
   std::optional<std::string> proxy_command;  ///< "none" is a value: it shuts out what comes later
   std::optional<std::string> proxy_jump;     ///< also "none"
+  std::optional<std::string> revoked_host_keys, known_hosts_command;  ///< also "none"
   std::optional<std::string> preferred_authentications, bind_address, bind_interface;
   std::optional<std::string> ciphers, macs, kex_algorithms, host_key_algorithms, pubkey_accepted_algorithms;
   std::optional<int> port, connection_attempts, server_alive_count_max, canonicalize_max_dots;

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace staithe::cli {
 namespace {
@@ -20,11 +21,15 @@ constexpr base::Duration scan_patience{120'000};
 constexpr base::Duration pin_patience{10'000};
 
 struct Scanned {
-  plan::Plan plan;
   std::vector<world::ShownHost> hosts;
 
+  /// Other than that a bastion's key must be written down first.
   bool any_trouble() const {
-    return std::any_of(hosts.begin(), hosts.end(), [](const auto& host) { return !host.trouble.empty(); });
+    return std::any_of(hosts.begin(), hosts.end(),
+                       [](const auto& host) { return !host.trouble.empty() && !host.waits; });
+  }
+  bool any_waits() const {
+    return std::any_of(hosts.begin(), hosts.end(), [](const auto& host) { return host.waits; });
   }
   bool any_changed() const {
     return std::any_of(hosts.begin(), hosts.end(), [](const auto& host) { return host.changed(); });
@@ -35,11 +40,9 @@ struct Scanned {
 };
 
 Scanned scan(App& app, Loaded& loaded) {
-  Scanned scanned;
-  scanned.plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
-  scanned.hosts = world::scan_host_keys(scanned.plan, hosts_meant(app, loaded), person_of(app),
-                                        base::Scope::lasting(scan_patience, &app.stops().soft));
-  return scanned;
+  const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
+  return {world::scan_host_keys(plan, hosts_meant(app, loaded), person_of(app),
+                                base::Scope::lasting(scan_patience, &app.stops().soft))};
 }
 
 std::string_view word(ssh::HostKeyState state) {
@@ -77,6 +80,7 @@ void show(App& app, const Scanned& scanned) {
                         {"detail", key.detail}});
       records.write({{"type", "host_keys"},
                      {"host", host.host},
+                     {"bastion", host.bastion},
                      {"name", host.name},
                      {"trouble", host.trouble},
                      {"keys", keys}});
@@ -111,11 +115,24 @@ int refuse_replacement(App& app, const Scanned& scanned) {
 
 }  // namespace
 
+/// What is behind a bastion whose key is not on record cannot be asked before that is written down.
+void say_what_waits(App& app, const Scanned& scanned) {
+  std::vector<std::string> names;
+  for (const auto& host : scanned.hosts)
+    if (host.waits && !host.bastion) names.push_back(host.host);
+  if (names.empty() || app.quiet()) return;
+  app.say(
+      fmt::format("  next  staithe hostkeys pin{} {}    writes the bastion's key down first, once it is "
+                  "compared, then asks what is behind it",
+                  same_place(app), base::join(names, " ")));
+}
+
 int run_hostkeys_scan(App& app) {
   auto loaded = load(app);
   const auto scanned = scan(app, loaded);
   show(app, scanned);
-  return scanned.any_trouble() ? exit_failed : exit_done;
+  say_what_waits(app, scanned);
+  return scanned.any_trouble() || scanned.any_waits() ? exit_failed : exit_done;
 }
 
 int run_hostkeys_verify(App& app) {
@@ -125,17 +142,28 @@ int run_hostkeys_verify(App& app) {
   if (!scanned.any_trouble() && scanned.all_known()) return exit_done;
   if (!scanned.all_known() && !app.quiet())
     app.say(fmt::format(
-        "  next  staithe hostkeys pin{}    once the fingerprints are compared with the hosts' own",
-        same_place(app)));
+        "  next  staithe hostkeys pin{}{}    once the fingerprints are compared with the hosts' own",
+        scanned.any_changed() ? " --replace" : "", same_place(app)));
   const bool differs = std::any_of(scanned.hosts.begin(), scanned.hosts.end(),
                                    [](const auto& host) { return host.trouble.empty() && !host.known(); });
   return differs ? exit_refused : exit_failed;
 }
 
-int run_hostkeys_pin(App& app) {
-  auto loaded = load(app);
-  const auto scanned = scan(app, loaded);
-  show(app, scanned);
+namespace {
+
+/// Whether the person wants the keys written; the code to end with when not.
+std::optional<int> not_wanted(App& app, const std::string& files) {
+  if (app.args().has("yes")) return std::nullopt;
+  if (!app.may_prompt())
+    return app.fail(exit_refused, "--yes is needed when not running interactively; nothing was written");
+  const auto answer = ask_line(fmt::format("Write these keys to {}? [y/N] ", files), &app.stops().soft);
+  if (answer && (*answer == "y" || *answer == "yes")) return std::nullopt;
+  return app.fail(exit_refused, "not confirmed; nothing was written");
+}
+
+/// Writes down what was scanned; the code to end with, nullopt when hosts behind a bastion are still to be
+/// asked.
+std::optional<int> pin_scanned(App& app, const Scanned& scanned) {
   if (scanned.any_trouble())
     return app.fail(exit_refused, "not every host could be asked; nothing was written");
   if (scanned.all_known()) {
@@ -143,22 +171,47 @@ int run_hostkeys_pin(App& app) {
     return exit_done;
   }
   if (scanned.any_changed() && !app.args().has("replace")) return refuse_replacement(app, scanned);
-  const auto file = world::pin_file(scanned.plan);
+  const auto files = base::join(world::pin_files(scanned.hosts), " and ");
   if (only_prints(app)) {
-    app.say(fmt::format("these keys would be written to {}; nothing was written", file));
+    app.say(fmt::format("these keys would be written to {}; nothing was written", files));
+    say_what_waits(app, scanned);
     return exit_done;
   }
-  if (!app.args().has("yes")) {
-    if (!app.may_prompt())
-      return app.fail(exit_refused, "--yes is needed when not running interactively; nothing was written");
-    const auto answer = ask_line(fmt::format("Write these keys to {}? [y/N] ", file), &app.stops().soft);
-    if (!answer || (*answer != "y" && *answer != "yes"))
-      return app.fail(exit_refused, "not confirmed; nothing was written");
+  if (const auto code = not_wanted(app, files)) return code;
+  const auto pinned =
+      world::pin_host_keys(scanned.hosts, base::Scope::lasting(pin_patience, &app.stops().soft));
+  std::size_t changes = 0;
+  for (const auto& [file, result] : pinned) {
+    app.say(fmt::format("{}: {} added, {} removed", file, result.added, result.removed));
+    changes += result.added + result.removed;
   }
-  const auto result = world::pin_host_keys(scanned.plan, scanned.hosts,
-                                           base::Scope::lasting(pin_patience, &app.stops().soft));
-  app.say(fmt::format("{}: {} added, {} removed", file, result.added, result.removed));
-  return exit_done;
+  if (!scanned.any_waits()) return exit_done;
+  if (changes == 0) return app.fail(exit_refused, "the bastion's key is on record, and still not taken");
+  return std::nullopt;
+}
+
+/// What an earlier scan has not shown.
+Scanned only_new(Scanned scanned, const Scanned& before) {
+  const auto old = [&](const world::ShownHost& host) {
+    return std::any_of(before.hosts.begin(), before.hosts.end(), [&](const world::ShownHost& one) {
+      return !one.waits && one.host == host.host && one.name == host.name;
+    });
+  };
+  auto& hosts = scanned.hosts;
+  hosts.erase(std::remove_if(hosts.begin(), hosts.end(), old), hosts.end());
+  return scanned;
+}
+
+}  // namespace
+
+int run_hostkeys_pin(App& app) {
+  auto loaded = load(app);
+  auto scanned = scan(app, loaded);
+  for (;;) {
+    show(app, scanned);
+    if (const auto code = pin_scanned(app, scanned)) return *code;
+    scanned = only_new(scan(app, loaded), scanned);
+  }
 }
 
 }  // namespace staithe::cli

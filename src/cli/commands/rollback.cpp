@@ -45,13 +45,14 @@ std::vector<world::HostLook> ask_hosts(App& app, Loaded& loaded, const playbook:
   stop_on_errors(app, loaded.diagnostics);
   const auto survey = world::look(plan, wishes_of(sites), world::Look::hosts, person_of(app),
                                   base::Scope::lasting(search_patience, &app.stops().soft));
-  std::string trouble, distrusted;
+  std::string trouble;
+  Distrusted distrusted;
   for (const auto& host : survey.hosts) {
     if (host.trouble.empty()) continue;
     trouble += fmt::format("\n  {}", host.trouble);
-    if (host.code == base::ErrorCode::host_key) distrusted += " " + host.host;
+    if (host.code == base::ErrorCode::host_key) distrusted.add(host.host, host.changed_key);
   }
-  if (!distrusted.empty()) trouble += hostkeys_hint(app, distrusted);
+  if (!distrusted.none()) trouble += hostkeys_hint(app, distrusted);
   if (!trouble.empty())
     throw base::Error(base::ErrorCode::failed, "not every host can say which releases it holds:" + trouble +
                                                    "\n--limit leaves hosts out");

@@ -77,6 +77,10 @@ Dump our_dump(const ssh::Sources& sources, const std::string& destination, const
   if (!all.host_key_alias.empty()) out["hostkeyalias"] = {all.host_key_alias};
   out["userknownhostsfile"] = {files_text(all.user_known_hosts_files)};
   out["globalknownhostsfile"] = {files_text(all.global_known_hosts_files)};
+  out["revokedhostkeys"] = {};
+  if (!all.revoked_host_keys.empty()) out["revokedhostkeys"] = {*said.revoked_host_keys};
+  out["knownhostscommand"] = {};
+  if (!all.known_hosts_command.empty()) out["knownhostscommand"] = {all.known_hosts_command};
   switch (all.strict_host_key_checking) {
     case ssh::StrictHostKeys::yes:
       out["stricthostkeychecking"] = {"true"};

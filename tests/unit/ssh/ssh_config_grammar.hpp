@@ -158,7 +158,7 @@ class Grammar {
   }
 
   std::string setting() {
-    switch (number(1, 26)) {
+    switch (number(1, 28)) {
       case 1:
       case 2:
         return keyword("HostName") +
@@ -223,6 +223,11 @@ class Grammar {
         return keyword("ForwardAgent") + quoted(pick({"yes", "no", "/run/agent", "$HOME"})) + end();
       case 25:
         return keyword("AddressFamily") + pick({"inet", "inet6", "any", "?ipx"}) + end();
+      case 26:
+        return keyword("RevokedHostKeys") + quoted(pick({"none", "None", "~/revoked", "/r/%h", "?/a /b"})) +
+               end();
+      case 27:
+        return keyword("KnownHostsCommand") + pick({"none", "/bin/keys %H", "/a  b # c", "?"}) + end();
       default:
         return keyword(pick({"SendEnv", "PreferredAuthentications", "CanonicalizeHostname"})) +
                pick({"yes", "no"}) + end();
