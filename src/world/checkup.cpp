@@ -77,6 +77,7 @@ class Examination {
     checkup_.host = wish_.host;
     try {
       checkup_.unheard_proxy = hosts_.unheard_proxy(wish_.host);
+      checkup_.unheard = hosts_.unheard(wish_.host);
       facts();
       time_shell();
       if (const auto* session = hosts_.session(wish_.host)) {
@@ -213,6 +214,7 @@ std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
          fmt::format("ssh_config has a proxy ({}) for the name {}, but is asked about the address",
                      checkup.unheard_proxy, checkup.host),
          "say 'jump' in staithe.yml, leave 'address' out, or add the address to that Host line"});
+  for (const auto& sentence : checkup.unheard) advice.push_back({Severity::note, sentence, ""});
   if (!checkup.trouble.empty()) {
     advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup, place)});
     return advice;

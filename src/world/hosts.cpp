@@ -127,7 +127,17 @@ ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::strin
   endpoint.certificate_files = resolved.certificate_files;
   endpoint.identity_agent = resolved.identity_agent;
   endpoint.identities_only = resolved.identities_only;
+  endpoint.algorithms = {resolved.ciphers,
+                         resolved.macs,
+                         resolved.kex_algorithms,
+                         resolved.host_key_algorithms,
+                         resolved.pubkey_accepted_algorithms,
+                         resolved.required_rsa_size};
+  endpoint.address_family = resolved.address_family;
+  endpoint.bind_address = resolved.bind_address;
+  endpoint.connection_attempts = resolved.connection_attempts;
   endpoint.proxy_command = resolved.proxy_command;
+  endpoint.proxy_passes_socket = resolved.proxy_use_fdpass;
   endpoint.connect_timeout =
       resolved.connect_timeout.count() > 0 ? resolved.connect_timeout : plan_.ssh.connect_timeout;
   if (resolved.server_alive_interval.count() > 0) {
@@ -148,7 +158,7 @@ std::string Hosts::unheard_proxy(const std::string& host) {
 }
 
 /// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file.
-ssh::Endpoint Hosts::endpoint(const std::string& host) {
+std::vector<ssh::Resolved> Hosts::route(const std::string& host) const {
   const auto& target = plan_.hosts.at(host);
   ssh::Overrides overrides;
   if (!target.user.empty()) overrides.user = target.user;
@@ -156,7 +166,20 @@ ssh::Endpoint Hosts::endpoint(const std::string& host) {
   if (!target.jump.empty()) overrides.options.push_back("ProxyJump " + target.jump);
   for (const auto& file : target.identity_files)
     overrides.options.push_back("IdentityFile " + base::shell_quote(file));
-  const auto route = ssh::route(sources_, target.address.empty() ? host : target.address, overrides);
+  return ssh::route(sources_, target.address.empty() ? host : target.address, overrides);
+}
+
+std::vector<std::string> Hosts::unheard(const std::string& host) const {
+  std::vector<std::string> texts;
+  for (const auto& stop : route(host))
+    for (const auto& [setting, place, meaning] : stop.unheard)
+      texts.push_back(fmt::format("ssh_config sets {} for {} ({}), and that is not honoured: {}", setting,
+                                  stop.alias, place, meaning));
+  return texts;
+}
+
+ssh::Endpoint Hosts::endpoint(const std::string& host) {
+  const auto route = this->route(host);
   auto endpoint = to_endpoint(route.back(), host);
   for (std::size_t hop = 0; hop + 1 < route.size(); ++hop)
     endpoint.jumps.push_back(to_endpoint(route[hop], route[hop].alias));

@@ -54,6 +54,8 @@ class Hosts {
   /// The proxy that ssh_config has for the name of a host, where it is asked about the address and has none
   /// there.
   std::string unheard_proxy(const std::string& host);
+  /// What ssh_config says for a host and the bastions before it and staithe does not honour, a sentence each.
+  std::vector<std::string> unheard(const std::string& host) const;
 
  private:
   struct Connection {
@@ -64,6 +66,7 @@ class Hosts {
   class BalancerLink;
 
   Connection& of(const std::string& host);
+  std::vector<ssh::Resolved> route(const std::string& host) const;
   ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label);
   ssh::Session& live(const std::string& host, Connection& connection, const base::Scope& scope);
 

@@ -16,6 +16,17 @@ struct KeyRecords {
   std::string command;             ///< KnownHostsCommand, which nobody runs; empty: none
 };
 
+/// Lists of algorithms as ssh_config(5) writes them, with "+", "-" or "^" before what changes the defaults;
+/// empty: the defaults. Names that libssh does not know are left out.
+struct Algorithms {
+  std::string ciphers, macs, key_exchanges;
+  std::string host_keys;   ///< HostKeyAlgorithms
+  std::string signatures;  ///< PubkeyAcceptedAlgorithms
+  int least_rsa_bits = 0;  ///< RequiredRSASize; 0: libssh's own
+};
+
+enum class AddressFamily { any, inet, inet6 };
+
 /// One server and everything needed to reach it: nothing is looked up in ssh_config from here on.
 struct Endpoint {
   std::string label;    ///< how messages name it; empty: the address
@@ -34,8 +45,15 @@ struct Endpoint {
   std::string identity_agent;                  ///< socket path; "none"; empty: $SSH_AUTH_SOCK
   bool identities_only = false;                ///< of the agent's keys only those of `identity_files`
 
+  Algorithms algorithms;
+
+  AddressFamily address_family = AddressFamily::any;
+  std::string bind_address;     ///< of this machine, to connect from; empty: any
+  int connection_attempts = 1;  ///< a second apart, each with its own `connect_timeout`
+
   std::vector<Endpoint> jumps;  ///< bastions, the first to be connected to first; their own jumps are ignored
   std::string proxy_command;    ///< tokens expanded; run by sh instead of connecting; not with `jumps`
+  bool proxy_passes_socket = false;  ///< it connects, hands the socket over and ends (ProxyUseFdpass)
 
   base::Duration connect_timeout{10'000};  ///< for TCP, all addresses together, or for the bastion's channel
   base::Duration handshake_timeout{15'000};  ///< banner and key exchange

@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/base/cancel.hpp"
 #include "staithe/base/duration.hpp"
+#include "staithe/ssh/endpoint.hpp"
 
 #include <functional>
 #include <map>
@@ -59,7 +60,6 @@ struct Sources {
 };
 
 enum class StrictHostKeys { yes, accept_new, ask, no };
-enum class AddressFamily { any, inet, inet6 };
 
 /// What a person says beside the file; wins over it.
 struct Overrides {
@@ -67,6 +67,15 @@ struct Overrides {
   std::optional<int> port;
   /// More settings as lines of ssh_config ("ProxyJump none"), as -o gives them; the first of a kind wins.
   std::vector<std::string> options;
+};
+
+/// A setting that counts for ssh(1), and that staithe does not honour.
+struct Unheard {
+  std::string setting;  ///< "ForwardAgent yes"
+  std::string place;    ///< "/home/me/.ssh/config:12"
+  std::string meaning;  ///< what that means here
+
+  bool operator==(const Unheard&) const = default;
 };
 
 /// What ssh(1) would use for one destination, tokens expanded: the part of `ssh -G` that staithe needs.
@@ -107,6 +116,8 @@ struct Resolved {
   std::string bind_address;
   std::string bind_interface;
   bool compression = false;
+  int required_rsa_size = 0;     ///< bits; 0: unset
+  std::vector<Unheard> unheard;  ///< in the order of their names
   /// Algorithm lists as written, with a leading '+', '-' or '^'; empty: unset.
   std::string ciphers, macs, kex_algorithms, host_key_algorithms, pubkey_accepted_algorithms;
 };

@@ -26,6 +26,7 @@ struct Checkup {
   bool changed_key = false;  ///< the trouble is a host key that differs from what is on record
   std::string
       unheard_proxy;  ///< what ssh_config says for the host's name and nobody asks for; "" for nothing
+  std::vector<std::string> unheard;  ///< of ssh_config: what is not honoured, a sentence each
   ssh::Timings timings;
   ssh::Negotiated negotiated;
   std::chrono::microseconds shell{0};  ///< the quickest `true` on an open connection

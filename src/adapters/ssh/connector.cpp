@@ -46,6 +46,7 @@ Endpoint last_jump(const Endpoint& endpoint) {
 }
 
 constexpr int most_attempts = 8;
+constexpr base::Duration pause_of_attempts{1000};
 /// A command that ends does not say whether another try makes sense (a bastion too busy) or not (nobody
 /// there).
 constexpr int most_attempts_of_proxy = 4;
@@ -86,15 +87,35 @@ Connector::~Connector() {
   bastions.clear();
 }
 
+namespace {
+
+/// As often as ConnectionAttempts says.
+base::UniqueFd dial(const Endpoint& endpoint, const base::Scope& scope) {
+  for (int left = endpoint.connection_attempts;; --left) {
+    try {
+      return within_phase(scope, endpoint.connect_timeout, "connecting",
+                          [&](const base::Scope& inner) { return connect_tcp(endpoint, inner); });
+    } catch (const Error& error) {
+      const bool again = error.code() == ErrorCode::connect || error.code() == ErrorCode::timeout;
+      if (!again || left <= 1 || scope.left() <= pause_of_attempts) throw;
+    }
+    if (base::sleep_for(pause_of_attempts, scope) == base::Woke::cancelled) scope.check("connecting");
+  }
+}
+
+}  // namespace
+
 base::UniqueFd Connector::open_transport(const Endpoint& endpoint, const base::Scope& scope,
                                          std::unique_ptr<Proxy>& proxy) {
   if (!endpoint.proxy_command.empty()) {
     proxy = std::make_unique<Proxy>(endpoint.proxy_command);
-    return proxy->take_socket();
+    if (!endpoint.proxy_passes_socket) return proxy->take_socket();
+    auto socket = within_phase(scope, endpoint.connect_timeout, "the proxy command",
+                               [&](const base::Scope& inner) { return proxy->passed_socket(inner); });
+    proxy.reset();
+    return socket;
   }
-  if (endpoint.jumps.empty())
-    return within_phase(scope, endpoint.connect_timeout, "connecting",
-                        [&](const base::Scope& inner) { return connect_tcp(endpoint, inner); });
+  if (endpoint.jumps.empty()) return dial(endpoint, scope);
   // The bastion's own phases have their own limits.
   return bastion_for(endpoint)->open(endpoint.address, endpoint.port, scope);
 }

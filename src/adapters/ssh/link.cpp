@@ -1,5 +1,7 @@
 #include "link.hpp"
 
+#include "algorithms.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <fcntl.h>
@@ -11,25 +13,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
-#include <vector>
 
 namespace staithe::ssh {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-// AES-GCM costs a third less CPU than libssh's first choice, chacha20, and half of AES-CTR with a MAC.
-constexpr const char* ciphers =
-    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,"
-    "aes128-ctr";
-
-const std::vector<std::string>& all_host_key_types() {
-  static const std::vector<std::string> types = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                                                 "ecdsa-sha2-nistp521", "ssh-rsa"};
-  return types;
-}
 
 /// What one turn may take from the socket before the caller looks at its scope again: about 1 MiB.
 constexpr int most_pumps = 256;
@@ -77,27 +68,38 @@ void Link::configure(const Endpoint& endpoint, std::string_view only_type) {
   set(SSH_OPTIONS_SSH_DIR, "/nonexistent", "directory");
   set(SSH_OPTIONS_KNOWNHOSTS, "/dev/null", "known hosts");
   set(SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null", "known hosts");
-  set(SSH_OPTIONS_CIPHERS_C_S, ciphers, "ciphers");
-  set(SSH_OPTIONS_CIPHERS_S_C, ciphers, "ciphers");
-
-  std::vector<std::string> types = endpoint.host_key_types;
-  if (only_type.empty())
-    types.insert(types.end(), all_host_key_types().begin(), all_host_key_types().end());
-  else
-    types = {std::string(only_type)};
-  std::vector<std::string> algorithms;
-  for (const std::string& type : types) {
-    if (std::find(all_host_key_types().begin(), all_host_key_types().end(), type) ==
-        all_host_key_types().end())
-      continue;  // what libssh cannot verify, such as a security key
-    for (std::string& name : signature_algorithms(type))
-      if (std::find(algorithms.begin(), algorithms.end(), name) == algorithms.end())
-        algorithms.push_back(std::move(name));
-  }
-  if (algorithms.empty())
-    throw Error(ErrorCode::invalid, fmt::format("host keys of type {} are not supported", only_type));
-  set(SSH_OPTIONS_HOSTKEYS, base::join(algorithms, ",").c_str(), "host key types");
+  offer(endpoint, only_type);
   set(SSH_OPTIONS_FD, &fd_, "socket");
+}
+
+/// libssh leaves out the names that it does not know, and refuses a list of which nothing is left.
+void Link::offer(const Endpoint& endpoint, std::string_view only_type) {
+  const Algorithms& wish = endpoint.algorithms;
+  const auto offered = [&](std::initializer_list<ssh_options_e> options, const std::string& names,
+                           const std::string& setting, const char* keyword) {
+    for (const auto option : options)
+      if (names.empty() || ::ssh_options_set(session_.get(), option, names.c_str()) < 0)
+        throw Error(ErrorCode::invalid,
+                    fmt::format("{} '{}' of ssh_config leaves nothing that libssh {} knows", keyword,
+                                base::printable(setting), ::ssh_version(0)));
+  };
+  offered({SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C}, ciphers_of(wish), wish.ciphers, "Ciphers");
+  const auto keys = host_key_algorithms_of(wish, endpoint.host_key_types, only_type);
+  if (keys.empty() && !only_type.empty())
+    throw Error(ErrorCode::invalid, fmt::format("host keys of type {} are not supported", only_type));
+  offered({SSH_OPTIONS_HOSTKEYS}, keys, wish.host_keys, "HostKeyAlgorithms");
+  // Less than this libssh takes from nobody.
+  constexpr int least_of_libssh = 1024;
+  if (wish.least_rsa_bits > least_of_libssh)
+    set(SSH_OPTIONS_RSA_MIN_SIZE, &wish.least_rsa_bits, "size of RSA keys");
+  // What is not set stays as libssh has it, which newer ones add to.
+  if (!wish.macs.empty())
+    offered({SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C}, macs_of(wish), wish.macs, "MACs");
+  if (!wish.key_exchanges.empty())
+    offered({SSH_OPTIONS_KEY_EXCHANGE}, key_exchanges_of(wish), wish.key_exchanges, "KexAlgorithms");
+  if (!wish.signatures.empty())
+    offered({SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES}, signatures_of(wish), wish.signatures,
+            "PubkeyAcceptedAlgorithms");
 }
 
 void Link::handshake(const base::Scope& scope) {

@@ -86,6 +86,7 @@ class Link {
   };
 
   void configure(const Endpoint& endpoint, std::string_view only_type);
+  void offer(const Endpoint& endpoint, std::string_view only_type);
   void set(ssh_options_e option, const void* value, const char* name);
   base::Error handshake_failure(const std::string& reason) const;
   void note_traffic() noexcept;

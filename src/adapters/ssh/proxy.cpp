@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 namespace staithe::ssh {
 namespace {
@@ -91,6 +93,27 @@ Proxy::~Proxy() {
   ends_within(pid_, 1000);
   ::kill(-pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+}
+
+base::UniqueFd Proxy::passed_socket(const base::Scope& scope) {
+  if (base::wait_for(socket_.get(), POLLIN, scope) != base::Woke::ready) scope.check("the proxy command");
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  const cmsghdr* head = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  const bool passed = head != nullptr && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+                      head->cmsg_len == CMSG_LEN(sizeof(int));
+  if (!passed)
+    throw failure({ErrorCode::connect, "the proxy command hands over no connection (ProxyUseFdpass)"});
+  int descriptor = -1;
+  std::memcpy(&descriptor, CMSG_DATA(head), sizeof descriptor);
+  return base::UniqueFd(descriptor);
 }
 
 base::Error Proxy::failure(const base::Error& error) const {

@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/cancel.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/unique_fd.hpp"
 
@@ -21,6 +22,9 @@ class Proxy {
 
   /// Our end of the connection, to be taken once.
   base::UniqueFd take_socket() { return std::move(socket_); }
+  /// The connection that the command made and hands over, as ProxyUseFdpass wants it. Throws base::Error:
+  /// connect when it ends without one, timeout, cancelled.
+  base::UniqueFd passed_socket(const base::Scope& scope);
   /// `error`, a connection that ended before the server had said who it is, in terms of the command: how it
   /// ended and what it said. Its code is connect where the shell could not run it, which another try does not
   /// mend. Blocks for as long as the command takes to end, at most a quarter of a second.

@@ -200,6 +200,7 @@ void fill_plain(Resolved& out, const Settings& settings) {
   out.macs = settings.macs.value_or("");
   out.kex_algorithms = settings.kex_algorithms.value_or("");
   out.host_key_algorithms = settings.host_key_algorithms.value_or("");
+  out.required_rsa_size = settings.required_rsa_size.value_or(0);
   out.pubkey_accepted_algorithms = settings.pubkey_accepted_algorithms.value_or("");
 }
 
@@ -209,6 +210,7 @@ Resolved finish(const Raw& raw, const Sources& sources) {
   const Settings& settings = raw.settings;
   Resolved out;
   fill_plain(out, settings);
+  out.unheard = unheard_of(settings);
   out.alias = raw.original;
   out.hostname = raw.hostname;
   out.user = settings.user.value_or(sources.local_user);

@@ -232,6 +232,7 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"pubkeyacceptedalgorithms", text<&Settings::pubkey_accepted_algorithms>},
     {"pubkeyacceptedkeytypes", text<&Settings::pubkey_accepted_algorithms>},
     {"pubkeyauthentication", pubkey_authentication},
+    {"requiredrsasize", number<&Settings::required_rsa_size>},
     {"revokedhostkeys", text<&Settings::revoked_host_keys>},
     {"serveralivecountmax", number<&Settings::server_alive_count_max>},
     {"serveraliveinterval", time<&Settings::server_alive_interval>},

@@ -94,6 +94,7 @@ class Reader {
     for (std::size_t start = 0; start < content->size();) {
       const auto end = std::min(content->find('\n', start), content->size());
       ++number;
+      place_ = {&path, number};
       try {
         line(std::string_view(*content).substr(start, end - start), depth, active, counts);
       } catch (const base::Error& error) {
@@ -123,6 +124,9 @@ class Reader {
   }
 
   void dispatch(Line& parsed, int depth, bool& active, Exec counts) {
+    if (parsed.active && !parsed.rest.empty() && is_unheard(parsed.keyword))
+      settings_.unheard.try_emplace(parsed.keyword,
+                                    Said{std::string(parsed.rest), place_.text(), parsed.from_user});
     if (!known(parsed.keyword)) return;
     if (parsed.rest.empty()) throw bad(fmt::format("a value is missing after {}", parsed.keyword));
     auto split = split_arguments(parsed.rest);
@@ -188,8 +192,16 @@ class Reader {
     return keyword == "host" || keyword == "match" || keyword == "include" || is_setting(keyword);
   }
 
+  struct Place {
+    const std::string* path = nullptr;
+    std::size_t line = 0;
+
+    std::string text() const { return fmt::format("{}:{}", *path, line); }
+  };
+
   Settings& settings_;
   Pass& pass_;
+  Place place_;  ///< of the line in hand
   std::size_t total_ = 0;
   bool from_user_ = true;
   bool placed_ = false;

@@ -1,6 +1,8 @@
 #pragma once
 #include "staithe/ssh/ssh_config.hpp"
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,7 +23,15 @@ struct NamedFile {
 
 enum class Canonicalize { no, yes, always };
 
+/// The first value of a setting that staithe does not honour, and where it stands.
+struct Said {
+  std::string value;
+  std::string place;
+  bool from_user = true;
+};
+
 struct Settings {
+  std::map<std::string, Said, std::less<>> unheard;  ///< by keyword, in lower case
   std::optional<std::string> hostname, user, host_key_alias, identity_agent, forward_agent_path, tag;
   std::optional<std::string> proxy_command;  ///< "none" is a value: it shuts out what comes later
   std::optional<std::string> proxy_jump;     ///< also "none"
@@ -29,6 +39,7 @@ struct Settings {
   std::optional<std::string> preferred_authentications, bind_address, bind_interface;
   std::optional<std::string> ciphers, macs, kex_algorithms, host_key_algorithms, pubkey_accepted_algorithms;
   std::optional<int> port, connection_attempts, server_alive_count_max, canonicalize_max_dots;
+  std::optional<int> required_rsa_size;
   std::optional<int> connect_timeout, server_alive_interval;  ///< seconds
   std::optional<bool> identities_only, hash_known_hosts, check_host_ip, tcp_keep_alive, batch_mode,
       compression;
@@ -55,6 +66,12 @@ struct Line {
 void apply(Settings& settings, const Line& line, const Sources& sources);
 /// Whether apply() knows a keyword (in lower case).
 bool is_setting(std::string_view keyword) noexcept;
+
+/// Whether a keyword (in lower case) is one that ssh(1) honours and staithe does not, or not whatever it
+/// says.
+bool is_unheard(std::string_view keyword) noexcept;
+/// Of those that were met, what makes a difference.
+std::vector<Unheard> unheard_of(const Settings& settings);
 
 /// One pass over all sources. `final_host` is set in the second pass: the host name after canonicalisation.
 struct Pass {
