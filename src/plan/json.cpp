@@ -10,11 +10,13 @@
 namespace staithe::plan {
 
 std::string to_json(const Plan& plan) {
-  nlohmann::json document;
-  WriteFields writer{document};
-  fields(writer, const_cast<Plan&>(plan));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
-  document["schema"] = 1;
-  return document.dump();
+  std::string text;
+  WriteFields document(text);
+  write_members(document, plan);
+  const int schema = 1;
+  document.field("schema", schema);
+  document.close();
+  return text;
 }
 
 Plan from_json(std::string_view text) {

@@ -6,9 +6,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -22,15 +24,30 @@
 namespace staithe::plan {
 
 template <class T>
-nlohmann::json write_value(const T& value);
+void write_value(std::string& to, const T& value);
 template <class T>
 void read_value(const nlohmann::json& from, T& value);
 
-struct WriteFields {
-  nlohmann::json& to;
+inline void write_string(std::string& to, std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (plain)
+    to.append("\"").append(text).append("\"");
+  else
+    to += nlohmann::json(text).dump();
+}
+
+/// Writes an object's text at the end of `to`, its members sorted by name as a parsed document would have
+/// them. No document is made first, which would cost several times as much.
+class WriteFields {
+ public:
+  explicit WriteFields(std::string& to) : to_(to), begin_(to.size()) {}
+
   template <class T>
   void field(const char* name, T& value) {
-    to[name] = write_value(value);
+    const std::size_t begin = to_.size();
+    write_value(to_, value);
+    members_.push_back({name, begin, to_.size()});
   }
   template <class T>
   void later(const char* name, T& value) {
@@ -40,6 +57,30 @@ struct WriteFields {
   void said(const char* name, T& value) {
     if (value != T{}) field(name, value);
   }
+  void close() {
+    std::sort(members_.begin(), members_.end(),
+              [](const Member& one, const Member& other) { return one.name < other.name; });
+    constexpr std::size_t room_for_name = 20;
+    std::string text;
+    text.reserve(to_.size() - begin_ + members_.size() * room_for_name);
+    text += '{';
+    for (const Member& member : members_) {
+      if (text.size() > 1) text += ',';
+      write_string(text, member.name);
+      text.append(":").append(to_, member.begin, member.end - member.begin);
+    }
+    to_.resize(begin_);
+    to_ += text + "}";
+  }
+
+ private:
+  struct Member {
+    std::string_view name;
+    std::size_t begin, end;  ///< of its value in `to`
+  };
+  std::string& to_;
+  std::size_t begin_;
+  std::vector<Member> members_;
 };
 struct ReadFields {
   const nlohmann::json& from;
@@ -384,17 +425,26 @@ struct IsVariant : std::false_type {};
 template <class... T>
 struct IsVariant<std::variant<T...>> : std::true_type {};
 
-inline nlohmann::json write_text(const Text& text) {
-  auto pieces = nlohmann::json::array();
-  for (const auto& piece : text.pieces()) {
-    if (const auto* literal = std::get_if<std::string>(&piece))
-      pieces.push_back(*literal);
-    else if (const auto* secret = std::get_if<SecretRef>(&piece))
-      pieces.push_back({{"secret", write_value(*secret)}});
-    else
-      pieces.push_back({{"capture", std::get<CaptureRef>(piece).name}});
+template <class Items, class Write>
+void write_list(std::string& to, const Items& items, Write write) {
+  to += '[';
+  for (const auto& item : items) {
+    if (to.back() != '[') to += ',';
+    write(item);
   }
-  return pieces;
+  to += ']';
+}
+
+inline void write_text(std::string& to, const Text& text) {
+  write_list(to, text.pieces(), [&](const auto& piece) {
+    if (const auto* literal = std::get_if<std::string>(&piece)) return write_string(to, *literal);
+    WriteFields object(to);
+    if (const auto* secret = std::get_if<SecretRef>(&piece))
+      object.field("secret", *secret);
+    else
+      object.field("capture", std::get<CaptureRef>(piece).name);
+    object.close();
+  });
 }
 
 inline void read_text(const nlohmann::json& from, Text& text) {
@@ -411,37 +461,51 @@ inline void read_text(const nlohmann::json& from, Text& text) {
   }
 }
 
+/// An object's members; a variant's are those of what it holds, and which that is.
 template <class T>
-nlohmann::json write_value(const T& value) {
-  if constexpr (std::is_same_v<T, Text>) {
-    return write_text(value);
-  } else if constexpr (std::is_same_v<T, base::Duration>) {
-    return value.count();
-  } else if constexpr (std::is_enum_v<T>) {
-    return EnumNames<T>::names[static_cast<std::size_t>(value)];
-  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
-    return value;
-  } else if constexpr (IsVector<T>::value) {
-    auto list = nlohmann::json::array();
-    for (const auto& item : value) list.push_back(write_value(item));
-    return list;
-  } else if constexpr (IsOptional<T>::value) {
-    return value ? write_value(*value) : nlohmann::json();
-  } else if constexpr (IsPair<T>::value) {
-    return nlohmann::json::array({write_value(value.first), write_value(value.second)});
-  } else if constexpr (IsMap<T>::value) {
-    auto map = nlohmann::json::object();
-    for (const auto& [key, item] : value) map[key] = write_value(item);
-    return map;
-  } else if constexpr (IsVariant<T>::value) {
-    auto document = std::visit([](const auto& alternative) { return write_value(alternative); }, value);
-    document["kind"] = VariantNames<T>::names[value.index()];
-    return document;
+void write_members(WriteFields& object, const T& value) {
+  if constexpr (IsVariant<T>::value) {
+    std::visit([&](const auto& alternative) { write_members(object, alternative); }, value);
+    const std::string kind = VariantNames<T>::names[value.index()];
+    object.field("kind", kind);
   } else {
-    auto document = nlohmann::json::object();
-    WriteFields writer{document};
-    fields(writer, const_cast<T&>(value));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
-    return document;
+    fields(object, const_cast<T&>(value));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
+  }
+}
+
+template <class T>
+void write_value(std::string& to, const T& value) {
+  if constexpr (std::is_same_v<T, Text>) {
+    write_text(to, value);
+  } else if constexpr (std::is_same_v<T, base::Duration>) {
+    to += std::to_string(value.count());
+  } else if constexpr (std::is_enum_v<T>) {
+    write_string(to, EnumNames<T>::names[static_cast<std::size_t>(value)]);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    to += value ? "true" : "false";
+  } else if constexpr (std::is_integral_v<T>) {
+    to += std::to_string(value);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    write_string(to, value);
+  } else if constexpr (IsVector<T>::value) {
+    write_list(to, value, [&](const auto& item) { write_value(to, item); });
+  } else if constexpr (IsOptional<T>::value) {
+    if (value)
+      write_value(to, *value);
+    else
+      to += "null";
+  } else if constexpr (IsPair<T>::value) {
+    write_value(to.append("["), value.first);
+    write_value(to.append(","), value.second);
+    to += ']';
+  } else if constexpr (IsMap<T>::value) {
+    WriteFields object(to);
+    for (const auto& [key, item] : value) object.field(key.c_str(), item);
+    object.close();
+  } else {
+    WriteFields object(to);
+    write_members(object, value);
+    object.close();
   }
 }
 

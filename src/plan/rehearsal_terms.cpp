@@ -35,7 +35,9 @@ void add_accepted(std::vector<std::string>& out, const std::vector<std::string>&
 }  // namespace
 
 std::string to_json(const RehearsalTerms& terms) {
-  return write_value(terms).dump();
+  std::string text;
+  write_value(text, terms);
+  return text;
 }
 
 std::optional<RehearsalTerms> rehearsal_terms(std::string_view json) {

@@ -153,6 +153,18 @@ TEST_CASE("a whole plan is read back as it was, with its id") {
   CHECK(plan::id_of(again) == plan::id_of(plan));
 }
 
+TEST_CASE("the text is what the document that it stands for would print") {
+  auto plan = full_plan();
+  plan.title = "\"web\\1\"\tf\u00fcr \u00e4lle\n\x01\x7f";
+  plan.hosts["a \"quoted\" name"] = {};
+  plan.open.clear();
+  for (const auto& effect : every_effect()) plan.open.push_back(action("open/1", effect));
+  const auto text = plan::to_json(plan);
+  CHECK(text == nlohmann::json::parse(text).dump());
+  plan.title = "no UTF-8: \xff";
+  CHECK_THROWS(plan::to_json(plan));
+}
+
 TEST_CASE("the id is the beginning of a digest of the JSON, and everything is in it") {
   const auto plan = full_plan();
   const auto id = plan::id_of(plan);
