@@ -33,6 +33,10 @@ class Database {
   /// Connects when that has not been done, or the connection was lost.
   virtual void open(const base::Scope& scope) = 0;
   virtual Rows exec(std::string_view sql, std::span<const Value> params, const base::Scope& scope) = 0;
+  /// Adds rows, all or none, and returns how many of them are new: `values` has `width` for each, and rows
+  /// that are there already (`on_conflict`) are left alone.
+  virtual std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+                               std::string_view on_conflict, const base::Scope& scope) = 0;
   /// A transaction that writes.
   virtual void begin(const base::Scope& scope) = 0;
   virtual void commit(const base::Scope& scope) = 0;
@@ -64,6 +68,10 @@ class Session {
   Rows exec(std::string_view sql, std::span<const Value> params) {
     return database_.exec(sql, params, scope_);
   }
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+                       std::string_view on_conflict) {
+    return database_.insert(into, width, values, on_conflict, scope_);
+  }
   void exclude_others() { database_.exclude_others(scope_); }
   bool has_table(std::string_view name) { return database_.has_table(name, scope_); }
   std::string now_sql() const { return database_.now_sql(); }
@@ -78,6 +86,10 @@ enum class Work {
   single,       ///< one statement by itself
   transaction,  ///< several that hold together
 };
+
+/// "INTO VALUES ($1, $2), ($3, $4) ON_CONFLICT" for so many rows.
+std::string insert_of(std::string_view into, std::size_t width, std::size_t rows,
+                      std::string_view on_conflict);
 
 /// Waits before the next attempt, or says with false that there is none.
 bool wait_for_next_attempt(int attempt, const base::Scope& scope);

@@ -1,9 +1,6 @@
 #include "convert.hpp"
 #include "core.hpp"
 
-#include <algorithm>
-#include <bit>
-
 namespace staithe::store {
 namespace {
 
@@ -25,39 +22,26 @@ std::uint64_t count_own(Session& session, const std::string& writer, std::span<P
   return static_cast<std::uint64_t>(to_number(rows.rows.at(0).at(0)));
 }
 
-/// One statement for so many rows, a power of two: a database compiles each text once, and these are few.
-/// A repeat after a lost connection meets the rows of its first attempt; rows of anybody else are a conflict.
-std::string insert_of(std::size_t rows) {
-  std::string sql =
-      "INSERT INTO staithe_journal (run_id, seq, time, host, action_id, kind, body, writer) VALUES ";
-  for (std::size_t value = 1; value <= rows * journal_columns; ++value) {
-    if (value % journal_columns == 1) sql += value == 1 ? "(" : ", (";
-    sql += "$" + std::to_string(value) + (value % journal_columns == 0 ? ")" : ", ");
-  }
-  return sql + " ON CONFLICT (run_id, seq) DO NOTHING";
-}
-
 }  // namespace
 
 void Store::Core::write_entries(std::span<PendingEntry* const> entries) {
-  // What is left of the rows is filled up with an entry that meets itself there: the shortest.
-  const PendingEntry* const filler = *std::min_element(
-      entries.begin(), entries.end(),
-      [](const auto* one, const auto* other) { return one->entry.body.size() < other->entry.body.size(); });
-  const std::size_t rows = std::bit_ceil(entries.size());
   std::vector<Value> values;
-  values.reserve(rows * journal_columns);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const PendingEntry& pending = row < entries.size() ? *entries[row] : *filler;
-    const JournalEntry& entry = pending.entry;
-    for (std::string value : {pending.run_id, std::to_string(entry.seq), to_value(entry.time), entry.host,
-                              entry.action_id, entry.kind, entry.body, writer})
-      values.emplace_back(std::move(value));
+  values.reserve(entries.size() * journal_columns);
+  for (const PendingEntry* pending : entries) {
+    const JournalEntry& entry = pending->entry;
+    values.emplace_back(pending->run_id);
+    values.emplace_back(std::to_string(entry.seq));
+    values.emplace_back(to_value(entry.time));
+    for (const std::string* text : {&entry.host, &entry.action_id, &entry.kind, &entry.body, &writer})
+      values.emplace_back(*text);
   }
-  const std::string sql = insert_of(rows);
   run(Work::single, [&](Session& session) {
-    if (session.exec(sql, values).changed == entries.size()) return;
-    if (count_own(session, writer, entries) == entries.size()) return;
+    // A repeat after a lost connection meets the rows of its first attempt; rows of anybody else are a
+    // conflict.
+    const auto added =
+        session.insert("INSERT INTO staithe_journal (run_id, seq, time, host, action_id, kind, body, writer)",
+                       journal_columns, values, "ON CONFLICT (run_id, seq) DO NOTHING");
+    if (added == entries.size() || count_own(session, writer, entries) == entries.size()) return;
     throw base::Error(
         base::ErrorCode::conflict,
         session.where() + ": another process writes the journal of run " + entries.front()->run_id);

@@ -28,6 +28,11 @@ class PostgresDatabase final : public Database {
     pg::Result result = connection_->exec(sql, params, scope);
     return {std::move(result.rows), result.affected};
   }
+  /// One statement for all rows: one round trip.
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+                       std::string_view on_conflict, const Scope& scope) override {
+    return exec(insert_of(into, width, values.size() / width, on_conflict), values, scope).changed;
+  }
   void begin(const Scope& scope) override { connection_->begin(scope); }
   void commit(const Scope& scope) override { connection_->commit(scope); }
   void rollback() noexcept override {

@@ -134,6 +134,19 @@ class SqliteDatabase final : public Database {
     return result;
   }
 
+  /// A row at a time, with a statement that is compiled once: one for all rows would be compiled anew for
+  /// each number of them, which costs more than adding them.
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+                       std::string_view on_conflict, const Scope& scope) override {
+    const std::string sql = insert_of(into, width, 1, on_conflict);
+    std::uint64_t added = 0;
+    begin(scope);
+    for (; !values.empty(); values = values.subspan(width))
+      added += exec(sql, values.first(width), scope).changed;
+    commit(scope);
+    return added;
+  }
+
   // IMMEDIATE: taking the write lock later, after a read, could fail at once instead of waiting.
   void begin(const Scope& scope) override { exec("BEGIN IMMEDIATE", {}, scope); }
   void commit(const Scope& scope) override { exec("COMMIT", {}, scope); }

@@ -52,6 +52,17 @@ std::string Store::where() const {
   return core_->where();
 }
 
+std::string insert_of(std::string_view into, std::size_t width, std::size_t rows,
+                      std::string_view on_conflict) {
+  std::string sql(into);
+  for (std::size_t value = 1; value <= rows * width; ++value) {
+    const bool first = value % width == 1 || width == 1;
+    sql += first ? (value == 1 ? " VALUES (" : ", (") : ", ";
+    sql += "$" + std::to_string(value) + (value % width == 0 ? ")" : "");
+  }
+  return sql.append(" ").append(on_conflict);
+}
+
 bool wait_for_next_attempt(int attempt, const base::Scope& scope) {
   const auto pause = std::chrono::milliseconds(attempt < 4 ? 100 << attempt : 1000);
   return base::sleep_for(pause, scope) == base::Woke::ready;
