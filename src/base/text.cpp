@@ -57,13 +57,11 @@ std::string shell_quote(std::string_view word) {
   if (!word.empty() && !assigns && word.find_first_not_of(harmless) == std::string_view::npos)
     return std::string(word);
   std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'')
-      quoted += "'\\''";
-    else
-      quoted += c;
+  for (auto quote = word.find('\''); quote != std::string_view::npos; quote = word.find('\'')) {
+    quoted.append(word.substr(0, quote)).append("'\\''");
+    word.remove_prefix(quote + 1);
   }
-  return quoted + "'";
+  return quoted.append(word).append("'");
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
