@@ -101,17 +101,28 @@ Abbreviation::Abbreviation(std::string_view original) : original_(original) {
   }
 }
 
-std::size_t Abbreviation::original_offset(std::size_t offset) const {
+std::size_t Abbreviation::cuts_before(std::size_t offset) const {
+  const auto fits = [&](std::size_t count) {
+    return (count == 0 || cuts_[count - 1].mark < offset) &&
+           (count == cuts_.size() || cuts_[count].mark >= offset);
+  };
+  // The parser tells of one thing after the other: mostly it is the same place again, or the next one.
+  if (fits(last_)) return last_;
+  if (last_ < cuts_.size() && fits(last_ + 1)) return ++last_;
   const auto next = std::partition_point(cuts_.begin(), cuts_.end(),
                                          [offset](const Cut& cut) { return cut.mark < offset; });
-  return next == cuts_.begin() ? offset : std::prev(next)->to + (offset - std::prev(next)->mark - 1);
+  return last_ = static_cast<std::size_t>(next - cuts_.begin());
+}
+
+std::size_t Abbreviation::original_offset(std::size_t offset) const {
+  const std::size_t count = cuts_before(offset);
+  return count == 0 ? offset : cuts_[count - 1].to + (offset - cuts_[count - 1].mark - 1);
 }
 
 std::string Abbreviation::expand(std::size_t offset, const std::string& value) const {
   std::size_t found = value.find(mark);
   if (found == std::string::npos) return value;
-  auto cut = std::partition_point(cuts_.begin(), cuts_.end(),
-                                  [offset](const Cut& one) { return one.mark < offset; });
+  auto cut = std::next(cuts_.begin(), static_cast<std::ptrdiff_t>(cuts_before(offset)));
   std::string whole;
   std::size_t done = 0;
   for (; found != std::string::npos && cut != cuts_.end(); found = value.find(mark, done), ++cut) {

@@ -34,9 +34,13 @@ class Abbreviation {
     std::size_t to;
   };
 
+  /// How many marks stand before `offset` of text().
+  std::size_t cuts_before(std::size_t offset) const;
+
   std::string_view original_;
   std::string text_;
   std::vector<Cut> cuts_;
+  mutable std::size_t last_ = 0;  // what cuts_before() said last
 };
 
 }  // namespace staithe::yaml

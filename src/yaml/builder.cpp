@@ -164,6 +164,22 @@ void Builder::close() {
   deliver(std::move(node));
 }
 
+/// Where a key of this mapping stands already. Most have a handful; a file may be one of many thousands.
+std::optional<std::uint32_t> Builder::line_of_key(Frame& frame, const std::string& key) {
+  constexpr std::size_t few = 16;
+  const auto& entries = frame.node.entries;
+  auto& lines = frame.first_lines;
+  if (entries.size() <= few) {
+    const auto found =
+        std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.key == key; });
+    return found == entries.end() ? std::nullopt : std::optional(found->position.line);
+  }
+  for (std::size_t i = lines.size(); i < entries.size(); ++i)
+    lines.emplace(entries[i].key, entries[i].position.line);
+  const auto found = lines.find(key);
+  return found == lines.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Builder::take_key(Node node) {
   auto& frame = frames_.back();
   std::string key = node.text;
@@ -182,9 +198,9 @@ void Builder::take_key(Node node) {
                   : "write a key before ':', in quotes if it is 'null'");
   } else if (key == "<<" && !node.quoted) {
     refuse("merge keys are not supported", "write the keys out where they are needed");
-  } else if (const auto [first, added] = frame.first_lines.emplace(key, position.line); !added) {
+  } else if (const auto first = line_of_key(frame, key)) {
     refuse(fmt::format("duplicate key {}", in_quotes(key)),
-           fmt::format("it stands on line {} already: keep one of them", first->second));
+           fmt::format("it stands on line {} already: keep one of them", *first));
   }
   frame.pending = Entry{std::move(key), position, length, {}};
 }

@@ -60,7 +60,7 @@ class Builder : public YAML::EventHandler {
     std::size_t bracket;           ///< offset of its '[' or '{'; npos in block style
     std::optional<Entry> pending;  ///< the key that waits for its value
     bool skip = false;             ///< the pending key was refused, and so goes its value
-    std::unordered_map<std::string, std::uint32_t> first_lines;  ///< of each key
+    std::unordered_map<std::string, std::uint32_t> first_lines;  ///< of the keys, once there are many
   };
 
   bool expects_key() const {
@@ -71,6 +71,7 @@ class Builder : public YAML::EventHandler {
   void close();
   void deliver(Node node);
   void take_key(Node node);
+  static std::optional<std::uint32_t> line_of_key(Frame& frame, const std::string& key);
   void refuse_anchor(std::size_t offset);
   void error(std::size_t offset, std::uint32_t length, std::string message, std::string help);
 

@@ -14,7 +14,7 @@ Mapping::Mapping(const Node& node, diag::Diagnostics& diagnostics, std::string p
 
 Mapping::Mapping(const Reader& reader) : reader_(reader) {
   valid_ = reader_.is_map();
-  known_.reserve(24);  // a step of a suite asks for so many
+  known_.reserve(48);  // a step of a suite asks for nearly so many
 }
 
 const Entry* Mapping::entry(std::string_view key) const {
@@ -68,13 +68,9 @@ Mapping::Result<bool> Mapping::boolean(std::string_view key, Need need) {
 
 Mapping::Result<std::string> Mapping::choice(std::string_view key,
                                              std::initializer_list<std::string_view> choices, Need need) {
-  return choose(key, std::vector<std::string>(choices.begin(), choices.end()), need);
-}
-
-Mapping::Result<std::string> Mapping::choose(std::string_view key, std::span<const std::string> choices,
-                                             Need need) {
   const auto found = value(key, need);
-  return found ? locate(*found, found->choice(choices)) : std::nullopt;
+  if (!found) return std::nullopt;
+  return locate(*found, found->choice(std::vector<std::string>(choices.begin(), choices.end())));
 }
 
 Mapping::Result<Amount> Mapping::percent_or_count(std::string_view key, Need need, std::uint32_t min_count) {

@@ -43,16 +43,17 @@ std::string range_text(std::int64_t min, std::int64_t max) {
 }  // namespace
 
 std::string path_of(std::string_view path, std::string_view key) {
-  if (!is_word(key)) return fmt::format("{}[\"{}\"]", path, key);
   std::string whole;
-  whole.reserve(path.size() + 1 + key.size());
+  whole.reserve(path.size() + 4 + key.size());
   whole.append(path);
+  if (!is_word(key)) return whole.append("[\"").append(key).append("\"]");
   if (!path.empty()) whole += '.';
   return whole.append(key);
 }
 
 std::string path_of(std::string_view path, std::size_t index) {
-  return fmt::format("{}[{}]", path, index);
+  std::string whole(path);
+  return whole.append("[").append(std::to_string(index)).append("]");
 }
 
 Reader::Reader(const Node& node, diag::Diagnostics& diagnostics, std::string path)

@@ -76,16 +76,17 @@ diag::Position Source::position(std::size_t offset) {
     const std::size_t last = text_.find_last_not_of(" \t\r\n");
     offset = last == npos ? 0 : last + 1;
   }
-  const std::size_t line = line_of(offset);
-  if (line != last_line_ || offset < last_offset_) {
-    last_line_ = line;
-    last_offset_ = line_starts_[line];
+  const bool same_line = offset >= last_offset_ &&
+                         (last_line_ + 1 == line_starts_.size() || offset < line_starts_[last_line_ + 1]);
+  if (!same_line) {
+    last_line_ = line_of(offset);
+    last_offset_ = line_starts_[last_line_];
     last_column_ = 0;
   }
   const std::string_view between = std::string_view(text_).substr(last_offset_, offset - last_offset_);
   last_column_ += static_cast<std::uint32_t>(base::code_points(between));
   last_offset_ = offset;
-  return {file_, static_cast<std::uint32_t>(line + 1), last_column_ + 1};
+  return {file_, static_cast<std::uint32_t>(last_line_ + 1), last_column_ + 1};
 }
 
 std::size_t Source::scalar_end(std::size_t offset, std::string_view value) const {
@@ -112,7 +113,9 @@ std::uint32_t Source::length_to(std::size_t offset, std::size_t end) const {
   if (offset >= text_.size()) return 1;
   // No look beyond `end`: the line may be the whole file.
   const std::string_view token = std::string_view(text_).substr(offset, end > offset ? end - offset : 0);
-  const std::size_t count = base::code_points(token.substr(0, token.find_first_of("\r\n")));
+  const auto end_of_line =
+      std::find_if(token.begin(), token.end(), [](char c) { return c == '\r' || c == '\n'; });
+  const std::size_t count = base::code_points({token.begin(), end_of_line});
   return static_cast<std::uint32_t>(std::max<std::size_t>(count, 1));
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -83,6 +84,24 @@ Finding misplaced(std::size_t offset, const Source& source, const Builder& build
   return {offset, "text behind a closing quote", "put the whole value in quotes, or none of it"};
 }
 
+/// In braces and brackets the parser takes a '?' inside of a text for the beginning of a key.
+std::optional<Finding> cut_at_question_mark(std::size_t offset, std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  if (offset == 0 || text[offset] != '?' || (blanks.find(text[offset - 1]) != npos) ||
+      std::string_view(",[{").find(text[offset - 1]) != npos)
+    return std::nullopt;
+  std::size_t begin = offset;
+  while (begin > 0 && std::string_view(",[{\n").find(text[begin - 1]) == npos &&
+         !(text[begin - 1] == ' ' && begin > 1 && text[begin - 2] == ':'))
+    --begin;
+  std::string_view whole = text.substr(begin, text.find_first_of(",]}\r\n", offset) - begin);
+  whole.remove_prefix(std::min(whole.find_first_not_of(blanks), whole.size()));
+  whole = whole.substr(0, whole.find_last_not_of(blanks) + 1);
+  const bool plain = whole.find_first_of("\"\\") == npos;
+  return Finding{offset, "in braces and brackets a text with a '?' inside needs quotes",
+                 plain ? fmt::format("write \"{}\"", whole) : "put the whole text in quotes"};
+}
+
 Finding find(const std::string& message, std::size_t offset, const Source& source, const Builder& builder) {
   const auto says = [&](std::string_view part) { return message.find(part) != npos; };
   const char here = offset < source.text().size() ? source.text()[offset] : '\0';
@@ -97,8 +116,10 @@ Finding find(const std::string& message, std::size_t offset, const Source& sourc
     if (bracket != npos) return unclosed_bracket(offset, source, bracket);
     return {offset, fmt::format("this '{}' closes nothing", here), "remove it, or put the text in quotes"};
   }
-  if (says("unknown token") && here != '\0')
+  if (says("unknown token") && here != '\0') {
+    if (const auto cut = cut_at_question_mark(offset, source.text())) return *cut;
     return {offset, fmt::format("a text cannot start with '{}'", here), "put it in quotes"};
+  }
   if (says("unknown escape") && offset >= 2 && offset <= source.text().size()) {
     // Their mark is behind the character behind the backslash.
     return {offset - 2, fmt::format("unknown escape \\{}", source.text()[offset - 1]),

@@ -119,12 +119,14 @@ class Mapping {
   template <class T>
   Result<T> choice_of(std::string_view key, std::initializer_list<std::pair<std::string_view, T>> choices,
                       Need need = Need::optional) {
+    const auto found = value(key, need);
+    if (!found) return std::nullopt;
     std::vector<std::string> words;
     for (const auto& one : choices) words.emplace_back(one.first);
-    const auto chosen = choose(key, words, need);
+    const auto chosen = found->choice(words);
     if (!chosen) return std::nullopt;
-    for (const auto& [word, value] : choices)
-      if (word == chosen->value) return Located<T>{value, chosen->position, chosen->length, chosen->path};
+    for (const auto& [word, meaning] : choices)
+      if (word == *chosen) return found->located(meaning);
     return std::nullopt;
   }
 
@@ -173,7 +175,6 @@ class Mapping {
 
   const Entry* entry(std::string_view key) const;
   void withdraw_absence_of(const std::string& key);
-  Result<std::string> choose(std::string_view key, std::span<const std::string> choices, Need need);
 
   Reader reader_;
   bool valid_ = true;

@@ -107,6 +107,11 @@ TEST_CASE("long words are read as they are written, wherever they stand") {
   CHECK(address.root->find("then")->text == "/orders?a=1&b=2");
   CHECK(address.root->find("is_it?")->text == "yes");
   CHECK(Parsed("[?word]\n").finding() == "1:2 a text cannot start with '?'");
+  for (const char* text : {"a: {get: /$(x)?a=1, b: c}\n", "a: { get: /$(x)?a=1 }\n", "a: [b, /$(x)?a=1]\n"}) {
+    const Parsed cut(text);
+    CHECK(cut.finding().ends_with(" in braces and brackets a text with a '?' inside needs quotes"));
+    CHECK(cut.help() == "write \"/$(x)?a=1\"");
+  }
   CHECK(Parsed("a: \"one\\x01two_three_four\"\n").root->find("a")->text == "one\x01two_three_four");
 }
 

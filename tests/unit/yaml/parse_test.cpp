@@ -110,6 +110,15 @@ TEST_CASE("duplicate keys are reported and the first is kept") {
   CHECK(parsed.help() == "it stands on line 2 already: keep one of them");
   CHECK(parsed.root->find("a")->text == "1");
   CHECK(parsed.root->entries.size() == 2);
+  // Of many keys another way of finding them is used.
+  std::string text;
+  for (int i = 1; i <= 40; ++i) text += "key" + std::to_string(i) + ": v\n";
+  const Parsed many(text + "key17: w\nkey41: v\nkey41: w\nkey3: w\n");
+  CHECK(many.findings() == std::vector<std::string>{"41:1 duplicate key 'key17'",
+                                                    "43:1 duplicate key 'key41'",
+                                                    "44:1 duplicate key 'key3'"});
+  CHECK(many.help() == "it stands on line 17 already: keep one of them");
+  CHECK(many.root->entries.size() == 41);
 }
 
 TEST_CASE("one file, one document") {
