@@ -260,7 +260,8 @@ Judged Judge::judge(const Expectation& expectation) const {
   const auto typing = expectation.subject.starts_with("json") ? Typing::strict : Typing::lenient;
   Match result;
   if (selected.definite) {
-    const Value value = selected.values.empty() ? Value{} : selected.values.front();
+    static const Value nothing;
+    const Value& value = selected.values.empty() ? nothing : selected.values.front();
     judged.got = value.shown(clean_);
     result = match(expectation.matcher, value, typing, now_);
   } else {

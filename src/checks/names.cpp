@@ -21,10 +21,6 @@ struct Piece {
 std::vector<Piece> pieces_of(std::string_view text, bool& open) {
   std::vector<Piece> pieces;
   open = false;
-  if (text.find('$') == std::string_view::npos) {  // most texts
-    if (!text.empty()) pieces.push_back({false, std::string(text)});
-    return pieces;
-  }
   std::string literal;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char next = i + 1 < text.size() ? text[i + 1] : '\0';
@@ -111,6 +107,7 @@ void collect_names(const yaml::Node& node, std::set<std::string>& names) {
 }
 
 std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& reader) const {
+  if (text.find('$') == std::string::npos) return Text(text);  // most texts
   bool open = false;
   const auto pieces = pieces_of(text, open);
   if (open) {
@@ -138,6 +135,7 @@ std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& r
 }
 
 std::optional<std::string> Names::expand_plain(const std::string& text, const yaml::Reader& reader) const {
+  if (text.find('$') == std::string::npos) return text;
   const auto expanded = expand(text, reader);
   if (!expanded) return std::nullopt;
   if (!expanded->is_literal()) {

@@ -85,18 +85,21 @@ class StepFields final : public Fields {
   diag::Diagnostics& diagnostics_;
 };
 
-void add_needs(const Text& text, std::set<std::string>& needs) {
-  for (const auto& piece : text.pieces())
-    if (const auto* capture = std::get_if<plan::CaptureRef>(&piece))
-      if (capture->name.rfind("run.", 0) != 0 && capture->name.rfind("item.", 0) != 0)
-        needs.insert(capture->name);
+void add_needs(const Text& text, Check& check) {
+  for (const auto& piece : text.pieces()) {
+    const auto* capture = std::get_if<plan::CaptureRef>(&piece);
+    if (capture == nullptr) continue;
+    check.has_holes = true;
+    if (capture->name.rfind("run.", 0) != 0 && capture->name.rfind("item.", 0) != 0)
+      check.needs.insert(capture->name);
+  }
 }
-void add_needs(const Matcher& matcher, std::set<std::string>& needs) {
-  for (const auto& operand : matcher.operands) add_needs(operand, needs);
-  for (const auto& inner : matcher.inner) add_needs(inner, needs);
+void add_needs(const Matcher& matcher, Check& check) {
+  for (const auto& operand : matcher.operands) add_needs(operand, check);
+  for (const auto& inner : matcher.inner) add_needs(inner, check);
 }
-void add_needs(const std::vector<Expectation>& expectations, std::set<std::string>& needs) {
-  for (const auto& expectation : expectations) add_needs(expectation.matcher, needs);
+void add_needs(const std::vector<Expectation>& expectations, Check& check) {
+  for (const auto& expectation : expectations) add_needs(expectation.matcher, check);
 }
 
 /// Reads the keys that every kind has.
@@ -349,12 +352,10 @@ class StepReader {
   }
 
   void collect() {
-    for (const auto* text : texts_of(static_cast<const Request&>(check_.request)))
-      add_needs(*text, check_.needs);
-    add_needs(check_.expect, check_.needs);
-    add_needs(check_.warn, check_.needs);
-    add_needs(check_.until, check_.needs);
-    add_needs(check_.give_up_if, check_.needs);
+    check_.has_holes = false;
+    for (const auto* text : texts_of(static_cast<const Request&>(check_.request))) add_needs(*text, check_);
+    for (const auto* list : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
+      add_needs(*list, check_);
   }
 
   const yaml::Reader& item_;

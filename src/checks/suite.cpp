@@ -196,6 +196,7 @@ class SuiteReader {
     const auto items = map_.list(key);
     const auto cases = part == Part::steps ? cases_of() : std::vector<Instance>{};
     std::vector<Check> checks;
+    checks.reserve(items.size());
     for (std::size_t i = 0; i < items.size();) {
       if (!uses_case(items[i])) {
         add(items[i++], part, {}, checks);
@@ -241,11 +242,28 @@ class SuiteReader {
       if (!check) continue;
       for (const auto& saved : check->save) names_.declare(saved.name);
       check->text_id = text_id(*check);
+      judge_patience(item, *check);
       checks.push_back(std::move(*check));
     }
     // What a step would save that could not be read is no mistake of those that use it.
     if (const auto* saved = item.node().find("save"))
       for (const auto& entry : saved->entries) names_.declare(entry.key);
+  }
+
+  /// Polls that the budget cuts short say nothing of what is waited for: that is known before they begin.
+  void judge_patience(const yaml::Reader& item, const Check& check) const {
+    const bool tidies = check.part == Part::cleanup || check.part == Part::undo;
+    const char* name = tidies ? "cleanup_budget" : "budget";
+    const auto budget = tidies ? suite_.cleanup_budget : suite_.budget;
+    const auto* within = item.node().find("for");
+    if (within != nullptr && check.within > budget)
+      yaml::Reader(*within, diagnostics_, yaml::path_of(item.path(), "for"))
+          .error(fmt::format("the suite's {} of {} is over before that", name, base::to_text(budget)),
+                 fmt::format("write less, or say '{}: {}' or more", name, base::to_text(check.within)));
+    const auto* undo = item.node().find("undo");
+    if (undo == nullptr) return;
+    for (const auto& undone : check.undo)
+      judge_patience({*undo, diagnostics_, yaml::path_of(item.path(), "undo")}, undone);
   }
 
   static std::string text_id(const Check& check) {

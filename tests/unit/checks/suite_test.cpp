@@ -220,6 +220,10 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("post: /x\n    sample: 5\n    expect: 200"), "only what is safe"},
       {with_step("get: /x\n    until: {status: 200}"), "for how long"},
       {with_step("get: /x\n    expect: 200\n    for: 3s"), "belong to 'until'"},
+      {with_step("get: /x\n    until: 200\n    for: 6m"), "the suite's budget of 5m is over before that"},
+      {"budget: 1m\n" + with_step("get: /x\n    until: 200\n    for: 61s"), "'budget: 1m1s' or more"},
+      {with_step("post: /x\n    expect: 201\n    undo: {delete: /x, until: 204, for: 21s}"),
+       "the suite's cleanup_budget of 20s is over before that"},
       {with_step("get: /x\n    json: {a: 1}\n    body: b\n    expect: 200"), "one of json, form and body"},
       {with_step("sql: ledgr\n    query: select 1\n    expect: {rows: 1}"), "did you mean 'ledger'?"},
       {with_step("sql: ledger\n    query: select $(environment)\n    expect: {rows: 1}"),
@@ -358,6 +362,27 @@ steps:
   const auto id = id_of(plan);
   plan.release = "r2";
   CHECK(id_of(plan) != id);
+}
+
+TEST_CASE("suites: a check knows whether there is anything to fill in") {
+  const Loaded loaded(R"(suite: s
+target: http://api
+secrets: {key: env KEY}
+steps:
+  - {name: plain, get: /a, headers: {x: $(key)}, expect: {status: 200}, save: {id: json.id}}
+  - {name: url, get: /a/$(id), expect: {status: 200}}
+  - {name: wanted, get: /a, expect: {json.id: not $(id)}}
+  - {name: warned, get: /a, warn: {json.id: $(id)}}
+  - {name: polled, get: /a, until: {json.id: $(id)}, for: 1s}
+  - {name: given_up, get: /a, until: {status: 200}, give_up_if: {json.id: $(id)}, for: 1s}
+  - {name: of_the_run, get: /a, headers: {x: $(run.id)}, expect: {status: 200}}
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  for (const auto& check : loaded.suite->steps) {
+    CAPTURE(check.name);
+    CHECK(check.has_holes == (check.name != "plain"));
+  }
 }
 
 TEST_CASE("suites: a part of a suite takes along what it needs") {

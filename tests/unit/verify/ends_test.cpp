@@ -41,7 +41,7 @@ TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
     return head("budget: 200ms\ncleanup_budget: 10s\nsteps:\n  - name: waits\n    every: " + every + R"(
     get: /w
     until: {status: 200}
-    for: 1h
+    for: 200ms
   - name: next
     get: /n
     expect: 200
@@ -52,7 +52,7 @@ cleanup:
 )");
   };
   CHECK(Ran({text("10ms")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
-  // There is some time left, but not for another poll: an hour it was not.
+  // There is some time left, but not for another poll: it was not as long as the check says.
   const Ran ran({text("150ms")}, fake);
   CHECK(ran.verdicts() == "waits=aborted next=skipped tidy=pass");
   CHECK(ran.of("waits").reason == "the budget of 200ms is used up");
