@@ -2,13 +2,13 @@
 /// A PostgreSQL cluster of its own for a test: made with initdb under a temporary directory, listening on
 /// 127.0.0.1 and on a socket in that directory, gone with the object. Runs as the user `postgres` when the
 /// test is root.
+#include "support/free_port.hpp"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,19 +149,6 @@ class Postgres {
     }
     if (found.empty()) return name;  // perhaps it is in PATH
     return std::max_element(found.begin(), found.end())->string();
-  }
-
-  static int free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    const bool bound = ::bind(fd, any, size) == 0 && ::getsockname(fd, any, &size) == 0;
-    ::close(fd);
-    if (!bound) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
   }
 
   pid_t spawn(const std::vector<std::string>& arguments, const std::string& output) const {

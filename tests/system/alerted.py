@@ -3,7 +3,6 @@ import contextlib
 import datetime
 import http.server
 import json
-import socket
 import threading
 
 # https://developer.pagerduty.com/docs/send-alert-event: what an event may have, and of what kind it is.
@@ -50,12 +49,6 @@ def as_pagerduty(body):
     if wrong:
         return 400, json.dumps({"status": "invalid event", "message": "Event object is invalid", "errors": wrong})
     return 202, json.dumps({"status": "success", "message": "Event processed"})
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -16,13 +16,9 @@ import unittest
 import urllib.parse
 import urllib.request
 
+from ports import free_port
+
 STAITHE = os.environ.get("STAITHE", "build/dev/staithe")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Nginx:

@@ -6,12 +6,13 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+
+from ports import free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 STAITHE = os.environ.get("STAITHE", str(HERE.parents[1] / "build/dev/staithe"))
@@ -54,9 +55,7 @@ class Cluster:
         self.directory, self.name, self.settings, self.bin = directory, name, list(settings), programs or BIN
         self.room = room
         self.data, self.log = directory / name, directory / f"{name}.log"
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         if base is None:
             (directory / "password").write_text(PASSWORD)
             words = [f"--waldir={self.data}-wal"] if self.mount() else []
@@ -302,7 +301,7 @@ class StageTest(unittest.TestCase):
         return ("  public.slow:\n    columns:\n"
                 f"      v: {{sql: \"CASE WHEN pg_catalog.pg_sleep({seconds}) IS NULL THEN v ELSE v END\"}}\n")
 
-    def nothing_left_on_source(self, seconds=8):
+    def nothing_left_on_source(self, seconds=60):
         deadline = time.monotonic() + seconds
         while self.source.ours() != "0" and time.monotonic() < deadline:
             time.sleep(0.1)

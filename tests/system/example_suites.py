@@ -20,6 +20,7 @@ import time
 import unittest
 
 import databases
+from ports import free_port
 
 SUITES = pathlib.Path(__file__).resolve().parents[1] / "unit/checks/data"
 STAITHE = os.path.abspath(os.environ.get("STAITHE", "build/dev/staithe"))
@@ -158,9 +159,7 @@ class World:
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="staithe-examples."))
         self.root.chmod(0o755)
         self.processes, self.database, self.shop = [], None, None
-        with socket.socket() as probe:
-            probe.bind((APPS[0], 0))
-            self.ssh_port = probe.getsockname()[1]
+        self.ssh_port = free_port(APPS[0])
 
     def start(self):
         self.names_and_authorities()

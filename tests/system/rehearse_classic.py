@@ -11,7 +11,6 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,10 @@ import threading
 import time
 import unittest
 
+from ports import free_port
+
 STAITHE = os.environ.get("STAITHE", "build/dev/staithe")
-LONGEST_STALL = 3  # seconds; a statement may queue for half a second, and the machine may be busy
+LONGEST_STALL = 5  # seconds; a statement may queue for half a second, and the machine may be busy
 ROWS = 60_000
 
 SCHEMA = f"""
@@ -45,12 +46,6 @@ def eventually(is_so, patience=60):
         if time.monotonic() > until:
             raise AssertionError("it did not come about")
         time.sleep(0.02)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Cluster:
@@ -123,7 +118,7 @@ class Visitors:
             self.worst = max(self.worst, time.monotonic() - began)
             time.sleep(0.005)
         visitor.stdin.close()
-        visitor.wait(10)
+        visitor.wait(60)
 
     def finish(self):
         self.done.set()

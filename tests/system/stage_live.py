@@ -1,10 +1,10 @@
 """Nothing that acts on the world goes live in staging, and a production is recognised whatever name it goes by."""
 import shutil
-import socket
 import subprocess
 import time
 
 import databases
+from ports import free_port
 from relay import Relay
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -14,8 +14,7 @@ class Pooler:
     """PgBouncer in front of a cluster. It takes nothing back that a client set, so that what one left is seen by the next."""
 
     def __init__(self, cluster, mode):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         config = cluster.directory / f"{mode}.ini"
         config.write_text(f"[databases]\n* = host={cluster.directory} port={cluster.port} user=admin\n[pgbouncer]\n"
                           f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
@@ -26,7 +25,7 @@ class Pooler:
 
     def psql(self, statement):
         """What a client of the pooler sees; while it starts, nothing."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             done = subprocess.run([databases.BIN / "psql", "-XAtq", f"postgres://app@127.0.0.1:{self.port}/shop", "-c", statement],
                                   capture_output=True, text=True, check=False)

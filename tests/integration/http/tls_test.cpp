@@ -1,11 +1,9 @@
 #include "catch.hpp"
+#include "support/free_port.hpp"
 
 #include "staithe/base/error.hpp"
-#include "staithe/base/unique_fd.hpp"
 #include "staithe/http/client.hpp"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,23 +16,10 @@ using namespace std::chrono_literals;
 using staithe::base::Error;
 using staithe::base::ErrorCode;
 using staithe::base::Scope;
-using staithe::base::UniqueFd;
 using staithe::http::Reply;
 using staithe::http::Request;
 
 namespace {
-
-std::uint16_t free_port() {
-  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* plain = static_cast<sockaddr*>(static_cast<void*>(&address));
-  REQUIRE(::bind(socket.get(), plain, size) == 0);
-  REQUIRE(::getsockname(socket.get(), plain, &size) == 0);
-  return ntohs(address.sin_port);
-}
 
 /// nginx with a certificate for app.test, one that has expired, and a plain port.
 class Nginx {
@@ -67,9 +52,9 @@ class Nginx {
 
   std::string file(const std::string& name) const { return root_ + "/" + name; }
 
-  const std::uint16_t tls = free_port();
-  const std::uint16_t expired = free_port();
-  const std::uint16_t plain = free_port();
+  const std::uint16_t tls = staithe::test::free_port();
+  const std::uint16_t expired = staithe::test::free_port();
+  const std::uint16_t plain = staithe::test::free_port();
 
  private:
   void make_certificates() const {
