@@ -1,0 +1,52 @@
+#pragma once
+#include "staithe/checks/suite.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string>
+
+/// Suites of a project with two hosts, a database and a file of cases.
+namespace staithe::checks::test {
+
+inline Context context() {
+  Context made;
+  made.values["environment"] = "production";
+  made.values["deploy.release"] = "4f1c2aa";
+  made.groups["app"] = {{"web1", {{"address", "10.0.0.1"}, {"name", "web1"}}},
+                        {"web2", {{"address", "10.0.0.2"}, {"name", "web2"}}}};
+  made.groups["nobody"] = {};
+  made.databases["ledger"] = {staithe::plan::SecretRef::Source::env, "LEDGER"};
+  made.read_file = [](const std::string& path, std::string& why) -> std::optional<std::string> {
+    if (path == "cases.csv")
+      return "name,miles,decision\nnear,2,approve\n\"far, away\",3800,\"at least 1\"\n";
+    why = "no such file";
+    return std::nullopt;
+  };
+  return made;
+}
+
+struct Loaded {
+  explicit Loaded(const std::string& text) : suite(load_suite("s.yml", text, context(), diagnostics)) {}
+  /// "line message", and the help.
+  std::string first() const {
+    const auto all = diagnostics.sorted();
+    return all.empty() ? ""
+                       : std::to_string(all.front().position.line) + " " + all.front().message + " | " +
+                             all.front().help;
+  }
+  staithe::diag::Diagnostics diagnostics;
+  std::optional<Suite> suite;
+};
+
+/// JSON as a tree of it would be written: nothing between its parts, the keys of each object in order, once.
+inline bool is_canonical(const std::string& text) {
+  const auto tree = nlohmann::json::parse(text, nullptr, false);
+  return !tree.is_discarded() && tree.dump() == text;
+}
+
+inline std::string with_step(const std::string& step) {
+  return "suite: s\ntarget: http://127.0.0.1\nsteps:\n  - " + step + "\n";
+}
+
+}  // namespace staithe::checks::test
