@@ -15,7 +15,7 @@ namespace staithe::test {
 inline void check_locks(const OpenStore& open) {
   store::Settings settings;
   settings.heartbeat = std::chrono::milliseconds(100);
-  settings.lease = std::chrono::milliseconds(1500);
+  settings.lease = std::chrono::seconds(60);
   SECTION("one holder at a time, told to the other") {
     const auto first = open(settings);
     const auto second = open(settings);
@@ -48,10 +48,11 @@ inline void check_locks(const OpenStore& open) {
     CHECK(second->lock_events().empty());
   }
   SECTION("heartbeats go on while it is held") {
+    settings.lease = std::chrono::seconds(3);
     const auto store = open(settings);
     const auto taken = store->try_lock(sample_request());
     const auto before = store->lock_info("production/payments");
-    std::this_thread::sleep_for(std::chrono::milliseconds(1800));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3300));
     const auto after = store->lock_info("production/payments");
     REQUIRE((before && after));
     CHECK(after->heartbeat > before->heartbeat);
@@ -68,7 +69,7 @@ inline void check_locks(const OpenStore& open) {
     CHECK_FALSE(thief->steal("production/payments", "again", "bob"));
     auto stolen = thief->try_lock({"production/payments", "deploy r2", "run-2", "bob"});
     REQUIRE(std::holds_alternative<store::Lock>(stolen));
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!lock.lost() && std::chrono::steady_clock::now() < end)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     CHECK(lock.lost());
@@ -103,7 +104,7 @@ inline void check_locks(const OpenStore& open) {
       std::this_thread::sleep_for(std::chrono::milliseconds(300));
       std::get<store::Lock>(taken).release();
     });
-    const auto won = second->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(20)));
+    const auto won = second->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(60)));
     releaser.join();
     CHECK(std::holds_alternative<store::Lock>(won));
   }

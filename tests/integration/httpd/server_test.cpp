@@ -38,9 +38,9 @@ class Client {
   bool send(const std::string& bytes) const {
     return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
-  /// All until the peer closes, or `enough` stands in it; 20 s at most.
+  /// All until the peer closes, or `enough` stands in it; a minute at most.
   std::string read(const std::string& enough = {}) const {
-    const auto scope = base::Scope::lasting(20s);
+    const auto scope = base::Scope::lasting(60s);
     std::string all;
     char part[4096];
     while (enough.empty() || all.find(enough) == std::string::npos) {

@@ -63,10 +63,11 @@ TEST_CASE("a lock from another machine is abandoned after its lease, by the serv
   const auto store = store::Store::open_postgres(server().url(database), settings);
   server().sql(
       "INSERT INTO staithe_locks VALUES ('production/payments', 'eve@far pid 7', 'why', 'run-0', 'token', "
-      "'another-boot|pid:[1]|far|7|100', 1, floor(extract(epoch FROM clock_timestamp()) * 1000), 600)",
+      "'another-boot|pid:[1]|far|7|100', 1, floor(extract(epoch FROM clock_timestamp()) * 1000), 60000)",
       database);
   CHECK(std::holds_alternative<store::LockInfo>(store->try_lock(sample_request())));
-  const auto won = store->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(20)));
+  server().sql("UPDATE staithe_locks SET heartbeat = heartbeat - 59500", database);
+  const auto won = store->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(60)));
   REQUIRE(std::holds_alternative<store::Lock>(won));
   CHECK(std::get<store::Lock>(won).reclaimed_from()->holder == "eve@far pid 7");
 }
@@ -91,7 +92,7 @@ TEST_CASE("tables of a newer staithe are left alone, a missing right is said, th
 
 TEST_CASE("a commit waits for the disk also where the database is set up otherwise") {
   const std::string name = server().create_database();
-  const auto scope = base::Scope::lasting(std::chrono::seconds(20));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   const auto setting = [&] {
     const auto database = store::postgres_database(server().url(name));
     database->open(scope);
@@ -106,7 +107,7 @@ TEST_CASE("a commit waits for the disk also where the database is set up otherwi
 TEST_CASE("an address where nothing answers is told at once") {
   const auto start = std::chrono::steady_clock::now();
   CHECK(code_of([] { store::Store::open_postgres("postgres://127.0.0.1:1/x"); }) == ErrorCode::connect);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(8));
 }
 
 TEST_CASE("a cut session is made again and the call repeated") {
@@ -164,7 +165,7 @@ TEST_CASE("sessions cut at random while lanes append: every entry once, in order
 TEST_CASE("a server that restarts is waited for, one that stays away is an error, locks are told lost") {
   test::Postgres own;
   store::Settings settings;
-  settings.patience = std::chrono::seconds(15);
+  settings.patience = std::chrono::seconds(120);
   settings.heartbeat = std::chrono::milliseconds(200);
   settings.lease = std::chrono::milliseconds(2000);
   const auto store = store::Store::open_postgres(own.url(), settings);
@@ -204,7 +205,7 @@ TEST_CASE("a server that restarts is waited for, one that stays away is an error
     CHECK((code == ErrorCode::io || code == ErrorCode::connect));
     CHECK_THAT(text, ContainsSubstring("127.0.0.1:" + std::to_string(own.port())));
     CHECK(text.find(own.superuser_password()) == std::string::npos);
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
     CHECK(lock.lost());
     const auto asked = code_of([&] { lock.confirm(); });
     CHECK((asked == ErrorCode::io || asked == ErrorCode::connect));
@@ -213,7 +214,7 @@ TEST_CASE("a server that restarts is waited for, one that stays away is an error
     CHECK_FALSE(lock.lost());
   }
   SECTION("frozen") {
-    settings.patience = std::chrono::seconds(2);
+    settings.patience = std::chrono::seconds(6);
     const auto brief = store::Store::open_postgres(own.url(), settings);
     own.freeze();
     CHECK(code_of([&] { brief->begin_run(sample_run("run-2")); }) == ErrorCode::timeout);

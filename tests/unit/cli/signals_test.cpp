@@ -82,7 +82,7 @@ std::optional<std::size_t> wishes_once(const std::vector<int>& pauses, Way way) 
 }
 
 std::size_t wishes_of(const std::vector<int>& pauses, Way way = Way::terminal) {
-  for (int tries = 0; tries < 10; ++tries)
+  for (int tries = 0; tries < 60; ++tries)
     if (const auto wishes = wishes_once(pauses, way)) return *wishes;
   FAIL("this machine is too busy to press a key in time");
   return 0;

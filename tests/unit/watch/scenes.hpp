@@ -89,7 +89,7 @@ class Seen {
 
 /// Looks again and again until it holds; false when it does not in `patience`.
 inline bool await(const std::function<bool()>& holds,
-                  std::chrono::milliseconds patience = std::chrono::seconds(15)) {
+                  std::chrono::milliseconds patience = std::chrono::seconds(60)) {
   const auto end = std::chrono::steady_clock::now() + patience;
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
