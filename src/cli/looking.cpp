@@ -96,9 +96,17 @@ std::vector<playbook::Site> sites_of_all(App& app, Loaded& loaded, const std::ve
 }
 
 std::unique_ptr<store::Store> open_store_if_there(App& app, const Loaded& loaded) {
-  if (loaded.env().state.kind == playbook::StateStore::Kind::sqlite &&
-      !std::filesystem::exists(state_path(loaded)))
-    return nullptr;
+  if (loaded.env().state.kind == playbook::StateStore::Kind::sqlite) {
+    const auto path = state_path(loaded);
+    std::error_code trouble;
+    const bool there = std::filesystem::exists(path, trouble);
+    // The directory is for its owner only: nobody else can tell whether it is there.
+    if (trouble)
+      throw base::Error(
+          trouble == std::errc::permission_denied ? base::ErrorCode::permission : base::ErrorCode::io,
+          fmt::format("{}: {}", path, trouble.message()));
+    if (!there) return nullptr;
+  }
   return open_store(app, loaded);
 }
 

@@ -136,10 +136,25 @@ class RunOfPlan {
   /// What a person took out on purpose gets the release and stays out.
   void say_drained() {
     if (plan_.kind == "drain" || plan_.kind == "restore" || plan_.kind == "recover") return;
-    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, world::drained_by(plan_)))
-      if (taken.on_purpose)
-        app_.say(base::one_line(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host,
-                                            taken.user, taken.run_id)));
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, world::drained_by(plan_))) {
+      if (!taken.on_purpose) continue;
+      app_.say(base::one_line(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host,
+                                          taken.user, taken.run_id)));
+      drained_.push_back(host);
+    }
+  }
+
+  /// Once the run is over: "done" alone would read as if they served.
+  void say_still_out() {
+    std::map<std::string, std::string> run_of;
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, drained_)) {
+      if (!taken.on_purpose) continue;
+      app_.say(base::one_line(fmt::format("{} stays out of rotation: drained by {} (run {}): {}", host,
+                                          taken.user, taken.run_id, taken.title)));
+      run_of.emplace(host, taken.run_id);
+    }
+    for (const auto& command : restore_commands(app_, request_.loaded, *store_, run_of))
+      app_.say(fmt::format("  next  {}    give back", command));
   }
 
   world::Settings settings() {
@@ -249,6 +264,11 @@ class RunOfPlan {
     } catch (const base::Error& error) {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
+    try {
+      say_still_out();
+    } catch (const base::Error&) {
+      // It was said before the run began.
+    }
     return code;
   }
 
@@ -284,6 +304,7 @@ class RunOfPlan {
   const Written& written_;
   const plan::Plan located_;  ///< the same with paths as they are from here
   std::string run_id_;
+  std::vector<std::string> drained_;  ///< hosts of the plan that a person keeps out
   std::unique_ptr<store::Store> store_;
 };
 

@@ -228,6 +228,13 @@ std::string recover_command(const App& app, const store::Run& run) {
   return run.id.empty() || run.kind == "recover" ? text : text + " " + shell_word(run.id);
 }
 
+std::string drain_command(const App& app, const Loaded& loaded, const Asked& asked,
+                          const std::vector<std::string>& hosts, const std::string& reason) {
+  const auto read = without_playbook(app, loaded, asked);
+  return "staithe drain" + place_of(app, read) + variables_of(loaded, read, {}) + words(hosts) +
+         option("reason", reason);
+}
+
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts) {
   const auto read = without_playbook(app, loaded, asked);

@@ -58,6 +58,9 @@ std::string settle_command(const App& app, const Loaded& loaded, const Asked& as
 /// What runs a command, for the person to write, on these hosts.
 std::string exec_command(const App& app, const std::vector<std::string>& hosts);
 
+/// What drains these hosts again, for the same reason.
+std::string drain_command(const App& app, const Loaded& loaded, const Asked& asked,
+                          const std::vector<std::string>& hosts, const std::string& reason);
 /// What gives these hosts back as they are.
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts);

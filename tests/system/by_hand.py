@@ -43,7 +43,9 @@ class ByHand(harness.SystemTest):
         for balancer in harness.BALANCERS:
             self.sandbox.ask(balancer, "set server api/web1 weight 37")
         self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
-        self.ended(self.sandbox.deploy("v2" if self.sandbox.versions()["web1"] == "v3" else "v3", "--limit", "web1"), 0)
+        version = "v2" if self.sandbox.versions()["web1"] == "v3" else "v3"
+        # The last lines say so: "done" alone would read as if it served.
+        self.ended(self.sandbox.deploy(version, "--limit", "web1"), 0, "done: 1 host", "web1 stays out of rotation: drained by")
         shown, status = self.last_record("status")
         self.assertIn("web1", json.dumps(status["out"]), str(shown))
         text = self.sandbox.staithe("status", "-e", "production")

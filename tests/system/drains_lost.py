@@ -1,10 +1,22 @@
-"""Restores of what serves: nobody may be lost for a host that is in service."""
+"""Drains that HAProxy forgot, and restores of what serves: nobody may be lost for a host that is in service."""
+import json
+import re
+import shlex
+
 import harness
 
 
 class DrainsLost(harness.SystemTest):
     def staithe(self, command, *hosts, also=()):
         return self.sandbox.staithe(command, *hosts, "-e", "production", *also, "--yes")
+
+    def status(self):
+        return self.sandbox.staithe("status", "-e", "production")
+
+    def next_commands(self, status):
+        """Of the lines after "Next:", those of a command, as words."""
+        found = re.findall(r"^(?:Next:|     ) staithe (.*?) {4}", status.out, re.M)
+        return {words[0]: words for words in map(shlex.split, found)}
 
     def test_a_restore_of_all_leaves_alone_what_serves(self):
         self.sandbox.ask("lb1", "set server api/web1 weight 37")
@@ -22,6 +34,49 @@ class DrainsLost(harness.SystemTest):
         self.nothing_held()
         plan = self.sandbox.staithe("restore", "app", "-e", "production", "-n")
         self.assertRegex(plan.out, r"restore +guard ")
+
+    def test_a_drain_that_a_reload_lost_is_told_and_taken_or_given_back(self):
+        self.ended(self.staithe("drain", "web3", also=("--reason", "disk swap")), 0)
+        first = self.sandbox.rows("SELECT id FROM staithe_runs ORDER BY started DESC, id DESC LIMIT 1")[0][0]
+        self.ended(self.staithe("drain", "web3"), 0)
+        shown = self.status()
+        self.assertEqual(shown.code, 0, str(shown))
+        # The second drain changed nothing: who took it out, and why, is the first.
+        self.assertRegex(shown.out, rf"Out of rotation: web3 .*{first}.*disk swap")
+
+        self.reload_balancer("lb1")
+        self.assertTrue(harness.await_true(lambda: self.sandbox.servers(["lb1"])["lb1 api/web3"] == "UP weight 100"))
+        shown = self.status()
+        self.assertEqual(shown.code, 5, str(shown))
+        self.assertRegex(shown.out, r"NOT OUT: web3 was drained by .*disk swap, but serves on edge1 \(")
+        record = [json.loads(line) for line in
+                  self.sandbox.staithe("status", "-e", "production", "--json").out.splitlines()]
+        taken = next(one["taken_out"] for one in record if one.get("host") == "web3")
+        self.assertEqual((taken["let_in"], taken["run_id"]), (["edge1"], first))
+        again = self.next_commands(shown)["drain"]
+        self.assertIn("disk swap", again)
+        self.ended(self.sandbox.staithe(*again, "--yes"), 0)
+        self.assertEqual(self.status().code, 0)
+
+        for balancer in harness.BALANCERS:
+            self.reload_balancer(balancer)
+        self.assertEqual(self.sandbox.await_serving(), {})
+        shown = self.status()
+        self.assertEqual(shown.code, 5, str(shown))
+        self.assertIn("but serves on edge1, edge2 (", shown.out)
+        # The others out by hand: a proof of the last that serves would be an outage.
+        for balancer in harness.BALANCERS:
+            for host in ("web1", "web2", "web4"):
+                self.sandbox.ask(balancer, f"set server api/{host} state maint")
+                self.addCleanup(self.sandbox.ask, balancer, f"set server api/{host} state ready")
+        with harness.Load(self.sandbox) as load:
+            restored = self.sandbox.staithe(*self.next_commands(shown)["restore"], "--yes")
+            self.ended(restored, 0)
+        self.assertIn("web3 serves already: given back without a proof", restored.text)
+        self.none_failed(load)
+        self.doCleanups()
+        self.nothing_left()
+        self.assertEqual(self.status().code, 0)
 
     def test_a_proof_that_would_take_the_last_server_is_refused(self):
         for host in ("web2", "web3", "web4"):

@@ -49,6 +49,23 @@ class PlainUser(harness.SystemTest):
         owner = os.stat(self.sandbox.path(".staithe", "state.db"))
         self.assertEqual(owner.st_uid, os.stat(self.sandbox.base).st_uid, "the state is the user's own")
 
+    def test_status_of_a_state_that_is_another_users_shows_what_can_be_shown(self):
+        if os.geteuid() != 0:
+            self.skipTest("nobody else's directory can be made")
+        self.ended(self.sandbox.staithe("drain", "web1", "-e", "production", "--yes"), 0)
+        directory = self.sandbox.path(".staithe")
+        owner = os.stat(directory)
+        os.chown(directory, 0, 0)
+        self.addCleanup(os.chown, directory, owner.st_uid, owner.st_gid)
+        os.chmod(directory, 0o700)
+        shown = self.sandbox.staithe("status", "-e", "production")
+        self.assertEqual(shown.code, 1, str(shown))
+        self.assertNotIn("filesystem error", shown.text)
+        self.assertIn("the state cannot be read (", shown.out)
+        self.assertIn("Permission denied", shown.out)
+        self.assertIn("HAProxy", shown.out)
+        self.assertIn("Out of rotation: web1   by whom is not known", shown.out)
+
 
 if __name__ == "__main__":
     harness.main()

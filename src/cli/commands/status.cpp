@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
+#include "lapsed.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
 #include "suggest.hpp"
@@ -31,10 +32,13 @@ struct Picture {
   std::vector<std::string> hosts;                ///< in the order of the inventory
   std::map<std::string, world::TakenOut> taken;  ///< by host
   std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
+  std::map<std::string, Lapsed> lapsed;          ///< hosts that are not out where a run had taken them
+  bool no_state = false;                         ///< what runs did could not be read
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
   std::vector<std::string> forward;          ///< commands that bring hosts which differ to the newest release
   std::vector<std::string> back;             ///< the same to the release before
+  std::vector<std::string> drain;            ///< what takes those out again that were to stay out
   std::vector<std::string> restore;          ///< what gives to_restore() back
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
   std::map<std::string, Versions> versions;  ///< by service
@@ -68,6 +72,7 @@ struct Picture {
       if (found == taken.end() || !found->second.in_hand)
         left.emplace(host, found == taken.end() ? "" : found->second.run_id);
     }
+    for (const auto& [host, once] : lapsed) left.emplace(host, once.taken.run_id);
     return left;
   }
 
@@ -86,16 +91,20 @@ struct Picture {
     for (const auto& run : unfinished)
       if (run.owner == store::Owner::gone && run.kind != "recover") add(run);
     if (runs.empty() && died()) add({});  // only a recovery: what it was for is looked for
-    for (const auto& [host, taken_out] : taken) {
+    const auto add_left = [&](const world::TakenOut& by) {
       store::Run run;
-      run.id = taken_out.run_id;
-      if (!taken_out.in_hand && !taken_out.on_purpose) add(std::move(run));
-    }
+      run.id = by.run_id;
+      if (!by.in_hand && !by.on_purpose) add(std::move(run));
+    };
+    for (const auto& [host, by] : taken) add_left(by);
+    for (const auto& [host, once] : lapsed) add_left(once.taken);
     return runs;
   }
 
-  /// Somebody has to come: a run left a host out, or died, or hosts run different releases.
+  /// Somebody has to come: a run left a host out, or died, or hosts run different releases, or visitors come
+  /// to one that is meant to be out.
   bool needs_person() const {
+    if (!lapsed.empty()) return true;
     for (const auto& host : out) {
       const auto found = taken.find(host);
       if (found != taken.end() && !found->second.in_hand && !found->second.on_purpose) return true;
@@ -176,6 +185,41 @@ void add_ways(App& app, store::Store& store, const Loaded& loaded, const std::st
   picture.back.push_back(rollback_command(app, loaded, asked, *plan));
 }
 
+/// Who took out what: of hosts that are out, and of those that are in and should not be.
+void add_taken(App& app, store::Store& store, const Loaded& loaded, Picture& picture) {
+  std::set<std::string> seated;
+  for (const auto& balancer : picture.survey.balancers)
+    for (const auto& server : balancer.servers)
+      if (!server.host.empty()) seated.insert(server.host);
+  auto taken = world::taken_out(store, loaded.environment, {seated.begin(), seated.end()});
+  // A drain that is taken up again after a reload of one balancer finds the others' servers out: what counts
+  // is what the first of ours had found.
+  std::set<std::string> ours;
+  for (const auto& [host, by] : taken) ours.insert(host);
+  for (auto& [host, found] : world::drains_on_record(store, loaded.environment, ours))
+    taken.at(host).found = std::move(found);
+  picture.lapsed = lapsed(taken, picture.survey.balancers);
+  std::erase_if(taken, [&](const auto& known) { return picture.out.count(known.first) == 0; });
+  picture.taken = std::move(taken);
+  std::map<std::string, std::vector<std::string>> again;  // by run
+  for (const auto& [host, once] : picture.lapsed)
+    if (once.taken.on_purpose) again[once.taken.run_id].push_back(host);
+  for (const auto& [run, hosts] : again)
+    picture.drain.push_back(drain_command(app, loaded, asked_of(store, run), hosts,
+                                          reason_of(picture.lapsed.at(hosts.front()).taken)));
+}
+
+void add_state(App& app, store::Store& store, const Loaded& loaded, Picture& picture) {
+  add_taken(app, store, loaded, picture);
+  picture.unfinished = store.unfinished(loaded.environment);
+  for (const auto& [service, versions] : picture.versions)
+    if (versions.size() > 1) add_ways(app, store, loaded, service, versions, picture);
+  picture.restore = restore_commands(app, loaded, store, picture.to_restore());
+  for (auto& lock : store.locks())
+    if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
+      picture.locks.push_back(std::move(lock));
+}
+
 Picture take_picture(App& app, Loaded& loaded) {
   Picture picture;
   const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
@@ -190,25 +234,27 @@ Picture take_picture(App& app, Loaded& loaded) {
   for (const auto& service : picture.services)
     if (picture.versions.count(service) == 0)
       picture.versions[service] = world::versions(hosts_with(picture, service));
-  if (const auto store = open_store_if_there(app, loaded)) {
-    picture.taken = world::taken_out(*store, loaded.environment, {picture.out.begin(), picture.out.end()});
-    picture.unfinished = store->unfinished(loaded.environment);
-    for (const auto& [service, versions] : picture.versions)
-      if (versions.size() > 1) add_ways(app, *store, loaded, service, versions, picture);
-    picture.restore = restore_commands(app, loaded, *store, picture.to_restore());
-    for (auto& lock : store->locks())
-      if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
-        picture.locks.push_back(std::move(lock));
-  } else if (!picture.out.empty()) {
+  bool known = false;
+  try {
+    const auto store = open_store_if_there(app, loaded);
+    if (store) add_state(app, *store, loaded, picture);
+    known = store != nullptr;
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    // What the balancers and hosts say is worth being shown all the same.
+    picture.no_state = true;
+    picture.survey.notes.push_back(fmt::format(
+        "the state cannot be read ({}): who took hosts out, locks and runs are not shown", error.what()));
+  }
+  if (!known && !picture.out.empty())
     picture.restore = {
         restore_command(app, loaded, asked_of(app, loaded), {picture.out.begin(), picture.out.end()})};
-  }
   return picture;
 }
 
 std::string whose(const Picture& picture, const std::string& host) {
   const auto found = picture.taken.find(host);
-  if (found == picture.taken.end()) return "not by staithe";
+  if (found == picture.taken.end()) return picture.no_state ? "by whom is not known" : "not by staithe";
   const auto& taken = found->second;
   return fmt::format("{} by {}, run {}, {}: {}",
                      taken.in_hand      ? "in hand"
@@ -291,6 +337,7 @@ void print_releases(App& app, const Picture& picture, const std::string& service
 void print_state(App& app, const Picture& picture) {
   for (const auto& host : picture.out)
     say_line(app, fmt::format("Out of rotation: {}   {}", host, whose(picture, host)));
+  for (const auto& [host, once] : picture.lapsed) say_line(app, "NOT OUT: " + in_words(host, once));
   for (const auto& lock : picture.locks)
     say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,
                               when_text(lock.taken), lock.reason, lock.run_id,
@@ -338,11 +385,17 @@ json host_json(const world::HostLook& host, const std::string& service, const Pi
               {"releases", releases},
               {"out", picture.out.count(host.host) > 0}};
   const auto taken = picture.taken.find(host.host);
-  if (taken != picture.taken.end())
-    record["taken_out"] = {
-        {"run_id", taken->second.run_id},   {"user", taken->second.user},
-        {"title", taken->second.title},     {"since", base::utc_text_ms(taken->second.when)},
-        {"in_hand", taken->second.in_hand}, {"on_purpose", taken->second.on_purpose}};
+  const auto lapsed = picture.lapsed.find(host.host);
+  const bool let_in = lapsed != picture.lapsed.end();
+  if (taken == picture.taken.end() && !let_in) return record;
+  const auto& by = let_in ? lapsed->second.taken : taken->second;
+  record["taken_out"] = {{"run_id", by.run_id},
+                         {"user", by.user},
+                         {"title", by.title},
+                         {"since", base::utc_text_ms(by.when)},
+                         {"in_hand", by.in_hand},
+                         {"on_purpose", by.on_purpose},
+                         {"let_in", let_in ? lapsed->second.let_in : std::vector<std::string>()}};
   return record;
 }
 
@@ -402,6 +455,7 @@ void print_next(App& app, const Picture& picture) {
     for (const auto& way : picture.back) next.push_back({way, "or bring all back"});
     if (picture.back.empty()) next.push_back({rollback_command(app), "bring all back"});
   }
+  for (const auto& command : picture.drain) next.push_back({command, "take out again"});
   for (const auto& command : picture.restore) next.push_back({command, "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)
     app.print(fmt::format("{} {}    {}\n", i == 0 ? "Next:" : "     ", next[i][0], next[i][1]));
