@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -41,6 +42,20 @@ class ReleaseIsBad(HostTest):
         playbook = self.playbook({"wait": "wait: {http: $(health), for: 3s}"})
         self.deploy_bad("broken-health", "answered 503, expected 200", "reverted web1", "untouched web2", "exit 1",
                         playbook=playbook)
+
+    def test_a_stop_does_not_wait_for_a_health_that_never_comes(self):
+        before = self.sandbox.versions()
+        playbook = self.playbook({"wait": "wait: {http: $(health), for: 5m}"})
+        with harness.Load(self.sandbox) as load:
+            run = self.sandbox.begin_deploy("broken-health", *BOTH, playbook=playbook)
+            self.assertTrue(harness.await_true(lambda: "appctl reload ok" in run.peek(), 60), run.peek())
+            time.sleep(1)  # it asks for the first time
+            run.signal(signal.SIGTERM)
+            self.ended(run.wait(60), 143, "interrupted", "reverted web1", "untouched web2", "exit 143")
+        self.none_failed(load)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+        self.assertNotIn("bad", [state for (state,) in self.sandbox.rows("SELECT state FROM staithe_releases")])
 
     def test_another_version_runs_than_was_meant(self):
         self.deploy_bad("wrong-version", self.sandbox.sha["wrong-version"][:12], "reverted web1", "untouched web2",
