@@ -2,13 +2,10 @@
 
 #include "catch.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,19 +74,8 @@ void write_file(const std::string& path, const std::string& text, unsigned mode)
   REQUIRE(::chmod(path.c_str(), mode) == 0);
 }
 
-std::uint16_t free_port() {
-  const base::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
-
-bool eventually(const std::function<bool()>& condition, base::Duration limit) {
-  const base::Scope scope = base::Scope::lasting(limit);
+bool eventually(const std::function<bool()>& condition) {
+  const base::Scope scope = soon();
   while (!condition()) {
     if (scope.expired()) return false;
     base::sleep_for(base::Duration(10), scope);
@@ -159,7 +145,12 @@ Endpoint Server::endpoint() const {
   endpoint.user = user_;
   endpoint.identity_files = {key()};
   endpoint.identity_agent = "none";
+  be_patient(endpoint);
   return endpoint;
+}
+
+void be_patient(Endpoint& endpoint) {
+  endpoint.connect_timeout = endpoint.handshake_timeout = endpoint.auth_timeout = base::Duration(120'000);
 }
 
 Engine::Options accept_all() {

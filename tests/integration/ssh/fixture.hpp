@@ -1,5 +1,6 @@
 #pragma once
 #include "support/directory.hpp"
+#include "support/free_port.hpp"
 
 #include "staithe/base/cancel.hpp"
 #include "staithe/base/error.hpp"
@@ -15,6 +16,7 @@
 namespace staithe::ssh::test {
 
 using staithe::test::Directory;
+using staithe::test::free_port;
 
 /// A child process in its own group, killed at the end.
 class Process {
@@ -34,9 +36,8 @@ class Process {
 std::string shell(const std::string& command);
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
-std::uint16_t free_port();
-/// Polls for up to `limit`; for what has no event to wait for.
-bool eventually(const std::function<bool()>& condition, base::Duration limit = base::Duration(5000));
+/// Polls, for what has no event to wait for; false after three minutes.
+bool eventually(const std::function<bool()>& condition);
 /// Is there a process whose command line contains `text`?
 bool process_with(const std::string& text);
 
@@ -65,6 +66,9 @@ class Server {
   std::unique_ptr<Process> process_;
 };
 
+/// Limits of an endpoint that a busy machine keeps.
+void be_patient(Endpoint& endpoint);
+
 /// An engine that accepts every host key and records what it was shown.
 Engine::Options accept_all();
 
@@ -72,8 +76,13 @@ inline base::Scope within(int milliseconds, const base::Cancel* cancel = nullptr
   return base::Scope::lasting(base::Duration(milliseconds), cancel);
 }
 
+/// Longer than anything here takes on a busy machine; commands that a test leaves running last longer still.
+inline base::Scope soon(const base::Cancel* cancel = nullptr) {
+  return within(180'000, cancel);
+}
+
 /// Runs `script` on its own, its output into the result.
-inline Exit run(Session& session, const std::string& script, int milliseconds = 10'000) {
+inline Exit run(Session& session, const std::string& script, int milliseconds = 180'000) {
   Command command;
   command.script = script;
   return session.run(command, nullptr, within(milliseconds));

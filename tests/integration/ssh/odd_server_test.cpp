@@ -56,6 +56,7 @@ class OddServer {
     endpoint.user = "anybody";
     endpoint.identity_files = {directory_ / "id"};
     endpoint.identity_agent = "none";
+    be_patient(endpoint);
     return endpoint;
   }
 
@@ -116,7 +117,7 @@ class OddServer {
 TEST_CASE("a command whose status never comes has failed, whatever it has written") {
   const OddServer server([](ssh_channel channel) { ssh_channel_send_eof(channel); });
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Caught error = caught([&] { run(*session, "true"); });
   CHECK(error.code == ErrorCode::io);
   CHECK_THAT(error.text, ContainsSubstring("exit status is lost"));
@@ -127,7 +128,7 @@ TEST_CASE("a signal that nobody knows is a failure by its name, without what wou
     ssh_channel_request_send_exit_signal(channel, "ODD\x1b[2J@example.org", 0, "", "");
   });
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Exit exit = run(*session, "true");
   CHECK_FALSE(exit.ok());
   CHECK(exit.status == -1);

@@ -41,7 +41,7 @@ std::string noise(std::size_t size) {
 TEST_CASE("an upload writes exactly the bytes and the mode, replacing what was there") {
   const Server server;
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Directory target;
   for (const std::size_t size :
        {std::size_t{0}, std::size_t{1}, std::size_t{32768}, std::size_t{10'000'000}}) {
@@ -50,7 +50,7 @@ TEST_CASE("an upload writes exactly the bytes and the mode, replacing what was t
     Upload upload = Upload::of(path, bytes, 0751);
     std::uint64_t last = 0;
     upload.progress = [&](std::uint64_t sent) { last = sent; };
-    session->upload(upload, within(60'000));
+    session->upload(upload, soon());
     CHECK(base::sha256_hex(read_file(path)) == base::sha256_hex(bytes));
     CHECK(mode_of(path) == 0751);
     CHECK(last == size);
@@ -61,19 +61,18 @@ TEST_CASE("an upload writes exactly the bytes and the mode, replacing what was t
 TEST_CASE("a failed upload says why, leaves the old file and nothing else") {
   const Server server;
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Directory target;
   const std::string path = target / "file";
   write_file(path, "old");
 
   SECTION("no directory") {
-    const Caught error =
-        caught([&] { session->upload(Upload::of(target / "no/file", "x"), within(10'000)); });
+    const Caught error = caught([&] { session->upload(Upload::of(target / "no/file", "x"), soon()); });
     CHECK(error.code == ErrorCode::not_found);
   }
   SECTION("the target is a directory") {
     fs::create_directory(target / "sub");
-    const Caught error = caught([&] { session->upload(Upload::of(target / "sub", "x"), within(10'000)); });
+    const Caught error = caught([&] { session->upload(Upload::of(target / "sub", "x"), soon()); });
     INFO(error.text);
     CHECK(error.code == ErrorCode::conflict);
     CHECK(entries(target / "sub") == 0);
@@ -82,12 +81,12 @@ TEST_CASE("a failed upload says why, leaves the old file and nothing else") {
   SECTION("a source shorter than announced") {
     Upload upload = Upload::of(path, "new");
     upload.size = 100'000;
-    CHECK(caught([&] { session->upload(upload, within(10'000)); }).code == ErrorCode::io);
+    CHECK(caught([&] { session->upload(upload, soon()); }).code == ErrorCode::io);
   }
   SECTION("a source that throws") {
     Upload upload = Upload::of(path, "new");
     upload.read = [](char*, std::size_t) -> std::size_t { throw base::Error(ErrorCode::not_found, "gone"); };
-    CHECK(caught([&] { session->upload(upload, within(10'000)); }).text == "gone");
+    CHECK(caught([&] { session->upload(upload, soon()); }).text == "gone");
   }
   SECTION("a stop in the middle") {
     base::Cancel cancel;
@@ -99,28 +98,28 @@ TEST_CASE("a failed upload says why, leaves the old file and nothing else") {
       std::fill_n(buffer, capacity, 'x');
       return capacity;
     };
-    const Caught error = caught([&] { session->upload(upload, within(60'000, &cancel)); });
+    const Caught error = caught([&] { session->upload(upload, soon(&cancel)); });
     CHECK(error.code == ErrorCode::cancelled);
   }
   CHECK(eventually([&] { return entries(target.path()) == 1; }));
   CHECK(read_file(path) == "old");
   CHECK(session->alive());
-  session->upload(Upload::of(path, "new"), within(10'000));
+  session->upload(Upload::of(path, "new"), soon());
   CHECK(read_file(path) == "new");
 }
 
 TEST_CASE("bytes changed on the way are noticed on the host") {
   const Server server;
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Directory target;
   // A host whose sha256sum disagrees stands for a disk or a network that changes bytes.
   fs::create_directory(target / "bin");
   write_file(target / "bin/sha256sum", "#!/bin/sh\necho 0000  -\n", 0755);
   Upload upload = Upload::of(target / "file", "x");
   const Server changed("SetEnv SHLVL=1 PATH=" + (target / "bin") + ":/usr/bin:/bin");
-  const auto other = engine.connect(changed.endpoint(), within(10'000));
-  const Caught error = caught([&] { other->upload(upload, within(10'000)); });
+  const auto other = engine.connect(changed.endpoint(), soon());
+  const Caught error = caught([&] { other->upload(upload, soon()); });
   CHECK(error.code == ErrorCode::io);
   CHECK_THAT(error.text, ContainsSubstring("checksum differs"));
   CHECK(entries(target.path()) == 1);
@@ -138,7 +137,7 @@ TEST_CASE("the bytes are on the disk before they have the file's name, and then 
              0755);
   const Server server("SetEnv SHLVL=1 PATH=" + (target / "bin") + ":/usr/bin:/bin");
   Engine engine(accept_all());
-  engine.connect(server.endpoint(), within(10'000))->upload(Upload::of(path, "new\n"), within(10'000));
+  engine.connect(server.endpoint(), soon())->upload(Upload::of(path, "new\n"), soon());
   const auto asked = base::split(read_file(target / "asked"), '\n');
   REQUIRE(asked.size() == 3);
   CHECK(asked[0].rfind(path + ".staithe-", 0) == 0);
@@ -155,11 +154,10 @@ TEST_CASE("a full disk fails the upload at once and keeps the old file") {
   }
   const Server server;
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   write_file(target / "small/file", "old");
   const std::string bytes = noise(8'000'000);
-  const Caught error =
-      caught([&] { session->upload(Upload::of(target / "small/file", bytes), within(20'000)); });
+  const Caught error = caught([&] { session->upload(Upload::of(target / "small/file", bytes), soon()); });
   CHECK(error.code == ErrorCode::failed);  // the host is there: no reason to try again
   CHECK_THAT(error.text, ContainsSubstring("No space left"));
   CHECK(read_file(target / "small/file") == "old");
@@ -171,7 +169,7 @@ TEST_CASE("a full disk fails the upload at once and keeps the old file") {
 TEST_CASE("an upload over a connection that breaks leaves nothing behind") {
   Server server;
   Engine engine(accept_all());
-  const auto session = engine.connect(server.endpoint(), within(10'000));
+  const auto session = engine.connect(server.endpoint(), soon());
   const Directory target;
   Upload upload = Upload::of(target / "file", "");
   upload.size = std::uint64_t{1} << 40U;
@@ -182,6 +180,6 @@ TEST_CASE("an upload over a connection that breaks leaves nothing behind") {
     std::fill_n(buffer, capacity, 'x');
     return capacity;
   };
-  CHECK(caught([&] { session->upload(upload, within(30'000)); }).code == ErrorCode::io);
+  CHECK(caught([&] { session->upload(upload, soon()); }).code == ErrorCode::io);
   CHECK(eventually([&] { return entries(target.path()) == 0; }));
 }
