@@ -26,9 +26,9 @@ class Asked(harness.SystemTest):
                                f"check: {{file: {self.there}}}", "check: {command: 'true'}"), 0)
 
     def test_what_is_not_fails_and_says_why(self):
-        for step, why in ((f"wait: {{file: {self.missing}, for: 1s}}", f"{self.missing} does not exist"),
-                          ("wait: {command: 'echo no such luck >&2; exit 3', for: 1s}", "exit status 3 no such luck"),
-                          ('wait: {tcp: "$(host.address):1", for: 1s}', "onnection refused"),
+        for step, why in ((f"wait: {{file: {self.missing}, for: 3s}}", f"{self.missing} does not exist"),
+                          ("wait: {command: 'echo no such luck >&2; exit 3', for: 3s}", "exit status 3 no such luck"),
+                          ('wait: {tcp: "$(host.address):1", for: 3s}', "onnection refused"),
                           (f"check: {{file: {self.missing}}}", f"{self.missing} does not exist"),
                           ("check: {command: exit 4}", "exit status 4"),
                           ('check: {tcp: "$(host.address):1"}', "onnection refused")):

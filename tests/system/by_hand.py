@@ -433,9 +433,9 @@ class ByHand(harness.SystemTest):
             self.assertEqual(taken.code, 0, str(taken))
             record = json.loads(taken.out.splitlines()[-1])
             self.assertEqual([record["type"], record["outcome"], record["scope"]], ["unlock", "unlocked", sandbox.SCOPE])
-            self.assertTrue(harness.await_true(lambda: self.sandbox.locks() == [], 10))
-            # The run looks at its lock every five seconds, and says nothing of it before its next step: two looks.
-            time.sleep(12)
+            self.assertTrue(harness.await_true(lambda: self.sandbox.locks() == []))
+            # The run looks at its lock every five seconds, and says nothing of it before its next step: three looks.
+            time.sleep(17)
             hold.let_go()
             result = run.wait()
         self.ended(result, 5, "the lock on production/payments was taken away from this run", "changed web1",

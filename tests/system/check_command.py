@@ -107,7 +107,7 @@ steps:
         result = self.check("faults", "--json", "--report", "junit=a.xml")
         self.assertEqual(result.code, 0, str(result))
         self.assertGreaterEqual(times["/after"] - times["/before"], 0.7)
-        self.assertLess(times["/after"] - times["/before"], 5)
+        self.assertLess(times["/after"] - times["/before"], 30)
         self.assertEqual([one["verdict"] for one in self.records(result)], ["pass"] * 3)
         self.jenkins("a.xml", passed=3)
         # It says nothing about the system, and so takes nothing from what is known of it.
@@ -125,7 +125,7 @@ steps:
         head = "cleanup:\n  - name: tidy\n    get: /tidy\n    expect: 200\n"
         self.suite(peer.url, ask("/before"), ["wait: 60s"], ask("/late"), head="budget: 1s\n" + head)
         result = self.check("faults", "--json")
-        self.assertLess(result.seconds, 20)
+        self.assertLess(result.seconds, 50)
         self.assertEqual(result.code, 4, str(result))
         cut, = [one for one in self.records(result) if one["name"] == "step 1"]
         self.assertEqual((cut["verdict"], cut["reason"]), ("aborted", "the budget of 1s is used up"), str(result))
@@ -141,13 +141,13 @@ steps:
         while "/before" not in times and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(20), 143)
+        self.assertEqual(process.wait(60), 143)
         self.assertNotIn("/late", times)
         self.assertIn("/tidy", times)
 
     def test_suites_beside_each_other_and_after_each_other(self):
         """One that needs another which failed is not run and says whose fault that is; others run at the same time."""
-        both = threading.Barrier(2, timeout=20)
+        both = threading.Barrier(2, timeout=60)
 
         def behave(connection, path):
             if path in ("/first", "/other"):

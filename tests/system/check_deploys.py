@@ -419,7 +419,7 @@ cleanup:
         run.signal(signal.SIGTERM)
         result = run.wait()
         self.assertEqual(result.code, 143, str(result))
-        self.assertLess(time.monotonic() - begun, 4, str(result))
+        self.assertLess(time.monotonic() - begun, 25, str(result))
         self.assertEqual([one.split("/")[1] for one in seen], ["made", "long", "made", "all"], str(result))
         self.assertNotIn("GET /never", seen)
         with open(report, encoding="utf-8") as file:

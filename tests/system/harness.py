@@ -91,7 +91,7 @@ class SystemTest(unittest.TestCase):
         self.assertEqual(sandbox.locks(), [], f"a lock is left {context}")
         self.assertEqual(sandbox.unfinished(), [], f"a run has no end {context}")
         self.assertEqual(sandbox.staithe_processes(), [], f"staithe still runs {context}")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while (left := sandbox.leashed()) and time.monotonic() < deadline:
             time.sleep(0.1)
         self.assertEqual(left, [], f"commands live on on the hosts {context}")
@@ -126,15 +126,15 @@ class Hold:
         self.gate = sandbox.path("run", f"{name}-{host}.gate")
         pattern = sandbox.path("run", f"{name}-$(host)")
         command = f"'touch {pattern}.waiting; while test -e {pattern}.gate; do sleep 0.02; done'"
-        self.step = f"run: {{command: {command}, read_only: true, timeout: 60s}}"
-        self.local = f"local: {{command: {command}, timeout: 60s}}"  # the host itself is not needed for it
-        self.undo = f"run: {{command: 'true', undo: {command}, timeout: 60s}}"  # waits where it is undone
+        self.step = f"run: {{command: {command}, read_only: true, timeout: 3m}}"
+        self.local = f"local: {{command: {command}, timeout: 3m}}"  # the host itself is not needed for it
+        self.undo = f"run: {{command: 'true', undo: {command}, timeout: 3m}}"  # waits where it is undone
         for leftover in (self.waiting, self.gate):
             with contextlib.suppress(OSError):
                 os.unlink(leftover)
         open(self.gate, "w", encoding="ascii").close()
 
-    def reached(self, run, seconds=40):
+    def reached(self, run, seconds=90):
         """Waits until the host is there."""
         if not await_true(lambda: os.path.exists(self.waiting) or not run.alive(), seconds) or not run.alive():
             raise AssertionError("the host did not come to the step: " + (run.peek() if run.alive() else str(run.wait())))
@@ -171,7 +171,7 @@ class EndlessSession(SystemTest):
 
     def setUp(self):
         super().setUp()
-        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 5)
+        self.client = socket.create_connection(("127.0.2.1", int(self.sandbox.env["LB_PORT"])), 60)
         self.addCleanup(self.client.close)
         self.client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\nX-Server: web1\r\n\r\n")
         self.assertIn(b"x-host: web1", self.client.recv(300).lower())

@@ -300,12 +300,13 @@ class HostIsLost(HostTest):
         before = self.sandbox.versions()
         step = "run: {command: 'test $(host) != web1', read_only: true}"
         strategy = "  {batches: [1], max_failures: 1, min_available: 3, on_failure: stop}"
-        playbook = self.playbook({"reloaded": step}, strategy=strategy)
+        drain = "drain: {within: 5m, at_deadline: fail}"  # for capacity it would wait as long
+        playbook = self.playbook({"reloaded": step, "drain": drain}, strategy=strategy)
         result = self.sandbox.deploy("v3" if before["web1"] == "v2" else "v2", *BOTH, playbook=playbook)
         self.ended(result, 5, "FAILED at web1", "OUT web1", "web2", "exit 5")
         self.assertIn("would be left with 2 of 4 servers", result.text)
         self.assertNotIn("waiting for capacity", result.text)
-        self.assertLess(result.seconds, 20, "the guard of web2 waited for web1")
+        self.assertLess(result.seconds, 120, "the guard of web2 waited for web1")
         self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
@@ -350,7 +351,7 @@ class HostIsLost(HostTest):
         # Two at once, as a closing terminal sends them, count as one.
         time.sleep(0.8)
         run.signal(2)
-        result = run.wait(20)
+        result = run.wait(60)
         self.ended(result, 5, "OUT web1", "release being changed", "untouched web2 (on what ran before)",
                    "staithe recover", "exit 5")
         self.nothing_held()
@@ -414,7 +415,7 @@ class HostIsNotTrusted(harness.SystemTest):
                 connection.close()
         self.ended(result, 4, "FAILED at web3", "untouched web[1-4]", "exit 4")
         # connect_timeout is 5s; there may be two attempts.
-        self.assertLess(result.seconds, 40)
+        self.assertLess(result.seconds, 100)
         self.sandbox.service("start", "web3.sshd")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)

@@ -5,7 +5,6 @@ import os
 import pty
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -13,6 +12,7 @@ import time
 
 import harness
 import sandbox
+from ports import free_port
 
 
 def postgres_program(name):
@@ -30,16 +30,14 @@ class PostgresServer:
         self.drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
         if self.drop:
             shutil.chown(self.directory, "nobody", "nogroup")
-        with contextlib.closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"postgres://staithe@127.0.0.1:{self.port}/postgres"
         subprocess.run([*self.drop, postgres_program("initdb"), "-D", data, "-U", "staithe", "-A", "trust", "-N"],
                        stdout=subprocess.DEVNULL, check=True, cwd=self.directory)
         self.process = subprocess.Popen(
             [*self.drop, postgres_program("postgres"), "-D", data, "-p", str(self.port), "-k", sockets, "-h", "127.0.0.1"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
-        assert harness.await_true(self.answers, 20, 0.05), "PostgreSQL does not come up"
+        assert harness.await_true(self.answers, 60, 0.05), "PostgreSQL does not come up"
 
     def answers(self):
         return subprocess.run([postgres_program("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port)],
@@ -90,7 +88,7 @@ class OtherState(harness.SystemTest):
         second = self.sandbox.staithe("deploy", *words, "--var", "ref=v3", env=env)
         self.ended(second, 4, f"pid {run.pid}")
         run.signal(signal.SIGKILL)
-        run.wait(10)
+        run.wait(60)
         hold.let_go()
         self.ended(self.sandbox.staithe("recover", *words[:2], "--yes", env=env), 0, "put right")
         self.assertEqual(self.sandbox.await_serving(), {})
@@ -140,6 +138,13 @@ class OtherState(harness.SystemTest):
     def test_ctrl_c_pressed_twice_quickly_abandons(self):
         """At a terminal, as a person does it: 200 ms lie between the two, and a held key's repeats count for nothing,
         also after the pause before the first of them."""
+        for _ in range(10):
+            if self.abandons_by_pressing():
+                return
+        self.fail("this machine is too busy to press a key in time")
+
+    def abandons_by_pressing(self):
+        """False when a press came late, so that it may have counted as another one; all is put right then."""
         before = self.sandbox.versions()
         hold = self.hold("reloaded")
         playbook = self.playbook({"reloaded": hold.step})
@@ -156,20 +161,27 @@ class OtherState(harness.SystemTest):
                     said.append(part.decode(errors="replace"))
         reader = threading.Thread(target=read)
         reader.start()
-        self.assertTrue(harness.await_true(lambda: os.path.exists(hold.waiting), 40), "".join(said))
+        self.assertTrue(harness.await_true(lambda: os.path.exists(hold.waiting), 90), "".join(said))
+        in_time = True
         for pause in (0, 0.4, *[0.03] * 10):
+            until = time.monotonic() + pause
             time.sleep(pause)
+            in_time = in_time and time.monotonic() - until < 0.04
             os.write(terminal, b"\x03")
         time.sleep(0.2)
-        self.assertIsNone(run.poll(), "a key that was held abandoned it")
-        os.write(terminal, b"\x03")
-        self.assertEqual(run.wait(20), 5, "".join(said))
-        reader.join(5)
-        self.assertIn("OUT web1", " ".join("".join(said).split()))
+        self.assertTrue(run.poll() is None or not in_time, "a key that was held abandoned it")
+        with contextlib.suppress(OSError):
+            os.write(terminal, b"\x03")
+        ended = run.wait(60)
+        reader.join(60)
+        if in_time:
+            self.assertEqual(ended, 5, "".join(said))
+            self.assertIn("OUT web1", " ".join("".join(said).split()))
         self.nothing_held()
         self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
+        return in_time
 
     def test_terminal_goes_away(self):
         """SIGHUP is a wish to stop like the others: the host in hand is put back or finished."""
@@ -179,7 +191,7 @@ class OtherState(harness.SystemTest):
                                         playbook=self.playbook({"drained": hold.step}))
         hold.reached(run)
         run.signal(signal.SIGHUP)
-        result = run.wait(30)
+        result = run.wait(120)
         self.assertEqual(result.code, 143, str(result))
         self.assertIn("interrupted", result.err)
         self.nothing_left()

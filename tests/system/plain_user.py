@@ -42,7 +42,7 @@ class PlainUser(harness.SystemTest):
             run = self.sandbox.begin_deploy("v3", "--limit", "web1", playbook=self.playbook({"drained": hold.step}))
             hold.reached(run)
             run.signal(signal.SIGTERM)
-            self.assertEqual(run.wait(30).code, 143)
+            self.assertEqual(run.wait(120).code, 143)
         self.none_failed(load)
         self.nothing_left()
         self.assertEqual(set(self.sandbox.versions().values()), {"v2"})

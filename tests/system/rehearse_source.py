@@ -97,7 +97,7 @@ class Source(databases.StageTest):
             self.source.sql("DELETE FROM notes WHERE at > 900 OR true AND at = 300", "shop")
             self.source.sql("UPDATE notes SET at = at", "shop")
         self.assertEqual(self.staithe("stage", "snapshot", "-e", "staging").code, 0)
-        (self.directory / "up.sql").write_text("ALTER TABLE notes ADD COLUMN more int;\nSELECT pg_sleep(1);\n")
+        (self.directory / "up.sql").write_text("ALTER TABLE notes ADD COLUMN more int;\nSELECT pg_sleep(3);\n")
         self.source.sql("BEGIN; UPDATE notes SET text = 'z' WHERE at = 1; PREPARE TRANSACTION 'forgotten'", "shop")
         try:
             result = self.staithe("stage", "rehearse", "-e", "staging", "--blocking", "60s", "--no-advice",

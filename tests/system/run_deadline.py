@@ -23,7 +23,7 @@ class Deadline(harness.SystemTest):
         """web1 is done when the deadline passes, web2 stands behind its reload. A busy machine has time enough."""
         hold = self.hold("reloaded", "web2")
         # Only web2 finds a gate that is shut.
-        playbook = self.playbook({"reloaded": hold.step.replace("timeout: 60s", "timeout: 10m, only: web2")})
+        playbook = self.playbook({"reloaded": hold.step.replace("timeout: 3m", "timeout: 10m, only: web2")})
         run = self.sandbox.begin_deploy(self.target, *said, playbook=playbook)
         hold.reached(run, HELD)
         return hold, run

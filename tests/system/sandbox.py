@@ -89,7 +89,7 @@ class Run:
                 time.sleep(0.02)
         threading.Thread(target=watch, daemon=True).start()
 
-    def wait(self, timeout=90):
+    def wait(self, timeout=180):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -125,7 +125,7 @@ class Sandbox:
         more = ["--databases"] if databases else []
         done = subprocess.run([*self.as_user, SANDBOX, "start", self.dir, *more, "--owner", str(os.getpid())],
                               env=self.environ,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
         if done.returncode != 0:
             shutil.rmtree(self.base, ignore_errors=True)
             raise AssertionError("the sandbox did not start:\n" + done.stdout)
@@ -138,7 +138,7 @@ class Sandbox:
                     for key, value in self.env.items() if key.startswith("SHA_")}
 
     def stop(self):
-        subprocess.run([SANDBOX, "stop", self.dir], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        subprocess.run([SANDBOX, "stop", self.dir], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
         shutil.rmtree(self.base, ignore_errors=True)
 
     def path(self, *parts):
@@ -199,13 +199,13 @@ class Sandbox:
         """`stderr`: a descriptor, instead of a file that peek() reads."""
         return Run(self, arguments, env, stderr)
 
-    def staithe(self, *arguments, env=None, timeout=120):
+    def staithe(self, *arguments, env=None, timeout=180):
         return self.begin(*arguments, env=env).wait(timeout)
 
     def begin_deploy(self, ref, *arguments, playbook="playbooks/deploy.yml", env=None):
         return self.begin("deploy", playbook, "-e", "production", "--var", "ref=" + ref, "--yes", *arguments, env=env)
 
-    def deploy(self, ref, *arguments, playbook="playbooks/deploy.yml", env=None, timeout=120):
+    def deploy(self, ref, *arguments, playbook="playbooks/deploy.yml", env=None, timeout=180):
         return self.begin_deploy(ref, *arguments, playbook=playbook, env=env).wait(timeout)
 
     # What is really there
@@ -213,7 +213,7 @@ class Sandbox:
     def ask(self, balancer, command):
         """One command to the admin socket, its answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(5)
+            client.settimeout(30)
             client.connect(self.path(balancer, "admin.sock"))
             client.sendall(command.encode() + b"\n")
             parts = []
@@ -227,7 +227,7 @@ class Sandbox:
             found = re.search(r"^Pid: (\d+)", self.ask(balancer, "show info"), re.M)
             return found and int(found[1])
 
-    def await_worker(self, balancer, seconds=8):
+    def await_worker(self, balancer, seconds=60):
         """In the middle of a reload nobody may answer for a moment."""
         deadline = time.monotonic() + seconds
         while self.worker(balancer) is None and time.monotonic() < deadline:
@@ -254,7 +254,7 @@ class Sandbox:
         """What is not UP, ready and at its weight; empty is good."""
         return {name: state for name, state in self.servers(balancers).items() if state != "UP weight 100"}
 
-    def await_serving(self, seconds=8, balancers=None):
+    def await_serving(self, seconds=60, balancers=None):
         deadline = time.monotonic() + seconds
         while (wrong := self.all_serving(balancers)) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -269,7 +269,7 @@ class Sandbox:
             current = None
         try:
             url = f"http://127.0.1.{host[3:]}:{self.env['APP_PORT']}/version"
-            with urllib.request.urlopen(url, timeout=3) as answer:
+            with urllib.request.urlopen(url, timeout=10) as answer:
                 running = answer.read().decode().strip()
         except OSError:
             running = None
@@ -290,7 +290,7 @@ class Sandbox:
         return found
 
     def state(self):
-        return sqlite3.connect(f"file:{self.path('.staithe', 'state.db')}", uri=True, timeout=10, isolation_level=None)
+        return sqlite3.connect(f"file:{self.path('.staithe', 'state.db')}", uri=True, timeout=60, isolation_level=None)
 
     def rows(self, sql, *values):
         if not os.path.exists(self.path(".staithe", "state.db")):
@@ -384,7 +384,7 @@ class Load:
     def __exit__(self, *_):
         time.sleep(0.3)
         try:
-            out, _ = self.process.communicate("", timeout=40)
+            out, _ = self.process.communicate("", timeout=90)
             self.counts = json.loads(out)
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -396,7 +396,7 @@ class Load:
         return self.counts["failed"]
 
 
-def await_true(condition, seconds=20, every=0.01):
+def await_true(condition, seconds=60, every=0.01):
     """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -93,9 +93,10 @@ class Faults(databases.StageTest):
             self.assertNotIn(unseen, self.ok("stage", "snapshot", "-n").out)
 
     def test_nothing_is_held_while_indexes_are_built(self):
-        """Eight jobs run out of tables at the same time; then one of them builds an index for long."""
+        """Eight jobs run out of tables at the same time; then one of them builds an index until a file is there."""
         self.source.sql("CREATE FUNCTION slowly(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN"
-                        " IF pg_catalog.current_database() <> 'shop' THEN PERFORM pg_catalog.pg_sleep(5); END IF; RETURN i; END$$;"
+                        f" WHILE pg_catalog.current_database() <> 'shop' AND (pg_catalog.pg_stat_file('{self.directory}/built', true)).size IS NULL LOOP"
+                        " PERFORM pg_catalog.pg_sleep(0.1); END LOOP; RETURN i; END$$;"
                         "CREATE TABLE slow AS SELECT 1 AS i; CREATE INDEX slow_index ON slow (slowly(i));"
                         "DO $$BEGIN FOR n IN 1..60 LOOP EXECUTE format('CREATE TABLE small_%s AS SELECT 1 AS i', n); END LOOP; END$$", "shop")
         process = self.start("stage", "snapshot", "--json", "--jobs", "8")
@@ -103,13 +104,15 @@ class Faults(databases.StageTest):
             if "the source is released" in line:
                 break
         # The servers need a moment to see a connection end.
-        deadline = time.monotonic() + 2
+        self.addCleanup((self.directory / "built").unlink, missing_ok=True)
+        deadline = time.monotonic() + 60
         while self.source.ours() != "0" and time.monotonic() < deadline:
             time.sleep(0.05)
         left = self.source.ours()
         building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%slow_index%' AND state = 'active' AND pid <> pg_backend_pid()"
         self.assertEqual(self.target.sql(building), "1", "the index should still be built")
         self.assertEqual(left, "0", "a session is left on production")
+        (self.directory / "built").touch()
         self.end(process, 0)
 
     def test_what_is_masked_is_in_no_message(self):

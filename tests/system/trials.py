@@ -161,7 +161,7 @@ class Trial:
             found.append(f"runs have no end: {runs}")
         if left := self.sandbox.staithe_processes():
             found.append(f"staithe still runs: {left}")
-        if not harness.await_true(lambda: not self.sandbox.leashed(), 5, 0.1):
+        if not harness.await_true(lambda: not self.sandbox.leashed(), 60, 0.1):
             found.append(f"commands live on on the hosts: {self.sandbox.leashed()}")
         versions = self.sandbox.versions()
         if odd := {host: version for host, version in versions.items() if version not in ("v1", "v2", "v3")}:

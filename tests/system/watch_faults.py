@@ -44,7 +44,7 @@ class Faults(watch_sandbox.WatchTest):
             seen.append(self.verify())
             return self.metric("verify_suite_runs_total") >= begun + 4
 
-        self.assertTrue(harness.await_true(some_more, 40), f"{seen[-1]} {run.peek()}")
+        self.assertTrue(harness.await_true(some_more, 90), f"{seen[-1]} {run.peek()}")
         for status, body in seen:
             self.assertEqual((status, body["stale"]), (wanted, False), body)
             self.assertTrue(0 <= body["age_s"] < 20, body)
@@ -89,7 +89,7 @@ class Faults(watch_sandbox.WatchTest):
         self.until(lambda status, _: status == 200, run)
         limits = resource.prlimit(run.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (4096, limits[1]))
-        self.assertTrue(harness.await_true(lambda: "Results are not kept" in self.get("/")[1], 40), self.get("/")[1])
+        self.assertTrue(harness.await_true(lambda: "Results are not kept" in self.get("/")[1], 90), self.get("/")[1])
         self.sandbox.app("web1", "stop")
         self.until(lambda _, body: body["incidents"], run)
         event, = self.await_told("/v2/enqueue", 1)
@@ -98,7 +98,7 @@ class Faults(watch_sandbox.WatchTest):
         before = self.sandbox.rows("SELECT count(*) FROM staithe_checks WHERE verdict = 'fail'")[0][0]
         self.assertEqual(before, 0)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, limits)
-        self.assertTrue(harness.await_true(lambda: "Results are not kept" not in self.get("/")[1], 40), self.get("/")[1])
+        self.assertTrue(harness.await_true(lambda: "Results are not kept" not in self.get("/")[1], 90), self.get("/")[1])
         self.sandbox.app("web1", "start")
         self.until(lambda status, _: status == 200, run)
         self.assertEqual([one["event_action"] for one in self.await_told("/v2/enqueue", 2)], ["trigger", "resolve"])

@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 
 import harness
-from alerted import Server, as_pagerduty, free_port
+from alerted import Server, as_pagerduty
+from ports import free_port
 
 SLACK_SECRET = "/hook/c2VjcmV0LXBhdGg"
 ROUTING_KEY = "R0UT1NGK3Y0123456789abcdef012345"
@@ -113,7 +114,7 @@ class WatchTest(harness.SystemTest):
         status, text = self.get()
         return status, json.loads(text) if text else {}
 
-    def until(self, what, run=None, seconds=40):
+    def until(self, what, run=None, seconds=120):
         """The first state of /verify for which `what(status, body)` holds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -131,7 +132,7 @@ class WatchTest(harness.SystemTest):
 
     def await_told(self, path, count, what=lambda _: True):
         found = lambda: [one for one in self.told(path) if what(one)]
-        self.assertTrue(harness.await_true(lambda: len(found()) >= count, 40), f"{path}: {self.alerts.seen}")
+        self.assertTrue(harness.await_true(lambda: len(found()) >= count, 90), f"{path}: {self.alerts.seen}")
         return found()
 
     def log(self, run):
@@ -278,7 +279,7 @@ cleanup:
   - {name: tidy, delete: /all, expect: 200}
 """, api=api.port)
         run = self.begin("slow")
-        self.assertTrue(harness.await_true(lambda: "GET long" in requests, 40), run.peek())
+        self.assertTrue(harness.await_true(lambda: "GET long" in requests, 90), run.peek())
         self.ended_by_term(run)
         self.assertEqual(requests, ["POST made", "GET long", "DELETE made", "DELETE all"])
 
@@ -371,13 +372,13 @@ class Front(WatchTest):
         self.assertEqual(short.code, 4, str(short))
         token = "t0ken-0123456789-abcdef"
         run = self.begin("front", "--listen", f"0.0.0.0:{self.port}", env={"TOKEN": token})
-        self.assertTrue(harness.await_true(lambda: self.get()[0] == 401, 40), run.peek())
+        self.assertTrue(harness.await_true(lambda: self.get()[0] == 401, 90), run.peek())
         for path in ("/", "/verify", "/metrics", "/other"):
             status, body = self.get(path)
             self.assertEqual((status, "front" in body), (401, False))
             self.assertEqual(self.get(path, {"Authorization": "Bearer " + token[:-1] + "0"})[0], 401)
         self.assertTrue(harness.await_true(
-            lambda: self.get(headers={"Authorization": "Bearer " + token})[0] == 200, 40))
+            lambda: self.get(headers={"Authorization": "Bearer " + token})[0] == 200, 90))
         result = self.ended_by_term(run)
         self.assertNotIn(token, result.text)
 
