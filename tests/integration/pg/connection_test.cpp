@@ -131,7 +131,7 @@ TEST_CASE("a statement ends at its deadline or at a stop, and the server gives i
   const auto start = std::chrono::steady_clock::now();
   SECTION("deadline") {
     const auto scope = Scope::lasting(std::chrono::milliseconds(300));
-    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(60) /* slow one */", scope); }) ==
+    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(600) /* slow one */", scope); }) ==
           ErrorCode::timeout);
   }
   SECTION("stop") {
@@ -140,23 +140,23 @@ TEST_CASE("a statement ends at its deadline or at a stop, and the server gives i
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       stop.request();
     });
-    const auto scope = Scope::lasting(std::chrono::seconds(50), &stop);
-    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(60) /* slow one */", scope); }) ==
+    const auto scope = Scope::lasting(std::chrono::seconds(300), &stop);
+    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(600) /* slow one */", scope); }) ==
           ErrorCode::cancelled);
     other.join();
   }
   SECTION("in a transaction") {
     connection.begin(soon());
     const auto scope = Scope::lasting(std::chrono::milliseconds(300));
-    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(60) /* slow one */", scope); }) ==
+    CHECK(code_of([&] { connection.exec("SELECT pg_sleep(600) /* slow one */", scope); }) ==
           ErrorCode::timeout);
     connection.rollback();
   }
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   CHECK_FALSE(connection.usable());
   CHECK(code_of([&] { connection.exec("SELECT 1", soon()); }) == ErrorCode::io);
   auto observer = connect(server().url());
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const auto count = [&] {
     return observer
         .exec(
@@ -195,7 +195,7 @@ TEST_CASE("a server that accepts and says nothing is given up") {
   // libpq counts whole seconds, and two are its least.
   CHECK(code_of([&] { Connection(own.url(), {}, Scope::lasting(std::chrono::milliseconds(500))); }) ==
         ErrorCode::timeout);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   own.thaw();
   own.stop();
   CHECK(code_of([&] { connect(own.url()); }) == ErrorCode::connect);

@@ -95,7 +95,7 @@ TEST_CASE("a refusal of either side ends the copy at once and says whose it is")
 TEST_CASE("a copy stops when it is told to, and at its deadline") {
   Ends ends(server());
   ends.from.run("INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i", soon());
-  const char* slow = "COPY (SELECT id, v FROM t, pg_sleep(0.2 + id * 0)) TO STDOUT (FORMAT binary)";
+  const char* slow = "COPY (SELECT id, v FROM t, pg_sleep(2 + id * 0)) TO STDOUT (FORMAT binary)";
   const auto began = std::chrono::steady_clock::now();
   SECTION("told") {
     base::Cancel cancel;
@@ -111,7 +111,7 @@ TEST_CASE("a copy stops when it is told to, and at its deadline") {
     CHECK_THROWS_AS(pg::copy(ends.from, slow, ends.to, in, {}, Scope::lasting(milliseconds(300))),
                     base::Error);
   }
-  CHECK(std::chrono::steady_clock::now() - began < seconds(5));
+  CHECK(std::chrono::steady_clock::now() - began < seconds(60));
 }
 
 TEST_CASE("through TLS too") {
