@@ -238,7 +238,7 @@ TEST_CASE("a clone is left behind when its run is gone, and only then") {
   };
   // The server may take a moment to notice that a session has left, which held the claim.
   const auto dropped = [&] {
-    const auto patience = Scope::lasting(std::chrono::seconds(20));
+    const auto patience = Scope::lasting(std::chrono::seconds(60));
     auto names = stage::drop_stale_clones(cluster, soon());
     for (; names.empty() && !patience.expired(); names = stage::drop_stale_clones(cluster, soon()))
       std::this_thread::sleep_for(std::chrono::milliseconds(20));

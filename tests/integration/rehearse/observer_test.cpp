@@ -63,7 +63,7 @@ TEST_CASE("a lock that was waited for counts from when it was granted") {
   std::thread lets_go([&] {
     while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") != "t") {
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     holder.run("COMMIT", soon());
   });
   session.run("LOCK TABLE app.filled", soon());
