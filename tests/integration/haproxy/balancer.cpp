@@ -1,5 +1,7 @@
 #include "balancer.hpp"
 
+#include "support/soon.hpp"
+
 #include "staithe/base/error.hpp"
 
 #include <fcntl.h>
@@ -16,16 +18,10 @@
 #include <thread>
 
 namespace staithe::haproxy::test {
-namespace {
 
-base::Scope soon() {
-  return base::Scope::lasting(base::Duration(5'000));
-}
-
-}  // namespace
-
+using staithe::test::soon;
 bool eventually(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (std::chrono::steady_clock::now() < until) {
     try {
       if (condition()) return true;
@@ -39,8 +35,11 @@ bool eventually(const std::function<bool()>& condition) {
 
 Balancer::Balancer(std::string name, std::string proxies) : name_(std::move(name)) {
   configure(proxies);
-  socket_ = std::make_unique<Socket>(name_, dial());
-  full_socket_ = std::make_unique<Socket>(name_, dial(), dial_master());
+  // A busy machine may take long to answer.
+  SocketLimits patient;
+  patient.each_within = base::Duration(60'000);
+  socket_ = std::make_unique<Socket>(name_, dial(), Dial(), patient);
+  full_socket_ = std::make_unique<Socket>(name_, dial(), dial_master(), patient);
   start();
 }
 
@@ -56,10 +55,10 @@ void Balancer::configure(const std::string& proxies) {
   file << "global\n  nbthread 1\n  maxconn 500\n  hard-stop-after 60s\n";
   for (const auto* level : {"admin", "operator", "user"})
     file << "  stats socket " << socket_path(level) << " level " << level << " mode 600\n";
-  file << "defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n"
+  file << "defaults\n  mode http\n  timeout connect 20s\n  timeout client 30s\n  timeout server 30s\n"
           "  timeout http-keep-alive 30s\n  retries 0\n"
           // Without it an app that a busy machine lets wait for the 150 ms between two checks would be DOWN.
-          "  timeout check 2s\n"
+          "  timeout check 20s\n"
           "  default-server inter 150ms fastinter 100ms fall 2 rise 2 weight 100\n"
        << proxies;
 }
@@ -99,7 +98,7 @@ void Balancer::reload() {
   ::kill(master_, SIGUSR2);
   if (!eventually([&] {
         const auto now = socket_->info(soon());
-        return now.pid != before && !now.stopping;
+        return now.pid != before && !now.stopping && !full_socket_->workers(soon()).empty();
       }))
     throw std::runtime_error("haproxy does not reload");
 }

@@ -48,7 +48,7 @@ class Balancer {
   std::unique_ptr<Socket> full_socket_;
 };
 
-/// Waits at most 10 s for `condition`.
+/// Waits at most 60 s for `condition`.
 bool eventually(const std::function<bool()>& condition);
 
 }  // namespace staithe::haproxy::test

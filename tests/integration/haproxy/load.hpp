@@ -49,6 +49,7 @@ class Visitors {
   ~Visitors() { finish(); }
   Result finish();
   std::uint64_t requests() const noexcept { return requests_; }
+  std::uint64_t failed() const noexcept { return failed_; }
 
  private:
   void run(std::uint16_t port, bool keeps_alive, bool with_cookies);

@@ -22,8 +22,8 @@ struct OneBalancer {
 
   OneBalancer() {
     REQUIRE(all_up(lb));
-    rotation.find(within(5'000));
-    rotation.drain(within(5'000));
+    rotation.find(soon());
+    rotation.drain(soon());
   }
 };
 
@@ -49,17 +49,17 @@ TEST_CASE("a reload while drained: drained again before anything else") {
   rig.lb.reload();
   // It has forgotten; for a moment the old worker may still take a question from the socket that both hold.
   CHECK(eventually([&] { return own_state(rig.lb.state("web/s2").admin) == Own::ready; }));
-  CHECK(rig.rotation.wait_calm(within(10'000)).reached);
+  CHECK(rig.rotation.wait_calm(soon()).reached);
   CHECK(own_state(rig.lb.state("web/s2").admin) == Own::drain);
   CHECK_THAT(base::join(rig.rotation.take_notes(), "\n"), ContainsSubstring("lb1: HAProxy was reloaded"));
-  CHECK(rig.rotation.undo(within(5'000)).empty());
-  rig.rotation.wait_serving(within(5'000), base::Duration(100));
+  CHECK(rig.rotation.undo(soon()).empty());
+  rig.rotation.wait_serving(soon(), base::Duration(100));
 }
 
 TEST_CASE("a restart while in maintenance, with a gap in which nobody answers") {
   OneBalancer rig;
-  rig.rotation.quiesce(within(5'000));
-  REQUIRE(rig.rotation.wait_calm(within(10'000)).reached);
+  rig.rotation.quiesce(soon());
+  REQUIRE(rig.rotation.wait_calm(soon()).reached);
   rig.lb.stop();
   std::thread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(700));
@@ -68,8 +68,8 @@ TEST_CASE("a restart while in maintenance, with a gap in which nobody answers") 
   std::vector<std::string> notes;
   CHECK(eventually([&] {
     try {
-      notes = rig.rotation.reassert(within(9'000), base::Duration(200),
-                                    [](Socket& socket) { return socket.info(within(1'000)); });
+      notes = rig.rotation.reassert(soon(), base::Duration(200),
+                                    [](Socket& socket) { return socket.info(soon()); });
     } catch (const base::Error& error) {
       CHECK(name_of(error.code()) == name_of(base::ErrorCode::connect));
     }
@@ -78,23 +78,25 @@ TEST_CASE("a restart while in maintenance, with a gap in which nobody answers") 
   later.join();
   CHECK(notes.size() == 1);
   CHECK(own_state(rig.lb.state("web/s2").admin) == Own::maint);
-  rig.rotation.prove(within(5'000));
-  rig.rotation.wait_proven(within(10'000));
-  CHECK(rig.rotation.ready(within(5'000)).empty());
+  rig.rotation.prove(soon());
+  rig.rotation.wait_proven(soon());
+  CHECK(rig.rotation.ready(soon()).empty());
 }
 
 TEST_CASE("a reload in the middle of the proof") {
   OneBalancer rig;
-  rig.rotation.quiesce(within(5'000));
+  rig.rotation.quiesce(soon());
   rig.apps[1].health = 503;
-  rig.rotation.prove(within(5'000));
+  rig.rotation.prove(soon());
   rig.lb.reload();
   // The new worker believes it UP; only the proof sent again says what is true.
-  failure(base::ErrorCode::timeout, [&] { rig.rotation.wait_proven(within(800)); });
-  CHECK(own_state(rig.lb.state("web/s2").admin) == Own::drain);
+  CHECK(in_time([&] {
+    failure(base::ErrorCode::timeout, [&] { rig.rotation.wait_proven(within(800)); });
+    return own_state(rig.lb.state("web/s2").admin) == Own::drain;
+  }));
   rig.apps[1].health = 200;
-  rig.rotation.wait_proven(within(10'000));
-  CHECK(rig.rotation.ready(within(5'000)).empty());
+  rig.rotation.wait_proven(soon());
+  CHECK(rig.rotation.ready(soon()).empty());
 }
 
 TEST_CASE("a balancer that does not come back") {
@@ -103,51 +105,47 @@ TEST_CASE("a balancer that does not come back") {
   impatient.patience = base::Duration(300);
   Rotation rotation({&rig.lb.socket()}, rig.rotation.found(), Phase::draining, impatient);
   rig.lb.stop();
-  CHECK_THAT(failure(base::ErrorCode::connect, [&] { rotation.wait_calm(within(5'000)); }),
+  CHECK_THAT(failure(base::ErrorCode::connect, [&] { rotation.wait_calm(soon()); }),
              ContainsSubstring("lb1: "));
-  CHECK(rotation.undo(within(5'000)).size() == 1);
+  CHECK(rotation.undo(soon()).size() == 1);
   rig.lb.start();
-  CHECK(rotation.undo(within(5'000)).empty());
+  CHECK(rotation.undo(soon()).empty());
 }
 
 TEST_CASE("sessions of old workers hold the drain, and can be closed") {
   OneBalancer rig;
-  CHECK(rig.rotation.undo(within(5'000)).empty());
+  CHECK(rig.rotation.undo(soon()).empty());
   EndlessVisitor visitor(rig);
   rig.lb.reload();
   Rotation rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}});
-  rotation.find(within(5'000));
-  rotation.drain(within(5'000));
+  rotation.find(soon());
+  rotation.drain(soon());
   CHECK(rig.lb.stat("web/s2").sessions == 0);  // the new worker knows nothing of it
-  const auto calm = rotation.wait_calm(within(1'000));
-  CHECK_FALSE(calm.reached);
-  CHECK_THAT(calm.busy, ContainsSubstring("(old worker "));
+  never_calm(rotation, 1'000, "(old worker ");
   bool told = false;
-  for (const auto& finding : Rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}}).survey(within(5'000)))
+  for (const auto& finding : Rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}}).survey(soon()))
     told = told || finding.text.find("old worker") == 0;
   CHECK(told);
-  rotation.close_sessions(within(5'000));
-  CHECK(rotation.wait_calm(within(10'000)).reached);
+  rotation.close_sessions(soon());
+  CHECK(rotation.wait_calm(soon()).reached);
   CHECK(rig.apps[1].in_hand == 0);
-  CHECK(rotation.undo(within(5'000)).empty());
+  CHECK(rotation.undo(soon()).empty());
 }
 
 TEST_CASE("an endless session at the deadline: told, closed, gone") {
   OneBalancer rig;
-  CHECK(rig.rotation.undo(within(5'000)).empty());
+  CHECK(rig.rotation.undo(soon()).empty());
   EndlessVisitor visitor(rig);
   Rotation rotation({{&rig.lb.full_socket(), {{"web", "s2"}}}});
-  rotation.find(within(5'000));
-  rotation.drain(within(5'000));
+  rotation.find(soon());
+  rotation.drain(soon());
   std::uint64_t most = 0;
-  const auto calm = rotation.wait_calm(
-      within(600), [&](const RotationProgress& progress) { most = std::max(most, progress.sessions); });
-  CHECK_FALSE(calm.reached);
+  never_calm(rotation, 600, "1 session: lb1",
+             [&](const RotationProgress& progress) { most = std::max(most, progress.sessions); });
   CHECK(most == 1);
-  CHECK_THAT(calm.busy, ContainsSubstring("1 session: lb1"));
-  rotation.quiesce(within(5'000));
+  rotation.quiesce(soon());
   CHECK_FALSE(rotation.wait_calm(within(500)).reached);  // maintenance does not cut it either
-  rotation.close_sessions(within(5'000));
-  CHECK(rotation.wait_calm(within(5'000)).reached);
-  CHECK(rotation.undo(within(5'000)).empty());
+  rotation.close_sessions(soon());
+  CHECK(rotation.wait_calm(soon()).reached);
+  CHECK(rotation.undo(soon()).empty());
 }

@@ -4,18 +4,45 @@
 #include "catch.hpp"
 #include "load.hpp"
 #include "net.hpp"
+#include "support/soon.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/haproxy/rotation.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace staithe::haproxy::test {
 
+using staithe::test::soon;
+
 inline base::Scope within(int milliseconds) {
   return base::Scope::lasting(base::Duration(milliseconds));
+}
+
+/// What is awaited comes about sooner or later; so a wait that is too short for a busy machine is made again,
+/// up to 20 times. Gives back whether it has come.
+inline bool in_time(const std::function<bool()>& wait) {
+  for (int round = 0; round < 20; ++round)
+    if (wait()) return true;
+  return false;
+}
+
+/// Waits for calm that does not come, until the end of such a wait tells of what it was to tell; what it
+/// told.
+inline std::string never_calm(Rotation& rotation, int milliseconds, const std::string& of,
+                              const OnProgress& progress = {}) {
+  std::string busy;
+  in_time([&] {
+    const auto calm = rotation.wait_calm(within(milliseconds), progress);
+    CHECK_FALSE(calm.reached);
+    busy = calm.busy;
+    return busy.find(of) != std::string::npos;
+  });
+  CHECK_THAT(busy, ContainsSubstring(of));
+  return busy;
 }
 
 /// Three apps, s1 to s3.
@@ -51,7 +78,7 @@ inline std::string web(const Apps& apps, std::uint16_t port, const std::string& 
 
 inline bool all_up(Balancer& balancer) {
   return eventually([&] {
-    for (const auto& stat : balancer.socket().stats(within(1'000), "web"))
+    for (const auto& stat : balancer.socket().stats(soon(), "web"))
       if (!stat.is_backend && stat.check_status.rfind("L7OK", 0) != 0) return false;
     return true;
   });
@@ -71,18 +98,18 @@ std::string failure(base::ErrorCode code, Call&& call) {
 
 /// Takes the app of one host out, has it restarted in the meantime, and brings it back.
 inline void cycle(Rotation& rotation, App& app) {
-  rotation.find(within(5'000));
-  rotation.drain(within(5'000));
-  rotation.wait_calm(rotation.persistent() ? within(700) : within(10'000));
-  rotation.quiesce(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.wait_calm(rotation.persistent() ? within(700) : soon());
+  rotation.quiesce(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
   app.stop();
   std::this_thread::sleep_for(std::chrono::milliseconds(250));
   app.start();
-  rotation.prove(within(5'000));
-  rotation.wait_proven(within(10'000));
-  REQUIRE(rotation.ready(within(5'000)).empty());
-  rotation.wait_serving(within(10'000), base::Duration(200));
+  rotation.prove(soon());
+  rotation.wait_proven(soon());
+  REQUIRE(rotation.ready(soon()).empty());
+  rotation.wait_serving(soon(), base::Duration(200));
 }
 
 }  // namespace staithe::haproxy::test

@@ -35,10 +35,10 @@ TEST_CASE("rolling restarts behind two balancers lose no request", "[load]") {
       auto rotation = rig.rotation("s" + std::to_string(at + 1));
       cycle(rotation, rig.apps[at]);
     }
+  CHECK(eventually([&] { return visitors.requests() > 500; }));
   const auto result = visitors.finish();
   INFO("requests " << result.requests);
   CHECK(result.failed == 0);
-  CHECK(result.requests > 500);
   for (const auto* name : {"s1", "s2", "s3"}) CHECK(result.by_body.at(name) > 0);
 }
 
@@ -46,11 +46,14 @@ TEST_CASE("the same restart without a drain loses requests", "[load]") {
   TwoBalancers rig;
   Visitors visitors({rig.port1, rig.port2}, 4);
   REQUIRE(eventually([&] { return visitors.requests() > 50; }));
-  rig.apps[1].stop();
-  std::this_thread::sleep_for(std::chrono::milliseconds(250));
-  rig.apps[1].start();
-  std::this_thread::sleep_for(std::chrono::milliseconds(250));
-  CHECK(visitors.finish().failed > 0);
+  // One that comes while nobody is in hand there, as on a busy machine, costs nobody anything.
+  CHECK(in_time([&] {
+    rig.apps[1].stop();
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    rig.apps[1].start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    return visitors.failed() > 0;
+  }));
 }
 
 TEST_CASE("what a backend is set to does not cost a request", "[load]") {
@@ -84,15 +87,15 @@ TEST_CASE("what a backend is set to does not cost a request", "[load]") {
   REQUIRE(eventually([&] { return visitors.requests() > 50; }));
   for (std::size_t at = 0; at < 3; ++at) {
     Rotation rotation({{&lb.socket(), {{"web", "s" + std::to_string(at + 1)}}}});
-    rotation.find(within(5'000));
+    rotation.find(soon());
     CHECK(rotation.persistent() == setting.binds);
     cycle(rotation, apps[at]);
     CHECK(lb.state("web/s" + std::to_string(at + 1)).weight == weight);
   }
+  CHECK(eventually([&] { return visitors.requests() > 100; }));
   const auto result = visitors.finish();
   for (const auto& [body, count] : result.by_body) UNSCOPED_INFO(body << ": " << count);
   CHECK(result.failed == 0);
-  CHECK(result.requests > 100);
 }
 
 TEST_CASE("a server that comes back is given what waits in its backend's queue", "[load]") {
@@ -108,10 +111,10 @@ TEST_CASE("a server that comes back is given what waits in its backend's queue",
   }
   SECTION("by an undo") {
     Rotation rotation({{&lb.socket(), {{"web", "s1"}}}});
-    rotation.find(within(5'000));
-    rotation.drain(within(5'000));
-    REQUIRE(rotation.wait_calm(within(10'000)).reached);
-    CHECK(rotation.undo(within(5'000)).empty());
+    rotation.find(soon());
+    rotation.drain(soon());
+    REQUIRE(rotation.wait_calm(soon()).reached);
+    CHECK(rotation.undo(soon()).empty());
   }
   const auto served = apps[0].served.load();
   CHECK(eventually([&] { return apps[0].served > served + 10; }));
@@ -136,50 +139,52 @@ TEST_CASE("visitors bound by cookie are moved by maintenance, without a loss", "
   Visitors visitors({rig.port1, rig.port2}, 4, true);
   REQUIRE(eventually([&] { return visitors.requests() > 50; }));
   auto rotation = rig.rotation("s2");
-  rotation.find(within(5'000));
+  rotation.find(soon());
   CHECK(rotation.persistent());
-  rotation.drain(within(5'000));
-  const auto calm = rotation.wait_calm(within(700));
-  CHECK_FALSE(calm.reached);
-  CHECK_FALSE(calm.busy.empty());
-  rotation.quiesce(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.drain(soon());
+  never_calm(rotation, 700, "");
+  rotation.quiesce(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
   rig.apps[1].stop();
   std::this_thread::sleep_for(std::chrono::milliseconds(250));
   rig.apps[1].start();
-  rotation.prove(within(5'000));
-  rotation.wait_proven(within(10'000));
-  REQUIRE(rotation.ready(within(5'000)).empty());
-  rotation.wait_serving(within(10'000), base::Duration(300));
-  const auto result = visitors.finish();
-  CHECK(result.failed == 0);
-  CHECK(result.requests > 200);
+  rotation.prove(soon());
+  rotation.wait_proven(soon());
+  REQUIRE(rotation.ready(soon()).empty());
+  rotation.wait_serving(soon(), base::Duration(300));
+  CHECK(eventually([&] { return visitors.requests() > 200; }));
+  CHECK(visitors.finish().failed == 0);
 }
 
 TEST_CASE("an app whose health never comes back gets no visitor", "[load]") {
   TwoBalancers rig;
   Visitors visitors({rig.port1, rig.port2}, 3);
   auto rotation = rig.rotation("s2");
-  rotation.find(within(5'000));
-  rotation.drain(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
-  rotation.quiesce(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.find(soon());
+  rotation.drain(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
+  rotation.quiesce(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
   rig.apps[1].health = 503;
   const auto served = rig.apps[1].served.load();
-  rotation.prove(within(5'000));
-  const auto text = failure(base::ErrorCode::timeout, [&] { rotation.wait_proven(within(1'500)); });
+  rotation.prove(soon());
+  std::string text;
+  in_time([&] {
+    text = failure(base::ErrorCode::timeout, [&] { rotation.wait_proven(within(1'500)); });
+    return text.find("lb1 web/s2 is DOWN") != std::string::npos &&
+           text.find("lb2 web/s2 is DOWN") != std::string::npos;
+  });
   CHECK_THAT(text, ContainsSubstring("lb1 web/s2 is DOWN (L7STS"));
   CHECK_THAT(text, ContainsSubstring("lb2 web/s2 is DOWN"));
   // Rolled back, healthy again, and back without having been asked anything in between.
-  rotation.quiesce(within(5'000));
+  rotation.quiesce(soon());
   CHECK(rig.lb1.state("web/s2").in_maint());
   rig.apps[1].health = 200;
   CHECK(rig.apps[1].served == served);
-  rotation.prove(within(5'000));
-  rotation.wait_proven(within(10'000));
-  CHECK(rotation.ready(within(5'000)).empty());
-  rotation.wait_serving(within(10'000), base::Duration(100));
+  rotation.prove(soon());
+  rotation.wait_proven(soon());
+  CHECK(rotation.ready(soon()).empty());
+  rotation.wait_serving(soon(), base::Duration(100));
   CHECK(visitors.finish().failed == 0);
   CHECK(rig.apps[1].served > served);
 }
@@ -188,15 +193,15 @@ TEST_CASE("ready straight from maintenance waits for checks as well", "[load]") 
   TwoBalancers rig;
   Visitors visitors({rig.port1, rig.port2}, 3);
   auto rotation = rig.rotation("s2");
-  rotation.find(within(5'000));
-  rotation.drain(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
-  rotation.quiesce(within(5'000));
-  REQUIRE(rotation.wait_calm(within(10'000)).reached);
+  rotation.find(soon());
+  rotation.drain(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
+  rotation.quiesce(soon());
+  REQUIRE(rotation.wait_calm(soon()).reached);
   rig.apps[1].stop();
-  CHECK(rotation.ready(within(5'000)).empty());
+  CHECK(rotation.ready(soon()).empty());
   std::this_thread::sleep_for(std::chrono::milliseconds(600));
   rig.apps[1].start();
-  rotation.wait_serving(within(10'000), base::Duration(100));
+  rotation.wait_serving(soon(), base::Duration(100));
   CHECK(visitors.finish().failed == 0);
 }
