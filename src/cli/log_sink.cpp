@@ -40,8 +40,9 @@ class LogSink final : public report::Sink {
                           action.kind, action.title, action.timeout.count()));
   }
   static void write(const event::Output& output) {
-    log::debug(fmt::format("{} {}: {}", place(output.host, output.action_id),
-                           output.is_error ? "stderr" : "stdout", output.line));
+    for (const auto& line : base::split(output.line, '\n'))
+      log::debug(fmt::format("{} {}: {}", place(output.host, output.action_id),
+                             output.is_error ? "stderr" : "stdout", line));
   }
   static void write(const event::Progress& progress) {
     log::debug(fmt::format("{} {} {}/{} {}", place(progress.host, progress.action_id), progress.text,

@@ -19,6 +19,8 @@ namespace staithe::cli {
 namespace {
 
 constexpr std::chrono::seconds heartbeat{30};
+/// Output is what exec is for: commands wait for who reads it. Nothing else does: hosts are out of rotation.
+constexpr base::Duration exec_patience{10'000};
 
 /// The second line of defence: the words of failures come from peers and may quote what they were sent.
 /// Lines of output are redacted where they are read, because a secret may span two reads.
@@ -84,7 +86,8 @@ Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json, Fi
   if (app.args().has("log-file")) reporters_.push_back({app.args().value("log-file"), make_log_sink()});
   std::vector<report::Sink*> listeners;
   for (const auto& reporter : reporters_) listeners.push_back(reporter.sink.get());
-  pump_ = std::make_unique<report::Pump>(std::move(listeners));
+  pump_ = std::make_unique<report::Pump>(
+      std::move(listeners), kind_ == "exec" ? exec_patience : base::Duration::zero(), &app.stops().soft);
   entrance_ = std::make_unique<Redacting>(app.redactor(), *pump_);
 }
 

@@ -133,8 +133,8 @@ class Attempt {
     Performance performance{
         base::Scope::lasting(action_.timeout, canceller(context_, manner_)),
         lane_.captures,
-        [this](std::string_view line, bool is_error) {
-          context_.bus.send(event::Output{lane_.host, action_.id, std::string(line), is_error});
+        [this](std::string_view lines, bool is_error) {
+          context_.bus.send(event::Output{lane_.host, action_.id, std::string(lines), is_error});
         },
         [this](const event::Progress& progress) {
           event::Progress named = progress;

@@ -1,3 +1,4 @@
+#include "batch.hpp"
 #include "summary.hpp"
 
 #include "staithe/base/text.hpp"
@@ -45,6 +46,8 @@ class ExecOutput final : public Sink {
 
   /// A run that did not come to its end has output too.
   void finish() noexcept override { show_folded(); }
+  void begin_batch() noexcept override { batch_.begin(); }
+  void end_batch() noexcept override { batch_.end(); }
 
   std::string problem() const override {
     const int error = output_.failed() ? output_.error() : errors_.error();
@@ -70,19 +73,22 @@ class ExecOutput final : public Sink {
     hosts_ = started.hosts;
   }
   void show(const event::Output& output) {
+    const auto head = prefix(output.host);
+    std::string lines;
     for (const auto& text : text_lines(output.line)) {
       if (fold_ == Fold::folded)
         keep(output.host, output.is_error, text);
       else
-        (output.is_error ? errors_ : output_).write(prefix(output.host) + text + "\n");
+        lines.append(head).append(text).append("\n");
     }
+    if (!lines.empty()) batch_.write(output.is_error ? errors_ : output_, lines);
   }
   void show(const event::Retried& retried) {
-    if (verbosity_ >= 0) errors_.write(prefix(retried.host) + retried_text(retried) + "\n");
+    if (verbosity_ >= 0) batch_.write(errors_, prefix(retried.host) + retried_text(retried) + "\n");
   }
   void show(const event::Message& message) {
     if (verbosity_ >= 0 || message.level != event::Level::info)
-      errors_.write(prefix(message.host) + message_text(paint_, message) + "\n");
+      batch_.write(errors_, prefix(message.host) + message_text(paint_, message) + "\n");
   }
   void show(const event::ActionFinished& finished) {
     if (finished.outcome == event::Outcome::ok) return;
@@ -98,11 +104,12 @@ class ExecOutput final : public Sink {
       done += host.state == event::HostState::done ? 1 : 0;
     }
     if (!untouched.empty())
-      errors_.write(fmt::format("{} {}\n", paint_.warning("not run"), base::fold_names(untouched)));
+      batch_.write(errors_, fmt::format("{} {}\n", paint_.warning("not run"), base::fold_names(untouched)));
     if (finished.exit_code == 0 && verbosity_ < 0) return;
-    errors_.write(fmt::format("{}{} of {} ok in {}\n", finished.exit_code == 0 ? "" : exit_text(finished),
-                              done, count_text(finished.hosts.size(), "host"),
-                              base::elapsed_text(finished.duration)));
+    batch_.write(
+        errors_,
+        fmt::format("{}{} of {} ok in {}\n", finished.exit_code == 0 ? "" : exit_text(finished), done,
+                    count_text(finished.hosts.size(), "host"), base::elapsed_text(finished.duration)));
   }
 
   /// The detail of a command quotes its last line, which is shown as output: it would part equal failures.
@@ -157,20 +164,21 @@ class ExecOutput final : public Sink {
     write_groups(output_, out, "");
     write_groups(errors_, err, ", stderr");
     for (const auto& group : left_out.all())
-      errors_.write(fmt::format("{} {} more of {} left out: only 1 MiB of a host is kept, 64 MiB of all\n",
-                                paint_.warning("warning:"), *group.text, base::fold_names(group.hosts)));
+      batch_.write(errors_,
+                   fmt::format("{} {} more of {} left out: only 1 MiB of a host is kept, 64 MiB of all\n",
+                               paint_.warning("warning:"), *group.text, base::fold_names(group.hosts)));
     kept_.clear();
   }
 
-  void write_groups(Output& output, const Groups& groups, std::string_view remark) const {
+  void write_groups(Output& output, const Groups& groups, std::string_view remark) {
     for (const auto& group : groups.all()) {
       const auto head = fmt::format("--- {} ({}{})", base::fold_names(group.hosts),
                                     count_text(group.hosts.size(), "host"), remark);
-      output.write(paint_.head(head) + "\n" + *group.text);
+      batch_.write(output, paint_.head(head) + "\n" + *group.text);
     }
   }
 
-  void show_failures() const {
+  void show_failures() {
     Groups groups;
     const auto add = [&](const std::string& host) {
       const auto found = failures_.find(host);
@@ -183,13 +191,14 @@ class ExecOutput final : public Sink {
     for (const auto& group : groups.all()) {
       const auto parts = base::split(*group.text, '\n');
       const auto hosts = base::fold_names(group.hosts);
-      errors_.write(fmt::format("{}{}{}: {}\n", parts[0], hosts.empty() ? "" : " ", hosts,
-                                parts.size() > 1 ? parts[1] : std::string()));
+      batch_.write(errors_, fmt::format("{}{}{}: {}\n", parts[0], hosts.empty() ? "" : " ", hosts,
+                                        parts.size() > 1 ? parts[1] : std::string()));
     }
   }
 
   Output& output_;
   Output& errors_;
+  Batch batch_;
   Fold fold_;
   Paint paint_;
   int verbosity_;

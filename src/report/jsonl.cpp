@@ -1,3 +1,6 @@
+#include "batch.hpp"
+
+#include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/report/sinks.hpp"
 
@@ -49,6 +52,9 @@ class JsonLines final : public Sink {
     std::visit([this](const auto& payload) { show(payload); }, event.payload);
   }
 
+  void begin_batch() noexcept override { batch_.begin(); }
+  void end_batch() noexcept override { batch_.end(); }
+
   void on_tick(Clock::time_point now) noexcept override {
     if (run_id_.empty() || ended_ || now - written_ < heartbeat_every) return;
     time_ = std::chrono::system_clock::now();
@@ -91,7 +97,7 @@ class JsonLines final : public Sink {
   }
 
   void write(const Json& record) {
-    output_.write(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    batch_.write(output_, record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     written_ = Clock::now();
   }
 
@@ -99,7 +105,7 @@ class JsonLines final : public Sink {
   void write_plan() {
     std::string record = begin("plan").dump();
     record.pop_back();
-    output_.write(record + ",\"plan\":" + plan_json_ + "}\n");
+    batch_.write(output_, record + ",\"plan\":" + plan_json_ + "}\n");
     plan_json_.clear();
   }
 
@@ -144,11 +150,15 @@ class JsonLines final : public Sink {
     write(record);
   }
   void show(const event::Output& output) {
-    Json record = begin("action_output");
-    name(record, output.host, output.action_id);
-    record["stream"] = output.is_error ? "stderr" : "stdout";
-    record["line"] = output.line;
-    write(record);
+    auto lines = base::split(output.line, '\n');
+    if (lines.empty()) lines.emplace_back();
+    for (auto& line : lines) {
+      Json record = begin("action_output");
+      name(record, output.host, output.action_id);
+      record["stream"] = output.is_error ? "stderr" : "stdout";
+      record["line"] = std::move(line);
+      write(record);
+    }
   }
   void show(const event::Progress& progress) {
     const auto now = Clock::now();
@@ -231,6 +241,7 @@ class JsonLines final : public Sink {
   }
 
   Output& output_;
+  Batch batch_;
   std::string plan_json_;
   std::string run_id_;
   std::chrono::system_clock::time_point time_ = std::chrono::system_clock::now();

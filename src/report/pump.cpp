@@ -1,6 +1,9 @@
+#include "staithe/base/count_text.hpp"
 #include "staithe/report/sinks.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace staithe::report {
 namespace {
@@ -8,18 +11,25 @@ namespace {
 constexpr auto tick = std::chrono::milliseconds(200);
 /// How long the first event waits for others, so that many hosts do not wake this thread for each of theirs.
 constexpr auto gathers_for = std::chrono::milliseconds(10);
-/// A terminal stopped with Ctrl-S must neither stall a run nor fill the memory.
+constexpr base::Duration stop_is_seen_within{100};
+/// A terminal stopped with Ctrl-S must neither stall a run for long nor fill the memory.
 constexpr std::size_t most_output_bytes = 32U << 20U;
 
-/// Roughly what a line of output costs in the queue; 0 for other events, which are few and never dropped.
+/// Roughly what an event of output costs in the queue; 0 for other events, which are few and never dropped.
 std::size_t output_cost(const event::Event& event) {
   const auto* output = std::get_if<event::Output>(&event.payload);
   return output == nullptr ? 0 : output->line.size() + sizeof event;
 }
 
+std::uint64_t lines_in(const event::Event& event) {
+  const auto& text = std::get<event::Output>(event.payload).line;
+  return 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
 }  // namespace
 
-Pump::Pump(std::vector<Sink*> sinks) : sinks_(std::move(sinks)), thread_([this] { work(); }) {}
+Pump::Pump(std::vector<Sink*> sinks, base::Duration patience, const base::Cancel* stop)
+    : sinks_(std::move(sinks)), patience_(patience), stop_(stop), thread_([this] { work(); }) {}
 
 Pump::~Pump() {
   close();
@@ -29,17 +39,30 @@ void Pump::on_event(const event::Event& event) noexcept {
   const std::size_t cost = output_cost(event);
   bool first = false;
   {
-    const std::lock_guard lock(mutex_);
-    if (closing_) return;
-    if (cost > 0 && output_bytes_ + cost > most_output_bytes) {
-      ++dropped_;
+    std::unique_lock lock(mutex_);
+    if (cost > 0 && !await_room(lock, cost)) {
+      dropped_ += lines_in(event);
       return;
     }
+    if (closing_) return;
     output_bytes_ += cost;
     first = queue_.empty();
     queue_.push_back(event);
   }
   if (first) wake_.notify_one();
+}
+
+/// Whoever sends waits meanwhile, and so does the peer that it reads from: nothing need be lost.
+bool Pump::await_room(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
+  const auto fits = [&] { return output_bytes_ + bytes <= most_output_bytes; };
+  while (!fits() && !stuck_ && !closing_) {
+    const auto give_up = std::chrono::steady_clock::now() + patience_;
+    const auto goes_on = [&, seen = handed_out_] { return closing_ || handed_out_ != seen; };
+    while (!stuck_ &&
+           !room_.wait_for(lock, std::min<base::Duration>(patience_, stop_is_seen_within), goes_on))
+      stuck_ = stopping() || std::chrono::steady_clock::now() >= give_up;
+  }
+  return fits();
 }
 
 void Pump::close() noexcept {
@@ -49,6 +72,7 @@ void Pump::close() noexcept {
     closing_ = true;
   }
   wake_.notify_one();
+  room_.notify_all();
   thread_.join();
 }
 
@@ -56,11 +80,35 @@ void Pump::hand_out(const event::Event& event) {
   for (auto* sink : sinks_) sink->on_event(event);
 }
 
-void Pump::tell_dropped(std::uint64_t dropped, const std::string& run_id) {
-  hand_out(
-      {std::chrono::system_clock::now(), 0, run_id,
-       event::Message{event::Level::warning, "",
-                      fmt::format("{} lines of output were dropped here: the reader is too slow", dropped)}});
+event::Event Pump::told(std::uint64_t dropped, const std::string& run_id) const {
+  std::string why;
+  if (patience_ > base::Duration::zero())
+    why = stopping() ? ", and the run was to stop"
+                     : fmt::format(", and for {} nothing of it was read", base::to_text(patience_));
+  return {std::chrono::system_clock::now(), 0, run_id,
+          event::Message{event::Level::warning, "",
+                         fmt::format("{} of output dropped here: {} MiB of it waited to be written{}",
+                                     base::count_text(dropped, "line"), most_output_bytes >> 20U, why)}};
+}
+
+/// What is handed out gives its room back piece by piece: who waits for some sees that it goes on.
+void Pump::hand_out(std::deque<event::Event> batch, std::uint64_t dropped) {
+  const auto run_id = batch.empty() ? std::string() : batch.back().run_id;
+  for (auto* sink : sinks_) sink->begin_batch();
+  for (; !batch.empty(); batch.pop_front()) {
+    hand_out(batch.front());
+    const auto cost = output_cost(batch.front());
+    if (cost == 0) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      output_bytes_ -= cost;
+      ++handed_out_;
+      stuck_ = false;
+    }
+    room_.notify_all();
+  }
+  if (dropped > 0) hand_out(told(dropped, run_id));
+  for (auto* sink : sinks_) sink->end_batch();
 }
 
 void Pump::work() {
@@ -68,22 +116,15 @@ void Pump::work() {
   for (bool last = false; !last;) {
     std::deque<event::Event> batch;
     std::uint64_t dropped = 0;
-    std::size_t in_hand = 0;  // counts until it is handed out
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
       wake_.wait_for(lock, gathers_for, [this] { return closing_; });
       batch.swap(queue_);
-      in_hand = output_bytes_;
       std::swap(dropped, dropped_);
       last = closing_;
     }
-    for (const auto& event : batch) hand_out(event);
-    {
-      const std::lock_guard lock(mutex_);
-      output_bytes_ -= in_hand;
-    }
-    if (dropped > 0) tell_dropped(dropped, batch.empty() ? std::string() : batch.back().run_id);
+    hand_out(std::move(batch), dropped);
     const auto now = std::chrono::steady_clock::now();
     if (now - ticked < tick) continue;
     ticked = now;

@@ -7,6 +7,9 @@ namespace {
 
 /// A line without end is cut here, so that memory stays bounded.
 constexpr std::size_t longest_line = 4096;
+/// An event for each line would cost more than the line. Of more at a time a slow reader would seem to have
+/// stopped.
+constexpr std::size_t largest_block = 8192;
 
 }  // namespace
 
@@ -17,14 +20,16 @@ LineOutput::LineOutput(const base::Redactor& redactor, Sink sink, std::size_t ke
 
 void LineOutput::push(bool is_error, std::string_view bytes) {
   take_lines(is_error, streams_[is_error ? 1 : 0].push(bytes));
+  hand_on(is_error);
 }
 
 void LineOutput::finish() {
   for (const bool is_error : {false, true}) {
     take_lines(is_error, streams_[is_error ? 1 : 0].finish());
     auto& rest = partial_[is_error ? 1 : 0];
-    if (!rest.empty()) emit(is_error, rest);
+    if (!rest.empty()) add_line(is_error, rest);
     rest.clear();
+    hand_on(is_error);
   }
 }
 
@@ -39,17 +44,26 @@ void LineOutput::take_lines(bool is_error, std::string_view clean) {
     const bool line_ends = !clean.empty() && clean.front() == '\n';
     if (line_ends) clean.remove_prefix(1);
     if (!line_ends && partial.size() < longest_line) return;
-    emit(is_error, partial);
+    add_line(is_error, partial);
     partial.clear();
   }
 }
 
-void LineOutput::emit(bool is_error, std::string_view line) {
+void LineOutput::add_line(bool is_error, std::string_view line) {
   std::string shown = base::printable(line);
   while (!shown.empty() && shown.back() == '\n') shown.pop_back();
-  if (sink_) sink_(shown, is_error);
+  if (any_) block_ += '\n';
+  any_ = true;
+  block_ += shown;
   tail_.push_back(std::move(shown));
   if (tail_.size() > keep_) tail_.pop_front();
+  if (block_.size() >= largest_block) hand_on(is_error);
+}
+
+void LineOutput::hand_on(bool is_error) {
+  if (any_ && sink_) sink_(block_, is_error);
+  any_ = false;
+  block_.clear();
 }
 
 }  // namespace staithe::world

@@ -43,7 +43,7 @@ struct ActionStarted {
   std::uint64_t index = 0, of = 0;  ///< 1-based place in the host's lane
   base::Duration timeout{0};
 };
-/// One line of a command's output, printable and redacted.
+/// Lines of a command's output with '\n' between them, printable and redacted.
 struct Output {
   std::string host, action_id, line;
   bool is_error = false;
@@ -117,7 +117,7 @@ struct Event {
   Payload payload;
 };
 
-/// Listens to a run. Called from any thread; must not block for long and must not throw.
+/// Listens to a run. Called from any thread; blocks for a bounded time at most and must not throw.
 class EventSink {
  public:
   virtual ~EventSink() = default;

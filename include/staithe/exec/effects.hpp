@@ -35,7 +35,7 @@ struct EffectResult {
 struct Performance {
   base::Scope scope;                                   ///< the attempt's deadline and who may stop it
   const std::map<std::string, std::string>& captures;  ///< of this lane, by name
-  std::function<void(std::string_view line, bool is_error)> output;
+  std::function<void(std::string_view lines, bool is_error)> output;
   std::function<void(const event::Progress&)> progress;
   std::function<void(event::Level, const std::string&)> message;
   /// Writes `text` to the journal before it returns; what must outlive a crash (the state found before a

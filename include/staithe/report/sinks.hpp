@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/cancel.hpp"
 #include "staithe/event/event.hpp"
 #include "staithe/report/output.hpp"
 
@@ -23,6 +24,9 @@ enum class Color { off, on };
 class Sink : public event::EventSink {
  public:
   virtual void on_tick(std::chrono::steady_clock::time_point /*now*/) noexcept {}
+  /// Several events follow at once; what they come to need not be written before the end of the batch.
+  virtual void begin_batch() noexcept {}
+  virtual void end_batch() noexcept {}
   /// No further event comes.
   virtual void finish() noexcept {}
   /// Why what it was to write is not all written; "" when it is.
@@ -64,12 +68,15 @@ enum class Fold { prefixed, folded };
 std::unique_ptr<Sink> make_exec(Output& output, Output& errors, Fold fold, Color color, int verbosity = 0);
 
 /// The one writer of a run: events wait in a queue and are handed to the sinks, in order, by its thread,
-/// which also ticks them five times a second. on_event never waits for an output: when 32 MiB of commands'
-/// output wait in the queue, further lines of it are dropped, and a warning tells how many. close() and the
-/// destructor write all that is left; events after that are ignored.
+/// which also ticks them five times a second. When 32 MiB of commands' output wait in the queue, on_event of
+/// further output waits as long as some of it is written now and then; once nothing was for `patience`, and
+/// at once with none or when `stop` is requested, output is dropped until something is written again, and a
+/// warning tells how many lines. close() and the destructor write all that is left; events after that are
+/// ignored.
 class Pump final : public event::EventSink {
  public:
-  explicit Pump(std::vector<Sink*> sinks);
+  explicit Pump(std::vector<Sink*> sinks, base::Duration patience = base::Duration::zero(),
+                const base::Cancel* stop = nullptr);
   ~Pump() override;
 
   void on_event(const event::Event& event) noexcept override;
@@ -78,14 +85,21 @@ class Pump final : public event::EventSink {
  private:
   void work();
   void hand_out(const event::Event& event);
-  void tell_dropped(std::uint64_t dropped, const std::string& run_id);
+  void hand_out(std::deque<event::Event> batch, std::uint64_t dropped);
+  event::Event told(std::uint64_t dropped, const std::string& run_id) const;
+  bool stopping() const { return stop_ != nullptr && stop_->requested(); }
+  bool await_room(std::unique_lock<std::mutex>& lock, std::size_t bytes);
 
   std::vector<Sink*> sinks_;
+  base::Duration patience_;
+  const base::Cancel* stop_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, room_;
   std::deque<event::Event> queue_;
-  std::size_t output_bytes_ = 0;  ///< of event::Output in the queue
-  std::uint64_t dropped_ = 0;
+  std::size_t output_bytes_ = 0;  ///< of event::Output in the queue and in hand
+  std::uint64_t handed_out_ = 0;  ///< of these events
+  std::uint64_t dropped_ = 0;     ///< lines
+  bool stuck_ = false;            ///< nothing was handed out for as long as patience goes
   bool closing_ = false;
   std::thread thread_;
 };

@@ -93,6 +93,16 @@ TEST_CASE("jsonl: summary, output and hostile bytes") {
   CHECK(output["line"].get<std::string>().find("\xEF\xBF\xBD") != std::string::npos);
 }
 
+TEST_CASE("jsonl: lines that came together are a record each, empty ones as well") {
+  Recording run;
+  run.send(event::Output{"web1", "a", "one\n\nthree", true});
+  run.send(event::Output{"web1", "a", "", false});
+  std::vector<std::string> lines;
+  for (const auto& record : of_type(play(run), "action_output"))
+    lines.push_back(record["stream"].get<std::string>() + ":" + record["line"].get<std::string>());
+  CHECK(lines == std::vector<std::string>{"stderr:one", "stderr:", "stderr:three", "stdout:"});
+}
+
 TEST_CASE("jsonl: progress is not told more than once a second, its end always") {
   Recording run;
   run.send(deploy_started());

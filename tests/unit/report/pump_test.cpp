@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <pty.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <map>
@@ -240,5 +241,98 @@ TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fil
   reader.join();
   CHECK(got > 20U << 20U);
   CHECK(got < 40U << 20U);
-  CHECK_THAT(errors.text(), ContainsSubstring("lines of output were dropped here: the reader is too slow"));
+  CHECK_THAT(errors.text(),
+             ContainsSubstring("lines of output dropped here: 32 MiB of it waited to be written\n"));
+}
+
+namespace {
+
+/// Reads to the end, a piece now and then. Counts the lines.
+std::size_t lines_read_slowly(int fd) {
+  std::size_t lines = 0;
+  char bytes[65536];
+  int pieces = 0;
+  for (ssize_t n = 0; (n = ::read(fd, bytes, sizeof bytes)) > 0;) {
+    lines += static_cast<std::size_t>(std::count(bytes, bytes + n, '\n'));
+    if (++pieces % 64 == 0) std::this_thread::sleep_for(milliseconds(5));
+  }
+  return lines;
+}
+
+/// 100 MB, more than may wait.
+void send_output(report::Pump& pump, int events = 100'000) {
+  const std::string line(1000, 'x');
+  for (int i = 0; i < events; ++i) pump.on_event({{}, 0, "r", event::Output{"web1", "a", line, false}});
+}
+
+}  // namespace
+
+TEST_CASE("pump: with patience a slow reader gets every line") {
+  Pipe pipe;
+  report::Output output(pipe.write.get());
+  Capture errors;
+  const auto sink = report::make_exec(output, errors.output(), report::Fold::prefixed, report::Color::off);
+  report::Pump pump({sink.get()}, std::chrono::seconds(60));
+  std::size_t lines = 0;
+  std::thread reader([&] { lines = lines_read_slowly(pipe.read.get()); });
+  send_output(pump);
+  pump.close();
+  pipe.write.reset();
+  reader.join();
+  CHECK(lines == 100'000);
+  CHECK(errors.text().empty());
+}
+
+TEST_CASE("pump: patience ends with a reader who has stopped, once, and with a run that is to stop") {
+  using namespace std::chrono_literals;
+  Pipe pipe;
+  report::Output output(pipe.write.get());
+  Capture errors;
+  const auto sink = report::make_exec(output, errors.output(), report::Fold::prefixed, report::Color::off);
+  base::Cancel stop;
+  const bool stops = GENERATE(false, true);
+  report::Pump pump({sink.get()}, stops ? 1h : 300ms, &stop);
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(100ms);
+    if (stops) stop.request();
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  send_output(pump);
+  CHECK(std::chrono::steady_clock::now() - begun < 20s);
+  stopper.join();
+  std::size_t lines = 0;
+  std::thread reader([&] { lines = lines_read_slowly(pipe.read.get()); });
+  pump.close();
+  pipe.write.reset();
+  reader.join();
+  const auto told = errors.text();
+  const auto why = stops ? ", and the run was to stop\n" : ", and for 300ms nothing of it was read\n";
+  CHECK_THAT(told, ContainsSubstring("32 MiB of it waited to be written" + std::string(why)));
+  CHECK(lines + std::stoul(told.substr(told.find(' '))) == 100'000);
+}
+
+TEST_CASE("pump: what waits is written together, in its order, as soon as nothing waits") {
+  int fds[2];
+  REQUIRE(::pipe2(fds, O_CLOEXEC | O_DIRECT) == 0);  // a read gives what one write wrote
+  const base::UniqueFd read(fds[0]);
+  base::UniqueFd write(fds[1]);
+  report::Output output(write.get());
+  const auto sink = report::make_exec(output, output, report::Fold::prefixed, report::Color::off);
+  report::Pump pump({sink.get()});
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    pump.on_event({{}, 0, "r", event::Output{"web1", "a", fmt::format("{}\nmore", i), i % 2 == 1}});
+    expected += fmt::format("web1: {}\nweb1: more\n", i);
+  }
+  std::string got;
+  int pieces = 0;
+  char bytes[65536];
+  while (got.size() < expected.size()) {  // without an end: it is there all the same
+    const auto n = ::read(read.get(), bytes, sizeof bytes);
+    REQUIRE(n > 0);
+    got.append(bytes, static_cast<std::size_t>(n));
+    ++pieces;
+  }
+  CHECK(got == expected);
+  CHECK(pieces < 20);
 }

@@ -4,6 +4,7 @@
 #include "output.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 
 #include <unistd.h>
 
@@ -140,7 +141,11 @@ TEST_CASE("output becomes redacted, printable lines, however it is cut into piec
   for (std::size_t size = 1; size < 9; ++size) {
     std::vector<std::string> lines;
     world::LineOutput output(
-        redactor, [&](std::string_view line, bool) { lines.emplace_back(line); }, 2);
+        redactor,
+        [&](std::string_view block, bool) {
+          for (auto& line : base::split(block, '\n')) lines.push_back(std::move(line));
+        },
+        2);
     for (std::size_t at = 0; at < bytes.size(); at += size)
       output.push(false, std::string_view(bytes).substr(at, size));
     output.finish();
@@ -151,11 +156,35 @@ TEST_CASE("output becomes redacted, printable lines, however it is cut into piec
 
 TEST_CASE("a line without end stays bounded") {
   base::Redactor redactor;
-  std::size_t longest = 0;
+  std::size_t longest = 0, most = 0;
   world::LineOutput output(
-      redactor, [&](std::string_view line, bool) { longest = std::max(longest, line.size()); }, 3);
+      redactor,
+      [&](std::string_view block, bool) {
+        most = std::max(most, block.size());
+        for (const auto& line : base::split(block, '\n')) longest = std::max(longest, line.size());
+      },
+      3);
   const std::string block(64 * 1024, 'x');
   for (int i = 0; i < 32; ++i) output.push(true, block);
   output.finish();
   CHECK(longest <= 4096);
+  CHECK(most <= 16384);
+}
+
+TEST_CASE("lines that come together are handed on together, each stream's, and empty ones as well") {
+  const base::Redactor redactor;
+  std::vector<std::string> blocks;
+  world::LineOutput output(
+      redactor,
+      [&](std::string_view block, bool is_error) {
+        blocks.push_back((is_error ? "2:" : "1:") + std::string(block));
+      },
+      3);
+  output.push(false, "one\n\nthree\nbegin");
+  output.push(true, "oops\n");
+  output.push(false, "ning\n");
+  output.push(false, "\n");
+  output.finish();
+  CHECK(blocks == std::vector<std::string>{"1:one\n\nthree", "2:oops", "1:beginning", "1:"});
+  CHECK(output.tail() == std::vector<std::string>{"oops", "beginning", ""});
 }
