@@ -211,22 +211,49 @@ std::string state_in_words(const haproxy::ServerState& state) {
   return health;
 }
 
-std::string running_release(const HostLook& host) {
+namespace {
+
+/// The release of those on a host that an app means by what it said of itself; "" for none of them.
+std::string release_said(const std::string& said, const HostLook& there) {
   // An app may say the whole commit, its beginning, or the name of the release; and for a moment, or until it
   // is reloaded, of another release than the one that `current` links to.
   constexpr std::size_t shortest = 7;
-  if (host.running == host.current || host.running.size() < shortest) return host.running;
-  const auto is_said = [&](const ReleaseThere& release) { return release.sha.starts_with(host.running); };
-  if (const auto* live = host.find(host.current); live != nullptr && is_said(*live)) return live->id;
-  const auto found = std::find_if(host.releases.begin(), host.releases.end(), is_said);
-  return found == host.releases.end() ? host.running : found->id;
+  if (said == there.current) return said;
+  if (said.size() < shortest) return {};
+  const auto is_said = [&](const ReleaseThere& release) { return release.sha.starts_with(said); };
+  if (const auto* live = there.find(there.current); live != nullptr && is_said(*live)) return live->id;
+  const auto found = std::find_if(there.releases.begin(), there.releases.end(), is_said);
+  return found == there.releases.end() ? std::string() : found->id;
+}
+
+/// By the releases of the other hosts where its own cannot be listed. What lies on none is called as a
+/// release of it would be.
+std::string version_of(const HostLook& host, const std::vector<HostLook>& all) {
+  if (host.running.empty()) return host.current;
+  if (auto own = release_said(host.running, host); !own.empty()) return own;
+  for (const auto& other : all)
+    if (auto known = release_said(host.running, other); !known.empty()) return known;
+  constexpr std::size_t whole_sha = 40;
+  constexpr std::size_t release_id = 12;
+  if (!is_hex(host.running) || host.running.size() != whole_sha) return host.running;
+  auto id = host.running.substr(0, release_id);
+  const bool is_another =
+      std::any_of(all.begin(), all.end(), [&](const HostLook& other) { return other.find(id) != nullptr; });
+  return is_another ? host.running : id;
+}
+
+}  // namespace
+
+std::string running_release(const HostLook& host) {
+  auto id = release_said(host.running, host);
+  return id.empty() ? host.running : id;
 }
 
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts) {
   std::map<std::string, std::vector<std::string>> versions;
   for (const auto& host : hosts) {
     if (!host.trouble.empty() && host.running.empty()) continue;
-    const std::string id = host.running.empty() ? host.current : running_release(host);
+    const std::string id = version_of(host, hosts);
     if (!id.empty()) versions[id].push_back(host.host);
   }
   return versions;

@@ -119,6 +119,27 @@ TEST_CASE("versions are told apart by what the app says, else by what is live") 
   CHECK(running_release(between) == "1.0");
 }
 
+TEST_CASE("a host that cannot be asked for its releases runs what the others run, if its app says so") {
+  const std::string sha = "387e4744f364e1497ae90000000000000000beef";
+  auto one = host("web1", sha, {release(sha, 20)});
+  one.running = sha;
+  HostLook deaf;
+  deaf.host = "web3";
+  deaf.trouble = "web3: connection refused";
+  deaf.running = sha;
+  const auto same = versions({one, deaf});
+  REQUIRE(same.size() == 1);
+  CHECK(same.at("387e4744f364") == std::vector<std::string>{"web1", "web3"});
+  deaf.running = sha.substr(0, 8);
+  CHECK(versions({one, deaf}).size() == 1);
+  // The beginning is the same, and the commit is not.
+  deaf.running = "387e4744f364ffffffffffffffffffffffffffff";
+  CHECK(versions({one, deaf}).size() == 2);
+  // What lies on no host that answers is called as its release would be.
+  deaf.running = "9999999999990000000000000000000000000000";
+  CHECK(versions({one, deaf}).count("999999999999") == 1);
+}
+
 TEST_CASE("a server's state is said by its bits") {
   staithe::haproxy::ServerState state;
   state.op = staithe::haproxy::Op::running;
