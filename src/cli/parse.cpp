@@ -169,6 +169,32 @@ ParseResult unknown_in_group(const std::vector<std::string>& rest, const std::st
   return usage_error(fmt::format("no command '{} {}'{}", group, word, suggestion(word, known)), group);
 }
 
+bool is_blank(const std::string& text) {
+  return base::trim(text).empty();
+}
+
+constexpr std::string_view empty_why = " (a variable that is not set?)";
+
+/// What would mean everything or the default when a script's variable is not set. The words behind "--"
+/// are the hosts' own.
+std::optional<ParseResult> refuse_empty(const Parsed& parsed) {
+  const auto& command = *parsed.command;
+  if (command.family.empty()) return std::nullopt;  // asked by completion scripts, about half a word
+  for (const auto& options : {command.options, global_options()})
+    for (const auto& option : options) {
+      const auto values = parsed.all(option.name);
+      if (option.takes != Takes::nothing && std::any_of(values.begin(), values.end(), is_blank))
+        return usage_error(fmt::format("--{} needs {}, and what it was given is empty{}", option.name,
+                                       option.metavar, empty_why),
+                           std::string(command.name));
+    }
+  const bool words_of_hosts = command.positionals.starts_with("--");
+  if (!words_of_hosts && std::any_of(parsed.positionals.begin(), parsed.positionals.end(), is_blank))
+    return usage_error(fmt::format("a word given to {} is empty{}", command.name, empty_why),
+                       std::string(command.name));
+  return std::nullopt;
+}
+
 /// How many words beside its options a command takes.
 std::size_t most_words(const Command& command) {
   if (command.positionals.find("...") != std::string_view::npos)
@@ -283,6 +309,12 @@ ParseResult parse(int argc, const char* const* argv) {
                                      words[i].substr(0, words[i].find('='))),
                          "");
   words = reordered(std::move(words), front);
+  // CLI11 would take the next word for the value.
+  for (const auto& word : words) {
+    if (word == "--" || words.front().starts_with("__")) break;
+    if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1)
+      return usage_error(fmt::format("{} is empty{}", word, empty_why), "");
+  }
   Tree tree(words);
   try {
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
@@ -315,6 +347,7 @@ ParseResult parse(int argc, const char* const* argv) {
   const auto& positionals = result.parsed->positionals;
   if (const auto most = most_words(*command); positionals.size() > most)
     return unknown({positionals[most]}, command);
+  if (auto refusal = refuse_empty(*result.parsed)) return *refusal;
   take_environment(*result.parsed);
   return result;
 }

@@ -41,3 +41,35 @@ TEST_CASE("an option that may be repeated keeps every value, another its last") 
   CHECK(result.parsed->value("environment") == "production");
   CHECK(result.parsed->positionals.empty());
 }
+
+TEST_CASE("what is empty where something is wanted is refused: it would mean everything, or the default") {
+  const std::vector<std::vector<const char*>> lines{{"exec", "-y", "-H", "", "--", "true"},
+                                                    {"exec", "-y", "--hosts", " \t", "--", "true"},
+                                                    {"exec", "-y", "--hosts=", "--", "true"},
+                                                    {"deploy", "--limit", "", "-y"},
+                                                    {"deploy", "--limit=", "web.yml"},
+                                                    {"--limit", "", "deploy"},
+                                                    {"rollback", "--to", ""},
+                                                    {"deploy", "-e", ""},
+                                                    {"deploy", ""},
+                                                    {"drain", ""},
+                                                    {"drain", "web1", " "},
+                                                    {"restore", ""},
+                                                    {"status", ""},
+                                                    {"check", "--tag", "a", "--tag", ""}};
+  for (const auto& line : lines) {
+    const auto result = parse_words(line);
+    INFO(line.front() << ": " << result.to_stderr);
+    CHECK_FALSE(result.parsed);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.to_stderr, ContainsSubstring("empty"));
+  }
+}
+
+TEST_CASE("what may be empty: a word of a command for hosts, a variable, the half of a word to complete") {
+  CHECK(parse_words({"exec", "-H", "web1", "--", "printf", ""}).parsed);
+  CHECK(parse_words({"exec", "-H", "web1", "--", "env", "--unset="}).parsed);
+  CHECK(parse_words({"deploy", "--var", "key="}).parsed);
+  CHECK(parse_words({"deploy", "--var=key="}).parsed);
+  CHECK(parse_words({"__complete", "host", ""}).parsed);
+}
