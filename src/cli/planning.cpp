@@ -41,6 +41,8 @@ plan::Amount amount_of(std::string text, std::string_view option) {
   if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos)
     throw UsageError(fmt::format("--{} takes a number or a percentage", option));
   amount.value = static_cast<std::uint32_t>(std::stoul(text));
+  if (amount.percent && amount.value > 100)
+    throw UsageError(fmt::format("--{} is at most 100%, not {}%", option, amount.value));
   return amount;
 }
 

@@ -135,9 +135,12 @@ inline constexpr auto recover = std::to_array<Option>({
     one_of_a_run("var-file"),
 });
 inline constexpr auto validate = std::to_array<Option>({one_of_a_run("var"), one_of_a_run("var-file")});
+/// It takes no lock.
 inline constexpr auto exec = joined(
     explained("deadline", "give up after that, for the whole run, e.g. 30m (default: none)",
-              explained("parallel", "hosts in hand at a time (default: 32)", every_run)),
+              explained("max-failures", "stop starting hosts after more failures than that (default: never)",
+                        explained("parallel", "hosts in hand at a time (default: 32)",
+                                  without("lock-wait", every_run)))),
     std::to_array<Option>({
         {"hosts", 'H', Takes::value, "SELECTION", Completes::host, what_group, "which hosts (default: all)"},
         {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for each host (default: 5m)"},

@@ -78,6 +78,18 @@ bool is_late(const Context& context, const plan::Stage& stage, const StageResult
                              [](const auto& entry) { return entry.second.late; });
 }
 
+/// A lane that ended because a signal stopped it has not failed.
+std::size_t failed_lanes(const StageResult& results) {
+  return static_cast<std::size_t>(std::count_if(
+      results.failures.begin(), results.failures.end(),
+      [](const Failure& failure) { return failure.result.outcome != event::Outcome::cancelled; }));
+}
+
+bool over(const plan::Amount& most_failures, const StageResult& results, std::size_t lanes) {
+  return failed_lanes(results) >
+         (most_failures.percent ? most_failures.value * lanes / 100 : most_failures.value);
+}
+
 /// A rolling stage: batches, window, failure budget.
 class Roller {
  public:
@@ -132,18 +144,8 @@ class Roller {
     });
   }
 
-  bool over_budget() const { return failed_lanes() > budget(); }
-
-  /// A lane that ended because a signal stopped it has not failed.
-  std::size_t failed_lanes() const {
-    return static_cast<std::size_t>(std::count_if(
-        results_.failures.begin(), results_.failures.end(),
-        [](const Failure& failure) { return failure.result.outcome != event::Outcome::cancelled; }));
-  }
-
-  std::size_t budget() const {
-    const auto& amount = context_.plan.strategy.max_failures;
-    return amount.percent ? amount.value * stage_.lanes.size() / 100 : amount.value;
+  bool over_budget() const {
+    return over(context_.plan.strategy.max_failures, results_, stage_.lanes.size());
   }
 
   Blame blame() const {
@@ -181,7 +183,8 @@ StageResult run_all(const Context& context, const plan::Stage& stage) {
   LaneRefs lanes;
   for (const auto& lane : stage.lanes) lanes.push_back(&lane);
   Pool(context, stage, results).run(lanes, stage.at_once, run_lane, [&] {
-    return !context.stops.soft.requested() && !context.clock.passed();
+    return !context.stops.soft.requested() && !context.clock.passed() &&
+           !(stage.max_failures && over(*stage.max_failures, results, stage.lanes.size()));
   });
   results.late = is_late(context, stage, results);
   results.stopped = results.lanes.size() < stage.lanes.size() && context.stops.soft.requested();

@@ -311,6 +311,7 @@ void fields(A& a, Stage& v) {
   a.field("shape", v.shape);
   a.field("at_once", v.at_once);
   a.field("lanes", v.lanes);
+  a.said("max_failures", v.max_failures);
 }
 template <class A>
 void fields(A& a, ServerRef& v) {

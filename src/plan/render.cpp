@@ -63,15 +63,26 @@ class Renderer {
   std::string shape_text(const Stage& stage) const {
     switch (stage.shape) {
       case Stage::Shape::gather:
-        return hosts_text(stage.lanes.size(), " at once") + ", read only; any finding refuses the run";
+        return at_once_text(stage) + ", read only; any finding refuses the run";
       case Stage::Shape::parallel:
-        return hosts_text(stage.lanes.size(), " at once");
+        return at_once_text(stage) +
+               (stage.max_failures ? fmt::format("; over {}: stop", failures_text(*stage.max_failures)) : "");
       case Stage::Shape::once:
         return "once";
       case Stage::Shape::rolling:
         return rolling_text(stage);
     }
     return {};
+  }
+
+  static std::string at_once_text(const Stage& stage) {
+    const auto lanes = stage.lanes.size();
+    if (stage.at_once >= lanes) return hosts_text(lanes, " at once");
+    return fmt::format("{}, {} at a time", hosts_text(lanes), stage.at_once);
+  }
+
+  static std::string failures_text(const Amount& most) {
+    return fmt::format("{}{} failures", most.value, most.percent ? "%" : "");
   }
 
   std::string rolling_text(const Stage& stage) const {
@@ -82,10 +93,10 @@ class Renderer {
     const char* policy = strategy.on_failure == Strategy::OnFailure::stop           ? "stop"
                          : strategy.on_failure == Strategy::OnFailure::revert_batch ? "revert the batch"
                                                                                     : "revert all";
-    return fmt::format("{} hosts in batches of {}; {} at a time, {}; over {}{} failures: {}",
-                       stage.lanes.size(), batches, strategy.parallel,
+    return fmt::format("{} hosts in batches of {}; {} at a time, {}; over {}: {}", stage.lanes.size(),
+                       batches, strategy.parallel,
                        strategy.window == Strategy::Window::sliding ? "sliding" : "lockstep",
-                       strategy.max_failures.value, strategy.max_failures.percent ? "%" : "", policy);
+                       failures_text(strategy.max_failures), policy);
   }
 
   void stage(const Stage& stage) {

@@ -19,8 +19,7 @@ constexpr std::size_t title_bytes = 100;
 std::optional<std::vector<std::string>> selected(const Environment& environment, const Request& request,
                                                  const std::string& selection,
                                                  diag::Diagnostics& diagnostics) {
-  auto hosts =
-      select(environment, Text{selection.empty() ? "all" : selection, {}, 1, ""}, diagnostics, "hosts");
+  auto hosts = select(environment, Text{selection, {}, 1, ""}, diagnostics, "hosts");
   if (!hosts || request.limit.empty()) return hosts;
   const auto limited = select(environment, Text{request.limit, {}, 1, ""}, diagnostics, "--limit");
   if (!limited) return std::nullopt;
@@ -189,6 +188,7 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
   stage.name = "exec";
   stage.shape = plan::Stage::Shape::parallel;
   stage.at_once = request.parallel.value_or(exec_parallel);
+  stage.max_failures = request.max_failures;
   for (const std::string& name : *hosts) {
     add_host(plan, *environment, *environment->find_host(name), {});
     plan::RunRemote effect;
@@ -227,6 +227,7 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   // One host at a time: the guard counts what is really left.
   plan.strategy.batches = {{100, true}};
   plan.strategy.parallel = request.parallel.value_or(1);
+  plan.strategy.max_failures = request.max_failures.value_or(plan.strategy.max_failures);
   plan.strategy.on_failure = plan::Strategy::OnFailure::stop;
   // What puts back is not given up half-way because time is up.
   if (rotation.rotation == Rotation::drain)
@@ -257,7 +258,7 @@ std::optional<plan::Plan> make_survey_plan(const Project& project, const Request
                                            const std::string& selection, diag::Diagnostics& diagnostics) {
   const Environment* environment = choose_environment(project, request.environment, diagnostics);
   if (environment == nullptr) return std::nullopt;
-  const auto hosts = selected(*environment, request, selection, diagnostics);
+  const auto hosts = selected(*environment, request, selection.empty() ? "all" : selection, diagnostics);
   if (!hosts) return std::nullopt;
   const Service* service = choose_service(project, request.service, diagnostics);
   if (service == nullptr && !request.service.empty()) return std::nullopt;

@@ -115,6 +115,13 @@ class ByHand(harness.SystemTest):
         self.assertIn("web2", result.text)
         self.assertIn("edge2", result.text)
 
+    def test_status_invents_no_versions_for_a_host_whose_sshd_is_down(self):
+        self.ended(self.sandbox.deploy("v2"), 0)
+        self.sandbox.service("kill", "web3.sshd")
+        shown, status = self.last_record("status")
+        self.assertEqual(status["versions"], {self.sandbox.sha["v2"][:12]: sandbox.HOSTS}, str(shown))
+        self.assertEqual(shown.code, 1, str(shown))
+
     def only_v1(self, *hosts):
         """As if no other release had ever been there: which one is older is what a rollback goes by."""
         self.ended(self.sandbox.deploy("v1", "--limit", ",".join(hosts)), 0)
@@ -183,6 +190,25 @@ class ByHand(harness.SystemTest):
                                       'test "$STAITHE_HOST" = web3 && echo odd || { echo like; echo others; }')
         self.assertEqual(result.code, 0, str(result))
         self.assertEqual(result.out, "--- web[1-2,4] (3 hosts)\nlike\nothers\n--- web3 (1 host)\nodd\n")
+
+    def test_exec_loses_nothing_of_much_output(self):
+        count = 300_000
+        script = f"seq 1 {count}"
+        result = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", script)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertTrue(result.out == "".join(f"web1: {i}\n" for i in range(1, count + 1)),
+                        f"{result.out.count(chr(10))} lines of {count}; {result.err}")
+        result = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--json", "--", script)
+        self.assertEqual(result.code, 0, result.err)
+        lines = re.findall(r'"type":"action_output".*"line":"(\d+)"', result.out)
+        self.assertTrue(lines == [str(i) for i in range(1, count + 1)], f"{len(lines)} records of {count}; {result.err}")
+
+    def test_exec_begins_no_more_hosts_after_too_many_failures(self):
+        result = self.sandbox.staithe("exec", "-e", "production", "-H", "app", "--yes", "--parallel", "1",
+                                      "--max-failures", "0", "--", "echo ran; false")
+        self.assertEqual((result.code, result.out), (1, "web1: ran\n"), str(result))
+        self.assertIn("not run web[2-4]", result.err)
+        self.assertIn("0 of 4 hosts ok", result.err)
 
     def test_exec_output_cannot_write_elsewhere_on_the_terminal(self):
         result = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--",

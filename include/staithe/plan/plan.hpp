@@ -67,7 +67,7 @@ struct Strategy {
 struct Stage {
   enum class Shape {
     gather,    ///< all lanes in parallel, all findings collected; any failure refuses the run (exit 4)
-    parallel,  ///< all lanes at once; each runs to its end whatever becomes of the others
+    parallel,  ///< all lanes at once; one that is begun runs to its end whatever becomes of the others
     rolling,   ///< host by host, by the plan's strategy
     once,      ///< one lane on this machine or on one host
   };
@@ -75,6 +75,8 @@ struct Stage {
   Shape shape = Shape::once;
   std::uint32_t at_once = 16;  ///< lanes in hand at a time; a rolling stage has the strategy's `parallel`
   std::vector<Lane> lanes;
+  /// Of a parallel stage: after more failures than that no lane is begun. Nothing: all are.
+  std::optional<Amount> max_failures{};
   bool operator==(const Stage&) const = default;
 };
 

@@ -305,6 +305,33 @@ TEST_CASE("a budget that is exceeded ends the run before the stages that follow"
   CHECK_FALSE(rig.effects.did("after"));
 }
 
+TEST_CASE("a parallel stage begins no more hosts after more failures than it may have") {
+  const auto run = [](Rig& rig, std::optional<plan::Amount> most) {
+    plan::Plan plan;
+    plan.kind = "exec";
+    plan::Stage stage{"exec", plan::Stage::Shape::parallel, 1, {}, most};
+    for (const std::string host : {"web1", "web2", "web3", "web4"}) {
+      plan.hosts[host].name = host;
+      stage.lanes.push_back({host, {test::action("exec/" + host, host + " run")}, {}});
+      rig.effects.fail(host + " run");
+    }
+    plan.stages.push_back(stage);
+    return rig.run(plan);
+  };
+  Rig none;
+  const auto stopped = run(none, plan::Amount{0, false});
+  CHECK(stopped.finished.exit_code == 1);
+  CHECK(none.effects.performed().size() == 1);
+  CHECK(state_of(stopped, "web1") == HostState::failed);
+  CHECK(state_of(stopped, "web2") == HostState::untouched);
+  Rig half;
+  run(half, plan::Amount{50, true});
+  CHECK(half.effects.performed().size() == 3);
+  Rig all;
+  CHECK(run(all, {}).finished.exit_code == 1);
+  CHECK(all.effects.performed().size() == 4);
+}
+
 TEST_CASE("what follows on each host is only for hosts that are on the new release") {
   Rig rig;
   auto plan = test::deploy_plan(2, strategy(revert_batch));

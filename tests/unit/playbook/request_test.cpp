@@ -191,6 +191,38 @@ TEST_CASE("exec runs a command as it is, on every selected host") {
   CHECK(action.id == "exec/web3/1");
   CHECK_FALSE(playbook::make_exec_plan(project, {}, "nobody", "true", std::chrono::minutes(5), diagnostics));
   CHECK_FALSE(playbook::make_exec_plan(project, {}, "app", " ", std::chrono::minutes(5), diagnostics));
+  CHECK_FALSE(playbook::make_exec_plan(project, {}, "", "true", std::chrono::minutes(5), diagnostics));
+}
+
+TEST_CASE("what exec does at a time, and the failures that stop it, are the plan's") {
+  diag::Diagnostics diagnostics;
+  const playbook::Project project = project_of(good(), diagnostics);
+  const auto text = [&](const playbook::Request& request) {
+    const auto plan =
+        playbook::make_exec_plan(project, request, "app", "true", std::chrono::minutes(5), diagnostics);
+    REQUIRE(plan);
+    CHECK(plan::from_json(plan::to_json(*plan)) == *plan);
+    return plan::render(*plan, plan::Detail::full);
+  };
+  CHECK_THAT(text({}), ContainsSubstring("Stage exec (3 hosts at once)"));
+  playbook::Request request;
+  request.parallel = 1;
+  request.max_failures = plan::Amount{50, true};
+  CHECK_THAT(text(request), ContainsSubstring("Stage exec (3 hosts, 1 at a time; over 50% failures: stop)"));
+}
+
+TEST_CASE("an operator's drain heeds --max-failures") {
+  diag::Diagnostics diagnostics;
+  const playbook::Project project = project_of(good(), diagnostics);
+  playbook::Request request;
+  request.max_failures = plan::Amount{1, false};
+  playbook::RotationRequest rotation;
+  rotation.selection = "web1";
+  const auto plan = playbook::make_rotation_plan(project, request, rotation, diagnostics);
+  REQUIRE(plan);
+  CHECK(plan->strategy.max_failures == plan::Amount{1, false});
+  rotation.selection = "";
+  CHECK_FALSE(playbook::make_rotation_plan(project, request, rotation, diagnostics));
 }
 
 TEST_CASE("an operator's drain can be undone half-way, and a restore proves the host") {
