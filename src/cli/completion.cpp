@@ -48,10 +48,9 @@ std::vector<std::string> group_names() {
   return names;
 }
 
-std::vector<const Option*> options_of(const Command& command) {
-  std::vector<const Option*> options;
-  for (const auto& option : command.options) options.push_back(&option);
-  for (const auto& option : global_options()) options.push_back(&option);
+std::vector<Option> options_of(const Command& command) {
+  std::vector<Option> options(command.options.begin(), command.options.end());
+  for (const auto& option : global_options_of(command)) options.push_back(option);
   return options;
 }
 
@@ -127,8 +126,8 @@ std::string bash() {
         fmt::format("        {}) _staithe_words \"{}\" ;;\n", group, base::join(second_words(group), " "));
   for (const auto* command : shown_commands()) {
     std::string words;
-    for (const auto* option : options_of(*command))
-      words += (words.empty() ? "" : " ") + spellings(*option, " ");
+    for (const auto& option : options_of(*command))
+      words += (words.empty() ? "" : " ") + spellings(option, " ");
     option_cases += fmt::format("            '{}') _staithe_words \"{}\" ;;\n", command->name, words);
     positional_cases += fmt::format("        '{}') {} ;;\n", command->name, bash_action(command->completes));
   }
@@ -221,7 +220,7 @@ std::string zsh_option(const Option& option) {
 
 std::string zsh_arguments(const Command& command, std::string_view indent) {
   std::string text = "_arguments -s";
-  for (const auto* option : options_of(command)) text += " \\\n        " + zsh_option(*option);
+  for (const auto& option : options_of(command)) text += " \\\n        " + zsh_option(option);
   if (!command.positionals.empty())
     text +=
         fmt::format(" \\\n        '*:{}:{}'", zsh_text(command.positionals), zsh_action(command.completes));
@@ -326,6 +325,19 @@ std::string fish_value(const Option& option) {
   return (option.completes == Completes::file ? " -r" : " -x") + fish_action(option.completes);
 }
 
+/// Not behind commands that take no such option.
+std::string fish_unless_refused(const Option& option) {
+  std::string condition;
+  for (const auto* command : shown_commands()) {
+    const auto taken = global_options_of(*command);
+    const bool takes =
+        std::any_of(taken.begin(), taken.end(), [&](const Option& one) { return one.name == option.name; });
+    if (!takes)
+      condition += fmt::format("{}not __staithe_at {}", condition.empty() ? "" : "; and ", command->name);
+  }
+  return condition.empty() ? "" : " -n '" + condition + "'";
+}
+
 std::string fish() {
   std::string text = R"sh(# fish completion for staithe, made by: staithe completion fish
 
@@ -388,7 +400,7 @@ complete -c staithe -f
     }
   }
   for (const auto& option : global_options()) {
-    text += "complete -c staithe -l " + std::string(option.name);
+    text += "complete -c staithe" + fish_unless_refused(option) + " -l " + std::string(option.name);
     if (option.shorthand != '\0') text += fmt::format(" -s {}", option.shorthand);
     text += fish_value(option);
     text += " -d " + fish_text(option.help) + "\n";

@@ -114,7 +114,7 @@ std::string help_for(const Command& command) {
   if (!command.about.empty()) text += '\n' + wrapped(command.about, 0, 0) + '\n';
   if (!command.examples.empty()) text += "\nExamples:\n" + examples_of(command);
   text += grouped_options(command.options);
-  text += grouped_options(global_options());
+  text += grouped_options(global_options_of(command));
   return text.append(exit_line);
 }
 

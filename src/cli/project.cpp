@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 namespace staithe::cli {
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t largest_file = 1024 * 1024;
 constexpr base::Duration inventory_patience{30'000};
 constexpr std::size_t largest_inventory = 8 * 1024 * 1024;
+constexpr std::size_t every_finding = std::numeric_limits<std::size_t>::max();
 
 diag::Style style_for(const App& app) {
   if (!app.err_color()) return {};
@@ -89,7 +91,7 @@ void print_findings(App& app, const diag::Diagnostics& diagnostics) {
     app.print(diag::to_json_lines(diagnostics));
     return;
   }
-  if (!diagnostics.empty()) app.err().write(diag::render(diagnostics, style_for(app)));
+  if (!diagnostics.empty()) app.err().write(diag::render(diagnostics, style_for(app), every_finding));
 }
 
 void print_warnings(App& app, const diag::Diagnostics& diagnostics) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace staithe::cli {
 namespace {
@@ -310,6 +311,18 @@ std::span<const Option> global_options() {
   return options::global;
 }
 
+std::vector<Option> global_options_of(const Command& command) {
+  const auto takes = [&](const Option& option) {
+    if (option.name == "report") return !tells_no_run(command.name);
+    // A recovery says itself why it takes none.
+    if (option.name == "limit") return !asks_no_hosts(command.name) && command.name != "recover";
+    return true;
+  };
+  std::vector<Option> taken;
+  std::copy_if(options::global.begin(), options::global.end(), std::back_inserter(taken), takes);
+  return taken;
+}
+
 const Command* find_command(std::string_view name) {
   for (const auto& command : table)
     if (command.name == name) return &command;
@@ -345,7 +358,8 @@ bool tells_no_run(std::string_view command) {
 }
 
 bool asks_no_hosts(std::string_view command) {
-  constexpr std::array<std::string_view, 5> names{"history", "unlock", "backfill", "help", "version"};
+  constexpr std::array<std::string_view, 6> names{"history", "unlock",  "backfill",
+                                                  "help",    "version", "completion"};
   return std::find(names.begin(), names.end(), command) != names.end() || command.starts_with("stage ");
 }
 

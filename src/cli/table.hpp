@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// One table of commands and options. It feeds the parser, --help, the completions and the OPTIONS of the
 /// manual pages, so that they cannot disagree.
@@ -63,13 +64,16 @@ struct Variable {
 
 std::span<const Command> commands();
 std::span<const Variable> environment_variables();
-/// Options that every command has.
+/// Options that nearly every command has.
 std::span<const Option> global_options();
+/// Those of them that a command takes: what help and completion offer. The parser knows all of them, to say
+/// why one is refused.
+std::vector<Option> global_options_of(const Command& command);
 /// Null when there is none of that name.
 const Command* find_command(std::string_view name);
 /// The whole name of a command of a group from its last word: "stage rehearse" from "rehearse".
 std::optional<std::string> command_of_group(std::string_view word);
-/// Of options that every command has, where they would be overlooked: refused is better. --report:
+/// Global options that would be overlooked are refused. --report:
 bool tells_no_run(std::string_view command);
 /// --limit:
 bool asks_no_hosts(std::string_view command);

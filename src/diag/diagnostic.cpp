@@ -1,5 +1,7 @@
 #include "staithe/diag/diagnostic.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <algorithm>
 #include <mutex>
 #include <set>
@@ -68,9 +70,22 @@ std::optional<std::string> SourceMap::line(const std::string& file, std::uint32_
 
 void Diagnostics::add(Diagnostic diagnostic) {
   const auto repeated = [&](const Diagnostic& known) { return same(known, diagnostic); };
-  if (std::any_of(found_.begin(), found_.end(), repeated)) return;
+  if (std::any_of(found_.begin(), found_.end(), repeated) || fold(diagnostic)) return;
   ++(diagnostic.severity == Severity::error ? errors_ : warnings_);
   if (found_.size() < most_kept) found_.push_back(std::move(diagnostic));
+}
+
+/// Whether it is a mistake that is known from another host.
+bool Diagnostics::fold(const Diagnostic& diagnostic) {
+  if (diagnostic.host.empty()) return false;
+  const auto known = std::find_if(found_.begin(), found_.end(), [&](const Diagnostic& one) {
+    return !one.host.empty() && one.severity == diagnostic.severity && one.position == diagnostic.position &&
+           one.path == diagnostic.path && one.common == diagnostic.common;
+  });
+  if (known == found_.end() || known->host == diagnostic.host) return false;
+  auto& hosts = also_[static_cast<std::size_t>(known - found_.begin())];
+  if (std::find(hosts.begin(), hosts.end(), diagnostic.host) == hosts.end()) hosts.push_back(diagnostic.host);
+  return true;
 }
 
 void Diagnostics::error(Position position, std::string message, std::string path, std::string help) {
@@ -82,12 +97,22 @@ void Diagnostics::warning(Position position, std::string message, std::string pa
 }
 
 void Diagnostics::withdraw(const Diagnostic& diagnostic) {
-  const auto gone = std::erase_if(found_, [&](const Diagnostic& known) { return same(known, diagnostic); });
-  (diagnostic.severity == Severity::error ? errors_ : warnings_) -= gone;
+  const auto gone = std::find_if(found_.begin(), found_.end(),
+                                 [&](const Diagnostic& known) { return same(known, diagnostic); });
+  if (gone == found_.end()) return;
+  const auto place = static_cast<std::size_t>(gone - found_.begin());
+  std::map<std::size_t, std::vector<std::string>> moved;
+  for (auto& [at, hosts] : also_)
+    if (at != place) moved.emplace(at > place ? at - 1 : at, std::move(hosts));
+  also_ = std::move(moved);
+  found_.erase(gone);
+  --(diagnostic.severity == Severity::error ? errors_ : warnings_);
 }
 
 std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> ordered = found_;
+  for (const auto& [place, hosts] : also_)
+    ordered[place].message += " (and so on " + base::fold_names(hosts) + ")";
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
   return ordered;

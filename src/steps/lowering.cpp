@@ -2,6 +2,16 @@
 #include "staithe/steps/step.hpp"
 
 namespace staithe::steps {
+namespace {
+
+std::string without(std::string text, const std::string& words, std::string_view mark) {
+  if (words.empty()) return text;
+  for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + mark.size()))
+    text.replace(at, words.size(), mark);
+  return text;
+}
+
+}  // namespace
 
 const diag::Position& Lowering::position() const {
   return step_.position;
@@ -92,6 +102,12 @@ void Lowering::add(diag::Severity severity, const Template& where, std::string m
   finding.message = std::move(message);
   finding.path = where.path;
   finding.help = std::move(help);
+  if (!site_.host.empty()) {
+    finding.host = site_.host;
+    const auto* address = site_.variables->find("host.address");
+    finding.common = without(finding.message, site_.host, "<host>");
+    if (address != nullptr) finding.common = without(finding.common, address->text, "<address>");
+  }
   site_.diagnostics->add(std::move(finding));
 }
 

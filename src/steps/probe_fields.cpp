@@ -35,16 +35,36 @@ std::optional<std::pair<std::string, std::uint16_t>> split_address(std::string_v
   return std::pair{std::string(host), *port};
 }
 
-/// "http://2001:db8::1:80/": nobody can tell where the port begins.
-bool has_bare_ipv6(std::string_view url) {
-  const std::string_view rest = url.substr(url.find("//") + 2);
+/// Of what stands behind "http://": up to the path, without a user.
+std::string_view authority_of(std::string_view rest) {
   std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   const std::size_t user = authority.rfind('@');
   if (user != std::string_view::npos) authority.remove_prefix(user + 1);
+  return authority;
+}
+
+/// "2001:db8::1:80": nobody can tell where the port begins.
+bool is_bare_ipv6(std::string_view authority) {
   return authority.substr(0, 1) != "[" && std::count(authority.begin(), authority.end(), ':') > 1;
 }
 
 }  // namespace
+
+void check_http_url(Lowering& at, const Template& where, const plan::Text& url) {
+  if (url.empty()) return;
+  const auto* start = std::get_if<std::string>(&url.pieces().front());
+  if (start == nullptr) return;  // a secret, or known at run time only
+  if (start->rfind("http://", 0) != 0 && start->rfind("https://", 0) != 0)
+    return at.error(where, "'" + url.shown() + "' is not an http:// or https:// URL");
+  const auto rest = std::string_view(*start).substr(start->find("//") + 2);
+  const bool goes_on = url.pieces().size() > 1 && rest.find_first_of("/?#") == std::string_view::npos;
+  const auto authority = authority_of(rest);
+  if (!goes_on && (authority.empty() || authority.front() == ':'))
+    return at.error(where, "'" + url.shown() + "' names no host");
+  if (is_bare_ipv6(authority))
+    at.error(where, "an IPv6 address stands in brackets in a URL",
+             "write $(host.in_url) instead of $(host.address)");
+}
 
 HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) {
   if (auto method = map.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}))
@@ -75,16 +95,7 @@ HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) 
 plan::HttpProbe HttpFields::lower(Lowering& at) const {
   plan::HttpProbe probe;
   probe.url = at.text(url_);
-  if (!probe.url.empty()) {
-    const auto* start = std::get_if<std::string>(&probe.url.pieces().front());
-    const bool is_http =
-        start == nullptr || start->rfind("http://", 0) == 0 || start->rfind("https://", 0) == 0;
-    if (!is_http) at.error(url_, "'" + probe.url.shown() + "' is not an http:// or https:// URL");
-    if (is_http && start != nullptr && has_bare_ipv6(*start)) {
-      at.error(url_, "an IPv6 address stands in brackets in a URL",
-               "write $(host.in_url) instead of $(host.address)");
-    }
-  }
+  check_http_url(at, url_, probe.url);
   probe.method = method_;
   for (const auto& [name, value] : headers_) probe.headers.emplace_back(name, at.text(value));
   if (body_) probe.body = at.text(*body_);

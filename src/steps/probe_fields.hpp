@@ -6,6 +6,10 @@
 
 namespace staithe::steps {
 
+/// Reports a URL that is not http:// or https://, or names no host, as far as it is known when a plan is
+/// made.
+void check_http_url(Lowering& at, const Template& where, const plan::Text& url);
+
 /// An HTTP request and the answer that is right: shared by wait, check and restore's smoke.
 class HttpFields {
  public:

@@ -1,5 +1,6 @@
 #include "fields.hpp"
 #include "kinds.hpp"
+#include "probe_fields.hpp"
 
 namespace staithe::steps {
 namespace {
@@ -14,7 +15,10 @@ class NotifyStep final : public Step {
 
   void lower(Lowering& at, Lowered& out) const override {
     std::vector<plan::Text> urls = at.site().notify_urls;
-    if (url_) urls = {at.text(*url_)};
+    if (url_) {
+      urls = {at.text(*url_)};
+      check_http_url(at, *url_, urls.front());
+    }
     if (urls.empty()) {
       return at.error("there is nobody to notify",
                       "add 'notify: [slack env SLACK_WEBHOOK]' to the environment, or a 'url'");

@@ -56,6 +56,9 @@ struct Diagnostic {
   std::string message;       ///< what is wrong, without a full stop
   std::string path;          ///< where in the structure: "steps[2].drain.timeout"; may be empty
   std::string help;          ///< what to do next: "did you mean 'drain'?"; may be empty
+  /// Of a text that is the same for many hosts: the one that it was wrong for, and the message without that
+  /// host's own words. Findings that differ in nothing else are one mistake.
+  std::string host{}, common{};
 };
 
 /// The texts that positions point into, so that a finding can show its line.
@@ -77,8 +80,8 @@ class SourceMap {
 /// Collects findings. Not for several threads at once.
 class Diagnostics {
  public:
-  /// Exact repetitions are dropped (one mistake met once per host), and so is what comes after the first
-  /// 1000, which are still counted.
+  /// Exact repetitions are dropped, one mistake met once per host is told once, with the other hosts behind
+  /// it, and what comes after the first 1000 is only counted.
   void add(Diagnostic diagnostic);
   void error(Position position, std::string message, std::string path = {}, std::string help = {});
   void warning(Position position, std::string message, std::string path = {}, std::string help = {});
@@ -96,7 +99,10 @@ class Diagnostics {
   const SourceMap& sources() const noexcept { return sources_; }
 
  private:
+  bool fold(const Diagnostic& diagnostic);
+
   std::vector<Diagnostic> found_;
+  std::map<std::size_t, std::vector<std::string>> also_;  ///< by place in found_: the other hosts
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
   SourceMap sources_;

@@ -154,3 +154,27 @@ TEST_CASE("findings as JSON Lines") {
   CHECK(second["length"] == 5);
   CHECK(second["path"] == "steps[2]");
 }
+
+TEST_CASE("one mistake of a text for many hosts is told once, with the others behind it") {
+  Diagnostics found;
+  const auto of_host = [&](const std::string& host, const std::string& message, const std::string& common) {
+    found.add({Severity::error, {"f.yml", 1, 1}, 1, message, "p", "", host, common});
+  };
+  of_host("web1", "'web1.in' is missing", "'<host>.in' is missing");
+  of_host("web1", "'web1' is odd", "'<host>' is odd");
+  for (const std::string host : {"web2", "web3", "web2"})
+    of_host(host, "'" + host + ".in' is missing", "'<host>.in' is missing");
+  of_host("web4", "'web4.in' is empty", "'<host>.in' is empty");
+  CHECK(found.count(Severity::error) == 3);
+  const auto text = render(found);
+  CHECK_THAT(text, ContainsSubstring("error: 'web1.in' is missing (and so on web[2-3])\n"));
+  CHECK_THAT(text, ContainsSubstring("error: 'web1' is odd\n"));
+  CHECK_THAT(text, ContainsSubstring("error: 'web4.in' is empty\n"));
+  // What is withdrawn takes no other's hosts along.
+  found.withdraw({Severity::error, {"f.yml", 1, 1}, 1, "'web1' is odd", "p", ""});
+  of_host("web5", "'web5.in' is empty", "'<host>.in' is empty");
+  const auto rest = render(found);
+  CHECK_THAT(rest, ContainsSubstring("'web1.in' is missing (and so on web[2-3])\n"));
+  CHECK_THAT(rest, ContainsSubstring("'web4.in' is empty (and so on web5)\n"));
+  CHECK_THAT(rest, ContainsSubstring("2 errors"));
+}
