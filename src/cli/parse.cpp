@@ -143,7 +143,10 @@ std::string command_suggestion(const std::string& typed) {
 
 /// Something was left over: a word that is no command, or an option that the command does not have.
 ParseResult unknown(const std::vector<std::string>& rest, const Command* command) {
-  const std::string word = rest.empty() ? "" : rest.front();
+  // An option explains the words behind it that nobody takes either.
+  auto first = std::find_if(rest.begin(), rest.end(), [](const auto& one) { return one.rfind('-', 0) == 0; });
+  if (first == rest.end()) first = rest.begin();
+  const std::string word = first == rest.end() ? "" : *first;
   if (command == nullptr && word.rfind('-', 0) == 0) {
     std::vector<std::string> options{"--version"};
     for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));

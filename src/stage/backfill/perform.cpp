@@ -1,4 +1,4 @@
-#include "../left_clones.hpp"
+#include "left_clones.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"

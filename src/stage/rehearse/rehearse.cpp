@@ -1,10 +1,10 @@
 #include "staithe/stage/rehearse.hpp"
 
-#include "../left_clones.hpp"
 #include "after.hpp"
 #include "command_pass.hpp"
 #include "emitter.hpp"
 #include "judge.hpp"
+#include "left_clones.hpp"
 #include "lint.hpp"
 #include "passes.hpp"
 #include "replay.hpp"
