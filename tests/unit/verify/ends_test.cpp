@@ -37,14 +37,11 @@ TEST_CASE("flow: a suite's budget ends it, and its cleanup has its own time") {
     if (title == "GET http://h/long") std::this_thread::sleep_for(std::chrono::milliseconds(300));
     return {500, "{}"};
   });
-  const auto text = [](const std::string& budget, const std::string& every, const std::string& path) {
-    return head("budget: " + budget + "\ncleanup_budget: 60s\nsteps:\n  - name: waits\n    every: " + every +
-                R"(
-    get: )" + path +
-                R"(
+  const auto text = [](const std::string& budget, const std::string& first, const std::string& path) {
+    return head("budget: " + budget + "\ncleanup_budget: 60s\nsteps:\n" + first +
+                "  - name: waits\n    get: " + path + "\n    for: " + budget + R"(
+    every: 3m
     until: {status: 200}
-    for: )" + budget +
-                R"(
   - name: next
     get: /n
     expect: 200
@@ -54,10 +51,10 @@ cleanup:
     expect: 500
 )");
   };
-  CHECK(Ran({text("200ms", "10ms", "/long")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
+  CHECK(Ran({text("200ms", "", "/long")}, fake).verdicts() == "waits=aborted next=aborted tidy=pass");
   // There is some time left, but not for another poll: it was not as long as the check says.
-  const Ran ran({text("2m", "3m", "/quick")}, fake);
-  CHECK(ran.verdicts() == "waits=aborted next=skipped tidy=pass");
+  const Ran ran({text("2m", "  - {name: first, get: /long, expect: 500}\n", "/quick")}, fake);
+  CHECK(ran.verdicts() == "first=pass waits=aborted next=skipped tidy=pass");
   CHECK(ran.of("waits").reason == "the budget of 2m is used up");
   CHECK(ran.of("next").reason == "blocked: 'waits' was not judged before it");
 }
