@@ -1,4 +1,4 @@
-#include "json_fields.hpp"
+#include "json_archive.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/plan/plan.hpp"

@@ -1,6 +1,6 @@
 #include "staithe/plan/rehearsal_terms.hpp"
 
-#include "json_fields.hpp"
+#include "json_archive.hpp"
 
 #include "staithe/base/text.hpp"
 
