@@ -55,12 +55,12 @@ void Pump::on_event(const event::Event& event) noexcept {
 /// Whoever sends waits meanwhile, and so does the peer that it reads from: nothing need be lost.
 bool Pump::await_room(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
   const auto fits = [&] { return output_bytes_ + bytes <= most_output_bytes; };
-  while (!fits() && !stuck_ && !closing_) {
+  while (!fits() && !stuck_ && !closing_ && !stopping()) {
     const auto give_up = std::chrono::steady_clock::now() + patience_;
-    const auto goes_on = [&, seen = handed_out_] { return closing_ || handed_out_ != seen; };
+    const auto goes_on = [&, seen = handed_out_] { return closing_ || stopping() || handed_out_ != seen; };
     while (!stuck_ &&
            !room_.wait_for(lock, std::min<base::Duration>(patience_, stop_is_seen_within), goes_on))
-      stuck_ = stopping() || std::chrono::steady_clock::now() >= give_up;
+      stuck_ = std::chrono::steady_clock::now() >= give_up;
   }
   return fits();
 }
@@ -91,6 +91,14 @@ event::Event Pump::told(std::uint64_t dropped, const std::string& run_id) const 
                                      base::count_text(dropped, "line"), most_output_bytes >> 20U, why)}};
 }
 
+/// The last first: those after the one for a person write to files, which keep nobody waiting.
+void Pump::write_batch() {
+  std::for_each(sinks_.rbegin(), sinks_.rend(), [](Sink* sink) {
+    sink->end_batch();
+    sink->begin_batch();
+  });
+}
+
 /// What is handed out gives its room back piece by piece: who waits for some sees that it goes on.
 void Pump::hand_out(std::deque<event::Event> batch, std::uint64_t dropped) {
   const auto run_id = batch.empty() ? std::string() : batch.back().run_id;
@@ -98,7 +106,10 @@ void Pump::hand_out(std::deque<event::Event> batch, std::uint64_t dropped) {
   for (; !batch.empty(); batch.pop_front()) {
     hand_out(batch.front());
     const auto cost = output_cost(batch.front());
-    if (cost == 0) continue;
+    if (cost == 0) {
+      write_batch();
+      continue;
+    }
     {
       const std::lock_guard lock(mutex_);
       output_bytes_ -= cost;

@@ -24,7 +24,8 @@ enum class Color { off, on };
 class Sink : public event::EventSink {
  public:
   virtual void on_tick(std::chrono::steady_clock::time_point /*now*/) noexcept {}
-  /// Several events follow at once; what they come to need not be written before the end of the batch.
+  /// Several events follow at once; what they come to need not be written before the end of the batch, which
+  /// comes no later than with an event that is no output.
   virtual void begin_batch() noexcept {}
   virtual void end_batch() noexcept {}
   /// No further event comes.
@@ -86,6 +87,7 @@ class Pump final : public event::EventSink {
   void work();
   void hand_out(const event::Event& event);
   void hand_out(std::deque<event::Event> batch, std::uint64_t dropped);
+  void write_batch();
   event::Event told(std::uint64_t dropped, const std::string& run_id) const;
   bool stopping() const { return stop_ != nullptr && stop_->requested(); }
   bool await_room(std::unique_lock<std::mutex>& lock, std::size_t bytes);

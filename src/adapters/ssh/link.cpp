@@ -24,6 +24,8 @@ using base::ErrorCode;
 
 /// What one turn may take from the socket before the caller looks at its scope again: about 1 MiB.
 constexpr int most_pumps = 256;
+/// The same where the callbacks take their time.
+constexpr base::Duration longest_turn{100};
 /// libssh reads this much at a time; when less has come, the socket was empty.
 constexpr std::uint64_t libssh_read_bytes = 4096;
 /// Bytes handed to libssh per writable moment of the socket; its smallest send buffer takes as much.
@@ -226,7 +228,9 @@ bool Link::pump() {
 
 void Link::turn(const base::Scope& scope, const char* what) {
   wait(scope, what);
-  for (int count = 0; count < most_pumps && pump(); ++count) continue;
+  const auto enough = std::chrono::steady_clock::now() + longest_turn;
+  for (int count = 0; count < most_pumps && pump(); ++count)
+    if (std::chrono::steady_clock::now() >= enough) break;
   quiet_since_ = std::chrono::steady_clock::now();
 }
 

@@ -120,10 +120,11 @@ void SessionImpl::attend(Channel& channel, Feed& feed, const Command& limits,
   }
 }
 
-void SessionImpl::attend_closing(Channel& channel, const base::Scope& scope) {
+void SessionImpl::attend_closing(Channel& channel, const Clock::duration& held, const base::Scope& scope) {
   // The status is there; a stop or a deadline that comes now no longer changes what happened.
-  const base::Scope grace{std::min(scope.deadline, Clock::now() + output_grace), nullptr};
-  while (!channel.ended() && link().connected() && !grace.expired()) {
+  const auto enough = Clock::now() + output_grace - held;
+  while (!channel.ended() && link().connected()) {
+    const base::Scope grace{std::min(scope.deadline, enough + held), nullptr};
     try {
       link().turn(grace, "the end of the output");
     } catch (const Error&) {
@@ -149,11 +150,14 @@ Exit SessionImpl::perform(const std::string& text, Feed& feed, const Command& li
   const auto began = Clock::now();
   Capture out(limits.keep_bytes), err(limits.keep_bytes);
   base::SteadyTime last_output = began;
+  Clock::duration held{};  // by the sink, which waits for who reads the output
   auto channel = open_channel(
       [&](Stream stream, std::string_view bytes) {
-        last_output = Clock::now();
+        const auto came = Clock::now();
         (stream == Stream::out ? out : err).add(bytes);
         if (sink) sink(stream, bytes);
+        last_output = Clock::now();
+        held += last_output - came;
         return bytes.size();
       },
       scope);
@@ -161,8 +165,10 @@ Exit SessionImpl::perform(const std::string& text, Feed& feed, const Command& li
     start(*channel, text, feed, limits, scope);
     last_output = Clock::now();
     attend(*channel, feed, limits, last_output, scope);
-    attend_closing(*channel, scope);
+    attend_closing(*channel, held, scope);
   } catch (...) {
+    // Who is to stop does not wait for a reader of output.
+    channel->set_receiver([](Stream, std::string_view bytes) { return bytes.size(); });
     stop(*channel);
     throw;
   }

@@ -55,7 +55,9 @@ class SessionImpl final : public Session {
   /// Until the process has ended and its output is in. `last_output` moves whenever some comes.
   void attend(Channel& channel, Feed& feed, const Command& limits, const base::SteadyTime& last_output,
               const base::Scope& scope);
-  void attend_closing(Channel& channel, const base::Scope& scope);
+  /// Takes what output is still to come, for a moment to which the time that the sink has `held` does not
+  /// count.
+  void attend_closing(Channel& channel, const base::SteadyTime::duration& held, const base::Scope& scope);
   /// Tells the leash to end the process group, and waits a little for that.
   void stop(Channel& channel) noexcept;
   Exit perform(const std::string& text, Feed& feed, const Command& limits, const OutputSink& sink,

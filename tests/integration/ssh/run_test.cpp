@@ -164,6 +164,27 @@ TEST_CASE("a child left in the background with the output open does not hold the
   shell("pkill -f '^" + nap(531) + "$'");
 }
 
+TEST_CASE("the time that who takes the output needs for it does not cut its end off") {
+  const Server server;
+  Engine engine(accept_all());
+  const auto session = engine.connect(server.endpoint(), soon());
+  constexpr std::size_t whole = 4'000'000;
+  std::size_t got = 0;
+  // On a busy machine the server itself may need longer than a child in the background may hold a step.
+  for (int round = 0; round < 5 && got < whole; ++round) {
+    got = 0;
+    int slow = 4;
+    Command command;
+    command.script = "(sleep 0.05; head -c " + std::to_string(whole) + " /dev/zero) & exit 0";
+    const auto sink = [&](Stream, std::string_view bytes) {
+      got += bytes.size();
+      if (slow-- > 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    };
+    CHECK(session->run(command, sink, soon()).status == 0);
+  }
+  CHECK(got == whole);
+}
+
 TEST_CASE("a deadline, a stop and silence end the whole process group and keep the session") {
   const Server server;
   Engine engine(accept_all());

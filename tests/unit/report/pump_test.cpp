@@ -311,6 +311,48 @@ TEST_CASE("pump: patience ends with a reader who has stopped, once, and with a r
   CHECK(lines + std::stoul(told.substr(told.find(' '))) == 100'000);
 }
 
+TEST_CASE("pump: a stop is heard while a slow reader goes on") {
+  using namespace std::chrono_literals;
+  struct Slow final : report::Sink {
+    void on_event(const Event&) noexcept override {
+      if (slow) std::this_thread::sleep_for(20ms);
+    }
+    std::atomic<bool> slow{true};
+  } sink;
+  base::Cancel stop;
+  report::Pump pump({&sink}, 1h, &stop);
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(100ms);
+    stop.request();
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string text(100'000, 'x');
+  for (int i = 0; i < 2'000; ++i) pump.on_event({{}, 0, "r", event::Output{"web1", "a", text, false}});
+  CHECK(std::chrono::steady_clock::now() - begun < 15s);  // not the 33 s that 1,600 more would take
+  sink.slow = false;
+  stopper.join();
+}
+
+TEST_CASE("pump: what is no output is written though another one's output is not taken") {
+  struct Held final : report::Sink {
+    void on_event(const Event& event) noexcept override {
+      if (!std::holds_alternative<event::Output>(event.payload)) return;
+      gate.acquire();
+      gate.release();
+    }
+    std::binary_semaphore gate{0};
+  } held;
+  Capture file;
+  const auto sink = report::make_jsonl(file.output(), "1");
+  report::Pump pump({&held, sink.get()});
+  pump.on_event({{}, 0, "r", Message{Level::info, "", "told"}});
+  pump.on_event({{}, 0, "r", event::Output{"web1", "a", "line", false}});
+  const auto written = [&] { return file.text().find("told") != std::string::npos; };
+  for (int i = 0; i < 500 && !written(); ++i) std::this_thread::sleep_for(milliseconds(20));
+  CHECK(written());
+  held.gate.release();
+}
+
 TEST_CASE("pump: what waits is written together, in its order, as soon as nothing waits") {
   int fds[2];
   REQUIRE(::pipe2(fds, O_CLOEXEC | O_DIRECT) == 0);  // a read gives what one write wrote
