@@ -139,6 +139,8 @@ SetEnv SHLVL=1
         self.both_reach()
         self.write("revoked", f"# stolen\n{self.key('bastion')}\n{self.key('web1')} root@web1\n")
         self.both_refuse("is revoked by", self.fingerprint("web1"))
+        self.write("revoked", f"# stolen\n\n{self.key('bastion')}\n{self.key('web1')[:40]}\n")
+        self.both_refuse("RevokedHostKeys cannot be used", "line 4 is no public key")
         os.remove(self.path("revoked"))
         self.both_refuse("RevokedHostKeys cannot be used", "there is no such file")
         for name, reached in (("bastion", True), ("web1", False)):

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::ssh {
 namespace {
@@ -23,8 +24,10 @@ constexpr char explicit_keys = 2;
 constexpr char fingerprints_sha1 = 3;
 constexpr char fingerprints_sha256 = 5;
 
-base::Error not_understood(const char* what) {
-  return {base::ErrorCode::invalid, what};
+constexpr std::string_view certificate_suffix = "-cert-v01@openssh.com";
+
+base::Error not_understood(std::string what) {
+  return {base::ErrorCode::invalid, std::move(what)};
 }
 
 std::string_view taken(std::string_view& bytes, std::size_t count) {
@@ -72,7 +75,7 @@ RevokedKeys RevokedKeys::of(std::string_view bytes, const std::string& file) {
   return keys;
 }
 
-/// "TYPE BASE64 [COMMENT]"; what is no key is passed over, as ssh does.
+/// "TYPE BASE64 [COMMENT]"; one line that is something else may have been the stolen key, as ssh sees it too.
 void RevokedKeys::read_lines(std::string_view text) {
   const auto word = [](std::string_view& line) {
     line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
@@ -80,12 +83,17 @@ void RevokedKeys::read_lines(std::string_view text) {
     line.remove_prefix(found.size());
     return found;
   };
-  while (!text.empty()) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.empty() || line.starts_with('#')) continue;
     const auto type = word(line);
-    if (auto key = parse_key(type, word(line))) blobs_.insert(std::move(key->blob));
+    auto key = parse_key(type, word(line));
+    if (!key || type.ends_with(certificate_suffix))
+      throw not_understood(fmt::format("line {} is no public key", number));
+    blobs_.insert(std::move(key->blob));
   }
 }
 

@@ -28,13 +28,24 @@ ssh::HostKey made(const TempDirectory& directory, const std::string& name) {
 TEST_CASE("revoked keys: a file of public keys") {
   const TempDirectory directory;
   const auto file = directory.write("revoked", "# stolen in May\n\n  " + text_of(key(1)) + " root@web1\n" +
-                                                   "what is this\n" + text_of(key(2)) + "\r\n");
+                                                   "\n \t\n" + text_of(key(2)) + "\r\n");
   const auto revoked = RevokedKeys::load(file);
   CHECK(revoked.refusal(key(1)) ==
         "the ED25519 key " + ssh::fingerprint(key(1)) + " is revoked by " + directory / "revoked");
   CHECK(revoked.refusal(key(2)) != "");
   CHECK(revoked.refusal(key(3)) == "");
   CHECK(RevokedKeys::load("/dev/null").refusal(key(1)) == "");
+}
+
+TEST_CASE("revoked keys: a file with a line that is no key revokes every key") {
+  const std::string whole = text_of(key(1)) + "\n", cut = text_of(key(2)).substr(0, 40);
+  const std::string certificate = text_of(key(2, "ssh-ed25519-cert-v01@openssh.com"));
+  for (const auto& broken : {std::string("what is this"), cut, certificate, "web1 " + whole}) {
+    INFO(broken);
+    const auto revoked = RevokedKeys::of("# stolen in May\n\n" + whole + broken + "\n", "revoked");
+    CHECK(revoked.refusal(key(3)) ==
+          "RevokedHostKeys cannot be used, " + std::string(every_key) + "revoked: line 4 is no public key");
+  }
 }
 
 TEST_CASE("revoked keys: a file that cannot be read revokes every key") {
