@@ -54,7 +54,9 @@ class Scan {
 
   static bool same_place(const ssh::Endpoint& a, const ssh::Endpoint& b) {
     const auto same = [](const ssh::Endpoint& one, const ssh::Endpoint& other) {
-      return one.address == other.address && one.port == other.port && record_name(one) == record_name(other);
+      return one.address == other.address && one.port == other.port &&
+             record_name(one) == record_name(other) && one.key_records.files == other.key_records.files &&
+             one.key_records.revoked == other.key_records.revoked;
     };
     return same(a, b) && std::equal(a.jumps.begin(), a.jumps.end(), b.jumps.begin(), b.jumps.end(), same);
   }

@@ -19,7 +19,7 @@ std::chrono::microseconds since(Clock::time_point began) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
 }
 
-/// Names a server and the way to it: what counts as one for sharing a bastion.
+/// Names a server and the way to it.
 std::string way_to(const Endpoint& endpoint) {
   std::string way;
   for (const Endpoint& jump : endpoint.jumps)
@@ -43,6 +43,14 @@ Endpoint last_jump(const Endpoint& endpoint) {
   Endpoint jump = endpoint.jumps.back();
   jump.jumps.assign(endpoint.jumps.begin(), endpoint.jumps.end() - 1);
   return jump;
+}
+
+/// What counts as one for sharing a bastion: two names of one server may have keys, records of keys and
+/// settings of their own, and who may go through one need not be let through the other.
+std::string bastion_key(const Endpoint& bastion) {
+  std::string key = bastion.user + " " + way_to(bastion);
+  for (const Endpoint& before : bastion.jumps) key += "\n" + before.label;
+  return key + "\n" + bastion.label;
 }
 
 constexpr int most_attempts = 8;
@@ -122,7 +130,7 @@ base::UniqueFd Connector::open_transport(const Endpoint& endpoint, const base::S
 
 std::shared_ptr<Bastion> Connector::bastion_for(const Endpoint& endpoint) {
   const Endpoint jump = last_jump(endpoint);
-  const std::string key = jump.user + " " + way_to(jump);
+  const std::string key = bastion_key(jump);
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Bastion>& bastion = bastions_[key];
   if (bastion == nullptr || !bastion->usable()) {

@@ -218,6 +218,12 @@ TEST_CASE("a bastion that refuses is named, with its own error") {
   CHECK(error.code == ErrorCode::host_key);
   CHECK(error.text == "web1: bastion: gate: unknown");
 
+  // Another name of it that is let through opens the way for itself only.
+  endpoint.jumps.front().label = "other gate";
+  const auto session = engine.connect(endpoint, soon());
+  endpoint.jumps = {jump};
+  CHECK(caught([&] { engine.connect(endpoint, soon()); }).code == ErrorCode::host_key);
+
   const Server strict("AllowTcpForwarding no");
   endpoint.jumps = {strict.endpoint()};
   error = caught([&] { engine.connect(endpoint, soon()); });
