@@ -89,7 +89,6 @@ void add_needs(const Text& text, Check& check) {
   for (const auto& piece : text.pieces()) {
     const auto* capture = std::get_if<plan::CaptureRef>(&piece);
     if (capture == nullptr) continue;
-    check.has_holes = true;
     if (capture->name.rfind("run.", 0) != 0 && capture->name.rfind("item.", 0) != 0)
       check.needs.insert(capture->name);
   }
@@ -352,7 +351,6 @@ class StepReader {
   }
 
   void collect() {
-    check_.has_holes = false;
     for (const auto* text : texts_of(static_cast<const Request&>(check_.request))) add_needs(*text, check_);
     for (const auto* list : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
       add_needs(*list, check_);

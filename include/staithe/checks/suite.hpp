@@ -63,8 +63,6 @@ struct Check {
   std::vector<Tolerance> tolerate;
   std::optional<Quarantine> quarantine;
   std::set<std::string> needs;  ///< values known at run time that it uses
-  /// False for most: then its request and what it expects are sent and judged as they stand here.
-  bool has_holes = true;
 
   bool asks_nothing() const { return std::holds_alternative<PauseRequest>(request); }
 };

@@ -91,27 +91,6 @@ steps:
   CHECK(id_of(plan) != id);
 }
 
-TEST_CASE("suites: a check knows whether there is anything to fill in") {
-  const Loaded loaded(R"(suite: s
-target: http://api
-secrets: {key: env KEY}
-steps:
-  - {name: plain, get: /a, headers: {x: $(key)}, expect: {status: 200}, save: {id: json.id}}
-  - {name: url, get: /a/$(id), expect: {status: 200}}
-  - {name: wanted, get: /a, expect: {json.id: not $(id)}}
-  - {name: warned, get: /a, warn: {json.id: $(id)}}
-  - {name: polled, get: /a, until: {json.id: $(id)}, for: 1s}
-  - {name: given_up, get: /a, until: {status: 200}, give_up_if: {json.id: $(id)}, for: 1s}
-  - {name: of_the_run, get: /a, headers: {x: $(run.id)}, expect: {status: 200}}
-)");
-  INFO(loaded.first());
-  REQUIRE(loaded.suite);
-  for (const auto& check : loaded.suite->steps) {
-    CAPTURE(check.name);
-    CHECK(check.has_holes == (check.name != "plain"));
-  }
-}
-
 TEST_CASE("suites: a part of a suite takes along what it needs") {
   const Loaded loaded(R"(suite: s
 severity: minor
