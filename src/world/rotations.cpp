@@ -184,8 +184,9 @@ std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
 }
 
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
-  if (serves_already(effect.host, performance)) return done("serves already");
+  // A recovery asks only before it takes a host out, however well that serves now.
   const bool restores = plan_.kind == "restore";
+  if (restores && serves_already(effect.host, performance)) return done("serves already");
   for (;;) {
     const auto view = reservations_.look(effect.host);
     const auto looks =

@@ -1,5 +1,6 @@
 #include "rotations.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -88,7 +89,16 @@ Rotations::Looks Rotations::look_at_those_that_answer(const base::Scope& scope) 
 Rotations::Refs Rotations::refs_to_prove(const std::string& host, const std::set<std::string>& others,
                                          const std::vector<haproxy::View>& views) {
   if (views.empty()) return {};  // the proof itself tells what is wrong
-  auto refs = refs_of(others, views);
+  Refs refs;
+  for (const auto& other : others) {
+    try {
+      for (const auto& [balancer, servers] : refs_of({other}, views))
+        refs[balancer].insert(refs[balancer].end(), servers.begin(), servers.end());
+    } catch (const base::Error&) {
+      // It may stand only on a balancer that does not answer, and takes nothing from the others then.
+      if (views.size() == plan_.balancers.size()) throw;
+    }
+  }
   for (const auto& [balancer, servers] : servers_of(host, views))
     refs[balancer].insert(refs[balancer].end(), servers.begin(), servers.end());
   return refs;

@@ -193,6 +193,17 @@ TEST_CASE("restore: no proof takes the last server of a balancer") {
   CHECK(eventually([&] { return rig.guard(rotations).outcome == event::Outcome::ok; }));
 }
 
+TEST_CASE("recover: a host that serves and is to be reverted is taken out only with capacity to spare") {
+  Restore rig;
+  rig.plan.kind = "recover";
+  for (const auto* other : {"s1", "s3"}) {
+    set(rig.lb1, other, "maint");
+    set(rig.lb2, other, "maint");
+  }
+  Rotations rotations(rig.plan, rig.dial());
+  CHECK(rig.guard(rotations).outcome == event::Outcome::refused);
+}
+
 TEST_CASE("restore: what is out costs nobody anything, and a balancer that is away is not counted") {
   Restore rig;
   for (const auto* name : {"s1", "s2", "s3"}) set(rig.lb1, name, "maint");
