@@ -55,7 +55,7 @@ std::map<std::string, Lapsed> lapsed(const std::map<std::string, world::TakenOut
                                      const std::vector<world::BalancerLook>& balancers) {
   std::map<std::string, Lapsed> all;
   for (const auto& [host, by] : taken) {
-    if (by.in_hand) continue;
+    if (by.in_hand || by.open) continue;
     if (auto found = look_for(host, by, balancers); !found.let_in.empty())
       all.emplace(host, std::move(found));
   }

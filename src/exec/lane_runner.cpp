@@ -101,6 +101,9 @@ class LaneRunner {
   /// Outside a bracket nobody puts back what a restore or a recovery had begun.
   event::HostState without_bracket(const plan::Action& failed) const {
     if (taken_ && plan::is_rotation(failed.effect)) return event::HostState::out;
+    // As "failed" it would hide the run that took the host out.
+    if (!taken_ && std::holds_alternative<plan::GuardCapacity>(failed.effect))
+      return event::HostState::untouched;
     const bool stopped = result_.failure->result.outcome == event::Outcome::cancelled;
     return stopped && !taken_ ? event::HostState::untouched : event::HostState::failed;
   }

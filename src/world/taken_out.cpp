@@ -68,6 +68,7 @@ class Search {
     if (found.empty()) return false;
     auto taken = taken_by(run, std::move(found));
     taken.in_hand = run.owner == store::Owner::running;
+    taken.open = true;
     taken_[host] = std::move(taken);
     return true;
   }

@@ -104,6 +104,7 @@ struct TakenOut {
   bool in_hand = false;     ///< that run is still going on
   bool on_purpose = false;  ///< it was a drain that ended as meant: nobody has to come
   std::string found;        ///< what it noted of the host's servers before; "" when it did not
+  bool open = false;        ///< that run has no end: the host may be given back, without a word of it here
 };
 
 /// For each of `hosts` the run that left it out, when no later one gave it back. A drain of a host that was

@@ -105,3 +105,24 @@ TEST_CASE("an action that a full disk keeps from being announced was not begun")
   CHECK(deploy.web1() == HostState::restored);
   CHECK(deploy.wrote("not begun roll/web1/activate refused"));
 }
+
+TEST_CASE("a restore that its guard refuses has left the host as it was, and hides nobody who took it out") {
+  plan::Strategy strategy;
+  strategy.on_failure = plan::Strategy::OnFailure::stop;
+  auto plan = test::deploy_plan(1, strategy);
+  plan.stages.pop_back();
+  auto guard = test::action("guard", "web1 guard");
+  guard.effect = plan::GuardCapacity{"web1", {1, false}};
+  auto prove = test::action("prove", "web1 prove");
+  prove.effect = plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove};
+  plan.stages[1].lanes[0].nodes = {guard, prove};
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  effects.refuse("guard");
+  const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  CHECK(result.verdict == exec::Verdict::refused);
+  CHECK(state_of(result, "web1") == HostState::untouched);
+  CHECK_FALSE(effects.did(plan::kind_of(prove.effect)));
+}
