@@ -45,18 +45,24 @@ std::string switch_to(const std::string& target, std::string_view indent) {
 }
 
 /// Adds the release to those that were live here, behind the one that is live now. What a crash or a hand has
-/// left in the list beyond that one was never served. A full disk keeps nobody from going back.
+/// left in the list beyond that one was never served. Who goes back to what is not in the list begins a new
+/// one: what stands there may be newer. A full disk keeps nobody from going back, and costs no list. The ids
+/// are compared as text: some read as numbers.
 std::string note_served(const Release& release) {
   constexpr int kept_lines = 50;
-  const std::string leave_behind =
-      release.goes_back ? "  if (was != \"\") at--\n"
-                          "  for (i = at; i > 0; i--) if (line[i] == new) { at = i - 1; break }\n"
-                        : "";
+  const std::string leave_behind = release.goes_back
+                                       ? "  if (was != \"\") at--\n"
+                                         "  for (i = at; i > 0; i--) if (line[i] \"\" == new \"\") break\n"
+                                         "  at = i > 0 ? i - 1 : 0\n"
+                                       : "";
   return fmt::format(
       "case $was in releases/*) was=${{was#releases/}} ;; *) was= ;; esac\n"
-      "if [ \"$was\" != {0} ] && touch .staithe/served &&\n"
-      "  cp .staithe/served .staithe/served-before && awk -v was=\"$was\" -v new={0} '\n"
-      "{{ line[NR] = $0; if ($0 == was) at = NR }}\n"
+      "if [ \"$was\" != {0} ] && {{ touch .staithe/served &&\n"
+      "  cp .staithe/served .staithe/.served-before &&\n"
+      "  mv -T .staithe/.served-before .staithe/served-before ||\n"
+      "  {{ rm -f .staithe/.served-before .staithe/served-before; false; }}; }} &&\n"
+      "  awk -v was=\"$was\" -v new={0} '\n"
+      "{{ line[NR] = $0; if ($0 \"\" == was \"\") at = NR }}\n"
       "END {{\n"
       "  if (!at) {{ at = NR; if (was != \"\") line[++at] = was }}\n"
       "{1}"

@@ -225,13 +225,35 @@ TEST_CASE("a host keeps the list of what was live, without what was rolled back"
   CHECK(served() == ids({1, 2}));
   rig.deploy(releases[0]);
   CHECK(served() == ids({1, 2, 1}));
-  back_to(3);  // forward, to one that was gone back from
-  CHECK(served() == ids({1, 2, 3}));
+  back_to(3);                   // forward, to one that was gone back from
+  CHECK(served() == ids({3}));  // what stood there may be newer: the next way back is not to that
+  rig.deploy(releases[0]);
+  CHECK(served() == ids({3, 1}));
 
   SECTION("that a crash has left with what never was live") {
     rig.good("echo " + releases[3].id + " >>srv/.staithe/served");
-    back_to(2);
-    CHECK(served() == ids({1, 2}));
+    back_to(3);
+    CHECK(served() == ids({3}));
+  }
+  SECTION("that a full disk does not cost") {
+    rig.good("ln -s /dev/full srv/.staithe/.served-before");
+    back_to(3);
+    CHECK(rig.current() == "releases/" + releases[2].id);
+    CHECK(served() == ids({3, 1}));
+    rig.good(reactivate_script(releases[2]));
+    CHECK(rig.current() == "releases/" + releases[0].id);
+    CHECK(served() == ids({3, 1}));
+  }
+  SECTION("by ids that are told apart though they read as numbers") {
+    for (const char* id : {"1e5000000000", "2e6000000000"}) {
+      releases.push_back(releases[0]);
+      releases.back().id = id;
+      rig.good("cp -r srv/releases/" + releases[0].id + " srv/releases/" + id);
+      rig.good(activate_script(releases.back()));
+    }
+    CHECK(served() == ids({3, 1, 5, 6}));
+    back_to(5);
+    CHECK(served() == ids({3, 1, 5}));
   }
   SECTION("and goes back without it where it cannot be written") {
     rig.good("rm srv/.staithe/served srv/.staithe/served-before && mkdir srv/.staithe/served-before");
