@@ -138,7 +138,9 @@ class Run {
   }
 
   Failure nobodys_failure(const plan::Stage& stage) const {
-    return {"", "", stage.name, {event::Outcome::timed_out, late_text(clock_), {}, {}, {}, false}};
+    EffectResult result{event::Outcome::timed_out, late_text(clock_), {}, {}, {}, false};
+    result.own_fault = true;  // a release is not bad for the time that the roll took
+    return {"", "", stage.name, std::move(result)};
   }
 
   /// What follows the roll on each host (cleanup) is for hosts that are on the new release.

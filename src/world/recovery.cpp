@@ -1,6 +1,7 @@
 #include "recovery_parts.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/event/event.hpp"
 #include "staithe/haproxy/found.hpp"
 #include "staithe/haproxy/state.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -81,7 +82,7 @@ Left assess_nodes(const std::vector<Node>& nodes, const JournalView& journal) {
       const auto& action = std::get<Action>(node);
       if (action.alters_service && journal.begun(action.id)) left = Left::altered;
       left = after_rotation(action, journal, left);
-      complete = complete && journal.ended_well(action.id);
+      complete = complete && all_well({action}, journal);
     }
   }
   return left == Left::altered && complete ? Left::done : left;
@@ -139,6 +140,31 @@ bool condemned(const plan::Plan& plan, const JournalView& journal) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes)
       if (any_failed(rest_of(lane), journal)) return true;
+  }
+  return false;
+}
+
+/// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
+/// killed says nothing of that, nor does one that a person stopped.
+bool release_failed(const plan::Plan& plan, const JournalView& journal) {
+  const auto failed = [&](const std::vector<Action>& actions) {
+    return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
+      const auto entry = journal.actions.find(action.id);
+      return any_failed({action}, journal) &&
+             entry->second.outcome != event::name_of(event::Outcome::cancelled);
+    });
+  };
+  bool rolled = false;
+  for (const auto& stage : plan.stages) {
+    rolled = rolled || stage.shape == plan::Stage::Shape::rolling;
+    if (!rolled || stage.shape == plan::Stage::Shape::parallel) continue;
+    for (const auto& lane : stage.lanes)
+      for (const auto& node : lane.nodes) {
+        const auto* bracket = std::get_if<Bracket>(&node);
+        const bool here = bracket == nullptr ? failed({std::get<Action>(node)})
+                                             : failed(bracket->body) || failed(bracket->release);
+        if (here) return true;
+      }
   }
   return false;
 }
@@ -244,10 +270,12 @@ RotationLeft rotation_left(const Lane& lane, const JournalView& journal) {
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since) {
   std::vector<HostLeft> all;
+  const bool is_bad = release_failed(plan, journal);
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes) {
       HostLeft host;
+      host.release_failed = is_bad;
       host.host = lane.host;
       host.found = found_in(lane.nodes, journal);
       if (std::string again = found_in(lane.revert, journal); !again.empty()) host.found = std::move(again);

@@ -26,7 +26,7 @@ bool begun(const std::vector<Node>& nodes, const JournalView& journal) {
 }
 
 bool ended_well(const Node& node, const JournalView& journal) {
-  if (const auto* action = std::get_if<Action>(&node)) return journal.ended_well(action->id);
+  if (const auto* action = std::get_if<Action>(&node)) return all_well({*action}, journal);
   const auto& bracket = std::get<Bracket>(node);
   return all_well(bracket.acquire, journal) && all_well(bracket.body, journal) &&
          all_well(bracket.release, journal);
@@ -102,7 +102,7 @@ bool any_begun(const std::vector<Action>& actions, const JournalView& journal) {
 
 bool all_well(const std::vector<Action>& actions, const JournalView& journal) {
   return std::all_of(actions.begin(), actions.end(),
-                     [&](const Action& a) { return journal.ended_well(a.id); });
+                     [&](const Action& a) { return brands(a.effect) || journal.ended_well(a.id); });
 }
 
 bool any_failed(const std::vector<Action>& actions, const JournalView& journal) {

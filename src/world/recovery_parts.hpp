@@ -23,6 +23,13 @@ inline bool lets_in(const plan::Effect& effect) {
   return change != nullptr && change->to == plan::ChangeRotation::To::ready;
 }
 
+/// Says that the release is bad. The runner leaves it out, without a line in the journal, where nothing spoke
+/// against the release: whether it was done tells nothing of the host.
+inline bool brands(const plan::Effect& effect) {
+  const auto* record = std::get_if<plan::RecordRelease>(&effect);
+  return record != nullptr && record->state == "bad";
+}
+
 /// The lane's actions on the rotation outside a bracket, as `restore` and its recoveries have them.
 inline std::vector<plan::Action> loose_rotation(const plan::Lane& lane) {
   std::vector<plan::Action> actions;

@@ -35,6 +35,7 @@ struct HostLeft {
   bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
   bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
   std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
+  bool release_failed = false;    ///< on some host: the run found fault with its release before it ended
 };
 
 /// A recovery of the run that ended or died, as its own plan and journal tell.

@@ -179,6 +179,19 @@ TEST_CASE("steps behind the roll that the deadline left no time for have failed"
   CHECK_FALSE(late.effects.did("after"));
 }
 
+TEST_CASE("a release is not bad for a deadline that left no time for what is behind the roll") {
+  auto plan = LateRun::plan(1, OnFailure::revert_batch);
+  plan::Action record;
+  record.id = "roll/web1/record-bad";
+  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"};
+  auto& lane = plan.stages[1].lanes[0];
+  std::get<plan::Bracket>(lane.revert.front()).body.push_back(record);
+  LateRun late;
+  const auto result = late.run_late_after(plan, "outcome roll/web1/check ok");
+  CHECK(state_of(result, "web1") == HostState::reverted);
+  CHECK_FALSE(late.effects.did("record"));
+}
+
 TEST_CASE("what the deadline ended is in the journal as an action that took too long") {
   LateRun late;
   late.run(LateRun::plan(2, OnFailure::revert_batch), "web1 reload");

@@ -337,6 +337,28 @@ TEST_CASE("a host that a recovery gave back is settled, however the recovery end
   CHECK(kept.died(Story().ok({"recover/revert-undo"})).host().left == Left::done);
 }
 
+TEST_CASE(
+    "a release is bad for what failed, not for the death of its run, and a host is right without the word") {
+  auto plan = deploy();
+  auto& lane = plan.stages[0].lanes[0];
+  const auto bad = action("bad", plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"});
+  std::get<plan::Bracket>(lane.nodes[0]).repair.push_back(bad);
+  const auto mending = [&](const Story& story) {
+    return ids(bracket_of(world::recovery_plan(plan, world::assess(plan, story.journal))).body);
+  };
+  const Story died = Story().ok({"guard", "drain", "prepare", "activate"}).begun("reload");
+  CHECK(mending(died) == std::vector<std::string>{"recover/back", "recover/reload-back"});
+  Story failed = Story(died);
+  failed.journal.actions["reload"] = {true, true, "failed", {}};
+  CHECK(mending(failed) == std::vector<std::string>{"recover/back", "recover/reload-back", "recover/bad"});
+  Story stopped = Story(died);
+  stopped.journal.actions["reload"] = {true, true, "cancelled", {}};
+  CHECK(mending(stopped) == mending(died));
+  // The runner passed the word over, for nothing spoke against the release.
+  stopped.ok({"back", "reload-back"}).begun("prove");
+  CHECK(world::assess(plan, stopped.journal)[0].left == Left::out_back);
+}
+
 TEST_CASE("what a recovery had begun before it died is gone on with") {
   const Story altered = Story().ok({"guard", "drain", "prepare"}).begun("activate").found("drain", "before");
   Recoveries twice{altered};
