@@ -202,19 +202,30 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
   }
 }
 
-void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets) {
+void warn_of_secrets(Loaded& loaded, const plan::Plan& plan) {
+  const auto of_notices = plan::secrets_of_notices(plan);
+  auto needed = plan::secrets_of(plan);
+  std::erase_if(needed, [&](const plan::SecretRef& secret) {
+    return std::find(of_notices.begin(), of_notices.end(), secret) != of_notices.end();
+  });
+  warn_of_secrets(loaded, needed,
+                  plan.kind == "recover" ? "what needs it would fail" : "a run here would be refused");
+  warn_of_secrets(loaded, of_notices, "a run here would notify nobody with it");
+}
+
+void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets, const std::string& help) {
   for (const auto& secret : secrets) {
     const auto why = world::Secrets::lacks(secret, loaded.project.directory);
     if (why.empty()) continue;
     const auto* entry = entry_of(loaded, secret);
     loaded.diagnostics.warning(entry == nullptr ? diag::Position{} : entry->name.position, why,
-                               entry == nullptr ? "" : entry->name.path, "a run here would be refused");
+                               entry == nullptr ? "" : entry->name.path, help);
   }
 }
 
 int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier,
                std::optional<Asked> asked) {
-  if (only_prints(app)) warn_of_secrets(loaded, plan::secrets_of(plan));
+  if (only_prints(app)) warn_of_secrets(loaded, plan);
   print_warnings(app, loaded.diagnostics);
   RunRequest request{plan, loaded, std::move(earlier)};
   if (!asked) asked = asked_of(app, loaded);

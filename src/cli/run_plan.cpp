@@ -182,10 +182,19 @@ class RunOfPlan {
     return settings;
   }
 
-  /// One that is missing is found before a host is taken out for what needs it.
+  /// One that is missing is found before a host is taken out for what needs it. A recovery goes on for the
+  /// hosts that do not need it, and nothing hangs on a notice.
   int look_up_secrets(world::World& world) {
-    const auto findings = world.look_up_secrets(look_up_patience, &app_.stops().soft);
+    const auto missing = world.look_up_secrets(look_up_patience, &app_.stops().soft);
+    for (const auto& finding : missing.of_notices)
+      app_.say(base::one_line(fmt::format("warning: {}: nobody is notified with it", finding)));
+    const auto& findings = missing.needed;
     if (findings.empty()) return exit_done;
+    if (plan_.kind == "recover") {
+      for (const auto& finding : findings)
+        app_.say(base::one_line(fmt::format("warning: {}: what needs it will fail", finding)));
+      return exit_done;
+    }
     return app_.fail(
         exit_refused,
         fmt::format("{} cannot be had; nothing was changed\n  {}\n  next  {}    again, once {}",

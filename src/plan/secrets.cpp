@@ -51,6 +51,29 @@ void each_action(const Plan& plan, const Look& look) {
   each_action(plan.notify_failure, look);
 }
 
+bool is_notice(const Action& action) {
+  return std::holds_alternative<Notify>(action.effect);
+}
+
+bool holds(const std::vector<SecretRef>& secrets, const SecretRef& secret) {
+  return std::find(secrets.begin(), secrets.end(), secret) != secrets.end();
+}
+
+/// Of the actions that count, each once.
+std::vector<SecretRef> collected(const Plan& plan, const std::function<bool(const Action&)>& counts) {
+  std::vector<SecretRef> secrets;
+  const auto take = [&](const Text& text) {
+    for (const auto& piece : text.pieces()) {
+      const auto* secret = std::get_if<SecretRef>(&piece);
+      if (secret != nullptr && !holds(secrets, *secret)) secrets.push_back(*secret);
+    }
+  };
+  each_action(plan, [&](const Action& action) {
+    if (counts(action)) each_text(action.effect, take);
+  });
+  return secrets;
+}
+
 }  // namespace
 
 void each_text(const Effect& effect, const std::function<void(const Text&)>& visit) {
@@ -62,15 +85,13 @@ void each_text(const Effect& effect, const std::function<void(const Text&)>& vis
 }
 
 std::vector<SecretRef> secrets_of(const Plan& plan) {
-  std::vector<SecretRef> secrets;
-  const auto take = [&](const Text& text) {
-    for (const auto& piece : text.pieces()) {
-      const auto* secret = std::get_if<SecretRef>(&piece);
-      if (secret != nullptr && std::find(secrets.begin(), secrets.end(), *secret) == secrets.end())
-        secrets.push_back(*secret);
-    }
-  };
-  each_action(plan, [&](const Action& action) { each_text(action.effect, take); });
+  return collected(plan, [](const Action&) { return true; });
+}
+
+std::vector<SecretRef> secrets_of_notices(const Plan& plan) {
+  auto secrets = collected(plan, is_notice);
+  const auto others = collected(plan, [](const Action& action) { return !is_notice(action); });
+  std::erase_if(secrets, [&](const SecretRef& secret) { return holds(others, secret); });
   return secrets;
 }
 

@@ -88,8 +88,16 @@ class World::Performer {
   void adopt(const std::string& host, const std::string& found, bool keep_out) {
     rotations_.adopt(host, found, keep_out);
   }
-  std::vector<std::string> look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
-    return secrets_.look_up_all(plan::secrets_of(plan_), each_within, stop);
+  MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
+    const auto of_notices = plan::secrets_of_notices(plan_);
+    auto needed = plan::secrets_of(plan_);
+    std::erase_if(needed, [&](const plan::SecretRef& secret) {
+      return std::find(of_notices.begin(), of_notices.end(), secret) != of_notices.end();
+    });
+    MissingSecrets missing;
+    missing.needed = secrets_.look_up_all(needed, each_within, stop);
+    missing.of_notices = secrets_.look_up_all(of_notices, each_within, stop);
+    return missing;
   }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {
     return hosts_.connect_all(at_once, scope);
@@ -274,7 +282,14 @@ class World::Performer {
   exec::EffectResult act(const plan::Notify& effect, exec::Performance& performance) {
     http::Request request;
     request.method = "POST";
-    request.url = secrets_.fill(effect.url, performance.captures, performance.scope);
+    try {
+      request.url = secrets_.fill(effect.url, performance.captures, performance.scope);
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::cancelled) throw;
+      // It was told before the run began: no host is put back for a webhook that nobody can name.
+      performance.message(event::Level::warning, "nobody is notified: " + redactor_.clean(error.what()));
+      return done("nobody was notified");
+    }
     request.headers.push_back({"Content-Type", "application/json"});
     request.body = "{\"text\":" + json_string(effect.text) + "}";
     request.proxy = http::Proxy::from_environment;
@@ -351,7 +366,7 @@ std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hos
 void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
   performer_->adopt(host, found, keep_out);
 }
-std::vector<std::string> World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
+MissingSecrets World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
   return performer_->look_up_secrets(each_within, stop);
 }
 std::vector<ConnectFinding> World::connect_all(std::size_t at_once, const base::Scope& scope) {

@@ -13,4 +13,7 @@ void each_text(const Effect& effect, const std::function<void(const Text&)>& vis
 /// checks are not among them: it is a plan of its own.
 std::vector<SecretRef> secrets_of(const Plan& plan);
 
+/// Those of them that nothing but notices needs: nobody's host hangs on them.
+std::vector<SecretRef> secrets_of_notices(const Plan& plan);
+
 }  // namespace staithe::plan

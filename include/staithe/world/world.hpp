@@ -43,6 +43,12 @@ struct ConnectFinding {
   bool changed_key = false;  ///< what is on record differs
 };
 
+/// What is wrong with secrets that cannot be had, a line for each.
+struct MissingSecrets {
+  std::vector<std::string> needed;
+  std::vector<std::string> of_notices;  ///< of those that only notices need
+};
+
 /// Performs effects on real hosts, balancers and services. One connection for each host, kept for the run.
 /// `plan`, `store` and `redactor` must outlive it.
 class World final : public exec::Effects {
@@ -62,7 +68,7 @@ class World final : public exec::Effects {
 
   /// Before anything runs: looks up every secret that the plan may need and keeps it, so that none is missed
   /// with a host half-way. What is wrong comes back all at once. Throws base::Error{cancelled}.
-  std::vector<std::string> look_up_secrets(base::Duration each_within, const base::Cancel* stop);
+  MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop);
 
   /// Before anything runs: connects to every host, bastion and balancer host of the plan and keeps the
   /// connections. What went wrong comes back all at once, sorted by host.

@@ -61,7 +61,7 @@ void validate_needs_of(App& app, Loaded& loaded, const playbook::Playbook& playb
     if (!plan) continue;  // its own mistakes are known
     one.diagnostics = {};
     validate_suites(app, one, *plan);
-    warn_of_secrets(one, plan::secrets_of(*plan));
+    warn_of_secrets(one, *plan);
     take_over(one.diagnostics, loaded.diagnostics);
   }
 }

@@ -50,9 +50,12 @@ TEST_CASE("the secrets of a plan are those of all its actions, each once") {
   stage.lanes = {{"web1", {bracket, running("node")}, {running("revert")}}};
   plan.stages = {stage};
   plan.close = {running("close")};
-  plan.notify_failure = {with(Notify{secret("notify"), "failed"})};
+  plan.notify_failure = {with(Notify{secret("notify"), "failed"}), with(Notify{secret("open"), "failed"})};
   std::string names;
   for (const auto& ref : secrets_of(plan)) names += ref.name + " ";
   CHECK(names ==
         "open acquire undo url body contains header command upload repair release node revert close notify ");
+  const auto of_notices = secrets_of_notices(plan);
+  REQUIRE(of_notices.size() == 1);
+  CHECK(of_notices.front().name == "notify");
 }
