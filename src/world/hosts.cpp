@@ -68,29 +68,6 @@ class Hosts::BalancerLink {
   std::unique_ptr<ssh::Session> session_;
 };
 
-Hosts::Hosts(const plan::Plan& plan, const Person& person)
-    : plan_(plan), sources_(ssh::Sources::of_process()) {
-  sources_.files = &config_files_;
-  if (!plan.ssh.config.empty()) {
-    sources_.user_file = plan.ssh.config;
-    sources_.user_file_required = true;
-  }
-  ssh::Engine::Options options;
-  options.host_key_check = [this](const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
-    trust_.check(endpoint, key);
-  };
-  options.passphrase = person.passphrase;
-  options.handshakes_per_server = static_cast<int>(std::max(plan.ssh.max_handshakes, 1U));
-  engine_ = std::make_unique<ssh::Engine>(std::move(options));
-  // A file of keys that cannot be read is told before anything runs.
-  if (!plan.ssh.known_hosts.empty())
-    trust_.read({plan.ssh.known_hosts});
-  else
-    for (const auto& [name, host] : plan.hosts) endpoint(name);
-}
-
-Hosts::~Hosts() = default;
-
 namespace {
 
 /// A file kept with the project is the only one that counts: what is pinned there was looked at by somebody.
@@ -113,6 +90,36 @@ ssh::KeyRecords records_of(const ssh::Resolved& resolved, const std::string& pro
 }
 
 }  // namespace
+
+Hosts::Hosts(const plan::Plan& plan, const Person& person)
+    : plan_(plan), sources_(ssh::Sources::of_process()) {
+  sources_.files = &config_files_;
+  if (!plan.ssh.config.empty()) {
+    sources_.user_file = plan.ssh.config;
+    sources_.user_file_required = true;
+  }
+  ssh::Engine::Options options;
+  options.host_key_check = [this](const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
+    trust_.check(endpoint, key);
+  };
+  options.passphrase = person.passphrase;
+  options.handshakes_per_server = static_cast<int>(std::max(plan.ssh.max_handshakes, 1U));
+  engine_ = std::make_unique<ssh::Engine>(std::move(options));
+  // A file of keys that cannot be read is told before anything runs. The way to a host, with its bastions, is
+  // not looked at yet: where that leads nowhere, it is this one host that cannot be reached.
+  if (!plan.ssh.known_hosts.empty()) {
+    trust_.read({plan.ssh.known_hosts});
+    return;
+  }
+  for (const auto& [name, host] : plan.hosts) {
+    ssh::Overrides as;
+    if (!host.user.empty()) as.user = host.user;
+    const auto resolved = ssh::resolve(sources_, host.address.empty() ? name : host.address, as);
+    trust_.read(records_of(resolved, {}).files);
+  }
+}
+
+Hosts::~Hosts() = default;
 
 ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::string& label) {
   ssh::Endpoint endpoint;
