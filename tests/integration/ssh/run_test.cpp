@@ -114,7 +114,7 @@ TEST_CASE("inputs reach the script as variables whatever they hold, and no comma
     hex += "0123456789abcdef"[byte % 16];
   }
   CHECK(exit.err == hex);
-  CHECK(leash(command).find("s3cret") == std::string::npos);
+  CHECK(leash(command).find("s3cret-of-ssh") == std::string::npos);
 
   Command piped;
   piped.inputs = {{"NAME", "value"}};
