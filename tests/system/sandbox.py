@@ -161,7 +161,18 @@ class Sandbox:
                 answer = answers.read()
         if check and answer != "ok\n":
             raise AssertionError(f"sandbox service {' '.join(words)}: {answer or 'the holder went away'}")
+        if words[0] == "start" and words[-1].endswith(".sshd"):
+            self.await_listening(words[-1].removesuffix(".sshd"))
         return answer
+
+    def await_listening(self, host, patience=30):
+        """A process that was started need not listen yet. One that never will is left to the test."""
+        settings = dict(line.split(None, 1) for line in self.read("hosts", host, "sshd_config").splitlines() if line[:1].isalpha())
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((settings["ListenAddress"], int(settings["Port"])), 1):
+                return
+            time.sleep(0.02)
 
     def cut_connections(self, host):
         """Kills what serves the connections that are open to a host's sshd; the listening process goes on."""
