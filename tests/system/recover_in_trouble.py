@@ -11,7 +11,7 @@ import trials
 ONE = ("--limit", "web1")
 DRAINS = 8  # of a deploy: the lock, two actions of preflight, three of staging, the guard, and then this action
 PROVES = 17
-LETS_IN = 4  # of a restore: the lock, the proof, its wait, and then this action
+LETS_IN = 5  # of a restore: the lock, the guard, the proof, its wait, and then this action
 
 
 class RecoverInTrouble(harness.SystemTest):
