@@ -1,5 +1,5 @@
 #include "catch.hpp"
-#include "fake_effects.hpp"
+#include "rig.hpp"
 
 #include <thread>
 
@@ -8,31 +8,7 @@ using event::HostState;
 using exec::Verdict;
 using test::FakeEffects;
 using test::state_of;
-
-namespace {
-
-struct Rig {
-  FakeEffects effects;
-  test::FakeJournal journal;
-  test::EventLog log;
-  exec::Stops stops;
-
-  exec::RunResult run(const plan::Plan& plan) {
-    return exec::run(plan, {"run1", {}}, effects, journal, log, stops);
-  }
-};
-
-plan::Strategy strategy(plan::Strategy::OnFailure on_failure) {
-  plan::Strategy made;
-  made.on_failure = on_failure;
-  return made;
-}
-
-constexpr auto revert_batch = plan::Strategy::OnFailure::revert_batch;
-constexpr auto revert_all = plan::Strategy::OnFailure::revert_all;
-constexpr auto stop = plan::Strategy::OnFailure::stop;
-
-}  // namespace
+using namespace test::running;
 
 TEST_CASE("a run without failure performs every action once, journalled before and after") {
   Rig rig;
@@ -473,41 +449,4 @@ TEST_CASE("a drain that comes to some of its hosts only is neither refused nor m
     other.effects.refuse("web1 drain");
     CHECK(other.run(plan).finished.exit_code == 4);
   }
-}
-
-TEST_CASE("what gives back is tried three times when the host cannot be reached, and the way forward once") {
-  const auto name = GENERATE(std::string("undo"), std::string("back"), std::string("prove"),
-                             std::string("ready"), std::string("revert-back"));
-  INFO("away at " << name);
-  Rig rig;
-  if (name == "undo") rig.effects.fail("web1 calm");
-  if (name == "back") rig.effects.fail("web1 reload");
-  if (name == "revert-back") rig.effects.fail("web1 check");
-  rig.effects.lose("web1 " + name, 2);
-  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
-  CHECK(state_of(result, "web1") != HostState::out);
-  CHECK(result.finished.exit_code < 5);
-  const auto performed = rig.effects.performed();
-  CHECK(std::count(performed.begin(), performed.end(), "web1 " + name) == 3);
-}
-
-TEST_CASE("a host that stays away is left out after three attempts, and what failed is not tried again") {
-  Rig rig;
-  rig.effects.fail("web1 reload");
-  const bool away = GENERATE(true, false);
-  if (away)
-    rig.effects.lose("web1 back", 100);
-  else
-    rig.effects.fail("web1 back");
-  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
-  CHECK(state_of(result, "web1") == HostState::out);
-  const auto performed = rig.effects.performed();
-  CHECK(std::count(performed.begin(), performed.end(), "web1 back") == (away ? 3 : 1));
-}
-
-TEST_CASE("the way forward has the attempts that the plan gives it") {
-  Rig rig;
-  rig.effects.lose("web1 drain", 1);
-  const auto result = rig.run(test::deploy_plan(1, strategy(revert_batch)));
-  CHECK(state_of(result, "web1") == HostState::restored);
 }
