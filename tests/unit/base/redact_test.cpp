@@ -182,7 +182,7 @@ TEST_CASE("A stream holds back only what may be a secret") {
   CHECK(stream.finish().empty());
 }
 
-TEST_CASE("A secret that can be spelled in very many ways does not make it slow", "[one-thread]") {
+TEST_CASE("A secret that can be spelled in very many ways does not make it slow", "[one-thread][volume]") {
   Redactor redactor;
   redactor.add(std::string(40, '\''));
   redactor.add(std::string(300, 'A'));
@@ -206,7 +206,7 @@ TEST_CASE("Secrets may be added while others read") {
 }
 
 TEST_CASE("A secret that rotates is forgotten when others have long taken its place, and not before",
-          "[one-thread]") {
+          "[one-thread][volume]") {
   Redactor redactor;
   redactor.add("for-good-secret");
   const auto used = redactor.hold("still-in-use");

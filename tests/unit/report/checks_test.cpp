@@ -302,7 +302,8 @@ std::string read_back(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("check reports: no secret in any of them, in any encoding, wherever a peer puts it") {
+TEST_CASE("check reports: no secret in any of them, in any encoding, wherever a peer puts it",
+          "[one-thread]") {
   // Values that are hard to keep out: quotes, markup, several words, no ASCII, what looks like base64.
   for (const std::string secret : {"s3cr3t-key-77", "pa\"ss<w>ord&/%x", "it's a 'word'",
                                    "gr\xC3\xBC\xC3\x9F"

@@ -221,7 +221,7 @@ TEST_CASE("pump: what is being handed out counts with what waits") {
   CHECK(held.lines * (line.size() + sizeof(Event)) <= 32U << 20U);
 }
 
-TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory") {
+TEST_CASE("pump: a reader who has stopped reading neither blocks the run nor fills the memory", "[volume]") {
   Pipe pipe;
   report::Output output(pipe.write.get());
   Capture errors;
@@ -267,7 +267,7 @@ void send_output(report::Pump& pump, int events = 100'000) {
 
 }  // namespace
 
-TEST_CASE("pump: with patience a slow reader gets every line") {
+TEST_CASE("pump: with patience a slow reader gets every line", "[volume]") {
   Pipe pipe;
   report::Output output(pipe.write.get());
   Capture errors;
@@ -283,7 +283,8 @@ TEST_CASE("pump: with patience a slow reader gets every line") {
   CHECK(errors.text().empty());
 }
 
-TEST_CASE("pump: patience ends with a reader who has stopped, once, and with a run that is to stop") {
+TEST_CASE("pump: patience ends with a reader who has stopped, once, and with a run that is to stop",
+          "[volume]") {
   using namespace std::chrono_literals;
   Pipe pipe;
   report::Output output(pipe.write.get());
