@@ -67,6 +67,18 @@ std::map<std::string, plan::Amount> guards_of(const plan::Plan& plan) {
   return guards;
 }
 
+/// Hosts whose guard stands before a proof and no drain: a person's restore, and a recovery of one.
+std::set<std::string> restored_in(const plan::Plan& plan) {
+  std::set<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      for (const auto& node : lane.nodes)
+        if (const auto* action = std::get_if<plan::Action>(&node))
+          if (const auto* guard = std::get_if<plan::GuardCapacity>(&action->effect))
+            hosts.insert(guard->host);
+  return hosts;
+}
+
 std::set<std::string> together_with(std::set<std::string> hosts, const std::string& host) {
   hosts.insert(host);
   return hosts;
@@ -74,7 +86,8 @@ std::set<std::string> together_with(std::set<std::string> hosts, const std::stri
 
 }  // namespace
 
-Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial) : plan_(plan) {
+Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial)
+    : plan_(plan), restored_(restored_in(plan)) {
   for (const auto& balancer : plan.balancers)
     sockets_[balancer.name] = std::make_unique<haproxy::Socket>(
         balancer.name, dial(balancer, SocketKind::admin),
@@ -184,8 +197,8 @@ std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
 }
 
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
-  // A recovery asks only before it takes a host out, however well that serves now.
-  const bool restores = plan_.kind == "restore";
+  // Before a drain it is asked however well the host serves now.
+  const bool restores = is_restored(effect.host);
   if (restores && serves_already(effect.host, performance)) return done("serves already");
   for (;;) {
     const auto view = reservations_.look(effect.host);

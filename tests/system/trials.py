@@ -20,11 +20,12 @@ DIED = -signal.SIGKILL
 
 class Point:
     """Where to end staithe: at action k, early (just begun) or late (done, outcome not written), or as the end of a
-    run of kind `end_of` is written. `again`: where to end the recovery of it."""
+    run of kind `end_of` is written. `again`: where to end the recovery of it. Actions are counted whose ids are `like`
+    this, in SQL's terms."""
 
-    def __init__(self, k, late=False, number=signal.SIGKILL, options=("--limit", "web1"), again=None, end_of=None):
+    def __init__(self, k, late=False, number=signal.SIGKILL, options=("--limit", "web1"), again=None, end_of=None, like="%"):
         self.k, self.late, self.number, self.options = k, late, number, tuple(options)
-        self.again, self.end_of = again, end_of
+        self.again, self.end_of, self.like = again, end_of, like
 
     def __str__(self):
         where = "when its outcome is to be written" if self.late else "as it begins"
@@ -34,7 +35,8 @@ class Point:
         return text + (f"; its recovery: {self.again}" if self.again else "")
 
 
-def slow_down_after(sandbox, k):
+def slow_down_after(sandbox, k, like="%"):
+    begun = f"(SELECT count(*) FROM staithe_journal WHERE run_id = NEW.run_id AND kind = 'intent' AND action_id LIKE '{like}')"
     with contextlib.closing(sandbox.state()) as database:
         database.executescript(f"""
             DROP TRIGGER IF EXISTS test_hold;
@@ -42,9 +44,7 @@ def slow_down_after(sandbox, k):
             DELETE FROM test_numbers;
             WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 400) INSERT INTO test_numbers SELECT x FROM c;
             CREATE TRIGGER test_hold AFTER INSERT ON staithe_journal
-            WHEN (SELECT count(*) FROM staithe_journal WHERE run_id = NEW.run_id AND kind = 'intent') >= {k}
-                 AND NOT (NEW.kind = 'intent' AND
-                          (SELECT count(*) FROM staithe_journal WHERE run_id = NEW.run_id AND kind = 'intent') = {k})
+            WHEN {begun} >= {k} AND NOT (NEW.kind = 'intent' AND NEW.action_id LIKE '{like}' AND {begun} = {k})
             BEGIN
                 SELECT count(*) FROM test_numbers a, test_numbers b, test_numbers c;
             END;""")
@@ -101,8 +101,8 @@ def end_at(sandbox, run, point, before):
         while run.alive() and time.monotonic() < deadline:
             with contextlib.suppress(sqlite3.OperationalError):
                 count, = database.execute(
-                    "SELECT count(*) FROM staithe_journal WHERE kind = 'intent' AND run_id NOT IN "
-                    "(SELECT value FROM json_each(?))", (before,)).fetchone()
+                    "SELECT count(*) FROM staithe_journal WHERE kind = 'intent' AND action_id LIKE ? AND run_id NOT IN "
+                    "(SELECT value FROM json_each(?))", (point.like, before)).fetchone()
                 if count >= point.k and (not point.late or is_writing(database, moment)):
                     run.signal(point.number)
                     return True
