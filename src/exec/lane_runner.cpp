@@ -125,6 +125,7 @@ class LaneRunner {
   void hold(const plan::Bracket& bracket) {
     taken_ = false;
     if (!steps(bracket.acquire, manner_)) {
+      result_.failure->taking_out = true;
       untake(bracket);
       return;
     }

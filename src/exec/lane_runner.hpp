@@ -11,9 +11,9 @@ struct Failure {
   std::string action_id;
   std::string title;
   EffectResult result;
+  bool taking_out = false;  ///< before anything of the release was begun on the host
 
-  /// Not where a person stopped it, or this machine failed.
-  bool tells_of_release() const { return !result.own_fault && result.outcome != event::Outcome::cancelled; }
+  bool tells_of_release() const { return !taking_out && result.tells_of_release(); }
 };
 
 /// Whether a host is reverted because of what its release did: then that goes into the history.

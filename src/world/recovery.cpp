@@ -145,13 +145,13 @@ bool condemned(const plan::Plan& plan, const JournalView& journal) {
 }
 
 /// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
-/// killed says nothing of that, nor does one that a person stopped.
+/// killed says nothing of that, nor does what the run itself would not have called the release bad for.
 bool release_failed(const plan::Plan& plan, const JournalView& journal) {
   const auto failed = [&](const std::vector<Action>& actions) {
     return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
       const auto entry = journal.actions.find(action.id);
-      return any_failed({action}, journal) &&
-             entry->second.outcome != event::name_of(event::Outcome::cancelled);
+      return any_failed({action}, journal) && !entry->second.blameless &&
+             entry->second.outcome != event::name_of(event::Outcome::cancelled);  // of an older build
     });
   };
   bool rolled = false;
