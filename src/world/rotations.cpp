@@ -172,12 +172,23 @@ Rotations::Refs Rotations::refs_of(const std::set<std::string>& hosts,
 }
 
 std::string Rotations::shortage_without(const Refs& refs, const plan::Amount& minimum, const Looks& looks) {
-  std::string text;
+  // Balancers and backends mostly agree: what is alike is said once.
+  using Names = std::vector<std::string>;
+  std::map<std::string, std::map<std::string, Names>> found;  // backends by balancer, by what they lack
   for (const auto& [balancer, gone] : refs) {
     const auto look = looks.find(balancer);
     if (look == looks.end()) continue;  // it does not answer, and is not commanded either
     for (const auto& shortage : haproxy::shortages(look->second, gone, {minimum.value, minimum.percent}))
-      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", balancer, shortage.text());
+      found[shortage.text()][balancer].push_back(shortage.backend);
+  }
+  std::string text;
+  for (const auto& [lack, backends_of] : found) {
+    std::map<std::string, Names> balancers_of;
+    for (const auto& [balancer, backends] : backends_of)
+      balancers_of[base::join(backends, ", ")].push_back(balancer);
+    for (const auto& [backends, balancers] : balancers_of)
+      text +=
+          fmt::format("{}{}: {} {}", text.empty() ? "" : "; ", base::fold_names(balancers), backends, lack);
   }
   return text;
 }
