@@ -114,8 +114,16 @@ class DrainsLost(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             refused = self.staithe("restore", "web1")
             self.assertIn(refused.code, (1, 4), str(refused))
-            self.assertIn("edge1: ", refused.text)
+            self.assertIn("edge1: api", refused.text)
             self.assertIn("would be left with 0 of 4 servers", refused.text)
+        self.none_failed(load)
+        # The others of a restore do not wait for it.
+        self.sandbox.ask("lb2", "set server api/web4 state maint")
+        self.addCleanup(self.sandbox.ask, "lb2", "set server api/web4 state ready")
+        with harness.Load(self.sandbox) as load:
+            some = self.staithe("restore", "web1", "web4")
+            self.ended(some, 5, "FAILED at web1: enough servers", "changed web4", "untouched web1",
+                       "staithe restore -e production web1 web4 again", "exit 5")
         self.none_failed(load)
         self.doCleanups()
         self.nothing_left()
