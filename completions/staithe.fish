@@ -148,7 +148,7 @@ complete -c staithe -n '__staithe_at restore' -l var -x -d 'set a variable (repe
 complete -c staithe -n '__staithe_at restore' -l var-file -r -F -d 'set the variables of a YAML file (repeatable)'
 complete -c staithe -n '__staithe_at restore' -l yes -s y -d 'do not ask'
 complete -c staithe -n '__staithe_at restore' -l parallel -x -d 'hosts in hand at a time (default: 1)'
-complete -c staithe -n '__staithe_at restore' -l max-failures -x -d 'stop starting hosts after more failures than that'
+complete -c staithe -n '__staithe_at restore' -l max-failures -x -d 'stop starting hosts after more failures than that (default: never)'
 complete -c staithe -n '__staithe_at restore' -l lock-wait -x -d 'wait for another run, e.g. 5m (default: fail at once)'
 complete -c staithe -n '__staithe_at restore' -l reason -x -d 'for the history and the lock'
 complete -c staithe -n '__staithe_at restore' -l within -x -d 'for HAProxy\'s checks to find a host up, and then for it to serve (default: 60s)'

@@ -100,9 +100,12 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   advise_mixed(app, loaded, asked, plan, finished, next);
   if (plan.kind == "deploy" && !hosts_in(finished, event::HostState::done).empty())
     next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
-  if (next.empty() && plan.kind != "exec")
-    next.push_back(more_time.empty() ? again_command(app) + "    again, once what stands in the way is gone"
-                                     : again_command(app, more_time) + "    again, with more time");
+  if (!next.empty() || plan.kind == "exec") return next;
+  // What keeps servers out may be a person's doing, or what a run left that nobody has looked at.
+  if (finished.failed_kind == "guard" || finished.failed_kind == "survey")
+    next.push_back(status_command(app) + "    see which servers are out, and who took them out");
+  next.push_back(more_time.empty() ? again_command(app) + "    again, once what stands in the way is gone"
+                                   : again_command(app, more_time) + "    again, with more time");
   return next;
 }
 

@@ -86,23 +86,23 @@ plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
     check.release = asked.release;
     check.suite_plan = checks::id_of(asked);
     check.requests = checks::listing(asked);
+    check.secrets = checks::secrets_of(asked);
   });
   print_warnings(app, suites.diagnostics);
   return plan;
 }
 
-void validate_suites(App& app, Loaded& loaded, const plan::Plan& plan) {
-  auto copy = plan;
-  if (!has_suites(copy)) return;
+void validate_suites(App& app, Loaded& loaded, plan::Plan& plan) {
+  if (!has_suites(plan)) return;
   LoadedSuites suites;
   suites.project = loaded;
   suites.survey = survey_of(app, *suites.project);
   std::set<std::string> wrong;
-  each_suite(copy, [&](const plan::Action& action, plan::CheckSuite& check) {
+  each_suite(plan, [&](const plan::Action& action, plan::CheckSuite& check) {
     if (wrong.count(check.suite) > 0) return;  // its mistakes are known, and there for every host
     suites.diagnostics = {};
     try {
-      (void)read(app, suites, plan, check);
+      check.secrets = checks::secrets_of(read(app, suites, plan, check));
     } catch (const FilesWrong& missing) {
       loaded.diagnostics.error({plan.source, 0, 0}, fmt::format("{}: {}", action.title, missing.what()));
     }

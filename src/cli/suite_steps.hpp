@@ -14,8 +14,9 @@ std::string suite_of_step(const std::string& directory, const std::string& name)
 /// the whole changes when one of them does. Throws FilesWrong once the findings are printed.
 plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan);
 
-/// Finds the mistakes in suites that a plan would run; `loaded` has an environment. Adds to its diagnostics.
-void validate_suites(App& app, Loaded& loaded, const plan::Plan& plan);
+/// Finds the mistakes in suites that a plan would run, and puts what secrets they need into it; `loaded` has
+/// an environment. Adds to its diagnostics.
+void validate_suites(App& app, Loaded& loaded, plan::Plan& plan);
 
 /// How this program runs a suite of the same project, whatever directory it is started in.
 std::vector<std::string> check_command(const App& app);

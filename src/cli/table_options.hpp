@@ -167,7 +167,8 @@ inline constexpr auto drain =
                               }));
 /// A deadline would leave hosts out that are half-way back.
 inline constexpr auto restore =
-    joined(without("deadline", every_run_by_hand),
+    joined(explained("max-failures", "stop starting hosts after more failures than that (default: never)",
+                     without("deadline", every_run_by_hand)),
            std::to_array<Option>({
                by_hand_reason,
                {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,

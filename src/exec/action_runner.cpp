@@ -78,9 +78,9 @@ class Attempt {
     try {
       // Of a host that is lost a recovery is to know that its app was about to be changed.
       if (lane_.performed || result.host_lost())
-        context_.journal.outcome(lane_.host, action_.id, result.outcome, result.detail);
+        context_.journal.outcome(lane_.host, action_.id, result);
       else
-        context_.journal.not_begun(lane_.host, action_.id, result.outcome, result.detail);
+        context_.journal.not_begun(lane_.host, action_.id, result);
     } catch (const base::Error& error) {
       const EffectResult lost = journal_failed(error);
       if (result.ok()) result = lost;
@@ -97,6 +97,7 @@ class Attempt {
     lane_.late = true;
     result.outcome = event::Outcome::timed_out;
     result.retryable = false;
+    result.own_fault = true;
     result.detail = late_text(context_.clock) + (result.detail.empty() ? "" : ": " + result.detail);
   }
 

@@ -39,6 +39,8 @@ class LaneRunner {
         run_bracket(*bracket);
       } else if (const auto& action = std::get<plan::Action>(node); !step(action, manner_of(action))) {
         result_.state = without_bracket(action);
+      } else if (plan::is_rotation(action.effect)) {
+        result_.moved = true;
       }
       if (!result_.ok()) break;
     }
@@ -70,7 +72,9 @@ class LaneRunner {
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
     if (result.ok()) return true;
-    if (!result_.failure) result_.failure = Failure{lane_.host, action.id, action.title, std::move(result)};
+    if (!result_.failure)
+      result_.failure =
+          Failure{lane_.host, action.id, action.title, std::move(result), plan::kind_of(action.effect)};
     return false;
   }
 
@@ -125,6 +129,7 @@ class LaneRunner {
   void hold(const plan::Bracket& bracket) {
     taken_ = false;
     if (!steps(bracket.acquire, manner_)) {
+      result_.failure->taking_out = true;
       untake(bracket);
       return;
     }

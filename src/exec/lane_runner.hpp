@@ -11,9 +11,10 @@ struct Failure {
   std::string action_id;
   std::string title;
   EffectResult result;
+  std::string kind{};       ///< of the action's effect
+  bool taking_out = false;  ///< before anything of the release was begun on the host
 
-  /// Not where a person stopped it, or this machine failed.
-  bool tells_of_release() const { return !result.own_fault && result.outcome != event::Outcome::cancelled; }
+  bool tells_of_release() const { return !taking_out && result.tells_of_release(); }
 };
 
 /// Whether a host is reverted because of what its release did: then that goes into the history.
@@ -25,6 +26,7 @@ struct LaneResult {
   bool altered = false;  ///< the service on the host was touched and not brought back
   bool late = false;     ///< the run's deadline has ended one of its actions
   bool held = false;     ///< a bracket that gives nothing back ended well: what it took stays taken
+  bool moved = false;    ///< into or out of rotation, outside a bracket
   std::uint64_t actions = 0;
   base::Duration duration{0};
   base::Duration taken{0};  ///< how long its bracket was held

@@ -176,8 +176,11 @@ class Run {
       refused_ = true;
       findings_ = result.failures.size();
     }
-    if (stage.shape == plan::Stage::Shape::rolling)
+    if (stage.shape == plan::Stage::Shape::rolling) {
+      for (const auto& failure : result.failures)
+        if (failure.result.outcome != event::Outcome::cancelled) failed_hosts_.insert(failure.host);
       return interrupted_ || result.over_budget || result.lanes.size() < stage.lanes.size();
+    }
     if (rolled_stage_ != nullptr && stage.shape == plan::Stage::Shape::once) revert_all();
     return true;
   }
@@ -231,6 +234,8 @@ class Run {
     if (any_held()) return Verdict::needs_person;
     if (interrupted_) return Verdict::interrupted;
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
+    // A restore that came to some of its hosts: the others are out, or nobody has proven them.
+    if (refused && any_moved()) return Verdict::needs_person;
     if (refused && !any_altered()) return Verdict::refused;
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
   }
@@ -245,6 +250,11 @@ class Run {
   bool any_held() const {
     return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
                        [](const auto& entry) { return entry.second.held; });
+  }
+
+  bool any_moved() const {
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
+                       [](const auto& entry) { return entry.second.ok() && entry.second.moved; });
   }
 
   bool any_altered() const {
@@ -306,9 +316,12 @@ class Run {
     if (failure_) {
       finished.failed_action = failure_->title.empty() ? failure_->action_id : failure_->title;
       finished.failed_host = failure_->host;
+      finished.failed_kind = failure_->kind;
       finished.failure = failure_->result.detail;
       if (findings_ > 1)
         finished.failure += fmt::format(" (and {} more, above)", base::count_text(findings_ - 1, "finding"));
+      if (const auto others = failed_hosts_.size() - failed_hosts_.count(failure_->host); others > 0)
+        finished.failure += fmt::format(" (and at {} more, above)", base::count_text(others, "host"));
     }
     for (const auto& host : plan::target_hosts(plan_)) {
       const auto known = states_.find(host);
@@ -339,7 +352,8 @@ class Run {
   Context context_;
   Clock::time_point started_;
   std::optional<Failure> failure_;
-  std::size_t findings_ = 0;  ///< of the stage that looks before anything is changed
+  std::size_t findings_ = 0;            ///< of the stage that looks before anything is changed
+  std::set<std::string> failed_hosts_;  ///< of the rolling stage
   const plan::Stage* rolled_stage_ = nullptr;
   StageResult rolled_;
   std::map<std::string, Known> states_;

@@ -145,6 +145,7 @@ void fields(A& a, CheckSuite& v) {
   a.field("release", v.release);
   a.field("suite_plan", v.suite_plan);
   a.field("requests", v.requests);
+  a.said("secrets", v.secrets);
 }
 template <class A>
 void fields(A& a, FileSum& v) {

@@ -62,14 +62,18 @@ bool holds(const std::vector<SecretRef>& secrets, const SecretRef& secret) {
 /// Of the actions that count, each once.
 std::vector<SecretRef> collected(const Plan& plan, const std::function<bool(const Action&)>& counts) {
   std::vector<SecretRef> secrets;
-  const auto take = [&](const Text& text) {
-    for (const auto& piece : text.pieces()) {
-      const auto* secret = std::get_if<SecretRef>(&piece);
-      if (secret != nullptr && !holds(secrets, *secret)) secrets.push_back(*secret);
-    }
+  const auto take = [&](const SecretRef& secret) {
+    if (!holds(secrets, secret)) secrets.push_back(secret);
+  };
+  const auto take_all = [&](const Text& text) {
+    for (const auto& piece : text.pieces())
+      if (const auto* secret = std::get_if<SecretRef>(&piece)) take(*secret);
   };
   each_action(plan, [&](const Action& action) {
-    if (counts(action)) each_text(action.effect, take);
+    if (!counts(action)) return;
+    each_text(action.effect, take_all);
+    if (const auto* suite = std::get_if<CheckSuite>(&action.effect))
+      for (const auto& secret : suite->secrets) take(secret);
   });
   return secrets;
 }

@@ -1,5 +1,11 @@
 #include "reading.hpp"
 
+#include "staithe/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace staithe::playbook {
 namespace {
 
@@ -63,13 +69,33 @@ void read_snapshot(const yaml::Reader& value, const std::string& directory, Snap
   fields.finish();
 }
 
+/// Any name is a database's that checks may ask. One that is a slip away from a key that is missing is a
+/// slip: a snapshot would be told that there is no source.
+std::optional<std::string> meant(const std::string& name, const std::vector<yaml::Member>& members) {
+  for (const std::string key : {"source", "target", "snapshot"}) {
+    const bool there = std::any_of(members.begin(), members.end(),
+                                   [&](const auto& member) { return member.key.value == key; });
+    if (!there && base::edit_distance(name, key) == 1) return key;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Databases> read_databases(yaml::Mapping& map, const std::string& directory) {
   if (!map.has("databases")) return std::nullopt;
   Databases databases;
-  for (const auto& member : map.map("databases")) {
+  const auto members = map.map("databases");
+  for (const auto& member : members) {
     databases.position = member.key.position;
+    if (const auto key = meant(member.key.value, members)) {
+      const auto& slip = member.key;
+      member.value.diagnostics().add(
+          {diag::Severity::error, slip.position, slip.length, fmt::format("unknown key '{}'", slip.value),
+           slip.path,
+           fmt::format("did you mean '{}'? A database that only checks ask needs another name", *key)});
+      continue;
+    }
     if (member.key.value == "snapshot") {
       read_snapshot(member.value, directory, databases.snapshot);
       continue;

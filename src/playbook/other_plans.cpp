@@ -227,7 +227,10 @@ std::optional<plan::Plan> make_rotation_plan(const Project& project, const Reque
   // One host at a time: the guard counts what is really left.
   plan.strategy.batches = {{100, true}};
   plan.strategy.parallel = request.parallel.value_or(1);
-  plan.strategy.max_failures = request.max_failures.value_or(plan.strategy.max_failures);
+  // One that cannot come back keeps none of the others out.
+  const plan::Amount most =
+      rotation.rotation == Rotation::restore ? plan::Amount{100, true} : plan.strategy.max_failures;
+  plan.strategy.max_failures = request.max_failures.value_or(most);
   plan.strategy.on_failure = plan::Strategy::OnFailure::stop;
   // What puts back is not given up half-way because time is up.
   if (rotation.rotation == Rotation::drain)

@@ -57,7 +57,7 @@ VariableEntries read_variables(const std::vector<yaml::Member>& members) {
 }
 
 VariableEntries read_variables(yaml::Mapping& map, std::string_view key) {
-  return read_variables(map.map(key));
+  return read_variables(map.map_or_slip(key));
 }
 
 std::optional<plan::SecretRef> parse_secret(std::string_view text) {

@@ -106,6 +106,7 @@ class Lines final : public Sink {
   void show(const event::ActionFinished& finished) {
     running_.erase(finished.host + "\n" + finished.action_id);
     const bool ok = finished.outcome == event::Outcome::ok;
+    said_[finished.host] = ok ? std::string() : finished.detail;
     if (silent() && ok) return;
     line(finished.host, finished_text(paint_, finished));
     // Shown already, line by line, when output is.
@@ -114,7 +115,10 @@ class Lines final : public Sink {
   void show(const event::HostFinished& host) {
     const bool done = host.state == event::HostState::done;
     // A lane of one action has said it all.
-    if (silent() ? !done : !done || host.actions > 1) line(host.host, host_text(paint_, host));
+    if (silent() ? done : done && host.actions <= 1) return;
+    auto told = host;
+    if (said_[host.host] == host.detail) told.detail.clear();  // by the line before
+    line(host.host, host_text(paint_, told));
   }
   void show(const event::Message& message) {
     if (!silent() || message.level != event::Level::info) line(message.host, message_text(paint_, message));
@@ -129,6 +133,7 @@ class Lines final : public Sink {
   std::chrono::system_clock::time_point time_;
   event::RunStarted started_;
   std::map<std::string, Running> running_;
+  std::map<std::string, std::string> said_;  // of each host's newest action, where that failed
 };
 
 }  // namespace

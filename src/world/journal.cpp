@@ -18,20 +18,21 @@ void StoreJournal::note(const std::string& host, const std::string& action_id, c
   store_.append(run_id_, {0, {}, host, action_id, "note", body.dump()});
 }
 
-void StoreJournal::outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                           const std::string& detail) {
-  end(host, action_id, outcome, detail, true);
+void StoreJournal::outcome(const std::string& host, const std::string& action_id,
+                           const exec::EffectResult& result) {
+  end(host, action_id, result, true);
 }
 
-void StoreJournal::not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                             const std::string& detail) {
-  end(host, action_id, outcome, detail, false);
+void StoreJournal::not_begun(const std::string& host, const std::string& action_id,
+                             const exec::EffectResult& result) {
+  end(host, action_id, result, false);
 }
 
-void StoreJournal::end(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                       const std::string& detail, bool begun) {
-  json body{{"outcome", event::name_of(outcome)}, {"detail", redactor_.clean(detail)}};
+void StoreJournal::end(const std::string& host, const std::string& action_id,
+                       const exec::EffectResult& result, bool begun) {
+  json body{{"outcome", event::name_of(result.outcome)}, {"detail", redactor_.clean(result.detail)}};
   if (!begun) body["begun"] = false;
+  if (!result.ok() && !result.tells_of_release()) body["blameless"] = true;
   // Lost in a crash, it reads as a crash just before it, which recovery has to see through anyway.
   store_.enqueue(
       run_id_,
@@ -61,11 +62,13 @@ JournalView read_journal(store::Store& store, const std::string& run_id) {
         entry.begun = true;
         entry.ended = false;
         entry.outcome.clear();
+        entry.blameless = false;
       } else if (record.kind == "outcome" && !body.value("begun", true)) {
         entry = before[record.action_id];
       } else if (record.kind == "outcome") {
         entry.ended = true;
         entry.outcome = body.at("outcome").get<std::string>();
+        entry.blameless = body.value("blameless", false);
       } else {
         entry.notes[body.at("key").get<std::string>()] = body.at("text").get<std::string>();
       }

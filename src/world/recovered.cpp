@@ -60,7 +60,8 @@ std::string summary_of_dead(store::Store& store, const store::Run& run) {
   }
   auto hosts = nlohmann::json::object();
   for (const auto& host : assess(*plan, read_journal(store, run.id), since))
-    hosts[host.host] = {{"state", event::name_of(state_of(host))}, {"detail", text_of(host.left)}};
+    if (!host.brought_along)
+      hosts[host.host] = {{"state", event::name_of(state_of(host))}, {"detail", text_of(host.left)}};
   return nlohmann::json{{"hosts", hosts}}.dump();
 }
 
@@ -76,9 +77,10 @@ void free_locks_of(store::Store& store, const std::string& run_id) {
 
 Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished) {
   Recovered recovered;
-  recovered.hosts = left.size();
   auto hosts = nlohmann::json::object();
   for (const auto& host : left) {
+    if (host.brought_along) continue;  // by another run, whose it is to say so
+    ++recovered.hosts;
     const bool on_new = on_new_release(host, finished);
     recovered.on_new += on_new ? 1 : 0;
     if (!on_new) recovered.behind.push_back(host.host);

@@ -145,13 +145,13 @@ bool condemned(const plan::Plan& plan, const JournalView& journal) {
 }
 
 /// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
-/// killed says nothing of that, nor does one that a person stopped.
+/// killed says nothing of that, nor does what the run itself would not have called the release bad for.
 bool release_failed(const plan::Plan& plan, const JournalView& journal) {
   const auto failed = [&](const std::vector<Action>& actions) {
     return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
       const auto entry = journal.actions.find(action.id);
-      return any_failed({action}, journal) &&
-             entry->second.outcome != event::name_of(event::Outcome::cancelled);
+      return any_failed({action}, journal) && !entry->second.blameless &&
+             entry->second.outcome != event::name_of(event::Outcome::cancelled);  // of an older build
     });
   };
   bool rolled = false;
@@ -169,6 +169,14 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
   return false;
 }
 
+HostLeft brought_along(const std::string& host) {
+  HostLeft left;
+  left.host = host;
+  left.left = Left::done;
+  left.to_clean = left.brought_along = true;
+  return left;
+}
+
 /// What follows the roll on each host is owed only where nothing in between was to judge the roll, or found
 /// it good.
 void find_unclean(const plan::Plan& plan, const JournalView& journal, std::vector<HostLeft>& all) {
@@ -182,9 +190,15 @@ void find_unclean(const plan::Plan& plan, const JournalView& journal, std::vecto
         std::any_of(stage.lanes.begin(), stage.lanes.end(), is_open))
       return;
     if (stage.shape != plan::Stage::Shape::parallel) continue;
-    for (const auto& lane : stage.lanes)
-      for (auto& host : all)
-        if (host.host == lane.host && is_open(lane)) host.to_clean = true;
+    for (const auto& lane : stage.lanes) {
+      if (!is_open(lane)) continue;
+      const auto known =
+          std::find_if(all.begin(), all.end(), [&](const HostLeft& host) { return host.host == lane.host; });
+      if (known != all.end())
+        known->to_clean = true;
+      else if (!lane.host.empty())
+        all.push_back(brought_along(lane.host));
+    }
   }
   for (const auto& lane : roll == nullptr ? std::vector<Lane>{} : roll->lanes)
     for (auto& host : all)

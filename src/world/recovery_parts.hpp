@@ -30,12 +30,14 @@ inline bool brands(const plan::Effect& effect) {
   return record != nullptr && record->state == "bad";
 }
 
-/// The lane's actions on the rotation outside a bracket, as `restore` and its recoveries have them.
+/// The lane's actions on the rotation outside a bracket, as `restore` and its recoveries have them, with the
+/// guard before its proof.
 inline std::vector<plan::Action> loose_rotation(const plan::Lane& lane) {
   std::vector<plan::Action> actions;
   for (const auto& node : lane.nodes)
     if (const auto* action = std::get_if<plan::Action>(&node);
-        action != nullptr && plan::is_rotation(action->effect))
+        action != nullptr &&
+        (plan::is_rotation(action->effect) || std::holds_alternative<plan::GuardCapacity>(action->effect)))
       actions.push_back(*action);
   return actions;
 }

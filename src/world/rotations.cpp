@@ -67,6 +67,18 @@ std::map<std::string, plan::Amount> guards_of(const plan::Plan& plan) {
   return guards;
 }
 
+/// Hosts whose guard stands before a proof and no drain: a person's restore, and a recovery of one.
+std::set<std::string> restored_in(const plan::Plan& plan) {
+  std::set<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      for (const auto& node : lane.nodes)
+        if (const auto* action = std::get_if<plan::Action>(&node))
+          if (const auto* guard = std::get_if<plan::GuardCapacity>(&action->effect))
+            hosts.insert(guard->host);
+  return hosts;
+}
+
 std::set<std::string> together_with(std::set<std::string> hosts, const std::string& host) {
   hosts.insert(host);
   return hosts;
@@ -74,7 +86,8 @@ std::set<std::string> together_with(std::set<std::string> hosts, const std::stri
 
 }  // namespace
 
-Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial) : plan_(plan) {
+Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial)
+    : plan_(plan), restored_(restored_in(plan)) {
   for (const auto& balancer : plan.balancers)
     sockets_[balancer.name] = std::make_unique<haproxy::Socket>(
         balancer.name, dial(balancer, SocketKind::admin),
@@ -159,12 +172,23 @@ Rotations::Refs Rotations::refs_of(const std::set<std::string>& hosts,
 }
 
 std::string Rotations::shortage_without(const Refs& refs, const plan::Amount& minimum, const Looks& looks) {
-  std::string text;
+  // Balancers and backends mostly agree: what is alike is said once.
+  using Names = std::vector<std::string>;
+  std::map<std::string, std::map<std::string, Names>> found;  // backends by balancer, by what they lack
   for (const auto& [balancer, gone] : refs) {
     const auto look = looks.find(balancer);
     if (look == looks.end()) continue;  // it does not answer, and is not commanded either
     for (const auto& shortage : haproxy::shortages(look->second, gone, {minimum.value, minimum.percent}))
-      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", balancer, shortage.text());
+      found[shortage.text()][balancer].push_back(shortage.backend);
+  }
+  std::string text;
+  for (const auto& [lack, backends_of] : found) {
+    std::map<std::string, Names> balancers_of;
+    for (const auto& [balancer, backends] : backends_of)
+      balancers_of[base::join(backends, ", ")].push_back(balancer);
+    for (const auto& [backends, balancers] : balancers_of)
+      text +=
+          fmt::format("{}{}: {} {}", text.empty() ? "" : "; ", base::fold_names(balancers), backends, lack);
   }
   return text;
 }
@@ -184,8 +208,8 @@ std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
 }
 
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
-  // A recovery asks only before it takes a host out, however well that serves now.
-  const bool restores = plan_.kind == "restore";
+  // Before a drain it is asked however well the host serves now.
+  const bool restores = is_restored(effect.host);
   if (restores && serves_already(effect.host, performance)) return done("serves already");
   for (;;) {
     const auto view = reservations_.look(effect.host);

@@ -88,6 +88,18 @@ std::vector<Member> Mapping::map(std::string_view key, Need need) {
   return found ? found->map().value_or(std::vector<Member>{}) : std::vector<Member>{};
 }
 
+std::vector<Member> Mapping::map_or_slip(std::string_view key) {
+  if (has(key) || !valid_) return map(key);
+  const std::vector<std::string> wanted{std::string(key)};
+  for (const auto& entry : reader_.node().entries) {
+    const bool known = std::find(known_.begin(), known_.end(), entry.key) != known_.end();
+    if (known || entry.value.kind != Kind::map || !base::nearest(entry.key, wanted)) continue;
+    const Reader meant(entry.value, reader_.diagnostics(), path_of(path(), entry.key));
+    return meant.map().value_or(std::vector<Member>{});
+  }
+  return {};
+}
+
 std::vector<Located<std::string>> Mapping::texts(std::string_view key, Need need) {
   const auto found = value(key, need);
   return found ? found->texts().value_or(std::vector<Located<std::string>>{})

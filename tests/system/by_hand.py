@@ -65,7 +65,10 @@ class ByHand(harness.SystemTest):
         # Nor is a rollout begun that others' drains would end in its middle.
         self.ended(self.sandbox.staithe("drain", "web3", "web4", "-e", "production", "--yes"), 0)
         result = self.sandbox.deploy("v3" if before["web1"] == "v2" else "v2")
-        self.ended(result, 4, "web3 (in maintenance), web4 (in maintenance)", "untouched web[1-4]", "exit 4")
+        self.ended(result, 4, "edge[1-2]: admin, api would be left with 1 of 4 servers, 2 needed; out now: web[3-4] (in maintenance)",
+                   "untouched web[1-4]", "staithe status -e production", "exit 4")
+        # By each host as it is found, and in the last lines.
+        self.assertEqual(result.text.count("would be left"), 3, str(result))
         self.assertEqual(self.sandbox.versions(), before)
         # A task that drains nothing makes nobody forget who drained them.
         self.sandbox.write("playbook: task\nhosts: app\neach:\n  - run: 'true'\n", "playbooks", "task.yml")

@@ -96,6 +96,24 @@ class Wrong(harness.SystemTest):
         self.nothing_held()
 
 
+    def test_a_suite_s_secret_that_cannot_be_had_is_told_before_anything_is_changed(self):
+        good = self.sandbox.read("checks", "charges.yml")
+        self.addCleanup(self.sandbox.write, good, "checks", "charges.yml")
+        self.sandbox.write(good.replace("\nsteps:\n", "\nsecrets: {key: env NOT_SET_KEY}\nsteps:\n  - name: with the key\n"
+                                        "    each: host in $(hosts.app)\n    get: http://$(host.address):$(host.port)/health\n"
+                                        "    headers: {X-Key: $(key)}\n    expect: 200\n", 1), "checks", "charges.yml")
+        runs = self.sandbox.rows("SELECT id FROM staithe_runs")
+        missing = "the secret's environment variable NOT_SET_KEY is not set"
+        self.ended(self.sandbox.deploy("v3", *BOTH, playbook="playbooks/checked.yml"), 4,
+                   "1 secret cannot be had; nothing was changed", missing)
+        self.assertEqual(self.sandbox.rows("SELECT id FROM staithe_runs"), runs, "it locks nothing")
+        for command in (("validate", "playbooks/checked.yml"), ("plan", "playbooks/checked.yml", "-e", "production")):
+            result = self.sandbox.staithe(*command)
+            self.assertEqual(result.code, 0, str(result))
+            self.assertIn("warning: " + missing, result.err)
+        self.nothing_left()
+
+
 class Bound(harness.SystemTest):
     """The plan of a deploy holds what its suites ask."""
 

@@ -4,6 +4,9 @@ import re
 import shlex
 
 import harness
+import trials
+
+PROVES = 3  # of a restore: the lock, the guard, and then this action
 
 
 class DrainsLost(harness.SystemTest):
@@ -34,6 +37,30 @@ class DrainsLost(harness.SystemTest):
         self.nothing_held()
         plan = self.sandbox.staithe("restore", "app", "-e", "production", "-n")
         self.assertRegex(plan.out, r"restore +guard ")
+
+    def test_the_recovery_of_a_restore_takes_nobody_out_who_is_needed(self):
+        self.ended(self.staithe("drain", "web1"), 0)
+        known = self.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+        trials.slow_down_after(self.sandbox, PROVES)
+        self.addCleanup(trials.let_go, self.sandbox)
+        run = self.sandbox.begin("restore", "web1", "-e", "production", "--yes")
+        reached = trials.end_at(self.sandbox, run, trials.Point(PROVES), known)
+        self.assertEqual((reached, run.wait().code), (True, trials.DIED))
+        trials.let_go(self.sandbox)
+        # lb1 has forgotten the drain, and of all that it knows web1 is left.
+        self.reload_balancer("lb1")
+        self.assertTrue(harness.await_true(lambda: self.sandbox.servers(["lb1"])["lb1 api/web1"] == "UP weight 100"))
+        others = ("web2", "web3", "web4")
+        for host in others:
+            self.sandbox.ask("lb1", f"set server api/{host} state maint")
+            self.addCleanup(self.sandbox.ask, "lb1", f"set server api/{host} state ready")
+        with harness.Load(self.sandbox) as load:
+            self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 4, "enough servers", "staithe recover")
+        self.none_failed(load)
+        for host in others:
+            self.sandbox.ask("lb1", f"set server api/{host} state ready")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
 
     def test_a_drain_that_a_reload_lost_is_told_and_taken_or_given_back(self):
         self.ended(self.staithe("drain", "web3", also=("--reason", "disk swap")), 0)
@@ -87,8 +114,16 @@ class DrainsLost(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             refused = self.staithe("restore", "web1")
             self.assertIn(refused.code, (1, 4), str(refused))
-            self.assertIn("edge1: ", refused.text)
+            self.assertIn("edge1: api", refused.text)
             self.assertIn("would be left with 0 of 4 servers", refused.text)
+        self.none_failed(load)
+        # The others of a restore do not wait for it.
+        self.sandbox.ask("lb2", "set server api/web4 state maint")
+        self.addCleanup(self.sandbox.ask, "lb2", "set server api/web4 state ready")
+        with harness.Load(self.sandbox) as load:
+            some = self.staithe("restore", "web1", "web4")
+            self.ended(some, 5, "FAILED at web1: enough servers", "changed web4", "untouched web1",
+                       "staithe restore -e production web1 web4 again", "exit 5")
         self.none_failed(load)
         self.doCleanups()
         self.nothing_left()

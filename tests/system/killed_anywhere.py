@@ -18,6 +18,13 @@ class KilledAnywhere(trials.Trials):
         self.each_point([Point(k, late=k % 2 == 1, options=options) for k in (30, 41, 45, 48, 53, 58, 66, 77)],
                         self.judge_recovery)
 
+    def test_killed_behind_the_canary(self):
+        """With one host on the new release: at every action of the next, and of what follows the roll on both."""
+        points = [(k, "roll/web2/%") for k in range(1, self.count_of("roll/%") + 1)]
+        points += [(k, "cleanup/%") for k in range(1, 2 * self.count_of("cleanup/%") + 1)]
+        self.each_point([Point(k, late=n % 2 == 1, options=("--limit", "web1,web2"), like=like)
+                         for n, (k, like) in enumerate(points)], self.judge_recovery)
+
     def judge_stop(self, trial):
         """A signal without recover: all is put back by staithe itself."""
         problems = []

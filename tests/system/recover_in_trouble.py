@@ -2,6 +2,7 @@
 put right is told with exit 5, and the same command goes on when the trouble is over."""
 import contextlib
 import json
+import os
 import signal
 import time
 
@@ -107,6 +108,38 @@ class RecoverInTrouble(harness.SystemTest):
         self.ended(resume.wait(), 0, "done: 1 host")
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1", "web2", "web3"]), dict.fromkeys(["web1", "web2", "web3"], self.target))
+
+    def test_a_resume_that_died_in_its_cleanup_calls_the_release_good_on_every_host_of_the_rollout(self):
+        hold = self.hold("reloaded")
+        rollout = ("--limit", "web[1-2]")
+        run = self.sandbox.begin_deploy(self.target, *rollout, playbook=self.playbook({"reloaded": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGTERM)
+        self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
+        hold.let_go()
+        self.ended(run.wait(), 143, "changed web1", "--resume")
+        hosts = ("web1", "web2")
+        marks = [self.sandbox.path("hosts", host, "payments", "releases", self.sandbox.sha[self.target][:12], ".staithe-good")
+                 for host in hosts]
+        for mark in marks:
+            with contextlib.suppress(OSError):
+                os.unlink(mark)
+        point = trials.Point(1, like="cleanup/%")
+        known = self.known_runs()
+        trials.slow_down_after(self.sandbox, point.k, point.like)
+        self.addCleanup(trials.let_go, self.sandbox)
+        resume = self.sandbox.begin_deploy(self.target, "--resume")
+        reached = trials.end_at(self.sandbox, resume, point, known)
+        died = resume.wait()
+        self.assertEqual((reached, died.code), (True, trials.DIED), str(died))
+        trials.let_go(self.sandbox)
+        result = self.recover()
+        self.ended(result, 0)
+        self.assertRegex(result.out, r"web1 +on the new release, cleaning up did not end")
+        self.assertEqual([mark for mark in marks if not os.path.exists(mark)], [], str(result))
+        self.nothing_left()
+        summary = json.loads(self.sandbox.rows("SELECT summary_json FROM staithe_runs WHERE outcome = 'recovered'")[-1][0])
+        self.assertEqual(list(summary["hosts"]), ["web2"], "of web1 the run before tells")
 
     def recover(self):
         return self.sandbox.staithe("recover", "-e", "production", "--yes")

@@ -156,6 +156,9 @@ std::string render(const SuitePlan& plan);
 /// The same, a line for each request.
 std::vector<std::string> listing(const SuitePlan& plan);
 
+/// Every secret that a run of it may need, each once.
+std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
+
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);
 

@@ -94,6 +94,7 @@ struct RunFinished {
   int exit_code = 0;
   std::string verdict;  ///< "done", "failed", "refused", "needs a person", "interrupted"
   std::string failed_action, failed_host, failure;
+  std::string failed_kind{};  ///< of the action's effect, as in ActionFinished: "guard"
   struct Host {
     std::string name;
     HostState state;

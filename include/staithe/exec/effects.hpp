@@ -22,9 +22,11 @@ struct EffectResult {
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
-  bool own_fault = false;                ///< of this machine: it says nothing of a release or a host
+  bool own_fault = false;  ///< of this machine or the run's time: no release or host is bad for it
 
   bool ok() const { return outcome == event::Outcome::ok; }
+  /// Not where a person stopped it, the time of the run was over, or this machine failed.
+  bool tells_of_release() const { return !ok() && !own_fault && outcome != event::Outcome::cancelled; }
   /// Whatever was done, the host is not heard of: its app may be gone with it.
   bool host_lost() const {
     return outcome == event::Outcome::unreachable || (nothing_done && outcome == event::Outcome::timed_out);
@@ -80,12 +82,11 @@ class Journal {
   virtual void intent(const std::string& host, const std::string& action_id) = 0;
   virtual void note(const std::string& host, const std::string& action_id, const std::string& key,
                     const std::string& text) = 0;
-  virtual void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                       const std::string& detail) = 0;
+  virtual void outcome(const std::string& host, const std::string& action_id, const EffectResult& result) = 0;
   /// The outcome of an action that was stopped or failed before anything of it was done: its intent, if there
   /// is one, counts no more.
-  virtual void not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                         const std::string& detail) = 0;
+  virtual void not_begun(const std::string& host, const std::string& action_id,
+                         const EffectResult& result) = 0;
 };
 
 }  // namespace staithe::exec

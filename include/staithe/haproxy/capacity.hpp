@@ -2,6 +2,7 @@
 #include "staithe/haproxy/state.hpp"
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,11 +17,14 @@ struct MinAvailable {
 
 struct Shortage {
   std::string backend;
-  std::uint32_t now = 0;              ///< servers that take visitors
-  std::uint32_t left = 0;             ///< after taking out
-  std::uint32_t needed = 0;           ///< at least 1: the last server is never taken
-  std::uint32_t servers = 0;          ///< of the backend, without backups and without unresolved ones
-  std::vector<std::string> unusable;  ///< "web3 (DOWN)", for the message
+  std::uint32_t now = 0;      ///< servers that take visitors
+  std::uint32_t left = 0;     ///< after taking out
+  std::uint32_t needed = 0;   ///< at least 1: the last server is never taken
+  std::uint32_t servers = 0;  ///< of the backend, without backups and without unresolved ones
+  /// Of the backend, and why: {"in maintenance", {"web3", "web4"}}.
+  std::map<std::string, std::vector<std::string>> unusable;
+  /// Behind the backend's name: "would be left with 1 of 4 servers, 3 needed; out now: web[3-4] (in
+  /// maintenance)"
   std::string text() const;
 };
 

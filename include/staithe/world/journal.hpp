@@ -17,14 +17,14 @@ class StoreJournal final : public exec::Journal {
   void intent(const std::string& host, const std::string& action_id) override;
   void note(const std::string& host, const std::string& action_id, const std::string& key,
             const std::string& text) override;
-  void outcome(const std::string& host, const std::string& action_id, event::Outcome outcome,
-               const std::string& detail) override;
-  void not_begun(const std::string& host, const std::string& action_id, event::Outcome outcome,
-                 const std::string& detail) override;
+  void outcome(const std::string& host, const std::string& action_id,
+               const exec::EffectResult& result) override;
+  void not_begun(const std::string& host, const std::string& action_id,
+                 const exec::EffectResult& result) override;
 
  private:
-  void end(const std::string& host, const std::string& action_id, event::Outcome outcome,
-           const std::string& detail, bool begun);
+  void end(const std::string& host, const std::string& action_id, const exec::EffectResult& result,
+           bool begun);
 
   store::Store& store_;
   std::string run_id_;
@@ -37,7 +37,8 @@ struct JournalView {
   struct Entry {
     bool begun = false;
     bool ended = false;
-    std::string outcome;  ///< "" when it never ended
+    std::string outcome;     ///< "" when it never ended
+    bool blameless = false;  ///< it failed, and no release is bad for that
     std::map<std::string, std::string> notes;
   };
   std::map<std::string, Entry> actions;  ///< by action id

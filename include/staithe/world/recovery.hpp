@@ -36,6 +36,8 @@ struct HostLeft {
   bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
   std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
   bool release_failed = false;    ///< on some host: the run found fault with its release before it ended
+  /// By earlier runs of the rollout: the run was only to do there what follows its roll.
+  bool brought_along = false;
 };
 
 /// A recovery of the run that ended or died, as its own plan and journal tell.

@@ -133,6 +133,9 @@ class Mapping {
   /// Items, members, texts: empty when the key is absent or unfit.
   std::vector<Reader> list(std::string_view key, Need need = Need::optional);
   std::vector<Member> map(std::string_view key, Need need = Need::optional);
+  /// Without the key the members of one that was probably meant as it, which finish() reports: what names
+  /// them is no mistake of its own.
+  std::vector<Member> map_or_slip(std::string_view key);
   std::vector<Located<std::string>> texts(std::string_view key, Need need = Need::optional);
   /// A mapping with known keys of its own, which needs its own finish().
   std::optional<Mapping> mapping(std::string_view key, Need need = Need::optional);

@@ -26,7 +26,7 @@ std::string why_unusable(const ServerState& state, const ServerStat* stat) {
   if (state.in_drain()) why = "drained";
   if (state.in_maint()) why = "in maintenance";
   if (!state.in_maint() && !state.in_drain() && state.weight == 0) why = "weight 0";
-  return state.ref.server + " (" + why + ")";
+  return why;
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ std::vector<Shortage> shortages(const Snapshot& all, std::span<const ServerRef> 
     const bool backup = stat != nullptr && stat->backup;
     if (!backup && (state.admin & admin_bit::no_address) == 0) ++backend.shortage.servers;
     if (!state.usable()) {
-      backend.shortage.unusable.push_back(why_unusable(state, stat));
+      backend.shortage.unusable[why_unusable(state, stat)].push_back(state.ref.server);
       continue;
     }
     ++(backup ? backend.now.backups : backend.now.active);
@@ -101,9 +101,13 @@ Snapshot at_best(Snapshot all) {
 }
 
 std::string Shortage::text() const {
-  std::string said = backend + " would be left with " + std::to_string(left) + " of " +
-                     std::to_string(servers) + " servers, and needs " + std::to_string(needed);
-  if (!unusable.empty()) said += "; not serving now: " + base::join(unusable, ", ");
+  std::string said = "would be left with " + std::to_string(left) + " of " + std::to_string(servers) +
+                     " servers, " + std::to_string(needed) + " needed";
+  std::string_view before = "; out now: ";
+  for (const auto& [why, those] : unusable) {
+    said.append(before).append(base::fold_names(those)).append(" (" + why + ")");
+    before = ", ";
+  }
   return said;
 }
 

@@ -56,7 +56,7 @@ void validate_needs_of(App& app, Loaded& loaded, const playbook::Playbook& playb
     auto request = request_of(app);
     request.environment = environment;
     const playbook::Refs any{"", made_up_sha(), ""};
-    const auto plan =
+    auto plan =
         playbook::make_plan(one.project, playbook, request, any, playbook::disk_files(), one.diagnostics);
     if (!plan) continue;  // its own mistakes are known
     one.diagnostics = {};

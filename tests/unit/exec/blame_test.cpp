@@ -69,6 +69,13 @@ TEST_CASE("a release that fails on a host is bad; one that this machine failed i
   }
 }
 
+TEST_CASE("a host that could not be taken out says nothing against the release that is reverted for it") {
+  Branded deploy;
+  deploy.effects.fail("web2 drain");
+  CHECK(deploy.web1(plan::Strategy::OnFailure::revert_all) == HostState::reverted);
+  CHECK_FALSE(deploy.is_branded());
+}
+
 TEST_CASE("a stop ends the wait for a health under way at once: the host is put back, and nothing is bad") {
   Branded deploy;
   deploy.waits = true;

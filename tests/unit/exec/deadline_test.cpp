@@ -192,6 +192,17 @@ TEST_CASE("a release is not bad for a deadline that left no time for what is beh
   CHECK_FALSE(late.effects.did("record"));
 }
 
+TEST_CASE("a release is not bad for a deadline that ended what was in hand") {
+  auto plan = LateRun::plan(1, OnFailure::revert_batch);
+  plan::Action record;
+  record.id = "roll/web1/record-bad";
+  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"};
+  std::get<plan::Bracket>(plan.stages[1].lanes[0].nodes.front()).repair.push_back(record);
+  LateRun late;
+  CHECK(state_of(late.run(plan, "web1 health"), "web1") == HostState::reverted);
+  CHECK_FALSE(late.effects.did("record"));
+}
+
 TEST_CASE("what the deadline ended is in the journal as an action that took too long") {
   LateRun late;
   late.run(LateRun::plan(2, OnFailure::revert_batch), "web1 reload");

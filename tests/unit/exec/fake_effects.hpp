@@ -101,13 +101,12 @@ class FakeJournal final : public exec::Journal {
             const std::string&) override {
     add("note " + action_id + " " + key);
   }
-  void outcome(const std::string&, const std::string& action_id, event::Outcome outcome,
-               const std::string&) override {
-    add("outcome " + action_id + " " + event::name_of(outcome));
+  void outcome(const std::string&, const std::string& action_id, const exec::EffectResult& result) override {
+    add("outcome " + action_id + " " + event::name_of(result.outcome));
   }
-  void not_begun(const std::string&, const std::string& action_id, event::Outcome outcome,
-                 const std::string&) override {
-    add("not begun " + action_id + " " + event::name_of(outcome));
+  void not_begun(const std::string&, const std::string& action_id,
+                 const exec::EffectResult& result) override {
+    add("not begun " + action_id + " " + event::name_of(result.outcome));
   }
 
   std::vector<std::string> records() const {

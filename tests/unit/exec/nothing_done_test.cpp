@@ -126,3 +126,33 @@ TEST_CASE("a restore that its guard refuses has left the host as it was, and hid
   CHECK(state_of(result, "web1") == HostState::untouched);
   CHECK_FALSE(effects.did(plan::kind_of(prove.effect)));
 }
+
+TEST_CASE("a restore goes on with the others where one is refused, and is not refused as a whole then") {
+  plan::Strategy strategy;
+  strategy.on_failure = plan::Strategy::OnFailure::stop;
+  strategy.max_failures = {100, true};
+  auto plan = test::deploy_plan(3, strategy);
+  plan.stages = {plan.stages[1]};
+  for (auto& lane : plan.stages[0].lanes) {
+    auto prove = test::action(lane.host + "-prove", lane.host + " prove");
+    prove.effect = plan::ChangeRotation{lane.host, plan::ChangeRotation::To::prove};
+    lane.nodes = {test::action(lane.host + "-guard", lane.host + " guard"), prove};
+  }
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  effects.refuse("web1 guard");
+  effects.refuse("web2 guard");
+  SECTION("one came back") {
+    const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+    CHECK(state_of(result, "web3") == HostState::done);
+    CHECK(result.verdict == exec::Verdict::needs_person);
+    CHECK(result.finished.failed_host == "web1");
+    CHECK(result.finished.failure == "told to refuse (and at 1 host more, above)");
+  }
+  SECTION("none came back: nothing was changed") {
+    effects.refuse("web3 guard");
+    CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::refused);
+  }
+}

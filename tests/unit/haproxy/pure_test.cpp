@@ -169,7 +169,11 @@ TEST_CASE("capacity counts who would still take visitors") {
   REQUIRE(shorts.size() == 1);
   CHECK(shorts[0].now == 3);
   CHECK(shorts[0].left == 2);
-  CHECK_THAT(shorts[0].text(), ContainsSubstring("web4 (drained)"));
+  CHECK(shorts[0].text() == "would be left with 2 of 4 servers, 3 needed; out now: web4 (drained)");
+  all.states[2].admin = admin_bit::forced_drain;
+  CHECK(shortages(all, out, {3, false})[0].text() ==
+        "would be left with 1 of 4 servers, 3 needed; out now: web[3-4] (drained)");
+  all.states[2].admin = 0;
   // Taking out what is out already costs nothing.
   CHECK(shortages(all, std::vector<ServerRef>{{"api", "web4"}}, {4, false}).empty());
   // The last server is never taken, whatever the minimum.
@@ -198,7 +202,7 @@ TEST_CASE("capacity at best: what is only down may come up, what is kept away do
   const auto shorts = shortages(at_best(all), out, {2, false});
   REQUIRE(shorts.size() == 1);
   CHECK(shorts[0].left == 1);
-  CHECK_THAT(shorts[0].text(), ContainsSubstring("web3 (weight 0), web4 (drained), web5 (in maintenance)"));
+  CHECK_THAT(shorts[0].text(), ContainsSubstring("web4 (drained), web5 (in maintenance), web3 (weight 0)"));
 }
 
 TEST_CASE("capacity: backups and followers") {

@@ -40,10 +40,12 @@ TEST_CASE("the secrets of a plan are those of all its actions, each once") {
   command.inputs = {{"V", secret("command")}};
   UploadFile upload;
   upload.content = secret("upload");
+  CheckSuite suite;
+  suite.secrets = {{SecretRef::Source::env, "open"}, {SecretRef::Source::env, "suite"}};
   Bracket bracket;
   bracket.acquire = {running("acquire"), running("open")};
   bracket.undo = {running("undo")};
-  bracket.body = {with(Probe{http}), with(Probe{command}), with(upload)};
+  bracket.body = {with(Probe{http}), with(Probe{command}), with(upload), with(suite)};
   bracket.repair = {running("repair")};
   bracket.release = {running("release")};
   Stage stage;
@@ -54,7 +56,8 @@ TEST_CASE("the secrets of a plan are those of all its actions, each once") {
   std::string names;
   for (const auto& ref : secrets_of(plan)) names += ref.name + " ";
   CHECK(names ==
-        "open acquire undo url body contains header command upload repair release node revert close notify ");
+        "open acquire undo url body contains header command upload suite repair release node revert close "
+        "notify ");
   const auto of_notices = secrets_of_notices(plan);
   REQUIRE(of_notices.size() == 1);
   CHECK(of_notices.front().name == "notify");

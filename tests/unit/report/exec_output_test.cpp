@@ -37,6 +37,7 @@ Recording exec_run() {
                        "uname",
                        "web2",
                        "exit status 3: oops",
+                       {},
                        {{"web1", HostState::done, ""},
                         {"web2", HostState::failed, ""},
                         {"web3", HostState::done, ""},
@@ -84,8 +85,15 @@ TEST_CASE("exec: a signal is named, and hosts that it ended alike are told toget
     run.send(finished);
   }
   CHECK(play(run, report::Fold::prefixed).err == "");
-  run.send(RunFinished{
-      1, "failed", "", "", "", {{"web1", HostState::failed, ""}, {"web2", HostState::failed, ""}}, {}, {}});
+  run.send(RunFinished{1,
+                       "failed",
+                       "",
+                       "",
+                       "",
+                       {},
+                       {{"web1", HostState::failed, ""}, {"web2", HostState::failed, ""}},
+                       {},
+                       {}});
   CHECK_THAT(play(run, report::Fold::prefixed).err,
              ContainsSubstring("FAILED web[1-2]: killed by SIGKILL\n"));
 }
@@ -99,7 +107,7 @@ TEST_CASE("exec: folded, what is the same is shown once") {
 TEST_CASE("exec: quiet and well is silent on stderr") {
   Recording run;
   run.send(RunStarted{"r", "p", "exec", "true", "", "", "", "", 1, {"web1"}});
-  run.send(RunFinished{0, "done", "", "", "", {{"web1", HostState::done, ""}}, {}, milliseconds(100)});
+  run.send(RunFinished{0, "done", "", "", "", {}, {{"web1", HostState::done, ""}}, {}, milliseconds(100)});
   CHECK(play(run, report::Fold::prefixed, -1).err.empty());
   CHECK(play(run, report::Fold::prefixed).err == "1 of 1 host ok in 100ms\n");
 }

@@ -67,7 +67,7 @@ TEST_CASE("lines: hostile bytes stay text") {
         "12:04:01 web1 | 10%\n"
         "12:04:01 web1 | 100% red \xEF\xBF\xBD & <b>\n"
         "12:04:03 web1 1/1 run: printf '' cancelled after 2.0s: stopped\n"
-        "12:04:03 web1 restored (roll) in 2.0s: stopped\n"
+        "12:04:03 web1 restored (roll) in 2.0s\n"
         "interrupted\n"
         "  restored   web1   (as it was, nothing altered)\n"
         "  untouched  web[2-3]   (on what ran before)\n"
@@ -141,7 +141,7 @@ TEST_CASE("lines: a recovery does not say that hosts are on the release that the
   auto started = deploy_started();
   started.kind = "recover";
   run.send(started);
-  run.send(RunFinished{0, "done", "", "", "", {{"web1", HostState::done, ""}}, {}, milliseconds(640)});
+  run.send(RunFinished{0, "done", "", "", "", {}, {{"web1", HostState::done, ""}}, {}, milliseconds(640)});
   const auto text = lines_of(run);
   CHECK(text.substr(text.find("done:")) == "done: 1 host put right in 640ms\n");
 }

@@ -89,7 +89,7 @@ inline Recording late() {
   auto started = deploy_started();
   started.deadline = std::chrono::minutes(30);
   run.send(started);
-  RunFinished finished{5,  "needs a person", "roll", "", "the run's deadline of 30m has passed", {},
+  RunFinished finished{5,  "needs a person", "roll", "", "the run's deadline of 30m has passed", {}, {},
                        {}, seconds(1800)};
   finished.hosts = {{"web1", HostState::done, ""}, {"web2", HostState::untouched, ""}};
   finished.deadline = started.deadline;
@@ -134,6 +134,7 @@ inline Recording success() {
       "",
       "",
       "",
+      {},
       {{"web1", HostState::done, ""}, {"web2", HostState::done, ""}, {"web3", HostState::done, ""}},
       {},
       seconds(72)});
@@ -172,6 +173,7 @@ inline Recording failure() {
       "systemctl reload web",
       "web1",
       "exit status 1",
+      {},
       {{"web1", HostState::out, "exit status 1", {}, true},
        {"web2", HostState::untouched, ""},
        {"web3", HostState::untouched, ""}},
@@ -210,6 +212,7 @@ inline Recording interrupted() {
                        "",
                        "",
                        "",
+                       {},
                        {{"web1", HostState::restored, ""},
                         {"web2", HostState::untouched, ""},
                         {"web3", HostState::untouched, ""}},

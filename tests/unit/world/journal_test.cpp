@@ -28,11 +28,16 @@ class Written {
     return *this;
   }
   Written& ended(const std::string& id, Outcome outcome = Outcome::ok) {
-    journal_.outcome("web1", id, outcome, "");
+    journal_.outcome("web1", id, {outcome, "", {}, {}, {}, false});
+    return *this;
+  }
+  Written& ended(const std::string& id, const exec::EffectResult& result) {
+    journal_.outcome("web1", id, result);
     return *this;
   }
   Written& not_begun(const std::string& id) {
-    journal_.not_begun("web1", id, Outcome::timed_out, "the run's deadline of 1h has passed");
+    journal_.not_begun("web1", id,
+                       {Outcome::timed_out, "the run's deadline of 1h has passed", {}, {}, {}, false});
     return *this;
   }
   world::JournalView read() { return world::read_journal(*store_, "run1"); }
@@ -64,6 +69,19 @@ TEST_CASE("an action that was announced and not begun leaves a host to nobody") 
   CHECK(left(Written().begun("a").ended("a", Outcome::timed_out).read()) == world::Left::altered);
   CHECK(left(Written().begun("a").not_begun("a").read()) == world::Left::untouched);
   CHECK(left(Written().not_begun("a").read()) == world::Left::untouched);
+}
+
+TEST_CASE("what no release is bad for is not held against it after a crash either") {
+  const auto blameless = [](exec::EffectResult result) {
+    return Written().begun("a").ended("a", result).read().actions.at("a").blameless;
+  };
+  exec::EffectResult failed{Outcome::failed, "exit status 1", 1, {}, {}, true};
+  CHECK_FALSE(blameless(failed));
+  CHECK_FALSE(blameless({Outcome::timed_out, "not healthy within 20s", {}, {}, {}, false}));
+  CHECK(blameless({Outcome::cancelled, "stopped", {}, {}, {}, false}));
+  failed.own_fault = true;
+  CHECK(blameless(failed));
+  CHECK_FALSE(blameless({}));
 }
 
 TEST_CASE("what was not begun is as it was before, not as if it had never been") {

@@ -1,68 +1,14 @@
-#include "staithe/world/recovery.hpp"
-
-#include "actions.hpp"
 #include "catch.hpp"
+#include "died.hpp"
 
 #include <algorithm>
 
 using namespace staithe;
+using namespace test::died;
 using test::action;
 using world::Left;
 
 namespace {
-
-plan::Action remote(const std::string& id, bool alters = false) {
-  return action(id, plan::RunRemote{"web1", id, {}, "", {}, false}, alters);
-}
-
-/// guard, drain | activate, reload, health | prove, ready; then a check. As a deploy has it.
-plan::Plan deploy() {
-  plan::Bracket bracket;
-  bracket.acquire = {action("guard", plan::GuardCapacity{"web1", {1, false}}),
-                     action("drain", plan::ChangeRotation{"web1", plan::ChangeRotation::To::drain})};
-  bracket.undo = {action("undo", plan::ChangeRotation{"web1", plan::ChangeRotation::To::undo})};
-  bracket.body = {remote("prepare"), remote("activate", true), remote("reload", true), remote("health")};
-  bracket.repair = {remote("back", true), remote("reload-back", true)};
-  bracket.release = {action("prove", plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove}),
-                     action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready})};
-  bracket.on_failure = plan::Bracket::OnFailure::repair;
-  plan::Bracket revert = bracket;
-  for (auto* part : {&revert.acquire, &revert.undo, &revert.release})
-    for (auto& each : *part) each.id = "revert-" + each.id;
-  revert.body = {remote("revert-back", true)};
-  revert.repair.clear();
-  plan::Plan plan;
-  plan.kind = "deploy";
-  plan.open = {action("lock", plan::TakeLock{"production/payments", "deploy"})};
-  plan.close = {action("unlock", plan::GiveLock{"production/payments"})};
-  plan.stages.push_back(
-      {"roll", plan::Stage::Shape::rolling, 1, {{"web1", {bracket, remote("check")}, {revert}}}});
-  return plan;
-}
-
-struct Story {
-  world::JournalView journal;
-  Story& ok(const std::vector<std::string>& ids) {
-    for (const auto& id : ids) journal.actions[id] = {true, true, "ok", {}};
-    return *this;
-  }
-  Story& begun(const std::string& id) {
-    journal.actions[id].begun = true;
-    return *this;
-  }
-  Story& found(const std::string& id, const std::string& text) {
-    journal.actions[id].notes[world::found_key] = text;
-    return *this;
-  }
-  Left left() const { return world::assess(deploy(), journal).front().left; }
-  plan::Plan recovery() const { return world::recovery_plan(deploy(), world::assess(deploy(), journal)); }
-};
-
-std::vector<std::string> ids(const std::vector<plan::Action>& actions) {
-  std::vector<std::string> names;
-  for (const auto& each : actions) names.push_back(each.id);
-  return names;
-}
 
 const plan::Bracket& bracket_of(const plan::Plan& plan) {
   return std::get<plan::Bracket>(plan.stages.at(0).lanes.at(0).nodes.at(0));
@@ -227,7 +173,8 @@ plan::Plan restore() {
                          plan::Stage::Shape::rolling,
                          1,
                          {{"web1",
-                           {action("prove", plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove}),
+                           {action("guard", plan::GuardCapacity{"web1", {2, false}}),
+                            action("prove", plan::ChangeRotation{"web1", plan::ChangeRotation::To::prove}),
                             action("proven", serving(plan::AwaitRotation::Until::proven)),
                             action("ready", plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready}),
                             action("serves", serving(plan::AwaitRotation::Until::serving))},
@@ -237,12 +184,15 @@ plan::Plan restore() {
 
 }  // namespace
 
-TEST_CASE("a restore that died on its way is done again") {
+TEST_CASE("a restore that died on its way is done again, and asks for capacity before its proof as it did") {
   const auto plan = restore();
-  const auto left = world::assess(plan, Story().ok({"prove"}).begun("proven").journal);
+  const auto left = world::assess(plan, Story().ok({"guard", "prove"}).begun("proven").journal);
   CHECK(left[0].left == Left::out_unaltered);
-  CHECK(world::recovery_plan(plan, left).stages.at(0).lanes.at(0).nodes.size() == 4);
-  const auto ended = Story().ok({"prove", "proven", "ready", "serves"}).journal;
+  const auto nodes = world::recovery_plan(plan, left).stages.at(0).lanes.at(0).nodes;
+  REQUIRE(nodes.size() == 5);
+  CHECK(std::get<plan::Action>(nodes[0]).id == "recover/guard");
+  CHECK(world::assess(plan, Story().begun("guard").journal)[0].left == Left::untouched);
+  const auto ended = Story().ok({"guard", "prove", "proven", "ready", "serves"}).journal;
   CHECK(world::assess(plan, ended)[0].left == Left::untouched);
   CHECK(world::rotation_left(plan.stages[0].lanes[0], ended) == world::RotationLeft::back);
 }
@@ -261,7 +211,7 @@ TEST_CASE("a host that was proven and may serve by now is not proven again") {
   CHECK(bracket_of(recovery).on_failure == plan::Bracket::OnFailure::keep);
   // What the proof refused is repaired anew.
   Story refused(back);
-  refused.journal.actions["prove"] = {true, true, "failed", {}};
+  refused.journal.actions["prove"] = {true, true, "failed", false, {}};
   CHECK(refused.left() == Left::out_altered);
 }
 
@@ -276,14 +226,14 @@ TEST_CASE("what nobody has proven is to stay out until its turn comes, what may 
   CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove"}).begun("ready")));
   CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove", "ready"})));
   CHECK_FALSE(stays(deploy(), Story().ok(body).ok({"prove", "ready", "revert-drain"})));
-  CHECK(stays(restore(), Story().ok({"prove"}).begun("proven")));
-  CHECK_FALSE(stays(restore(), Story().ok({"prove", "proven"}).begun("ready")));
+  CHECK(stays(restore(), Story().ok({"guard", "prove"}).begun("proven")));
+  CHECK_FALSE(stays(restore(), Story().ok({"guard", "prove", "proven"}).begun("ready")));
 }
 
 TEST_CASE("a balancer that could not be told to let visitors in says nothing against a proven host") {
   const Story back = Story().ok({"guard", "drain", "prepare"}).begun("activate").ok({"back", "reload-back"});
   Story away = Story(back).ok({"prove"});
-  away.journal.actions["ready"] = {true, true, "failed", {}};
+  away.journal.actions["ready"] = {true, true, "failed", false, {}};
   CHECK(away.left() == Left::out_back);
   const auto let_in = [](const plan::Plan& recovery) {
     CHECK(bracket_of(recovery).acquire.empty());
@@ -293,7 +243,7 @@ TEST_CASE("a balancer that could not be told to let visitors in says nothing aga
   let_in(away.recovery());
   // And the same where it was a recovery that could not tell it.
   Story again = Story().ok({"recover/guard", "recover/drain", "recover/back", "recover/reload-back"});
-  again.ok({"recover/prove"}).journal.actions["recover/ready"] = {true, true, "failed", {}};
+  again.ok({"recover/prove"}).journal.actions["recover/ready"] = {true, true, "failed", false, {}};
   const auto altered = Story().ok({"guard", "drain", "prepare"}).begun("activate");
   const world::LaterRecovery first{altered.recovery(), again.journal};
   let_in(world::recovery_plan(deploy(), world::assess(deploy(), altered.journal, {first})));
@@ -306,8 +256,10 @@ struct Recoveries {
   Story deploy;
   std::vector<world::LaterRecovery> since{};
 
-  plan::Plan next() const { return world::recovery_plan(::deploy(), look()); }
-  std::vector<world::HostLeft> look() const { return world::assess(::deploy(), deploy.journal, since); }
+  plan::Plan next() const { return world::recovery_plan(test::died::deploy(), look()); }
+  std::vector<world::HostLeft> look() const {
+    return world::assess(test::died::deploy(), deploy.journal, since);
+  }
   world::HostLeft host() const { return look().front(); }
   Recoveries& died(const Story& story) {
     since.push_back({next(), story.journal});
@@ -349,10 +301,13 @@ TEST_CASE(
   const Story died = Story().ok({"guard", "drain", "prepare", "activate"}).begun("reload");
   CHECK(mending(died) == std::vector<std::string>{"recover/back", "recover/reload-back"});
   Story failed = Story(died);
-  failed.journal.actions["reload"] = {true, true, "failed", {}};
+  failed.journal.actions["reload"] = {true, true, "failed", false, {}};
   CHECK(mending(failed) == std::vector<std::string>{"recover/back", "recover/reload-back", "recover/bad"});
+  // What the run itself would not have called it bad for: its deadline, a fault of this machine.
+  failed.journal.actions["reload"] = {true, true, "timed_out", true, {}};
+  CHECK(mending(failed) == mending(died));
   Story stopped = Story(died);
-  stopped.journal.actions["reload"] = {true, true, "cancelled", {}};
+  stopped.journal.actions["reload"] = {true, true, "cancelled", false, {}};
   CHECK(mending(stopped) == mending(died));
   // The runner passed the word over, for nothing spoke against the release.
   stopped.ok({"back", "reload-back"}).begun("prove");
@@ -392,79 +347,4 @@ TEST_CASE("a revert that a recovery had begun decides, also over what the deploy
   reverting.died(Story().ok({"recover/guard", "recover/drain", "recover/back", "recover/reload-back",
                              "recover/prove", "recover/ready"}));
   CHECK(reverting.host().left == Left::reverted);
-}
-
-namespace {
-
-/// Two hosts, then what follows: `after` judges the roll, each host is cleaned up.
-plan::Plan with_cleanup() {
-  plan::Plan plan;
-  plan.kind = "deploy";
-  plan::Stage roll{"roll", plan::Stage::Shape::rolling, 1, {}};
-  plan::Stage after{"after", plan::Stage::Shape::once, 1, {{"", {remote("after")}, {}}}};
-  plan::Stage cleanup{"cleanup", plan::Stage::Shape::parallel, 16, {}};
-  for (const std::string host : {"web1", "web2"}) {
-    plan::Bracket bracket;
-    bracket.acquire = {remote(host + "-drain")};
-    bracket.body = {remote(host + "-reload", true)};
-    bracket.repair = {remote(host + "-back", true)};
-    bracket.release = {remote(host + "-ready")};
-    roll.lanes.push_back({host, {bracket, remote(host + "-check"), remote(host + "-live")}, {}});
-    cleanup.lanes.push_back({host, {remote(host + "-clean"), remote(host + "-good")}, {}});
-  }
-  plan.stages = {roll, after, cleanup};
-  return plan;
-}
-
-std::vector<std::string> cleaned(const Story& story) {
-  const auto plan = with_cleanup();
-  std::vector<std::string> hosts;
-  for (const auto& stage : world::recovery_plan(plan, world::assess(plan, story.journal)).stages)
-    if (stage.name == "cleanup")
-      for (const auto& lane : stage.lanes) hosts.push_back(lane.host);
-  return hosts;
-}
-
-}  // namespace
-
-TEST_CASE("what follows a roll that went well is finished where it did not end") {
-  const auto rolled = Story()
-                          .ok({"web1-drain", "web1-reload", "web1-ready", "web1-check", "web1-live"})
-                          .ok({"web2-drain", "web2-reload", "web2-ready", "web2-check", "after"});
-  const std::vector<std::string> both{"web1", "web2"};
-  CHECK(cleaned(rolled) == both);
-  CHECK(cleaned(Story(rolled).ok({"web1-clean"}).begun("web1-good")) == both);
-  CHECK(cleaned(Story(rolled).ok({"web1-clean", "web1-good"})) == std::vector<std::string>{"web2"});
-  CHECK(cleaned(Story(rolled).ok({"web1-clean", "web1-good", "web2-clean", "web2-good"})).empty());
-  const auto plan = with_cleanup();
-  const auto recovery = world::recovery_plan(plan, world::assess(plan, rolled.journal));
-  REQUIRE(recovery.stages.size() == 1);
-  CHECK(std::get<plan::Action>(recovery.stages[0].lanes[0].nodes.at(1)).id == "recover/web1-good");
-  // What the host had not done yet after it was back comes first.
-  CHECK(std::get<plan::Action>(recovery.stages[0].lanes[1].nodes.at(0)).id == "recover/web2-live");
-}
-
-TEST_CASE("a release is not called good where the roll did not end, or was not judged") {
-  const auto first = Story().ok({"web1-drain", "web1-reload", "web1-ready"});
-  CHECK(cleaned(first).empty());
-  CHECK(cleaned(Story(first).ok({"web2-drain"}).begun("web2-reload")).empty());
-  const auto both = Story(first).ok({"web2-drain", "web2-reload", "web2-ready"});
-  CHECK(cleaned(both).empty());  // "after" did not run
-  CHECK(cleaned(Story(both).begun("after")).empty());
-  // The last check of another host refused it, just before the end: it is good nowhere.
-  Story condemned = Story(both).ok({"web1-check", "after"});
-  condemned.journal.actions["web2-check"] = {true, true, "failed", {}};
-  CHECK(cleaned(condemned).empty());
-  // A recovery that died may have done it.
-  const auto plan = with_cleanup();
-  const auto rolled = Story(both).ok({"web1-check", "web1-live", "web2-check", "web2-live", "after"});
-  const auto left = world::assess(plan, rolled.journal);
-  const world::LaterRecovery first_half{world::recovery_plan(plan, left),
-                                        Story().ok({"recover/web1-clean", "recover/web1-good"}).journal};
-  const auto now = world::assess(plan, rolled.journal, {first_half});
-  CHECK(left[0].to_clean);
-  CHECK_FALSE(now[0].to_clean);
-  CHECK(now[1].to_clean);
-  // Healthy on the new release, and only to be let in: that comes first.
-  CHECK(cleaned(Story(first).ok({"web2-drain", "web2-reload", "after"})).size() == 2);
 }
