@@ -95,8 +95,8 @@ Freshness freshness(const SuiteState& suite, base::SteadyTime now) {
   if (!suite.ever_ran()) {
     const auto waited = duration_cast<base::Duration>(now - suite.known_since);
     found.stale = true;
-    found.why = fmt::format("not run yet, waited for since {}",
-                            base::elapsed_text(std::max(waited, base::Duration{0})));
+    found.why =
+        fmt::format("not run yet, waited for {}", base::elapsed_text(std::max(waited, base::Duration{0})));
     return found;
   }
   found.age = std::max(duration_cast<base::Duration>(now - suite.ended_at), base::Duration{0});

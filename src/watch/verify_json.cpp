@@ -74,13 +74,17 @@ Health health_of(const Overview& overview) {
     health.reasons.emplace_back("no suite is watched");
   }
   for (const auto& suite : overview.suites) {
+  bool unknown = false;
     const auto fresh = freshness(suite, overview.steady);
     if (fresh.stale) {
       health.stale = true;
       health.reasons.push_back(fmt::format("{}: {}", suite.name, fresh.why));
     }
-    if (!suite.ever_ran()) continue;
-    health.verdict = std::max(health.verdict, suite.verdict);
+    if (!suite.ever_ran()) {
+      unknown = true;
+      continue;
+    }
+    health.verdict = std::max(health.verdict.value_or(suite.verdict), suite.verdict);
     if (is_well(suite.verdict)) continue;
     std::string names;
     for (const auto& one : suite.checks)
@@ -91,6 +95,7 @@ Health health_of(const Overview& overview) {
                                                                 : ": " + suite.reason));
   }
   health.good = health.reasons.empty();
+  if (unknown && health.verdict && is_well(*health.verdict)) health.verdict.reset();
   return health;
 }
 
@@ -111,7 +116,7 @@ std::string verify_json(const Overview& overview) {
     }
   }
   json record{{"good", health.good},
-              {"verdict", name_of(health.verdict)},
+              {"verdict", health.verdict ? json(name_of(*health.verdict)) : json(nullptr)},
               {"stale", health.stale},
               {"age_s", oldest},
               {"failed", failed},
