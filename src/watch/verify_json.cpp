@@ -46,7 +46,8 @@ json json_of(const SuiteState& suite, base::SteadyTime now) {
   record["started"] = base::utc_text_ms(suite.started);
   record["finished"] = base::utc_text_ms(suite.finished);
   record["age_s"] = seconds(fresh.age);
-  record["confidence"] = suite.confidence;
+  // It says how far to believe that all is well.
+  record["confidence"] = suite.verdict == Verdict::fail ? json(nullptr) : json(suite.confidence);
   record["checks"] = suite.checks.size();
   auto bad = json::array();
   for (const auto& one : suite.checks)
@@ -73,8 +74,8 @@ Health health_of(const Overview& overview) {
     health.stale = true;
     health.reasons.emplace_back("no suite is watched");
   }
-  for (const auto& suite : overview.suites) {
   bool unknown = false;
+  for (const auto& suite : overview.suites) {
     const auto fresh = freshness(suite, overview.steady);
     if (fresh.stale) {
       health.stale = true;
@@ -94,8 +95,8 @@ Health health_of(const Overview& overview) {
                                          : suite.reason.empty() ? ""
                                                                 : ": " + suite.reason));
   }
-  health.good = health.reasons.empty();
   if (unknown && health.verdict && is_well(*health.verdict)) health.verdict.reset();
+  health.good = health.reasons.empty();
   return health;
 }
 

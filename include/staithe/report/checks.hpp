@@ -53,7 +53,12 @@ std::string check_reason(const verify::CheckResult& check);
 std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
 /// "staithe check FILE --only 'NAME'".
 std::string check_again(const verify::SuiteResult& suite, const verify::CheckResult& check);
-/// The three plain statements about what the verdict is worth.
+/// "its quarantine ended 2026-11-01 (payments: the sandbox is slow), it counts again"; "" of one that is in
+/// none.
+std::string check_quarantine_ended(const verify::CheckResult& check);
+/// The confidence of a suite or run is of a pass: how far to believe it. Of a fail there is none.
+bool has_confidence(verify::Verdict verdict);
+/// The three plain statements about what the verdict is worth, and quarantines that have ended.
 std::vector<std::string> check_worth(const verify::RunResult& run);
 
 }  // namespace staithe::report

@@ -45,10 +45,12 @@ std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
        {"name", one.check->part == checks::Part::cleanup ? "cleanup: " + one.check->name : one.check->name},
        {"time", seconds(one.duration)},
        {"timestamp", base::utc_text_ms(one.started)}});
+  const auto ended = check_quarantine_ended(one);
   text += "<properties>" +
           xml_element("property", {{"name", "verdict"}, {"value", std::string(name_of(one.verdict))}}, "") +
           xml_element("property",
                       {{"name", "severity"}, {"value", std::string(name_of(one.check->severity))}}, "") +
+          (ended.empty() ? "" : xml_element("property", {{"name", "quarantine"}, {"value", ended}}, "")) +
           "</properties>";
   const auto details = base::join(check_details(one, check_again(suite, one)), "\n");
   switch (one.verdict) {
@@ -103,7 +105,8 @@ std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& s
   const std::pair<const char*, std::string> properties[] = {
       {"verdict", std::string(name_of(suite.verdict))},
       {"coverage", fmt::format("{:.2f}", suite.confidence.coverage)},
-      {"confidence", fmt::format("{:.1f}", suite.confidence.points)},
+      {"confidence",
+       has_confidence(suite.verdict) ? fmt::format("{:.1f}", suite.confidence.points) : std::string()},
       {"release", run.release},
       {"environment", run.environment},
       {"run", run.run_id}};

@@ -27,6 +27,10 @@ TEST_CASE("verify: well is 200, a failure 503 with the names of what failed") {
   CHECK(body["reasons"][0] == "api: fail: charge");
   CHECK(body["suites"][0]["not_passed"].size() == 2);
   CHECK(body["stale"] == false);
+  CHECK(body["verdict"] == "fail");
+  // How far to believe that all is well is asked of what is well.
+  CHECK(body["suites"][0]["confidence"].is_null());
+  CHECK(body["suites"][1]["confidence"].is_number());
 }
 
 TEST_CASE("verify: what nobody knows does not look healthy") {
