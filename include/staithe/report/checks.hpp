@@ -34,8 +34,8 @@ std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string 
 
 enum class CheckFile { junit, tap, html };
 /// A file, written under a temporary name and renamed: at the end, and before anything is cleaned up when the
-/// run is stopped. Throws base::Error when it cannot be written now; that it could not later is told to
-/// `trouble`, which must not throw.
+/// run is stopped. Until then it says that the run did not end, for it may be killed. Throws base::Error when
+/// it cannot be written now; that it could not later is told to `trouble`, which must not throw.
 using Trouble = std::function<void(const std::string& text)>;
 std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path,
                                                   Trouble trouble = {});
