@@ -70,6 +70,13 @@ double would_notice(std::uint64_t samples, double confidence) {
   return 1 - std::pow(1 - confidence, 1 / static_cast<double>(samples));
 }
 
+/// With q the share of good ones, at least k of n are good with the chance I_q(k, n - k + 1).
+double would_notice_below(std::uint64_t enough, std::uint64_t samples, double confidence) {
+  if (enough == 0) return 1;
+  const auto k = static_cast<double>(std::min(enough, samples));
+  return 1 - beta_quantile(1 - confidence, k, static_cast<double>(samples) - k + 1);
+}
+
 FlakeRate flake_rate(std::uint64_t flips, std::uint64_t runs) {
   const double a = prior_flips + static_cast<double>(flips);
   const double b = prior_good + static_cast<double>(runs - std::min(flips, runs));

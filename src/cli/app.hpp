@@ -37,6 +37,11 @@ class App {
   void on_hang_up(std::function<void()> what);
   bool hang_up();
 
+  /// What mistakes in files mean from now on: "nothing was run" until then. Only while one thread reads
+  /// files.
+  void mistakes_mean(std::string consequence) { consequence_ = std::move(consequence); }
+  const std::string& consequence() const { return consequence_; }
+
   bool json() const { return args_.has("json"); }
   bool quiet() const { return args_.has("quiet"); }
   int verbosity() const { return static_cast<int>(args_.all("verbose").size()); }
@@ -65,7 +70,7 @@ class App {
   report::Output err_{2};
   exec::Stops stops_;
   base::Redactor redactor_;
-  std::string failure_;
+  std::string failure_, consequence_ = "nothing was run";
   std::atomic<bool> in_run_{false};
   std::mutex hang_up_mutex_;
   std::function<void()> hang_up_;

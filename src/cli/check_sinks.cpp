@@ -17,7 +17,8 @@
 namespace staithe::cli {
 
 struct CheckSinks::SideFile {
-  explicit SideFile(int descriptor) : fd(descriptor), output(descriptor) {}
+  SideFile(std::string name, int descriptor) : path(std::move(name)), fd(descriptor), output(descriptor) {}
+  std::string path;
   base::UniqueFd fd;
   report::Output output;
 };
@@ -44,7 +45,10 @@ void CheckSinks::add_report(const std::string& request) {
     listeners_.push_back(report::make_check_github(app_.out(), where));
     return;
   }
-  const auto tell = [this](const std::string& text) { app_.say("staithe: " + text); };
+  const auto tell = [this](const std::string& text) {
+    lost_ = true;
+    app_.say("staithe: " + text);
+  };
   if (kind == "junit") {
     listeners_.push_back(report::make_check_file(report::CheckFile::junit, path, tell));
   } else if (kind == "tap") {
@@ -54,12 +58,24 @@ void CheckSinks::add_report(const std::string& request) {
   } else {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) throw base::system_error(base::ErrorCode::io, path, errno);
-    files_.push_back(std::make_unique<SideFile>(fd));
+    files_.push_back(std::make_unique<SideFile>(path, fd));
     auto& output = files_.back()->output;
     listeners_.push_back(kind == "jsonl"
                              ? report::make_check_jsonl(output, version)
                              : report::make_check_text(output, {app_.verbosity(), report::Color::off}));
   }
+}
+
+bool CheckSinks::all_written() {
+  for (const auto& file : files_) {
+    if (!file->output.failed()) continue;
+    lost_ = true;
+    app_.say(fmt::format(
+        "staithe: {}",
+        base::system_error(base::ErrorCode::io, file->path + ": not all was written", file->output.error())
+            .what()));
+  }
+  return !lost_;
 }
 
 std::vector<verify::Listener*> CheckSinks::listeners() const {

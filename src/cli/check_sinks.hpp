@@ -17,6 +17,8 @@ class CheckSinks {
   ~CheckSinks();
 
   std::vector<verify::Listener*> listeners() const;
+  /// After the run, once: says which reports are not, or not all, written. False when there are any.
+  bool all_written();
 
  private:
   struct SideFile;
@@ -24,6 +26,7 @@ class CheckSinks {
   void add_report(const std::string& request);
 
   App& app_;
+  bool lost_ = false;
   std::vector<std::unique_ptr<SideFile>> files_;
   std::vector<std::unique_ptr<verify::Listener>> listeners_;
 };

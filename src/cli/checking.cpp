@@ -56,6 +56,19 @@ std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded,
   }
 }
 
+/// What went well and is not all reported has not gone well: whoever reads the report would not know of it.
+int check_exit(App& app, const verify::RunResult& run, const std::string& fail_on, bool all_written) {
+  using verify::Verdict;
+  if (run.interrupted) return app.stops().exit_code.load();
+  if (run.verdict == Verdict::fail) return exit_failed;
+  if (!run.inconclusive.empty()) return exit_refused;
+  const bool degraded = run.verdict == Verdict::degraded;
+  const bool tolerated = run.verdict == Verdict::tolerated;
+  if ((fail_on == "degraded" && degraded) || (fail_on == "tolerated" && (degraded || tolerated)))
+    return exit_degraded;
+  return all_written ? exit_done : exit_refused;
+}
+
 }  // namespace
 
 bool has_project(const App& app) {
@@ -126,7 +139,7 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
   return loaded;
 }
 
-verify::RunResult run_suites(App& app, LoadedSuites& loaded) {
+int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on) {
   std::string trouble;
   const auto history = open_history(app, loaded, trouble);
   CheckSinks sinks(app);
@@ -138,19 +151,9 @@ verify::RunResult run_suites(App& app, LoadedSuites& loaded) {
   options.arguments = same_run(app);
   options.soft = &app.stops().soft;
   options.hard = &app.stops().hard;
-  return verify::run(loaded.plan, options, probes, history.get(), app.redactor(), sinks.listeners());
-}
-
-int check_exit(App& app, const verify::RunResult& run, const std::string& fail_on) {
-  using verify::Verdict;
-  if (run.interrupted) return app.stops().exit_code.load();
-  if (run.verdict == Verdict::fail) return exit_failed;
-  if (!run.inconclusive.empty()) return exit_refused;
-  const bool degraded = run.verdict == Verdict::degraded;
-  const bool tolerated = run.verdict == Verdict::tolerated;
-  if ((fail_on == "degraded" && degraded) || (fail_on == "tolerated" && (degraded || tolerated)))
-    return exit_degraded;
-  return exit_done;
+  const auto run =
+      verify::run(loaded.plan, options, probes, history.get(), app.redactor(), sinks.listeners());
+  return check_exit(app, run, fail_on, sinks.all_written());
 }
 
 }  // namespace staithe::cli

@@ -49,10 +49,8 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
 checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
                               const std::string& release, const std::string& limit);
 
-/// Runs what was loaded and reports it as the command line says.
-verify::RunResult run_suites(App& app, LoadedSuites& loaded);
-
-/// The exit code of a run; `fail_on` is what --fail-on says.
-int check_exit(App& app, const verify::RunResult& run, const std::string& fail_on);
+/// Runs what was loaded and reports it as the command line says. The exit code; `fail_on` is what --fail-on
+/// says.
+int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on);
 
 }  // namespace staithe::cli

@@ -28,8 +28,10 @@ constexpr std::size_t largest_inventory = 8 * 1024 * 1024;
 constexpr std::size_t every_finding = std::numeric_limits<std::size_t>::max();
 
 diag::Style style_for(const App& app) {
-  if (!app.err_color()) return {};
-  return {"\033[1m", "\033[1;31m", "\033[1;35m", "\033[32m", "\033[36m", "\033[0m"};
+  diag::Style style;
+  if (app.err_color()) style = {"\033[1m", "\033[1;31m", "\033[1;35m", "\033[32m", "\033[36m", "\033[0m"};
+  style.consequence = app.consequence();
+  return style;
 }
 
 std::string find_project_file() {
@@ -102,7 +104,9 @@ void print_warnings(App& app, const diag::Diagnostics& diagnostics) {
 void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   if (!diagnostics.has_errors()) return;
   print_findings(app, diagnostics);
-  throw FilesWrong::printed(diag::render(diagnostics));
+  diag::Style plain;
+  plain.consequence = app.consequence();
+  throw FilesWrong::printed(diag::render(diagnostics, plain));
 }
 
 Loaded load_files(App& app, const std::string& file) {

@@ -12,13 +12,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace staithe::cli {
 namespace {
 
 constexpr std::string_view usual_endpoint = "127.0.0.1:9797";
 constexpr std::chrono::seconds between_questions{30};
-constexpr std::chrono::seconds token_patience{30};
+constexpr std::chrono::seconds alert_patience{30};
 
 const playbook::WatchSettings& settings_of(const LoadedSuites& loaded) {
   static const playbook::WatchSettings usual;
@@ -40,6 +41,23 @@ std::vector<watch::Destination> destinations_of(const LoadedSuites& loaded) {
   return destinations;
 }
 
+/// Why nobody could be told there; "" when one can.
+std::string trouble_with(App& app, const LoadedSuites& loaded, const watch::Destination& destination) {
+  world::Secrets secrets(app.redactor(), directory_of(loaded), world::Secrets::Known::while_used);
+  try {
+    const auto value =
+        secrets.value(destination.secret, base::Scope::lasting(alert_patience, &app.stops().soft));
+    const bool is_url = value.starts_with("https://") || value.starts_with("http://");
+    return destination.kind == watch::Destination::Kind::slack && !is_url
+               ? fmt::format("the webhook, {}, is no URL: it begins with neither https:// nor http://",
+                             plan::shown(destination.secret))
+               : "";
+  } catch (const base::Error& error) {
+    if (error.code() == base::ErrorCode::cancelled) throw;
+    return error.what();
+  }
+}
+
 /// Somebody whom nobody can reach is found now, not when it burns.
 void check_receivers(const LoadedSuites& loaded, const std::vector<watch::Destination>& destinations) {
   std::vector<std::string> known;
@@ -55,6 +73,31 @@ void check_receivers(const LoadedSuites& loaded, const std::vector<watch::Destin
                      "add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",
                      name)));
     }
+}
+
+/// Those whom a suite that is watched names, or all when one names nobody.
+std::vector<watch::Destination> needed(const LoadedSuites& loaded, std::vector<watch::Destination> all) {
+  std::set<std::string> named;
+  for (const auto& suite : loaded.plan.suites) {
+    if (suite.alert.to.empty()) return all;
+    named.insert(suite.alert.to.begin(), suite.alert.to.end());
+  }
+  std::erase_if(all, [&](const auto& one) { return named.count(one.name) == 0; });
+  return all;
+}
+
+/// An alert that cannot be sent is found now, not when it burns. `before`: the destinations in use; what is
+/// wrong with one of those is no reason to go on as before, and is told when something is to be sent.
+void check_secrets(App& app, const LoadedSuites& loaded, const std::vector<watch::Destination>& all,
+                   const std::vector<watch::Destination>& before) {
+  std::string troubles;
+  for (const auto& one : needed(loaded, all)) {
+    if (std::find(before.begin(), before.end(), one) != before.end()) continue;
+    if (const auto trouble = trouble_with(app, loaded, one); !trouble.empty())
+      troubles += fmt::format("{}alerts for '{}' could not be sent: {}", troubles.empty() ? "" : "\n  ",
+                              one.name, trouble);
+  }
+  if (!troubles.empty()) throw base::Error(base::ErrorCode::invalid, troubles);
 }
 
 void give_schedules(LoadedSuites& loaded, const std::vector<std::string>& named, base::Duration every) {
@@ -117,7 +160,7 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   Front front{*endpoint, ""};
   if (settings.token) {
     world::Secrets secrets(app.redactor(), directory_of(loaded));
-    front.token = secrets.value(*settings.token, base::Scope::lasting(token_patience, &app.stops().soft));
+    front.token = secrets.value(*settings.token, base::Scope::lasting(alert_patience, &app.stops().soft));
     if (front.token.size() < 16)
       throw base::Error(base::ErrorCode::invalid, fmt::format("the token, {}, is shorter than 16 characters",
                                                               plan::shown(*settings.token)));
@@ -130,14 +173,22 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   return front;
 }
 
+std::vector<AlertTrouble> alert_troubles(App& app, const LoadedSuites& loaded) {
+  std::vector<AlertTrouble> found;
+  for (const auto& one : destinations_of(loaded)) found.push_back({one.name, trouble_with(app, loaded, one)});
+  return found;
+}
+
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
-                              const std::function<std::unique_ptr<verify::Listener>()>& listener) {
+                              const std::function<std::unique_ptr<verify::Listener>()>& listener,
+                              const std::vector<watch::Destination>& before) {
   const auto& named = app.args().positionals;
   give_schedules(loaded, named, every);
   watch::Programme programme;
   programme.plan = loaded.plan;
   programme.destinations = destinations_of(loaded);
   check_receivers(loaded, programme.destinations);
+  check_secrets(app, loaded, programme.destinations, before);
   const auto suites = std::make_shared<Suites>(app, std::move(loaded));
   programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options) {
     const auto log = listener();

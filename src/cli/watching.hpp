@@ -21,8 +21,16 @@ struct Front {
 Front front_of(App& app, const LoadedSuites& loaded);
 
 /// What suites that were read are run as. `every`: how often those run that do not say it; zero: they are not
-/// watched. Throws FilesWrong, UsageError.
+/// watched. `before`: the destinations in use, which are not looked at again. Throws FilesWrong, UsageError,
+/// and base::Error for a destination that could not be reached for want of its secret.
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
-                              const std::function<std::unique_ptr<verify::Listener>()>& listener);
+                              const std::function<std::unique_ptr<verify::Listener>()>& listener,
+                              const std::vector<watch::Destination>& before = {});
+
+/// Of each destination why nobody could be told there, "" when one can.
+struct AlertTrouble {
+  std::string name, why;
+};
+std::vector<AlertTrouble> alert_troubles(App& app, const LoadedSuites& loaded);
 
 }  // namespace staithe::cli

@@ -70,10 +70,10 @@ std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string summary(std::size_t errors, std::size_t warnings) {
+std::string summary(std::size_t errors, std::size_t warnings, const std::string& consequence) {
   if (errors == 0) return counted(warnings, "warning") + ".\n";
   const std::string also = warnings > 0 ? ", " + counted(warnings, "warning") : "";
-  return counted(errors, "error") + also + "; nothing was run.\n";
+  return counted(errors, "error") + also + "; " + consequence + ".\n";
 }
 
 }  // namespace
@@ -112,7 +112,7 @@ std::string render(const Diagnostics& diagnostics, const Style& style, std::size
   for (const auto& diagnostic : shown) text += render(diagnostic, diagnostics.sources(), style);
   if (shown.size() < errors + warnings)
     text += fmt::format("... and {} more\n", errors + warnings - shown.size());
-  return text + summary(errors, warnings);
+  return text + summary(errors, warnings, style.consequence);
 }
 
 }  // namespace staithe::diag

@@ -1,5 +1,6 @@
 #include "staithe/watch/alerts.hpp"
 
+#include "causes.hpp"
 #include "incident_json.hpp"
 #include "kept.hpp"
 
@@ -8,6 +9,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace staithe::watch {
 namespace {
@@ -16,38 +19,62 @@ using nlohmann::json;
 using Kind = Incident::Kind;
 using Policies = std::map<std::string, const checks::Suite*>;
 
-constexpr std::size_t most_details = 10, most_blocked = 50;
-/// Of what strangers wrote: who wants all of it looks at the run.
-constexpr std::size_t longest_text = 1000, shortest_text = 200;
+constexpr std::size_t most_details = 10, most_blocked = 50, most_names = 3, shortest_text = 200;
 
-bool is_cause(const CheckState& check) {
-  return check.blocking && (check.verdict == Verdict::fail || check.verdict == Verdict::error ||
-                            check.verdict == Verdict::aborted);
-}
+/// Runs in a row of which each fails for another reason, against those of one that is always the same.
+constexpr std::uint32_t unsteady_times = 3;
+/// A check that has been well for so many runs and is bad again is news, though the incident goes on.
+constexpr std::uint32_t forgotten_after = 10;
 
-/// What failed, the culprit first: checks that were not run because of it are no causes.
-void describe(const SuiteState& suite, Verdict least, Incident& incident) {
-  incident.details.clear();
-  incident.culprit.clear();
-  incident.reason = base::shortened(suite.reason, longest_text);
+/// What is bad now; nothing of it is known to be bad after a run that did not come to it.
+void describe(const std::vector<Cause>& causes, Incident& incident) {
+  std::set<std::string> members;
+  for (const auto& one : incident.members) members.insert(one.key);
   std::size_t left = 0;
-  for (const auto& check : suite.checks) {
-    const bool wanted = least == Verdict::degraded ? check.verdict == Verdict::degraded : is_cause(check);
-    if (!wanted) continue;
-    if (incident.culprit.empty()) {
-      incident.culprit = base::shortened(check.name, longest_text);
-      incident.reason = base::shortened(check.reason, longest_text);
+  bool first = true;
+  for (const auto& cause : causes) {
+    if (members.count(cause.key) == 0) continue;
+    if (std::exchange(first, false)) {
+      incident.details.clear();
+      incident.runs = 0;
+      incident.culprit = cause.name;
+      incident.reason = cause.reason;
     }
+    incident.runs = std::max(incident.runs, cause.streak.runs);
+    if (cause.detail.empty()) continue;
     if (incident.details.size() < most_details)
-      incident.details.push_back(fmt::format("{} {}: {} ({})", name_of(check.verdict),
-                                             base::shortened(check.name, longest_text),
-                                             base::shortened(check.reason, longest_text), check.position));
+      incident.details.push_back(cause.detail);
     else
       ++left;
   }
   if (left > 0) incident.details.push_back(fmt::format("and {} more", left));
-  if (incident.reason.empty())
-    incident.reason = std::string("the suite ended with ") + std::string(name_of(suite.verdict));
+}
+
+/// Takes over what a run says of its members; false when it is over.
+bool goes_on(Incident& incident, const SuiteState& suite, const std::map<std::string, Condition>& now) {
+  bool bad = false;
+  for (auto& one : incident.members) {
+    const auto known = now.find(one.key);
+    // A check that is gone is over, but not one of a run that came to no check.
+    const auto condition = known != now.end()                         ? known->second
+                           : one.key.empty() || !suite.checks.empty() ? Condition::well
+                                                                      : Condition::unknown;
+    if (condition == Condition::bad)
+      one.well = 0;
+    else if (condition == Condition::well)
+      ++one.well;
+    bad = bad || one.well == 0;
+  }
+  return bad;
+}
+
+/// One that was bad just then, and another one that was long ago: when they are bad again, that is news. The
+/// first one stays, for the incident has its name.
+void forget_well_ones(Incident& incident) {
+  auto& all = incident.members;
+  all.erase(std::remove_if(all.begin() + 1, all.end(),
+                           [](const auto& one) { return one.well >= (one.due ? forgotten_after : 1); }),
+            all.end());
 }
 
 void keep_some(std::vector<std::string>& names) {
@@ -60,6 +87,7 @@ void keep_some(std::vector<std::string>& names) {
 /// Without what fills a page: that it goes on, since when, and who was told.
 Incident in_short(Incident one) {
   one.details.clear();
+  one.members.clear();
   one.blocked.clear();
   one.culprit = base::shortened(one.culprit, shortest_text);
   one.reason = base::shortened(one.reason, shortest_text);
@@ -72,25 +100,59 @@ std::string_view name_of(Message::Kind kind) noexcept {
   return kind == Message::Kind::fired ? "fired" : kind == Message::Kind::reminder ? "reminder" : "recovered";
 }
 std::string_view name_of(Incident::Kind kind) noexcept {
-  return kind == Kind::failing ? "failing" : kind == Kind::degraded ? "degraded" : "silent";
+  switch (kind) {
+    case Kind::failing:
+      return "failing";
+    case Kind::unsteady:
+      return "unsteady";
+    case Kind::degraded:
+      return "degraded";
+    case Kind::silent:
+      return "silent";
+  }
+  return "";
 }
 
-std::string Alerts::id_of(Kind kind, const std::string& suite) const {
-  return fmt::format("staithe/{}/{}/{}", rules_.environment, suite, name_of(kind));
+std::string names_of(const Incident& incident) {
+  std::vector<std::string> names;
+  for (const auto& one : incident.members)
+    if (!one.key.empty()) names.push_back(base::shortened(name_in(incident.suite, one.key), shortest_text));
+  if (names.empty()) return incident.culprit;
+  const auto more = names.size() - std::min(names.size(), most_names);
+  names.resize(names.size() - more);
+  return base::join(names, ", ") + (more == 0 ? "" : fmt::format(" and {} more", more));
 }
 
-Incident& Alerts::incident(Kind kind, const SuiteState& suite, Time now) {
-  auto& found = open_[id_of(kind, suite.name)];
-  if (found.id.empty()) found.since = now;
+struct Alerts::Ended {
+  const SuiteState& suite;
+  const std::vector<const SuiteState*>& suites;  ///< of the same run
+  const checks::Alert& alert;
+  Time now;
+  std::vector<Message>& messages;
+
+  std::vector<std::string> blocked() const {
+    std::vector<std::string> names;
+    for (const auto* other : suites)
+      if (other->blocked && other->reason.find("needs suite '" + suite.name + "'") != std::string::npos)
+        names.push_back(other->name);
+    keep_some(names);
+    return names;
+  }
+};
+
+std::string Alerts::id_of(Kind kind, const std::string& suite, const std::string& cause) const {
+  return fmt::format("staithe/{}/{}/{}/{}{}{}", rules_.project, rules_.environment, suite, name_of(kind),
+                     cause.empty() ? "" : "/", cause);
+}
+
+Incident& Alerts::incident(Kind kind, const std::string& cause, const SuiteState& suite, Time since) {
+  const auto id = id_of(kind, suite.name, cause);
+  auto& found = open_[id];
+  if (found.id.empty()) found.since = since;
   found.kind = kind;
-  found.id = id_of(kind, suite.name);
+  found.id = id;
   found.environment = rules_.environment;
   found.suite = suite.name;
-  found.owner = suite.owner;
-  found.runbook = suite.runbook;
-  found.severity = suite.severity;
-  found.release = suite.release;
-  found.run_id = suite.run_id;
   return found;
 }
 
@@ -109,36 +171,113 @@ void Alerts::tell(Message::Kind kind, Incident& incident, const checks::Alert& a
   messages.push_back({kind, incident, now, to, kind != Message::Kind::recovered || alert.recovered});
 }
 
-void Alerts::end(Kind kind, const std::string& suite, const checks::Alert& alert, Time now,
+void Alerts::end(const std::string& id, const checks::Alert& alert, Time now,
                  std::vector<Message>& messages) {
-  const auto found = open_.find(id_of(kind, suite));
+  const auto found = open_.find(id);
   if (found == open_.end()) return;
-  if (found->second.told) tell(Message::Kind::recovered, found->second, alert, now, messages);
+  auto incident = std::move(found->second);
   open_.erase(found);
+  if (!incident.told) return;
+  incident.details.clear();
+  for (const auto& [other_id, other] : open_)
+    if (other.told && other.suite == incident.suite && incident.details.size() < most_details)
+      incident.details.push_back(fmt::format("still {}: {}", name_of(other.kind),
+                                             other.culprit.empty() ? other.reason : other.culprit));
+  tell(Message::Kind::recovered, incident, alert, now, messages);
 }
 
-void Alerts::failing(const SuiteState& suite, const std::vector<const SuiteState*>& suites,
-                     const checks::Suite& policy, Time now, std::vector<Message>& messages) {
-  auto& found = incident(Kind::failing, suite, now);
+bool Alerts::is_due(Kind kind, const Cause& cause, const Ended& ended) const {
+  if (kind == Kind::degraded)
+    return ended.alert.degraded_for.count() > 0 && ended.now - cause.streak.since >= ended.alert.degraded_for;
+  // Somebody knows already that nothing gets through, and that it is not always the same that fails.
+  const bool known = open_.count(id_of(Kind::unsteady, ended.suite.name)) > 0;
+  return cause.streak.runs >= ended.alert.after * (known ? unsteady_times : 1);
+}
+
+/// What was open before this run: those that it has shown to be over.
+std::set<std::string> Alerts::over(Kind kind, const std::vector<Cause>& causes, const SuiteState& suite) {
+  const bool all_well = kind == Kind::failing
+                            ? is_well(suite.verdict)
+                            : suite.verdict == Verdict::pass || suite.verdict == Verdict::tolerated;
+  const auto now = conditions(suite, causes, kind == Kind::failing);
+  std::set<std::string> ids;
+  for (auto& [id, one] : open_) {
+    if (one.kind != kind || one.suite != suite.name) continue;
+    // Too many to be kept, or of an older version: those that are bad now.
+    if (one.members.empty())
+      for (const auto& cause : causes) one.members.push_back({cause.key, true, 0});
+    if (all_well || (!one.members.empty() && !goes_on(one, suite, now)))
+      ids.insert(id);
+    else if (!one.members.empty())
+      forget_well_ones(one);
+  }
+  return ids;
+}
+
+/// What no incident has is a new one when somebody is to be told of any of it.
+void Alerts::begin(Kind kind, const std::vector<Cause>& causes, const Ended& ended) {
+  std::set<std::string> known;
+  for (const auto& [id, one] : open_)
+    if (one.kind == kind && one.suite == ended.suite.name)
+      for (const auto& member : one.members) known.insert(member.key);
+  std::vector<const Cause*> others;
+  for (const auto& cause : causes)
+    if (known.count(cause.key) == 0) others.push_back(&cause);
+  const auto lead =
+      std::find_if(others.begin(), others.end(), [&](const auto* one) { return is_due(kind, *one, ended); });
+  if (lead == others.end()) return;
+  auto& found = incident(kind, name_in(ended.suite.name, (*lead)->key), ended.suite, (*lead)->streak.since);
+  found.members = {{(*lead)->key, true, 0}};
+  for (const auto* one : others)
+    if (one != *lead) found.members.push_back({one->key, false, 0});
+}
+
+void Alerts::follow(Kind kind, const std::vector<Cause>& causes, const Ended& ended) {
+  const auto ids = over(kind, causes, ended.suite);
+  begin(kind, causes, ended);
+  std::set<std::string> due;
+  for (const auto& cause : causes)
+    if (is_due(kind, cause, ended)) due.insert(cause.key);
+  for (auto& [id, one] : open_) {
+    if (one.kind != kind || one.suite != ended.suite.name || ids.count(id) > 0) continue;
+    for (auto& member : one.members) member.due = member.due || due.count(member.key) > 0;
+    describe(causes, one);
+    update(one, ended);
+  }
+  for (const auto& id : ids) end(id, ended.alert, ended.now, ended.messages);
+}
+
+/// Nobody gets through, and no cause would be told of: a host of several that is ill, for example.
+void Alerts::unsteady(const std::vector<Cause>& causes, const Ended& ended) {
+  const auto& suite = ended.suite;
+  const auto id = id_of(Kind::unsteady, suite.name);
+  if (is_well(suite.verdict)) return end(id, ended.alert, ended.now, ended.messages);
+  const bool explained = std::any_of(open_.begin(), open_.end(), [&](const auto& one) {
+    return one.second.kind == Kind::failing && one.second.suite == suite.name;
+  });
+  const bool open = open_.count(id) > 0;
+  if (!open && (explained || suite.failed_in_a_row < ended.alert.after * unsteady_times)) return;
+  auto& found = incident(Kind::unsteady, "", suite, suite.failed_since);
   found.runs = suite.failed_in_a_row;
-  describe(suite, Verdict::fail, found);
-  found.blocked.clear();
-  for (const auto* other : suites)
-    if (other->blocked && other->reason.find("needs suite '" + suite.name + "'") != std::string::npos)
-      found.blocked.push_back(other->name);
-  keep_some(found.blocked);
-  if (!found.told && found.runs >= policy.alert.after)
-    tell(Message::Kind::fired, found, policy.alert, now, messages);
+  found.details.clear();
+  for (const auto& cause : causes)
+    if (!cause.detail.empty() && found.details.size() < most_details) found.details.push_back(cause.detail);
+  found.reason =
+      fmt::format("no run has ended well {} times, not always for the same reason; now {}{}", found.runs,
+                  causes.front().name.empty() ? "" : causes.front().name + ": ", causes.front().reason);
+  update(found, ended);
 }
 
-void Alerts::degraded(const SuiteState& suite, const checks::Suite& policy, Time now,
-                      std::vector<Message>& messages) {
-  if (policy.alert.degraded_for.count() <= 0) return;
-  auto& found = incident(Kind::degraded, suite, now);
-  ++found.runs;
-  describe(suite, Verdict::degraded, found);
-  if (!found.told && now - found.since >= policy.alert.degraded_for)
-    tell(Message::Kind::fired, found, policy.alert, now, messages);
+/// As it is now; whoever was not told of it is told.
+void Alerts::update(Incident& incident, const Ended& ended) {
+  const auto& suite = ended.suite;
+  incident.owner = suite.owner;
+  incident.runbook = suite.runbook;
+  incident.severity = suite.severity;
+  incident.release = suite.release;
+  incident.run_id = suite.run_id;
+  incident.blocked = ended.blocked();
+  if (!incident.told) tell(Message::Kind::fired, incident, ended.alert, ended.now, ended.messages);
 }
 
 std::vector<Message> Alerts::after_run(const std::vector<const SuiteState*>& suites, const Policies& policies,
@@ -148,17 +287,13 @@ std::vector<Message> Alerts::after_run(const std::vector<const SuiteState*>& sui
     const auto policy = policies.find(suite->name);
     if (policy == policies.end()) continue;
     const auto& alert = policy->second->alert;
-    end(Kind::silent, suite->name, alert, now, messages);
+    end(id_of(Kind::silent, suite->name), alert, now, messages);
     if (suite->blocked) continue;  // the one that it needs is told of
-    if (!is_well(suite->verdict)) {
-      failing(*suite, suites, *policy->second, now, messages);
-      continue;
-    }
-    end(Kind::failing, suite->name, alert, now, messages);
-    if (suite->verdict == Verdict::degraded)
-      degraded(*suite, *policy->second, now, messages);
-    else
-      end(Kind::degraded, suite->name, alert, now, messages);
+    const Ended ended{*suite, suites, alert, now, messages};
+    const auto causes = failing_causes(*suite);
+    follow(Kind::failing, causes, ended);
+    unsteady(causes, ended);
+    follow(Kind::degraded, degraded_causes(*suite), ended);
   }
   return messages;
 }
@@ -169,7 +304,12 @@ std::vector<Message> Alerts::between_runs(const std::vector<Silence>& silent, co
   for (const auto& one : silent) {
     const auto policy = policies.find(one.suite->name);
     if (policy == policies.end()) continue;
-    auto& found = incident(Kind::silent, *one.suite, now);
+    auto& found = incident(Kind::silent, "", *one.suite, now);
+    found.owner = one.suite->owner;
+    found.runbook = one.suite->runbook;
+    found.severity = one.suite->severity;
+    found.release = one.suite->release;
+    found.run_id = one.suite->run_id;
     found.reason = one.why;
     found.blocked = one.waiting;
     keep_some(found.blocked);

@@ -34,7 +34,9 @@ bool silent_too_long(const SuiteState& suite, base::SteadyTime now) {
 }  // namespace
 
 Board::Board(const Settings& settings, std::string environment)
-    : settings_(settings), environment_(environment), alerts_({environment, settings.remind}) {
+    : settings_(settings),
+      environment_(environment),
+      alerts_({settings.project, environment, settings.remind}) {
   known_.version = settings.version;
   known_.project = settings.project;
   known_.environment = std::move(environment);
@@ -155,9 +157,7 @@ Told Board::broke_off(const std::vector<std::string>& suites, const std::string&
     suite->started = suite->finished = store::now();
     suite->ended_at = Clock::now();
     suite->checks.clear();
-    ++suite->failed_in_a_row;
-    ++suite->runs;
-    ++suite->failures;
+    count_run(*suite);
     changed.push_back(suite);
   }
   return hand_over(alerts_.after_run(changed, policies(), store::now()));

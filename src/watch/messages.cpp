@@ -15,14 +15,20 @@ using nlohmann::json;
 constexpr std::size_t longest_summary = 1000;  // PagerDuty takes 1024
 constexpr std::size_t longest_key = 255;       // what PagerDuty takes
 
-/// "production/payments is failing: charge: wanted 100, got 10000".
+/// "shop production/payments fails: charge: wanted 100, got 10000".
 std::string headline(const Message& message, const std::string& project) {
   const auto& one = message.incident;
   std::string where = project.empty() ? "" : project + " ";
   where += one.environment.empty() ? one.suite : one.environment + "/" + one.suite;
+  const auto names = names_of(one);
   if (message.kind == Message::Kind::recovered)
-    return fmt::format("{} has recovered after {}", where, base::elapsed_text(message.time - one.since));
+    return fmt::format("{}{} recovered after {}", where,
+                       names.empty()            ? " has"
+                       : one.members.size() > 1 ? ": " + names + " have"
+                                                : ": " + names + " has",
+                       base::elapsed_text(message.time - one.since));
   const auto state = one.kind == Incident::Kind::failing    ? "fails"
+                     : one.kind == Incident::Kind::unsteady ? "fails again and again"
                      : one.kind == Incident::Kind::degraded ? "is degraded"
                                                             : "is not being checked";
   const auto still = message.kind == Message::Kind::reminder ? "still " : "";
@@ -69,7 +75,10 @@ std::string dumped(const json& record) {
 std::string text_of(const Message& message, const std::string& project) {
   const auto& one = message.incident;
   std::string text = headline(message, project);
-  if (message.kind == Message::Kind::recovered) return text;
+  if (message.kind == Message::Kind::recovered) {
+    for (const auto& detail : one.details) text += "\n  " + detail;
+    return text;
+  }
   // One alone is what the headline says.
   if (one.details.size() > 1)
     for (const auto& detail : one.details) text += "\n  " + detail;

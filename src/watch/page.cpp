@@ -76,7 +76,8 @@ void suite_part(const SuiteState& suite, const Overview& overview, std::string& 
   if (!suite.release.empty()) facts += ", release " + for_html(suite.release.substr(0, 12));
   if (!suite.run_id.empty()) facts += ", run " + for_html(suite.run_id);
   if (!suite.owner.empty()) facts += ", owner " + for_html(suite.owner);
-  if (suite.ever_ran()) facts += fmt::format(", confidence {:.1f}", suite.confidence);
+  if (suite.ever_ran() && suite.verdict != Verdict::fail)
+    facts += fmt::format(", confidence {:.1f}", suite.confidence);
   // Only what a browser opens as a page: a file may say anything.
   if (suite.runbook.starts_with("https://") || suite.runbook.starts_with("http://"))
     facts += fmt::format(", <a href=\"{}\" rel=noreferrer>runbook</a>", for_html(suite.runbook));

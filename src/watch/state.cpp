@@ -1,5 +1,6 @@
 #include "staithe/watch/state.hpp"
 
+#include "causes.hpp"
 #include "kept.hpp"
 
 #include "staithe/base/text.hpp"
@@ -38,6 +39,24 @@ std::string reason_of(const verify::CheckResult& one) {
   return one.attempts.empty() ? "" : one.attempts.back().note;
 }
 
+Streak extended(Streak before, bool goes_on, Time started) {
+  if (!goes_on) return {};
+  if (before.runs == 0) before.since = started;
+  ++before.runs;
+  return before;
+}
+
+/// A check that was not run, or was cut off, has shown neither that it fails nor that it does not.
+void count_check(CheckState& state, const CheckState& before, Time started) {
+  const bool bad = state.verdict == Verdict::fail || state.verdict == Verdict::error;
+  const bool cut = state.verdict == Verdict::aborted;
+  state.failing = before.failing;
+  state.unwell = before.unwell;
+  if (state.verdict == Verdict::skipped) return;
+  if (!cut) state.failing = extended(before.failing, bad, started);
+  state.unwell = extended(before.unwell, bad || cut || state.verdict == Verdict::degraded, started);
+}
+
 CheckState check_of(const verify::CheckResult& one, const CheckState* before, const std::string& release) {
   CheckState state;
   state.name = one.check->name;
@@ -55,6 +74,7 @@ CheckState check_of(const verify::CheckResult& one, const CheckState* before, co
   state.duration = one.duration;
   state.certificate_end = certificate_end(one);
   state.flips = verify::flips_of(one, release);
+  count_check(state, before == nullptr ? CheckState{} : *before, one.started);
   if (before == nullptr) return state;
   state.flips += before->flips;
   if (before->verdict == one.verdict) state.since = before->since;
@@ -75,8 +95,8 @@ Freshness freshness(const SuiteState& suite, base::SteadyTime now) {
   if (!suite.ever_ran()) {
     const auto waited = duration_cast<base::Duration>(now - suite.known_since);
     found.stale = true;
-    found.why = fmt::format("not run yet, waited for since {}",
-                            base::elapsed_text(std::max(waited, base::Duration{0})));
+    found.why =
+        fmt::format("not run yet, waited for {}", base::elapsed_text(std::max(waited, base::Duration{0})));
     return found;
   }
   found.age = std::max(duration_cast<base::Duration>(now - suite.ended_at), base::Duration{0});
@@ -120,16 +140,33 @@ void take(SuiteState& state, const verify::SuiteResult& result, const verify::Ru
   state.ended_at = ended_at;
   state.running_since.reset();
   state.confidence = result.confidence.points;
+  count_run(state);
+}
+
+void count_run(SuiteState& state) {
   ++state.runs;
+  if (state.blocked) return;
+  state.as_a_whole = extended(state.as_a_whole, fails_as_a_whole(state), state.started);
   if (is_well(state.verdict)) {
     state.failed_in_a_row = 0;
-  } else if (!state.blocked) {
-    ++state.failed_in_a_row;
-    ++state.failures;
+    return;
   }
+  if (state.failed_in_a_row == 0) state.failed_since = state.started;
+  ++state.failed_in_a_row;
+  ++state.failures;
 }
 
 namespace {
+
+void put(json& record, const char* name, const Streak& streak) {
+  if (streak.runs > 0) record[name] = {streak.runs, streak.since.time_since_epoch().count()};
+}
+
+Streak streak_of(const json& record, const char* name) {
+  if (!record.contains(name)) return {};
+  const auto& kept = record.at(name);
+  return {kept.at(0).get<std::uint32_t>(), Time{std::chrono::milliseconds(kept.at(1).get<std::int64_t>())}};
+}
 
 json json_of(const CheckState& one, bool in_short) {
   json record{{"key", one.key},
@@ -144,6 +181,8 @@ json json_of(const CheckState& one, bool in_short) {
   if (one.flips > 0) record["flips"] = one.flips;
   if (one.certificate_end) record["certificate_end"] = *one.certificate_end;
   if (!one.position.empty()) record["at"] = one.position;
+  put(record, "failing", one.failing);
+  put(record, "unwell", one.unwell);
   if (in_short) return record;
   if (!one.reason.empty()) record["reason"] = one.reason;
   if (!one.request.empty()) record["request"] = one.request;
@@ -168,19 +207,21 @@ std::string checks_json(const std::vector<CheckState>& checks) {
 }  // namespace
 
 std::string to_json(const SuiteState& state) {
-  const json record{{"verdict", name_of(state.verdict)},
-                    {"reason", base::shortened(state.reason, longest_reason)},
-                    {"blocked", state.blocked},
-                    {"run_id", state.run_id},
-                    {"release", state.release},
-                    {"started", state.started.time_since_epoch().count()},
-                    {"finished", state.finished.time_since_epoch().count()},
-                    {"duration", state.duration.count()},
-                    {"failed_in_a_row", state.failed_in_a_row},
-                    {"runs", state.runs},
-                    {"failures", state.failures},
-                    {"missed", state.missed},
-                    {"confidence", state.confidence}};
+  json record{{"verdict", name_of(state.verdict)},
+              {"reason", base::shortened(state.reason, longest_reason)},
+              {"blocked", state.blocked},
+              {"run_id", state.run_id},
+              {"release", state.release},
+              {"started", state.started.time_since_epoch().count()},
+              {"finished", state.finished.time_since_epoch().count()},
+              {"duration", state.duration.count()},
+              {"failed_in_a_row", state.failed_in_a_row},
+              {"failed_since", state.failed_since.time_since_epoch().count()},
+              {"runs", state.runs},
+              {"failures", state.failures},
+              {"missed", state.missed},
+              {"confidence", state.confidence}};
+  put(record, "as_a_whole", state.as_a_whole);
   auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
   text.back() = ',';
   return text + "\"checks\":" + checks_json(state.checks) + "}";
@@ -202,6 +243,8 @@ CheckState check_from(const json& record) {
   one.position = record.value("at", "");
   one.request = record.value("request", "");
   one.since = time_of(record, "since");
+  one.failing = streak_of(record, "failing");
+  one.unwell = streak_of(record, "unwell");
   one.duration = base::Duration(record.value("ms", std::int64_t{0}));
   if (record.contains("certificate_end")) one.certificate_end = record.at("certificate_end").get<double>();
   return one;
@@ -222,6 +265,8 @@ void restore(SuiteState& state, const std::string& text, Time now, base::SteadyT
     kept.finished = time_of(record, "finished");
     kept.duration = base::Duration(record.value("duration", std::int64_t{0}));
     kept.failed_in_a_row = record.value("failed_in_a_row", 0U);
+    kept.failed_since = time_of(record, "failed_since");
+    kept.as_a_whole = streak_of(record, "as_a_whole");
     kept.runs = record.value("runs", std::uint64_t{0});
     kept.failures = record.value("failures", std::uint64_t{0});
     kept.missed = record.value("missed", std::uint64_t{0});

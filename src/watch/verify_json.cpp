@@ -46,7 +46,8 @@ json json_of(const SuiteState& suite, base::SteadyTime now) {
   record["started"] = base::utc_text_ms(suite.started);
   record["finished"] = base::utc_text_ms(suite.finished);
   record["age_s"] = seconds(fresh.age);
-  record["confidence"] = suite.confidence;
+  // It says how far to believe that all is well.
+  record["confidence"] = suite.verdict == Verdict::fail ? json(nullptr) : json(suite.confidence);
   record["checks"] = suite.checks.size();
   auto bad = json::array();
   for (const auto& one : suite.checks)
@@ -73,14 +74,18 @@ Health health_of(const Overview& overview) {
     health.stale = true;
     health.reasons.emplace_back("no suite is watched");
   }
+  bool unknown = false;
   for (const auto& suite : overview.suites) {
     const auto fresh = freshness(suite, overview.steady);
     if (fresh.stale) {
       health.stale = true;
       health.reasons.push_back(fmt::format("{}: {}", suite.name, fresh.why));
     }
-    if (!suite.ever_ran()) continue;
-    health.verdict = std::max(health.verdict, suite.verdict);
+    if (!suite.ever_ran()) {
+      unknown = true;
+      continue;
+    }
+    health.verdict = std::max(health.verdict.value_or(suite.verdict), suite.verdict);
     if (is_well(suite.verdict)) continue;
     std::string names;
     for (const auto& one : suite.checks)
@@ -90,6 +95,7 @@ Health health_of(const Overview& overview) {
                                          : suite.reason.empty() ? ""
                                                                 : ": " + suite.reason));
   }
+  if (unknown && health.verdict && is_well(*health.verdict)) health.verdict.reset();
   health.good = health.reasons.empty();
   return health;
 }
@@ -111,7 +117,7 @@ std::string verify_json(const Overview& overview) {
     }
   }
   json record{{"good", health.good},
-              {"verdict", name_of(health.verdict)},
+              {"verdict", health.verdict ? json(name_of(*health.verdict)) : json(nullptr)},
               {"stale", health.stale},
               {"age_s", oldest},
               {"failed", failed},

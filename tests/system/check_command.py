@@ -245,6 +245,86 @@ sweep:
         with open(os.path.join(self.directory, "a.jsonl"), encoding="utf-8") as file:
             self.assertIn("checks_finished", [json.loads(line)["type"] for line in file])
 
+    def test_reports_that_are_not_written_are_said_and_no_success(self):
+        peer = self.fixed(broken=("500 Oh", "{}"), slow='{"n": 3}')
+        for steps, arguments, wanted in (([["get: /", "expect: 200"]], [], 4), ([["get: /broken", "expect: 200"]], [], 1),
+                                         ([["get: /slow", "expect: 200", "warn: {json.n: at most 2}"]],
+                                          ["--fail-on", "degraded"], 6)):
+            self.suite(peer.url, *steps)
+            for kind in ("junit", "tap", "html", "jsonl", "lines"):
+                with self.subTest(kind=kind, wanted=wanted):
+                    result = self.check("faults", *arguments, "--report", f"{kind}=/dev/full")
+                    self.assertEqual(result.code, wanted, str(result))
+                    self.assertRegex(result.err, "staithe: /dev/full.*[Nn]o space left")
+        self.suite(peer.url, ["get: /", "expect: 200"])
+        self.assertEqual(self.check("faults", "--report", "junit=/dev/null").code, 0)
+
+    def test_reports_of_a_killed_run_are_not_green(self):
+        """Killed while it asks, and while it cleans up after a stop: no report says that all is well."""
+        at, go_on = {"/hang": threading.Event(), "/tidy": threading.Event()}, threading.Event()
+        self.addCleanup(go_on.set)
+
+        def behave(connection, path):
+            if path in at:
+                at[path].set()
+                go_on.wait(60)
+            connection.sendall(answer("{}"))
+
+        peer = self.peer(behave)
+        self.write("checks/faults.yml", f"""suite: faults
+severity: critical
+target: {peer.url}
+steps:
+  - {{name: good, get: /, expect: 200}}
+  - {{name: hangs, get: /hang, timeout: 60s, expect: 200}}
+cleanup:
+  - {{name: tidy, get: /tidy, timeout: 60s, expect: 200}}
+""")
+        for last in ("/hang", "/tidy"):
+            with self.subTest(last):
+                killed = subprocess.Popen([STAITHE, "check", "faults", "--report", "junit=a.xml", "--report", "tap=a.tap",
+                                           "--report", "html=a.html"], cwd=self.directory, stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL)
+                self.assertTrue(at["/hang"].wait(30))
+                if last == "/tidy":
+                    killed.send_signal(signal.SIGTERM)
+                    self.assertTrue(at["/tidy"].wait(30))
+                killed.send_signal(signal.SIGKILL)
+                killed.wait()
+                at["/hang"].clear()
+                wrong, shown = checking.lost_in_jenkins(os.path.join(self.directory, "a.xml"))
+                self.assertEqual((wrong, shown.get("failed", 0) > 0), ([], True), shown)
+                root = xml.etree.ElementTree.parse(os.path.join(self.directory, "a.xml")).getroot()
+                self.assertIn("the run did not end", [one.get("message") for one in root.iter("error")])
+                with open(os.path.join(self.directory, "a.tap"), encoding="utf-8") as file:
+                    self.assertIn("Bail out!", file.read())
+                with open(os.path.join(self.directory, "a.html"), encoding="utf-8") as file:
+                    page = file.read()
+                self.assertNotIn('class="v pass">pass</span></h1>', page)
+                self.assertRegex(page, "did not end|was stopped")
+        go_on.set()
+        self.assertEqual(self.check("faults", "--report", "junit=a.xml").code, 0)
+        self.jenkins("a.xml", passed=3)
+
+    def test_quarantine_that_has_ended_is_said(self):
+        peer = self.fixed(broken=("500 Oh", "{}"))
+        ended = "quarantine: {owner: ann, reason: ticket 4, until: 2020-12-31}"
+        self.suite(peer.url, ["get: /", "expect: 200", ended])
+        said = "'step 0' of faults: its quarantine ended 2020-12-31 (ann: ticket 4), it counts again"
+        result = self.check("faults", "--report", "html=a.html")
+        self.assertEqual(result.code, 0, str(result))
+        self.assertIn("quarantine    " + said, result.out)
+        with open(os.path.join(self.directory, "a.html"), encoding="utf-8") as file:
+            self.assertIn("its quarantine ended 2020-12-31", file.read())
+        self.suite(peer.url, ["get: /broken", "expect: 200", ended])
+        result = self.check("faults", "--report", "junit=a.xml", "--report", "tap=a.tap")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertIn("quarantine    " + said, result.out)
+        self.jenkins("a.xml", failed=1)
+        for name in ("a.xml", "a.tap"):
+            with open(os.path.join(self.directory, name), encoding="utf-8") as file:
+                self.assertIn("its quarantine ended 2020-12-31", file.read())
+
     def test_every_verdict_in_every_report(self):
         """One run with all of them: what Jenkins, a TAP harness and a person make of each."""
         asked = {}

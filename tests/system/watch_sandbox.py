@@ -168,7 +168,7 @@ class Watch(WatchTest):
         self.assertEqual(status, 503)
         self.assertEqual(body["failed"], ["front/health [web1]"])
         self.assertFalse(body["stale"])
-        self.assertEqual(body["incidents"][0]["id"], "staithe/production/front/failing")
+        self.assertEqual(body["incidents"][0]["id"], "staithe/payments/production/front/failing/health [web1]")
         self.assertIn("verify_good 0\n", self.get("/metrics")[1])
         self.assertIn('verify_check_verdict{suite="front",check="health [web1]",verdict="fail"} 1\n',
                       self.get("/metrics")[1])
@@ -178,7 +178,7 @@ class Watch(WatchTest):
 
         event, = self.await_told("/v2/enqueue", 1)
         self.assertEqual((event["event_action"], event["dedup_key"], event["routing_key"]),
-                         ("trigger", "staithe/production/front/failing", ROUTING_KEY))
+                         ("trigger", "staithe/payments/production/front/failing/health [web1]", ROUTING_KEY))
         self.assertEqual(event["payload"]["severity"], "critical")
         self.assertEqual(event["payload"]["custom_details"]["not_run_because_of_it"], ["shop"])
         message, = self.await_told(SLACK_SECRET, 1)
@@ -244,12 +244,12 @@ class Watch(WatchTest):
 
         again = self.begin("front")
         _, body = self.until(lambda _, body: True, again)
-        self.assertEqual([one["id"] for one in body["incidents"]], ["staithe/production/front/failing"])
+        self.assertEqual([one["id"] for one in body["incidents"]], ["staithe/payments/production/front/failing/health [web1]"])
         self.assertEqual(body["incidents"][0]["since"], before["incidents"][0]["since"])
         self.assertNotIn("not run yet", str(body["reasons"]))
         self.refusing = False
         event, = self.await_told("/v2/enqueue", 1)
-        self.assertEqual(event["dedup_key"], "staithe/production/front/failing")
+        self.assertEqual(event["dedup_key"], "staithe/payments/production/front/failing/health [web1]")
         self.sandbox.app("web1", "start")
         self.until(lambda status, _: status == 200, again)
         actions = [one["event_action"] for one in self.await_told("/v2/enqueue", 2)]
@@ -316,7 +316,7 @@ steps:
         self.assertIn("hangs: the last run ended", body["reasons"][0])
         self.assertGreater(hangs["running_s"], 1)
         event, = self.await_told("/v2/enqueue", 1)
-        self.assertEqual(event["dedup_key"], "staithe/production/hangs/silent")
+        self.assertEqual(event["dedup_key"], "staithe/payments/production/hangs/silent")
         self.assertIn('verify_suite_stale{suite="hangs"} 1\n', self.get("/metrics")[1])
         gate.set()
         self.until(lambda status, body: status == 200 and not body["incidents"], run)

@@ -138,7 +138,7 @@ class State(watch_sandbox.WatchTest):
             ages.append(self.heartbeat_age())
             time.sleep(0.2)
         event, = self.await_told("/v2/enqueue", 1)
-        self.assertEqual(event["dedup_key"], "staithe/production/front/failing")
+        self.assertEqual(event["dedup_key"], "staithe/payments/production/front/failing/health [web1]")
         self.assertLess(max(ages), 8, "the scheduler waited for the state")
         self.server.go_on()
         # What it could not write is written now.

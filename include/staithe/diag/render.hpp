@@ -14,6 +14,7 @@ struct Style {
   std::string caret;
   std::string note;
   std::string reset;
+  std::string consequence = "nothing was run";  ///< of errors
 };
 
 /// One finding in the shape of a compiler's, which editors and CI servers parse:
@@ -28,7 +29,7 @@ struct Style {
 std::string render(const Diagnostic& diagnostic, const SourceMap& sources, const Style& style = {});
 
 /// All findings, sorted, at most `limit` of them (errors before warnings when there are more), then how
-/// many there are: "3 errors, 1 warning; nothing was run." Empty when nothing was found.
+/// many there are, and what that means: "3 errors, 1 warning; nothing was run." Empty when nothing was found.
 std::string render(const Diagnostics& diagnostics, const Style& style = {}, std::size_t limit = 20);
 
 /// One JSON object on one line, without the line end: type ("diagnostic"), severity, file, line, column,

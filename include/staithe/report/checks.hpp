@@ -34,8 +34,8 @@ std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string 
 
 enum class CheckFile { junit, tap, html };
 /// A file, written under a temporary name and renamed: at the end, and before anything is cleaned up when the
-/// run is stopped. Throws base::Error when it cannot be written now; that it could not later is told to
-/// `trouble`, which must not throw.
+/// run is stopped. Until then it says that the run did not end, for it may be killed. Throws base::Error when
+/// it cannot be written now; that it could not later is told to `trouble`, which must not throw.
 using Trouble = std::function<void(const std::string& text)>;
 std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path,
                                                   Trouble trouble = {});
@@ -53,7 +53,12 @@ std::string check_reason(const verify::CheckResult& check);
 std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
 /// "staithe check FILE --only 'NAME'".
 std::string check_again(const verify::SuiteResult& suite, const verify::CheckResult& check);
-/// The three plain statements about what the verdict is worth.
+/// "its quarantine ended 2026-11-01 (payments: the sandbox is slow), it counts again"; "" of one that is in
+/// none.
+std::string check_quarantine_ended(const verify::CheckResult& check);
+/// The confidence of a suite or run is of a pass: how far to believe it. Of a fail there is none.
+bool has_confidence(verify::Verdict verdict);
+/// The three plain statements about what the verdict is worth, and quarantines that have ended.
 std::vector<std::string> check_worth(const verify::RunResult& run);
 
 }  // namespace staithe::report

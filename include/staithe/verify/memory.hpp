@@ -17,7 +17,7 @@ namespace staithe::verify {
 /// One earlier run of one check, as small as it can be: a process that watches keeps hundreds of thousands.
 struct PastRun {
   std::uint64_t text = 0;     ///< of what it asked and expected: mark_of(text_id)
-  std::uint64_t release = 0;  ///< what was judged; 0 when nobody knew
+  std::uint64_t release = 0;  ///< what was judged: mark_of(release), where "" is that nobody knew
   Time time{};
   float milliseconds = 0;
   Verdict verdict = Verdict::pass;
@@ -26,13 +26,14 @@ struct PastRun {
   std::uint8_t attempts = 1;  ///< at most 255 are told apart
 };
 
-/// Equal texts have equal marks; "" has 0. Good for comparing within one process only.
+/// Equal texts have equal marks, and none has 0. Good for comparing within one process only.
 std::uint64_t mark_of(std::string_view text);
 
 /// Flips and runs of one check, oldest run first, of one text. A flip is a failure that a later attempt of
-/// its run, or the next run, did not have. There is none between runs where nobody knows the release or it
-/// was another one, also of a run in between that was not judged; nor where a run between them, or one of
-/// them, was an error or excused by a neighbour.
+/// its run, or the next run, did not have. There is none between runs of different releases, also of a run in
+/// between that was not judged; nor where a run between them, or one of them, was an error or excused by a
+/// neighbour. Runs of which nobody knows the release are of one that does not change: taken for clean ones,
+/// they would make a check that wavers look ever more trustworthy.
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 
 /// The flips that this result adds to its `past`: 0 to 2.

@@ -2,29 +2,41 @@
 #include "staithe/watch/state.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 /// Who is told what, and when: decided here, delivered elsewhere. Pure: moments are arguments.
 namespace staithe::watch {
 
+struct Cause;
+
 /// Something that is wrong for one reason. What is wrong only because of it is named in it, and is none
-/// itself.
+/// itself. A cause is a check that fails, or the suite as a whole. Those that are there in the run after
+/// which somebody is told of the first one share an incident: when a site is down, that is one page.
 struct Incident {
   enum class Kind {
-    failing,   ///< runs of the suite fail, or cannot be judged
+    failing,   ///< checks fail run after run, or the suite as a whole
+    unsteady,  ///< no run ends well, each for another reason
     degraded,  ///< longer than the suite says is bearable
     silent,    ///< no run has ended for too long
   };
+  /// A cause that belongs to it.
+  struct Member {
+    std::string key;         ///< of the check; "": the suite as a whole
+    bool due = false;        ///< somebody would have been told of it alone, too
+    std::uint32_t well = 0;  ///< runs in a row since it was bad
+  };
   Kind kind = Kind::failing;
-  /// The same for the same cause in every process: "staithe/production/payments/failing".
+  /// The same for the same cause in every process: "staithe/shop/production/payments/failing/charge".
   std::string id;
   std::string environment, suite, owner, runbook;
   Severity severity = Severity::major;
   std::string culprit;  ///< the check, when it is one
   std::string reason;
   std::string release, run_id;
-  std::vector<std::string> details;  ///< a line for each check that failed
+  std::vector<Member> members;       ///< the one that it is named after first; of failing and degraded
+  std::vector<std::string> details;  ///< a line for each check that is bad; of what is over: what is not
   std::vector<std::string> blocked;  ///< suites that were not run because of it
   Time since{};
   std::uint32_t runs = 0;  ///< in a row
@@ -51,8 +63,11 @@ struct Message {
 std::string_view name_of(Message::Kind kind) noexcept;
 std::string_view name_of(Incident::Kind kind) noexcept;
 
+/// "charge, refund and 3 more": its members, or "" when it is of the suite.
+std::string names_of(const Incident& incident);
+
 struct AlertRules {
-  std::string environment;
+  std::string project, environment;
   base::Duration remind{std::chrono::hours(4)};  ///< zero: never
 };
 
@@ -85,16 +100,19 @@ class Alerts {
   void restore(const std::string& json);
 
  private:
-  Incident& incident(Incident::Kind kind, const SuiteState& suite, Time now);
-  void failing(const SuiteState& suite, const std::vector<const SuiteState*>& suites,
-               const checks::Suite& policy, Time now, std::vector<Message>& messages);
-  void degraded(const SuiteState& suite, const checks::Suite& policy, Time now,
-                std::vector<Message>& messages);
-  void end(Incident::Kind kind, const std::string& suite, const checks::Alert& alert, Time now,
-           std::vector<Message>& messages);
+  /// One suite whose run has ended, and what is told of it.
+  struct Ended;
+  Incident& incident(Incident::Kind kind, const std::string& cause, const SuiteState& suite, Time since);
+  void follow(Incident::Kind kind, const std::vector<Cause>& causes, const Ended& ended);
+  std::set<std::string> over(Incident::Kind kind, const std::vector<Cause>& causes, const SuiteState& suite);
+  void begin(Incident::Kind kind, const std::vector<Cause>& causes, const Ended& ended);
+  void unsteady(const std::vector<Cause>& causes, const Ended& ended);
+  void update(Incident& incident, const Ended& ended);
+  bool is_due(Incident::Kind kind, const Cause& cause, const Ended& ended) const;
+  void end(const std::string& id, const checks::Alert& alert, Time now, std::vector<Message>& messages);
   void tell(Message::Kind kind, Incident& incident, const checks::Alert& alert, Time now,
             std::vector<Message>& messages) const;
-  std::string id_of(Incident::Kind kind, const std::string& suite) const;
+  std::string id_of(Incident::Kind kind, const std::string& suite, const std::string& cause = {}) const;
 
   AlertRules rules_;
   std::vector<std::string> everybody_;

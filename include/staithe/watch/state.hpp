@@ -17,6 +17,12 @@ using checks::Severity;
 using checks::Verdict;
 using store::Time;
 
+/// Runs in a row of which the same is true; those that could not tell are left out, and end nothing.
+struct Streak {
+  std::uint32_t runs = 0;
+  Time since{};  ///< when the first of them was begun
+};
+
 /// What is known of one check.
 struct CheckState {
   std::string name, key;
@@ -29,7 +35,9 @@ struct CheckState {
   std::string reason;    ///< in words, of what is not well
   std::string position;  ///< "checks/api.yml:12"
   std::string request;
-  Time since{};  ///< since when the verdict has been this one
+  Time since{};    ///< since when the verdict has been this one
+  Streak failing;  ///< fail or error
+  Streak unwell;   ///< these, degraded, or aborted
   base::Duration duration{0};
   std::uint64_t flips = 0;                ///< failed, then well on the same release
   std::optional<double> certificate_end;  ///< seconds since 1970, of a check that judges days_left; to a day
@@ -50,6 +58,8 @@ struct SuiteState {
   base::SteadyTime known_since{};  ///< since when it has been waited for
   std::optional<base::SteadyTime> running_since;
   std::uint32_t failed_in_a_row = 0;
+  Time failed_since{};  ///< when the first of these was begun
+  Streak as_a_whole;    ///< failed, and no check is to blame
   std::uint64_t runs = 0, failures = 0, missed = 0;
   double confidence = 0;
   std::vector<CheckState> checks;
@@ -75,6 +85,9 @@ SuiteState state_of(const checks::Suite& suite, base::Duration every, base::Stea
 /// Takes over what a run has found. `ended_at` is now by the steady clock.
 void take(SuiteState& state, const verify::SuiteResult& result, const verify::RunResult& run,
           base::SteadyTime ended_at);
+
+/// A run has ended, and what it found stands in `state`: counted by suite and as a whole.
+void count_run(SuiteState& state);
 
 /// What of a suite outlives the process, as JSON; the checks are in the history.
 std::string to_json(const SuiteState& state);

@@ -33,7 +33,8 @@ constexpr base::Duration longest_turn{15'000};
 /// Whether customers are served, as far as anybody knows.
 struct Health {
   bool good = false;
-  Verdict verdict = Verdict::pass;   ///< the worst that is known
+  /// The worst that is known; none while a suite has not been run yet and the others are well.
+  std::optional<Verdict> verdict;
   bool stale = false;                ///< something is not known
   std::vector<std::string> reasons;  ///< why it is not good
 };

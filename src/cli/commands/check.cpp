@@ -64,7 +64,7 @@ int run_check(App& app) {
     app.print(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
     return exit_done;
   }
-  return check_exit(app, run_suites(app, loaded), fail_on);
+  return run_suites(app, loaded, fail_on);
 }
 
 }  // namespace staithe::cli

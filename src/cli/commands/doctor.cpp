@@ -1,3 +1,4 @@
+#include "checks_doctor.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
@@ -168,6 +169,7 @@ bool is_well(const world::BalancerLook& balancer) {
 
 int run_doctor(App& app) {
   auto loaded = load(app);
+  if (app.args().positionals.empty() && has_only_checks(loaded)) return doctor_of_checks(app);
   const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
   const auto scope = base::Scope::lasting(look_patience, &app.stops().soft);
   const auto checkups = world::examine(plan, checkup_wishes(app, loaded, plan), person_of(app), scope);

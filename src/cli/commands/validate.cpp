@@ -8,6 +8,7 @@
 #include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/playbook/make_plan.hpp"
+#include "staithe/world/secrets.hpp"
 #include "staithe/yaml/node.hpp"
 
 #include <fmt/format.h>
@@ -185,6 +186,12 @@ void validate_secrets(Loaded& loaded) {
     for (const auto* entries : {&std::as_const(one).project.secrets, &one.env().secrets})
       for (const auto& entry : *entries) secrets.push_back(entry.source);
     warn_of_secrets(one, secrets);
+    for (const auto& target : one.env().watch.alerts)
+      if (const auto why = world::Secrets::lacks(target.secret, one.project.directory);
+          !why.empty() && target.name.position.line > 0)
+        one.diagnostics.warning(
+            target.name.position, why, target.name.path,
+            fmt::format("a watch here that tells '{}' would not start", target.name.value));
     take_over(one.diagnostics, loaded.diagnostics);
   }
 }

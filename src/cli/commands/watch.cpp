@@ -40,15 +40,26 @@ class HangUp {
   App& app_;
 };
 
-/// What is wrong with the files, in words: people have had it on stderr, /verify and the log have not.
+constexpr const char* go_on = "what was read before goes on";
+
+/// What is wrong with the files, in words, for /verify and the log; findings have been printed on stderr, and
+/// whatever else it is is said there too.
 watch::Programme in_words(App& app, const std::function<watch::Programme()>& read) {
+  const auto told = [&](const char* what) {
+    auto text = app.redactor().clean(what);
+    app.say(fmt::format("staithe: {}; {}", text, go_on));
+    return text;
+  };
   try {
     return read();
   } catch (const FilesWrong& wrong) {
-    throw base::Error(base::ErrorCode::invalid,
-                      app.redactor().clean(*wrong.what() == '\0' ? wrong.findings().c_str() : wrong.what()));
+    if (*wrong.what() == '\0')
+      throw base::Error(base::ErrorCode::invalid, app.redactor().clean(wrong.findings()));
+    throw base::Error(base::ErrorCode::invalid, told(wrong.what()));
   } catch (const base::Error& error) {
-    throw base::Error(error.code(), app.redactor().clean(error.what()));
+    throw base::Error(error.code(), told(error.what()));
+  } catch (const UsageError& error) {
+    throw base::Error(base::ErrorCode::invalid, told(error.what()));
   }
 }
 
@@ -90,8 +101,12 @@ int run_watch(App& app) {
     if (!lock) return code;
   }
   WatchLog log(app);
+  std::vector<watch::Destination> told;  // one reading at a time
   const auto made_of = [&](LoadedSuites read) {
-    return programme_of(app, std::move(read), every, [&log] { return log.listener(); });
+    auto programme = programme_of(
+        app, std::move(read), every, [&log] { return log.listener(); }, told);
+    told = programme.destinations;
+    return programme;
   };
   auto service = watch::ServiceManager::from_environment();
   auto settings = settings_of(app, loaded, store.get(), log);
@@ -107,8 +122,10 @@ int run_watch(App& app) {
   settings.read = [&] {
     return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
   };
+  auto first = made_of(std::move(loaded));
+  app.mistakes_mean(go_on);
   std::optional<watch::Watcher> running;
-  auto& watcher = running.emplace(made_of(std::move(loaded)), std::move(settings));
+  auto& watcher = running.emplace(std::move(first), std::move(settings));
   std::optional<httpd::Server> server;
   server.emplace(front.endpoint, [&](const httpd::Request& request) {
     return watch::answer(request, front.token, [&] { return watcher.overview(); });

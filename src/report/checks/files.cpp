@@ -2,6 +2,9 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/report/checks.hpp"
+#include "staithe/store/records.hpp"
+
+#include <algorithm>
 
 namespace staithe::report {
 namespace {
@@ -22,13 +25,21 @@ class CheckFileWriter final : public verify::Listener {
  public:
   CheckFileWriter(CheckFile kind, std::string path, Trouble trouble)
       : kind_(kind), path_(std::move(path)), trouble_(std::move(trouble)) {
-    // Now is the time to hear that it cannot be written. A report that is there is that of another run.
+    // Now is the time to hear that it cannot be written. A report that is there is that of another run, and
+    // should this one be killed, what is there then must not look as if nothing had been wrong.
     verify::RunResult nothing;
     nothing.interrupted = true;
+    nothing.verdict = verify::Verdict::aborted;
+    nothing.started = store::now();
     if (!is_special(path_)) replace_file(path_, text_of(kind_, nothing), Sync::no);
   }
 
-  void interrupted(const verify::RunResult& so_far) noexcept override { write(so_far); }
+  void interrupted(const verify::RunResult& so_far) noexcept override {
+    // Until what is cleaned up is known.
+    auto known = so_far;
+    known.verdict = std::max(known.verdict, verify::Verdict::aborted);
+    write(known);
+  }
   void run_finished(const verify::RunResult& run) noexcept override { write(run); }
 
  private:

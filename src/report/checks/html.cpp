@@ -83,9 +83,13 @@ std::string check_html(const verify::RunResult& run) {
   if (!run.release.empty()) text += ", release <code>" + xml_text(run.release) + "</code>";
   if (!run.environment.empty()) text += ", " + xml_text(run.environment);
   text += fmt::format(", run <code>{}</code></p>\n", xml_text(run.run_id));
+  if (run.suites.empty())
+    return text + "<p>The run did not end: it was killed, or it goes on.</p>\n</body></html>\n";
   if (run.interrupted) text += "<p>The run was stopped.</p>\n";
   if (!run.inconclusive.empty()) text += "<p>Inconclusive: " + xml_text(run.inconclusive) + "</p>\n";
-  text += "<pre>" + xml_text(base::join(check_worth(run), "\n")) + "</pre>\n";
+  const bool ended =
+      std::all_of(run.suites.begin(), run.suites.end(), [](const auto& one) { return one.finished; });
+  if (ended) text += "<pre>" + xml_text(base::join(check_worth(run), "\n")) + "</pre>\n";
   for (const auto& suite : run.suites) {
     text += fmt::format("<h2>{} {}</h2>\n", xml_text(suite.suite->name), badge(suite.verdict));
     if (!suite.suite->about.empty()) text += "<p>" + xml_text(suite.suite->about) + "</p>\n";

@@ -45,10 +45,12 @@ std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
        {"name", one.check->part == checks::Part::cleanup ? "cleanup: " + one.check->name : one.check->name},
        {"time", seconds(one.duration)},
        {"timestamp", base::utc_text_ms(one.started)}});
+  const auto ended = check_quarantine_ended(one);
   text += "<properties>" +
           xml_element("property", {{"name", "verdict"}, {"value", std::string(name_of(one.verdict))}}, "") +
           xml_element("property",
                       {{"name", "severity"}, {"value", std::string(name_of(one.check->severity))}}, "") +
+          (ended.empty() ? "" : xml_element("property", {{"name", "quarantine"}, {"value", ended}}, "")) +
           "</properties>";
   const auto details = base::join(check_details(one, check_again(suite, one)), "\n");
   switch (one.verdict) {
@@ -84,26 +86,51 @@ std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
   return text + "</testcase>\n";
 }
 
+/// Of what is not over there is an error, for what passed until then would look as if that was all.
+std::string unended(const std::string& class_name, const std::string& name, base::Duration duration,
+                    verify::Time started) {
+  return xml_open("testcase", {{"classname", class_name},
+                               {"name", name},
+                               {"time", seconds(duration)},
+                               {"timestamp", base::utc_text_ms(started)}}) +
+         xml_element("error", {{"message", "the run did not end"}, {"type", "aborted"}},
+                     "it was killed, or it goes on: what it has not written down yet is not known") +
+         "</testcase>\n";
+}
+
+std::string no_suite(const verify::RunResult& run) {
+  return xml_open("testsuite", {{"name", "checks"},
+                                {"timestamp", base::utc_text_ms(run.started)},
+                                {"tests", "1"},
+                                {"failures", "0"},
+                                {"errors", "1"},
+                                {"skipped", "0"}}) +
+         "\n" + unended("checks", "the run", base::Duration{0}, run.started) + "</testsuite>\n";
+}
+
 std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& suite) {
-  std::size_t failures = 0, errors = 0, skipped = 0;
+  const bool is_unended = run.interrupted && !suite.finished;
+  std::size_t failures = 0, errors = is_unended ? 1 : 0, skipped = 0;
   for (const auto& one : suite.checks) {
     failures += one.verdict == Verdict::fail ? 1 : 0;
     errors += one.verdict == Verdict::error || one.verdict == Verdict::aborted ? 1 : 0;
     skipped += one.verdict == Verdict::skipped || one.verdict == Verdict::tolerated ? 1 : 0;
   }
-  std::string text = xml_open("testsuite", {{"name", suite.suite->name},
-                                            {"timestamp", base::utc_text_ms(suite.started)},
-                                            {"time", seconds(suite.duration)},
-                                            {"tests", std::to_string(suite.checks.size())},
-                                            {"failures", std::to_string(failures)},
-                                            {"errors", std::to_string(errors)},
-                                            {"skipped", std::to_string(skipped)}}) +
-                     "\n";
+  std::string text =
+      xml_open("testsuite", {{"name", suite.suite->name},
+                             {"timestamp", base::utc_text_ms(suite.started)},
+                             {"time", seconds(suite.duration)},
+                             {"tests", std::to_string(suite.checks.size() + (is_unended ? 1 : 0))},
+                             {"failures", std::to_string(failures)},
+                             {"errors", std::to_string(errors)},
+                             {"skipped", std::to_string(skipped)}}) +
+      "\n";
   text += "<properties>";
   const std::pair<const char*, std::string> properties[] = {
       {"verdict", std::string(name_of(suite.verdict))},
       {"coverage", fmt::format("{:.2f}", suite.confidence.coverage)},
-      {"confidence", fmt::format("{:.1f}", suite.confidence.points)},
+      {"confidence",
+       has_confidence(suite.verdict) ? fmt::format("{:.1f}", suite.confidence.points) : std::string()},
       {"release", run.release},
       {"environment", run.environment},
       {"run", run.run_id}};
@@ -111,7 +138,9 @@ std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& s
     if (!value.empty()) text += xml_element("property", {{"name", name}, {"value", value}}, "");
   text += "</properties>\n";
   for (const auto& one : suite.checks) text += one_case(suite, one);
-  if (suite.checks.empty())
+  if (is_unended)
+    text += unended("checks." + suite.suite->name, "the suite", suite.duration, run.started);
+  else if (suite.checks.empty())
     text += xml_open("testcase", {{"classname", "checks." + suite.suite->name}, {"name", "the suite"}}) +
             xml_element("error", {{"message", suite.reason.empty() ? "nothing was run" : suite.reason}},
                         "no check was begun") +
@@ -125,6 +154,7 @@ std::string check_junit(const verify::RunResult& run) {
   std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" +
                      xml_open("testsuites", {{"name", "checks"}, {"time", seconds(run.duration)}}) + "\n";
   for (const auto& suite : run.suites) text += one_suite(run, suite);
+  if (run.suites.empty()) text += no_suite(run);
   return text + "</testsuites>\n";
 }
 

@@ -43,6 +43,7 @@ json json_of(const CheckResult& one, const std::string& run_id, const std::strin
               {"attempts", one.attempts_made}};
   if (one.flaky) record["flaky"] = true;
   if (one.quarantined) record["quarantined"] = true;
+  if (const auto ended = check_quarantine_ended(one); !ended.empty()) record["quarantine_ended"] = ended;
   if (!one.reason.empty()) record["reason"] = one.reason;
   if (!one.tolerated.empty()) record["tolerated"] = one.tolerated;
   if (one.samples > 1) record["samples"] = {{"asked", one.samples}, {"good", one.samples_good}};
@@ -53,6 +54,10 @@ json json_of(const CheckResult& one, const std::string& run_id, const std::strin
   if (!one.attempts.empty()) record["note"] = one.attempts.back().note;
   if (!one.curl.empty()) record["curl"] = one.curl;
   return record;
+}
+
+json confidence_of(verify::Verdict verdict, const checks::Score& score) {
+  return has_confidence(verdict) ? json(score.points) : json(nullptr);
 }
 
 class CheckJsonl final : public verify::Listener {
@@ -86,13 +91,14 @@ class CheckJsonl final : public verify::Listener {
            {"reason", suite.reason},
            {"duration_ms", suite.duration.count()},
            {"coverage", suite.confidence.coverage},
-           {"confidence", suite.confidence.points}});
+           {"confidence", confidence_of(suite.verdict, suite.confidence)}});
   }
   void run_finished(const verify::RunResult& run) noexcept override {
     if (!options_.passed) return;
     auto lost = json::array();
-    for (const auto& one : run.confidence.lost)
-      lost.push_back({{"points", one.points}, {"check", one.name}, {"cause", one.cause}});
+    if (has_confidence(run.verdict))
+      for (const auto& one : run.confidence.lost)
+        lost.push_back({{"points", one.points}, {"check", one.name}, {"cause", one.cause}});
     write({{"type", "checks_finished"},
            {"run_id", run.run_id},
            {"verdict", name_of(run.verdict)},
@@ -100,7 +106,7 @@ class CheckJsonl final : public verify::Listener {
            {"inconclusive", run.inconclusive},
            {"duration_ms", run.duration.count()},
            {"coverage", run.confidence.coverage},
-           {"confidence", run.confidence.points},
+           {"confidence", confidence_of(run.verdict, run.confidence)},
            {"lost", lost},
            {"history_trouble", run.history_trouble}});
   }

@@ -72,7 +72,10 @@ std::string check_tap(const verify::RunResult& run) {
       text += "\n";
       if (bad) text += diagnostics(suite, one);
     }
-  if (run.interrupted) text += "Bail out! The run was stopped\n";
+  if (run.suites.empty())
+    text += "Bail out! The run did not end\n";
+  else if (run.interrupted)
+    text += "Bail out! The run was stopped\n";
   return text;
 }
 

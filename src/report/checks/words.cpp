@@ -1,3 +1,5 @@
+#include "notice.hpp"
+
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/report/checks.hpp"
@@ -13,7 +15,7 @@ using checks::Judged;
 using verify::CheckResult;
 using verify::Verdict;
 
-constexpr std::size_t most_lost = 8;
+constexpr std::size_t most_lost = 8, most_ended = 8;
 
 bool failed(const CheckResult& one) {
   return one.verdict == Verdict::fail;
@@ -45,16 +47,35 @@ std::string history_of(const CheckResult& one) {
   return text;
 }
 
-std::uint32_t fewest_samples(const verify::RunResult& run) {
-  std::uint32_t fewest = 0;
+void add_ended(const verify::RunResult& run, std::vector<std::string>& lines) {
+  std::size_t others = 0;
+  std::vector<std::string> ended;
   for (const auto& suite : run.suites)
-    for (const auto& one : suite.checks)
-      if (one.blocking && one.verdict != Verdict::skipped)
-        fewest = fewest == 0 ? one.samples : std::min(fewest, one.samples);
-  return fewest;
+    for (const auto& one : suite.checks) {
+      const auto text = check_quarantine_ended(one);
+      if (text.empty()) continue;
+      if (ended.size() < most_ended)
+        ended.push_back(
+            fmt::format("quarantine    '{}' of {}: {}", one.check->name, suite.suite->name, text));
+      else
+        ++others;
+    }
+  lines.insert(lines.end(), ended.begin(), ended.end());
+  if (others > 0) lines.push_back(fmt::format("quarantine    of {} others has ended too", others));
 }
 
 }  // namespace
+
+bool has_confidence(Verdict verdict) {
+  return verdict != Verdict::fail;
+}
+
+std::string check_quarantine_ended(const CheckResult& check) {
+  const auto& quarantine = check.check->quarantine;
+  if (!quarantine || check.quarantined) return {};
+  return fmt::format("its quarantine ended {} ({}: {}), it counts again", quarantine->until,
+                     quarantine->owner, quarantine->reason);
+}
 
 std::string check_again(const verify::SuiteResult& suite, const CheckResult& check) {
   return fmt::format("staithe check{} {} --only {}", suite.arguments, base::shell_quote(suite.suite->file),
@@ -102,6 +123,7 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
   }
   lines.push_back("history  " + history_of(one));
   if (one.quarantined) lines.push_back("in quarantine " + one.quarantine);
+  if (const auto ended = check_quarantine_ended(one); !ended.empty()) lines.push_back(ended);
   if (!run_again.empty()) lines.push_back("again    " + run_again);
   if (!one.curl.empty()) lines.push_back("curl     " + one.curl);
   for (auto& line : lines) std::replace(line.begin(), line.end(), '\n', ' ');
@@ -112,11 +134,7 @@ std::vector<std::string> check_worth(const verify::RunResult& run) {
   std::vector<std::string> lines;
   lines.push_back(
       fmt::format("coverage      {:.0f} % of what is declared was judged", 100 * run.confidence.coverage));
-  const auto samples = fewest_samples(run);
-  if (samples > 0)
-    lines.push_back(
-        fmt::format("would notice  a fault in {:.0f} % or more of requests (95 %): {} {} of each check",
-                    100 * checks::would_notice(samples), samples, samples == 1 ? "request" : "requests"));
+  for (auto& line : would_notice_lines(run)) lines.push_back(std::move(line));
   if (run.verdict == Verdict::fail) {
     for (const auto& suite : run.suites)
       for (const auto& one : suite.checks) {
@@ -128,6 +146,7 @@ std::vector<std::string> check_worth(const verify::RunResult& run) {
             one.past.runs == 0 ? "no history; 5 % of deploys are assumed to break it" : "from its history",
             repeats_text(one)));
       }
+    add_ended(run, lines);
     return lines;
   }
   lines.push_back(fmt::format("trust         {:.1f} of 100", run.confidence.points));
@@ -140,6 +159,7 @@ std::vector<std::string> check_worth(const verify::RunResult& run) {
       lines.push_back(fmt::format("              -{:.1f}  '{}' {}", lost.points, lost.name, lost.cause));
   }
   if (rest >= 0.05) lines.push_back(fmt::format("              -{:.1f}  others", rest));
+  add_ended(run, lines);
   return lines;
 }
 

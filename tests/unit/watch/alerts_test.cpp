@@ -14,7 +14,7 @@ namespace {
 /// One suite or several, run after run, with a clock that the test sets.
 struct Scene {
   explicit Scene(const std::vector<std::string>& names, base::Duration remind = 4h)
-      : alerts({"production", remind}) {
+      : alerts({"shop", "production", remind}) {
     for (const auto& name : names) {
       suites[name].name = name;
       policies[name] = &suites[name];
@@ -26,16 +26,17 @@ struct Scene {
     return alerts.after_run(pointers, policies, now);
   }
   std::vector<Message> run(Verdict verdict, std::uint32_t in_a_row = 1) {
-    auto state = suite("api", verdict, {check("charge", verdict, "wanted 100, got 1")});
-    state.failed_in_a_row = in_a_row;
-    return run({state});
+    if (verdict != Verdict::degraded) degraded_since = now + 1ms;
+    degraded_since = std::min(degraded_since, now);
+    return run({after(suite("api", verdict, {check("charge", verdict, "wanted 100, got 1")}),
+                      std::max(in_a_row, 1U), degraded_since)});
   }
   std::vector<Message> between() { return alerts.between_runs({}, policies, now); }
 
   Alerts alerts;
   std::map<std::string, checks::Suite> suites;
   std::map<std::string, const checks::Suite*> policies;
-  watch::Time now = wall;
+  watch::Time now = wall, degraded_since = wall;
 };
 
 std::vector<Kind> kinds(const std::vector<Message>& messages) {
@@ -51,7 +52,7 @@ TEST_CASE("alerts: told after the declared number of runs, once, and again when 
   CHECK(scene.run(Verdict::fail, 1).empty());
   const auto fired = scene.run(Verdict::fail, 2);
   REQUIRE(kinds(fired) == std::vector{Kind::fired});
-  CHECK(fired[0].incident.id == "staithe/production/api/failing");
+  CHECK(fired[0].incident.id == "staithe/shop/production/api/failing/charge");
   CHECK(fired[0].incident.culprit == "charge");
   CHECK(scene.run(Verdict::fail, 3).empty());
   CHECK(scene.run(Verdict::error, 4).empty());
@@ -96,7 +97,7 @@ TEST_CASE("alerts: one for a cause, which names what was not run because of it")
   auto signup = suite("signup", Verdict::fail,
                       {check("a", Verdict::pass), check("create", Verdict::fail, "500"),
                        check("use", Verdict::skipped, "blocked: 'create' failed before it")});
-  signup.failed_in_a_row = 1;
+  signup = after(signup, 1);
   auto invoices = suite("invoices", Verdict::skipped, {check("draft", Verdict::skipped)});
   invoices.reason = "blocked: needs suite 'signup', which ended with fail";
   invoices.blocked = true;
@@ -164,7 +165,7 @@ TEST_CASE("alerts: degraded for longer than the suite bears") {
   scene.now += 1min;
   const auto fired = scene.run(Verdict::degraded, 0);
   REQUIRE(kinds(fired) == std::vector{Kind::fired});
-  CHECK(fired[0].incident.id == "staithe/production/api/degraded");
+  CHECK(fired[0].incident.id == "staithe/shop/production/api/degraded/charge");
   CHECK(nlohmann::json::parse(watch::pagerduty_body(fired[0], "shop", "key"))["payload"]["severity"] ==
         "warning");
   CHECK(kinds(scene.run(Verdict::pass, 0)) == std::vector{Kind::recovered});
@@ -199,7 +200,7 @@ TEST_CASE("alerts: silence is a cause too, told once for all that wait for the s
   const std::vector<Alerts::Silence> silent{{&token, "the last run ended 9m ago", {"invoices"}}};
   const auto fired = scene.alerts.between_runs(silent, scene.policies, scene.now);
   REQUIRE(kinds(fired) == std::vector{Kind::fired});
-  CHECK(fired[0].incident.id == "staithe/production/token/silent");
+  CHECK(fired[0].incident.id == "staithe/shop/production/token/silent");
   CHECK(fired[0].incident.blocked == std::vector<std::string>{"invoices"});
   CHECK(scene.alerts.between_runs(silent, scene.policies, scene.now).empty());
   CHECK(kinds(scene.run({token})) == std::vector{Kind::recovered});
@@ -245,7 +246,7 @@ TEST_CASE("alerts: the end is told to those who were told, whoever is named by t
   const auto reminder = scene.between();
   REQUIRE(kinds(reminder) == std::vector{Kind::reminder});
   CHECK(reminder[0].to == std::vector<std::string>{"oncall", "mail"});
-  Alerts again({"production", 4h});
+  Alerts again({"shop", "production", 4h});
   again.restore(scene.alerts.to_json());
   for (auto* alerts : {&scene.alerts, &again}) {
     alerts->know({"chat", "oncall", "mail", "later"});
@@ -266,7 +267,7 @@ TEST_CASE("alerts: what PagerDuty and Slack get") {
   scene.suites["api"].alert.to = {"oncall"};
   auto state =
       suite("api", Verdict::fail, {check("pay <now> & \"here\"", Verdict::fail, "got <b>\x1b[31m 1")});
-  state.failed_in_a_row = 2;
+  state = after(state, 2);
   state.severity = checks::Severity::critical;
   state.runbook = "https://wiki.example.com/pay";
   const auto fired = scene.run({state});
@@ -275,7 +276,7 @@ TEST_CASE("alerts: what PagerDuty and Slack get") {
   const auto event = nlohmann::json::parse(watch::pagerduty_body(fired[0], "shop", "R0UT1NG"));
   CHECK(event["routing_key"] == "R0UT1NG");
   CHECK(event["event_action"] == "trigger");
-  CHECK(event["dedup_key"] == "staithe/production/api/failing");
+  CHECK(event["dedup_key"] == "staithe/shop/production/api/failing/pay <now> & \"here\"");
   CHECK(event["payload"]["severity"] == "critical");
   CHECK(event["payload"]["source"] == "shop");
   CHECK(event["links"][0]["href"] == "https://wiki.example.com/pay");
@@ -316,8 +317,7 @@ TEST_CASE("alerts: however many and however long, what is kept of them fits into
     std::vector<watch::CheckState> all;
     for (int i = 0; i < 12; ++i)
       all.push_back(check("check " + std::to_string(i), Verdict::fail, long_reason));
-    failed.push_back(suite(name, Verdict::fail, all));
-    failed.back().failed_in_a_row = 2;
+    failed.push_back(after(suite(name, Verdict::fail, all), 2));
     failed.back().owner = "\"payments\"";
   }
   const auto told = scene.run(failed);
@@ -325,7 +325,7 @@ TEST_CASE("alerts: however many and however long, what is kept of them fits into
   CHECK(watch::slack_body(told.front(), "shop").size() < 40'000);
   const auto kept = scene.alerts.to_json();
   CHECK(kept.size() < longest_note);
-  Alerts next({"production", 4h});
+  Alerts next({"shop", "production", 4h});
   next.restore(kept);
   CHECK(next.open().size() == 2000);
   CHECK(std::all_of(next.open().begin(), next.open().end(), [](const auto& one) { return one.second.told; }));

@@ -15,7 +15,6 @@ inline const watch::Time wall{std::chrono::hours(24 * 365 * 50)};
 inline watch::CheckState check(const std::string& name, Verdict verdict, const std::string& reason = {}) {
   watch::CheckState one;
   one.name = name;
-  one.key = "s/" + name;
   one.verdict = verdict;
   one.blocking = true;
   one.reason = reason;
@@ -38,6 +37,24 @@ inline watch::SuiteState suite(const std::string& name, Verdict verdict,
   state.known_since = steady - std::chrono::hours(1);
   state.duration = std::chrono::seconds(1);
   state.checks = std::move(checks);
+  for (auto& one : state.checks)
+    if (one.key.empty()) one.key = name + "/" + one.name;
+  return state;
+}
+
+/// The same after so many runs of which each found this.
+inline watch::SuiteState after(watch::SuiteState state, std::uint32_t runs, watch::Time since = wall) {
+  const auto streak = [&](bool bad) { return bad ? watch::Streak{runs, since} : watch::Streak{}; };
+  const bool well = watch::is_well(state.verdict);
+  state.failed_in_a_row = well ? 0 : runs;
+  bool blamed = false;
+  for (auto& one : state.checks) {
+    const bool fails = one.verdict == Verdict::fail || one.verdict == Verdict::error;
+    blamed = blamed || fails;
+    one.failing = streak(fails);
+    one.unwell = streak(fails || one.verdict == Verdict::aborted || one.verdict == Verdict::degraded);
+  }
+  state.as_a_whole = streak(!well && !blamed);
   return state;
 }
 

@@ -27,6 +27,10 @@ TEST_CASE("verify: well is 200, a failure 503 with the names of what failed") {
   CHECK(body["reasons"][0] == "api: fail: charge");
   CHECK(body["suites"][0]["not_passed"].size() == 2);
   CHECK(body["stale"] == false);
+  CHECK(body["verdict"] == "fail");
+  // How far to believe that all is well is asked of what is well.
+  CHECK(body["suites"][0]["confidence"].is_null());
+  CHECK(body["suites"][1]["confidence"].is_number());
 }
 
 TEST_CASE("verify: what nobody knows does not look healthy") {
@@ -40,7 +44,13 @@ TEST_CASE("verify: what nobody knows does not look healthy") {
   auto never = health(overview({suite("api", Verdict::pass), fresh}));
   CHECK_FALSE(never.good);
   CHECK(never.stale);
-  CHECK(never.reasons == std::vector<std::string>{"new: not run yet, waited for since 2.0s"});
+  CHECK_FALSE(never.verdict);
+  CHECK(health(overview({suite("api", Verdict::fail), fresh})).verdict == Verdict::fail);
+  const auto early = nlohmann::json::parse(watch::verify_json(overview({fresh})));
+  CHECK(early["verdict"].is_null());
+  CHECK_FALSE(early["good"].get<bool>());
+  CHECK(early["reasons"].size() == 1);
+  CHECK(never.reasons == std::vector<std::string>{"new: not run yet, waited for 2.0s"});
 
   auto old = overview({suite("api", Verdict::pass)});
   old.heartbeat = old.steady += 2min + 30s + 1s;

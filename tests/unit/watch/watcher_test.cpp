@@ -181,7 +181,7 @@ TEST_CASE("state: the counter of flips adds what the history counts") {
   CHECK(flips({{Verdict::fail}, {Verdict::pass, "r1", "t", "", true}}) == 2);
   CHECK(flips({{Verdict::fail}, {Verdict::error}, {Verdict::pass}}) == 0);
   CHECK(flips({{Verdict::fail}, {Verdict::pass, "r2"}}) == 0);
-  CHECK(flips({{Verdict::fail, ""}, {Verdict::pass, ""}}) == 0);
+  CHECK(flips({{Verdict::fail, ""}, {Verdict::pass, ""}}) == 1);
   CHECK(flips({{Verdict::fail}, {Verdict::tolerated, "r1", "t", "geo"}, {Verdict::pass}}) == 0);
   CHECK(flips({{Verdict::fail}, {Verdict::degraded, "r1", "t", "geo"}}) == 0);
   CHECK(flips({{Verdict::fail, "r1", "before"}, {Verdict::pass}}) == 0);
@@ -210,12 +210,11 @@ TEST_CASE("watcher: who has waited longest is run first") {
 TEST_CASE("watcher: an incident of a suite that was taken away during a pause ends") {
   const Kept kept;
   {
-    watch::Alerts alerts({"production", 4h});
+    watch::Alerts alerts({"", "production", 4h});
     checks::Suite policy;
     policy.name = "gone";
     policy.alert.after = 1;
-    auto failed = samples::suite("gone", checks::Verdict::fail);
-    failed.failed_in_a_row = 1;
+    const auto failed = samples::after(samples::suite("gone", checks::Verdict::fail), 1);
     REQUIRE(alerts.after_run({&failed}, {{"gone", &policy}}, store::now()).size() == 1);
     kept.store->keep_note("production", "watch/alerts", alerts.to_json());
   }

@@ -1,0 +1,135 @@
+"""What a watch needs to alert is looked at before it is needed: at its start, on SIGHUP, by validate and by doctor."""
+import json
+import os
+import signal
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+
+import checking
+import harness
+from checking import STAITHE, answer
+from ports import free_port
+
+PROJECT = """staithe: 1
+project: shop
+environments:
+  production:
+    watch:
+      listen: 127.0.0.1:%d
+      alerts:
+        chat: slack file hook
+%s"""
+ONCALL = "        oncall: pagerduty env STAITHE_NO_SUCH_KEY\n"
+SUITE = """suite: api
+severity: critical
+schedule: every 1s
+target: %s
+%ssteps:
+  - {name: health, get: /, expect: 200}
+"""
+
+
+class Secrets(checking.CheckTest):
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.target = self.peer(lambda connection, _: connection.sendall(answer("{}"))).url
+        self.write("hook", "http://127.0.0.1:9/hook")
+        self.files()
+
+    def files(self, oncall="", alert=""):
+        self.write("staithe.yml", PROJECT % (self.port, oncall))
+        self.write("checks/api.yml", SUITE % (self.target, alert))
+
+    def run_once(self, *arguments):
+        return subprocess.run([STAITHE, *arguments], cwd=self.directory, text=True, capture_output=True, timeout=60)
+
+    def begin(self):
+        with open(os.path.join(self.directory, "err"), "w", encoding="utf-8") as err:
+            run = subprocess.Popen([STAITHE, "watch"], cwd=self.directory, stdout=subprocess.DEVNULL, stderr=err)
+        self.addCleanup(lambda: run.poll() is None and run.kill())
+        self.assertTrue(harness.await_true(lambda: self.verify().get("good"), 60), self.err())
+        return run
+
+    def err(self):
+        with open(os.path.join(self.directory, "err"), encoding="utf-8") as file:
+            return file.read()
+
+    def verify(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/verify", timeout=20) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)
+        except OSError:
+            return {}
+
+    def end(self, run):
+        run.send_signal(signal.SIGTERM)
+        self.assertEqual(run.wait(60), 143)
+
+    def test_watch_does_not_begin_when_it_could_alert_nobody(self):
+        self.files(ONCALL)
+        refused = self.run_once("watch")
+        self.assertEqual(refused.returncode, 4, refused)
+        self.assertIn("alerts for 'oncall' could not be sent", refused.stderr)
+        self.assertIn("STAITHE_NO_SUCH_KEY", refused.stderr)
+        self.write("hook", "no-url-but-secret-all-the-same")
+        self.files()
+        refused = self.run_once("watch")
+        self.assertEqual(refused.returncode, 4, refused)
+        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is no URL", refused.stderr)
+        self.assertNotIn("no-url-but", refused.stderr + refused.stdout)
+        # One whom no suite names is in nobody's way.
+        self.write("hook", "http://127.0.0.1:9/hook")
+        self.files(ONCALL, "alert: {to: [chat]}\n")
+        self.end(self.begin())
+
+    def test_old_files_go_on_when_the_new_ones_could_alert_nobody(self):
+        run = self.begin()
+        self.files(ONCALL)
+        run.send_signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: "oncall" in self.verify().get("files", ""), 60), self.err())
+        self.assertRegex(self.err(), "staithe: alerts for 'oncall' could not be sent: .*; what was read before goes on")
+        self.assertTrue(self.verify()["good"])
+        # What is wrong with a suite, likewise.
+        self.files()
+        self.write("checks/api.yml", SUITE.replace("expect:", "expct:") % (self.target, ""))
+        run.send_signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: "expct" in self.verify().get("files", ""), 60), self.err())
+        self.assertIn("what was read before goes on.", self.verify()["files"])
+        self.assertIn("; what was read before goes on.\n", self.err())
+        self.assertNotIn("nothing was run", self.err())
+        # The secret of one who is told already is no reason to keep the old ones: it is wrong with them too.
+        self.files()
+        os.unlink(os.path.join(self.directory, "hook"))
+        run.send_signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: self.verify().get("files", "none") == "none", 60), self.verify())
+        self.end(run)
+
+    def test_validate_warns_of_it(self):
+        self.files(ONCALL)
+        warned = self.run_once("validate")
+        self.assertEqual(warned.returncode, 0, warned)
+        self.assertRegex(warned.stderr, r"staithe\.yml:9:\d+: warning: .*STAITHE_NO_SUCH_KEY")
+        self.assertIn("a watch here that tells 'oncall' would not start", warned.stderr)
+
+    def test_doctor_of_a_project_that_has_only_checks(self):
+        well = self.run_once("doctor")
+        self.assertEqual(well.returncode, 0, well)
+        self.assertIn("1 suite, 1 check; 1 of them on a schedule", well.stdout)
+        self.assertIn("alert chat   can be told", well.stdout)
+        self.assertIn("Nothing stands in the way of checks", well.stdout)
+        self.files(ONCALL)
+        ill = self.run_once("doctor")
+        self.assertEqual(ill.returncode, 1, ill)
+        self.assertRegex(ill.stdout, r"alert oncall\n  error: .*STAITHE_NO_SUCH_KEY")
+        records = [json.loads(line) for line in self.run_once("doctor", "--json").stdout.splitlines()]
+        self.assertEqual([(one["type"], one["name"]) for one in records[1:] if one["trouble"]], [("alert", "oncall")])
+
+
+if __name__ == "__main__":
+    unittest.main()
