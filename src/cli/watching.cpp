@@ -43,7 +43,9 @@ std::vector<watch::Destination> destinations_of(const LoadedSuites& loaded) {
 
 /// Why nobody could be told there; "" when one can.
 std::string trouble_with(App& app, const LoadedSuites& loaded, const watch::Destination& destination) {
-  world::Secrets secrets(app.redactor(), directory_of(loaded), world::Secrets::Known::while_used);
+  // What is said of it quotes no value, and one that is wrong may be a word of ours.
+  base::Redactor unheard;
+  world::Secrets secrets(unheard, directory_of(loaded));
   try {
     const auto value =
         secrets.value(destination.secret, base::Scope::lasting(alert_patience, &app.stops().soft));
@@ -159,11 +161,14 @@ Front front_of(App& app, const LoadedSuites& loaded) {
         fmt::format("'{}' is no address to listen on: write 127.0.0.1:9797 or [::1]:9797", text));
   Front front{*endpoint, ""};
   if (settings.token) {
-    world::Secrets secrets(app.redactor(), directory_of(loaded));
+    // The redactor hears of it when it is good: one that is short stands in words of ours too.
+    base::Redactor unheard;
+    world::Secrets secrets(unheard, directory_of(loaded));
     front.token = secrets.value(*settings.token, base::Scope::lasting(alert_patience, &app.stops().soft));
     if (front.token.size() < 16)
       throw base::Error(base::ErrorCode::invalid, fmt::format("the token, {}, is shorter than 16 characters",
                                                               plan::shown(*settings.token)));
+    app.redactor().add(front.token);
   }
   if (front.token.empty() && !httpd::is_loopback(front.endpoint))
     throw UsageError(

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace staithe::watch {
 namespace {
 
@@ -14,6 +16,13 @@ using nlohmann::json;
 
 constexpr std::size_t longest_summary = 1000;  // PagerDuty takes 1024
 constexpr std::size_t longest_key = 255;       // what PagerDuty takes
+
+/// Of what is failing or degraded: how many checks are bad besides the one that is named.
+std::size_t bad_beside_it(const Incident& one) {
+  const auto bad = std::count_if(one.members.begin(), one.members.end(),
+                                 [](const auto& member) { return member.well == 0; });
+  return one.kind == Incident::Kind::unsteady || bad == 0 ? 0 : static_cast<std::size_t>(bad) - 1;
+}
 
 /// "shop production/payments fails: charge: wanted 100, got 10000".
 std::string headline(const Message& message, const std::string& project) {
@@ -32,7 +41,11 @@ std::string headline(const Message& message, const std::string& project) {
                      : one.kind == Incident::Kind::degraded ? "is degraded"
                                                             : "is not being checked";
   const auto still = message.kind == Message::Kind::reminder ? "still " : "";
-  const auto what = one.culprit.empty() ? one.reason : one.culprit + ": " + one.reason;
+  const auto more = bad_beside_it(one);
+  const auto what = one.culprit.empty()
+                        ? one.reason
+                        : fmt::format("{}{}: {}", one.culprit,
+                                      more == 0 ? "" : fmt::format(" and {} more", more), one.reason);
   return fmt::format("{} {}{}: {}", where, still, state, what);
 }
 

@@ -88,6 +88,17 @@ class Secrets(checking.CheckTest):
         self.files(ONCALL, "alert: {to: [chat]}\n")
         self.end(self.begin())
 
+    def test_words_of_ours_are_not_hidden_by_a_secret_that_is_one(self):
+        self.files()
+        self.write("staithe.yml", PROJECT % (self.port, "      token: file token\n"))
+        self.write("token", "short")
+        refused = self.run_once("watch")
+        self.assertEqual(refused.returncode, 4, refused)
+        self.assertIn("the token, file token, is shorter than 16 characters", refused.stderr)
+        self.files()
+        self.write("hook", "hook")
+        self.assertIn("the webhook, file hook, is no URL", self.run_once("watch").stderr)
+
     def test_old_files_go_on_when_the_new_ones_could_alert_nobody(self):
         run = self.begin()
         self.files(ONCALL)

@@ -141,6 +141,8 @@ TEST_CASE("causes: when all is down that is one alert, also when it went down in
   CHECK(scene.run(half) == nothing());
   CHECK(scene.run(all) == Words{"fired api/failing/check 100"});
   CHECK(scene.last[0].incident.details.size() == 11);
+  CHECK_THAT(watch::text_of(scene.last[0], "shop"),
+             ContainsSubstring("shop production/api fails: check 0 and 199 more: got"));
   for (int i = 0; i < 5; ++i) CHECK(scene.run(all) == nothing());
   // Half of it is back, and gone again: the same is going on.
   CHECK(scene.run(half) == nothing());
