@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace staithe::verify {
 namespace {
@@ -33,9 +34,14 @@ bool is_summary(const std::string& subject) {
 
 class Asking {
  public:
-  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const base::Redactor& redactor,
+  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
          const base::Scope& scope)
-      : check_(check), captures_(captures), probes_(probes), redactor_(redactor), scope_(scope) {}
+      : check_(check),
+        captures_(captures),
+        probes_(probes),
+        secrecy_(secrecy),
+        redactor_(secrecy.redactor),
+        scope_(scope) {}
 
   Asked run() {
     asked_.attempt.started = store::now();
@@ -77,6 +83,7 @@ class Asking {
   /// False when there is nothing to judge.
   bool take(Reply reply) {
     asked_.reply = std::move(reply);
+    tell_tokens();
     asked_.attempt.note = asked_.reply.note;
     using Failure = Reply::Failure;
     switch (asked_.reply.failure) {
@@ -95,6 +102,17 @@ class Asking {
         return false;
     }
     return false;
+  }
+
+  void tell_tokens() {
+    std::vector<base::Redactor::Hold> told;
+    std::optional<checks::Judge> body;
+    for (const auto& saved : check_.save) {
+      if (secrecy_.tokens.count(saved.name) == 0) continue;
+      if (!body) body.emplace(asked_.reply, 0);
+      for (const auto& value : body->select(saved.subject).values) secrecy_.tell(value.text, told);
+    }
+    asked_.told = std::move(told);
   }
 
   void judge() {
@@ -208,6 +226,7 @@ class Asking {
   const checks::Check& check_;
   const Captures& captures_;
   Probes& probes_;
+  const Secrecy& secrecy_;
   const base::Redactor& redactor_;
   const base::Scope& scope_;
   checks::Request request_;
@@ -232,9 +251,14 @@ bool all_held(const std::vector<Judged>& judged) {
                      [](const Judged& one) { return one.outcome == Judged::Outcome::held; });
 }
 
-Asked ask(const checks::Check& check, const Captures& captures, Probes& probes,
-          const base::Redactor& redactor, const base::Scope& scope) {
-  return Asking(check, captures, probes, redactor, scope).run();
+void Secrecy::tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const {
+  told.push_back(redactor.hold_part(token));
+  if (const auto half = base::secret_half(token); half != token) told.push_back(redactor.hold_part(half));
+}
+
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
+          const base::Scope& scope) {
+  return Asking(check, captures, probes, secrecy, scope).run();
 }
 
 }  // namespace staithe::verify

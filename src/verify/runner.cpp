@@ -75,12 +75,13 @@ Verdict verdict_of(const SuiteResult& suite) {
 class Run {
  public:
   Run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-      const base::Redactor& redactor, const std::vector<Listener*>& listeners)
+      base::Redactor& redactor, const std::vector<Listener*>& listeners)
       : plan_(plan),
         options_(options),
         probes_(probes),
         history_(history),
         redactor_(redactor),
+        tokens_(tokens_of(plan)),
         listeners_(listeners) {
     run_.run_id = options.run_id;
     run_.plan_id = id_of(plan);
@@ -224,7 +225,8 @@ class Run {
       for (auto& one : so_far.suites) one.verdict = verdict_of(one);
       tell([&](Listener& one) { one.interrupted(so_far); });
     };
-    SuiteRun run(suite, options_, run_.started, values, probes_, past_, redactor_, reporting);
+    SuiteRun run(suite, options_, run_.started, values, probes_, past_, {redactor_, tokens_.at(suite.name)},
+                 reporting);
     run.run();
     const std::lock_guard lock(mutex_);
     for (auto& [name, value] : run.exported()) values_[name] = value;
@@ -292,7 +294,8 @@ class Run {
   const Options& options_;
   Probes& probes_;
   store::Store* history_;
-  const base::Redactor& redactor_;
+  base::Redactor& redactor_;
+  const std::map<std::string, TokenNames> tokens_;
   const std::vector<Listener*>& listeners_;
   PastOfChecks past_;
   std::mutex mutex_;
@@ -328,7 +331,7 @@ std::string counts_text(const RunResult& run) {
 }
 
 RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-              const base::Redactor& redactor, const std::vector<Listener*>& listeners) {
+              base::Redactor& redactor, const std::vector<Listener*>& listeners) {
   return Run(plan, options, probes, history, redactor, listeners).perform();
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace staithe::verify {
 namespace {
@@ -31,13 +32,13 @@ void keep(std::vector<Attempt>& attempts, Attempt attempt) {
 }  // namespace
 
 SuiteRun::SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values,
-                   Probes& probes, const PastOfChecks& past, const base::Redactor& redactor,
-                   Reporting reporting)
+                   Probes& probes, const PastOfChecks& past, const Secrecy& secrecy, Reporting reporting)
     : suite_(suite),
       options_(options),
       probes_(probes),
       past_(past),
-      redactor_(redactor),
+      secrecy_(secrecy),
+      redactor_(secrecy.redactor),
       reporting_(std::move(reporting)),
       started_(started),
       scope_(base::Scope::lasting(suite.budget, options.soft)),
@@ -56,6 +57,8 @@ void SuiteRun::run() {
       // What needs it is blocked, and says so.
     }
   }
+  for (const auto& [name, value] : values_)
+    if (secrecy_.tokens.count(name) > 0) secrecy_.tell(value.text, told_);
   part(suite_.setup);
   part(suite_.steps);
   if (scope_.cancelled()) reporting_.interrupted();
@@ -139,7 +142,7 @@ void SuiteRun::one(const checks::Check& check) {
   conclude(check, scope_, last, result);
   if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
       result.verdict == Verdict::tolerated)
-    save(check, last.reply, result);
+    save(check, last, result);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
@@ -163,7 +166,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
   Spread spread;
   bool failed = false;
   for (std::uint32_t number = 1;; ++number) {
-    last = ask(check, values, probes_, redactor_, scope);
+    last = ask(check, values, probes_, secrecy_, scope);
     result.attempts_made = number;
     if (most > 1) spread.add(last);
     const bool held = last.attempt.held;
@@ -186,7 +189,7 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
                            Spread& spread, CheckResult& result, Asked& last) {
   std::uint32_t made = 0, good = 0;
   while (made < more_requests && !scope.cancelled() && !scope.expired()) {
-    const auto more = ask(check, values, probes_, redactor_, scope);
+    const auto more = ask(check, values, probes_, secrecy_, scope);
     if (more.cancelled || more.attempt.unjudged) break;
     spread.add(more);
     ++made;
@@ -238,8 +241,10 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   }
 }
 
-void SuiteRun::save(const checks::Check& check, const checks::Reply& reply, CheckResult& result) {
-  const checks::Judge judge(reply, 0);
+void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
+  std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
+  last.told.clear();
+  const checks::Judge judge(last.reply, 0);
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
@@ -317,7 +322,7 @@ const Attempt& SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
   return neighbours_
-      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, redactor_, scope_).attempt)
+      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, secrecy_, scope_).attempt)
       .first->second;
 }
 
@@ -389,7 +394,7 @@ bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
     if (const auto value = field(name); value.kind != checks::Value::Kind::absent)
       values[std::string("item.") + name] = Captured::of(value);
   values["item.id"] = Captured::of(id);
-  return ask(suite_.sweep->each, values, probes_, redactor_, scope).attempt.held;
+  return ask(suite_.sweep->each, values, probes_, secrecy_, scope).attempt.held;
 }
 
 void SuiteRun::finish(CheckResult result) {

@@ -26,10 +26,11 @@ struct Options {
 };
 
 /// Runs a plan: suites as their graph allows, a thread for each in hand; every text that leaves is redacted.
-/// `history` may be null: then nothing is read from it, and who calls keeps the results (records_of). Blocks
-/// until everything is cleaned up.
+/// Saved values that are used as credentials are secrets too: the redactor is told of them. `history` may be
+/// null: then nothing is read from it, and who calls keeps the results (records_of). Blocks until everything
+/// is cleaned up.
 RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-              const base::Redactor& redactor, const std::vector<Listener*>& listeners);
+              base::Redactor& redactor, const std::vector<Listener*>& listeners);
 
 /// What a run found, as the history keeps it.
 std::vector<store::CheckRecord> records_of(const RunResult& run);
