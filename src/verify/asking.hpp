@@ -20,10 +20,11 @@ struct Asked {
   bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
 };
 
-/// What must not be seen, and which saved values are of that kind.
+/// What must not be seen, which saved values are of that kind, and what may be removed.
 struct Secrecy {
   base::Redactor& redactor;
   const TokenNames& tokens;
+  std::string owner{};  ///< whose marks are ours, see mark_of_run()
 
   /// Known to the redactor as long as that lives; of "user:password" also its secret half.
   void tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const;
@@ -38,6 +39,11 @@ Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, 
 /// cut.
 std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,
                                       const checks::Reply& reply, const base::Redactor& redactor);
+/// False also where all of them held of nothing.
 bool all_held(const std::vector<checks::Judged>& judged);
+/// All held, and all of nothing: of each element of a list that is empty.
+bool held_of_nothing(const std::vector<checks::Judged>& judged);
+/// Why that is no pass.
+std::string nothing_judged(const std::vector<checks::Judged>& judged);
 
 }  // namespace staithe::verify

@@ -232,6 +232,9 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   } else if (result.judged.empty() && !check.asks_nothing()) {
     result.verdict = Verdict::error;
     result.reason = "nothing was judged";
+  } else if (held_of_nothing(result.judged)) {
+    result.verdict = Verdict::error;
+    result.reason = nothing_judged(result.judged);
   } else {
     const auto broken = [](const Judged& one) { return one.warns && one.outcome != Judged::Outcome::held; };
     const auto first = std::find_if(result.judged.begin(), result.judged.end(), broken);
@@ -305,7 +308,8 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
 std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
   for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
-    if (judged.outcome == Judged::Outcome::held) return judged.subject + " " + judged.wanted;
+    if (judged.outcome == Judged::Outcome::held && !judged.nothing)
+      return judged.subject + " " + judged.wanted;
     add(fmt::format("{} is {}", judged.subject, judged.got));
   }
   if (!tolerance.probe) return {};
@@ -344,57 +348,6 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
   conclude(check, put_right_scope_, last, result);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
   finish(std::move(result));
-}
-
-void SuiteRun::sweep() {
-  auto result = begin(suite_.sweep->list, values_);
-  Asked last;
-  attempt(suite_.sweep->list, values_, put_right_scope_, result, last);
-  conclude(suite_.sweep->list, put_right_scope_, last, result);
-  std::size_t removed = 0, kept = 0;
-  if (result.verdict == Verdict::pass) {
-    const checks::Judge judge(last.reply, 0);
-    auto selected = judge.select("json.*");
-    if (selected.values.size() == 1 && selected.values.front().kind == checks::Value::Kind::list)
-      selected = judge.select("json.*.*");  // {"runs": [...]}
-    for (const auto& item : selected.values) {
-      if (put_right_scope_.cancelled() || put_right_scope_.expired()) break;
-      (sweep_item(item, put_right_scope_) ? removed : kept) += 1;
-    }
-    result.attempts.back().note += fmt::format("; {} removed, {} left alone", removed, kept);
-  }
-  finish(std::move(result));
-}
-
-/// Only what a run has marked with its id where things say what they are, long enough ago: a list may hold
-/// customers too, and one that a check has touched is none that it made. Ours of this run was cleaned up
-/// already.
-bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
-  checks::Reply holder;
-  holder.body = item.kind == checks::Value::Kind::object ? item.text : "{}";
-  const checks::Judge fields(holder, 0);
-  const auto field = [&](const char* name) {
-    const auto found = fields.select(std::string("json.") + name);
-    return found.values.empty() ? checks::Value{} : found.values.front();
-  };
-  const auto id = item.kind == checks::Value::Kind::object ? field("id") : item;
-  auto mark = run_id_in(id.text);
-  for (const char* name : {"name", "key", "run", "run_id", "reference", "created_by"})
-    if (mark.empty()) mark = run_id_in(field(name).text);
-  if (id.text.empty() || mark.empty() || mark == options_.run_id) return false;
-  auto born = static_cast<double>(began(mark).time_since_epoch().count()) / 1000;
-  for (const char* name : {"started", "started_at", "created", "created_at"})
-    if (const auto date = field(name); date.kind != checks::Value::Kind::absent)
-      born = std::max(born, checks::parse_date(date.text).value_or(born));
-  const double age = static_cast<double>(started_.time_since_epoch().count()) / 1000 - born;
-  if (age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) return false;
-  Captures values = values_;
-  const auto selected = fields.select("json.*");
-  for (const char* name : {"id", "name", "started", "started_at", "created", "created_at", "key"})
-    if (const auto value = field(name); value.kind != checks::Value::Kind::absent)
-      values[std::string("item.") + name] = Captured::of(value);
-  values["item.id"] = Captured::of(id);
-  return ask(suite_.sweep->each, values, probes_, secrecy_, scope).attempt.held;
 }
 
 void SuiteRun::finish(CheckResult result) {

@@ -40,8 +40,13 @@ class SuiteRun {
   void one(const checks::Check& check);
   void put_right();
   void tidy(const checks::Check& check, const Captures& values);
+  struct Swept {
+    std::size_t removed = 0, left = 0, foreign = 0, young = 0;
+    std::string why;  ///< of the first that is left
+  };
   void sweep();
-  bool sweep_item(const checks::Value& item, const base::Scope& scope);
+  void sweep_item(const checks::Value& item, Swept& swept);
+  void tell(const Swept& swept, CheckResult& result) const;
   std::string why_not(const checks::Check& check) const;
   CheckResult begin(const checks::Check& check, const Captures& values) const;
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
