@@ -347,7 +347,8 @@ class CheckProbes::Asker {
       err = std::move(exit.err);
     }
     reply.duration = base::since(begun);
-    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value{};
+    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status))
+                                         : Value::of("none, for it was killed by " + signal);
     if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
     reply.facts["out"] = Value::of(std::string(base::trim(out)));
     reply.facts["err"] = Value::of(std::string(base::trim(err)));
