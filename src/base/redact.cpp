@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view mask = "***";
 constexpr std::size_t shortest_line = 8;
+constexpr std::size_t shortest_part = 6, shortest_word = 4;
 /// Forgetting makes all forms anew: so it is done for many at a time.
 constexpr std::size_t kept_free = 64;
 constexpr std::size_t most_free = 2 * kept_free;
@@ -20,38 +21,57 @@ constexpr std::size_t most_free = 2 * kept_free;
 Redactor::Redactor() : forms_(std::make_shared<const SecretForms>()) {}
 Redactor::~Redactor() = default;
 
-void Redactor::add_forms(std::string_view secret, SecretForms& forms) {
+void Redactor::add_forms(std::string_view secret, const Known& known, SecretForms& forms) {
+  if (!known.everywhere) return forms.add_word(secret);
   forms.add(secret);
   if (secret.find('\n') == std::string_view::npos) return;
   for (const std::string& line : split(secret, '\n')) {
     const std::string_view words = trim(line);
-    if (words.size() >= shortest_line) forms.add(words);
+    if (words.size() >= shortest_line) forms.add_line(words);
   }
 }
 
 /// Called with the lock held.
-Redactor::Known& Redactor::know(std::string_view secret) {
-  if (const auto found = known_.find(secret); found != known_.end()) return found->second;
+Redactor::Known& Redactor::know(std::string_view secret, bool everywhere) {
+  auto found = known_.find(secret);
+  if (found != known_.end() && (found->second.everywhere || !everywhere)) return found->second;
+  if (found == known_.end()) found = known_.emplace(std::string(secret), Known{}).first;
+  found->second.everywhere = everywhere;
   auto forms = std::make_shared<SecretForms>(*forms_);
-  add_forms(secret, *forms);
-  auto& known = known_[std::string(secret)];
+  add_forms(secret, found->second, *forms);
+  forms->ready();
   forms_ = std::move(forms);
-  return known;
+  return found->second;
 }
 
 void Redactor::add(std::string_view secret) {
   const std::string_view whole = trim(secret);
   if (whole.empty()) return;
   const std::lock_guard lock(mutex_);
-  know(whole).for_good = true;
+  know(whole, true).for_good = true;
+}
+
+void Redactor::add_part(std::string_view secret) {
+  const std::string_view part = trim(secret);
+  if (part.size() < shortest_word) return;
+  const std::lock_guard lock(mutex_);
+  know(part, part.size() >= shortest_part).for_good = true;
 }
 
 Redactor::Hold Redactor::hold(std::string_view secret) {
   const std::string_view whole = trim(secret);
-  if (whole.empty()) return {};
+  return whole.empty() ? Hold() : hold(whole, true);
+}
+
+Redactor::Hold Redactor::hold_part(std::string_view secret) {
+  const std::string_view part = trim(secret);
+  return part.size() < shortest_word ? Hold() : hold(part, part.size() >= shortest_part);
+}
+
+Redactor::Hold Redactor::hold(std::string_view secret, bool everywhere) {
   const std::lock_guard lock(mutex_);
-  if (++know(whole).holds == 1) std::erase(free_, whole);
-  return {this, std::string(whole)};
+  if (++know(secret, everywhere).holds == 1) std::erase(free_, secret);
+  return {this, std::string(secret)};
 }
 
 Redactor::Hold::~Hold() {
@@ -68,7 +88,8 @@ void Redactor::let_go(const std::string& secret) noexcept {
     for (; free_.size() > kept_free; free_.pop_front())
       if (const auto oldest = known_.find(free_.front()); !oldest->second.for_good) known_.erase(oldest);
     auto forms = std::make_shared<SecretForms>();
-    for (const auto& [text, one] : known_) add_forms(text, *forms);
+    for (const auto& [text, one] : known_) add_forms(text, one, *forms);
+    forms->ready();
     forms_ = std::move(forms);
   } catch (const std::exception&) {
     // Out of memory: what is known stays known.
@@ -85,6 +106,13 @@ std::string Redactor::clean(std::string_view text) const {
   RedactingStream stream(*this);
   std::string result = stream.push(text);
   return result += stream.finish();
+}
+
+std::string_view secret_half(std::string_view credentials) {
+  const auto colon = credentials.find(':');
+  if (colon == std::string_view::npos || trim(credentials.substr(colon + 1)).empty())
+    return credentials.substr(0, colon);
+  return credentials.substr(colon + 1);
 }
 
 std::string RedactingStream::push(std::string_view chunk) {
@@ -104,7 +132,7 @@ std::string RedactingStream::take(bool at_end) {
   // Every place is tried, also inside a find: secrets may overlap, and the tail of the second must not stay.
   for (; at < held_.size(); ++at) {
     if (forms->may_start(held_, at)) {
-      const auto match = forms->match(held_, at);
+      const auto match = forms->match(held_, at, at > 0 ? held_[at - 1] : before_);
       if (match.partial && !at_end) break;
       if (match.length > 0) {
         if (at >= covered_) result += mask;
@@ -113,6 +141,7 @@ std::string RedactingStream::take(bool at_end) {
     }
     if (at >= covered_) result += held_[at];
   }
+  if (at > 0) before_ = held_[at - 1];
   held_.erase(0, at);
   covered_ -= std::min(covered_, at);
   return result;

@@ -64,6 +64,14 @@ std::optional<Table> parse_csv(std::string_view text, std::string& why) {
   if (!why.empty()) return std::nullopt;
   Table table;
   for (const auto& name : records.front()) table.columns.emplace_back(base::trim(name));
+  if (table.columns.size() == 1)
+    for (const char* other : {";", "\t"})
+      if (table.columns[0].find(other) != std::string::npos) {
+        why = fmt::format(
+            "its columns are separated by {}, and CSV has commas: save it so, or put '\"' around the name",
+            *other == ';' ? "';'" : "tabs");
+        return std::nullopt;
+      }
   if (std::set<std::string>(table.columns.begin(), table.columns.end()).size() != table.columns.size()) {
     why = "two columns have the same name";
     return std::nullopt;

@@ -270,7 +270,7 @@ Judged Judge::judge(const Expectation& expectation) const {
       shown.push_back(selected.values[i].shown(clean_));
     const auto count = selected.values.size();
     judged.got = count == 0
-                     ? "nothing is found"
+                     ? "nothing"
                      : fmt::format("{} values: {}{}", count, base::join(shown, ", "), count > 5 ? ", …" : "");
     result = match_all(expectation.matcher, selected.values, typing, now_);
     const bool hollow = count == 0 ? selected.lost && !speaks_of_presence(expectation.matcher)
@@ -284,6 +284,8 @@ Judged Judge::judge(const Expectation& expectation) const {
     return judged;
   }
   judged.outcome = result.is == Match::Is::yes ? Judged::Outcome::held : Judged::Outcome::differs;
+  judged.nothing = result.is == Match::Is::yes && !selected.definite && selected.values.empty() &&
+                   !speaks_of_presence(expectation.matcher);
   if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;

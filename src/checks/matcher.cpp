@@ -41,9 +41,8 @@ class Phrase {
     if (text == "exists") return plain(Word::exists);
     if (text == "empty") return plain(Word::empty);
     if (!text.empty() && std::string_view("<>=!").find(text.front()) != std::string_view::npos)
-      return refuse(
-          fmt::format("'{}' begins with an operator", text),
-          "write 'at least', 'at most', 'over', 'under' or 'not'; or quote it when the text is meant");
+      return refuse(fmt::format("'{}' begins with an operator", text),
+                    fmt::format("write {}; or quote it when the text is meant", in_words(text)));
     if (auto rest = after(text, "not ")) return wrapped(Word::negation, *rest);
     if (auto rest = after(text, "count ")) return wrapped(Word::count, *rest);
     if (auto rest = after(text, "matches ")) return pattern(*rest);
@@ -64,6 +63,9 @@ class Phrase {
           return refuse(fmt::format("'{}' can never hold", text), "write the lower end first");
         return two(Word::range, text.substr(0, at), text.substr(at + 4));
       }
+    if (const auto half = half_phrase(text); form_ != Matcher::Form::substituted && !half.empty())
+      return refuse(fmt::format("'{}' is half a phrase", text),
+                    fmt::format("write {}; or quote it when the text is meant", half));
     if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5')
       return one(Word::status_class, text);
     // A value put in for a name is what somebody else has: nobody meant a phrase by "Between two worlds".
@@ -71,6 +73,25 @@ class Phrase {
       return refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
                     fmt::format("write {}; or quote it when the text is meant", meant));
     return equals(text);
+  }
+
+  /// ">= 5" as "'at least 5'".
+  static std::string in_words(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 7> operators{{{">=", "at least"},
+                                                                                      {"<=", "at most"},
+                                                                                      {"==", ""},
+                                                                                      {"!=", "not"},
+                                                                                      {">", "over"},
+                                                                                      {"<", "under"},
+                                                                                      {"=", ""}}};
+    for (const auto& [sign, words] : operators) {
+      if (!text.starts_with(sign)) continue;
+      const auto rest = base::trim(text.substr(sign.size()));
+      const bool number = words == "not" || words.empty() || is_quantity(rest);
+      if (!rest.empty() && number && rest.find(hole) == std::string_view::npos)
+        return fmt::format("'{}{}{}'", words, words.empty() ? "" : " ", rest);
+    }
+    return "'at least', 'at most', 'over', 'under' or 'not'";
   }
 
   /// What other tools say, and what these words are with a slip in them; "" when it is text for all we know.
@@ -109,6 +130,24 @@ class Phrase {
     return status ? "2xx, in small letters" : "";
   }
 
+  /// Words after which something has to come, and it does not; or before which. A '#' may have taken it away.
+  static std::string_view half_phrase(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> open{
+        {{"at least", "'at least 3'"},
+         {"at most", "'at most 3'"},
+         {"contains", "'contains TEXT'"},
+         {"matches", "'matches PATTERN'"}}};
+    for (const auto& [words, meant] : open)
+      if (text == words) return meant;
+    const auto blank = text.find(' ');
+    if (blank == std::string_view::npos) return {};
+    const auto first = text.substr(0, blank), rest = base::trim(text.substr(blank));
+    const bool before = is_quantity(first) && base::edit_distance(rest, "within") <= 1;
+    const bool behind =
+        base::edit_distance(first, "within") <= 1 && is_quantity(rest.substr(0, rest.find(' ')));
+    return before || behind ? "'2.90 within 0.01' or '2.90 within 1%'" : "";
+  }
+
   /// A phrase with one letter wrong, missing, too many or swapped, where that makes no other word.
   static std::string_view with_a_slip(std::string_view low) {
     struct Slip {
@@ -124,6 +163,11 @@ class Phrase {
       if (end == std::string_view::npos || (one.of_numbers && !has_number(low.substr(end)))) continue;
       if (base::edit_distance(low.substr(0, end), one.words) == 1) return one.meant;
     }
+    // "atleast 3", "at-most 5"
+    const auto first = low.substr(0, low.find(' '));
+    const bool number = first.size() < low.size() && has_number(low.substr(first.size()));
+    for (const auto& one : phrases)
+      if (one.of_numbers && number && base::edit_distance(first, one.words) <= 1) return one.meant;
     return {};
   }
 
@@ -236,7 +280,8 @@ class Phrase {
       try {
         const Pattern compiled(rest);
       } catch (const base::Error& error) {
-        return refuse(fmt::format("'{}' is no pattern: {}", rest, error.what()));
+        return refuse(fmt::format("'{}' is no pattern: {}", rest, error.what()),
+                      "a '\\' before one of these means the character itself: . ( ) [ ] { } * + ? | ^ $");
       }
     }
     return one(Word::matches, rest);
@@ -282,6 +327,8 @@ class Phrase {
       const auto at = text.find(" to ");
       if (at == std::string_view::npos || !is_span(text.substr(0, at)) || !is_span(text.substr(at + 4)))
         return refuse(fmt::format("'date {}' names no span of time", rest), shape);
+      if (is_upside_down(text.substr(0, at), text.substr(at + 4)))
+        return refuse(fmt::format("'date {}' can never hold", rest), "write the shorter span first");
       return two(word, text.substr(0, at), text.substr(at + 4));
     };
     if (rest.ends_with(" from now")) return spans(rest.substr(0, rest.size() - 9), Word::date_ahead);

@@ -200,7 +200,8 @@ class StepReader {
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
       for (const auto& [name, value] : http->headers)
-        check_.safe = check_.safe || same_name(name, "idempotency-key");
+        check_.safe = check_.safe || (same_name(name, "idempotency-key") &&
+                                      !(value.is_literal() && base::trim(value.shown()).empty()));
     if (const auto own = map.value("retry")) {
       retry(*own);
       if (!check_.safe && check_.retries > 0)

@@ -123,6 +123,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;
   plan.environment = context.environment;
+  if (loaded.project) plan.project = loaded.project->project.name.value;
   return plan;
 }
 

@@ -1,5 +1,6 @@
 #include "asking.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/checks/expectation.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace staithe::verify {
 namespace {
@@ -33,9 +35,14 @@ bool is_summary(const std::string& subject) {
 
 class Asking {
  public:
-  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const base::Redactor& redactor,
+  Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
          const base::Scope& scope)
-      : check_(check), captures_(captures), probes_(probes), redactor_(redactor), scope_(scope) {}
+      : check_(check),
+        captures_(captures),
+        probes_(probes),
+        secrecy_(secrecy),
+        redactor_(secrecy.redactor),
+        scope_(scope) {}
 
   Asked run() {
     asked_.attempt.started = store::now();
@@ -77,6 +84,7 @@ class Asking {
   /// False when there is nothing to judge.
   bool take(Reply reply) {
     asked_.reply = std::move(reply);
+    tell_tokens();
     asked_.attempt.note = asked_.reply.note;
     using Failure = Reply::Failure;
     switch (asked_.reply.failure) {
@@ -97,10 +105,24 @@ class Asking {
     return false;
   }
 
-  void judge() {
+  void tell_tokens() {
+    std::vector<base::Redactor::Hold> told;
+    std::optional<checks::Judge> body;
+    for (const auto& saved : check_.save) {
+      if (secrecy_.tokens.count(saved.name) == 0) continue;
+      if (!body) body.emplace(asked_.reply, 0);
+      for (const auto& value : body->select(saved.subject).values) secrecy_.tell(value.text, told);
+    }
+    asked_.told = std::move(told);
+  }
+
+  /// `before`: what has held already, and is shown first.
+  void judge(std::vector<Judged> before = {}) {
     auto& attempt = asked_.attempt;
-    attempt.judged = judge_all(expect_, asked_.reply, redactor_);
+    attempt.judged = std::move(before);
+    for (auto& one : judge_all(expect_, asked_.reply, redactor_)) attempt.judged.push_back(std::move(one));
     attempt.held = all_held(attempt.judged);
+    if (held_of_nothing(attempt.judged)) unjudged(nothing_judged(attempt.judged));
     for (const auto& one : attempt.judged)
       if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);
     if (attempt.held) warn();
@@ -133,11 +155,12 @@ class Asking {
         auto judged = judge_all(until, asked_.reply, redactor_);
         if (all_held(judged)) {
           asked_.attempt.note += fmt::format(", poll {}", polls);
-          return conclude(std::move(judged));
+          return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
         if (!give_up.empty() && all_held(judge_all(give_up, asked_.reply, redactor_))) {
-          asked_.attempt.reason = fmt::format("gave up after {} polls: it will never hold", polls);
+          asked_.attempt.reason =
+              fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
         }
       }
@@ -148,14 +171,8 @@ class Asking {
       return unjudged("stopped while waiting");
     }
     asked_.cut_short = !in_full;
+    if (held_of_nothing(asked_.attempt.judged)) return unjudged(nothing_judged(asked_.attempt.judged));
     asked_.attempt.reason = fmt::format("not within {}", base::to_text(check_.within));
-  }
-
-  void conclude(std::vector<Judged> until) {
-    judge();
-    asked_.attempt.judged.insert(asked_.attempt.judged.begin(), until.begin(), until.end());
-    if (check_.expect.empty()) asked_.attempt.held = true;
-    if (asked_.attempt.held && asked_.warnings.empty()) warn();
   }
 
   /// `status: 200` is asked of each sample, `success` and the percentiles of all.
@@ -200,6 +217,7 @@ class Asking {
     else
       judged.insert(judged.end(), worst.begin(), worst.end());
     asked_.attempt.judged = std::move(judged);
+    if (held_of_nothing(worst)) unjudged(nothing_judged(worst));
     for (const auto& one : asked_.attempt.judged)
       if (one.outcome == Judged::Outcome::unjudged) unjudged(one.subject + ": " + one.why);
     if (asked_.attempt.held) warn();
@@ -208,6 +226,7 @@ class Asking {
   const checks::Check& check_;
   const Captures& captures_;
   Probes& probes_;
+  const Secrecy& secrecy_;
   const base::Redactor& redactor_;
   const base::Scope& scope_;
   checks::Request request_;
@@ -229,12 +248,29 @@ std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectatio
 
 bool all_held(const std::vector<Judged>& judged) {
   return std::all_of(judged.begin(), judged.end(),
-                     [](const Judged& one) { return one.outcome == Judged::Outcome::held; });
+                     [](const Judged& one) { return one.outcome == Judged::Outcome::held; }) &&
+         !held_of_nothing(judged);
 }
 
-Asked ask(const checks::Check& check, const Captures& captures, Probes& probes,
-          const base::Redactor& redactor, const base::Scope& scope) {
-  return Asking(check, captures, probes, redactor, scope).run();
+bool held_of_nothing(const std::vector<Judged>& judged) {
+  return !judged.empty() &&
+         std::all_of(judged.begin(), judged.end(), [](const Judged& one) { return one.nothing; });
+}
+
+std::string nothing_judged(const std::vector<Judged>& judged) {
+  return fmt::format(
+      "nothing was judged, for {} finds an empty list; say also how many there must be, with count",
+      judged.front().subject);
+}
+
+void Secrecy::tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const {
+  told.push_back(redactor.hold_part(token));
+  if (const auto half = base::secret_half(token); half != token) told.push_back(redactor.hold_part(half));
+}
+
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
+          const base::Scope& scope) {
+  return Asking(check, captures, probes, secrecy, scope).run();
 }
 
 }  // namespace staithe::verify

@@ -1,5 +1,6 @@
 #pragma once
 #include "fill.hpp"
+#include "tokens.hpp"
 
 #include "staithe/base/redact.hpp"
 #include "staithe/verify/probes.hpp"
@@ -15,17 +16,34 @@ struct Asked {
   std::uint32_t samples = 1, samples_good = 1;
   std::size_t of_each = 0;  ///< expectations that each sample was held to, beside those that are shown
   bool cancelled = false;
+  std::vector<base::Redactor::Hold> told;  ///< tokens that the last reply gave
   bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
 };
 
-/// Throws nothing but std::bad_alloc. `scope` is the suite's; the check's own timeout holds inside of it.
-Asked ask(const checks::Check& check, const Captures& captures, Probes& probes,
-          const base::Redactor& redactor, const base::Scope& scope);
+/// What must not be seen, which saved values are of that kind, and what may be removed.
+struct Secrecy {
+  base::Redactor& redactor;
+  const TokenNames& tokens;
+  std::string owner{};  ///< whose marks are ours, see mark_of_run()
+
+  /// Known to the redactor as long as that lives; of "user:password" also its secret half.
+  void tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const;
+};
+
+/// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before
+/// anything of the reply is shown. `scope` is the suite's; the check's own timeout holds inside of it.
+Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
+          const base::Scope& scope);
 
 /// Judges `expectations`, which are filled, against a reply. What is quoted of it is redacted before it is
 /// cut.
 std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,
                                       const checks::Reply& reply, const base::Redactor& redactor);
+/// False also where all of them held of nothing.
 bool all_held(const std::vector<checks::Judged>& judged);
+/// All held, and all of nothing: of each element of a list that is empty.
+bool held_of_nothing(const std::vector<checks::Judged>& judged);
+/// Why that is no pass.
+std::string nothing_judged(const std::vector<checks::Judged>& judged);
 
 }  // namespace staithe::verify

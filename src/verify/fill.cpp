@@ -1,6 +1,7 @@
-#include "fill.hpp"
+#include "fill_url.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
 
@@ -35,10 +36,11 @@ void fill_in(Text& text, Fill fill) {
   text = std::move(made);
 }
 
-std::string percent(std::string_view text, std::string_view allowed) {
+std::string percent(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || allowed.find(c) != std::string_view::npos)
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+        std::string_view("-._~").find(c) != std::string_view::npos)
       encoded += c;
     else
       encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
@@ -96,13 +98,24 @@ Captured Captured::of_text(std::string text) {
     else
       json += c;
   }
-  return {std::move(text), json + "\""};
+  Captured made{std::move(text), json + "\""};
+  return made;
 }
 
 Captured Captured::of(const checks::Value& value) {
   using Kind = checks::Value::Kind;
-  if (value.kind == Kind::text || !value.items.empty()) return of_text(value.text);
-  return {value.text, value.text};
+  auto made = value.kind == Kind::text || !value.items.empty() ? of_text(value.text)
+                                                               : Captured{value.text, value.text};
+  made.kind = value.kind;
+  return made;
+}
+
+std::string Captured::no_word() const {
+  using Kind = checks::Value::Kind;
+  if (kind == Kind::null) return "null";
+  if (kind == Kind::list) return "a list";
+  if (kind == Kind::object) return "an object";
+  return base::trim(text).empty() ? "empty" : "";
 }
 
 std::string missing(const std::set<std::string>& needs, const Captures& captures) {
@@ -121,16 +134,13 @@ checks::Request filled(const checks::Request& request, const Captures& captures)
   checks::Request made = request;
   if (auto* http = std::get_if<checks::HttpRequest>(&made)) {
     const auto raw = raw_of(captures);
-    fill_in(http->url, [&](const std::string& name) {
-      return percent(find(captures, name).text, "-._~:/?#[]@!$&'()*+,;=%");
-    });
+    http->url = url_filled(http->url, captures);
     for (auto& header : http->headers) fill_in(header.second, raw);
     fill_in(http->credentials, raw);
     if (http->encoding == checks::HttpRequest::Encoding::json)
       http->body = json_filled(http->body, captures);
     else if (http->encoding == checks::HttpRequest::Encoding::form)
-      fill_in(http->body,
-              [&](const std::string& name) { return percent(find(captures, name).text, "-._~"); });
+      fill_in(http->body, [&](const std::string& name) { return percent(find(captures, name).text); });
     else
       fill_in(http->body, raw);
     return made;

@@ -75,12 +75,13 @@ Verdict verdict_of(const SuiteResult& suite) {
 class Run {
  public:
   Run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-      const base::Redactor& redactor, const std::vector<Listener*>& listeners)
+      base::Redactor& redactor, const std::vector<Listener*>& listeners)
       : plan_(plan),
         options_(options),
         probes_(probes),
         history_(history),
         redactor_(redactor),
+        tokens_(tokens_of(plan)),
         listeners_(listeners) {
     run_.run_id = options.run_id;
     run_.plan_id = id_of(plan);
@@ -95,7 +96,7 @@ class Run {
     }
     state_.resize(plan.suites.size(), State::waiting);
     begun_.resize(plan.suites.size(), run_begun_);
-    values_["run.id"] = Captured::of_text(run_.run_id);
+    values_["run.id"] = Captured::of_text(mark_of_run(run_.run_id, owner_of(plan)));
     values_["run.started"] = Captured::of_text(base::utc_text(run_.started));
   }
 
@@ -224,7 +225,8 @@ class Run {
       for (auto& one : so_far.suites) one.verdict = verdict_of(one);
       tell([&](Listener& one) { one.interrupted(so_far); });
     };
-    SuiteRun run(suite, options_, run_.started, values, probes_, past_, redactor_, reporting);
+    SuiteRun run(suite, options_, run_.started, values, probes_, past_,
+                 {redactor_, tokens_.at(suite.name), owner_of(plan_)}, reporting);
     run.run();
     const std::lock_guard lock(mutex_);
     for (auto& [name, value] : run.exported()) values_[name] = value;
@@ -292,7 +294,8 @@ class Run {
   const Options& options_;
   Probes& probes_;
   store::Store* history_;
-  const base::Redactor& redactor_;
+  base::Redactor& redactor_;
+  const std::map<std::string, TokenNames> tokens_;
   const std::vector<Listener*>& listeners_;
   PastOfChecks past_;
   std::mutex mutex_;
@@ -328,7 +331,7 @@ std::string counts_text(const RunResult& run) {
 }
 
 RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-              const base::Redactor& redactor, const std::vector<Listener*>& listeners) {
+              base::Redactor& redactor, const std::vector<Listener*>& listeners) {
   return Run(plan, options, probes, history, redactor, listeners).perform();
 }
 
@@ -349,8 +352,17 @@ Time began(std::string_view run_id) {
   return Time{std::chrono::seconds(::timegm(&utc))};
 }
 
-std::string run_id_in(std::string_view text) {
-  constexpr std::string_view shape = "ddddddddtdddddd-xxxxxx";
+std::string owner_of(const checks::SuitePlan& plan) {
+  return plan.project + "/" + plan.environment;
+}
+
+std::string mark_of_run(std::string_view run_id, std::string_view owner) {
+  constexpr std::size_t digits = 6;
+  return std::string(run_id) + base::sha256_hex(fmt::format("run {} of {}", run_id, owner)).substr(0, digits);
+}
+
+std::string mark_in(std::string_view text, std::string_view owner) {
+  constexpr std::string_view id = "ddddddddtdddddd-xxxxxx", shape = "ddddddddtdddddd-xxxxxxxxxxxx";
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const auto is_word = [&](char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -364,7 +376,8 @@ std::string run_id_in(std::string_view text) {
     const auto candidate = text.substr(at, shape.size());
     const auto end = at + shape.size();
     if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end]))) continue;
-    if (std::equal(shape.begin(), shape.end(), candidate.begin(), fits) && began(candidate) != Time{})
+    if (std::equal(shape.begin(), shape.end(), candidate.begin(), fits) && began(candidate) != Time{} &&
+        candidate == mark_of_run(candidate.substr(0, id.size()), owner))
       return std::string(candidate);
   }
   return {};

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace staithe::verify {
 namespace {
@@ -31,13 +32,13 @@ void keep(std::vector<Attempt>& attempts, Attempt attempt) {
 }  // namespace
 
 SuiteRun::SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values,
-                   Probes& probes, const PastOfChecks& past, const base::Redactor& redactor,
-                   Reporting reporting)
+                   Probes& probes, const PastOfChecks& past, const Secrecy& secrecy, Reporting reporting)
     : suite_(suite),
       options_(options),
       probes_(probes),
       past_(past),
-      redactor_(redactor),
+      secrecy_(secrecy),
+      redactor_(secrecy.redactor),
       reporting_(std::move(reporting)),
       started_(started),
       scope_(base::Scope::lasting(suite.budget, options.soft)),
@@ -56,6 +57,8 @@ void SuiteRun::run() {
       // What needs it is blocked, and says so.
     }
   }
+  for (const auto& [name, value] : values_)
+    if (secrecy_.tokens.count(name) > 0) secrecy_.tell(value.text, told_);
   part(suite_.setup);
   part(suite_.steps);
   if (scope_.cancelled()) reporting_.interrupted();
@@ -139,7 +142,7 @@ void SuiteRun::one(const checks::Check& check) {
   conclude(check, scope_, last, result);
   if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
       result.verdict == Verdict::tolerated)
-    save(check, last.reply, result);
+    save(check, last, result);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
@@ -163,7 +166,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
   Spread spread;
   bool failed = false;
   for (std::uint32_t number = 1;; ++number) {
-    last = ask(check, values, probes_, redactor_, scope);
+    last = ask(check, values, probes_, secrecy_, scope);
     result.attempts_made = number;
     if (most > 1) spread.add(last);
     const bool held = last.attempt.held;
@@ -186,7 +189,7 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
                            Spread& spread, CheckResult& result, Asked& last) {
   std::uint32_t made = 0, good = 0;
   while (made < more_requests && !scope.cancelled() && !scope.expired()) {
-    const auto more = ask(check, values, probes_, redactor_, scope);
+    const auto more = ask(check, values, probes_, secrecy_, scope);
     if (more.cancelled || more.attempt.unjudged) break;
     spread.add(more);
     ++made;
@@ -229,6 +232,9 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   } else if (result.judged.empty() && !check.asks_nothing()) {
     result.verdict = Verdict::error;
     result.reason = "nothing was judged";
+  } else if (held_of_nothing(result.judged)) {
+    result.verdict = Verdict::error;
+    result.reason = nothing_judged(result.judged);
   } else {
     const auto broken = [](const Judged& one) { return one.warns && one.outcome != Judged::Outcome::held; };
     const auto first = std::find_if(result.judged.begin(), result.judged.end(), broken);
@@ -238,8 +244,10 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   }
 }
 
-void SuiteRun::save(const checks::Check& check, const checks::Reply& reply, CheckResult& result) {
-  const checks::Judge judge(reply, 0);
+void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
+  std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
+  last.told.clear();
+  const checks::Judge judge(last.reply, 0);
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
@@ -300,7 +308,8 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
 std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
   for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
-    if (judged.outcome == Judged::Outcome::held) return judged.subject + " " + judged.wanted;
+    if (judged.outcome == Judged::Outcome::held && !judged.nothing)
+      return judged.subject + " " + judged.wanted;
     add(fmt::format("{} is {}", judged.subject, judged.got));
   }
   if (!tolerance.probe) return {};
@@ -317,7 +326,7 @@ const Attempt& SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
   return neighbours_
-      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, redactor_, scope_).attempt)
+      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, secrecy_, scope_).attempt)
       .first->second;
 }
 
@@ -339,57 +348,6 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
   conclude(check, put_right_scope_, last, result);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
   finish(std::move(result));
-}
-
-void SuiteRun::sweep() {
-  auto result = begin(suite_.sweep->list, values_);
-  Asked last;
-  attempt(suite_.sweep->list, values_, put_right_scope_, result, last);
-  conclude(suite_.sweep->list, put_right_scope_, last, result);
-  std::size_t removed = 0, kept = 0;
-  if (result.verdict == Verdict::pass) {
-    const checks::Judge judge(last.reply, 0);
-    auto selected = judge.select("json.*");
-    if (selected.values.size() == 1 && selected.values.front().kind == checks::Value::Kind::list)
-      selected = judge.select("json.*.*");  // {"runs": [...]}
-    for (const auto& item : selected.values) {
-      if (put_right_scope_.cancelled() || put_right_scope_.expired()) break;
-      (sweep_item(item, put_right_scope_) ? removed : kept) += 1;
-    }
-    result.attempts.back().note += fmt::format("; {} removed, {} left alone", removed, kept);
-  }
-  finish(std::move(result));
-}
-
-/// Only what a run has marked with its id where things say what they are, long enough ago: a list may hold
-/// customers too, and one that a check has touched is none that it made. Ours of this run was cleaned up
-/// already.
-bool SuiteRun::sweep_item(const checks::Value& item, const base::Scope& scope) {
-  checks::Reply holder;
-  holder.body = item.kind == checks::Value::Kind::object ? item.text : "{}";
-  const checks::Judge fields(holder, 0);
-  const auto field = [&](const char* name) {
-    const auto found = fields.select(std::string("json.") + name);
-    return found.values.empty() ? checks::Value{} : found.values.front();
-  };
-  const auto id = item.kind == checks::Value::Kind::object ? field("id") : item;
-  auto mark = run_id_in(id.text);
-  for (const char* name : {"name", "key", "run", "run_id", "reference", "created_by"})
-    if (mark.empty()) mark = run_id_in(field(name).text);
-  if (id.text.empty() || mark.empty() || mark == options_.run_id) return false;
-  auto born = static_cast<double>(began(mark).time_since_epoch().count()) / 1000;
-  for (const char* name : {"started", "started_at", "created", "created_at"})
-    if (const auto date = field(name); date.kind != checks::Value::Kind::absent)
-      born = std::max(born, checks::parse_date(date.text).value_or(born));
-  const double age = static_cast<double>(started_.time_since_epoch().count()) / 1000 - born;
-  if (age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) return false;
-  Captures values = values_;
-  const auto selected = fields.select("json.*");
-  for (const char* name : {"id", "name", "started", "started_at", "created", "created_at", "key"})
-    if (const auto value = field(name); value.kind != checks::Value::Kind::absent)
-      values[std::string("item.") + name] = Captured::of(value);
-  values["item.id"] = Captured::of(id);
-  return ask(suite_.sweep->each, values, probes_, redactor_, scope).attempt.held;
 }
 
 void SuiteRun::finish(CheckResult result) {

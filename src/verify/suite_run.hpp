@@ -23,7 +23,7 @@ struct Reporting {
 class SuiteRun {
  public:
   SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values, Probes& probes,
-           const PastOfChecks& past, const base::Redactor& redactor, Reporting reporting);
+           const PastOfChecks& past, const Secrecy& secrecy, Reporting reporting);
 
   /// Blocks until everything is cleaned up.
   void run();
@@ -40,8 +40,13 @@ class SuiteRun {
   void one(const checks::Check& check);
   void put_right();
   void tidy(const checks::Check& check, const Captures& values);
+  struct Swept {
+    std::size_t removed = 0, left = 0, foreign = 0, young = 0;
+    std::string why;  ///< of the first that is left
+  };
   void sweep();
-  bool sweep_item(const checks::Value& item, const base::Scope& scope);
+  void sweep_item(const checks::Value& item, Swept& swept);
+  void tell(const Swept& swept, CheckResult& result) const;
   std::string why_not(const checks::Check& check) const;
   CheckResult begin(const checks::Check& check, const Captures& values) const;
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
@@ -52,19 +57,21 @@ class SuiteRun {
   void tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
   std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against);
   const Attempt& probe_neighbour(const checks::Neighbour& neighbour);
-  void save(const checks::Check& check, const checks::Reply& reply, CheckResult& result);
+  void save(const checks::Check& check, Asked& last, CheckResult& result);
   void finish(CheckResult result);
 
   const checks::Suite& suite_;
   const Options& options_;
   Probes& probes_;
   const PastOfChecks& past_;
+  const Secrecy secrecy_;
   const base::Redactor& redactor_;
   Reporting reporting_;
   Time started_;
   base::Scope scope_;
   base::Scope put_right_scope_;
   Captures values_;
+  std::vector<base::Redactor::Hold> told_;  ///< of values_
   std::vector<Undo> undos_;
   std::string stopped_by_;                     ///< name of the failed check after which nothing more is begun
   bool stopped_unjudged_ = false;              ///< it was not judged: nobody knows whether it fails

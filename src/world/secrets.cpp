@@ -72,7 +72,17 @@ void Secrets::tell(std::string_view secret) {
 
 void Secrets::tell_redactor(std::string_view secret) {
   const std::lock_guard lock(mutex_);
-  tell(secret);
+  if (told_.emplace(secret).second) tell(secret);
+}
+
+void Secrets::tell_half(std::string_view credentials) {
+  const auto half = base::secret_half(credentials);
+  const std::lock_guard lock(mutex_);
+  if (!told_.emplace(":" + std::string(half)).second) return;
+  if (known_for_ == Known::for_good)
+    redactor_.add_part(half);
+  else
+    holds_.push_back(redactor_.hold_part(half));
 }
 
 std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope) {

@@ -2,6 +2,7 @@
 that the machine trusts, real sshd, HAProxy and PostgreSQL. All in namespaces of its own (mounts, network), so nobody else sees it."""
 import base64
 import csv
+import hashlib
 import datetime
 import fcntl
 import http.server
@@ -42,7 +43,11 @@ class Shop:
         self.polled = 0
         with open(SUITES / "cases/decisions.csv", encoding="utf-8") as file:
             self.cases = {(case["billing"], case["shipping"]): case for case in csv.DictReader(file)}
-        self.orphans = [{"id": "20200101t000000-b68e73", "created_at": "2020-01-01T00:00:00Z"},
+        # What a run of this project and environment has marked: its id, and six digits more.
+        killed = "20200101t000000-b68e73"
+        mark = killed + hashlib.sha256(f"run {killed} of payments/production".encode()).hexdigest()[:6]
+        self.orphans = [{"id": mark, "created_at": "2020-01-01T00:00:00Z"},
+                        {"id": killed, "created_at": "2020-01-01T00:00:00Z"},
                         {"id": "a-customers", "created_at": "2020-01-01T00:00:00Z"}]
         self.servers = [self.serve(EDGE, 443, root)] + [self.serve(address, 5000) for address in APPS]
 
@@ -324,7 +329,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(set(found.values()), {"pass"}, text)
         self.assertGreaterEqual(len(found), 15, found)
         self.assertEqual(self.world.shop.runs, {}, "what the run made is gone")
-        self.assertEqual([one["id"] for one in self.world.shop.orphans], ["a-customers"], "what is nobody's run's stays")
+        self.assertEqual([one["id"] for one in self.world.shop.orphans], ["20200101t000000-b68e73", "a-customers"], "what is nobody's run's stays")
         # Its neighbour fails: it is not asked, and says why.
         self.world.shop.down = {"api.example.com"}
         self.addCleanup(self.world.shop.down.clear)

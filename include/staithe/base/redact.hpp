@@ -14,12 +14,14 @@ class SecretForms;
 
 /// Replaces known secrets in text by "***": the second line of defence, after never printing them.
 ///
-/// A secret is found as it is; with any of its bytes percent-, JSON-, C-, shell-, SQL- or XML-escaped, in any
-/// mixture; in hexadecimal; and in base64 (both alphabets) wherever it stands in the encoded bytes. Not
-/// found: base64 broken into lines inside the secret, compressed or encrypted bytes, a secret cut short. A
-/// secret of several lines is also found line by line (lines of at least 8 bytes) and without the white space
-/// around it. Secrets of less than 4 bytes are found only as they are, wherever they stand: their encodings
-/// are too short to be told from other text. Overlapping finds become one "***".
+/// A secret is found as it is; with any of its bytes percent-, JSON-, C-, octal-, shell-, SQL-, XML- or
+/// quoted-printable-escaped, in any mixture; as the numbers of its bytes, in hexadecimal with or without
+/// something between them, or in decimal; in base64 (both alphabets) and in base32 wherever it stands in the
+/// encoded bytes; and, up to 4 KiB, in base64 of its base64, of its percent-encoding and of its JSON. Not
+/// found: compressed or encrypted bytes, other encodings of encodings, a secret cut short. A secret of
+/// several lines is also found line by line (lines of at least 8 bytes) and without the white space around
+/// it. Secrets of less than 4 bytes are found only as they are, wherever they stand: their encodings are too
+/// short to be told from other text. Overlapping finds become one "***".
 ///
 /// Every function may be called from any thread.
 class Redactor {
@@ -30,7 +32,11 @@ class Redactor {
     Hold() = default;
     Hold(Hold&& other) noexcept
         : owner_(std::exchange(other.owner_, nullptr)), secret_(std::move(other.secret_)) {}
-    Hold& operator=(Hold&&) = delete;
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(owner_, other.owner_);
+      std::swap(secret_, other.secret_);
+      return *this;
+    }
     ~Hold();
 
    private:
@@ -50,6 +56,12 @@ class Redactor {
   /// As add(), for one that is replaced by others while the program runs: it is known while a Hold of it
   /// lives, and the newest 64 that were let go still are, since texts that hold them may come late.
   [[nodiscard]] Hold hold(std::string_view secret);
+  /// As add() and hold(), for what is secret only because of where it comes from or goes to: half of a
+  /// secret, a token that a peer has given. It may be any word, so one of 4 or 5 bytes is found only as it is
+  /// and where no letter, digit or '_' stands beside it, and a shorter one is not looked for: half of every
+  /// report would be gone with it, and it keeps nobody out.
+  void add_part(std::string_view secret);
+  [[nodiscard]] Hold hold_part(std::string_view secret);
   std::string clean(std::string_view text) const;
 
  private:
@@ -58,17 +70,22 @@ class Redactor {
   struct Known {
     std::size_t holds = 0;
     bool for_good = false;
+    bool everywhere = false;  ///< in all forms; else only as a word
   };
 
-  Known& know(std::string_view secret);
+  Hold hold(std::string_view secret, bool everywhere);
+  Known& know(std::string_view secret, bool everywhere);
   void let_go(const std::string& secret) noexcept;
-  static void add_forms(std::string_view secret, SecretForms& forms);
+  static void add_forms(std::string_view secret, const Known& known, SecretForms& forms);
 
   mutable std::mutex mutex_;
   std::map<std::string, Known, std::less<>> known_;
   std::deque<std::string> free_;              // nobody holds them, oldest first
   std::shared_ptr<const SecretForms> forms_;  // replaced, never changed: readers keep theirs
 };
+
+/// What of "user:password" is a secret by itself: the password; without one the user, as API keys are sent.
+std::string_view secret_half(std::string_view credentials);
 
 /// Redaction of text that comes in pieces: a secret across the border of two is found. Holds back only what
 /// may be the beginning of a secret. For one thread; the Redactor must outlive it.
@@ -86,6 +103,7 @@ class RedactingStream {
 
   const Redactor& redactor_;
   std::string held_;
+  char before_ = '\0';       // what stood in front of held_
   std::size_t covered_ = 0;  // so many bytes of held_ belong to a secret that is already replaced
 };
 

@@ -17,6 +17,9 @@ struct Judged {
   diag::Position position;
   bool warns = false;  ///< stood under `warn`
 
+  /// Held, of no value at all: of each element of an empty list.
+  bool nothing = false;
+
   /// The only thing that is judged where no answer came: `got` says why not.
   static constexpr std::string_view answer = "answer";
   bool is_silence() const { return outcome == Outcome::differs && subject == answer; }

@@ -118,6 +118,7 @@ struct SuitePlan {
   std::string release;  ///< what is judged, as far as it is known
   std::string environment;
   std::vector<Suite> suites;
+  std::string project{};  ///< "" without one
 };
 
 /// What a suite's texts may name, beyond what its own steps save.

@@ -26,10 +26,11 @@ struct Options {
 };
 
 /// Runs a plan: suites as their graph allows, a thread for each in hand; every text that leaves is redacted.
-/// `history` may be null: then nothing is read from it, and who calls keeps the results (records_of). Blocks
-/// until everything is cleaned up.
+/// Saved values that are used as credentials are secrets too: the redactor is told of them. `history` may be
+/// null: then nothing is read from it, and who calls keeps the results (records_of). Blocks until everything
+/// is cleaned up.
 RunResult run(const checks::SuitePlan& plan, const Options& options, Probes& probes, store::Store* history,
-              const base::Redactor& redactor, const std::vector<Listener*>& listeners);
+              base::Redactor& redactor, const std::vector<Listener*>& listeners);
 
 /// What a run found, as the history keeps it.
 std::vector<store::CheckRecord> records_of(const RunResult& run);
@@ -38,7 +39,12 @@ std::vector<store::CheckRecord> records_of(const RunResult& run);
 std::string new_run_id(Time now);
 /// When the run of that id began; zero when the text is no such id.
 Time began(std::string_view run_id);
-/// The first id of a run that stands in the text as a word of its own; "" for none.
-std::string run_id_in(std::string_view text);
+/// Who marks what its runs make: project and environment.
+std::string owner_of(const checks::SuitePlan& plan);
+/// What $(run.id) stands for: the run's id, and six digits more that depend on it and its owner. So what
+/// looks like the mark of a run is not taken for one, nor is what another project has made.
+std::string mark_of_run(std::string_view run_id, std::string_view owner);
+/// The first mark of that owner that stands in the text as a word of its own; "" for none.
+std::string mark_in(std::string_view text, std::string_view owner);
 
 }  // namespace staithe::verify

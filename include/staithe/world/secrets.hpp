@@ -5,6 +5,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,8 @@ class Secrets {
 
   /// Something that was made of a secret, and is one.
   void tell_redactor(std::string_view secret);
+  /// "user:password", or a user alone, where it is sent: the half that is a secret by itself.
+  void tell_half(std::string_view credentials);
 
   /// Throws base::Error{not_found} for a variable or file that is not there, {invalid} for one that is empty,
   /// and what the command threw.
@@ -59,6 +62,7 @@ class Secrets {
   Known known_for_;
   std::mutex mutex_;
   std::vector<base::Redactor::Hold> holds_;
+  std::set<std::string, std::less<>> told_;
   std::map<std::string, std::string> known_;
 };
 

@@ -46,6 +46,22 @@ bool has_control(std::string_view text) {
   });
 }
 
+/// Headers that hold nothing of ours: another host may know them.
+bool is_for_everybody(std::string_view name) {
+  const std::string_view names[] = {"Accept", "Accept-Language", "Accept-Encoding", "Content-Type",
+                                    "User-Agent"};
+  return std::any_of(std::begin(names), std::end(names), [&](auto known) { return same_name(known, name); });
+}
+
+/// Whether a Location may lead away from where the URL does: in doubt it does.
+bool leads_away(std::string_view location, std::string_view url) {
+  const auto end = location.find_first_of("/?#\\");
+  const bool has_scheme = location.substr(0, end).find(':') != std::string_view::npos;
+  const bool relative = !has_scheme && !location.starts_with("//") && !location.starts_with('\\') &&
+                        !location.starts_with("/\\");
+  return !relative && !same_name(origin_of(location), origin_of(url));
+}
+
 void check(const Request& request) {
   const auto refuse = [](std::string text) { throw Error(ErrorCode::invalid, std::move(text)); };
   if (!is_token(request.method)) refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
@@ -172,10 +188,12 @@ class Exchange {
     bool has_agent = false;
     for (const auto& [name, value] : request_.headers) {
       // "Name;" is libcurl's way to send a header without a value; "Name:" would remove it.
-      headers_.add(value.empty() ? name + ";" : name + ": " + value);
+      const auto line = value.empty() ? name + ";" : name + ": " + value;
+      headers_.add(line);
+      if (is_for_everybody(name)) for_others_.add(line);
       has_agent = has_agent || same_name(name, "User-Agent");
     }
-    headers_.add("Expect:");  // no waiting for "100 Continue"
+    for (auto* list : {&headers_, &for_others_}) list->add("Expect:");  // no waiting for "100 Continue"
     if (!has_agent) set(CURLOPT_USERAGENT, "staithe");
     if (request_.method == "HEAD") {
       set(CURLOPT_NOBODY, 1L);
@@ -186,7 +204,8 @@ class Exchange {
       const bool typed =
           std::any_of(request_.headers.begin(), request_.headers.end(),
                       [](const Header& header) { return same_name(header.name, "Content-Type"); });
-      if (!typed) headers_.add("Content-Type:");  // libcurl would call everything a form
+      if (!typed)  // libcurl would call everything a form
+        for (auto* list : {&headers_, &for_others_}) list->add("Content-Type:");
       if (request_.method != "POST") set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
     } else if (request_.method != "GET") {
       set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
@@ -225,6 +244,10 @@ class Exchange {
       const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
       // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
       const bool no_http = code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string::npos;
+      // Our own URL was looked at: it is the peer that sends us to file: or from https to http.
+      if (code == CURLE_UNSUPPORTED_PROTOCOL && !no_http && request_.follow_redirects > 0)
+        throw Error(ErrorCode::protocol,
+                    place() + ": it redirects to where nobody may be sent: " + base::printable(detail));
       throw Error(no_http ? ErrorCode::protocol : code_of_failure(code),
                   place() + ": " + base::printable(detail));
     }
@@ -282,6 +305,10 @@ class Exchange {
     } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
       reply_.headers.push_back(
           {std::string(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1)))});
+      const auto& header = reply_.headers.back();
+      // libcurl itself keeps back Authorization and Cookie only.
+      if (same_name(header.name, "Location") && leads_away(header.value, request_.url))
+        set(CURLOPT_HTTPHEADER, for_others_.get());
     }
     return true;
   }
@@ -296,7 +323,7 @@ class Exchange {
 
   const Request& request_;
   Reply reply_;
-  List headers_;
+  List headers_, for_others_;
   List connect_to_;
   std::array<char, CURL_ERROR_SIZE> error_{};
   std::size_t header_bytes_ = 0;

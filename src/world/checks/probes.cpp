@@ -63,6 +63,11 @@ std::string percent(std::string_view text) {
   return escaped;
 }
 
+bool has_secret(const plan::Text& text) {
+  return std::any_of(text.pieces().begin(), text.pieces().end(),
+                     [](const auto& piece) { return std::holds_alternative<plan::SecretRef>(piece); });
+}
+
 /// Of a certificate that ends then; below zero once it has.
 double days_left(double not_after) {
   return (not_after - static_cast<double>(std::time(nullptr))) / 86'400;
@@ -192,7 +197,10 @@ class CheckProbes::Asker {
       const auto credentials = fill(request.credentials, scope);
       const auto encoded =
           base::base64(credentials.find(':') == std::string::npos ? credentials + ":" : credentials);
-      if (request.auth == Auth::basic) secrets_.tell_redactor(encoded);
+      if (request.auth == Auth::basic) {
+        secrets_.tell_redactor(encoded);
+        if (has_secret(request.credentials)) secrets_.tell_half(credentials);
+      }
       sent.headers.push_back(
           {"Authorization", request.auth == Auth::basic ? "Basic " + encoded : "Bearer " + credentials});
     }
@@ -206,6 +214,7 @@ class CheckProbes::Asker {
     sent.proxy_credentials = fill(request.proxy_credentials, scope);
     // As it is sent, and as the page of a proxy may quote it.
     if (!sent.proxy_credentials.empty()) secrets_.tell_redactor(base::base64(sent.proxy_credentials));
+    if (has_secret(request.proxy_credentials)) secrets_.tell_half(sent.proxy_credentials);
     sent.ca_file = file(request.ca_file);
     sent.client_certificate = file(request.client_certificate);
     sent.client_key = file(request.client_key);
@@ -338,7 +347,8 @@ class CheckProbes::Asker {
       err = std::move(exit.err);
     }
     reply.duration = base::since(begun);
-    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value{};
+    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status))
+                                         : Value::of("none, for it was killed by " + signal);
     if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
     reply.facts["out"] = Value::of(std::string(base::trim(out)));
     reply.facts["err"] = Value::of(std::string(base::trim(err)));

@@ -128,7 +128,7 @@ TEST_CASE("An https request is not led to http") {
   request.url += "down";
   CHECK(staithe::http::send(request, Scope::lasting(10s)).status == 302);
   request.follow_redirects = 3;
-  CHECK(refused(request).code() == ErrorCode::invalid);
+  CHECK(refused(request).code() == ErrorCode::protocol);
 }
 
 TEST_CASE("tls: what a certificate says, and in words why it is not trusted") {

@@ -20,6 +20,7 @@ inline Context context() {
   made.read_file = [](const std::string& path, std::string& why) -> std::optional<std::string> {
     if (path == "cases.csv")
       return "name,miles,decision\nnear,2,approve\n\"far, away\",3800,\"at least 1\"\n";
+    if (path == "semicolons.csv") return "a;b\n1;2\n";
     why = "no such file";
     return std::nullopt;
   };

@@ -31,7 +31,8 @@ TEST_CASE("suites: a slip of the pen is one finding, without what follows from i
 }
 
 TEST_CASE("suites: a number and words are an ordinary text") {
-  for (const char* text : {"2 with 3 beds", "100 width 3", "5 widgets within", "3 Wishes 4", "7 within"}) {
+  for (const char* text :
+       {"2 with 3 beds", "100 width 3", "5 widgets within", "3 Wishes 4", "within reason"}) {
     INFO(text);
     const Loaded loaded(with_step("get: /x\n    expect: {json.title: " + std::string(text) + "}"));
     INFO(loaded.first());
@@ -151,6 +152,24 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("get: /x\n    expect: {json.a: 100 withn 1%}"), "write '2.90 within 0.01'"},
       {with_step("get: /x\n    expect: {json.a: not 100 Within 1%}"), "write '2.90 within 0.01'"},
       {with_step("get: /x\n    expect: {json.a: 100 within 1 ro 2%}"), "'2.90 within 0.01 or 1%'"},
+      {with_step("get: /x\n    expect: {status: 20x}"),
+       "can never be the status, which is a number of three digits"},
+      {with_step("get: /x\n    expect: 20x"), "write 200, 2xx"},
+      {with_step("get: /x\n    expect: [200, 20]"), "'20' can never be the status"},
+      {with_step("get: /x\n    expect: {status: \"200\"}"), "leave the quotes out"},
+      {with_step("get: /x\n    expect: {status: not ok}"), "can never be the status"},
+      {with_step("get: /x\n    expect: {json.a: not wihtin 5}"),
+       "5 'wihtin 5' is half a phrase | write '2.90 within"},
+      {with_step("get: /x\n    expect: {json.a: date 60d to 1d from now}"), "can never hold"},
+      {with_step("get: /x\n    expect: {json.a: at most}"), "write 'at most 3'; or quote it"},
+      {with_step("get: /x\n    expect: {json.a: atleast 3}"), "write 'at least 3'; or quote it"},
+      {with_step("get: /x\n    expect: {json.a: 5 within}"), "is half a phrase"},
+      {with_step("get: /x\n    expect: {json.a: not >= 5}"), "write 'at least 5'"},
+      {with_step("get: /x\n    expect:\n      json.a: matches ([\""), "'\\' before one of these"},
+      {with_step("post: /x\n    headers: {idempotency-key: \"\"}\n    retry: 1\n    expect: 200"),
+       "not repeated"},
+      {"suite: s\ntarget: http://h\ncases: semicolons.csv\nsteps:\n  - get: /$(case.a)\n    expect: 200\n",
+       "separated by ';'"},
       {with_step("get: /x\n    expect: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    expect: 200\n    warn: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    timeout: 0s\n    expect: 200"), "in no time nothing can be asked"},

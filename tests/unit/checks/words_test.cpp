@@ -175,9 +175,9 @@ TEST_CASE("words: '*' is every element, also the one that lacks what is asked fo
     return Judge(reply, noon).judge({subject, *matcher, "1", {}}).got;
   };
   CHECK(got("json.o.*.v") == "1 values: 1; o.l.v is not there");
-  CHECK(got("json.e.*.u") == "nothing is found; e.0.u is not there");
-  CHECK(got("json.gone.*.u") == "nothing is found; gone is not there");
-  CHECK(got("json $.e[?@.s == 'z']") == "nothing is found");
+  CHECK(got("json.e.*.u") == "nothing; e.0.u is not there");
+  CHECK(got("json.gone.*.u") == "nothing; gone is not there");
+  CHECK(got("json $.e[?@.s == 'z']") == "nothing");
 }
 
 TEST_CASE("words: a path that comes from the system is cleaned and cut like a value") {
@@ -192,19 +192,68 @@ TEST_CASE("words: a path that comes from the system is cleaned and cut like a va
     return out;
   };
   const auto got = Judge(reply, noon, clean).judge({"json.o.*.v", *matcher, "1", {}}).got;
-  CHECK(got.starts_with("nothing is found; o.***kkk"));
+  CHECK(got.starts_with("nothing; o.***kkk"));
   CHECK(got.ends_with("… (1000007 bytes) is not there"));
   CHECK(got.size() < 300);
 }
 
 TEST_CASE("words: operators and half phrases are refused with help") {
-  for (const char* phrase :
-       {"> 5", ">= 5", "!x", "at least", "at least lots", "count many", "date soon", "under review"}) {
+  for (const char* phrase : {"> 5",
+                             ">= 5",
+                             "!x",
+                             "at least",
+                             "at most",
+                             "contains",
+                             "matches",
+                             "at least lots",
+                             "count many",
+                             "date soon",
+                             "under review",
+                             "atleast 3",
+                             "at-most 3",
+
+                             "5 within",
+                             "5 wihtin",
+                             "within 5",
+                             "not wihtin 5",
+                             "not within 5",
+                             "date 60d to 1d from now",
+                             "date 2h to 1h ago"}) {
     CAPTURE(phrase);
-    const auto said = in_json(phrase, "5");
-    const bool plain = std::string(phrase) == "at least";
-    if (!plain) CHECK_THAT(said, ContainsSubstring("refused"));
+    CHECK_THAT(in_json(phrase, "5"), ContainsSubstring("refused"));
   }
+}
+
+TEST_CASE("words: what is refused as a phrase is still a text in quotes, and others are none of them") {
+  for (const char* text : {"at least", "contains", "5 within", "atleast 3", "date 60d to 1d from now"}) {
+    CAPTURE(text);
+    CHECK(in_json(text, '"' + std::string(text) + '"', Matcher::Form::quoted) == "held");
+  }
+  for (const char* text :
+       {"over", "date", "count", "within", "within reason", "matches_all", "at last", "5 with"}) {
+    CAPTURE(text);
+    CHECK(in_json(text, '"' + std::string(text) + '"') == "held");
+  }
+}
+
+TEST_CASE("words: what holds of each element of an empty list holds of nothing") {
+  const auto nothing = [](const std::string& subject, const std::string& phrase, const std::string& body) {
+    std::string why, help;
+    const auto matcher = parse_matcher(Text(phrase), Matcher::Form::plain, why, help);
+    REQUIRE(matcher);
+    Reply reply;
+    reply.body = body;
+    const auto judged = Judge(reply, noon).judge({subject, *matcher, phrase, {}});
+    CHECK(judged.outcome == Judged::Outcome::held);
+    return judged.nothing;
+  };
+  CHECK(nothing("json.e.*.x", "5", R"({"e":[]})"));
+  CHECK(nothing("json.e.*.x", "not 5", R"({"e":[]})"));
+  CHECK(nothing("json $.e[*].x", "at least 5", R"({"e":[]})"));
+  CHECK_FALSE(nothing("json.e.*.x", "5", R"({"e":[{"x":5}]})"));
+  CHECK_FALSE(nothing("json.e.*.x", "count 0", R"({"e":[]})"));
+  CHECK_FALSE(nothing("json.e.*.x", "absent", R"({"e":[]})"));
+  CHECK_FALSE(nothing("json.e", "empty", R"({"e":[]})"));
 }
 
 TEST_CASE("words: a body that is not what was promised fails, and a pattern without end is no answer") {

@@ -131,7 +131,35 @@ TEST_CASE("Redirects are followed as often as allowed, and the last reply counts
   request.url = server.url("/loop");
   CHECK(refused(request).code() == ErrorCode::protocol);
   request.url = server.url("/file");
-  CHECK(refused(request).code() == ErrorCode::invalid);
+  CHECK(refused(request).code() == ErrorCode::protocol);
+  CHECK_THAT(std::string(refused(request).what()),
+             ContainsSubstring("redirects to where nobody may be sent"));
+}
+
+TEST_CASE(
+    "Another host that a redirect leads to gets none of our own headers, nor does who comes behind it") {
+  const Server other([](const std::string& request) {
+    if (request.starts_with("GET /there ")) return reply_of(302, "Location: /further\r\n", "");
+    return reply_of(200, "", "there");
+  });
+  for (const std::string& there :
+       {other.url("/there"), other.url("/there").substr(std::string("http:").size())}) {
+    const auto before = other.requests().size();
+    const Server server([&](const std::string& request) {
+      if (request.starts_with("GET /a ")) return reply_of(302, "Location: /b\r\n", "");
+      return reply_of(302, "Location: " + there + "\r\n", "");
+    });
+    Request request = request_to(server.url("/a"));
+    request.headers = {{"X-Api-Key", "k3y"}, {"Cookie", "k3y"}, {"Accept", "text/plain"}};
+    request.follow_redirects = 3;
+    CHECK(staithe::http::send(request, soon()).body == "there");
+    CHECK_THAT(server.requests().at(1), ContainsSubstring("X-Api-Key: k3y"));
+    REQUIRE(other.requests().size() == before + 2);
+    for (auto at = before; at < before + 2; ++at) {
+      CHECK(other.requests()[at].find("k3y") == std::string::npos);
+      CHECK_THAT(other.requests()[at], ContainsSubstring("Accept: text/plain"));
+    }
+  }
 }
 
 TEST_CASE("connect_to changes the address and nothing else") {

@@ -70,7 +70,7 @@ steps:
 )";
 
 /// Every report of one run, by name.
-std::map<std::string, std::string> reports(verify::Probes& probes, const base::Redactor& redactor) {
+std::map<std::string, std::string> reports(verify::Probes& probes, base::Redactor& redactor) {
   diag::Diagnostics diagnostics;
   auto suite = checks::load_suite("checks/smoke.yml", suite_text, {}, diagnostics);
   REQUIRE(suite);
@@ -121,7 +121,7 @@ TEST_CASE("check reports: each tells what happened in its own way") {
     if (title == "GET http://h/flaky") return reply(++flaky < 2 ? 500 : 200, "{}");
     return title == "GET http://h/wrong" ? reply(500, R"({"note":"<bad> & \"worse\""})") : reply(200, "{}");
   });
-  const base::Redactor redactor;
+  base::Redactor redactor;
   auto texts = reports(probes, redactor);
   CHECK_THAT(texts["text"], ContainsSubstring("FAIL  smoke: wrong   critical"));
   CHECK_THAT(texts["text"], ContainsSubstring("checks/smoke.yml:19  GET http://h/wrong"));
@@ -169,7 +169,8 @@ TEST_CASE("check reports: that nothing answered is said in the line of the check
     made.reason = "GET http://h: Failed to connect";
     return made;
   });
-  const auto texts = reports(probes, base::Redactor());
+  base::Redactor redactor;
+  const auto texts = reports(probes, redactor);
   const auto& text = texts.at("text");
   std::size_t said = 0;
   for (auto at = text.find("Failed"); at != std::string::npos; at = text.find("Failed", at + 1)) ++said;
@@ -266,6 +267,13 @@ std::map<std::string, std::string> encodings(const std::string& secret) {
       {"JSON", replaced(secret, {{"\"", "\\\""}, {"\\", "\\\\"}, {"/", "\\/"}, {"\n", "\\n"}})},
       {"JSON, all escaped", formatted(secret, "\\u%04x")},
       {"C", formatted(secret, "\\x%02x")},
+      {"octal", formatted(secret, "\\%03o")},
+      {"quoted-printable", formatted(secret, "=%02X")},
+      {"hex with colons", formatted(secret, "%02x:")},
+      {"hex with blanks", formatted(secret, "%02X ")},
+      {"numbers", formatted(secret, "%u,")},
+      {"base64 of base64", base::base64(base::base64(secret))},
+      {"base64 of base64, inside", base::base64("x" + base::base64("user:" + secret) + "y")},
       {"HTML",
        replaced(secret, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}})},
       {"XML, decimal", formatted(secret, "&#%u;")},

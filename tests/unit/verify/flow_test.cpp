@@ -194,7 +194,7 @@ steps:
   CHECK(ran.of("flaky").flaky);
   CHECK(ran.of("flaky").attempts_made == 2);
   CHECK_FALSE(ran.of("poll").flaky);
-  CHECK_THAT(ran.of("gives up").reason, ContainsSubstring("gave up after 1 polls"));
+  CHECK_THAT(ran.of("gives up").reason, ContainsSubstring("gave up after 1 poll:"));
   CHECK(ran.of("too long").reason == "not within 100ms");
   CHECK(ran.of("not repeated").attempts_made == 1);
 }
@@ -394,34 +394,160 @@ TEST_CASE("flow: quarantine needs a day, and ends on it") {
   CHECK(over.result.verdict == Verdict::fail);
 }
 
-TEST_CASE("flow: the sweep removes what another run has marked as its own, long ago, and nothing else") {
-  // A customer, however old; one that a check has written a note about; what looks like a mark; what is
-  // young.
-  const std::string list = R"({"runs":[{"id":"20200101t000000-aaaaaa"},
-    {"id":"customer","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
-    {"id":"touched","note":"asked by 20200101t000000-aaaaaa"},
-    {"id":"20200101t000000-aaaaaaa"},{"id":"120200101t000000-aaaaaa"},{"id":"20209901t000000-aaaaaa"},
-    {"id":"17","name":"smoke 20200101t000000-cccccc"},{"id":18,"run_id":"20200101t000000-dddddd"},
-    {"id":"young","run":"20200101t000000-eeeeee","created_at":"2999-01-01T00:00:00Z"},
-    {"id":"old","run":"20200101t000000-eeeeee","created_at":"2020-01-01T00:00:09Z"},
-    {"id":"29990101t000000-aaaaaa"},"20200101t000000-bbbbbb","customer"]})";
-  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
-    return {title.rfind("GET http://h/runs", 0) == 0 ? 200 : 204, list};
-  });
-  const Ran ran({head(R"(steps:
+namespace {
+
+const std::string sweeping = head(R"(steps:
   - get: /runs/1
     expect: 200
 sweep:
   older_than: 1h
   list: /runs
   each: {delete: /runs/$(item.id)}
-)")},
-                fake);
-  std::vector<std::string> removed;
+)");
+
+std::string mark(const std::string& run_id) {
+  return verify::mark_of_run(run_id, "/");
+}
+
+std::vector<std::string> removed(const Fake& fake) {
+  std::vector<std::string> ids;
   for (const auto& one : fake.asked)
-    if (one.rfind("DELETE", 0) == 0) removed.push_back(one.substr(21));
-  CHECK(removed ==
-        std::vector<std::string>{"20200101t000000-aaaaaa", "17", "18", "old", "20200101t000000-bbbbbb"});
+    if (one.rfind("DELETE", 0) == 0) ids.push_back(one.substr(21));
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("flow: the sweep removes what another run has marked as its own, long ago, and nothing else") {
+  const auto a = mark("20200101t000000-aaaaaa"), b = mark("20200101t000000-bbbbbb"),
+             c = mark("20200101t000000-cccccc"), d = mark("20200101t000000-dddddd"),
+             e = mark("20200101t000000-eeeeee");
+  // A customer, however old; one that a check has written a note about; what looks like a mark, and the mark
+  // of another project; what is young.
+  const std::string list = R"({"runs":[{"id":")" + a + R"("},
+    {"id":"customer","created_at":"2020-01-01T00:00:00Z"},{"id":"y"},
+    {"id":"touched","note":"asked by )" +
+                           a + R"("},
+    {"id":"20200101t000000-aaaaaa"},{"id":"20200101t000000-aaaaaa000000"},{"id":")" +
+                           verify::mark_of_run("20200101t000000-aaaaaa", "other/production") + R"("},
+    {"id":")" + a + R"(a"},{"id":"1)" +
+                           a + R"("},{"id":")" + mark("20209901t000000-aaaaaa") + R"("},
+    {"id":"17","name":"smoke )" +
+                           c + R"("},{"id":18,"run_id":")" + d + R"("},
+    {"id":"young","run":")" +
+                           e + R"(","created_at":"2999-01-01T00:00:00Z"},
+    {"id":"old","run":")" + e +
+                           R"(","created_at":"2020-01-01T00:00:09Z"},
+    {"id":")" + mark("29990101t000000-aaaaaa") +
+                           R"("},")" + b + R"(","customer"]})";
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    return {title.rfind("GET http://h/runs", 0) == 0 ? 200 : 204, list};
+  });
+  const Ran ran({sweeping}, fake);
+  CHECK(removed(fake) == std::vector<std::string>{a, "17", "18", "old", b});
+  const auto& swept = ran.of("sweep: what is left of killed runs");
+  CHECK(swept.verdict == Verdict::pass);
+  CHECK_THAT(swept.attempts.back().note,
+             ContainsSubstring("5 removed, 0 could not be removed, 10 not ours, 2 too young"));
+}
+
+TEST_CASE("flow: a sweep that cannot remove is degraded, and says how many are left and why") {
+  const auto a = mark("20200101t000000-aaaaaa"), b = mark("20200101t000000-bbbbbb");
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    std::this_thread::sleep_for(3ms);
+    if (title.rfind("GET", 0) == 0) return {200, R"(["somebody's", ")" + a + R"(", ")" + b + R"("])"};
+    return {title.find(a) != std::string::npos ? 500 : 204, ""};
+  });
+  const Ran ran({sweeping}, fake);
+  const auto& swept = ran.of("sweep: what is left of killed runs");
+  CHECK(swept.verdict == Verdict::degraded);
+  CHECK_THAT(swept.reason, ContainsSubstring("1 removed, 1 could not be removed, 1 not ours; " + a));
+  CHECK_THAT(swept.reason, ContainsSubstring("status: wanted 2xx, got 500"));
+  CHECK(swept.duration >= 9ms);
+  CHECK(ran.result.verdict == Verdict::degraded);
+}
+
+TEST_CASE("flow: what is put into a URL asks for what its author wrote, and for nothing else") {
+  const std::vector<std::tuple<std::string, std::string, std::string>> table = {
+      // the template, the value as JSON, what is asked for
+      {"/runs/$(x)", R"("r1")", "http://h/runs/r1"},
+      {"/runs/$(x)", "7", "http://h/runs/7"},
+      {"/runs/$(x)", R"("a/b?c#d%20e f")", "http://h/runs/a%2Fb%3Fc%23d%2520e%20f"},
+      {"/runs/$(x)/state", R"("a:b@c+d")", "http://h/runs/a:b@c+d/state"},
+      {"/runs/run-$(x)", R"("/x")", "http://h/runs/run-/x"},
+      {"/runs/$(x)", R"("/x")", "http://h/runs/%2Fx"},
+      {"/v1$(x)", R"("/cards/CC1?all=1")", "http://h/v1/cards/CC1%3Fall=1"},
+      {"$(x)", R"("/cards/CC1?full=1")", "http://h/cards/CC1?full=1"},
+      {"$(x)/debits", R"("/cards/CC1")", "http://h/cards/CC1/debits"},
+      {"$(x)/debits", R"("https://other/cards/CC1")", "https://other/cards/CC1/debits"},
+      {"http://web:5000$(x)", R"("/cards/CC1?full=1")", "http://web:5000/cards/CC1?full=1"},
+      {"http://web$(x)/version", R"("7")", "http://web7/version"},
+      {"/find?q=$(x)&all=1", R"("a&b=c d/e")", "http://h/find?q=a%26b%3Dc%20d/e&all=1"},
+      {"/find?at=$(x)", R"("2026-11-21T12:00:00+01:00")", "http://h/find?at=2026-11-21T12:00:00%2B01:00"},
+      // and what is not asked at all
+      {"/runs/$(x)", R"("../../customers/7")", "is \"../../customers/7\""},
+      {"/runs/$(x)", R"("..")", "is \"..\""},
+      {"/runs/$(x)", R"(".")", "is \".\""},
+      {"/runs/$(x)", R"("%2e%2e/customers")", "cannot stand in /runs/<x: known at run time>"},
+      {"/runs/$(x)", R"("..\\customers")", "is "},
+      {"/runs/$(x)", R"("..;/customers")", "is "},
+      {"/runs/.$(x)", R"(".")", "is \".\""},
+      {"/runs/.$(x)./y", R"("%2e")", "is "},
+      {"$(x)/debits", R"("/runs/../customers")", "is "},
+      {"http://web:5000$(x)", R"("/../customers")", "is "},
+      {"/runs/$(x)", R"("")", "is empty"},
+      {"/runs/$(x)", R"(" ")", "is empty"},
+      {"/runs/$(x)", "null", "is null"},
+      {"/runs/$(x)", R"({"id":7})", "is an object"},
+      {"/runs/$(x)", "[7]", "is a list"},
+      {"/runs?owner=$(x)", R"("")", "is empty"},
+      {"/runs?owner=$(x)", "null", "is null"},
+      {"$(x)/debits", R"("")", "is empty"},
+      {"$(x)/debits", R"("cards")", "is no URL and no path"},
+      {"http://$(x)/y", R"("/evil")", "is no part of a host's name"},
+      {"http://web$(x)/y", R"("7@evil")", "is no part of a host's name"},
+  };
+  for (const auto& [url, value, wanted] : table) {
+    CAPTURE(url, value);
+    Fake fake([&, v = value](const std::string&) -> std::pair<int, std::string> {
+      return {200, "{\"x\":" + v + "}"};
+    });
+    const Ran ran({head("steps:\n  - {name: make, post: /make, expect: 200, save: {x: json.x}}\n"
+                        "  - {name: remove, delete: \"" +
+                        url + "\", expect: 200}\n")},
+                  fake);
+    if (wanted.starts_with("http")) {
+      REQUIRE(fake.asked.size() == 2);
+      CHECK(fake.asked[1] == "DELETE " + wanted);
+    } else {
+      CHECK(fake.asked.size() == 1);
+      CHECK(ran.of("remove").verdict == Verdict::error);
+      CHECK_THAT(ran.of("remove").reason, ContainsSubstring("nothing was asked: 'x' cannot stand in "));
+      CHECK_THAT(ran.of("remove").reason, ContainsSubstring(wanted));
+    }
+  }
+}
+
+TEST_CASE("flow: what holds of each element of an empty list is no pass by itself") {
+  const auto verdict_of = [](const std::string& step, const std::string& body = R"({"e":[],"ok":true})") {
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    const Ran ran({head("steps:\n  - name: step\n    get: /\n" + step)}, fake);
+    const auto& one = ran.of("step");
+    return std::string(name_of(one.verdict)) + (one.verdict == Verdict::error ? ": " + one.reason : "");
+  };
+  CHECK_THAT(verdict_of("    expect: {json.e.*.x: 5}\n"),
+             ContainsSubstring("error: nothing was judged, for json.e.*.x finds an empty list"));
+  CHECK_THAT(verdict_of("    warn: {json.e.*.x: 5}\n"), ContainsSubstring("error: nothing was judged"));
+  CHECK_THAT(verdict_of("    sample: 2\n    expect: {json.e.*.x: 5}\n"), ContainsSubstring("error: nothing"));
+  CHECK_THAT(verdict_of("    until: {json.e.*.x: 5}\n    every: 10ms\n    for: 30ms\n"),
+             ContainsSubstring("error: nothing was judged"));
+  CHECK(verdict_of("    until: {json.ok: true}\n    give_up_if: {json.e.*.x: 5}\n    for: 30ms\n") == "pass");
+  CHECK(verdict_of("    until: {json.ok: false}\n    give_up_if: {json.e.*.x: 5}\n    every: 10ms\n"
+                   "    for: 30ms\n") == "fail");
+  // Beside something that was judged an empty list is fine.
+  CHECK(verdict_of("    expect: {json.e.*.x: 5, status: 200}\n") == "pass");
+  CHECK(verdict_of("    expect: {json.e.*.x: 5, json.e: count at most 3}\n") == "pass");
+  CHECK(verdict_of("    expect: {json.e.*.x: absent}\n") == "pass");
 }
 
 TEST_CASE("flow: suites are run beside each other, never more than there is room for") {

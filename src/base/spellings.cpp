@@ -1,0 +1,155 @@
+#include "spellings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace staithe::base {
+namespace {
+
+/// So many spellings of a byte come first that every byte has.
+constexpr std::size_t uniform_ways = 9;
+
+unsigned byte_of(char c) {
+  return static_cast<unsigned char>(c);
+}
+
+/// The escapes that name their byte.
+void add_named_escapes(char c, Spellings& spellings) {
+  constexpr std::string_view named = "\a\b\t\n\v\f\r\x1b";
+  constexpr std::string_view letters = "abtnvfre";
+  if (const auto at = named.find(c); c != '\0' && at != std::string_view::npos)
+    spellings.push_back({'\\', letters[at]});
+  const bool letter_or_digit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  if (c >= ' ' && c <= '~' && !letter_or_digit) spellings.push_back({'\\', c});  // JSON's \" \\ \/, printf %q
+  const auto also = [&](std::initializer_list<const char*> texts) {
+    spellings.insert(spellings.end(), texts.begin(), texts.end());
+  };
+  switch (c) {
+    case ' ':
+      also({"+", "_"});
+      break;  // in an HTML form, in a header of mail
+    case '\n':
+      also({"\r\n", "\\r\\n", "%0D%0A", "%0d%0a"});
+      break;
+    case '\'':
+      also({"'\\''", "'\"'\"'", "''", "&#39;", "&#x27;", "&apos;"});
+      break;
+    case '"':
+      also({"\"\"", "&quot;", "&#34;"});
+      break;
+    case '&':
+      also({"&amp;"});
+      break;
+    case '<':
+      also({"&lt;"});
+      break;
+    case '>':
+      also({"&gt;"});
+      break;
+    default:
+      break;
+  }
+}
+
+std::string with_each(std::string_view text, char what, std::string_view by) {
+  std::string made;
+  for (const char c : text) {
+    if (c == what)
+      made += by;
+    else
+      made += c;
+  }
+  return made;
+}
+
+/// JSON inside of JSON, a URL inside of a URL's parameter, markup that was escaped by one who did not know.
+void add_escaped_twice(Spellings& spellings) {
+  const auto once = spellings;
+  for (const auto& text : once) {
+    if (text.size() < 2) continue;
+    const auto json = with_each(with_each(text, '\\', "\\\\"), '"', "\\\"");
+    for (const auto& twice : {json, with_each(text, '%', "%25"), with_each(text, '&', "&amp;")})
+      if (twice != text) spellings.push_back(twice);
+  }
+}
+
+Spellings spellings_of_byte(char c) {
+  const unsigned value = byte_of(c);
+  Spellings spellings{{c},
+                      fmt::format("%{:02X}", value),
+                      fmt::format("%{:02x}", value),
+                      fmt::format("\\x{:02x}", value),
+                      fmt::format("\\x{:02X}", value),
+                      fmt::format("\\{:03o}", value),
+                      fmt::format("={:02X}", value),  // quoted-printable
+                      fmt::format("={:02x}", value),
+                      fmt::format("\\0{:03o}", value)};
+  if (value < 0x80) {
+    spellings.push_back(fmt::format("\\u{:04x}", value));
+    spellings.push_back(fmt::format("\\u{:04X}", value));
+    spellings.push_back(fmt::format("&#{};", value));  // whatever a peer's template engine escapes
+    spellings.push_back(fmt::format("&#x{:x};", value));
+    spellings.push_back(fmt::format("&#x{:X};", value));
+    add_named_escapes(c, spellings);
+  }
+  add_escaped_twice(spellings);
+  return spellings;
+}
+
+}  // namespace
+
+const std::array<Spellings, 256>& byte_spellings() {
+  static const std::array<Spellings, 256> table = [] {
+    std::array<Spellings, 256> all;
+    for (unsigned value = 0; value < 256; ++value) all[value] = spellings_of_byte(static_cast<char>(value));
+    return all;
+  }();
+  return table;
+}
+
+std::size_t code_point_length(std::string_view text) {
+  const unsigned lead = byte_of(text.front());
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  if (length > text.size()) return 1;
+  for (std::size_t at = 1; at < length; ++at)
+    if ((byte_of(text[at]) & 0xC0U) != 0x80U) return 1;
+  return length;
+}
+
+Spellings spellings_of_code_point(std::string_view bytes) {
+  Spellings spellings(uniform_ways);
+  for (const char c : bytes) {
+    const Spellings& one = byte_spellings()[byte_of(c)];
+    for (std::size_t way = 0; way < spellings.size(); ++way) spellings[way] += one[way];
+  }
+  unsigned code = byte_of(bytes.front()) & (0xFFU >> (bytes.size() + 1));
+  for (const char c : bytes.substr(1)) code = code << 6U | (byte_of(c) & 0x3FU);
+  if (code < 0x10000) {
+    spellings.push_back(fmt::format("\\u{:04x}", code));
+    spellings.push_back(fmt::format("\\u{:04X}", code));
+  } else {
+    const unsigned high = 0xD800 + ((code - 0x10000) >> 10U);
+    const unsigned low = 0xDC00 + ((code - 0x10000) & 0x3FFU);
+    spellings.push_back(fmt::format("\\u{:04x}\\u{:04x}", high, low));
+    spellings.push_back(fmt::format("\\u{:04X}\\u{:04X}", high, low));
+  }
+  spellings.push_back(fmt::format("&#{};", code));
+  spellings.push_back(fmt::format("&#x{:x};", code));
+  spellings.push_back(fmt::format("&#x{:X};", code));
+  add_escaped_twice(spellings);
+  return spellings;
+}
+
+const std::bitset<256>& escape_starts() {
+  static const std::bitset<256> starts = [] {
+    std::bitset<256> all;
+    for (const char c : std::string_view("\r\n\\=")) all.set(byte_of(c));  // where a line is broken
+    for (const auto& spellings : byte_spellings())
+      for (std::size_t way = 1; way < spellings.size(); ++way) all.set(byte_of(spellings[way].front()));
+    return all;
+  }();
+  return starts;
+}
+
+}  // namespace staithe::base

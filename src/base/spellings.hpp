@@ -1,0 +1,24 @@
+#pragma once
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// How programs write a byte or a character down, by accident or by escaping.
+namespace staithe::base {
+
+using Spellings = std::vector<std::string>;
+
+/// For each byte: itself first, then how it is escaped.
+const std::array<Spellings, 256>& byte_spellings();
+/// A code point of several bytes: its bytes all in the same way, or as JSON writes it.
+Spellings spellings_of_code_point(std::string_view bytes);
+/// How long the code point at the front is; 1 for what is not UTF-8 (only the shape is looked at: the bytes
+/// are only spelled, never shown).
+std::size_t code_point_length(std::string_view text);
+/// The bytes with which something other than a byte as it is can begin.
+const std::bitset<256>& escape_starts();
+
+}  // namespace staithe::base

@@ -1,0 +1,146 @@
+"""No report of `staithe check` holds a secret, a half of one, or a token that a step has saved: whatever a server answers."""
+import base64
+import http.server
+import json
+import os
+import re
+import threading
+import urllib.parse
+
+import checking
+
+USER, PASSWORD, API_KEY = "smoke-user", "pa55:w0rd/of it", "sk_live_9f8e7d"
+TOKEN, SESSION, SHARED = "tok-5e6f7a8b9c", "sess.4d3c2b1a", "shared-0a1b2c3d"
+SECRETS = {"password": PASSWORD, "API key": API_KEY, "token": TOKEN, "session": SESSION, "shared token": SHARED}
+FILES = {"junit": "a.xml", "tap": "a.tap", "html": "a.html", "jsonl": "a.jsonl"}
+
+
+def forms(secret):
+    """How a server, or what stands before it, may write it down."""
+    raw = secret.encode()
+    pairs = [f"{byte:02x}" for byte in raw]
+    return {
+        "raw": secret, "percent": urllib.parse.quote(secret, safe=""), "JSON": json.dumps(secret)[1:-1],
+        "hex": "".join(pairs), "HEX": "".join(pairs).upper(), "hex with colons": ":".join(pairs),
+        "hex with blanks": " ".join(pairs), "octal": "".join(f"\\{byte:03o}" for byte in raw),
+        "numbers": ", ".join(map(str, raw)), "quoted-printable": "".join(f"={byte:02X}" for byte in raw),
+        "base32": base64.b32encode(raw).decode().rstrip("="), "base32, small": base64.b32encode(raw).decode().lower().rstrip("="),
+        "base64": base64.b64encode(raw).decode(), "base64 of base64": base64.b64encode(base64.b64encode(raw)).decode()}
+
+
+FORMS = {(name, how): form for name, secret in SECRETS.items() for how, form in forms(secret).items()}
+
+
+class Careless(http.server.ThreadingHTTPServer):
+    """Gives tokens away, and says all that it was ever told or has given in each answer, in the body and in a header."""
+    daemon_threads = True
+
+    def __init__(self):
+        peer = self
+        self.how = "raw"
+        self.asked = []
+        self.known = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def answer(self):
+                peer.asked.append((self.path, dict(self.headers)))
+                scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+                half = base64.b64decode(credentials).decode().partition(":") if scheme == "Basic" else ("", "", "")
+                given = {}
+                if self.path == "/login":
+                    given = {"token": TOKEN, "session": SESSION} if half[2] else {"shared": SHARED}
+                for secret in (half[2] or half[0], *given.values()):
+                    peer.known += [name for name, known in SECRETS.items() if known == secret and name not in peer.known]
+                each = [FORMS[name, peer.how] for name in peer.known]
+                said = " | ".join(each)
+                body = json.dumps({**given, "said": said, "each": each}).encode()
+                self.send_response(200 if self.path.startswith("/login") else 500)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Said", said)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = answer
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Secrets(checking.CheckTest):
+    def setUp(self):
+        super().setUp()
+        self.peer_ = Careless()
+        self.addCleanup(self.peer_.server_close)
+        self.addCleanup(self.peer_.shutdown)
+        self.write("checks/first.yml", f"""suite: first
+target: {self.peer_.url}
+steps:
+  - name: sign up
+    post: /login
+    expect: {{status: 200, json.shared: exists}}
+    warn: {{body: nothing of the kind}}
+    save: {{shared: json.shared}}
+export: [shared]
+""")
+        self.write("checks/second.yml", f"""suite: second
+severity: critical
+target: {self.peer_.url}
+depends_on: [first]
+secrets: {{login: env LOGIN, key: env API_KEY}}
+use: {{given: $(first.shared)}}
+defaults: {{on_fail: continue}}
+steps:
+  - name: log in
+    post: /login
+    auth: basic $(login)
+    expect: {{status: 200, json.token: exists, json.session: exists}}
+    warn: {{json.token: nothing, json.said: nothing, header.x-said: nothing}}
+    save: {{token: json.token, session: json.session}}
+  - {{name: password, get: /a, auth: basic $(login), retry: 1 after 1ms, expect: {{status: 200, json.said: nothing, "json $.each[*]": nothing}}}}
+  - {{name: key, get: /b, auth: "basic $(key)", expect: {{status: 200, body: nothing, header.x-said: nothing}}}}
+  - {{name: bearer, get: /c, auth: bearer $(token), expect: {{status: 200, json.said: matches ^nothing}}}}
+  - {{name: own header, get: /d, headers: {{x-api-key: $(session)}}, expect: {{status: 200, json.said: contains nothing}}}}
+  - {{name: query, get: "/e?access_token=$(given)", expect: {{status: 200, json.said: nothing}}}}
+""")
+
+    def test_no_report_holds_one(self):
+        login = f"{USER}:{PASSWORD}"
+        for how in forms(""):
+            with self.subTest(how):
+                self.peer_.how, self.peer_.known = how, []
+                reports = [word for kind, file in FILES.items() for word in ("--report", f"{kind}={file}")]
+                summary = os.path.join(self.directory, "summary.md")
+                environment = {"LOGIN": login, "API_KEY": API_KEY + ":"}
+                result = self.check(*reports, environment={**environment, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": summary})
+                self.assertEqual(result.code, 1, str(result))
+                self.assertEqual(sorted(self.peer_.known), sorted(SECRETS))
+                self.peer_.known = []
+                loud = self.check("--verbose", "--no-history", environment=environment)
+                texts = {"terminal": result.out + result.err, "loud": loud.out + loud.err}
+                for name in [*FILES.values(), "summary.md"]:
+                    with open(os.path.join(self.directory, name), encoding="utf-8") as file:
+                        texts[name] = file.read()
+                for where, text in texts.items():
+                    self.assertIn(r"\*\*\*" if where == "summary.md" else "***", text, where)
+                    # JSON's and markup's own escapes undone, as a reader does.
+                    plain = re.sub(r"\\(.)", r"\1", text).replace("&#39;", "'").replace("&quot;", '"')
+                    for secret in SECRETS:
+                        for form in ("raw", how):
+                            for seen in (text, plain):
+                                at = seen.find(FORMS[secret, form])
+                                self.assertEqual(at, -1, f"{secret}, {form}, in {where}: {seen[max(at - 200, 0):at + 60]}")
+        self.assertIn("-H 'x-api-key: ***'", result.out)
+        # They arrived all the same.
+        sent = {path: headers for path, headers in self.peer_.asked}
+        self.assertEqual(sent["/d"]["x-api-key"], SESSION)
+        self.assertEqual(sent["/c"]["Authorization"], "Bearer " + TOKEN)
+        self.assertIn("/e?access_token=" + SHARED, sent)
+
+
+if __name__ == "__main__":
+    checking.unittest.main()
