@@ -124,8 +124,12 @@ std::size_t code_points(std::string_view text) {
 }
 
 std::string printable(std::string_view bytes) {
+  const auto* const plain_end =
+      std::find_if(bytes.begin(), bytes.end(), [](char c) { return c < ' ' || c > '~'; });
   std::string text;
   text.reserve(bytes.size());
+  text.append(bytes.begin(), plain_end);
+  bytes.remove_prefix(text.size());
   while (!bytes.empty()) {
     const unsigned first = byte_at(bytes, 0);
     std::size_t used = utf8_sequence(bytes);
@@ -156,6 +160,7 @@ std::string one_line(std::string_view bytes) {
 std::string sha256_hex(std::string_view bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
+  text.reserve(64);
   for (const unsigned byte : sha256(bytes)) {
     text += digits[byte >> 4U];
     text += digits[byte & 0x0FU];

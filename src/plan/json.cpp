@@ -11,10 +11,8 @@ namespace staithe::plan {
 
 std::string to_json(const Plan& plan) {
   std::string text;
-  WriteFields document(text);
+  WriteFields document(text, {"schema", "1"});
   write_members(document, plan);
-  const int schema = 1;
-  document.field("schema", schema);
   document.close();
   return text;
 }

@@ -33,50 +33,50 @@ inline void write_string(std::string& to, std::string_view text) {
     to += nlohmann::json(text).dump();
 }
 
-/// Writes an object's text at the end of `to`, its members sorted by name as a parsed document would have
-/// them. No document is made first, which would cost several times as much.
+/// A member that no list of fields has, with its value as JSON has it: a variant's kind.
+struct Extra {
+  std::string_view name;
+  std::string value;
+};
+
+/// Writes an object's text at the end of `to`. Its members come sorted by name, as a parsed document would
+/// have them; one that does not is put in its place by `extra`.
 class WriteFields {
  public:
-  explicit WriteFields(std::string& to) : to_(to), begin_(to.size()) {}
+  explicit WriteFields(std::string& to, Extra extra = {}) : to_(to), extra_(std::move(extra)) { to_ += '{'; }
 
   template <class T>
-  void field(const char* name, T& value) {
-    const std::size_t begin = to_.size();
+  void field(std::string_view name, T& value) {
+    if (!extra_.name.empty() && extra_.name < name) write_extra();
+    begin(name);
     write_value(to_, value);
-    members_.push_back({name, begin, to_.size()});
   }
   template <class T>
-  void later(const char* name, T& value) {
+  void later(std::string_view name, T& value) {
     field(name, value);
   }
   template <class T>
-  void said(const char* name, T& value) {
+  void said(std::string_view name, T& value) {
     if (value != T{}) field(name, value);
   }
   void close() {
-    std::sort(members_.begin(), members_.end(),
-              [](const Member& one, const Member& other) { return one.name < other.name; });
-    constexpr std::size_t room_for_name = 20;
-    std::string text;
-    text.reserve(to_.size() - begin_ + members_.size() * room_for_name);
-    text += '{';
-    for (const Member& member : members_) {
-      if (text.size() > 1) text += ',';
-      write_string(text, member.name);
-      text.append(":").append(to_, member.begin, member.end - member.begin);
-    }
-    to_.resize(begin_);
-    to_ += text + "}";
+    if (!extra_.name.empty()) write_extra();
+    to_ += '}';
   }
 
  private:
-  struct Member {
-    std::string_view name;
-    std::size_t begin, end;  ///< of its value in `to`
-  };
+  void begin(std::string_view name) {
+    if (to_.back() != '{') to_ += ',';
+    write_string(to_, name);
+    to_ += ':';
+  }
+  void write_extra() {
+    begin(std::exchange(extra_.name, {}));
+    to_ += extra_.value;
+  }
+
   std::string& to_;
-  std::size_t begin_;
-  std::vector<Member> members_;
+  Extra extra_;
 };
 struct ReadFields {
   const nlohmann::json& from;
@@ -166,16 +166,24 @@ inline void read_text(const nlohmann::json& from, Text& text) {
   }
 }
 
-/// An object's members; a variant's are those of what it holds, and which that is.
+/// The members of a variant are those of what it holds.
 template <class T>
 void write_members(WriteFields& object, const T& value) {
-  if constexpr (IsVariant<T>::value) {
+  if constexpr (IsVariant<T>::value)
     std::visit([&](const auto& alternative) { write_members(object, alternative); }, value);
-    const std::string kind = VariantNames<T>::names[value.index()];
-    object.field("kind", kind);
-  } else {
+  else
     fields(object, const_cast<T&>(value));  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
+}
+
+/// Which alternative a variant holds; nothing for other types.
+template <class T>
+Extra extra_of(const T& value) {
+  Extra extra;
+  if constexpr (IsVariant<T>::value) {
+    extra.name = "kind";
+    write_string(extra.value, VariantNames<T>::names[value.index()]);
   }
+  return extra;
 }
 
 template <class T>
@@ -205,10 +213,10 @@ void write_value(std::string& to, const T& value) {
     to += ']';
   } else if constexpr (IsMap<T>::value) {
     WriteFields object(to);
-    for (const auto& [key, item] : value) object.field(key.c_str(), item);
+    for (const auto& [key, item] : value) object.field(key, item);
     object.close();
   } else {
-    WriteFields object(to);
+    WriteFields object(to, extra_of(value));
     write_members(object, value);
     object.close();
   }

@@ -8,13 +8,14 @@
 /// An archive has `field(name, value)`; WriteFields and ReadFields (json_archive.hpp) are the two. A journal
 /// may have been written by an older build: `later(name, value)` is a field that it may lack and whose
 /// default means what it did then; `said(name, value)` is written only where it differs from its default.
-/// Fields that nobody knows any more are not read.
+/// Fields that nobody knows any more are not read. Each list is sorted by name, as the text is: so it is
+/// written from the beginning to the end.
 namespace staithe::plan {
 
 template <class A>
 void fields(A& a, SecretRef& v) {
-  a.field("source", v.source);
   a.field("name", v.name);
+  a.field("source", v.source);
 }
 template <class A>
 void fields(A& a, CaptureRef& v) {
@@ -22,37 +23,37 @@ void fields(A& a, CaptureRef& v) {
 }
 template <class A>
 void fields(A& a, Input& v) {
-  a.field("variable", v.variable);
   a.field("value", v.value);
+  a.field("variable", v.variable);
 }
 template <class A>
 void fields(A& a, Amount& v) {
-  a.field("value", v.value);
   a.field("percent", v.percent);
+  a.field("value", v.value);
 }
 template <class A>
 void fields(A& a, RunRemote& v) {
-  a.field("host", v.host);
-  a.field("script", v.script);
-  a.field("inputs", v.inputs);
   a.field("capture", v.capture);
-  a.field("silence", v.silence);
+  a.field("host", v.host);
+  a.field("inputs", v.inputs);
   a.field("reads_only", v.reads_only);
+  a.field("script", v.script);
+  a.field("silence", v.silence);
 }
 template <class A>
 void fields(A& a, RunLocal& v) {
-  a.field("script", v.script);
-  a.field("inputs", v.inputs);
   a.field("capture", v.capture);
+  a.field("inputs", v.inputs);
+  a.field("script", v.script);
 }
 template <class A>
 void fields(A& a, UploadFile& v) {
+  a.field("content", v.content);
   a.field("host", v.host);
-  a.field("path", v.path);
   a.field("mode", v.mode);
+  a.field("path", v.path);
   a.field("source", v.source);
   a.field("source_sha256", v.source_sha256);
-  a.field("content", v.content);
 }
 template <class A>
 void fields(A& a, ChangeRotation& v) {
@@ -61,10 +62,10 @@ void fields(A& a, ChangeRotation& v) {
 }
 template <class A>
 void fields(A& a, AwaitRotation& v) {
-  a.field("host", v.host);
-  a.field("until", v.until);
   a.field("at_deadline", v.at_deadline);
   a.field("bake", v.bake);
+  a.field("host", v.host);
+  a.field("until", v.until);
 }
 template <class A>
 void fields(A& a, GuardCapacity& v) {
@@ -77,13 +78,13 @@ void fields(A& a, SurveyRotation& v) {
 }
 template <class A>
 void fields(A& a, HttpProbe& v) {
-  a.field("url", v.url);
-  a.field("method", v.method);
-  a.field("headers", v.headers);
   a.field("body", v.body);
-  a.field("status", v.status);
-  a.field("contains", v.contains);
   a.field("connect_to", v.connect_to);
+  a.field("contains", v.contains);
+  a.field("headers", v.headers);
+  a.field("method", v.method);
+  a.field("status", v.status);
+  a.field("url", v.url);
 }
 template <class A>
 void fields(A& a, TcpProbe& v) {
@@ -93,8 +94,8 @@ void fields(A& a, TcpProbe& v) {
 template <class A>
 void fields(A& a, CommandProbe& v) {
   a.field("host", v.host);
-  a.field("script", v.script);
   a.field("inputs", v.inputs);
+  a.field("script", v.script);
 }
 template <class A>
 void fields(A& a, FileProbe& v) {
@@ -103,11 +104,11 @@ void fields(A& a, FileProbe& v) {
 }
 template <class A>
 void fields(A& a, Probe& v) {
-  a.field("what", v.what);
-  a.field("every", v.every);
   a.field("each_within", v.each_within);
-  a.field("passes", v.passes);
+  a.field("every", v.every);
   a.field("once", v.once);
+  a.field("passes", v.passes);
+  a.field("what", v.what);
 }
 template <class A>
 void fields(A& a, Confirm& v) {
@@ -115,13 +116,13 @@ void fields(A& a, Confirm& v) {
 }
 template <class A>
 void fields(A& a, Notify& v) {
-  a.field("url", v.url);
   a.field("text", v.text);
+  a.field("url", v.url);
 }
 template <class A>
 void fields(A& a, TakeLock& v) {
-  a.field("scope", v.scope);
   a.field("reason", v.reason);
+  a.field("scope", v.scope);
 }
 template <class A>
 void fields(A& a, GiveLock& v) {
@@ -130,22 +131,22 @@ void fields(A& a, GiveLock& v) {
 template <class A>
 void fields(A& a, RecordRelease& v) {
   a.field("host", v.host);
-  a.field("service", v.service);
   a.field("release", v.release);
+  a.field("service", v.service);
   a.field("sha", v.sha);
   a.field("state", v.state);
 }
 template <class A>
 void fields(A& a, CheckSuite& v) {
-  a.field("suite", v.suite);
-  a.field("host", v.host);
   a.field("critical", v.critical);
-  a.field("tags", v.tags);
   a.field("fail_on", v.fail_on);
+  a.field("host", v.host);
   a.field("release", v.release);
-  a.field("suite_plan", v.suite_plan);
   a.field("requests", v.requests);
   a.said("secrets", v.secrets);
+  a.field("suite", v.suite);
+  a.field("suite_plan", v.suite_plan);
+  a.field("tags", v.tags);
 }
 template <class A>
 void fields(A& a, FileSum& v) {
@@ -155,53 +156,53 @@ void fields(A& a, FileSum& v) {
 template <class A>
 void fields(A& a, Budgets& v) {
   a.field("blocking", v.blocking);
-  a.field("total", v.total);
   a.field("rewrite_rows", v.rewrite_rows);
+  a.field("total", v.total);
   a.field("wal_bytes", v.wal_bytes);
 }
 template <class A>
 void fields(A& a, Accepted& v) {
-  a.field("partial", v.partial);
   a.field("masked", v.masked);
+  a.field("partial", v.partial);
 }
 template <class A>
 void fields(A& a, RehearsalTerms& v) {
-  a.field("command", v.command);
+  a.field("accepted", v.accepted);
+  a.later("asked", v.asked);
   a.field("budgets", v.budgets);
+  a.field("command", v.command);
   a.field("load", v.load);
   a.later("open_for", v.open_for);
-  a.later("asked", v.asked);
-  a.field("accepted", v.accepted);
 }
 template <class A>
 void fields(A& a, RequireRehearsal& v) {
-  a.field("files", v.files);
-  a.later("sha", v.sha);
   a.field("environment", v.environment);
+  a.field("files", v.files);
+  a.later("rehearse", v.rehearse);
+  a.later("sha", v.sha);
   a.field("snapshot_at_most", v.snapshot_at_most);
   a.later("terms", v.terms);
-  a.later("rehearse", v.rehearse);
 }
 template <class A>
 void fields(A& a, Action& v) {
-  a.field("id", v.id);
-  a.field("step", v.step);
-  a.field("title", v.title);
-  a.field("effect", v.effect);
-  a.field("timeout", v.timeout);
-  a.field("attempts", v.attempts);
-  a.field("retry_every", v.retry_every);
   a.field("alters_service", v.alters_service);
+  a.field("attempts", v.attempts);
+  a.field("effect", v.effect);
+  a.field("id", v.id);
+  a.field("retry_every", v.retry_every);
+  a.field("step", v.step);
+  a.field("timeout", v.timeout);
+  a.field("title", v.title);
 }
 template <class A>
 void fields(A& a, Bracket& v) {
-  a.field("name", v.name);
   a.field("acquire", v.acquire);
-  a.field("undo", v.undo);
   a.field("body", v.body);
-  a.field("repair", v.repair);
-  a.field("release", v.release);
+  a.field("name", v.name);
   a.field("on_failure", v.on_failure);
+  a.field("release", v.release);
+  a.field("repair", v.repair);
+  a.field("undo", v.undo);
 }
 template <class A>
 void fields(A& a, Lane& v) {
@@ -212,19 +213,19 @@ void fields(A& a, Lane& v) {
 template <class A>
 void fields(A& a, Strategy& v) {
   a.field("batches", v.batches);
-  a.field("parallel", v.parallel);
-  a.field("window", v.window);
+  a.said("deadline", v.deadline);
   a.field("max_failures", v.max_failures);
   a.field("on_failure", v.on_failure);
-  a.said("deadline", v.deadline);
+  a.field("parallel", v.parallel);
+  a.field("window", v.window);
 }
 template <class A>
 void fields(A& a, Stage& v) {
-  a.field("name", v.name);
-  a.field("shape", v.shape);
   a.field("at_once", v.at_once);
   a.field("lanes", v.lanes);
   a.said("max_failures", v.max_failures);
+  a.field("name", v.name);
+  a.field("shape", v.shape);
 }
 template <class A>
 void fields(A& a, ServerRef& v) {
@@ -233,54 +234,54 @@ void fields(A& a, ServerRef& v) {
 }
 template <class A>
 void fields(A& a, Servers& v) {
-  a.field("names", v.names);
   a.field("address", v.address);
+  a.field("names", v.names);
   a.field("port", v.port);
 }
 template <class A>
 void fields(A& a, Host& v) {
-  a.field("name", v.name);
   a.field("address", v.address);
-  a.field("user", v.user);
-  a.field("port", v.port);
   a.field("identity_files", v.identity_files);
   a.field("jump", v.jump);
+  a.field("name", v.name);
+  a.field("port", v.port);
   a.field("servers", v.servers);
+  a.field("user", v.user);
 }
 template <class A>
 void fields(A& a, Balancer& v) {
-  a.field("name", v.name);
-  a.field("socket", v.socket);
   a.field("master_socket", v.master_socket);
+  a.field("name", v.name);
   a.field("on", v.on);
+  a.field("socket", v.socket);
 }
 template <class A>
 void fields(A& a, SshSettings& v) {
-  a.field("known_hosts", v.known_hosts);
   a.field("config", v.config);
   a.field("connect_timeout", v.connect_timeout);
+  a.field("known_hosts", v.known_hosts);
   a.field("max_handshakes", v.max_handshakes);
 }
 template <class A>
 void fields(A& a, Plan& v) {
-  a.field("kind", v.kind);
-  a.field("title", v.title);
-  a.field("source", v.source);
-  a.field("project", v.project);
-  a.field("environment", v.environment);
-  a.field("service", v.service);
-  a.field("ref", v.ref);
-  a.field("sha", v.sha);
-  a.field("release", v.release);
-  a.field("is_protected", v.is_protected);
-  a.field("hosts", v.hosts);
   a.field("balancers", v.balancers);
-  a.field("ssh", v.ssh);
-  a.field("strategy", v.strategy);
-  a.field("open", v.open);
-  a.field("stages", v.stages);
   a.field("close", v.close);
+  a.field("environment", v.environment);
+  a.field("hosts", v.hosts);
+  a.field("is_protected", v.is_protected);
+  a.field("kind", v.kind);
   a.field("notify_failure", v.notify_failure);
+  a.field("open", v.open);
+  a.field("project", v.project);
+  a.field("ref", v.ref);
+  a.field("release", v.release);
+  a.field("service", v.service);
+  a.field("sha", v.sha);
+  a.field("source", v.source);
+  a.field("ssh", v.ssh);
+  a.field("stages", v.stages);
+  a.field("strategy", v.strategy);
+  a.field("title", v.title);
 }
 
 // ---- variants: {"kind": alternative, ...its fields} ---------------------------------------------------

@@ -13,12 +13,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::string clock_text(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm local{};
-  localtime_r(&seconds, &local);
-  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
-}
+/// The time of day as it is written before each line; a second's is made once.
+class ClockText {
+ public:
+  const std::string& of(std::chrono::system_clock::time_point time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    if (text_.empty() || seconds != seconds_) {
+      std::tm local{};
+      localtime_r(&seconds, &local);
+      text_ = fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+      seconds_ = seconds;
+    }
+    return text_;
+  }
+
+ private:
+  std::time_t seconds_ = 0;
+  std::string text_;
+};
 
 class Lines final : public Sink {
  public:
@@ -54,7 +66,9 @@ class Lines final : public Sink {
   };
 
   void line(const std::string& host, const std::string& text) {
-    output_.write(fmt::format("{} {}{}\n", clock_text(time_), host.empty() ? "" : host + " ", text));
+    std::string line = clock_.of(time_) + ' ';
+    if (!host.empty()) line.append(host) += ' ';
+    output_.write(line.append(text) += '\n');
   }
   bool silent() const { return options_.verbosity < 0; }
 
@@ -131,6 +145,7 @@ class Lines final : public Sink {
   LinesOptions options_;
   Paint paint_;
   std::chrono::system_clock::time_point time_;
+  ClockText clock_;
   event::RunStarted started_;
   std::map<std::string, Running> running_;
   std::map<std::string, std::string> said_;  // of each host's newest action, where that failed

@@ -46,7 +46,7 @@ void Pump::on_event(const event::Event& event) noexcept {
     }
     if (closing_) return;
     output_bytes_ += cost;
-    first = queue_.empty();
+    first = idle_ && queue_.empty();
     queue_.push_back(event);
   }
   if (first) wake_.notify_one();
@@ -124,17 +124,21 @@ void Pump::hand_out(std::deque<event::Event> batch, std::uint64_t dropped) {
 
 void Pump::work() {
   auto ticked = std::chrono::steady_clock::now();
-  for (bool last = false; !last;) {
+  for (bool last = false, came = false; !last;) {
     std::deque<event::Event> batch;
     std::uint64_t dropped = 0;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
+      // While events keep coming nobody has to wake this thread for them.
+      idle_ = !came;
+      if (idle_) wake_.wait_until(lock, ticked + tick, [this] { return closing_ || !queue_.empty(); });
+      idle_ = false;
       wake_.wait_for(lock, gathers_for, [this] { return closing_; });
       batch.swap(queue_);
       std::swap(dropped, dropped_);
       last = closing_;
     }
+    came = !batch.empty();
     hand_out(std::move(batch), dropped);
     const auto now = std::chrono::steady_clock::now();
     if (now - ticked < tick) continue;

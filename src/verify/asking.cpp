@@ -129,6 +129,7 @@ class Asking {
   }
 
   void warn() {
+    if (check_.warn.empty()) return;
     asked_.warnings = judge_all(filled(check_.warn, captures_), asked_.reply, redactor_);
     for (auto& one : asked_.warnings) one.warns = true;
   }
@@ -242,6 +243,7 @@ std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectatio
   const checks::Judge judge(reply, seconds_now(),
                             [&redactor](std::string_view text) { return redactor.clean(text); });
   std::vector<Judged> judged;
+  judged.reserve(expectations.size());
   for (const auto& one : expectations) judged.push_back(judge.judge(one));
   return judged;
 }

@@ -84,7 +84,6 @@ class Run {
         tokens_(tokens_of(plan)),
         listeners_(listeners) {
     run_.run_id = options.run_id;
-    run_.plan_id = id_of(plan);
     run_.release = plan.release;
     run_.environment = plan.environment;
     run_.started = store::now();
@@ -204,6 +203,7 @@ class Run {
     {
       const std::lock_guard lock(mutex_);
       result.started = store::now();
+      result.checks.reserve(suite.setup.size() + suite.steps.size() + suite.cleanup.size());
       begun_[index] = Clock::now();
       values = values_;
       tell([&](Listener& one) { one.suite_started(result); });

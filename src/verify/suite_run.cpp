@@ -351,6 +351,7 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
 }
 
 void SuiteRun::finish(CheckResult result) {
+  if (redactor_.knows_none()) return reporting_.finished(std::move(result));
   const auto clean = [this](std::string& text) { text = redactor_.clean(text); };
   const auto clean_all = [&](std::vector<Judged>& judged) {
     for (auto& one : judged) {

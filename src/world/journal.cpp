@@ -30,13 +30,16 @@ void StoreJournal::not_begun(const std::string& host, const std::string& action_
 
 void StoreJournal::end(const std::string& host, const std::string& action_id,
                        const exec::EffectResult& result, bool begun) {
-  json body{{"outcome", event::name_of(result.outcome)}, {"detail", redactor_.clean(result.detail)}};
-  if (!begun) body["begun"] = false;
-  if (!result.ok() && !result.tells_of_release()) body["blameless"] = true;
+  const std::string detail = redactor_.clean(result.detail);
+  std::string body = R"({"detail":"","outcome":"ok"})";  // of most; a document costs many times as much
+  if (!begun || !result.ok() || !detail.empty()) {
+    json document{{"outcome", event::name_of(result.outcome)}, {"detail", detail}};
+    if (!begun) document["begun"] = false;
+    if (!result.ok() && !result.tells_of_release()) document["blameless"] = true;
+    body = document.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
   // Lost in a crash, it reads as a crash just before it, which recovery has to see through anyway.
-  store_.enqueue(
-      run_id_,
-      {0, {}, host, action_id, "outcome", body.dump(-1, ' ', false, json::error_handler_t::replace)});
+  store_.enqueue(run_id_, {0, {}, host, action_id, "outcome", std::move(body)});
 }
 
 bool JournalView::begun(const std::string& action_id) const {

@@ -63,6 +63,8 @@ class Redactor {
   void add_part(std::string_view secret);
   [[nodiscard]] Hold hold_part(std::string_view secret);
   std::string clean(std::string_view text) const;
+  /// No secret is known: every text is clean as it is.
+  bool knows_none() const;
 
  private:
   friend class RedactingStream;

@@ -102,6 +102,7 @@ class Pump final : public event::EventSink {
   std::uint64_t handed_out_ = 0;  ///< of these events
   std::uint64_t dropped_ = 0;     ///< lines
   bool stuck_ = false;            ///< nothing was handed out for as long as patience goes
+  bool idle_ = false;             ///< waits for the next event, and has to be woken for it
   bool closing_ = false;
   std::thread thread_;
 };

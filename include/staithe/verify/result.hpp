@@ -80,7 +80,7 @@ struct SuiteResult {
 };
 
 struct RunResult {
-  std::string run_id, plan_id, release, environment;
+  std::string run_id, release, environment;
   Time started{};
   base::Duration duration{0};
   std::vector<SuiteResult> suites;

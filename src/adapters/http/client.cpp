@@ -12,6 +12,7 @@
 #include <array>
 #include <cctype>
 #include <memory>
+#include <optional>
 
 namespace staithe::http {
 namespace {
@@ -21,6 +22,7 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr std::size_t most_header_bytes = 256 * 1024;
+constexpr std::size_t usual_headers = 16;
 
 char lower(char c) {
   return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -38,6 +40,25 @@ bool is_token(std::string_view text) {
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   };
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
+}
+
+struct UrlParts {
+  bool secure = false;
+  std::string_view authority;  ///< without a user
+};
+
+/// Nothing when it is no URL of HTTP.
+std::optional<UrlParts> parts_of(std::string_view url) {
+  const auto scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return std::nullopt;
+  const auto scheme = url.substr(0, scheme_end);
+  const bool secure = same_name(scheme, "https");
+  if (!secure && !same_name(scheme, "http")) return std::nullopt;
+  auto authority = url.substr(scheme_end + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  if (authority.empty() || authority.front() == ':') return std::nullopt;
+  return UrlParts{secure, authority};
 }
 
 bool has_control(std::string_view text) {
@@ -67,7 +88,7 @@ void check(const Request& request) {
   if (!is_token(request.method)) refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
   if (has_control(request.url) || request.url.find(' ') != std::string::npos)
     refuse("the URL holds spaces or control characters");
-  if (origin_of(request.url) == "(no URL)") refuse("a URL begins with http:// or https:// and names a host");
+  if (!parts_of(request.url)) refuse("a URL begins with http:// or https:// and names a host");
   for (const auto& [name, value] : request.headers) {
     if (!is_token(name)) refuse("'" + base::printable(name) + "' cannot be the name of a header");
     if (has_control(value)) refuse("the header " + name + " holds control characters");
@@ -89,6 +110,7 @@ class Exchange {
   }
 
   Reply perform(const base::Scope& scope) {
+    reply_.headers.reserve(usual_headers);
     if (curl().multi_add_handle(multi_, easy_) != CURLM_OK) fail("libcurl takes no request");
     const Attached attached{multi_, easy_};
     for (int running = 1; running > 0;) {
@@ -341,16 +363,9 @@ const std::string* Reply::header(std::string_view name) const noexcept {
 }
 
 std::string origin_of(std::string_view url) {
-  const auto scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return "(no URL)";
-  std::string scheme(url.substr(0, scheme_end));
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
-  if (scheme != "http" && scheme != "https") return "(no URL)";
-  std::string_view authority = url.substr(scheme_end + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#\\"));
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
-  if (authority.empty() || authority.front() == ':') return "(no URL)";
-  return scheme + "://" + base::printable(authority);
+  const auto parts = parts_of(url);
+  if (!parts) return "(no URL)";
+  return (parts->secure ? "https://" : "http://") + base::printable(parts->authority);
 }
 
 struct Session::Handles {

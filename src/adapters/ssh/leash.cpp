@@ -76,16 +76,25 @@ std::string bounded(std::string text) {
   return text;
 }
 
+/// What runs the script, as one word of the shell.
+std::string quoted_body(const Command& command) {
+  return base::shell_quote("set -- \"$STAITHE_SCRIPT\"; unset STAITHE_SCRIPT\n" + std::string(opening) +
+                           reader(command) +
+                           (command.stdin_bytes.empty() ? "" : intake(command.stdin_bytes.size())) +
+                           std::string(watcher) + "exec sh -c \"$1\"");
+}
+
 }  // namespace
 
 std::string leash(const Command& command) {
   refuse_nul(command.script, "the script");
-  const std::string body = "set -- \"$STAITHE_SCRIPT\"; unset STAITHE_SCRIPT\n" + std::string(opening) +
-                           reader(command) +
-                           (command.stdin_bytes.empty() ? "" : intake(command.stdin_bytes.size())) +
-                           std::string(watcher) + "exec sh -c \"$1\"";
-  return bounded(fmt::format("STAITHE_SCRIPT={}; export STAITHE_SCRIPT; exec sh -c {} staithe-leash",
-                             base::shell_quote(command.script), base::shell_quote(body)));
+  static const std::string without_inputs = quoted_body({});
+  const bool usual = command.inputs.empty() && command.stdin_bytes.empty();
+  return bounded(base::shell_quote(command.script)
+                     .insert(0, "STAITHE_SCRIPT=")
+                     .append("; export STAITHE_SCRIPT; exec sh -c ")
+                     .append(usual ? without_inputs : quoted_body(command))
+                     .append(" staithe-leash"));
 }
 
 std::string leash(const Upload& upload) {

@@ -178,9 +178,12 @@ void Link::note_traffic() noexcept {
   }
 }
 
+bool Link::write_pending() const noexcept {
+  return (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0;
+}
+
 short Link::wanted_events() const noexcept {
-  const bool write_pending = (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0;
-  return static_cast<short>(write_pending ? POLLIN | POLLOUT : POLLIN);
+  return static_cast<short>(write_pending() ? POLLIN | POLLOUT : POLLIN);
 }
 
 void Link::wait(const base::Scope& scope, const char* what) {
@@ -235,7 +238,7 @@ void Link::turn(const base::Scope& scope, const char* what) {
 }
 
 std::size_t Link::room() noexcept {
-  if ((::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) == 0) queued_ = 0;
+  if (!write_pending()) queued_ = 0;
   return queued_ >= write_budget ? 0 : write_budget - queued_;
 }
 

@@ -41,11 +41,13 @@ class Link {
   /// When the connection goes meanwhile the result is SSH_ERROR; some calls would say `again` for ever.
   template <typename Call>
   int drive(Call call, int again, const base::Scope& scope, const char* what) {
-    for (;;) {
+    for (bool sent = false;; sent = write_pending()) {
       const int result = call();
       if (result != again) return result;
       if (!connected()) return SSH_ERROR;
-      wait(scope, what);
+      // libssh waits for room after all that it sends, and nearly always there is some: it finds that out by
+      // being called once more, without our asking first.
+      sent || !write_pending() ? wait(scope, what) : note_traffic();
     }
   }
 
@@ -89,6 +91,7 @@ class Link {
   void offer(const Endpoint& endpoint, std::string_view only_type);
   void set(ssh_options_e option, const void* value, const char* name);
   base::Error handshake_failure(const std::string& reason) const;
+  bool write_pending() const noexcept;
   void note_traffic() noexcept;
   void keep_alive();
   void let_go() noexcept;

@@ -111,6 +111,8 @@ class Reader {
   void line(std::string_view text, int depth, bool& active, Exec counts) {
     if (text.find('\0') != std::string_view::npos) throw bad("a NUL byte");
     while (!text.empty() && (is_blank(text.back()) || text.back() == '\f')) text.remove_suffix(1);
+    const auto first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || text[first] == '#') return;  // most lines of Debian's file
     Words words(text);
     auto keyword = words.next();
     if (keyword && keyword->empty()) keyword = words.next();

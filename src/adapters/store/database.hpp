@@ -35,8 +35,9 @@ class Database {
   virtual Rows exec(std::string_view sql, std::span<const Value> params, const base::Scope& scope) = 0;
   /// Adds rows, all or none, and returns how many of them are new: `values` has `width` for each, and rows
   /// that are there already (`on_conflict`) are left alone.
-  virtual std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
-                               std::string_view on_conflict, const base::Scope& scope) = 0;
+  virtual std::uint64_t insert(std::string_view into, std::size_t width,
+                               std::span<const std::string_view> values, std::string_view on_conflict,
+                               const base::Scope& scope) = 0;
   /// A transaction that writes.
   virtual void begin(const base::Scope& scope) = 0;
   virtual void commit(const base::Scope& scope) = 0;
@@ -68,7 +69,7 @@ class Session {
   Rows exec(std::string_view sql, std::span<const Value> params) {
     return database_.exec(sql, params, scope_);
   }
-  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const std::string_view> values,
                        std::string_view on_conflict) {
     return database_.insert(into, width, values, on_conflict, scope_);
   }

@@ -1,6 +1,8 @@
 #include "convert.hpp"
 #include "core.hpp"
 
+#include <deque>
+
 namespace staithe::store {
 namespace {
 
@@ -25,15 +27,15 @@ std::uint64_t count_own(Session& session, const std::string& writer, std::span<P
 }  // namespace
 
 void Store::Core::write_entries(std::span<PendingEntry* const> entries) {
-  std::vector<Value> values;
+  std::deque<std::string> numbers;  // stay where they are
+  std::vector<std::string_view> values;
   values.reserve(entries.size() * journal_columns);
   for (const PendingEntry* pending : entries) {
     const JournalEntry& entry = pending->entry;
-    values.emplace_back(pending->run_id);
-    values.emplace_back(std::to_string(entry.seq));
-    values.emplace_back(to_value(entry.time));
-    for (const std::string* text : {&entry.host, &entry.action_id, &entry.kind, &entry.body, &writer})
-      values.emplace_back(*text);
+    const std::string& seq = numbers.emplace_back(std::to_string(entry.seq));
+    const std::string& time = numbers.emplace_back(to_value(entry.time));
+    values.insert(values.end(),
+                  {pending->run_id, seq, time, entry.host, entry.action_id, entry.kind, entry.body, writer});
   }
   run(Work::single, [&](Session& session) {
     // A repeat after a lost connection meets the rows of its first attempt; rows of anybody else are a

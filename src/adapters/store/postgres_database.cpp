@@ -29,9 +29,10 @@ class PostgresDatabase final : public Database {
     return {std::move(result.rows), result.affected};
   }
   /// One statement for all rows: one round trip.
-  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const std::string_view> values,
                        std::string_view on_conflict, const Scope& scope) override {
-    return exec(insert_of(into, width, values.size() / width, on_conflict), values, scope).changed;
+    const std::vector<Value> given(values.begin(), values.end());
+    return exec(insert_of(into, width, values.size() / width, on_conflict), given, scope).changed;
   }
   void begin(const Scope& scope) override { connection_->begin(scope); }
   void commit(const Scope& scope) override { connection_->commit(scope); }

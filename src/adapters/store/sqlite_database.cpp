@@ -117,7 +117,8 @@ class SqliteDatabase final : public Database {
     const Use use(*this, scope);
     sqlite3_stmt* const statement = prepared(sql, scope);
     const Reset reset(statement);
-    bind(statement, params, scope);
+    for (std::size_t i = 0; i < params.size(); ++i)
+      if (params[i]) bind(statement, i, *params[i], scope);  // unbound is NULL
     Rows result;
     int code = SQLITE_ROW;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -136,13 +137,21 @@ class SqliteDatabase final : public Database {
 
   /// A row at a time, with a statement that is compiled once: one for all rows would be compiled anew for
   /// each number of them, which costs more than adding them.
-  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const Value> values,
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const std::string_view> values,
                        std::string_view on_conflict, const Scope& scope) override {
-    const std::string sql = insert_of(into, width, 1, on_conflict);
-    std::uint64_t added = 0;
     begin(scope);
-    for (; !values.empty(); values = values.subspan(width))
-      added += exec(sql, values.first(width), scope).changed;
+    std::uint64_t added = 0;
+    {
+      const Use use(*this, scope);
+      sqlite3_stmt* const statement = prepared(insert_of(into, width, 1, on_conflict), scope);
+      for (; !values.empty(); values = values.subspan(width)) {
+        const Reset reset(statement);
+        for (std::size_t i = 0; i < width; ++i) bind(statement, i, values[i], scope);
+        if (const int code = sqlite3_step(statement); code != SQLITE_DONE)
+          throw error_of(handle_.get(), code, scope);
+        added += static_cast<std::uint64_t>(sqlite3_changes(handle_.get()));
+      }
+    }
     commit(scope);
     return added;
   }
@@ -220,13 +229,13 @@ class SqliteDatabase final : public Database {
     return statements_.emplace(std::string(sql), std::move(statement)).first->second.get();
   }
 
-  void bind(sqlite3_stmt* statement, std::span<const Value> params, const Scope& scope) {
-    for (std::size_t i = 0; i < params.size(); ++i) {
-      if (!params[i]) continue;  // unbound is NULL
-      const int code = sqlite3_bind_text64(statement, static_cast<int>(i) + 1, params[i]->data(),
-                                           params[i]->size(), SQLITE_STATIC, SQLITE_UTF8);
-      if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
-    }
+  /// SQLite reads `text` until the statement is reset.
+  void bind(sqlite3_stmt* statement, std::size_t index, std::string_view text, const Scope& scope) {
+    // No data at all would be NULL.
+    const int code =
+        sqlite3_bind_text64(statement, static_cast<int>(index) + 1, text.data() != nullptr ? text.data() : "",
+                            text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    if (code != SQLITE_OK) throw error_of(handle_.get(), code, scope);
   }
 
   Error error_of(sqlite3* handle, int code, const Scope& scope) const {

@@ -68,13 +68,13 @@ class CheckJsonl final : public verify::Listener {
     write({{"type", "version"}, {"tool", "staithe"}, {"version", std::move(version)}, {"schema", "1.0"}});
   }
 
-  void run_started(const verify::RunResult& run, const checks::SuitePlan& /*plan*/) noexcept override {
+  void run_started(const verify::RunResult& run, const checks::SuitePlan& plan) noexcept override {
     run_id_ = run.run_id;
     release_ = run.release;
     if (!options_.passed) return;
     write({{"type", "checks_started"},
            {"run_id", run.run_id},
-           {"plan_id", run.plan_id},
+           {"plan_id", checks::id_of(plan)},
            {"release", run.release},
            {"environment", run.environment},
            {"time", base::utc_text_ms(run.started)}});

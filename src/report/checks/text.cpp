@@ -58,7 +58,7 @@ class CheckText final : public verify::Listener {
     if (options_.verbosity < 0) return;
     write(fmt::format("Checks {}{}{}   plan {}\n", run.run_id,
                       run.release.empty() ? "" : "   release " + run.release,
-                      run.environment.empty() ? "" : "   " + run.environment, run.plan_id));
+                      run.environment.empty() ? "" : "   " + run.environment, checks::id_of(plan)));
     if (!run.history_trouble.empty()) write("History: " + run.history_trouble + "\n");
   }
 

@@ -226,18 +226,22 @@ class CheckProbes::Asker {
 
   static Reply reply_of(http::Reply answer) {
     Reply reply;
-    auto& facts = reply.facts;
-    facts["status"] = Value::count(static_cast<std::uint64_t>(answer.status));
-    facts["time"] = Value::milliseconds(answer.milliseconds);
-    facts["size"] = Value::bytes(answer.body.size());
-    facts["http"] = Value::of_number(checks::parse_number(answer.version).value_or(0));
-    facts["http"].text = answer.version;
-    facts["redirects"] = Value::count(static_cast<std::uint64_t>(answer.redirects));
-    for (const auto& [name, value] : answer.headers) {
-      auto& fact = facts["header." + lower(name)];
-      fact = Value::of(fact.kind == Value::Kind::absent ? value : fact.text + ", " + value);
-    }
     if (const auto* type = answer.header("Content-Type")) reply.content_type = *type;
+    auto& facts = reply.facts;
+    facts.emplace("status", Value::count(static_cast<std::uint64_t>(answer.status)));
+    facts.emplace("time", Value::milliseconds(answer.milliseconds));
+    facts.emplace("size", Value::bytes(answer.body.size()));
+    auto& version = facts.emplace("http", Value::of(answer.version)).first->second;
+    version.kind = Value::Kind::number;
+    version.number = checks::parse_number(answer.version).value_or(0);
+    facts.emplace("redirects", Value::count(static_cast<std::uint64_t>(answer.redirects)));
+    for (auto& [name, value] : answer.headers) {
+      auto& fact = facts.try_emplace("header." + lower(name)).first->second;
+      if (fact.kind == Value::Kind::absent)
+        fact = Value::of(std::move(value));
+      else
+        fact.text += ", " + value;
+    }
     reply.note = fmt::format("{} in {} ms from {}", answer.status, answer.duration.count(), answer.peer);
     reply.body = std::move(answer.body);
     reply.body_cut = answer.body_cut;

@@ -241,7 +241,9 @@ TEST_CASE("Base64 broken into lines is replaced") {
 TEST_CASE("Other text passes as it is") {
   Redactor redactor;
   CHECK(redactor.clean("anything") == "anything");
+  CHECK(redactor.knows_none());
   redactor.add("hunter2-long");
+  CHECK_FALSE(redactor.knows_none());
   redactor.add("");
   redactor.add(" \n");
   const std::string text = "hunter2 hunter3 100% \\n \\u00e9 hunter2-lon 6875 aHVudGVy\xff\n\0x";

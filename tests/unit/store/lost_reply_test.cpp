@@ -30,7 +30,7 @@ class Breaking final : public store::Database {
   store::Rows exec(std::string_view sql, std::span<const store::Value> params, const Scope& scope) override {
     return broken_around([&] { return inner_->exec(sql, params, scope); });
   }
-  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const store::Value> values,
+  std::uint64_t insert(std::string_view into, std::size_t width, std::span<const std::string_view> values,
                        std::string_view on_conflict, const Scope& scope) override {
     return broken_around([&] { return inner_->insert(into, width, values, on_conflict, scope); });
   }
