@@ -206,14 +206,9 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
 }
 
 void warn_of_secrets(Loaded& loaded, const plan::Plan& plan) {
-  const auto of_notices = plan::secrets_of_notices(plan);
-  auto needed = plan::secrets_of(plan);
-  std::erase_if(needed, [&](const plan::SecretRef& secret) {
-    return std::find(of_notices.begin(), of_notices.end(), secret) != of_notices.end();
-  });
-  warn_of_secrets(loaded, needed,
+  warn_of_secrets(loaded, plan::needed_secrets_of(plan),
                   plan.kind == "recover" ? "what needs it would fail" : "a run here would be refused");
-  warn_of_secrets(loaded, of_notices, "a run here would notify nobody with it");
+  warn_of_secrets(loaded, plan::secrets_of_notices(plan), "a run here would notify nobody with it");
 }
 
 void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets, const std::string& help) {
