@@ -72,11 +72,16 @@ void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const 
     next.push_back(recover + "    again, once what stands in its way is gone");
 }
 
+/// None of the run's hosts has got it, and those of earlier runs of the rollout have.
+bool left_mixed(const plan::Plan& plan, const event::RunFinished& finished) {
+  return finished.exit_code == event::exit_needs_person && !plan::brought_along(plan).empty();
+}
+
 /// What to run next where some hosts have got what was meant and others have not.
 void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
                   const event::RunFinished& finished, std::vector<std::string>& next) {
   const auto done = hosts_in(finished, event::HostState::done);
-  if (done.empty()) return;
+  if (done.empty() && !left_mixed(plan, finished)) return;
   if (plan.kind == "drain")
     next.push_back(restore_command(app, loaded, asked, done) + "    give back what was drained");
   if (done.size() == finished.hosts.size()) return;
@@ -98,7 +103,8 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   if (!more_time.empty()) asked.deadline = more_time;
   advise_out(app, loaded, asked, plan, finished, next);
   advise_mixed(app, loaded, asked, plan, finished, next);
-  if (plan.kind == "deploy" && !hosts_in(finished, event::HostState::done).empty())
+  if (plan.kind == "deploy" &&
+      (!hosts_in(finished, event::HostState::done).empty() || left_mixed(plan, finished)))
     next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
   if (!next.empty() || plan.kind == "exec") return next;
   // What keeps servers out may be a person's doing, or what a run left that nobody has looked at.
@@ -206,14 +212,9 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan) {
 }
 
 void warn_of_secrets(Loaded& loaded, const plan::Plan& plan) {
-  const auto of_notices = plan::secrets_of_notices(plan);
-  auto needed = plan::secrets_of(plan);
-  std::erase_if(needed, [&](const plan::SecretRef& secret) {
-    return std::find(of_notices.begin(), of_notices.end(), secret) != of_notices.end();
-  });
-  warn_of_secrets(loaded, needed,
+  warn_of_secrets(loaded, plan::needed_secrets_of(plan),
                   plan.kind == "recover" ? "what needs it would fail" : "a run here would be refused");
-  warn_of_secrets(loaded, of_notices, "a run here would notify nobody with it");
+  warn_of_secrets(loaded, plan::secrets_of_notices(plan), "a run here would notify nobody with it");
 }
 
 void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets, const std::string& help) {
@@ -233,8 +234,13 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier
   RunRequest request{plan, loaded, std::move(earlier)};
   if (!asked) asked = asked_of(app, loaded);
   request.asked = text_of(*asked);
-  request.advise = [&app, &plan, &loaded, &asked](const event::RunFinished& finished) {
-    return advice(app, loaded, *asked, plan, finished);
+  request.advise = [&app, &plan, &loaded, &asked](const event::RunFinished& finished,
+                                                  const std::vector<std::string>& untidied) {
+    auto next = advice(app, loaded, *asked, plan, finished);
+    if (!untidied.empty())
+      next.push_back(rest_command(app, loaded, *asked, plan, untidied) +
+                     "    the same release again, which is marked good then");
+    return next;
   };
   // A recovery may find that nothing is left to do on any host.
   if (plan.is_protected && !plan::target_hosts(plan).empty())

@@ -34,8 +34,7 @@ void await_locks(App& app, store::Store* store, const plan::Plan& plan);
 
 /// Warns of those that surely cannot be had here. Another machine may have them: a dry run and `validate` go
 /// on.
-void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets,
-                     const std::string& help = "a run here would be refused");
+void warn_of_secrets(Loaded& loaded, const std::vector<plan::SecretRef>& secrets, const std::string& help);
 /// The same of those of a plan: some refuse its run, others do not.
 void warn_of_secrets(Loaded& loaded, const plan::Plan& plan);
 

@@ -208,13 +208,21 @@ class RunOfPlan {
     const auto findings = world.connect_all(connects_at_once, scope);
     Distrusted hosts;
     for (const auto& finding : findings) {
-      if (finding.code != base::ErrorCode::host_key) continue;
+      if (finding.code != base::ErrorCode::host_key || is_only_tidied(finding.host)) continue;
       app_.say("staithe: " + finding.text);
       hosts.add(finding.host, finding.changed_key);
     }
     if (hosts.none()) return exit_done;
     app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(app_, hosts));
     return exit_refused;
+  }
+
+  /// The run can be complete without it, and says what it could not do there.
+  bool is_only_tidied(const std::string& host) const {
+    const auto tidied = plan::brought_along(plan_);
+    return std::find(tidied.begin(), tidied.end(), host) != tidied.end() &&
+           std::none_of(plan_.balancers.begin(), plan_.balancers.end(),
+                        [&](const plan::Balancer& balancer) { return balancer.on == host; });
   }
 
   int perform(world::World& world) {

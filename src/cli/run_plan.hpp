@@ -2,6 +2,7 @@
 #include "project.hpp"
 
 #include "staithe/event/event.hpp"
+#include "staithe/exec/runner.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
 
@@ -38,7 +39,7 @@ struct RunRequest {
   const Loaded& loaded;  ///< the files it was made from
   Earlier earlier{};
   /// Commands to run next, from how it ended.
-  std::function<std::vector<std::string>(const event::RunFinished&)> advise{};
+  exec::RunOptions::Advise advise{};
   std::string
       asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)
   std::string question{};  ///< asked before anything is changed; "" for none

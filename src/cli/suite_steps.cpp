@@ -3,6 +3,7 @@
 #include "looking.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/plan/each_action.hpp"
 
 #include <fmt/format.h>
 
@@ -16,27 +17,9 @@ namespace fs = std::filesystem;
 
 template <class Visit>
 void each_suite(plan::Plan& plan, const Visit& visit) {
-  const auto each = [&](std::vector<plan::Action>& actions) {
-    for (auto& action : actions)
-      if (auto* check = std::get_if<plan::CheckSuite>(&action.effect)) visit(action, *check);
-  };
-  const auto each_node = [&](std::vector<plan::Node>& nodes) {
-    for (auto& node : nodes) {
-      if (auto* bracket = std::get_if<plan::Bracket>(&node)) {
-        for (auto* part :
-             {&bracket->acquire, &bracket->undo, &bracket->body, &bracket->repair, &bracket->release})
-          each(*part);
-      } else if (auto* check = std::get_if<plan::CheckSuite>(&std::get<plan::Action>(node).effect)) {
-        visit(std::get<plan::Action>(node), *check);
-      }
-    }
-  };
-  for (auto* part : {&plan.open, &plan.close, &plan.notify_failure}) each(*part);
-  for (auto& stage : plan.stages)
-    for (auto& lane : stage.lanes) {
-      each_node(lane.nodes);
-      each_node(lane.revert);
-    }
+  plan::each_action(plan, [&](plan::Action& action) {
+    if (auto* check = std::get_if<plan::CheckSuite>(&action.effect)) visit(action, *check);
+  });
 }
 
 plan::Plan survey_of(App& app, Loaded& loaded) {

@@ -30,7 +30,9 @@ class Run {
         bus_(sink, options.run_id),
         clock_(plan.strategy.deadline, stops),
         context_{plan, effects, journal, bus_, stops, clock_},
-        started_(Clock::now()) {}
+        started_(Clock::now()) {
+    for (auto& host : plan::brought_along(plan)) brought_along_.insert(std::move(host));
+  }
 
   RunResult run() {
     announce();
@@ -117,6 +119,7 @@ class Run {
         return;
       }
       StageResult result = run_stage(context_, only_done(stage));
+      let_pass(result);
       interrupted_ = interrupted_ || result.stopped;
       const bool failed = take(stage, result);
       release_hosts(i);
@@ -143,14 +146,39 @@ class Run {
     return {"", "", stage.name, std::move(result)};
   }
 
-  /// What follows the roll on each host (cleanup) is for hosts that are on the new release.
+  /// What follows the roll on each host (cleanup) is for hosts that are on the new release. Those that
+  /// earlier runs had brought to it wait for a roll that went well everywhere: before, the rollout has not
+  /// ended.
   plan::Stage only_done(plan::Stage stage) const {
     if (!tidies(stage)) return stage;
-    std::erase_if(stage.lanes, [this](const plan::Lane& lane) {
+    const bool whole = all_rolled();
+    std::erase_if(stage.lanes, [&](const plan::Lane& lane) {
+      if (brought_along_.count(lane.host) > 0) return !whole;
       const auto rolled = rolled_.lanes.find(lane.host);
       return rolled != rolled_.lanes.end() && !rolled->second.ok();
     });
     return stage;
+  }
+
+  bool all_rolled() const {
+    return std::all_of(rolled_stage_->lanes.begin(), rolled_stage_->lanes.end(), [this](const auto& lane) {
+      const auto rolled = rolled_.lanes.find(lane.host);
+      return rolled != rolled_.lanes.end() && rolled->second.ok();
+    });
+  }
+
+  /// Its hosts are on the release and serve, and it was not for this run to bring them there: what cannot be
+  /// tidied up on them makes the run no failure.
+  void let_pass(StageResult& result) {
+    std::erase_if(result.failures, [this](const Failure& failure) {
+      const bool stopped = failure.result.outcome == event::Outcome::cancelled;
+      if (stopped || brought_along_.count(failure.host) == 0) return false;
+      untidied_.push_back(failure.host);
+      bus_.send(
+          event::Message{event::Level::warning, failure.host,
+                         plan_.release + " serves here, but is not marked good: " + failure.result.detail});
+      return true;
+    });
   }
 
   /// Keeps what a stage came to; true when the run ends here.
@@ -262,11 +290,22 @@ class Run {
                        [](const auto& entry) { return entry.second.altered; });
   }
 
+  /// Over the whole rollout: what earlier runs had brought to the release is on it, whatever becomes of this.
   bool mixed_versions() const {
-    if (rolled_stage_ == nullptr) return false;
-    std::size_t altered = 0;
+    if (rolled_stage_ == nullptr) return !brought_along_.empty();
+    std::size_t altered = brought_along_.size();
     for (const auto& [host, lane] : rolled_.lanes) altered += lane.altered ? 1 : 0;
-    return altered > 0 && altered < rolled_stage_->lanes.size();
+    return altered > 0 && altered < rolled_stage_->lanes.size() + brought_along_.size();
+  }
+
+  /// The run's hosts are listed; those of earlier runs nobody would think of.
+  void tell_mixed() {
+    if (brought_along_.empty() || (!failure_ && !interrupted_) || !mixed_versions()) return;
+    const std::vector<std::string> hosts(brought_along_.begin(), brought_along_.end());
+    bus_.send(event::Message{
+        event::Level::warning, "",
+        fmt::format("versions are mixed: {} {} on {} since an earlier run of this rollout",
+                    base::fold_names(hosts), hosts.size() == 1 ? "is" : "are", plan_.release)});
   }
 
   /// What did not come back as it should is told as the balancers have it: one that serves on all of them
@@ -332,9 +371,10 @@ class Run {
             {host, known->second.state, known->second.detail, {}, known->second.altered});
     }
     tell_reach(finished);
+    tell_mixed();
     if (late_) finished.deadline = plan_.strategy.deadline;
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
-    if (options_.advise) finished.next = options_.advise(finished);
+    if (options_.advise) finished.next = options_.advise(finished, untidied_);
     bus_.send(finished);
     return result;
   }
@@ -357,6 +397,8 @@ class Run {
   const plan::Stage* rolled_stage_ = nullptr;
   StageResult rolled_;
   std::map<std::string, Known> states_;
+  std::set<std::string> brought_along_;  ///< by earlier runs of the rollout; only tidied up here
+  std::vector<std::string> untidied_;    ///< of them
   bool begun_ = false;
   bool refused_ = false;
   bool interrupted_ = false;

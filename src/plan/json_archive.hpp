@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <map>
 #include <optional>
 #include <string>
@@ -66,6 +67,8 @@ class WriteFields {
 
  private:
   void begin(std::string_view name) {
+    assert(last_ < name && "a list of fields is not sorted by name");
+    last_ = name;
     if (to_.back() != '{') to_ += ',';
     write_string(to_, name);
     to_ += ':';
@@ -77,6 +80,7 @@ class WriteFields {
 
   std::string& to_;
   Extra extra_;
+  std::string_view last_;
 };
 struct ReadFields {
   const nlohmann::json& from;

@@ -28,6 +28,19 @@ std::vector<std::string> target_hosts(const Plan& plan) {
   return hosts;
 }
 
+std::vector<std::string> brought_along(const Plan& plan) {
+  std::vector<std::string> hosts;
+  const auto targets = target_hosts(plan);
+  const auto is_in = [](const std::vector<std::string>& names, const std::string& host) {
+    return std::find(names.begin(), names.end(), host) != names.end();
+  };
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      if (!lane.host.empty() && !is_in(targets, lane.host) && !is_in(hosts, lane.host))
+        hosts.push_back(lane.host);
+  return hosts;
+}
+
 std::size_t count_actions(const Lane& lane) {
   std::size_t count = 0;
   for (const auto& node : lane.nodes) {

@@ -1,5 +1,7 @@
 #include "staithe/plan/secrets.hpp"
 
+#include "staithe/plan/each_action.hpp"
+
 #include <algorithm>
 
 namespace staithe::plan {
@@ -19,36 +21,6 @@ void each_text_of(const Probe& probe, const Visit& visit) {
   visit(http->body);
   visit(http->contains);
   for (const auto& [name, value] : http->headers) visit(value);
-}
-
-using Look = std::function<void(const Action&)>;
-
-void each_action(const std::vector<Action>& actions, const Look& look) {
-  for (const auto& action : actions) look(action);
-}
-
-void each_action(const std::vector<Node>& nodes, const Look& look) {
-  for (const auto& node : nodes) {
-    if (const auto* action = std::get_if<Action>(&node)) {
-      look(*action);
-      continue;
-    }
-    const auto& bracket = std::get<Bracket>(node);
-    for (const auto* part :
-         {&bracket.acquire, &bracket.undo, &bracket.body, &bracket.repair, &bracket.release})
-      each_action(*part, look);
-  }
-}
-
-void each_action(const Plan& plan, const Look& look) {
-  each_action(plan.open, look);
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes) {
-      each_action(lane.nodes, look);
-      each_action(lane.revert, look);
-    }
-  each_action(plan.close, look);
-  each_action(plan.notify_failure, look);
 }
 
 bool is_notice(const Action& action) {
@@ -88,14 +60,14 @@ void each_text(const Effect& effect, const std::function<void(const Text&)>& vis
   if (const auto* notify = std::get_if<Notify>(&effect)) visit(notify->url);
 }
 
-std::vector<SecretRef> secrets_of(const Plan& plan) {
-  return collected(plan, [](const Action&) { return true; });
+std::vector<SecretRef> needed_secrets_of(const Plan& plan) {
+  return collected(plan, [](const Action& action) { return !is_notice(action); });
 }
 
 std::vector<SecretRef> secrets_of_notices(const Plan& plan) {
   auto secrets = collected(plan, is_notice);
-  const auto others = collected(plan, [](const Action& action) { return !is_notice(action); });
-  std::erase_if(secrets, [&](const SecretRef& secret) { return holds(others, secret); });
+  const auto needed = needed_secrets_of(plan);
+  std::erase_if(secrets, [&](const SecretRef& secret) { return holds(needed, secret); });
   return secrets;
 }
 

@@ -60,6 +60,17 @@ std::map<std::string, std::vector<std::string>> hosts_by_remark(const event::Run
   return hosts;
 }
 
+/// "" when nothing is to be run.
+std::string next_text(const event::RunFinished& finished) {
+  std::string text;
+  std::string_view word = "next";
+  for (const auto& next : finished.next) {
+    text += fmt::format("  {:<10} {}\n", word, one_line(next));
+    word = "";
+  }
+  return text;
+}
+
 std::string success(const Paint& paint, const event::RunStarted& started,
                     const event::RunFinished& finished) {
   const auto hosts =
@@ -70,7 +81,8 @@ std::string success(const Paint& paint, const event::RunStarted& started,
   else if (!started.release.empty())
     what = " on " + one_line(started.release);
   return fmt::format("{} {}{} in {}\n", paint.good("done:"), hosts, what,
-                     base::elapsed_text(finished.duration));
+                     base::elapsed_text(finished.duration)) +
+         next_text(finished);
 }
 
 std::string headline(const Paint& paint, const event::RunFinished& finished) {
@@ -94,12 +106,8 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
   if (finished.deadline.count() > 0)
     text +=
         fmt::format("  {:<10} {} for the whole run, passed\n", "deadline", base::to_text(finished.deadline));
-  std::string_view word = "next";
-  for (const auto& next : finished.next) {
-    text += fmt::format("  {:<10} {}\n", word, one_line(next));
-    word = "";
-  }
-  return text + fmt::format("exit {} ({})\n", finished.exit_code, one_line(finished.verdict));
+  return text + next_text(finished) +
+         fmt::format("exit {} ({})\n", finished.exit_code, one_line(finished.verdict));
 }
 
 }  // namespace staithe::report

@@ -1,19 +1,22 @@
 #include "staithe/world/secrets.hpp"
 
+#include "secret_file.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <memory>
+#include <optional>
 
 namespace staithe::world {
 namespace {
 
-constexpr std::size_t longest_secret = 64 * 1024;
+constexpr std::size_t longest_output = 64 * 1024;
 
 /// One trailing newline belongs to the file or the command, not to the secret.
 std::string without_newline(std::string text) {
@@ -21,22 +24,11 @@ std::string without_newline(std::string text) {
   return text;
 }
 
-std::string from_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw base::system_error(base::ErrorCode::not_found, "secret file " + path, errno);
-  std::string text(longest_secret + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > longest_secret)
-    throw base::Error(base::ErrorCode::invalid, "secret file " + path + " is larger than 64 KiB");
-  return without_newline(std::move(text));
-}
-
 std::string from_command(const std::string& script, const std::string& directory, const base::Scope& scope) {
   proc::Command command;
   command.script = script;
   command.directory = directory;
-  command.keep_bytes = longest_secret;
+  command.keep_bytes = longest_output;
   const auto exit = proc::run(command, scope);
   // Its output is the secret: the message may show neither stream.
   if (!exit.ok())
@@ -85,15 +77,76 @@ void Secrets::tell_half(std::string_view credentials) {
     holds_.push_back(redactor_.hold_part(half));
 }
 
+/// One thread that looks a secret up, and those that wait for it.
+struct Secrets::Search {
+  base::Cancel ended;  // used for its descriptor
+  std::optional<base::Error> failure;
+};
+
+/// However a search ends, whoever waits for it goes on.
+class Secrets::EndOfSearch {
+ public:
+  EndOfSearch(Secrets& secrets, const std::string& key, Search& search)
+      : secrets_(secrets), key_(key), search_(search) {}
+  EndOfSearch(const EndOfSearch&) = delete;
+  EndOfSearch& operator=(const EndOfSearch&) = delete;
+  ~EndOfSearch() {
+    {
+      const std::lock_guard lock(secrets_.mutex_);
+      secrets_.searches_.erase(key_);
+    }
+    search_.ended.request();
+  }
+
+ private:
+  Secrets& secrets_;
+  const std::string& key_;
+  Search& search_;
+};
+
 std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope) {
-  const std::lock_guard lock(mutex_);
+  return value(ref, scope, Failure::forgotten);
+}
+
+std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope, Failure failure) {
   const auto key = plan::shown(ref);
-  if (const auto found = known_.find(key); found != known_.end()) return found->second;
-  auto value = look_up(ref, scope);
-  // Nobody's secret is nothing: a variable of a job that was not filled would go out as an empty password.
-  if (value.empty()) throw base::Error(base::ErrorCode::invalid, empty(ref));
-  tell(value);
-  return known_.emplace(key, std::move(value)).first->second;
+  for (;;) {
+    std::shared_ptr<Search> search;
+    bool is_mine = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = known_.find(key); found != known_.end()) return found->second;
+      if (const auto found = lacking_.find(key); found != lacking_.end()) throw base::Error(found->second);
+      auto& under_way = searches_[key];
+      is_mine = under_way == nullptr;
+      if (is_mine) under_way = std::make_shared<Search>();
+      search = under_way;
+    }
+    if (is_mine) return search_for(ref, key, scope, failure, *search);
+    if (base::wait_for(search->ended.fd(), POLLIN, scope) != base::Woke::ready)
+      scope.check(("waiting for " + key).c_str());
+    const std::lock_guard lock(mutex_);
+    if (search->failure) throw base::Error(*search->failure);
+  }
+}
+
+std::string Secrets::search_for(const plan::SecretRef& ref, const std::string& key, const base::Scope& scope,
+                                Failure kept, Search& search) {
+  const EndOfSearch end(*this, key, search);
+  try {
+    auto value = look_up(ref, scope);
+    // Nobody's secret is nothing: a variable of a job that was not filled would go out as an empty password.
+    if (value.empty()) throw base::Error(base::ErrorCode::invalid, empty(ref));
+    const std::lock_guard lock(mutex_);
+    tell(value);
+    return known_.emplace(key, std::move(value)).first->second;
+  } catch (const base::Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (kept == Failure::kept && !scope.cancelled()) lacking_.emplace(key, error);
+    // That this one was stopped or late says nothing to those who wait: one of them tries.
+    if (!scope.cancelled() && !scope.expired()) search.failure = error;
+    throw;
+  }
 }
 
 std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>& refs,
@@ -101,7 +154,7 @@ std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>
   std::vector<std::string> findings;
   for (const auto& ref : refs) {
     try {
-      (void)value(ref, base::Scope::lasting(each_within, stop));
+      (void)value(ref, base::Scope::lasting(each_within, stop), Failure::kept);
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) throw;
       findings.push_back(redactor_.clean(error.what()));
@@ -116,10 +169,7 @@ std::string Secrets::lacks(const plan::SecretRef& ref, const std::string& direct
     const char* value = std::getenv(ref.name.c_str());
     return value == nullptr ? unset(ref.name) : *value == '\0' ? empty(ref) : "";
   }
-  const auto path = std::filesystem::path(directory) / ref.name;
-  if (const std::ifstream file(path, std::ios::binary); !file)
-    return base::system_error(base::ErrorCode::not_found, "secret file " + path.string(), errno).what();
-  return {};
+  return unreadable(std::filesystem::path(directory) / ref.name);
 }
 
 std::string Secrets::look_up(const plan::SecretRef& ref, const base::Scope& scope) const {
@@ -130,7 +180,7 @@ std::string Secrets::look_up(const plan::SecretRef& ref, const base::Scope& scop
       return value;
     }
     case plan::SecretRef::Source::file:
-      return from_file(std::filesystem::path(directory_) / ref.name);
+      return without_newline(read_secret_file(std::filesystem::path(directory_) / ref.name, scope));
     case plan::SecretRef::Source::command:
       return from_command(ref.name, directory_, scope);
   }

@@ -89,14 +89,9 @@ class World::Performer {
     rotations_.adopt(host, found, keep_out);
   }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
-    const auto of_notices = plan::secrets_of_notices(plan_);
-    auto needed = plan::secrets_of(plan_);
-    std::erase_if(needed, [&](const plan::SecretRef& secret) {
-      return std::find(of_notices.begin(), of_notices.end(), secret) != of_notices.end();
-    });
     MissingSecrets missing;
-    missing.needed = secrets_.look_up_all(needed, each_within, stop);
-    missing.of_notices = secrets_.look_up_all(of_notices, each_within, stop);
+    missing.needed = secrets_.look_up_all(plan::needed_secrets_of(plan_), each_within, stop);
+    missing.of_notices = secrets_.look_up_all(plan::secrets_of_notices(plan_), each_within, stop);
     return missing;
   }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {

@@ -253,6 +253,10 @@ class ByHand(harness.SystemTest):
             for why in (variable, file):
                 self.assertIn("warning: " + why, result.err)
             self.assertIn("staithe.yml:", result.err)
+            # Of what staithe.yml names nobody knows whether a run needs it.
+            refused = command != ("validate",)
+            self.assertEqual("a run here would be refused" in result.err, refused, str(result))
+            self.assertEqual("what needs it would not run here" in result.err, not refused, str(result))
 
     def test_status_tells_of_every_service(self):
         other = "services:\n  ledger:\n    path: " + self.sandbox.path("hosts/$(host)/ledger") + "\n    hosts: web1\n"

@@ -30,8 +30,11 @@ struct RunResult {
 
 struct RunOptions {
   std::string run_id;  ///< marks every event
-  /// Commands that the person may run next, made from how the run ended.
-  std::function<std::vector<std::string>(const event::RunFinished&)> advise{};
+  /// Commands that the person may run next, made from how the run ended; `untidied` are hosts that earlier
+  /// runs of a rollout had brought to the release and where it could not be marked good.
+  using Advise = std::function<std::vector<std::string>(const event::RunFinished&,
+                                                        const std::vector<std::string>& untidied)>;
+  Advise advise{};
   std::string plan_id{};  ///< for the first event
 };
 

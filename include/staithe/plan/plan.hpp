@@ -161,6 +161,9 @@ std::string id_of_json(std::string_view plan_json);
 /// The hosts that stages work on, in order; not balancer hosts, nor those that a deploy only tidies up after.
 std::vector<std::string> target_hosts(const Plan& plan);
 
+/// Those that a deploy only tidies up after: earlier runs of its rollout brought the release there.
+std::vector<std::string> brought_along(const Plan& plan);
+
 /// Number of actions that a run without failure performs, releases included.
 std::size_t count_actions(const Plan& plan);
 /// The same for one lane.

@@ -9,10 +9,11 @@ namespace staithe::plan {
 /// Every text of the effect that may have holes.
 void each_text(const Effect& effect, const std::function<void(const Text&)>& visit);
 
-/// Every secret that a run of the plan may need, reverts, suites of checks and notices included, each once.
-std::vector<SecretRef> secrets_of(const Plan& plan);
+/// Every secret that a run of the plan may need, reverts and suites of checks included, each once; what only
+/// notices name is none of them.
+std::vector<SecretRef> needed_secrets_of(const Plan& plan);
 
-/// Those of them that nothing but notices needs: nobody's host hangs on them.
+/// Those that nothing but notices needs: nobody's host hangs on them.
 std::vector<SecretRef> secrets_of_notices(const Plan& plan);
 
 }  // namespace staithe::plan

@@ -1,9 +1,11 @@
 #pragma once
 #include "staithe/base/cancel.hpp"
+#include "staithe/base/error.hpp"
 #include "staithe/base/redact.hpp"
 #include "staithe/plan/text.hpp"
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -14,7 +16,8 @@ namespace staithe::world {
 
 using Captures = std::map<std::string, std::string>;
 
-/// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe.
+/// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe: who
+/// wants one that another thread looks up waits for it, as long as its own scope lets it.
 class Secrets {
  public:
   /// How long the redactor knows them.
@@ -37,7 +40,7 @@ class Secrets {
   std::string value(const plan::SecretRef& ref, const base::Scope& scope);
 
   /// Looks all of them up, each within that time, and keeps them. Returns what is wrong with those that
-  /// cannot be had, a line each. Throws base::Error{cancelled}.
+  /// cannot be had, a line each: they are not looked for again. Throws base::Error{cancelled}.
   std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
                                        const base::Cancel* stop);
 
@@ -53,6 +56,13 @@ class Secrets {
                                                         const Captures& captures, const base::Scope& scope);
 
  private:
+  enum class Failure { forgotten, kept };
+  struct Search;
+  class EndOfSearch;
+
+  std::string value(const plan::SecretRef& ref, const base::Scope& scope, Failure failure);
+  std::string search_for(const plan::SecretRef& ref, const std::string& key, const base::Scope& scope,
+                         Failure kept, Search& search);
   std::string look_up(const plan::SecretRef& ref, const base::Scope& scope) const;
   /// Called with the lock held.
   void tell(std::string_view secret);
@@ -64,6 +74,8 @@ class Secrets {
   std::vector<base::Redactor::Hold> holds_;
   std::set<std::string, std::less<>> told_;
   std::map<std::string, std::string> known_;
+  std::map<std::string, base::Error> lacking_;               ///< looked for in vain, for good
+  std::map<std::string, std::shared_ptr<Search>> searches_;  ///< under way
 };
 
 }  // namespace staithe::world

@@ -95,24 +95,6 @@ Connector::~Connector() {
   bastions.clear();
 }
 
-namespace {
-
-/// As often as ConnectionAttempts says.
-base::UniqueFd dial(const Endpoint& endpoint, const base::Scope& scope) {
-  for (int left = endpoint.connection_attempts;; --left) {
-    try {
-      return within_phase(scope, endpoint.connect_timeout, "connecting",
-                          [&](const base::Scope& inner) { return connect_tcp(endpoint, inner); });
-    } catch (const Error& error) {
-      const bool again = error.code() == ErrorCode::connect || error.code() == ErrorCode::timeout;
-      if (!again || left <= 1 || scope.left() <= pause_of_attempts) throw;
-    }
-    if (base::sleep_for(pause_of_attempts, scope) == base::Woke::cancelled) scope.check("connecting");
-  }
-}
-
-}  // namespace
-
 base::UniqueFd Connector::open_transport(const Endpoint& endpoint, const base::Scope& scope,
                                          std::unique_ptr<Proxy>& proxy) {
   if (!endpoint.proxy_command.empty()) {
@@ -123,9 +105,29 @@ base::UniqueFd Connector::open_transport(const Endpoint& endpoint, const base::S
     proxy.reset();
     return socket;
   }
-  if (endpoint.jumps.empty()) return dial(endpoint, scope);
+  if (endpoint.jumps.empty())
+    return within_phase(scope, endpoint.connect_timeout, "connecting",
+                        [&](const base::Scope& inner) { return connect_tcp(endpoint, inner); });
   // The bastion's own phases have their own limits.
   return bastion_for(endpoint)->open(endpoint.address, endpoint.port, scope);
+}
+
+/// As often as ConnectionAttempts says. The place in the gate is others' while nothing is tried.
+Connector::Transport Connector::enter(const Endpoint& endpoint, const base::Scope& scope) {
+  const bool dials = endpoint.proxy_command.empty() && endpoint.jumps.empty();
+  for (int left = dials ? endpoint.connection_attempts : 1;; --left) {
+    try {
+      auto pass = gate_.enter(door_of(endpoint), scope);
+      const auto began = Clock::now();
+      std::unique_ptr<Proxy> proxy;
+      auto socket = open_transport(endpoint, scope, proxy);
+      return {std::move(pass), std::move(socket), std::move(proxy), since(began)};
+    } catch (const Error& error) {
+      const bool again = error.code() == ErrorCode::connect || error.code() == ErrorCode::timeout;
+      if (!again || left <= 1 || scope.left() <= pause_of_attempts) throw;
+    }
+    if (base::sleep_for(pause_of_attempts, scope) == base::Woke::cancelled) scope.check("connecting");
+  }
 }
 
 std::shared_ptr<Bastion> Connector::bastion_for(const Endpoint& endpoint) {
@@ -142,14 +144,13 @@ std::shared_ptr<Bastion> Connector::bastion_for(const Endpoint& endpoint) {
   return bastion;
 }
 
-Connection Connector::shake_hands(const Endpoint& endpoint, const base::Scope& scope,
+Connection Connector::shake_hands(const Endpoint& endpoint, const base::Scope& scope, Transport& transport,
                                   std::string_view only_type) {
   Connection result;
-  auto began = Clock::now();
-  base::UniqueFd socket = open_transport(endpoint, scope, result.proxy);
-  result.timings.connect = since(began);
-  began = Clock::now();
-  result.link = std::make_unique<Link>(endpoint, std::move(socket), only_type);
+  result.proxy = std::move(transport.proxy);
+  result.timings.connect = transport.took;
+  const auto began = Clock::now();
+  result.link = std::make_unique<Link>(endpoint, std::move(transport.socket), only_type);
   try {
     within_phase(scope, endpoint.handshake_timeout, "the SSH handshake",
                  [&](const base::Scope& inner) { return result.link->handshake(inner), 0; });
@@ -162,8 +163,8 @@ Connection Connector::shake_hands(const Endpoint& endpoint, const base::Scope& s
 }
 
 Connection Connector::attempt(const Endpoint& endpoint, const base::Scope& scope) {
-  const Gate::Pass pass = gate_.enter(door_of(endpoint), scope);
-  Connection result = shake_hands(endpoint, scope, {});
+  Transport transport = enter(endpoint, scope);
+  Connection result = shake_hands(endpoint, scope, transport, {});
   auto began = Clock::now();
   const HostKey key = result.link->host_key();
   options_.host_key_check(endpoint, key);
@@ -207,8 +208,8 @@ Connection Connector::connect(const Endpoint& endpoint, const base::Scope& scope
 
 HostKey Connector::scan(const Endpoint& endpoint, const base::Scope& scope, std::string_view only_type) {
   return persistently(endpoint, scope, [&](int) {
-    const Gate::Pass pass = gate_.enter(door_of(endpoint), scope);
-    return shake_hands(endpoint, scope, only_type).link->host_key();
+    Transport transport = enter(endpoint, scope);
+    return shake_hands(endpoint, scope, transport, only_type).link->host_key();
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "staithe/ssh/engine.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,8 +29,18 @@ class Connector {
   HostKey scan(const Endpoint& endpoint, const base::Scope& scope, std::string_view only_type);
 
  private:
-  /// One attempt, until the key exchange is done.
-  Connection shake_hands(const Endpoint& endpoint, const base::Scope& scope, std::string_view only_type);
+  /// A way to the server, and the place among the handshakes with it.
+  struct Transport {
+    Gate::Pass pass;
+    base::UniqueFd socket;
+    std::unique_ptr<Proxy> proxy;
+    std::chrono::microseconds took{0};
+  };
+
+  Transport enter(const Endpoint& endpoint, const base::Scope& scope);
+  /// One attempt, until the key exchange is done. The transport keeps the place only.
+  Connection shake_hands(const Endpoint& endpoint, const base::Scope& scope, Transport& transport,
+                         std::string_view only_type);
   Connection attempt(const Endpoint& endpoint, const base::Scope& scope);
   base::UniqueFd open_transport(const Endpoint& endpoint, const base::Scope& scope,
                                 std::unique_ptr<Proxy>& proxy);

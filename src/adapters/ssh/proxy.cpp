@@ -19,6 +19,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace staithe::ssh {
 namespace {
@@ -95,6 +96,24 @@ Proxy::~Proxy() {
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
+namespace {
+
+/// All that a message hands over: each is this process's to close.
+std::vector<base::UniqueFd> descriptors_of(msghdr& message) {
+  std::vector<base::UniqueFd> descriptors;
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr; head = CMSG_NXTHDR(&message, head)) {
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+    for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= head->cmsg_len; at += sizeof(int)) {
+      int descriptor = -1;
+      std::memcpy(&descriptor, CMSG_DATA(head) + at, sizeof descriptor);
+      descriptors.emplace_back(descriptor);
+    }
+  }
+  return descriptors;
+}
+
+}  // namespace
+
 base::UniqueFd Proxy::passed_socket(const base::Scope& scope) {
   if (base::wait_for(socket_.get(), POLLIN, scope) != base::Woke::ready) scope.check("the proxy command");
   char byte = 0;
@@ -106,14 +125,10 @@ base::UniqueFd Proxy::passed_socket(const base::Scope& scope) {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   const ssize_t count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  const cmsghdr* head = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  const bool passed = head != nullptr && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-                      head->cmsg_len == CMSG_LEN(sizeof(int));
-  if (!passed)
+  auto passed = count > 0 ? descriptors_of(message) : std::vector<base::UniqueFd>();
+  if (passed.size() != 1)
     throw failure({ErrorCode::connect, "the proxy command hands over no connection (ProxyUseFdpass)"});
-  int descriptor = -1;
-  std::memcpy(&descriptor, CMSG_DATA(head), sizeof descriptor);
-  return base::UniqueFd(descriptor);
+  return std::move(passed.front());
 }
 
 base::Error Proxy::failure(const base::Error& error) const {

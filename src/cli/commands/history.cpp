@@ -5,6 +5,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/plan/each_action.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -78,25 +79,7 @@ void print_list(App& app, const std::vector<store::Run>& runs) {
 /// What each action of the run's plan says of itself, by id.
 std::map<std::string, std::string> titles_of(const plan::Plan& plan) {
   std::map<std::string, std::string> titles;
-  const auto add = [&](const std::vector<plan::Action>& actions) {
-    for (const auto& action : actions) titles[action.id] = action.title;
-  };
-  const auto add_nodes = [&](const std::vector<plan::Node>& nodes) {
-    for (const auto& node : nodes) {
-      if (const auto* action = std::get_if<plan::Action>(&node)) titles[action->id] = action->title;
-      const auto* bracket = std::get_if<plan::Bracket>(&node);
-      if (bracket == nullptr) continue;
-      for (const auto* part :
-           {&bracket->acquire, &bracket->undo, &bracket->body, &bracket->repair, &bracket->release})
-        add(*part);
-    }
-  };
-  for (const auto* part : {&plan.open, &plan.close, &plan.notify_failure}) add(*part);
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes) {
-      add_nodes(lane.nodes);
-      add_nodes(lane.revert);
-    }
+  plan::each_action(plan, [&](const plan::Action& action) { titles[action.id] = action.title; });
   return titles;
 }
 

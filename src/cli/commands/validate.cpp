@@ -185,7 +185,7 @@ void validate_secrets(Loaded& loaded) {
     std::vector<plan::SecretRef> secrets;
     for (const auto* entries : {&std::as_const(one).project.secrets, &one.env().secrets})
       for (const auto& entry : *entries) secrets.push_back(entry.source);
-    warn_of_secrets(one, secrets);
+    warn_of_secrets(one, secrets, "what needs it would not run here");
     for (const auto& target : one.env().watch.alerts)
       if (const auto why = world::Secrets::lacks(target.secret, one.project.directory);
           !why.empty() && target.name.position.line > 0)

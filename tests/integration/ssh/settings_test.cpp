@@ -3,6 +3,9 @@
 #include "fixture.hpp"
 
 #include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <thread>
 
 using namespace staithe;
 using namespace staithe::ssh;
@@ -99,6 +102,24 @@ TEST_CASE("settings: ConnectionAttempts") {
   CHECK(std::chrono::steady_clock::now() - begin > std::chrono::milliseconds(2000));
 }
 
+TEST_CASE("settings: ConnectionAttempts leaves its place to others between two attempts") {
+  Endpoint once;
+  once.address = "127.0.0.1";
+  once.port = free_port();
+  once.identity_agent = "none";
+  Endpoint patient = once;
+  patient.connection_attempts = 1000;
+  auto options = accept_all();
+  options.handshakes_per_server = 1;
+  Engine engine(std::move(options));
+  base::Cancel stop;
+  std::thread waiting([&] { (void)caught([&] { (void)engine.connect(patient, soon(&stop)); }); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  CHECK(caught([&] { (void)engine.connect(once, within(20'000)); }).code == ErrorCode::connect);
+  stop.request();
+  waiting.join();
+}
+
 TEST_CASE("settings: ProxyUseFdpass") {
   const Server server;
   Endpoint endpoint = server.endpoint();
@@ -110,6 +131,14 @@ TEST_CASE("settings: ProxyUseFdpass") {
   endpoint.proxy_command = "python3 " + script + " " + std::to_string(server.port());
   endpoint.proxy_passes_socket = true;
   CHECK(ask(endpoint).error.text == "");
+  const auto open = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
+  const auto before = open();
+  write_file(script,
+             "import os, socket\n"
+             "socket.send_fds(socket.socket(fileno=1), [b'x'], [os.open('/dev/null', 0) for _ in (1, 2)])\n");
+  endpoint.proxy_command = "python3 " + script;
+  CHECK(ask(endpoint).error.code == ErrorCode::connect);
+  CHECK(open() == before);
   endpoint.proxy_command = "sh -c 'echo no >&2; exit 3'";
   const auto error = ask(endpoint).error;
   CHECK(error.code == ErrorCode::connect);

@@ -6,12 +6,15 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace staithe;
@@ -120,6 +123,86 @@ TEST_CASE("all that is wrong with secrets is told at once, and what is there is 
   CHECK_FALSE(lacks(refs[3]).empty());
   CHECK(lacks(refs[4]).empty());
   for (const char* end : {".empty", ".count"}) std::filesystem::remove(base + end);
+}
+
+TEST_CASE(
+    "a secret file may be a pipe: what looks at it does not open it, and who reads it waits no longer "
+    "than he may") {
+  base::Redactor redactor;
+  const std::string pipe = "/tmp/staithe-secret-pipe-" + std::to_string(::getpid());
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const SecretRef ref{SecretRef::Source::file, pipe};
+  const auto code_of = [&](const base::Scope& scope) {
+    world::Secrets secrets(redactor);
+    try {
+      (void)secrets.value(ref, scope);
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+    return base::ErrorCode::failed;
+  };
+  CHECK(world::Secrets::lacks(ref, "").empty());
+  CHECK(code_of(base::Scope::lasting(base::Duration(50))) == base::ErrorCode::timeout);
+  base::Cancel stop;
+  std::thread stopping([&] { stop.request(); });
+  CHECK(code_of(base::Scope::lasting(std::chrono::seconds(60), &stop)) == base::ErrorCode::cancelled);
+  stopping.join();
+  // One that writes late, and in two pieces.
+  std::thread writing([&] {
+    std::ofstream out(pipe);
+    out << "from-" << std::flush;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    out << "a-pipe\n";
+  });
+  world::Secrets secrets(redactor);
+  CHECK(secrets.value(ref, soon()) == "from-a-pipe");
+  writing.join();
+  ::unlink(pipe.c_str());
+  CHECK(world::Secrets::lacks({SecretRef::Source::file, "/tmp"}, "") == "secret file /tmp: Is a directory");
+}
+
+TEST_CASE("a secret that hangs keeps nobody from another, and who waits for it hears a stop") {
+  base::Redactor redactor;
+  world::Secrets secrets(redactor);
+  ::setenv("STAITHE_TEST_SECRET", "hunter2-hunter2", 1);
+  const std::string count = "/tmp/staithe-secret-count-" + std::to_string(::getpid());
+  const SecretRef hanging{SecretRef::Source::command, "echo x >>" + count + "; sleep 300"};
+  base::Cancel all, mine;
+  const auto ended_with = [&](const base::Cancel& stop) {
+    try {
+      (void)secrets.value(hanging, base::Scope::lasting(std::chrono::seconds(120), &stop));
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+    return base::ErrorCode::failed;
+  };
+  auto first = std::async(std::launch::async, [&] { return ended_with(all); });
+  while (!std::filesystem::exists(count)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(secrets.value(env("STAITHE_TEST_SECRET"), soon()) == "hunter2-hunter2");
+  auto second = std::async(std::launch::async, [&] { return ended_with(mine); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  mine.request();
+  CHECK(second.get() == base::ErrorCode::cancelled);
+  CHECK(std::filesystem::file_size(count) == 2);
+  all.request();
+  CHECK(first.get() == base::ErrorCode::cancelled);
+  std::filesystem::remove(count);
+}
+
+TEST_CASE("what was looked for in vain before the run is not looked for again in it") {
+  base::Redactor redactor;
+  const std::string count = "/tmp/staithe-secret-vain-" + std::to_string(::getpid());
+  const SecretRef ref{SecretRef::Source::command, "echo x >>" + count + "; exit 3"};
+  world::Secrets secrets(redactor);
+  CHECK(secrets.look_up_all({ref}, std::chrono::seconds(10), nullptr).size() == 1);
+  CHECK_THROWS_AS(secrets.value(ref, soon()), base::Error);
+  CHECK(std::filesystem::file_size(count) == 2);
+  // Without such a look it may be there by now.
+  world::Secrets others(redactor);
+  CHECK_THROWS_AS(others.value(ref, soon()), base::Error);
+  CHECK_THROWS_AS(others.value(ref, soon()), base::Error);
+  CHECK(std::filesystem::file_size(count) == 6);
+  std::filesystem::remove(count);
 }
 
 TEST_CASE("holes are filled with secrets and captures; a capture that nothing made is an error") {
