@@ -63,7 +63,7 @@ class LaneRunner {
   /// waits for a health that may never come: such a wait, when it was under way, ends, and the host is put
   /// back.
   bool step(const plan::Action& action, Manner manner) {
-    if (blame() == Blame::nobody && brands(action)) return true;
+    if (blame() == Blame::nobody && plan::brands(action.effect)) return true;
     const bool late = manner.bound == Bound::by_run && context_.clock.passed();
     const bool altering = action.alters_service && !late;
     const bool hurries = mendable_ && only_waits(action) && !context_.stops.soft.requested();
@@ -85,11 +85,6 @@ class LaneRunner {
 
   static bool may_repair(const plan::Bracket& bracket) {
     return bracket.on_failure == plan::Bracket::OnFailure::repair && !bracket.repair.empty();
-  }
-
-  static bool brands(const plan::Action& action) {
-    const auto* record = std::get_if<plan::RecordRelease>(&action.effect);
-    return record != nullptr && record->state == "bad";
   }
 
   Blame blame() const {
