@@ -71,6 +71,8 @@ class LaneRunner {
       manner.shield = Shield::soft;
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
+    const bool refused = result.outcome == event::Outcome::refused;
+    if (state_.performed && !refused && plan::changes_the_world(action.effect)) result_.changed = true;
     if (result.ok()) return true;
     if (!result_.failure)
       result_.failure =
@@ -148,7 +150,9 @@ class LaneRunner {
   /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that
   /// this would not be right: what it goes on with was out before, or half of it.
   void untake(const plan::Bracket& bracket) {
+    const bool changed = result_.changed;  // to undo what was refused at once changes nothing
     const bool back = !bracket.undo.empty() && (!taken_ || give_back(bracket.undo));
+    result_.changed = changed;
     // What came before the bracket may have altered the service: then it is not as it was.
     const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
     result_.state = back ? in_rotation : event::HostState::out;
