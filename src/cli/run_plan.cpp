@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 namespace staithe::cli {
 namespace {
@@ -135,26 +136,41 @@ class RunOfPlan {
 
   /// What a person took out on purpose gets the release and stays out.
   void say_drained() {
-    if (plan_.kind == "drain" || plan_.kind == "restore" || plan_.kind == "recover") return;
+    if (!goes_by_drains()) return;
     for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, world::drained_by(plan_))) {
       if (!taken.on_purpose) continue;
       app_.say(base::one_line(fmt::format("{} was drained by {} (run {}): it stays out of rotation", host,
                                           taken.user, taken.run_id)));
-      drained_.push_back(host);
     }
   }
 
-  /// Once the run is over: "done" alone would read as if they served.
+  /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
   void say_still_out() {
+    if (!goes_by_drains()) return;
     std::map<std::string, std::string> run_of;
-    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, drained_)) {
-      if (!taken.on_purpose) continue;
-      app_.say(base::one_line(fmt::format("{} stays out of rotation: drained by {} (run {}): {}", host,
+    std::set<std::string> left_by;
+    for (const auto& [host, taken] :
+         world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
+      if (taken.run_id == run_id_ || taken.in_hand) continue;
+      app_.say(base::one_line(fmt::format("{} stays out of rotation: {} {} (run {}): {}", host,
+                                          taken.on_purpose ? "drained by" : "left out by a run of",
                                           taken.user, taken.run_id, taken.title)));
-      run_of.emplace(host, taken.run_id);
+      if (taken.on_purpose)
+        run_of.emplace(host, taken.run_id);
+      else
+        left_by.insert(taken.run_id);
     }
     for (const auto& command : restore_commands(app_, request_.loaded, *store_, run_of))
       app_.say(fmt::format("  next  {}    give back", command));
+    for (const auto& id : left_by)
+      if (const auto run = store_->run(id))
+        app_.say(fmt::format("  next  {}    put right what it left", recover_command(app_, *run)));
+  }
+
+  /// Others take out and give back themselves, or say nothing of it.
+  bool goes_by_drains() const {
+    return plan_.kind != "drain" && plan_.kind != "restore" && plan_.kind != "recover" &&
+           plan_.kind != "exec";
   }
 
   world::Settings settings() {
@@ -321,7 +337,6 @@ class RunOfPlan {
   const Written& written_;
   const plan::Plan located_;  ///< the same with paths as they are from here
   std::string run_id_;
-  std::vector<std::string> drained_;  ///< hosts of the plan that a person keeps out
   std::unique_ptr<store::Store> store_;
 };
 

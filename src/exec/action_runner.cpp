@@ -54,6 +54,7 @@ class Attempt {
     EffectResult result = begin();
     if (result.ok()) result = perform_with_retries();
     if (ran_out(result)) tell_late(result);
+    if (!result.ok() && !plan::judges_release(action_.effect)) result.own_fault = true;
     if (result.ok()) finish_capture(result);
     end(result);
     context_.bus.send(event::ActionFinished{

@@ -63,7 +63,7 @@ class LaneRunner {
   /// waits for a health that may never come: such a wait, when it was under way, ends, and the host is put
   /// back.
   bool step(const plan::Action& action, Manner manner) {
-    if (blame() == Blame::nobody && brands(action)) return true;
+    if (blame() == Blame::nobody && plan::brands(action.effect)) return true;
     const bool late = manner.bound == Bound::by_run && context_.clock.passed();
     const bool altering = action.alters_service && !late;
     const bool hurries = mendable_ && only_waits(action) && !context_.stops.soft.requested();
@@ -71,6 +71,8 @@ class LaneRunner {
       manner.shield = Shield::soft;
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
+    const bool refused = result.outcome == event::Outcome::refused;
+    if (state_.performed && !refused && plan::changes_the_world(action.effect)) result_.changed = true;
     if (result.ok()) return true;
     if (!result_.failure)
       result_.failure =
@@ -85,11 +87,6 @@ class LaneRunner {
 
   static bool may_repair(const plan::Bracket& bracket) {
     return bracket.on_failure == plan::Bracket::OnFailure::repair && !bracket.repair.empty();
-  }
-
-  static bool brands(const plan::Action& action) {
-    const auto* record = std::get_if<plan::RecordRelease>(&action.effect);
-    return record != nullptr && record->state == "bad";
   }
 
   Blame blame() const {
@@ -153,7 +150,9 @@ class LaneRunner {
   /// Nothing was done to the service: it is put back as it was found. A bracket without an undo says that
   /// this would not be right: what it goes on with was out before, or half of it.
   void untake(const plan::Bracket& bracket) {
+    const bool changed = result_.changed;  // to undo what was refused at once changes nothing
     const bool back = !bracket.undo.empty() && (!taken_ || give_back(bracket.undo));
+    result_.changed = changed;
     // What came before the bracket may have altered the service: then it is not as it was.
     const auto in_rotation = result_.altered ? event::HostState::failed : event::HostState::restored;
     result_.state = back ? in_rotation : event::HostState::out;

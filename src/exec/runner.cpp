@@ -264,7 +264,7 @@ class Run {
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
     // A restore that came to some of its hosts: the others are out, or nobody has proven them.
     if (refused && any_moved()) return Verdict::needs_person;
-    if (refused && !any_altered()) return Verdict::refused;
+    if (refused && !any_changed()) return Verdict::refused;
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
   }
 
@@ -285,9 +285,10 @@ class Run {
                        [](const auto& entry) { return entry.second.ok() && entry.second.moved; });
   }
 
-  bool any_altered() const {
+  /// What came before the roll is not live: a checkout, what looks at the hosts.
+  bool any_changed() const {
     return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
-                       [](const auto& entry) { return entry.second.altered; });
+                       [](const auto& entry) { return entry.second.changed; });
   }
 
   /// Over the whole rollout: what earlier runs had brought to the release is on it, whatever becomes of this.

@@ -69,6 +69,24 @@ bool is_rotation(const Effect& effect) noexcept {
   return std::holds_alternative<ChangeRotation>(effect) || std::holds_alternative<AwaitRotation>(effect);
 }
 
+bool lets_in(const Effect& effect) noexcept {
+  const auto* change = std::get_if<ChangeRotation>(&effect);
+  return change != nullptr && change->to == ChangeRotation::To::ready;
+}
+
+bool brands(const Effect& effect) noexcept {
+  const auto* record = std::get_if<RecordRelease>(&effect);
+  return record != nullptr && record->state == "bad";
+}
+
+bool judges_release(const Effect& effect) noexcept {
+  // That a balancer finds the host well, and goes on to, is what a release is judged by.
+  if (const auto* wait = std::get_if<AwaitRotation>(&effect))
+    return wait->until != AwaitRotation::Until::calm;
+  return std::holds_alternative<RunRemote>(effect) || std::holds_alternative<UploadFile>(effect) ||
+         std::holds_alternative<Probe>(effect) || std::holds_alternative<CheckSuite>(effect);
+}
+
 std::string kind_of(const Effect& effect) {
   return std::visit(Overloaded{
                         [](const RunRemote&) { return "ssh"; },

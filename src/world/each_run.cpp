@@ -16,6 +16,10 @@ store::HistoryFilter of_environment(const std::string& environment) {
   return filter;
 }
 
+bool takes_hosts(const store::Run& run) {
+  return run.kind != "recover" && run.kind != "exec";
+}
+
 // NOLINTNEXTLINE(performance-unnecessary-value-param): it is changed
 void each_run(store::Store& store, store::HistoryFilter filter,
               const std::function<bool(const store::Run&)>& visit) {

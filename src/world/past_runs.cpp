@@ -25,11 +25,6 @@ constexpr const char* run_key = "run";
 constexpr const char* asked_note = "asked";
 constexpr std::size_t longest_asked = 256 * 1024;
 
-/// Recoveries tell of other runs' hosts, and commands take nothing.
-bool takes_hosts(const store::Run& run) {
-  return run.kind != "recover" && run.kind != "exec";
-}
-
 std::optional<plan::Plan> plan_of_run(store::Store& store, const std::string& run_id) {
   const auto run = store.run(run_id);
   return run ? plan_of(*run) : std::nullopt;
@@ -42,23 +37,6 @@ bool had_a_lock(store::Store& store, const std::string& run_id) {
   return std::any_of(plan->open.begin(), plan->open.end(), [&](const plan::Action& action) {
     return std::holds_alternative<plan::TakeLock>(action.effect) && journal.ended_well(action.id);
   });
-}
-
-/// A host is in order again where a run did all it meant to, or brought the release before back.
-bool in_order(const std::string& state) {
-  return state == event::name_of(event::HostState::done) ||
-         state == event::name_of(event::HostState::reverted);
-}
-
-/// A person vouched for what the run left out or half changed.
-bool put_right_by_hand(const store::Run& run, const std::string& state) {
-  return run.outcome == settled_outcome && (state == event::name_of(event::HostState::out) ||
-                                            state == event::name_of(event::HostState::failed));
-}
-
-/// Puts hosts right that ended well in it. A drain does not: it only keeps visitors away.
-bool may_put_right(const store::Run& run) {
-  return takes_hosts(run) && run.ended && run.kind != "drain";
 }
 
 /// What one run says of the hosts that are still looked for: those it decides are taken off `pending`.
@@ -92,31 +70,6 @@ bool may_concern(const store::Run& run, const std::set<std::string>& hosts) {
   const auto named = named_hosts(run);
   if (!run.ended || named.empty()) return true;
   return std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) { return named.count(host) > 0; });
-}
-
-/// Hosts that the run has put right, whatever was left of them before.
-std::vector<std::string> put_right_by(const store::Run& run) {
-  std::vector<std::string> hosts;
-  if (!may_put_right(run)) return hosts;
-  for (const auto& [host, state] : host_states(run))
-    if (in_order(state) || put_right_by_hand(run, state)) hosts.push_back(host);
-  return hosts;
-}
-
-/// The newest run that ended and left a host to a person which nothing since has put right.
-std::optional<store::Run> ended_to_recover(store::Store& store, const std::string& environment,
-                                           const std::string& service) {
-  std::set<std::string> right;
-  std::optional<store::Run> found;
-  each_run(store, of_environment(environment), [&](const store::Run& run) {
-    const bool meant = service.empty() || run.service == service;
-    if (meant && takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
-      for (const auto& [host, state] : host_states(run))
-        if (right.count(host) == 0) found = run;
-    for (const auto& host : put_right_by(run)) right.insert(host);
-    return !found;
-  });
-  return found;
 }
 
 /// Recoveries since the run began that ended or died and are for it, newest first. One of an older build does
@@ -193,37 +146,6 @@ std::map<std::string, std::string> host_states(const store::Run& run) {
     return known.second.empty() || known.second == event::name_of(event::HostState::untouched);
   });
   return states;
-}
-
-std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
-  std::map<std::string, std::string> since;
-  auto filter = of_environment(run.environment);
-  filter.since = run.started;
-  each_run(store, filter, [&](const store::Run& later) {
-    if (later.id == run.id) return false;
-    for (const auto& host : put_right_by(later)) since.emplace(host, later.id);
-    return true;
-  });
-  return since;
-}
-
-std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment,
-                                         const std::string& service) {
-  std::optional<store::Run> under_way;
-  for (const auto& run : store.unfinished(environment, service)) {
-    if (!takes_hosts(run)) continue;
-    if (is_dead(store, run)) return run;
-    if (!under_way) under_way = run;
-  }
-  if (auto ended = ended_to_recover(store, environment, service)) return ended;
-  if (under_way)
-    throw base::Error(base::ErrorCode::conflict,
-                      base::one_line(fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
-                                                 under_way->owner == store::Owner::running
-                                                     ? "still going on"
-                                                     : "not ended, and nothing shows that it died",
-                                                 under_way->user)));
-  return std::nullopt;
 }
 
 std::string why_not_recover(store::Store& store, const store::Run& run) {
@@ -374,25 +296,6 @@ Obstacle obstacle_to(store::Store& store, const plan::Plan& plan) {
   const auto drained = drained_by(plan);
   obstacle.left_out = left_to_person(store, plan.environment, {drained.begin(), drained.end()});
   return obstacle;
-}
-
-std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment,
-                                                 std::set<std::string> hosts) {
-  std::map<std::string, store::Run> left;
-  if (hosts.empty()) return left;
-  each_run(store, of_environment(environment), [&](const store::Run& run) {
-    if (!takes_hosts(run) || !run.ended) return true;
-    for (const auto& [host, state] : host_states(run)) {
-      // A restore that failed left what an earlier run had taken out; a new release may be just what the host
-      // needs.
-      const bool by_hand = put_right_by_hand(run, state);
-      const bool out = state == event::name_of(event::HostState::out) && run.kind != "restore" && !by_hand;
-      const bool right = by_hand || (may_put_right(run) && in_order(state));
-      if ((out || right) && hosts.erase(host) > 0 && out) left.emplace(host, run);
-    }
-    return !hosts.empty();
-  });
-  return left;
 }
 
 std::map<std::string, std::string> drains_on_record(store::Store& store, const std::string& environment,

@@ -14,6 +14,12 @@ constexpr std::size_t shown_body = 120;
 
 /// One question; "" when the answer was right, else what was wrong with it.
 class Asker {
+  /// With a secret that cannot be had nothing is asked.
+  template <typename Holes>
+  auto fill(const Holes& holes, const base::Scope& scope) {
+    return before_sending([&] { return secrets_.fill(holes, performance_.captures, scope); }, Side::here);
+  }
+
  public:
   Asker(exec::Performance& performance, Secrets& secrets, Hosts& hosts)
       : performance_(performance), secrets_(secrets), hosts_(hosts) {}
@@ -42,7 +48,7 @@ class Asker {
   }
 
   std::string ask(const plan::CommandProbe& probe, const base::Scope& scope) {
-    const auto inputs = secrets_.fill(probe.inputs, performance_.captures, scope);
+    const auto inputs = fill(probe.inputs, scope);
     if (!probe.host.empty()) {
       ssh::Command command;
       command.script = probe.script;
@@ -64,10 +70,6 @@ class Asker {
   }
 
  private:
-  std::string fill(const plan::Text& text, const base::Scope& scope) {
-    return secrets_.fill(text, performance_.captures, scope);
-  }
-
   static std::string last_line(const std::string& text) {
     const auto lines = base::split(base::trim(base::printable(text)), '\n');
     return lines.empty() ? std::string() : lines.back();
@@ -84,6 +86,21 @@ class Asker {
   Hosts& hosts_;
 };
 
+/// A secret that cannot be had, or a host that is not heard of where it is asked over SSH. Who connects to
+/// the app itself has asked it.
+bool is_unasked(const base::Error& error, const plan::Probe& probe) {
+  if (dynamic_cast<const Unsent*>(&error) != nullptr) return true;
+  const bool asks_app = std::holds_alternative<plan::HttpProbe>(probe.what) ||
+                        std::holds_alternative<plan::TcpProbe>(probe.what);
+  return !asks_app && from_error(error).outcome == event::Outcome::unreachable;
+}
+
+exec::EffectResult wrong_answer(event::Outcome outcome, std::string wrong, bool retryable, bool own_fault) {
+  auto result = not_done(outcome, std::move(wrong), retryable);
+  result.own_fault = own_fault;
+  return result;
+}
+
 }  // namespace
 
 exec::EffectResult probe(const plan::Probe& probe, exec::Performance& performance, Secrets& secrets,
@@ -91,11 +108,13 @@ exec::EffectResult probe(const plan::Probe& probe, exec::Performance& performanc
   Asker asker(performance, secrets, hosts);
   std::uint32_t passes = 0;
   std::string wrong;
+  bool own_fault = false;  // of the last question, which did not come to the app
   for (;;) {
     bool retryable = true;
     try {
       const auto scope = performance.scope.at_most(probe.each_within);
       wrong = std::visit([&](const auto& what) { return asker.ask(what, scope); }, probe.what);
+      own_fault = false;
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) throw;
       // A missing secret or a refused key does not come right by waiting.
@@ -103,17 +122,21 @@ exec::EffectResult probe(const plan::Probe& probe, exec::Performance& performanc
       // The last question had only what was left of the time: the answer before says more than that it was
       // cut off.
       const bool cut_off = error.code() == base::ErrorCode::timeout && performance.scope.expired();
-      if (!cut_off || wrong.empty()) wrong = error.what();
+      if (!cut_off || wrong.empty()) {
+        wrong = error.what();
+        own_fault = is_unasked(error, probe);
+      }
     }
     passes = wrong.empty() ? passes + 1 : 0;
     if (passes >= probe.passes) return done();
-    if (probe.once || !retryable) return not_done(event::Outcome::failed, wrong, retryable);
+    if (probe.once || !retryable) return wrong_answer(event::Outcome::failed, wrong, retryable, own_fault);
     performance.progress(
         {"", "", wrong.empty() ? fmt::format("{} of {} in a row", passes, probe.passes) : wrong, 0, 0, ""});
     if (base::sleep_for(probe.every, performance.scope) != base::Woke::ready) {
       if (performance.scope.cancelled())
         return not_done(event::Outcome::cancelled, "stopped while waiting: " + wrong);
-      return not_done(event::Outcome::timed_out, wrong.empty() ? "not right often enough" : wrong);
+      return wrong_answer(event::Outcome::timed_out, wrong.empty() ? "not right often enough" : wrong, false,
+                          own_fault);
     }
   }
 }

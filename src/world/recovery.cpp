@@ -150,9 +150,16 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
   const auto failed = [&](const std::vector<Action>& actions) {
     return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
       const auto entry = journal.actions.find(action.id);
+      // An older build did not say of each what the effect and the outcome say as well.
       return any_failed({action}, journal) && !entry->second.blameless &&
-             entry->second.outcome != event::name_of(event::Outcome::cancelled);  // of an older build
+             plan::judges_release(action.effect) &&
+             entry->second.outcome != event::name_of(event::Outcome::unreachable) &&
+             entry->second.outcome != event::name_of(event::Outcome::cancelled);
     });
+  };
+  // What lets a host in behind a body that did not end well lets in the release before.
+  const auto failed_within = [&](const Bracket& bracket) {
+    return failed(bracket.body) || (all_well(bracket.body, journal) && failed(bracket.release));
   };
   bool rolled = false;
   for (const auto& stage : plan.stages) {
@@ -161,9 +168,7 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
     for (const auto& lane : stage.lanes)
       for (const auto& node : lane.nodes) {
         const auto* bracket = std::get_if<Bracket>(&node);
-        const bool here = bracket == nullptr ? failed({std::get<Action>(node)})
-                                             : failed(bracket->body) || failed(bracket->release);
-        if (here) return true;
+        if (bracket == nullptr ? failed({std::get<Action>(node)}) : failed_within(*bracket)) return true;
       }
   }
   return false;

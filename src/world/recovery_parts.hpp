@@ -17,19 +17,6 @@ inline const plan::Bracket* bracket_of(const std::vector<plan::Node>& nodes) {
   return nullptr;
 }
 
-/// Lets visitors in again.
-inline bool lets_in(const plan::Effect& effect) {
-  const auto* change = std::get_if<plan::ChangeRotation>(&effect);
-  return change != nullptr && change->to == plan::ChangeRotation::To::ready;
-}
-
-/// Says that the release is bad. The runner leaves it out, without a line in the journal, where nothing spoke
-/// against the release: whether it was done tells nothing of the host.
-inline bool brands(const plan::Effect& effect) {
-  const auto* record = std::get_if<plan::RecordRelease>(&effect);
-  return record != nullptr && record->state == "bad";
-}
-
 /// The lane's actions on the rotation outside a bracket, as `restore` and its recoveries have them, with the
 /// guard before its proof.
 inline std::vector<plan::Action> loose_rotation(const plan::Lane& lane) {

@@ -342,6 +342,18 @@ Rotations::Refs Rotations::servers_of(const std::string& host, const std::vector
   return refs;
 }
 
+/// Whether each of the host's servers that are on the balancer takes visitors; a balancer that has none of
+/// them any more sends nobody to the host.
+bool Rotations::all_usable(const std::vector<haproxy::ServerRef>& own, const haproxy::View& view) {
+  std::size_t usable = 0;
+  for (const auto& state : view.servers) {
+    if (std::find(own.begin(), own.end(), state.ref) == own.end()) continue;
+    if (!state.usable()) return false;
+    ++usable;
+  }
+  return usable > 0;
+}
+
 /// Of balancers that do not answer, those that the host is on; where that is not known, all.
 std::vector<std::string> Rotations::silent_of(const std::string& host, std::vector<std::string> silent) {
   auto& entry = of(host);
@@ -377,11 +389,7 @@ std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>&
       for (const auto& view : views) {
         const auto known = refs.find(view.balancer);
         if (known == refs.end()) continue;
-        const bool serves = std::all_of(view.servers.begin(), view.servers.end(), [&](const auto& state) {
-          const auto& own = known->second;
-          return std::find(own.begin(), own.end(), state.ref) == own.end() || state.usable();
-        });
-        (serves ? reach.serving : reach.out).push_back(view.balancer);
+        (all_usable(known->second, view) ? reach.serving : reach.out).push_back(view.balancer);
       }
       reach.unknown = silent_of(host, silent);
     } catch (const base::Error&) {

@@ -90,6 +90,7 @@ class Rotations {
   static void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance);
   std::string still_out(const HostRotation& entry, const base::Scope& scope);
   Refs servers_of(const std::string& host, const std::vector<haproxy::View>& views);
+  static bool all_usable(const std::vector<haproxy::ServerRef>& own, const haproxy::View& view);
   std::vector<std::string> silent_of(const std::string& host, std::vector<std::string> silent);
   static bool must_keep(HostRotation& entry, const base::Scope& scope,
                         const haproxy::Rotation::Glance& glance);

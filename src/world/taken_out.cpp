@@ -1,4 +1,5 @@
 #include "each_run.hpp"
+#include "finds.hpp"
 
 #include "staithe/event/event.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -12,31 +13,6 @@
 namespace staithe::world {
 namespace {
 
-/// What a run wrote down of each host before it drained it, the first time. Read once for all hosts, and only
-/// where somebody asks.
-class Finds {
- public:
-  Finds(store::Store& store, const store::Run& run) : store_(store), run_(run) {}
-
-  /// "" when it did not come to that.
-  std::string of(const std::string& host) {
-    if (!read_) {
-      for (const auto& record : store_.journal(run_.id))
-        if (auto found = noted(record, found_key); !found.empty())
-          found_.emplace(record.host, std::move(found));
-      read_ = true;
-    }
-    const auto known = found_.find(host);
-    return known == found_.end() ? std::string() : known->second;
-  }
-
- private:
-  store::Store& store_;
-  const store::Run& run_;
-  bool read_ = false;
-  std::map<std::string, std::string> found_;
-};
-
 /// What the runs say of each host, from the newest on.
 class Search {
  public:
@@ -45,7 +21,7 @@ class Search {
 
   /// False once all is known.
   bool read(const store::Run& run) {
-    Finds finds(store_, run);
+    Finds finds(store_, run.id);
     const auto states = host_states(run);
     std::erase_if(pending_, [&](const std::string& host) {
       if (!run.ended) return read_open(run, host, finds);
@@ -89,8 +65,7 @@ class Search {
     if (run.kind == "restore") return true;
     // A run that took the host out of nothing, such as a task without a drain, gave nothing back. One that
     // found it in service gave it back so: what keeps visitors away now is not ours.
-    const auto found = finds.of(host);
-    return !found.empty() && !was_out(found);
+    return finds.in_service(host);
   }
 
   store::Store& store_;

@@ -9,6 +9,7 @@
 #include "rotations.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/event/exit_codes.hpp"
 #include "staithe/http/client.hpp"
 #include "staithe/plan/secrets.hpp"
 #include "staithe/proc/run.hpp"
@@ -70,9 +71,19 @@ class World::Performer {
         }) {}
 
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) {
-    auto result = try_to(effect, performance);
-    if (!result.ok() && is_of_here(effect)) result.own_fault = true;
-    return result;
+    try {
+      if (const auto lost = locks_.lost();
+          !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
+        return refused_unsent("the lock on " + lost + " was taken away from this run");
+      return std::visit([&](const auto& one) { return act(one, performance); }, effect);
+    } catch (const Unsent& error) {
+      auto result = told(error);
+      result.nothing_done = true;
+      result.own_fault = error.is_own_fault();
+      return result;
+    } catch (const base::Error& error) {
+      return told(error);
+    }
   }
 
   void lane_ended(const std::string& host) noexcept { rotations_.lane_ended(host); }
@@ -99,29 +110,6 @@ class World::Performer {
   }
 
  private:
-  exec::EffectResult try_to(const plan::Effect& effect, exec::Performance& performance) {
-    try {
-      if (const auto lost = locks_.lost();
-          !lost.empty() && plan::changes_the_world(effect) && !gives_back(effect))
-        return refused_unsent("the lock on " + lost + " was taken away from this run");
-      return std::visit([&](const auto& one) { return act(one, performance); }, effect);
-    } catch (const Unsent& error) {
-      auto result = told(error);
-      result.nothing_done = true;
-      result.own_fault = error.is_own_fault();
-      return result;
-    } catch (const base::Error& error) {
-      return told(error);
-    }
-  }
-
-  /// What happens on this machine, and judges no release: a probe or a suite does.
-  static bool is_of_here(const plan::Effect& effect) {
-    return std::holds_alternative<plan::RunLocal>(effect) || std::holds_alternative<plan::Notify>(effect) ||
-           std::holds_alternative<plan::Confirm>(effect) ||
-           std::holds_alternative<plan::RequireRehearsal>(effect);
-  }
-
   exec::EffectResult told(const base::Error& error) const {
     auto result = from_error(error);
     result.detail = redactor_.clean(result.detail);
@@ -212,7 +200,14 @@ class World::Performer {
     command.term_grace = suite_grace;
     exec::EffectResult result;
     const auto exit = run_here(command, performance, result);
-    if (!exit.ok()) return failed(std::move(result), exit.text());
+    if (!exit.ok()) {
+      // Only these say that what was asked is not right; the others, that it was not asked, or not to its
+      // end.
+      const bool judged =
+          exit.signal == 0 && (exit.status == event::exit_failed || exit.status == event::exit_degraded);
+      result.own_fault = !judged;
+      return failed(std::move(result), exit.text());
+    }
     // "degraded: 5 pass, 1 degraded in 2s" is worth a line though it stops nothing.
     if (!result.output_tail.empty()) result.detail = result.output_tail.back();
     return result;
@@ -308,7 +303,10 @@ class World::Performer {
     {
       // What failed on one host does not become good again because another host took it.
       const std::lock_guard lock(bad_mutex_);
-      if (bad) bad_releases_.insert(effect.release);
+      if (bad && bad_releases_.insert(effect.release).second)
+        performance.message(
+            event::Level::warning,
+            fmt::format("{} is a bad release from now on: rollbacks pass it over", effect.release));
       if (!bad && bad_releases_.count(effect.release) > 0) return done("stays bad: it failed on a host");
     }
     const auto state = bad                      ? store::ReleaseState::bad

@@ -317,6 +317,21 @@ class HostIsLost(HostTest):
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before)
 
+    def test_a_look_at_a_host_that_was_left_out_puts_nothing_right(self):
+        before = self.sandbox.versions()
+        target = "v3" if before["web1"] == "v2" else "v2"
+        strategy = "  {batches: [1], max_failures: 0, min_available: 2, on_failure: stop}"
+        playbook = self.playbook({"reloaded": "run: 'false'"}, strategy=strategy)
+        self.ended(self.sandbox.deploy(target, *BOTH, playbook=playbook), 5, "OUT web1", "exit 5")
+        self.sandbox.write("playbook: look\nhosts: app\neach:\n  - run: {command: uptime, read_only: true}\n",
+                           "playbooks", "look.yml")
+        look = self.sandbox.staithe("run", "playbooks/look.yml", "-e", "production", "--yes")
+        self.ended(look, 0, "web1 stays out of rotation: left out by a run of", "staithe recover -e production")
+        self.ended(self.sandbox.deploy(target), 4, "left out of rotation by an earlier run")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(), before)
+
     def test_command_killed_on_the_host(self):
         before = self.sandbox.versions()
         playbook = self.playbook({"reloaded": "run: kill -9 $$"})

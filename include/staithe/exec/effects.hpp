@@ -22,11 +22,13 @@ struct EffectResult {
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
-  bool own_fault = false;  ///< of this machine or the run's time: no release or host is bad for it
+  bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
 
   bool ok() const { return outcome == event::Outcome::ok; }
-  /// Not where a person stopped it, the time of the run was over, or this machine failed.
-  bool tells_of_release() const { return !ok() && !own_fault && outcome != event::Outcome::cancelled; }
+  /// Not where a person stopped it, the host was not heard of, or something else than what runs on it failed.
+  bool tells_of_release() const {
+    return !ok() && !own_fault && !host_lost() && outcome != event::Outcome::cancelled;
+  }
   /// Whatever was done, the host is not heard of: its app may be gone with it.
   bool host_lost() const {
     return outcome == event::Outcome::unreachable || (nothing_done && outcome == event::Outcome::timed_out);

@@ -213,6 +213,18 @@ bool changes_the_world(const Effect& effect);
 /// Whether it moves a host out of or back into rotation, or waits for that.
 bool is_rotation(const Effect& effect) noexcept;
 
+/// Lets visitors in again.
+bool lets_in(const Effect& effect) noexcept;
+
+/// Says that the release is bad. The runner leaves it out, without a line in the journal, where nothing spoke
+/// against the release.
+bool brands(const Effect& effect) noexcept;
+
+/// Whether its failure may be the fault of the release that is rolled out: not where it asks for capacity,
+/// tells the balancers something or waits for visitors to leave, nor where it is this machine's or a
+/// person's.
+bool judges_release(const Effect& effect) noexcept;
+
 /// The short kind that plans and events show: "ssh", "local", "upload", "haproxy", "wait", "guard", "probe",
 /// "confirm", "notify", "lock", "unlock", "record", "suite", "history".
 std::string kind_of(const Effect& effect);

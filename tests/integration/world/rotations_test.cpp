@@ -105,6 +105,19 @@ TEST_CASE("reach: a server that was out before the run took its host is none of 
   CHECK(reach.out.empty());
 }
 
+TEST_CASE("reach: a balancer that has none of the host's servers any more sends nobody to it") {
+  TwoBalancers rig;
+  Rotations rotations(rig.plan, rig.dial());
+  const std::string server = " admin=0 op=2 weight=100 checked\n";
+  rotations.adopt("s2",
+                  "staithe-found 1\nbalancer lb1 100 1000\nserver web/gone" + server +
+                      "balancer lb2 100 1000\nserver web/s2" + server,
+                  false);
+  const auto reach = rig.reach(rotations);
+  CHECK(reach.out == Names{"lb1"});
+  CHECK(reach.serving == Names{"lb2"});
+}
+
 TEST_CASE("reach: of a host whose servers nobody can tell nothing is said") {
   TwoBalancers rig;
   rig.plan.hosts["s2"].servers = {{{"web", "s9"}}, own_address(), rig.apps[1].port()};

@@ -21,7 +21,8 @@ struct Branded {
   test::EventLog log;
   exec::Stops stops;
   exec::RunResult result;
-  bool waits = false;  ///< for its health, as a probe
+  bool waits = false;                                            ///< for its health, as a probe
+  std::function<void(plan::Lane&)> change = [](plan::Lane&) {};  ///< of web2's lane
 
   HostState web1(plan::Strategy::OnFailure on_failure = plan::Strategy::OnFailure::revert_batch) {
     plan::Strategy strategy;
@@ -32,6 +33,7 @@ struct Branded {
       std::get<plan::Bracket>(lane.nodes.front()).repair.push_back(brand(lane.host));
       std::get<plan::Bracket>(lane.revert.front()).body.push_back(brand(lane.host));
     }
+    change(plan.stages[1].lanes[1]);
     result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
     return state_of(result, "web1");
   }
@@ -74,6 +76,62 @@ TEST_CASE("a host that could not be taken out says nothing against the release t
   deploy.effects.fail("web2 drain");
   CHECK(deploy.web1(plan::Strategy::OnFailure::revert_all) == HostState::reverted);
   CHECK_FALSE(deploy.is_branded());
+}
+
+TEST_CASE("what another than the release has failed at is not held against it, whatever is reverted for it") {
+  using To = plan::ChangeRotation::To;
+  using Until = plan::AwaitRotation::Until;
+  constexpr auto fails = plan::AwaitRotation::AtDeadline::fail;
+  Branded deploy;
+  bool is_bad = false;
+  const auto gives_back = [&](plan::Effect effect) {
+    deploy.effects.fail(plan::kind_of(effect), 1);
+    deploy.change = [effect](plan::Lane& lane) {
+      std::get<plan::Bracket>(lane.nodes.front()).release.back().effect = effect;
+    };
+  };
+  const auto before_the_bracket = [&](plan::Effect effect) {
+    deploy.effects.fail(plan::kind_of(effect), 1);
+    deploy.change = [effect](plan::Lane& lane) {
+      auto loose = test::action("loose", "web2 loose");
+      loose.effect = effect;
+      lane.nodes.insert(lane.nodes.begin(), loose);
+    };
+  };
+  SECTION("its host is not heard of before the release is on it") {
+    deploy.effects.lose("web2 prepare", 99);
+  }
+  SECTION("its host is not heard of behind that") {
+    deploy.effects.lose("web2 health", 99);
+  }
+  SECTION("nothing could be sent to it") {
+    deploy.effects.lose_unsent("web2 activate");
+  }
+  SECTION("a balancer cannot be told to let it in") {
+    gives_back(plan::ChangeRotation{"web2", To::ready});
+  }
+  SECTION("visitors do not leave") {
+    before_the_bracket(plan::AwaitRotation{"web2", Until::calm, fails, {}});
+  }
+  SECTION("too few servers are left") {
+    before_the_bracket(plan::GuardCapacity{"web2", {1, false}});
+  }
+  SECTION("a step of this machine") {
+    before_the_bracket(plan::RunLocal{});
+  }
+  SECTION("nobody confirms") {
+    before_the_bracket(plan::Confirm{});
+  }
+  SECTION("but what the balancers do not find well is bad") {
+    gives_back(plan::AwaitRotation{"web2", Until::serving, fails, {}});
+    is_bad = true;
+  }
+  SECTION("and so is what its checks do not") {
+    gives_back(plan::CheckSuite{});
+    is_bad = true;
+  }
+  CHECK(deploy.web1(plan::Strategy::OnFailure::revert_all) == HostState::reverted);
+  CHECK(deploy.is_branded() == is_bad);
 }
 
 TEST_CASE("a stop ends the wait for a health under way at once: the host is put back, and nothing is bad") {

@@ -332,6 +332,19 @@ TEST_CASE("a refusal before anything was altered is exit 4") {
   CHECK(later.run(test::deploy_plan(2, strategy(revert_batch))).finished.exit_code == 5);
 }
 
+TEST_CASE("a run that came to a host before it was refused at another was not refused as a whole") {
+  auto plan = test::deploy_plan(2, strategy(stop));
+  for (auto& lane : plan.stages[1].lanes)
+    for (auto& action : std::get<plan::Bracket>(lane.nodes.front()).body) action.alters_service = false;
+  Rig task;
+  task.effects.refuse("web2 drain");
+  CHECK(task.run(plan).finished.exit_code == 1);
+  CHECK(task.effects.did("web1 ready"));
+  Rig refused;
+  refused.effects.refuse("web1 drain");
+  CHECK(refused.run(plan).finished.exit_code == 4);
+}
+
 TEST_CASE("a signal in the pause between two attempts is an interruption, not a failure") {
   Rig rig;
   auto plan = test::deploy_plan(1, strategy(revert_batch));

@@ -79,6 +79,7 @@ TEST_CASE("what no release is bad for is not held against it after a crash eithe
   CHECK_FALSE(blameless(failed));
   CHECK_FALSE(blameless({Outcome::timed_out, "not healthy within 20s", {}, {}, {}, false}));
   CHECK(blameless({Outcome::cancelled, "stopped", {}, {}, {}, false}));
+  CHECK(blameless({Outcome::unreachable, "connection refused", {}, {}, {}, false}));
   failed.own_fault = true;
   CHECK(blameless(failed));
   CHECK_FALSE(blameless({}));

@@ -87,6 +87,57 @@ TEST_CASE("a task that drains nothing makes no drain forgotten") {
   CHECK((taken.at("web1").run_id == "drain" && taken.at("web1").on_purpose));
 }
 
+TEST_CASE(
+    "a host that was left out is put right by who gave it back, not by a task that does its work there") {
+  const std::string serving =
+      "staithe-found 1\nbalancer edge1 100 1000\nserver api/web1 admin=0 op=2 weight=37\n";
+  const std::string out =
+      "staithe-found 1\nbalancer edge1 100 1000\nserver api/web1 admin=1 op=0 weight=37\n";
+  History past;
+  past.begin("left", plan_of("deploy"));
+  past.drained("left", serving);
+  past.end("left", 5, "out");
+  const auto still_left = [&] {
+    const auto left = world::left_to_person(past.store(), "production", {"web1"});
+    const auto since = world::put_right_since(past.store(), *past.store().run("left"));
+    const auto taken = world::taken_out(past.store(), "production", {"web1"});
+    CHECK(left.count("web1") == taken.count("web1"));
+    CHECK(since.count("web1") == 1 - left.count("web1"));
+    CHECK(past.to_recover() == (left.empty() ? "" : "left"));
+    return !left.empty();
+  };
+  CHECK(still_left());
+  for (const auto* kind : {"run", "deploy", "rollback"}) {
+    const std::string id = std::string(kind) + " without a drain";
+    past.begin(id, plan_of(kind));
+    past.end(id, 0, "done");
+    CHECK(still_left());
+  }
+  past.begin("found it out", plan_of("run"));
+  past.drained("found it out", out);
+  past.end("found it out", 0, "done");
+  CHECK(still_left());
+  const bool reverted = GENERATE(true, false);
+  past.begin("gave it back", plan_of("run"));
+  past.drained("gave it back", serving);
+  past.end("gave it back", 1, reverted ? "reverted" : "done");
+  CHECK_FALSE(still_left());
+}
+
+TEST_CASE("a host that serves half changed is put right by a release that comes to it, not by a task") {
+  History past;
+  past.begin("half", plan_of("deploy"));
+  past.end("half", 5, "failed");
+  past.begin("task", plan_of("run"));
+  past.end("task", 0, "done");
+  CHECK(past.to_recover() == "half");
+  CHECK(world::put_right_since(past.store(), *past.store().run("half")).empty());
+  past.begin("again", plan_of("deploy"));  // no balancer has it
+  past.end("again", 0, "done");
+  CHECK(past.to_recover().empty());
+  CHECK(world::put_right_since(past.store(), *past.store().run("half")).at("web1") == "again");
+}
+
 TEST_CASE("a run that left a host to a person is found behind later runs, until one has put the host right") {
   History past;
   past.begin("left", plan_of("deploy"));

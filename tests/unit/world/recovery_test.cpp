@@ -314,6 +314,31 @@ TEST_CASE(
   CHECK(world::assess(plan, stopped.journal)[0].left == Left::out_back);
 }
 
+TEST_CASE("a release is not bad for what let the one before in, nor for what says nothing of it") {
+  auto plan = deploy();
+  auto& bracket = std::get<plan::Bracket>(plan.stages[0].lanes[0].nodes[0]);
+  bracket.release[0].effect = plan::AwaitRotation{
+      "web1", plan::AwaitRotation::Until::proven, plan::AwaitRotation::AtDeadline::fail, {}};
+  const auto is_bad = [&](Story story, const std::string& id, const std::string& outcome) {
+    story.journal.actions[id] = {true, true, outcome, false, {}};
+    return world::assess(plan, story.journal)[0].release_failed;
+  };
+  const Story healthy = Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"});
+  CHECK(is_bad(healthy, "prove", "failed"));
+  CHECK_FALSE(is_bad(healthy, "ready", "failed"));
+  // A person stopped the wait for its health, and the release before was not found well.
+  Story stopped = Story().ok({"guard", "drain", "prepare", "activate", "reload", "back", "reload-back"});
+  stopped.journal.actions["health"] = {true, true, "cancelled", true, {}};
+  CHECK_FALSE(is_bad(stopped, "prove", "failed"));
+  // A host that was lost before the release came to it is proven, and not well.
+  Story lost = Story().ok({"guard", "drain"});
+  lost.journal.actions["prepare"] = {true, true, "unreachable", true, {}};
+  CHECK_FALSE(is_bad(lost, "prove", "failed"));
+  const Story begun = Story().ok({"guard", "drain"});
+  CHECK(is_bad(begun, "prepare", "failed"));
+  CHECK_FALSE(is_bad(begun, "prepare", "unreachable"));  // of an older build, which did not say so
+}
+
 TEST_CASE("what a recovery had begun before it died is gone on with") {
   const Story altered = Story().ok({"guard", "drain", "prepare"}).begun("activate").found("drain", "before");
   Recoveries twice{altered};

@@ -1,0 +1,161 @@
+#include "each_run.hpp"
+#include "finds.hpp"
+
+#include "staithe/base/error.hpp"
+#include "staithe/base/text.hpp"
+#include "staithe/event/event.hpp"
+#include "staithe/event/exit_codes.hpp"
+#include "staithe/world/past_runs.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+/// What runs left to a person, and whether later ones have put that right.
+namespace staithe::world {
+namespace {
+
+/// A host is in order again where a run did all it meant to, or brought the release before back.
+bool in_order(const std::string& state) {
+  return state == event::name_of(event::HostState::done) ||
+         state == event::name_of(event::HostState::reverted);
+}
+
+/// As event::name_of() has it.
+constexpr std::string_view out = "out";
+
+/// A person vouched for what the run left out or half changed.
+bool put_right_by_hand(const store::Run& run, const std::string& state) {
+  return run.outcome == settled_outcome &&
+         (state == out || state == event::name_of(event::HostState::failed));
+}
+
+/// Whether a run that ended with the host in `state` has put right what an earlier one had left as `left`.
+/// One that is out is right only where it was given back: a drain keeps visitors away, and a task that takes
+/// nothing out gives nothing back.
+bool puts_right(const store::Run& run, const std::string& host, const std::string& state,
+                std::string_view left, Finds& finds) {
+  if (put_right_by_hand(run, state)) return true;
+  if (!in_order(state) || run.kind == "drain") return false;
+  if (run.kind == "restore") return true;
+  // What serves half changed waits for a release that comes to it as a whole.
+  if (left != out && (run.kind == "deploy" || run.kind == "rollback")) return true;
+  return finds.in_service(host);
+}
+
+/// Runs that ended, told of from the newest on.
+class LaterRuns {
+ public:
+  explicit LaterRuns(store::Store& store) : store_(store) {}
+
+  void add(const store::Run& run) {
+    if (!takes_hosts(run) || !run.ended) return;
+    runs_.push_back({run, host_states(run), Finds(store_, run.id)});
+    runs_.back().run.summary_json.clear();
+  }
+
+  /// The newest that has put the host right, which an earlier run had left as `left`; "" for none.
+  std::string that_put_right(const std::string& host, std::string_view left) {
+    for (auto& later : runs_) {
+      const auto state = later.states.find(host);
+      if (state != later.states.end() && puts_right(later.run, host, state->second, left, later.finds))
+        return later.run.id;
+    }
+    return {};
+  }
+
+  std::set<std::string> hosts() const {
+    std::set<std::string> hosts;
+    for (const auto& later : runs_)
+      for (const auto& [host, state] : later.states) hosts.insert(host);
+    return hosts;
+  }
+
+ private:
+  struct Later {
+    store::Run run;
+    std::map<std::string, std::string> states;
+    Finds finds;
+  };
+  store::Store& store_;
+  std::vector<Later> runs_;
+};
+
+/// The newest run that ended and left a host to a person which nothing since has put right.
+std::optional<store::Run> ended_to_recover(store::Store& store, const std::string& environment,
+                                           const std::string& service) {
+  LaterRuns later(store);
+  std::optional<store::Run> found;
+  each_run(store, of_environment(environment), [&](const store::Run& run) {
+    const bool meant = service.empty() || run.service == service;
+    if (meant && takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
+      for (const auto& [host, state] : host_states(run))
+        if (!found && later.that_put_right(host, state).empty()) found = run;
+    later.add(run);
+    return !found;
+  });
+  return found;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
+  LaterRuns later(store);
+  auto filter = of_environment(run.environment);
+  filter.since = run.started;
+  each_run(store, filter, [&](const store::Run& one) {
+    if (one.id != run.id) later.add(one);
+    return one.id != run.id;
+  });
+  const auto states = host_states(run);
+  std::map<std::string, std::string> since;
+  for (const auto& host : later.hosts()) {
+    const auto known = states.find(host);
+    // One that died may have left it out.
+    const std::string_view left = known == states.end() ? out : known->second;
+    if (auto by = later.that_put_right(host, left); !by.empty()) since.emplace(host, std::move(by));
+  }
+  return since;
+}
+
+std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment,
+                                         const std::string& service) {
+  std::optional<store::Run> under_way;
+  for (const auto& run : store.unfinished(environment, service)) {
+    if (!takes_hosts(run)) continue;
+    if (is_dead(store, run)) return run;
+    if (!under_way) under_way = run;
+  }
+  if (auto ended = ended_to_recover(store, environment, service)) return ended;
+  if (under_way)
+    throw base::Error(base::ErrorCode::conflict,
+                      base::one_line(fmt::format("run {} ({}) is {}: {}", under_way->id, under_way->title,
+                                                 under_way->owner == store::Owner::running
+                                                     ? "still going on"
+                                                     : "not ended, and nothing shows that it died",
+                                                 under_way->user)));
+  return std::nullopt;
+}
+
+std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment,
+                                                 std::set<std::string> hosts) {
+  std::map<std::string, store::Run> left;
+  if (hosts.empty()) return left;
+  each_run(store, of_environment(environment), [&](const store::Run& run) {
+    if (!takes_hosts(run) || !run.ended) return true;
+    Finds finds(store, run.id);
+    for (const auto& [host, state] : host_states(run)) {
+      if (hosts.count(host) == 0) continue;
+      // A restore that failed left what an earlier run had taken out; a new release may be just what the host
+      // needs.
+      const bool right = puts_right(run, host, state, out, finds);
+      const bool left_it = !right && state == out && run.kind != "restore";
+      if (right || left_it) hosts.erase(host);
+      if (left_it) left.emplace(host, run);
+    }
+    return !hosts.empty();
+  });
+  return left;
+}
+
+}  // namespace staithe::world
