@@ -1,6 +1,7 @@
 #include "board.hpp"
 #include "samples.hpp"
 #include "scenes.hpp"
+#include "unit/verify/flow.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -41,6 +42,34 @@ TEST_CASE("watcher: silence of a suite that was waited for all the time is told"
   const auto told = board.between_runs({{"api"}}).messages;
   REQUIRE(told.size() == 1);
   CHECK(told[0].incident.kind == watch::Incident::Kind::silent);
+}
+
+TEST_CASE("watcher: what its runs make bears the marks of the project, as with any other run of its checks") {
+  flow::Fake shop([](const std::string&) { return std::pair{200, std::string("{}")}; });
+  staithe::diag::Diagnostics diagnostics;
+  auto suite = checks::load_suite(
+      "s.yml", flow::head("steps:\n  - {name: look, get: /orders/$(run.id), expect: 200}\n"), {},
+      diagnostics);
+  REQUIRE(suite);
+  suite->schedule = 1ms;
+  auto plan = production({*suite});
+  plan.project = "shop";
+  base::Redactor redactor;
+  base::Cancel soft, hard;
+  watch::Settings settings;
+  settings.soft = &soft, settings.hard = &hard;
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  std::string run_id;
+  watch::Watcher watcher(programme(plan,
+                                   [&](const checks::SuitePlan& part, const verify::Options& options) {
+                                     run_id = options.run_id;
+                                     verify::run(part, options, shop, nullptr, redactor, {});
+                                     soft.request();
+                                   }),
+                         std::move(settings));
+  watcher.run();
+  CHECK(shop.asked == std::vector{"GET http://h/orders/" + verify::mark_of_run(run_id, "shop/production")});
 }
 
 TEST_CASE("watcher: suites that depend on each other are run with what room there is") {
