@@ -39,17 +39,15 @@ CheckSinks::~CheckSinks() = default;
 
 void CheckSinks::add_report(const std::string& request) {
   const auto [kind, path] = report_request(request);
-  if (kind == "github") {
-    const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
-    const std::string where = !path.empty() ? path : summary != nullptr ? summary : "";
-    listeners_.push_back(report::make_check_github(app_.out(), where));
-    return;
-  }
   const auto tell = [this](const std::string& text) {
     lost_ = true;
     app_.say("staithe: " + text);
   };
-  if (kind == "junit") {
+  if (kind == "github") {
+    const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
+    const std::string where = !path.empty() ? path : summary != nullptr ? summary : "";
+    listeners_.push_back(report::make_check_github(app_.out(), where, tell));
+  } else if (kind == "junit") {
     listeners_.push_back(report::make_check_file(report::CheckFile::junit, path, tell));
   } else if (kind == "tap") {
     listeners_.push_back(report::make_check_file(report::CheckFile::tap, path, tell));

@@ -77,23 +77,12 @@ void check_receivers(const LoadedSuites& loaded, const std::vector<watch::Destin
     }
 }
 
-/// Those whom a suite that is watched names, or all when one names nobody.
-std::vector<watch::Destination> needed(const LoadedSuites& loaded, std::vector<watch::Destination> all) {
-  std::set<std::string> named;
-  for (const auto& suite : loaded.plan.suites) {
-    if (suite.alert.to.empty()) return all;
-    named.insert(suite.alert.to.begin(), suite.alert.to.end());
-  }
-  std::erase_if(all, [&](const auto& one) { return named.count(one.name) == 0; });
-  return all;
-}
-
-/// An alert that cannot be sent is found now, not when it burns. `before`: the destinations in use; what is
-/// wrong with one of those is no reason to go on as before, and is told when something is to be sent.
-void check_secrets(App& app, const LoadedSuites& loaded, const std::vector<watch::Destination>& all,
+/// An alert that cannot be sent is found now, not when it burns. `before`: those who are told already; what
+/// is wrong with one of those is no reason to go on as before, and is told when something is to be sent.
+void check_secrets(App& app, const LoadedSuites& loaded, const std::vector<watch::Destination>& needed,
                    const std::vector<watch::Destination>& before) {
   std::string troubles;
-  for (const auto& one : needed(loaded, all)) {
+  for (const auto& one : needed) {
     if (std::find(before.begin(), before.end(), one) != before.end()) continue;
     if (const auto trouble = trouble_with(app, loaded, one); !trouble.empty())
       troubles += fmt::format("{}alerts for '{}' could not be sent: {}", troubles.empty() ? "" : "\n  ",
@@ -184,6 +173,17 @@ std::vector<AlertTrouble> alert_troubles(App& app, const LoadedSuites& loaded) {
   return found;
 }
 
+std::vector<watch::Destination> told_by(const watch::Programme& programme) {
+  auto all = programme.destinations;
+  std::set<std::string> named;
+  for (const auto& suite : programme.plan.suites) {
+    if (suite.alert.to.empty()) return all;
+    named.insert(suite.alert.to.begin(), suite.alert.to.end());
+  }
+  std::erase_if(all, [&](const auto& one) { return named.count(one.name) == 0; });
+  return all;
+}
+
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
                               const std::function<std::unique_ptr<verify::Listener>()>& listener,
                               const std::vector<watch::Destination>& before) {
@@ -193,7 +193,7 @@ watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration ever
   programme.plan = loaded.plan;
   programme.destinations = destinations_of(loaded);
   check_receivers(loaded, programme.destinations);
-  check_secrets(app, loaded, programme.destinations, before);
+  check_secrets(app, loaded, told_by(programme), before);
   const auto suites = std::make_shared<Suites>(app, std::move(loaded));
   programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options) {
     const auto log = listener();

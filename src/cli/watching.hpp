@@ -21,11 +21,15 @@ struct Front {
 Front front_of(App& app, const LoadedSuites& loaded);
 
 /// What suites that were read are run as. `every`: how often those run that do not say it; zero: they are not
-/// watched. `before`: the destinations in use, which are not looked at again. Throws FilesWrong, UsageError,
-/// and base::Error for a destination that could not be reached for want of its secret.
+/// watched. `before`: told_by() of what is in use, which is not looked at again. Throws FilesWrong,
+/// UsageError, and base::Error for a destination that could not be reached for want of its secret.
 watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration every,
                               const std::function<std::unique_ptr<verify::Listener>()>& listener,
                               const std::vector<watch::Destination>& before = {});
+
+/// Whom its suites name, or all when one names nobody. Others are declared, and nobody has looked whether
+/// they can be told.
+std::vector<watch::Destination> told_by(const watch::Programme& programme);
 
 /// Of each destination why nobody could be told there, "" when one can.
 struct AlertTrouble {

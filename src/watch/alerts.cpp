@@ -52,13 +52,15 @@ void describe(const std::vector<Cause>& causes, Incident& incident) {
 
 /// Takes over what a run says of its members; false when it is over.
 bool goes_on(Incident& incident, const SuiteState& suite, const std::map<std::string, Condition>& now) {
+  const bool came_to_any = std::any_of(suite.checks.begin(), suite.checks.end(),
+                                       [](const auto& one) { return one.verdict != Verdict::skipped; });
   bool bad = false;
   for (auto& one : incident.members) {
     const auto known = now.find(one.key);
     // A check that is gone is over, but not one of a run that came to no check.
-    const auto condition = known != now.end()                         ? known->second
-                           : one.key.empty() || !suite.checks.empty() ? Condition::well
-                                                                      : Condition::unknown;
+    const auto condition = known != now.end()               ? known->second
+                           : one.key.empty() || came_to_any ? Condition::well
+                                                            : Condition::unknown;
     if (condition == Condition::bad)
       one.well = 0;
     else if (condition == Condition::well)
@@ -68,11 +70,10 @@ bool goes_on(Incident& incident, const SuiteState& suite, const std::map<std::st
   return bad;
 }
 
-/// One that was bad just then, and another one that was long ago: when they are bad again, that is news. The
-/// first one stays, for the incident has its name.
+/// One that was bad just then, and another one that was long ago: when they are bad again, that is news.
 void forget_well_ones(Incident& incident) {
   auto& all = incident.members;
-  all.erase(std::remove_if(all.begin() + 1, all.end(),
+  all.erase(std::remove_if(all.begin(), all.end(),
                            [](const auto& one) { return one.well >= (one.due ? forgotten_after : 1); }),
             all.end());
 }
@@ -124,8 +125,8 @@ std::string names_of(const Incident& incident) {
 }
 
 struct Alerts::Ended {
-  const SuiteState& suite;
-  const std::vector<const SuiteState*>& suites;  ///< of the same run
+  SuiteState& suite;
+  const std::vector<SuiteState*>& suites;  ///< of the same run
   const checks::Alert& alert;
   Time now;
   std::vector<Message>& messages;
@@ -145,15 +146,31 @@ std::string Alerts::id_of(Kind kind, const std::string& suite, const std::string
                      cause.empty() ? "" : "/", cause);
 }
 
-Incident& Alerts::incident(Kind kind, const std::string& cause, const SuiteState& suite, Time since) {
-  const auto id = id_of(kind, suite.name, cause);
-  auto& found = open_[id];
-  if (found.id.empty()) found.since = since;
-  found.kind = kind;
-  found.id = id;
-  found.environment = rules_.environment;
-  found.suite = suite.name;
-  return found;
+bool Alerts::is_open(Kind kind, const std::string& suite) const {
+  return std::any_of(open_.begin(), open_.end(),
+                     [&](const auto& one) { return one.second.kind == kind && one.second.suite == suite; });
+}
+
+/// A new one. One that began with the same cause may still go on: then it has an id of its own.
+Incident& Alerts::opened(Kind kind, const std::string& cause, const SuiteState& suite, Time since) {
+  const auto plain = id_of(kind, suite.name, cause);
+  auto id = plain;
+  for (std::size_t number = 2; open_.count(id) > 0; ++number) id = fmt::format("{}#{}", plain, number);
+  auto& made = open_[id];
+  made.since = since;
+  made.kind = kind;
+  made.id = id;
+  made.environment = rules_.environment;
+  made.suite = suite.name;
+  return made;
+}
+
+/// The one that goes on, or a new one, of a kind of which a suite has one. Not found by its id: that holds
+/// the project's name, which may have been another one when it began.
+Incident& Alerts::only(Kind kind, const SuiteState& suite, Time since) {
+  for (auto& [id, one] : open_)
+    if (one.kind == kind && one.suite == suite.name) return one;
+  return opened(kind, "", suite, since);
 }
 
 void Alerts::tell(Message::Kind kind, Incident& incident, const checks::Alert& alert, Time now,
@@ -186,11 +203,18 @@ void Alerts::end(const std::string& id, const checks::Alert& alert, Time now,
   tell(Message::Kind::recovered, incident, alert, now, messages);
 }
 
+void Alerts::end(Kind kind, const Ended& ended) {
+  std::vector<std::string> ids;
+  for (const auto& [id, one] : open_)
+    if (one.kind == kind && one.suite == ended.suite.name) ids.push_back(id);
+  for (const auto& id : ids) end(id, ended.alert, ended.now, ended.messages);
+}
+
 bool Alerts::is_due(Kind kind, const Cause& cause, const Ended& ended) const {
   if (kind == Kind::degraded)
     return ended.alert.degraded_for.count() > 0 && ended.now - cause.streak.since >= ended.alert.degraded_for;
   // Somebody knows already that nothing gets through, and that it is not always the same that fails.
-  const bool known = open_.count(id_of(Kind::unsteady, ended.suite.name)) > 0;
+  const bool known = is_open(Kind::unsteady, ended.suite.name);
   return cause.streak.runs >= ended.alert.after * (known ? unsteady_times : 1);
 }
 
@@ -226,7 +250,7 @@ void Alerts::begin(Kind kind, const std::vector<Cause>& causes, const Ended& end
   const auto lead =
       std::find_if(others.begin(), others.end(), [&](const auto* one) { return is_due(kind, *one, ended); });
   if (lead == others.end()) return;
-  auto& found = incident(kind, name_in(ended.suite.name, (*lead)->key), ended.suite, (*lead)->streak.since);
+  auto& found = opened(kind, name_in(ended.suite.name, (*lead)->key), ended.suite, (*lead)->streak.since);
   found.members = {{(*lead)->key, true, 0}};
   for (const auto* one : others)
     if (one != *lead) found.members.push_back({one->key, false, 0});
@@ -247,18 +271,18 @@ void Alerts::follow(Kind kind, const std::vector<Cause>& causes, const Ended& en
   for (const auto& id : ids) end(id, ended.alert, ended.now, ended.messages);
 }
 
-/// Nobody gets through, and no cause would be told of: a host of several that is ill, for example.
+/// Nobody gets through, and no cause would be told of: a host of several that is ill, for example. What an
+/// alert explains is no part of that, whenever it was.
 void Alerts::unsteady(const std::vector<Cause>& causes, const Ended& ended) {
-  const auto& suite = ended.suite;
-  const auto id = id_of(Kind::unsteady, suite.name);
-  if (is_well(suite.verdict)) return end(id, ended.alert, ended.now, ended.messages);
-  const bool explained = std::any_of(open_.begin(), open_.end(), [&](const auto& one) {
-    return one.second.kind == Kind::failing && one.second.suite == suite.name;
-  });
-  const bool open = open_.count(id) > 0;
-  if (!open && (explained || suite.failed_in_a_row < ended.alert.after * unsteady_times)) return;
-  auto& found = incident(Kind::unsteady, "", suite, suite.failed_since);
-  found.runs = suite.failed_in_a_row;
+  auto& suite = ended.suite;
+  const bool well = is_well(suite.verdict);
+  suite.unexplained =
+      extended(suite.unexplained, !well && !is_open(Kind::failing, suite.name), suite.started);
+  if (well) return end(Kind::unsteady, ended);
+  const bool open = is_open(Kind::unsteady, suite.name);
+  if (!open && suite.unexplained.runs < ended.alert.after * unsteady_times) return;
+  auto& found = only(Kind::unsteady, suite, suite.unexplained.since);
+  found.runs = open ? found.runs + 1 : suite.unexplained.runs;
   found.details.clear();
   for (const auto& cause : causes)
     if (!cause.detail.empty() && found.details.size() < most_details) found.details.push_back(cause.detail);
@@ -280,16 +304,15 @@ void Alerts::update(Incident& incident, const Ended& ended) {
   if (!incident.told) tell(Message::Kind::fired, incident, ended.alert, ended.now, ended.messages);
 }
 
-std::vector<Message> Alerts::after_run(const std::vector<const SuiteState*>& suites, const Policies& policies,
+std::vector<Message> Alerts::after_run(const std::vector<SuiteState*>& suites, const Policies& policies,
                                        Time now) {
   std::vector<Message> messages;
-  for (const auto* suite : suites) {
+  for (auto* suite : suites) {
     const auto policy = policies.find(suite->name);
     if (policy == policies.end()) continue;
-    const auto& alert = policy->second->alert;
-    end(id_of(Kind::silent, suite->name), alert, now, messages);
+    const Ended ended{*suite, suites, policy->second->alert, now, messages};
+    end(Kind::silent, ended);
     if (suite->blocked) continue;  // the one that it needs is told of
-    const Ended ended{*suite, suites, alert, now, messages};
     const auto causes = failing_causes(*suite);
     follow(Kind::failing, causes, ended);
     unsteady(causes, ended);
@@ -304,7 +327,7 @@ std::vector<Message> Alerts::between_runs(const std::vector<Silence>& silent, co
   for (const auto& one : silent) {
     const auto policy = policies.find(one.suite->name);
     if (policy == policies.end()) continue;
-    auto& found = incident(Kind::silent, "", *one.suite, now);
+    auto& found = only(Kind::silent, *one.suite, now);
     found.owner = one.suite->owner;
     found.runbook = one.suite->runbook;
     found.severity = one.suite->severity;

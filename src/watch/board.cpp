@@ -134,7 +134,7 @@ void Board::missed(const std::string& name, std::size_t times) {
 
 Told Board::ended(const verify::RunResult& run) {
   const std::lock_guard lock(mutex_);
-  std::vector<const SuiteState*> changed;
+  std::vector<SuiteState*> changed;
   for (const auto& result : run.suites)
     if (auto* suite = find(result.suite->name)) {
       take(*suite, result, run, Clock::now());
@@ -145,19 +145,13 @@ Told Board::ended(const verify::RunResult& run) {
 
 Told Board::broke_off(const std::vector<std::string>& suites, const std::string& trouble) {
   const std::lock_guard lock(mutex_);
-  std::vector<const SuiteState*> changed;
+  std::vector<SuiteState*> changed;
   for (const auto& name : suites) {
     auto* suite = find(name);
     if (suite == nullptr) continue;
     suite->running_since.reset();
     if (trouble.empty()) continue;
-    suite->verdict = Verdict::error;
-    suite->reason = trouble;
-    suite->blocked = false;
-    suite->started = suite->finished = store::now();
-    suite->ended_at = Clock::now();
-    suite->checks.clear();
-    count_run(*suite);
+    break_off(*suite, trouble, store::now(), Clock::now());
     changed.push_back(suite);
   }
   return hand_over(alerts_.after_run(changed, policies(), store::now()));

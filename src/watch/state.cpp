@@ -39,13 +39,6 @@ std::string reason_of(const verify::CheckResult& one) {
   return one.attempts.empty() ? "" : one.attempts.back().note;
 }
 
-Streak extended(Streak before, bool goes_on, Time started) {
-  if (!goes_on) return {};
-  if (before.runs == 0) before.since = started;
-  ++before.runs;
-  return before;
-}
-
 /// A check that was not run, or was cut off, has shown neither that it fails nor that it does not.
 void count_check(CheckState& state, const CheckState& before, Time started) {
   const bool bad = state.verdict == Verdict::fail || state.verdict == Verdict::error;
@@ -83,7 +76,22 @@ CheckState check_of(const verify::CheckResult& one, const CheckState* before, co
   return state;
 }
 
+/// What a run found stands in `state`: it is counted by suite and as a whole.
+void count_run(SuiteState& state) {
+  ++state.runs;
+  if (state.blocked) return;
+  state.as_a_whole = extended(state.as_a_whole, fails_as_a_whole(state), state.started);
+  if (!is_well(state.verdict)) ++state.failures;
+}
+
 }  // namespace
+
+Streak extended(Streak before, bool goes_on, Time started) {
+  if (!goes_on) return {};
+  if (before.runs == 0) before.since = started;
+  ++before.runs;
+  return before;
+}
 
 bool is_well(Verdict verdict) noexcept {
   return verdict == Verdict::pass || verdict == Verdict::degraded || verdict == Verdict::tolerated;
@@ -143,17 +151,19 @@ void take(SuiteState& state, const verify::SuiteResult& result, const verify::Ru
   count_run(state);
 }
 
-void count_run(SuiteState& state) {
-  ++state.runs;
-  if (state.blocked) return;
-  state.as_a_whole = extended(state.as_a_whole, fails_as_a_whole(state), state.started);
-  if (is_well(state.verdict)) {
-    state.failed_in_a_row = 0;
-    return;
+void break_off(SuiteState& state, const std::string& trouble, Time now, base::SteadyTime ended_at) {
+  for (auto& check : state.checks) {
+    if (check.verdict != Verdict::skipped) check.since = now;
+    check.verdict = Verdict::skipped;
+    check.reason = trouble;
+    check.flaky = false;
   }
-  if (state.failed_in_a_row == 0) state.failed_since = state.started;
-  ++state.failed_in_a_row;
-  ++state.failures;
+  state.verdict = Verdict::error;
+  state.reason = trouble;
+  state.blocked = false;
+  state.started = state.finished = now;
+  state.ended_at = ended_at;
+  count_run(state);
 }
 
 namespace {
@@ -215,13 +225,12 @@ std::string to_json(const SuiteState& state) {
               {"started", state.started.time_since_epoch().count()},
               {"finished", state.finished.time_since_epoch().count()},
               {"duration", state.duration.count()},
-              {"failed_in_a_row", state.failed_in_a_row},
-              {"failed_since", state.failed_since.time_since_epoch().count()},
               {"runs", state.runs},
               {"failures", state.failures},
               {"missed", state.missed},
               {"confidence", state.confidence}};
   put(record, "as_a_whole", state.as_a_whole);
+  put(record, "unexplained", state.unexplained);
   auto text = record.dump(-1, ' ', false, json::error_handler_t::replace);
   text.back() = ',';
   return text + "\"checks\":" + checks_json(state.checks) + "}";
@@ -264,9 +273,8 @@ void restore(SuiteState& state, const std::string& text, Time now, base::SteadyT
     kept.started = time_of(record, "started");
     kept.finished = time_of(record, "finished");
     kept.duration = base::Duration(record.value("duration", std::int64_t{0}));
-    kept.failed_in_a_row = record.value("failed_in_a_row", 0U);
-    kept.failed_since = time_of(record, "failed_since");
     kept.as_a_whole = streak_of(record, "as_a_whole");
+    kept.unexplained = streak_of(record, "unexplained");
     kept.runs = record.value("runs", std::uint64_t{0});
     kept.failures = record.value("failures", std::uint64_t{0});
     kept.missed = record.value("missed", std::uint64_t{0});

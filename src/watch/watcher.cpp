@@ -31,6 +31,15 @@ Names names_of(const checks::SuitePlan& plan, const std::vector<std::size_t>& in
   return names;
 }
 
+/// Some suites of a plan, and all that it says besides: what a run makes is marked as the plan's.
+checks::SuitePlan part_of(const checks::SuitePlan& plan, const std::vector<std::size_t>& indices) {
+  // Each field by name, so that one that is added is not left out unseen.
+  const auto& [release, environment, suites, project] = plan;
+  checks::SuitePlan part{release, environment, {}, project};
+  for (const auto index : indices) part.suites.push_back(suites[index]);
+  return part;
+}
+
 }  // namespace
 
 /// One reading of the files, and the timetables that follow from it. Runs in hand hold on to it.
@@ -379,8 +388,7 @@ class Watcher::Loop {
   }
 
   void one_run(const InUse& use, const std::vector<std::size_t>& due, std::size_t slots) {
-    checks::SuitePlan part{use.programme.plan.release, use.programme.plan.environment, {}};
-    for (const auto suite : due) part.suites.push_back(use.programme.plan.suites[suite]);
+    const auto part = part_of(use.programme.plan, due);
     const auto names = names_of(use.programme.plan, due);
     verify::Options options;
     options.suites_at_once = slots;

@@ -251,7 +251,7 @@ sweep:
                                          ([["get: /slow", "expect: 200", "warn: {json.n: at most 2}"]],
                                           ["--fail-on", "degraded"], 6)):
             self.suite(peer.url, *steps)
-            for kind in ("junit", "tap", "html", "jsonl", "lines"):
+            for kind in ("junit", "tap", "html", "jsonl", "lines", "github"):
                 with self.subTest(kind=kind, wanted=wanted):
                     result = self.check("faults", *arguments, "--report", f"{kind}=/dev/full")
                     self.assertEqual(result.code, wanted, str(result))

@@ -114,6 +114,13 @@ class Secrets(checking.CheckTest):
         self.assertIn("what was read before goes on.", self.verify()["files"])
         self.assertIn("; what was read before goes on.\n", self.err())
         self.assertNotIn("nothing was run", self.err())
+        # Somebody who was declared all the time, and whom nobody was to tell until now.
+        self.files(ONCALL, "alert: {to: [chat]}\n")
+        run.send_signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: self.verify().get("files", "none") == "none", 60), self.verify())
+        self.files(ONCALL, "alert: {to: [oncall]}\n")
+        run.send_signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: "alerts for 'oncall'" in self.verify().get("files", ""), 20), self.err())
         # The secret of one who is told already is no reason to keep the old ones: it is wrong with them too.
         self.files()
         os.unlink(os.path.join(self.directory, "hook"))

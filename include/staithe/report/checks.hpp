@@ -28,15 +28,18 @@ struct CheckJsonlOptions {
 std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version,
                                                    CheckJsonlOptions options = {});
 
+/// Hears of a report that was lost; must not throw.
+using Trouble = std::function<void(const std::string& text)>;
+
 /// Annotations of GitHub's log, at most ten of a kind, the worst first; and a table for the summary of the
-/// job when `summary_path` names its file.
-std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path);
+/// job when `summary_path` names its file. That it could not be written is told to `trouble`.
+std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path,
+                                                    Trouble trouble = {});
 
 enum class CheckFile { junit, tap, html };
 /// A file, written under a temporary name and renamed: at the end, and before anything is cleaned up when the
 /// run is stopped. Until then it says that the run did not end, for it may be killed. Throws base::Error when
-/// it cannot be written now; that it could not later is told to `trouble`, which must not throw.
-using Trouble = std::function<void(const std::string& text)>;
+/// it cannot be written now; that it could not later is told to `trouble`.
 std::unique_ptr<verify::Listener> make_check_file(CheckFile kind, const std::string& path,
                                                   Trouble trouble = {});
 

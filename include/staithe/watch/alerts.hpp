@@ -28,14 +28,15 @@ struct Incident {
     std::uint32_t well = 0;  ///< runs in a row since it was bad
   };
   Kind kind = Kind::failing;
-  /// The same for the same cause in every process: "staithe/shop/production/payments/failing/charge".
+  /// The same for the same cause in every process: "staithe/shop/production/payments/failing/charge"; with
+  /// "#2" behind it while another one that began with that cause goes on without it.
   std::string id;
   std::string environment, suite, owner, runbook;
   Severity severity = Severity::major;
   std::string culprit;  ///< the check, when it is one
   std::string reason;
   std::string release, run_id;
-  std::vector<Member> members;       ///< the one that it is named after first; of failing and degraded
+  std::vector<Member> members;  ///< at first the one that it is named after leads; of failing and degraded
   std::vector<std::string> details;  ///< a line for each check that is bad; of what is over: what is not
   std::vector<std::string> blocked;  ///< suites that were not run because of it
   Time since{};
@@ -78,8 +79,9 @@ class Alerts {
   /// The names of all destinations: whom a suite means that names none.
   void know(std::vector<std::string> destinations) { everybody_ = std::move(destinations); }
 
-  /// After a run: the suites of it, in the order of the plan, as they are now. `policies` by suite.
-  std::vector<Message> after_run(const std::vector<const SuiteState*>& suites,
+  /// After a run: the suites of it, in the order of the plan, as they are now. `policies` by suite. Counts in
+  /// them which of their runs no alert explains.
+  std::vector<Message> after_run(const std::vector<SuiteState*>& suites,
                                  const std::map<std::string, const checks::Suite*>& policies, Time now);
   /// Between runs: what has gone silent, and what to remind of. `silent` are stale suites, each with why,
   /// grouped by the one that keeps the others waiting.
@@ -102,13 +104,16 @@ class Alerts {
  private:
   /// One suite whose run has ended, and what is told of it.
   struct Ended;
-  Incident& incident(Incident::Kind kind, const std::string& cause, const SuiteState& suite, Time since);
+  bool is_open(Incident::Kind kind, const std::string& suite) const;
+  Incident& opened(Incident::Kind kind, const std::string& cause, const SuiteState& suite, Time since);
+  Incident& only(Incident::Kind kind, const SuiteState& suite, Time since);
   void follow(Incident::Kind kind, const std::vector<Cause>& causes, const Ended& ended);
   std::set<std::string> over(Incident::Kind kind, const std::vector<Cause>& causes, const SuiteState& suite);
   void begin(Incident::Kind kind, const std::vector<Cause>& causes, const Ended& ended);
   void unsteady(const std::vector<Cause>& causes, const Ended& ended);
   void update(Incident& incident, const Ended& ended);
   bool is_due(Incident::Kind kind, const Cause& cause, const Ended& ended) const;
+  void end(Incident::Kind kind, const Ended& ended);
   void end(const std::string& id, const checks::Alert& alert, Time now, std::vector<Message>& messages);
   void tell(Message::Kind kind, Incident& incident, const checks::Alert& alert, Time now,
             std::vector<Message>& messages) const;

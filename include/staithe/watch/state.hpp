@@ -22,6 +22,8 @@ struct Streak {
   std::uint32_t runs = 0;
   Time since{};  ///< when the first of them was begun
 };
+/// By a run that was begun at `started`; it ends when it does not go on.
+Streak extended(Streak before, bool goes_on, Time started);
 
 /// What is known of one check.
 struct CheckState {
@@ -57,9 +59,8 @@ struct SuiteState {
   base::Duration duration{0};
   base::SteadyTime known_since{};  ///< since when it has been waited for
   std::optional<base::SteadyTime> running_since;
-  std::uint32_t failed_in_a_row = 0;
-  Time failed_since{};  ///< when the first of these was begun
-  Streak as_a_whole;    ///< failed, and no check is to blame
+  Streak as_a_whole;   ///< failed, and no check is to blame
+  Streak unexplained;  ///< failed, and no alert that goes on says why; counted by Alerts
   std::uint64_t runs = 0, failures = 0, missed = 0;
   double confidence = 0;
   std::vector<CheckState> checks;
@@ -86,8 +87,9 @@ SuiteState state_of(const checks::Suite& suite, base::Duration every, base::Stea
 void take(SuiteState& state, const verify::SuiteResult& result, const verify::RunResult& run,
           base::SteadyTime ended_at);
 
-/// A run has ended, and what it found stands in `state`: counted by suite and as a whole.
-void count_run(SuiteState& state);
+/// A run came to nothing for a reason that is not the suite's: no check was judged, so their counts stand
+/// still.
+void break_off(SuiteState& state, const std::string& trouble, Time now, base::SteadyTime ended_at);
 
 /// What of a suite outlives the process, as JSON; the checks are in the history.
 std::string to_json(const SuiteState& state);

@@ -105,7 +105,7 @@ int run_watch(App& app) {
   const auto made_of = [&](LoadedSuites read) {
     auto programme = programme_of(
         app, std::move(read), every, [&log] { return log.listener(); }, told);
-    told = programme.destinations;
+    told = told_by(programme);
     return programme;
   };
   auto service = watch::ServiceManager::from_environment();

@@ -1,11 +1,13 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/unique_fd.hpp"
 #include "staithe/report/checks.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 
 namespace staithe::report {
 namespace {
@@ -57,7 +59,8 @@ std::string in_table(std::string_view text) {
 
 class CheckGithub final : public verify::Listener {
  public:
-  CheckGithub(Output& output, std::string summary) : output_(output), summary_(std::move(summary)) {}
+  CheckGithub(Output& output, std::string summary, Trouble trouble)
+      : output_(output), summary_(std::move(summary)), trouble_(std::move(trouble)) {}
 
   void run_finished(const verify::RunResult& run) noexcept override {
     try {
@@ -74,6 +77,7 @@ class CheckGithub final : public verify::Listener {
     } catch (const std::exception& error) {
       output_.write(
           fmt::format("::warning::the summary was not written: {}\n", escaped(error.what(), false)));
+      if (trouble_) trouble_(error.what());
     }
   }
 
@@ -101,10 +105,19 @@ class CheckGithub final : public verify::Listener {
     if (found.size() > shown) output_.write(fmt::format("::{}::and {} more\n", kind, found.size() - shown));
   }
 
+  /// Behind what others have written there.
   void summarise(const verify::RunResult& run) const {
-    std::ofstream file(summary_, std::ios::app);
-    file << "### Checks: " << name_of(run.verdict)
-         << "\n\n| suite | check | verdict | ms | |\n|---|---|---|---|---|\n";
+    const base::UniqueFd file(::open(summary_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    if (!file) throw base::system_error(base::ErrorCode::io, summary_, errno);
+    Output output(file.get());
+    output.write(summary_of(run));
+    if (output.failed())
+      throw base::system_error(base::ErrorCode::io, summary_ + ": not all was written", output.error());
+  }
+
+  static std::string summary_of(const verify::RunResult& run) {
+    auto text = fmt::format("### Checks: {}\n\n| suite | check | verdict | ms | |\n|---|---|---|---|---|\n",
+                            name_of(run.verdict));
     // What did not pass first: of a summary that is too large GitHub shows nothing.
     std::size_t bytes = 0, left = 0;
     for (const bool passed : {false, true})
@@ -118,22 +131,24 @@ class CheckGithub final : public verify::Listener {
           if (bytes > longest_table)
             ++left;
           else
-            file << row;
+            text += row;
         }
-    if (left > 0) file << fmt::format("\nand {} more\n", left);
-    file << "\n";
-    for (const auto& line : check_worth(run)) file << "- " << in_table(line) << "\n";
-    if (!file) throw base::Error(base::ErrorCode::io, summary_ + ": not all was written");
+    if (left > 0) text += fmt::format("\nand {} more\n", left);
+    text += "\n";
+    for (const auto& line : check_worth(run)) text += "- " + in_table(line) + "\n";
+    return text;
   }
 
   Output& output_;
   std::string summary_;
+  Trouble trouble_;
 };
 
 }  // namespace
 
-std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path) {
-  return std::make_unique<CheckGithub>(output, std::move(summary_path));
+std::unique_ptr<verify::Listener> make_check_github(Output& output, std::string summary_path,
+                                                    Trouble trouble) {
+  return std::make_unique<CheckGithub>(output, std::move(summary_path), std::move(trouble));
 }
 
 }  // namespace staithe::report

@@ -115,6 +115,23 @@ checks::Reply reply(int status, const std::string& body,
 
 }  // namespace
 
+TEST_CASE("check reports: a summary for GitHub that is lost is told of, also when the disk is full") {
+  const test::Directory directory;
+  for (const auto& [path, why] : {std::pair<std::string, std::string>{"/dev/full", "No space left"},
+                                  {directory / "none/summary", "No such file"}}) {
+    std::string lost;
+    {
+      ToFile github(directory / "github");
+      report::make_check_github(github.output, path, [&](const std::string& text) {
+        lost = text;
+      })->run_finished({});
+    }
+    CHECK_THAT(lost, ContainsSubstring(path));
+    CHECK_THAT(lost, ContainsSubstring(why));
+    CHECK_THAT(directory.text("github"), ContainsSubstring("::warning::the summary was not written"));
+  }
+}
+
 TEST_CASE("check reports: each tells what happened in its own way") {
   int flaky = 0;
   Fixed probes([&](const std::string& title) {

@@ -20,9 +20,9 @@ struct Scene {
       policies[name] = &suites[name];
     }
   }
-  std::vector<Message> run(const std::vector<watch::SuiteState>& ended) {
-    std::vector<const watch::SuiteState*> pointers;
-    for (const auto& one : ended) pointers.push_back(&one);
+  std::vector<Message> run(std::vector<watch::SuiteState> ended) {
+    std::vector<watch::SuiteState*> pointers;
+    for (auto& one : ended) pointers.push_back(&one);
     return alerts.after_run(pointers, policies, now);
   }
   std::vector<Message> run(Verdict verdict, std::uint32_t in_a_row = 1) {
@@ -119,7 +119,6 @@ TEST_CASE("alerts: a suite that was not run says nothing, neither good nor bad")
   Scene scene({"api"});
   REQUIRE(scene.run(Verdict::fail, 2).size() == 1);
   auto skipped = suite("api", Verdict::skipped);
-  skipped.failed_in_a_row = 2;
   skipped.blocked = true;
   CHECK(scene.run({skipped}).empty());
   CHECK(scene.alerts.open().size() == 1);
@@ -141,7 +140,7 @@ TEST_CASE("alerts: what a suite left out by itself is told of, also after a run 
     return scene.run({state});
   };
   CHECK(ended(Verdict::skipped, true, "blocked: needs suite 'token', which ended with fail").empty());
-  CHECK(state.failed_in_a_row == 0);
+  CHECK(state.failures == 0);
   auto restarted = watch::state_of(scene.suites["api"], 1min, steady);
   watch::restore(restarted, watch::to_json(state), wall, steady);
   CHECK(restarted.blocked);
@@ -151,7 +150,7 @@ TEST_CASE("alerts: what a suite left out by itself is told of, also after a run 
   CHECK(fired[0].incident.reason == "'charge' was not judged: blocked: 'banner' failed before it");
   // Whatever the word for it: not having been blocked is what counts.
   CHECK(ended(Verdict::skipped, false, "").empty());
-  CHECK(state.failed_in_a_row == 2);
+  CHECK(state.failures == 2);
   CHECK(kinds(ended(Verdict::pass, false, "")) == std::vector{Kind::recovered});
 }
 
@@ -206,6 +205,28 @@ TEST_CASE("alerts: silence is a cause too, told once for all that wait for the s
   CHECK(kinds(scene.run({token})) == std::vector{Kind::recovered});
 }
 
+TEST_CASE("alerts: what began under another name of the project, or in an older version, ends all the same") {
+  const auto token = suite("token", Verdict::pass);
+  const std::vector<Alerts::Silence> silent{{&token, "the last run ended 9m ago", {}}};
+  Scene scene({"token", "api"});
+  Alerts before({"old", "production", 4h});
+  const auto fired = before.between_runs(silent, scene.policies, scene.now);
+  REQUIRE(kinds(fired) == std::vector{Kind::fired});
+  scene.alerts.restore(before.to_json());
+  CHECK(scene.alerts.between_runs(silent, scene.policies, scene.now).empty());
+  const auto over = scene.run({token});
+  REQUIRE(kinds(over) == std::vector{Kind::recovered});
+  CHECK(over[0].incident.id == fired[0].incident.id);
+
+  scene.alerts.restore(
+      R"([{"kind":"unsteady","id":"staithe/production/api/unsteady","suite":"api","told":true,"runs":6}])");
+  CHECK(scene.run(Verdict::fail, 1).empty());
+  REQUIRE(scene.alerts.open().size() == 1);
+  CHECK(scene.alerts.open().begin()->second.runs == 7);
+  CHECK(kinds(scene.run(Verdict::pass, 0)) == std::vector{Kind::recovered});
+  CHECK(scene.alerts.open().empty());
+}
+
 TEST_CASE("alerts: what was told is known after a restart: no second alert, the same key, and recovery") {
   Scene before({"api"});
   const auto fired = before.run(Verdict::fail, 2);
@@ -250,7 +271,7 @@ TEST_CASE("alerts: the end is told to those who were told, whoever is named by t
   again.restore(scene.alerts.to_json());
   for (auto* alerts : {&scene.alerts, &again}) {
     alerts->know({"chat", "oncall", "mail", "later"});
-    const auto well = suite("api", Verdict::pass);
+    auto well = suite("api", Verdict::pass);
     const auto over = alerts->after_run({&well}, scene.policies, scene.now);
     REQUIRE(kinds(over) == std::vector{Kind::recovered});
     CHECK(over[0].to == std::vector<std::string>{"chat", "oncall", "mail"});

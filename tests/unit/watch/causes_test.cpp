@@ -175,6 +175,28 @@ TEST_CASE("causes: one that has long been well is news when it fails again, thou
   CHECK(scene.run({{"charge", bad}, {"refund", bad}}) == Words{"fired api/failing/refund"});
 }
 
+TEST_CASE("causes: the one that an alert began with is news too, when others keep the alert going") {
+  Watched scene;
+  const Found both{{"charge", bad}, {"refund", bad}};
+  scene.run(both);
+  REQUIRE(scene.run(both) == Words{"fired api/failing/charge"});
+  for (int i = 0; i < 9; ++i) CHECK(scene.run({{"charge", ok}, {"refund", bad}}) == nothing());
+  for (int i = 0; i < 2; ++i) CHECK(scene.run(both) == nothing());
+  for (int i = 0; i < 10; ++i) CHECK(scene.run({{"charge", ok}, {"refund", bad}}) == nothing());
+  CHECK(scene.run(both) == nothing());
+  CHECK(scene.run(both) == Words{"fired api/failing/charge#2"});
+  CHECK(scene.last[0].incident.culprit == "charge");
+  CHECK(scene.last[0].incident.runs == 2);
+  scene.restart();
+  CHECK(scene.run(both) == nothing());
+  CHECK(scene.run({{"charge", bad}, {"refund", ok}}) == Words{"recovered api/failing/charge"});
+  CHECK_THAT(watch::text_of(scene.last[0], "shop"), ContainsSubstring("api: refund has recovered"));
+  CHECK_THAT(watch::text_of(scene.last[0], "shop"), ContainsSubstring("still failing: charge"));
+  CHECK(scene.run({{"charge", ok}, {"refund", ok}}) == Words{"recovered api/failing/charge#2"});
+  scene.run(both);
+  CHECK(scene.run(both) == Words{"fired api/failing/charge"});
+}
+
 TEST_CASE(
     "causes: what was not run because of one belongs to it, and a run that was cut short forgets none") {
   Watched scene;
@@ -230,6 +252,24 @@ TEST_CASE("causes: no run ends well, each for another reason: that is told too, 
   for (int i = 0; i < 3; ++i) CHECK(run(2) == nothing());
   CHECK(run(2) == Words{"fired api/failing/c"});
   CHECK(run(5) == Words{"recovered api/failing/c", "recovered api/unsteady"});
+}
+
+TEST_CASE("causes: runs that an alert has explained make nothing unsteady") {
+  Watched scene;
+  const Found charge{{"charge", bad}, {"refund", ok}}, refund{{"charge", ok}, {"refund", bad}};
+  scene.run(charge);
+  REQUIRE(scene.run(charge) == Words{"fired api/failing/charge"});
+  for (int i = 0; i < 6; ++i) CHECK(scene.run(charge) == nothing());
+  const auto begun = scene.now;
+  CHECK(scene.run(refund) == Words{"recovered api/failing/charge"});
+  CHECK(scene.run(charge) == nothing());
+  CHECK(scene.run(refund) == nothing());
+  scene.restart();
+  CHECK(scene.run(charge) == nothing());
+  CHECK(scene.run(refund) == nothing());
+  CHECK(scene.run(charge) == Words{"fired api/unsteady"});
+  CHECK(scene.last[0].incident.since == begun);
+  CHECK(scene.last[0].incident.runs == 6);
 }
 
 TEST_CASE("causes: counted through a restart") {

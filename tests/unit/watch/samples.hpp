@@ -46,7 +46,6 @@ inline watch::SuiteState suite(const std::string& name, Verdict verdict,
 inline watch::SuiteState after(watch::SuiteState state, std::uint32_t runs, watch::Time since = wall) {
   const auto streak = [&](bool bad) { return bad ? watch::Streak{runs, since} : watch::Streak{}; };
   const bool well = watch::is_well(state.verdict);
-  state.failed_in_a_row = well ? 0 : runs;
   bool blamed = false;
   for (auto& one : state.checks) {
     const bool fails = one.verdict == Verdict::fail || one.verdict == Verdict::error;

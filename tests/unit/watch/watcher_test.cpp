@@ -1,6 +1,7 @@
 #include "board.hpp"
 #include "samples.hpp"
 #include "scenes.hpp"
+#include "unit/verify/flow.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -41,6 +42,65 @@ TEST_CASE("watcher: silence of a suite that was waited for all the time is told"
   const auto told = board.between_runs({{"api"}}).messages;
   REQUIRE(told.size() == 1);
   CHECK(told[0].incident.kind == watch::Incident::Kind::silent);
+}
+
+TEST_CASE("watcher: a run that breaks off forgets no check: what failed before it and after it is told") {
+  watch::Settings settings;
+  watch::Board board(settings, "production");
+  const auto api = scheduled("api", 1min);
+  board.place(production({api}));
+  checks::Check charge;
+  charge.name = "charge", charge.key = "api/charge";
+  const auto failed = [&] {
+    verify::CheckResult one;
+    one.check = &charge;
+    one.verdict = checks::Verdict::fail, one.blocking = true;
+    verify::RunResult run;
+    run.suites.emplace_back();
+    run.suites[0].suite = &api;
+    run.suites[0].verdict = checks::Verdict::fail;
+    run.suites[0].checks.push_back(one);
+    return board.ended(run).messages;
+  };
+  CHECK(failed().empty());
+  CHECK(board.broke_off({"api"}, "trouble").messages.empty());
+  const auto known = board.overview().suites.at(0);
+  REQUIRE(known.checks.size() == 1);
+  CHECK(known.checks[0].verdict == checks::Verdict::skipped);
+  CHECK(known.checks[0].reason == "trouble");
+  CHECK(known.verdict == checks::Verdict::error);
+  const auto fired = failed();
+  REQUIRE(fired.size() == 1);
+  CHECK(fired[0].incident.culprit == "charge");
+  CHECK(fired[0].incident.runs == 2);
+}
+
+TEST_CASE("watcher: what its runs make bears the marks of the project, as with any other run of its checks") {
+  flow::Fake shop([](const std::string&) { return std::pair{200, std::string("{}")}; });
+  staithe::diag::Diagnostics diagnostics;
+  auto suite = checks::load_suite(
+      "s.yml", flow::head("steps:\n  - {name: look, get: /orders/$(run.id), expect: 200}\n"), {},
+      diagnostics);
+  REQUIRE(suite);
+  suite->schedule = 1ms;
+  auto plan = production({*suite});
+  plan.project = "shop";
+  base::Redactor redactor;
+  base::Cancel soft, hard;
+  watch::Settings settings;
+  settings.soft = &soft, settings.hard = &hard;
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  std::string run_id;
+  watch::Watcher watcher(programme(plan,
+                                   [&](const checks::SuitePlan& part, const verify::Options& options) {
+                                     run_id = options.run_id;
+                                     verify::run(part, options, shop, nullptr, redactor, {});
+                                     soft.request();
+                                   }),
+                         std::move(settings));
+  watcher.run();
+  CHECK(shop.asked == std::vector{"GET http://h/orders/" + verify::mark_of_run(run_id, "shop/production")});
 }
 
 TEST_CASE("watcher: suites that depend on each other are run with what room there is") {
@@ -214,7 +274,7 @@ TEST_CASE("watcher: an incident of a suite that was taken away during a pause en
     checks::Suite policy;
     policy.name = "gone";
     policy.alert.after = 1;
-    const auto failed = samples::after(samples::suite("gone", checks::Verdict::fail), 1);
+    auto failed = samples::after(samples::suite("gone", checks::Verdict::fail), 1);
     REQUIRE(alerts.after_run({&failed}, {{"gone", &policy}}, store::now()).size() == 1);
     kept.store->keep_note("production", "watch/alerts", alerts.to_json());
   }
