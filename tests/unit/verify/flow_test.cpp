@@ -406,7 +406,7 @@ sweep:
 )");
 
 std::string mark(const std::string& run_id) {
-  return verify::mark_of_run(run_id, "/");
+  return verify::mark_of_run(run_id, "shop/");
 }
 
 std::vector<std::string> removed(const Fake& fake) {
@@ -449,6 +449,18 @@ TEST_CASE("flow: the sweep removes what another run has marked as its own, long 
   CHECK(swept.verdict == Verdict::pass);
   CHECK_THAT(swept.attempts.back().note,
              ContainsSubstring("5 removed, 0 could not be removed, 10 not ours, 2 too young"));
+}
+
+TEST_CASE("flow: without a project nothing is swept, for its marks would be everybody's") {
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"([")" + verify::mark_of_run("20200101t000000-aaaaaa", "/") + R"("])"};
+  });
+  const Ran ran({sweeping}, fake, nullptr, nullptr, nullptr, 8, "");
+  CHECK(fake.asked == std::vector<std::string>{"GET http://h/runs/1"});
+  const auto& swept = ran.of("sweep: what is left of killed runs");
+  CHECK(swept.verdict == Verdict::skipped);
+  CHECK_THAT(swept.reason, ContainsSubstring("nothing is swept: there is no staithe.yml"));
+  CHECK(ran.result.verdict == Verdict::pass);
 }
 
 TEST_CASE("flow: a sweep that cannot remove is degraded, and says how many are left and why") {
