@@ -65,8 +65,7 @@ void SuiteRun::run() {
       // What needs it is blocked, and says so.
     }
   }
-  for (const auto& [name, value] : values_)
-    if (secrecy_.tokens.count(name) > 0) secrecy_.tell(value.text, told_);
+  for (const auto& [name, value] : values_) secrecy_.tell(name, value.text, value.kind, told_);
   part(suite_.setup);
   part(suite_.steps);
   if (scope_.cancelled()) reporting_.interrupted();
