@@ -47,6 +47,19 @@ bool records_of(std::string_view text, std::vector<std::vector<std::string>>& re
   return !quoted;
 }
 
+/// What separates the names in the first row where no comma does: '\0' for nothing. What stands in quotes
+/// is part of a name.
+char other_separator(std::string_view text) {
+  bool quoted = false;
+  for (const char c : base::trim(text)) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == ';' || c == '\t') return c;
+    if (c == '\n') break;
+  }
+  return '\0';
+}
+
 }  // namespace
 
 std::optional<Table> parse_csv(std::string_view text, std::string& why) {
@@ -64,14 +77,12 @@ std::optional<Table> parse_csv(std::string_view text, std::string& why) {
   if (!why.empty()) return std::nullopt;
   Table table;
   for (const auto& name : records.front()) table.columns.emplace_back(base::trim(name));
-  if (table.columns.size() == 1)
-    for (const char* other : {";", "\t"})
-      if (table.columns[0].find(other) != std::string::npos) {
-        why = fmt::format(
-            "its columns are separated by {}, and CSV has commas: save it so, or put '\"' around the name",
-            *other == ';' ? "';'" : "tabs");
-        return std::nullopt;
-      }
+  if (const char other = other_separator(text); table.columns.size() == 1 && other != '\0') {
+    why = fmt::format(
+        "its columns are separated by {}, and CSV has commas: save it so, or put '\"' around the name",
+        other == ';' ? "';'" : "tabs");
+    return std::nullopt;
+  }
   if (std::set<std::string>(table.columns.begin(), table.columns.end()).size() != table.columns.size()) {
     why = "two columns have the same name";
     return std::nullopt;

@@ -111,7 +111,8 @@ class Asking {
     for (const auto& saved : check_.save) {
       if (secrecy_.tokens.count(saved.name) == 0) continue;
       if (!body) body.emplace(asked_.reply, 0);
-      for (const auto& value : body->select(saved.subject).values) secrecy_.tell(value.text, told);
+      for (const auto& value : body->select(saved.subject).values)
+        secrecy_.tell(saved.name, value.text, value.kind, told);
     }
     asked_.told = std::move(told);
   }
@@ -265,9 +266,11 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
       judged.front().subject);
 }
 
-void Secrecy::tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const {
-  told.push_back(redactor.hold_part(token));
-  if (const auto half = base::secret_half(token); half != token) told.push_back(redactor.hold_part(half));
+void Secrecy::tell(const std::string& name, const std::string& text, Value::Kind kind,
+                   std::vector<base::Redactor::Hold>& told) const {
+  const auto token = tokens.find(name);
+  if (token == tokens.end() || kind == Value::Kind::boolean || kind == Value::Kind::null) return;
+  for (const auto& secret : secrets_in(text, token->second)) told.push_back(redactor.hold_part(secret));
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,

@@ -24,10 +24,12 @@ struct Asked {
 struct Secrecy {
   base::Redactor& redactor;
   const TokenNames& tokens;
-  std::string owner{};  ///< whose marks are ours, see mark_of_run()
+  std::string owner{};  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
 
-  /// Known to the redactor as long as that lives; of "user:password" also its secret half.
-  void tell(std::string_view token, std::vector<base::Redactor::Hold>& told) const;
+  /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
+  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called.
+  void tell(const std::string& name, const std::string& text, checks::Value::Kind kind,
+            std::vector<base::Redactor::Hold>& told) const;
 };
 
 /// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before

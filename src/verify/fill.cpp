@@ -134,7 +134,7 @@ checks::Request filled(const checks::Request& request, const Captures& captures)
   checks::Request made = request;
   if (auto* http = std::get_if<checks::HttpRequest>(&made)) {
     const auto raw = raw_of(captures);
-    http->url = url_filled(http->url, captures);
+    http->url = url_filled(http->url, http->target, captures);
     for (auto& header : http->headers) fill_in(header.second, raw);
     fill_in(http->credentials, raw);
     if (http->encoding == checks::HttpRequest::Encoding::json)

@@ -226,7 +226,8 @@ class Run {
       tell([&](Listener& one) { one.interrupted(so_far); });
     };
     SuiteRun run(suite, options_, run_.started, values, probes_, past_,
-                 {redactor_, tokens_.at(suite.name), owner_of(plan_)}, reporting);
+                 {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_)},
+                 reporting);
     run.run();
     const std::lock_guard lock(mutex_);
     for (auto& [name, value] : run.exported()) values_[name] = value;

@@ -24,6 +24,14 @@ bool is_tidying(Part part) {
   return part == Part::cleanup || part == Part::undo || part == Part::sweep;
 }
 
+/// What another suite has saved is still what it was there: null, a list or a number.
+Captured used(const plan::Text& text, const Captures& values) {
+  const auto* hole =
+      text.pieces().size() == 1 ? std::get_if<plan::CaptureRef>(&text.pieces().front()) : nullptr;
+  const auto found = hole != nullptr ? values.find(hole->name) : values.end();
+  return found != values.end() ? found->second : Captured::of_text(filled(text, values).shown());
+}
+
 void keep(std::vector<Attempt>& attempts, Attempt attempt) {
   if (attempts.size() >= first_attempts + last_attempts) attempts.erase(attempts.begin() + first_attempts);
   attempts.push_back(std::move(attempt));
@@ -52,13 +60,12 @@ SuiteRun::SuiteRun(const checks::Suite& suite, const Options& options, Time star
 void SuiteRun::run() {
   for (const auto& [name, text] : suite_.use) {
     try {
-      values_[name] = Captured::of_text(filled(text, values_).shown());
+      values_[name] = used(text, values_);
     } catch (const base::Error&) {
       // What needs it is blocked, and says so.
     }
   }
-  for (const auto& [name, value] : values_)
-    if (secrecy_.tokens.count(name) > 0) secrecy_.tell(value.text, told_);
+  for (const auto& [name, value] : values_) secrecy_.tell(name, value.text, value.kind, told_);
   part(suite_.setup);
   part(suite_.steps);
   if (scope_.cancelled()) reporting_.interrupted();

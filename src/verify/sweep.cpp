@@ -67,6 +67,13 @@ std::string why_not_held(const Attempt& attempt) {
 void SuiteRun::sweep() {
   const auto& list = suite_.sweep->list;
   auto result = begin(list, values_);
+  if (secrecy_.owner.empty()) {
+    result.verdict = Verdict::skipped;
+    result.reason =
+        "nothing is swept: there is no staithe.yml, so nobody can tell what is ours from what others have "
+        "made";
+    return finish(std::move(result));
+  }
   reporting_.started(list);
   const auto begun = std::chrono::steady_clock::now();
   Asked last;

@@ -1,42 +1,16 @@
 #include "tokens.hpp"
 
-#include <algorithm>
-#include <array>
+#include "secret_names.hpp"
+
+#include "staithe/base/redact.hpp"
+#include "staithe/base/text.hpp"
+
 #include <cctype>
 
 namespace staithe::verify {
 namespace {
 
 using plan::Text;
-
-/// Without case, '-' and '_': "X-Api-Key" as "xapikey".
-std::string squeezed(std::string_view name) {
-  std::string made;
-  for (const char c : name)
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
-      made += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return made;
-}
-
-template <std::size_t n>
-bool has_any(std::string_view name, const std::array<std::string_view, n>& words) {
-  return std::any_of(words.begin(), words.end(),
-                     [&](auto word) { return name.find(word) != std::string_view::npos; });
-}
-
-bool names_secret(std::string_view name) {
-  constexpr std::array<std::string_view, 13> words{
-      "token",      "secret",        "password",   "passwd", "passphrase", "apikey", "accesskey",
-      "privatekey", "authorization", "credential", "cookie", "csrf",       "bearer"};
-  return has_any(squeezed(name), words);
-}
-
-bool header_names_secret(std::string_view name) {
-  constexpr std::array<std::string_view, 3> words{"auth", "session", "jwt"};
-  const auto plain = squeezed(name);
-  const bool key = plain.ends_with("key") && plain.find("idempotency") == std::string::npos;
-  return key || names_secret(name) || has_any(plain, words);
-}
 
 /// The name that a literal ends with when a value comes next: "…&access_token=", "…\"password\":\"".
 std::string_view name_before_value(std::string_view literal) {
@@ -54,32 +28,81 @@ std::string_view name_before_value(std::string_view literal) {
   return literal.substr(begin);
 }
 
-void add_all(const Text& text, TokenNames& names) {
-  for (const auto& piece : text.pieces())
-    if (const auto* hole = std::get_if<plan::CaptureRef>(&piece)) names.insert(hole->name);
+/// True when that was not known.
+bool insert(const std::string& name, TokenUse use, TokenNames& names) {
+  const auto [known, is_new] = names.try_emplace(name, use);
+  const bool more = (use.halves && !known->second.halves) || (use.cookie && !known->second.cookie);
+  known->second.halves = known->second.halves || use.halves;
+  known->second.cookie = known->second.cookie || use.cookie;
+  return is_new || more;
 }
 
-void add_named(const Text& text, TokenNames& names) {
+bool add_all(const Text& text, TokenUse use, TokenNames& names) {
+  bool more = false;
+  for (const auto& piece : text.pieces())
+    if (const auto* hole = std::get_if<plan::CaptureRef>(&piece))
+      more = insert(hole->name, use, names) || more;
+  return more;
+}
+
+/// Calls `add` with each hole and the name that stands before it, or "".
+template <class Add>
+void each_named(const Text& text, Add add) {
   std::string_view before;
   for (const auto& piece : text.pieces()) {
-    if (const auto* hole = std::get_if<plan::CaptureRef>(&piece); hole != nullptr && names_secret(before))
-      names.insert(hole->name);
+    if (const auto* hole = std::get_if<plan::CaptureRef>(&piece)) add(*hole, before);
     const auto* literal = std::get_if<std::string>(&piece);
     before = literal != nullptr ? name_before_value(*literal) : std::string_view();
   }
 }
 
+void add_named(const Text& text, TokenNames& names) {
+  each_named(text, [&](const auto& hole, std::string_view name) {
+    if (names_secret(name)) insert(hole.name, {}, names);
+  });
+}
+
+/// "sid=$(sid); lang=$(lang)", or a cookie as it was saved.
+void add_cookies(const Text& text, TokenNames& names) {
+  each_named(text, [&](const auto& hole, std::string_view name) {
+    if (name.empty())
+      insert(hole.name, {.cookie = true}, names);
+    else if (cookie_names_secret(name))
+      insert(hole.name, {}, names);
+  });
+}
+
+/// "json.session.access_token", "header.set-cookie", "json $.keys[0]['secret']", "xml //token/text()".
+std::string_view last_part(std::string_view subject) {
+  if (subject.ends_with("/text()")) subject.remove_suffix(std::string_view("/text()").size());
+  const auto is_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  };
+  while (!subject.empty() && !is_word(subject.back())) subject.remove_suffix(1);
+  auto begin = subject.size();
+  while (begin > 0 && is_word(subject[begin - 1])) --begin;
+  return subject.substr(begin);
+}
+
 void add(const checks::Check& check, TokenNames& names) {
+  for (const auto& saved : check.save) {
+    const auto field = last_part(saved.subject);
+    if (names_secret(saved.name) || names_secret(field))
+      insert(saved.name, {.cookie = names_cookie(saved.name) || names_cookie(field)}, names);
+  }
   if (const auto* http = std::get_if<checks::HttpRequest>(&check.request)) {
-    add_all(http->credentials, names);
-    add_all(http->proxy_credentials, names);
+    add_all(http->credentials, {.halves = http->auth == checks::HttpRequest::Auth::basic}, names);
+    add_all(http->proxy_credentials, {.halves = true}, names);
     for (const auto& [name, value] : http->headers)
-      if (header_names_secret(name)) add_all(value, names);
+      if (names_cookie(name))
+        add_cookies(value, names);
+      else if (header_names_secret(name))
+        add_all(value, {}, names);
     add_named(http->url, names);
     add_named(http->body, names);
   } else if (const auto* run = std::get_if<checks::RunRequest>(&check.request)) {
     for (const auto& input : run->inputs)
-      if (header_names_secret(input.variable)) add_all(input.value, names);
+      if (header_names_secret(input.variable)) add_all(input.value, {}, names);
   }
   for (const auto& undo : check.undo) add(undo, names);
 }
@@ -91,9 +114,11 @@ TokenNames own_tokens(const checks::Suite& suite) {
   for (const auto& neighbour : suite.neighbours)
     if (neighbour.probe) add(*neighbour.probe, names);
   if (suite.sweep) add(suite.sweep->list, names), add(suite.sweep->each, names);
+  for (const auto& [name, text] : suite.use)
+    if (names_secret(name)) insert(name, {.cookie = names_cookie(name)}, names);
   // They tell runs and things apart.
-  std::erase_if(names,
-                [](const auto& name) { return name.starts_with("run.") || name.starts_with("item."); });
+  std::erase_if(
+      names, [](const auto& one) { return one.first.starts_with("run.") || one.first.starts_with("item."); });
   return names;
 }
 
@@ -101,17 +126,14 @@ TokenNames own_tokens(const checks::Suite& suite) {
 bool spread(const checks::Suite& suite, std::map<std::string, TokenNames>& all) {
   auto& names = all[suite.name];
   bool more = false;
-  for (const auto& [name, text] : suite.use) {
-    if (names.count(name) == 0) continue;
-    const auto before = names.size();
-    add_all(text, names);
-    more = more || names.size() > before;
-  }
-  for (const auto& name : TokenNames(names)) {
+  for (const auto& [name, text] : suite.use)
+    if (const auto known = names.find(name); known != names.end())
+      more = add_all(text, TokenUse(known->second), names) || more;
+  for (const auto& [name, use] : TokenNames(names)) {
     const auto dot = name.find('.');
     if (dot == std::string::npos) continue;
     const auto other = all.find(name.substr(0, dot));
-    if (other != all.end()) more = other->second.insert(name.substr(dot + 1)).second || more;
+    if (other != all.end()) more = insert(name.substr(dot + 1), use, other->second) || more;
   }
   return more;
 }
@@ -126,6 +148,22 @@ std::map<std::string, TokenNames> tokens_of(const checks::SuitePlan& plan) {
     for (const auto& suite : plan.suites) more = spread(suite, all) || more;
   }
   return all;
+}
+
+std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
+  std::vector<std::string> secrets{std::string(token)};
+  const auto add = [&](std::string_view part) {
+    if (!part.empty() && part != token) secrets.emplace_back(part);
+  };
+  if (use.halves) add(base::secret_half(token));
+  if (use.cookie)
+    for (const auto& value : cookie_secrets(token)) add(value);
+  if (const auto blank = token.find(' '); blank != std::string_view::npos) {
+    std::string scheme(token.substr(0, blank));
+    for (auto& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(base::trim(token.substr(blank)));
+  }
+  return secrets;
 }
 
 }  // namespace staithe::verify

@@ -11,7 +11,9 @@ import checking
 
 USER, PASSWORD, API_KEY = "smoke-user", "pa55:w0rd/of it", "sk_live_9f8e7d"
 TOKEN, SESSION, SHARED = "tok-5e6f7a8b9c", "sess.4d3c2b1a", "shared-0a1b2c3d"
-SECRETS = {"password": PASSWORD, "API key": API_KEY, "token": TOKEN, "session": SESSION, "shared token": SHARED}
+COOKIE, RESET = "s3cr3tsess99", "rst-998877aa"
+SECRETS = {"password": PASSWORD, "API key": API_KEY, "token": TOKEN, "session": SESSION, "shared token": SHARED,
+           "session of a cookie": COOKIE, "reset token": RESET}
 FILES = {"junit": "a.xml", "tap": "a.tap", "html": "a.html", "jsonl": "a.jsonl"}
 
 
@@ -52,6 +54,8 @@ class Careless(http.server.ThreadingHTTPServer):
                 given = {}
                 if self.path == "/login":
                     given = {"token": TOKEN, "session": SESSION} if half[2] else {"shared": SHARED}
+                elif self.path == "/login/form":
+                    given = {"reset_token": RESET, "cookie": COOKIE}
                 for secret in (half[2] or half[0], *given.values()):
                     peer.known += [name for name, known in SECRETS.items() if known == secret and name not in peer.known]
                 each = [FORMS[name, peer.how] for name in peer.known]
@@ -61,6 +65,8 @@ class Careless(http.server.ThreadingHTTPServer):
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("X-Said", said)
+                if self.path == "/login/form":
+                    self.send_header("Set-Cookie", f"sid={COOKIE}; Path=/; HttpOnly")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -105,6 +111,9 @@ steps:
   - {{name: key, get: /b, auth: "basic $(key)", expect: {{status: 200, body: nothing, header.x-said: nothing}}}}
   - {{name: bearer, get: /c, auth: bearer $(token), expect: {{status: 200, json.said: matches ^nothing}}}}
   - {{name: own header, get: /d, headers: {{x-api-key: $(session)}}, expect: {{status: 200, json.said: contains nothing}}}}
+  - {{name: form, get: /login/form, expect: 200, warn: {{json.said: nothing, header.set-cookie: nothing}}, save: {{jar: header.set-cookie, reset: json.reset_token}}}}
+  - {{name: cookie, get: /f, headers: {{cookie: $(jar)}}, expect: {{status: 200, json.said: nothing}}}}
+  - {{name: reset, get: /reset/$(reset), expect: {{status: 200, json.said: nothing}}}}
   - {{name: query, get: "/e?access_token=$(given)", expect: {{status: 200, json.said: nothing}}}}
 """)
 
@@ -140,6 +149,8 @@ steps:
         self.assertEqual(sent["/d"]["x-api-key"], SESSION)
         self.assertEqual(sent["/c"]["Authorization"], "Bearer " + TOKEN)
         self.assertIn("/e?access_token=" + SHARED, sent)
+        self.assertEqual(sent["/f"]["cookie"], f"sid={COOKIE}; Path=/; HttpOnly")
+        self.assertIn("/reset/" + RESET, sent)
 
 
 if __name__ == "__main__":

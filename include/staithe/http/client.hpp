@@ -28,9 +28,10 @@ struct Request {
   base::Duration timeout{10'000};  ///< for everything; the scope's deadline holds too
   base::Duration connect_timeout{5'000};
   std::size_t max_body_bytes = 1024 * 1024;  ///< what is longer is cut, see Reply::body_cut
-  /// How many redirects to follow. An https request is never redirected to http; another host that it is
-  /// redirected to gets no header of ours but Accept, Accept-…, Content-Type and User-Agent, nor does who
-  /// comes after it.
+  /// How many redirects to follow. An https request is never redirected to http; another origin (scheme, host
+  /// or port) that it is redirected to gets no header of ours but Accept, Accept-…, Content-Type and
+  /// User-Agent, nor does who comes after it, and never the body: a redirect that would send it there again
+  /// is an Error with protocol.
   int follow_redirects = 0;
   /// "HOST:PORT:TO_HOST:TO_PORT" as curl --connect-to: where HOST:PORT is asked for, connect to the other
   /// while name, Host header and certificate check stay. Empty HOST, PORT: any; empty TO_…: unchanged. IPv6

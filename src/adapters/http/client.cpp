@@ -3,6 +3,7 @@
 #include "curl_handles.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
 #include <curl/curl.h>
@@ -12,7 +13,6 @@
 #include <array>
 #include <cctype>
 #include <memory>
-#include <optional>
 
 namespace staithe::http {
 namespace {
@@ -42,32 +42,13 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }
 
-struct UrlParts {
-  bool secure = false;
-  std::string_view authority;  ///< without a user
-};
-
-/// Nothing when it is no URL of HTTP.
-std::optional<UrlParts> parts_of(std::string_view url) {
-  const auto scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return std::nullopt;
-  const auto scheme = url.substr(0, scheme_end);
-  const bool secure = same_name(scheme, "https");
-  if (!secure && !same_name(scheme, "http")) return std::nullopt;
-  auto authority = url.substr(scheme_end + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#\\"));
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
-  if (authority.empty() || authority.front() == ':') return std::nullopt;
-  return UrlParts{secure, authority};
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == '\x7f';
   });
 }
 
-/// Headers that hold nothing of ours: another host may know them.
+/// Headers that hold nothing of ours: another origin may know them.
 bool is_for_everybody(std::string_view name) {
   const std::string_view names[] = {"Accept", "Accept-Language", "Accept-Encoding", "Content-Type",
                                     "User-Agent"};
@@ -80,7 +61,7 @@ bool leads_away(std::string_view location, std::string_view url) {
   const bool has_scheme = location.substr(0, end).find(':') != std::string_view::npos;
   const bool relative = !has_scheme && !location.starts_with("//") && !location.starts_with('\\') &&
                         !location.starts_with("/\\");
-  return !relative && !same_name(origin_of(location), origin_of(url));
+  return !relative && !base::same_origin(location, url);
 }
 
 void check(const Request& request) {
@@ -88,7 +69,7 @@ void check(const Request& request) {
   if (!is_token(request.method)) refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
   if (has_control(request.url) || request.url.find(' ') != std::string::npos)
     refuse("the URL holds spaces or control characters");
-  if (!parts_of(request.url)) refuse("a URL begins with http:// or https:// and names a host");
+  if (!base::http_place(request.url)) refuse("a URL begins with http:// or https:// and names a host");
   for (const auto& [name, value] : request.headers) {
     if (!is_token(name)) refuse("'" + base::printable(name) + "' cannot be the name of a header");
     if (has_control(value)) refuse("the header " + name + " holds control characters");
@@ -262,6 +243,9 @@ class Exchange {
     if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
     const CURLcode code = message->data.result;
     if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
+    if (takes_body_away_)
+      throw Error(ErrorCode::protocol,
+                  place() + ": it redirects to another origin, to which nothing was sent again");
     if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
       const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
       // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
@@ -322,6 +306,7 @@ class Exchange {
     too_many_headers_ = header_bytes_ > most_header_bytes;
     if (too_many_headers_) return false;
     if (line.starts_with("HTTP/")) {  // of each reply in a row of redirects, the last is kept
+      take_status(line);
       reply_.headers.clear();
       reply_.body.clear();
     } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
@@ -329,10 +314,21 @@ class Exchange {
           {std::string(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1)))});
       const auto& header = reply_.headers.back();
       // libcurl itself keeps back Authorization and Cookie only.
-      if (same_name(header.name, "Location") && leads_away(header.value, request_.url))
+      if (same_name(header.name, "Location") && leads_away(header.value, request_.url)) {
         set(CURLOPT_HTTPHEADER, for_others_.get());
+        takes_body_away_ = request_.follow_redirects > 0 && is_redirect_ && has_body_;
+        return !takes_body_away_;
+      }
     }
     return true;
+  }
+
+  /// 301 to 303 are followed without the body; all others, 307 and 308 above all, would have it sent again.
+  void take_status(std::string_view line) {
+    const auto blank = line.find(' ');
+    const auto status = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1, 3);
+    is_redirect_ = status.starts_with('3');
+    if (status == "301" || status == "302" || status == "303") has_body_ = false;
   }
 
   std::string place() const { return request_.method + " " + origin_of(request_.url); }
@@ -350,6 +346,9 @@ class Exchange {
   std::array<char, CURL_ERROR_SIZE> error_{};
   std::size_t header_bytes_ = 0;
   bool too_many_headers_ = false;
+  bool is_redirect_ = false;                ///< the reply whose headers come now
+  bool has_body_ = !request_.body.empty();  ///< what would be sent to where a redirect leads
+  bool takes_body_away_ = false;
   CURLM* multi_;
   CURL* easy_;
 };
@@ -363,9 +362,9 @@ const std::string* Reply::header(std::string_view name) const noexcept {
 }
 
 std::string origin_of(std::string_view url) {
-  const auto parts = parts_of(url);
-  if (!parts) return "(no URL)";
-  return (parts->secure ? "https://" : "http://") + base::printable(parts->authority);
+  const auto place = base::http_place(url);
+  if (!place) return "(no URL)";
+  return (place->secure ? "https://" : "http://") + base::printable(place->authority);
 }
 
 struct Session::Handles {

@@ -21,6 +21,8 @@ inline Context context() {
     if (path == "cases.csv")
       return "name,miles,decision\nnear,2,approve\n\"far, away\",3800,\"at least 1\"\n";
     if (path == "semicolons.csv") return "a;b\n1;2\n";
+    if (path == "semicolons_and_quotes.csv") return "\n\"a\";\"b\"\n1;2\n";
+    if (path == "quoted.csv") return "\"a;b\"\n1\n2\n";
     why = "no such file";
     return std::nullopt;
   };

@@ -170,6 +170,10 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
        "not repeated"},
       {"suite: s\ntarget: http://h\ncases: semicolons.csv\nsteps:\n  - get: /$(case.a)\n    expect: 200\n",
        "separated by ';'"},
+      {"suite: s\ntarget: http://h\ncases: semicolons_and_quotes.csv\nsteps:\n  - get: /$(case.a)\n    "
+       "expect: "
+       "200\n",
+       "separated by ';'"},
       {with_step("get: /x\n    expect: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    expect: 200\n    warn: {}"), "this says nothing: it could never fail"},
       {with_step("get: /x\n    timeout: 0s\n    expect: 200"), "in no time nothing can be asked"},

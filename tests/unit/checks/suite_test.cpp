@@ -212,3 +212,13 @@ TEST_CASE("suites: a plan's id covers all that is asked, and its listing has a l
   CHECK(listing(plan_of("post: /a, body: \"x\\ny\", expect: 200")).front() ==
         "a: POST http://h/a   send x y   expect status 200");
 }
+
+TEST_CASE("suites: a name in quotes may hold what separates columns elsewhere") {
+  const Loaded loaded(
+      "suite: s\ntarget: http://h\ncases: quoted.csv\nsteps:\n  - {name: a, get: /$(case.a;b), expect: "
+      "200}\n");
+  CAPTURE(loaded.first());
+  REQUIRE(loaded.suite);
+  REQUIRE(loaded.suite->steps.size() == 2);
+  CHECK(title_of(loaded.suite->steps[1].request) == "GET http://h/2");
+}

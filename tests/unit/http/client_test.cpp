@@ -162,6 +162,57 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("The port that a scheme means is no other origin when a redirect writes it down") {
+  const Server server([&](const std::string& request) {
+    if (request.starts_with("GET /a ")) return reply_of(302, "Location: http://shop.example:80/b\r\n", "");
+    return reply_of(200, "", "there");
+  });
+  Request request = request_to("http://Shop.example/a");
+  request.connect_to = {"::127.0.0.1:" + std::to_string(server.port())};
+  request.headers = {{"X-Api-Key", "k3y"}};
+  request.follow_redirects = 1;
+  CHECK(staithe::http::send(request, soon()).body == "there");
+  CHECK_THAT(server.requests().at(1), ContainsSubstring("X-Api-Key: k3y"));
+}
+
+TEST_CASE("A redirect never takes a body to another origin") {
+  const Server other([](const std::string&) { return reply_of(200, "", "there"); });
+  const auto server_with = [&](int status) {
+    return [&other, status](const std::string& request) {
+      if (request.find(" /a ") != std::string::npos) return reply_of(307, "Location: /b\r\n", "");
+      return reply_of(status, "Location: " + other.url("/there") + "\r\n", "");
+    };
+  };
+  for (const char* method : {"POST", "PUT", "DELETE"})
+    for (const int status : {307, 308}) {
+      const Server server(server_with(status));
+      Request request = request_to(server.url("/a"));
+      request.method = method;
+      request.body = "password=hunter22";
+      request.follow_redirects = 3;
+      const auto error = refused(request);
+      CHECK(error.code() == ErrorCode::protocol);
+      CHECK_THAT(error.what(),
+                 ContainsSubstring("redirects to another origin, to which nothing was sent again"));
+      CHECK_THAT(server.requests().at(1), ContainsSubstring("hunter22"));
+      CHECK(other.requests().empty());
+    }
+  const Server server(server_with(303));
+  Request request = request_to(server.url("/a"));
+  request.method = "POST";
+  request.body = "password=hunter22";
+  request.follow_redirects = 3;
+  CHECK(staithe::http::send(request, soon()).body == "there");
+  CHECK(other.requests().at(0).starts_with("GET /there "));
+  CHECK(other.requests().at(0).find("hunter22") == std::string::npos);
+  // Who is not followed is heard.
+  const Server made(
+      [&](const std::string&) { return reply_of(307, "Location: " + other.url("/there") + "\r\n", ""); });
+  request.url = made.url("/a");
+  request.follow_redirects = 0;
+  CHECK(staithe::http::send(request, soon()).status == 307);
+}
+
 TEST_CASE("connect_to changes the address and nothing else") {
   const Server server = fixed(reply_of(200, "", "ok"));
   Request request = request_to("http://www.shop.example/");

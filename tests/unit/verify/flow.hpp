@@ -64,7 +64,8 @@ struct Ran {
   verify::RunResult result;
 
   Ran(const std::vector<std::string>& texts, Fake& fake, store::Store* history = nullptr,
-      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr, std::size_t suites_at_once = 8) {
+      const base::Cancel* soft = nullptr, verify::Memory* memory = nullptr, std::size_t suites_at_once = 8,
+      const std::string& project = "shop") {
     diag::Diagnostics diagnostics;
     checks::Context context;
     context.values["deploy.release"] = "r1";
@@ -76,6 +77,7 @@ struct Ran {
       plan.suites.push_back(std::move(*suite));
     }
     plan.release = "r1";
+    plan.project = project;
     base::Redactor redactor;
     verify::Options options;
     options.run_id = verify::new_run_id(store::now());

@@ -1,0 +1,19 @@
+#pragma once
+#include <optional>
+#include <string_view>
+
+namespace staithe::base {
+
+/// Whom a URL of HTTP speaks to, as it is written there.
+struct HttpPlace {
+  bool secure = false;
+  std::string_view authority;  ///< of the URL: HOST or HOST:PORT, without a user
+};
+/// Nothing when it is no URL of HTTP that names a host.
+std::optional<HttpPlace> http_place(std::string_view url);
+
+/// The same scheme, host and port, where 80 and 443 are what http and https mean without one. What cannot be
+/// read has no origin, and none is like it: in doubt false.
+bool same_origin(std::string_view url, std::string_view other);
+
+}  // namespace staithe::base

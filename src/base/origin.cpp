@@ -1,0 +1,51 @@
+#include "staithe/base/origin.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace staithe::base {
+namespace {
+
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+struct HostAndPort {
+  std::string_view host, port;
+};
+
+HostAndPort host_and_port(const HttpPlace& place) {
+  const auto usual = place.secure ? std::string_view("443") : std::string_view("80");
+  const auto colon = place.authority.rfind(':');
+  const auto bracket = place.authority.rfind(']');  // of "[::1]"
+  if (colon == std::string_view::npos || (bracket != std::string_view::npos && bracket > colon))
+    return {place.authority, usual};
+  auto port = place.authority.substr(colon + 1);
+  while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
+  return {place.authority.substr(0, colon), port.empty() ? usual : port};
+}
+
+}  // namespace
+
+std::optional<HttpPlace> http_place(std::string_view url) {
+  const auto scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return std::nullopt;
+  const auto scheme = url.substr(0, scheme_end);
+  const bool secure = same_letters(scheme, "https");
+  if (!secure && !same_letters(scheme, "http")) return std::nullopt;
+  auto authority = url.substr(scheme_end + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  if (authority.empty() || authority.front() == ':') return std::nullopt;
+  return HttpPlace{secure, authority};
+}
+
+bool same_origin(std::string_view url, std::string_view other) {
+  const auto a = http_place(url), b = http_place(other);
+  if (!a || !b || a->secure != b->secure) return false;
+  const auto one = host_and_port(*a), two = host_and_port(*b);
+  return same_letters(one.host, two.host) && one.port == two.port;
+}
+
+}  // namespace staithe::base

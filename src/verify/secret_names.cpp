@@ -1,0 +1,149 @@
+#include "secret_names.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+namespace staithe::verify {
+namespace {
+
+using Word = std::string_view;
+
+bool is_upper(char c) {
+  return std::isupper(static_cast<unsigned char>(c)) != 0;
+}
+bool is_lower(char c) {
+  return std::islower(static_cast<unsigned char>(c)) != 0;
+}
+bool is_digit(char c) {
+  return std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
+
+/// "X-CSRFToken2" as "x", "csrf", "token".
+std::vector<std::string> words_of(std::string_view name) {
+  std::vector<std::string> words;
+  std::string word;
+  const auto end_word = [&] {
+    while (!word.empty() && is_digit(word.back())) word.pop_back();
+    if (!word.empty()) words.push_back(std::exchange(word, {}));
+  };
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i], before = i > 0 ? name[i - 1] : '\0',
+               next = i + 1 < name.size() ? name[i + 1] : '\0';
+    if (!is_upper(c) && !is_lower(c) && !is_digit(c)) {
+      end_word();
+      continue;
+    }
+    if (is_upper(c) && (!is_upper(before) || is_lower(next))) end_word();
+    word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  end_word();
+  return words;
+}
+
+template <std::size_t n>
+bool is_one_of(Word word, const Word (&words)[n]) {
+  return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+
+template <std::size_t n>
+bool ends_with_any(Word word, const Word (&ends)[n]) {
+  return std::any_of(std::begin(ends), std::end(ends), [&](Word end) { return word.ends_with(end); });
+}
+
+/// They end a name of something about a secret: token_type, password_expires_at.
+constexpr Word about[] = {"type", "kind",       "count", "length", "size",   "expiry", "expires", "expired",
+                          "ttl",  "expiration", "at",    "in",     "status", "policy", "version", "left"};
+/// Such a token or key says where to go on, or what belongs together.
+constexpr Word of_lists[] = {"page",       "next", "continuation", "cursor",
+                             "pagination", "prev", "previous",     "sync"};
+constexpr Word of_order[] = {"tenant",  "partition", "idempotency", "sort",  "cache",
+                             "routing", "shard",     "row",         "group", "message",
+                             "object",  "surrogate", "range",       "hash",  "correlation",
+                             "request", "public",    "websocket",   "dedup", "deduplication"};
+constexpr Word of_doors[] = {"api",    "access",  "private",    "secret",       "auth",
+                             "master", "signing", "encryption", "subscription", "session",
+                             "ssh",    "client",  "functions"};
+/// People leave '_' and '-' out.
+constexpr Word secrets[] = {"secret",        "secrets",   "password",   "passwords",   "passwd",
+                            "passphrase",    "passcode",  "apikey",     "accesskey",   "privatekey",
+                            "secretkey",     "authkey",   "credential", "credentials", "cookie",
+                            "cookies",       "csrf",      "xsrf",       "bearer",      "jwt",
+                            "authorization", "sessionid", "sessid"};
+constexpr Word of_headers[] = {"auth",    "authn",    "authz", "oauth", "authentication",
+                               "session", "sessions", "sess",  "sid"};
+constexpr Word of_settings[] = {"tenant", "partition", "page",     "locale",   "lang",   "language", "theme",
+                                "region", "currency",  "country",  "timezone", "tz",     "consent",  "path",
+                                "domain", "expires",   "samesite", "priority", "version"};
+
+/// A word that ends with "token", and not one of a list that goes on.
+bool opens_doors(Word word, Word before) {
+  const auto at = word.ends_with('s') ? word.substr(0, word.size() - 1) : word;
+  if (!at.ends_with("token")) return false;
+  const auto stem = at.substr(0, at.size() - Word("token").size());
+  const auto kind = stem.empty() ? before : stem;
+  return !is_one_of(kind, of_lists) && kind != "idempotency";
+}
+
+bool is_about(const std::vector<std::string>& words) {
+  return words.empty() || (words.size() > 1 && is_one_of(words.back(), about));
+}
+
+bool says_secret(const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const Word before = i > 0 ? Word(words[i - 1]) : Word();
+    const bool key = words[i] == "key" || words[i] == "keys";
+    if (opens_doors(words[i], before) || ends_with_any(words[i], secrets) ||
+        (key && is_one_of(before, of_doors)))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool names_secret(std::string_view name) {
+  const auto words = words_of(name);
+  return !is_about(words) && says_secret(words);
+}
+
+bool header_names_secret(std::string_view name) {
+  const auto words = words_of(name);
+  if (is_about(words)) return false;
+  const Word before = words.size() > 1 ? Word(words[words.size() - 2]) : Word();
+  return says_secret(words) || (words.back() == "key" && !is_one_of(before, of_order)) ||
+         std::any_of(words.begin(), words.end(),
+                     [](const auto& word) { return is_one_of(word, of_headers); });
+}
+
+bool cookie_names_secret(std::string_view name) {
+  const auto words = words_of(name);
+  return words.empty() || says_secret(words) ||
+         std::none_of(words.begin(), words.end(),
+                      [](const auto& word) { return is_one_of(word, of_settings); });
+}
+
+bool names_cookie(std::string_view name) {
+  const auto words = words_of(name);
+  return !words.empty() && (words.back() == "cookie" || words.back() == "cookies");
+}
+
+std::vector<std::string> cookie_secrets(std::string_view cookies) {
+  std::vector<std::string> found;
+  for (const auto& part : base::split(cookies, ';'))
+    for (const auto& pair : base::split(part, ',')) {  // of several Set-Cookie
+      const auto equals = pair.find('=');
+      if (equals == std::string::npos) continue;
+      const auto name = base::trim(std::string_view(pair).substr(0, equals));
+      auto value = base::trim(std::string_view(pair).substr(equals + 1));
+      if (value.size() > 1 && value.starts_with('"') && value.ends_with('"'))
+        value = value.substr(1, value.size() - 2);
+      if (words_of(name) != std::vector<std::string>{"max", "age"} && cookie_names_secret(name))
+        found.emplace_back(value);
+    }
+  return found;
+}
+
+}  // namespace staithe::verify

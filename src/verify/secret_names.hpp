@@ -1,0 +1,24 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What a name tells of the value behind it. Names are read word by word: "x-api-key", "accessToken" and
+/// "CSRF_TOKEN" are two or three words each, "author" is one and has nothing to do with "auth".
+namespace staithe::verify {
+
+/// Of a field, a query or a saved value: access_token, clientSecret, api_key. Not so next_page_token, which
+/// says where a list goes on, and token_type.
+bool names_secret(std::string_view name);
+/// The same of a header or an environment variable; there a session and most keys are secrets too. Not so
+/// x-tenant-key and idempotency-key.
+bool header_names_secret(std::string_view name);
+/// Any cookie may be what opens a session, but one whose name says that it is something else.
+bool cookie_names_secret(std::string_view name);
+/// The header or saved value is a cookie as a whole.
+bool names_cookie(std::string_view name);
+
+/// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie.
+std::vector<std::string> cookie_secrets(std::string_view cookies);
+
+}  // namespace staithe::verify

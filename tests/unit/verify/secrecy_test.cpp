@@ -1,0 +1,105 @@
+#include "flow.hpp"
+
+#include <set>
+
+using namespace flow;
+
+namespace {
+
+/// What of `words`, which an answer repeats, its report shows; `value` is what was saved as `name`.
+std::set<std::string> shown(const std::string& name, const std::string& value, const std::string& step,
+                            const std::vector<std::string>& words) {
+  std::string said = "said:";
+  for (const auto& word : words) said += " " + word + " |";
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"v":)" + value + R"(,"said":")" + said + R"("})"};
+  });
+  const Ran ran({head("steps:\n  - {name: make, post: /make, expect: 200, save: {" + name + ": json.v}}\n" +
+                      "  - {name: ask, " + step + ", expect: {json.said: nothing}}\n")},
+                fake);
+  const auto& asked = ran.of("ask");
+  REQUIRE(asked.verdict == Verdict::fail);
+  REQUIRE(asked.judged.size() == 1);
+  std::set<std::string> seen;
+  for (const auto& word : words)
+    if (asked.judged.front().got.find(word) != std::string::npos) seen.insert(word);
+  return seen;
+}
+
+using Words = std::set<std::string>;
+
+}  // namespace
+
+TEST_CASE("secrecy: a name that says so makes a value secret, and one that only looks so does not") {
+  // how the value is used, and whether it is hidden
+  const std::vector<std::pair<std::string, bool>> table = {
+      {"get: /, headers: {x-api-key: $(v)}", true},
+      {"get: /, headers: {X-APIKEY: $(v)}", true},
+      {"get: /, headers: {Ocp-Apim-Subscription-Key: $(v)}", true},
+      {"get: /, headers: {x-auth: $(v)}", true},
+      {"get: /, headers: {x-session-id: $(v)}", true},
+      {"get: /, headers: {x-CSRFToken: $(v)}", true},
+      {"get: /, headers: {x-author: $(v)}", false},
+      {"get: /, headers: {x-tenant-key: $(v)}", false},
+      {"get: /, headers: {partition-key: $(v)}", false},
+      {"get: /, headers: {idempotency-key: $(v)}", false},
+      {"get: /, headers: {x-tokenizer: $(v)}", false},
+      {"get: /, headers: {cookie: \"sid=$(v); tenant=acme\"}", true},
+      {"get: /, headers: {cookie: \"connect.sid=$(v)\"}", true},
+      {"get: /, headers: {cookie: \"a=b; whatever=$(v)\"}", true},
+      {"get: /, headers: {cookie: \"sid=1; tenant=$(v)\"}", false},
+      {"get: \"/?access_token=$(v)\"", true},
+      {"get: \"/?accessToken=$(v)\"", true},
+      {"get: \"/?next_access_token=$(v)\"", true},
+      {"get: \"/?page_token=$(v)\"", false},
+      {"get: \"/?nextPageToken=$(v)\"", false},
+      {"get: \"/?continuationToken=$(v)\"", false},
+      {"get: \"/?token_type=$(v)\"", false},
+      {"post: /, json: {csrfmiddlewaretoken: $(v), a: 1}", true},
+      {"post: /, form: {client_secret: $(v)}", true},
+      {"post: /, json: {api_key: $(v)}", true},
+      {"post: /, json: {sort_key: $(v)}", false},
+  };
+  for (const auto& [step, hidden] : table) {
+    CAPTURE(step);
+    CHECK(shown("v", R"("opensesame")", step, {"opensesame", "other"}) ==
+          (hidden ? Words{"other"} : Words{"opensesame", "other"}));
+  }
+}
+
+TEST_CASE("secrecy: the name under which a value is saved, or of its field, makes it secret") {
+  CHECK(shown("reset_token", R"("opensesame")", "get: /reset/$(reset_token)", {"opensesame"}).empty());
+  CHECK(shown("page_token", R"("opensesame")", "get: /", {"opensesame"}) == Words{"opensesame"});
+  CHECK(shown("has_token", "true", "get: /", {"is true"}) == Words{"is true"});
+  for (const auto& [subject, hidden] :
+       {std::pair{"json.session.access_token", true}, std::pair{"json $.session['access_token']", true},
+        std::pair{"json.session.token_type", false}, std::pair{"json.session.author", false}}) {
+    CAPTURE(subject);
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> {
+      return {200,
+              R"({"session":{"access_token":"opensesame","token_type":"opensesame","author":"opensesame"}})"};
+    });
+    const Ran ran(
+        {head(std::string(
+                  "steps:\n  - {name: ask, get: /, expect: 200, warn: {body: nothing}, save: {\"v\": \"") +
+              subject + "\"}}\n")},
+        fake);
+    const auto& got = ran.of("ask").judged.back().got;
+    CHECK((got.find("opensesame") == std::string::npos) == hidden);
+  }
+}
+
+TEST_CASE("secrecy: of a cookie each value is secret, of credentials a half, of other tokens the whole") {
+  const std::string cookie =
+      R"("sid=opensesame; Path=/payments; HttpOnly; lang=german, remember=whoiswho; Max-Age=864000")";
+  const std::vector<std::string> words{"opensesame", "whoiswho", "/payments", "german", "HttpOnly", "864000"};
+  CHECK(shown("v", cookie, "get: /, headers: {cookie: $(v)}", words) ==
+        Words{"/payments", "german", "HttpOnly", "864000"});
+  CHECK(shown("cookie", cookie, "get: /", words) == Words{"/payments", "german", "HttpOnly", "864000"});
+  CHECK(shown("v", R"("Bearer opensesame")", "get: /, headers: {authorization: $(v)}",
+              {"opensesame", "the Bearer"}) == Words{"the Bearer"});
+  CHECK(shown("v", R"("user1:opensesame")", "get: /, auth: basic $(v)", {"opensesame", "user1"}) ==
+        Words{"user1"});
+  CHECK(shown("v", R"("v1:production")", "get: /, auth: bearer $(v)", {"in production", "v1:production"}) ==
+        Words{"in production"});
+}
