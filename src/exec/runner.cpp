@@ -153,9 +153,11 @@ class Run {
     if (!tidies(stage)) return stage;
     const bool whole = all_rolled();
     std::erase_if(stage.lanes, [&](const plan::Lane& lane) {
-      if (brought_along_.count(lane.host) > 0) return !whole;
       const auto rolled = rolled_.lanes.find(lane.host);
-      return rolled != rolled_.lanes.end() && !rolled->second.ok();
+      const bool is_ours = rolled != rolled_.lanes.end() && brought_along_.count(lane.host) == 0;
+      // A recovery tidies up on hosts that it had nothing to mend on, too.
+      if (!is_ours) return !whole && (plan_.kind == "recover" || brought_along_.count(lane.host) > 0);
+      return !rolled->second.ok();
     });
     return stage;
   }
@@ -263,7 +265,7 @@ class Run {
     if (interrupted_) return Verdict::interrupted;
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
     // A restore that came to some of its hosts: the others are out, or nobody has proven them.
-    if (refused && any_moved()) return Verdict::needs_person;
+    if (any_moved() && !all_rolled()) return Verdict::needs_person;
     if (refused && !any_changed()) return Verdict::refused;
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
   }

@@ -83,8 +83,9 @@ bool judges_release(const Effect& effect) noexcept {
   // That a balancer finds the host well, and goes on to, is what a release is judged by.
   if (const auto* wait = std::get_if<AwaitRotation>(&effect))
     return wait->until != AwaitRotation::Until::calm;
-  return std::holds_alternative<RunRemote>(effect) || std::holds_alternative<UploadFile>(effect) ||
-         std::holds_alternative<Probe>(effect) || std::holds_alternative<CheckSuite>(effect);
+  // Not an upload: it brings what this machine has, and fails for a full disk or a right that is missing.
+  return std::holds_alternative<RunRemote>(effect) || std::holds_alternative<Probe>(effect) ||
+         std::holds_alternative<CheckSuite>(effect);
 }
 
 std::string kind_of(const Effect& effect) {

@@ -90,7 +90,10 @@ std::optional<store::Run> ended_to_recover(store::Store& store, const std::strin
     const bool meant = service.empty() || run.service == service;
     if (meant && takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
       for (const auto& [host, state] : host_states(run))
-        if (!found && later.that_put_right(host, state).empty()) found = run;
+        // What a restore did not bring back is that of the run which left it out.
+        if (!found && !(run.kind == "restore" && in_order(state)) &&
+            later.that_put_right(host, state).empty())
+          found = run;
     later.add(run);
     return !found;
   });

@@ -154,6 +154,7 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
       return any_failed({action}, journal) && !entry->second.blameless &&
              plan::judges_release(action.effect) &&
              entry->second.outcome != event::name_of(event::Outcome::unreachable) &&
+             entry->second.outcome != event::name_of(event::Outcome::refused) &&
              entry->second.outcome != event::name_of(event::Outcome::cancelled);
     });
   };

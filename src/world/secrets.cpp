@@ -150,11 +150,12 @@ std::string Secrets::search_for(const plan::SecretRef& ref, const std::string& k
 }
 
 std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>& refs,
-                                              base::Duration each_within, const base::Cancel* stop) {
+                                              base::Duration each_within, const base::Cancel* stop,
+                                              Failure failure) {
   std::vector<std::string> findings;
   for (const auto& ref : refs) {
     try {
-      (void)value(ref, base::Scope::lasting(each_within, stop), Failure::kept);
+      (void)value(ref, base::Scope::lasting(each_within, stop), failure);
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) throw;
       findings.push_back(redactor_.clean(error.what()));

@@ -101,8 +101,13 @@ class World::Performer {
   }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
     MissingSecrets missing;
-    missing.needed = secrets_.look_up_all(plan::needed_secrets_of(plan_), each_within, stop);
-    missing.of_notices = secrets_.look_up_all(plan::secrets_of_notices(plan_), each_within, stop);
+    // A recovery goes on without: what was late once may be there by the time that a host needs it. A notice
+    // is worth no second wait.
+    using Failure = Secrets::Failure;
+    missing.needed =
+        secrets_.look_up_all(plan::needed_secrets_of(plan_), each_within, stop, Failure::forgotten);
+    missing.of_notices =
+        secrets_.look_up_all(plan::secrets_of_notices(plan_), each_within, stop, Failure::kept);
     return missing;
   }
   std::vector<ConnectFinding> connect_all(std::size_t at_once, const base::Scope& scope) {

@@ -25,9 +25,11 @@ struct EffectResult {
   bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
 
   bool ok() const { return outcome == event::Outcome::ok; }
-  /// Not where a person stopped it, the host was not heard of, or something else than what runs on it failed.
+  /// Not where a person stopped it, the host was not heard of or did not let it in, somebody else has the
+  /// server by now, or something else than what runs on the host failed.
   bool tells_of_release() const {
-    return !ok() && !own_fault && !host_lost() && outcome != event::Outcome::cancelled;
+    return !ok() && !own_fault && !host_lost() && outcome != event::Outcome::cancelled &&
+           outcome != event::Outcome::refused;
   }
   /// Whatever was done, the host is not heard of: its app may be gone with it.
   bool host_lost() const {

@@ -39,10 +39,13 @@ class Secrets {
   /// and what the command threw.
   std::string value(const plan::SecretRef& ref, const base::Scope& scope);
 
+  /// Whether what cannot be had is looked for again when it is needed.
+  enum class Failure { forgotten, kept };
+
   /// Looks all of them up, each within that time, and keeps them. Returns what is wrong with those that
-  /// cannot be had, a line each: they are not looked for again. Throws base::Error{cancelled}.
+  /// cannot be had, a line each. Throws base::Error{cancelled}.
   std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
-                                       const base::Cancel* stop);
+                                       const base::Cancel* stop, Failure failure);
 
   /// Why a secret surely cannot be had here, without looking at its value or running a command; "" when it
   /// may be.
@@ -56,7 +59,6 @@ class Secrets {
                                                         const Captures& captures, const base::Scope& scope);
 
  private:
-  enum class Failure { forgotten, kept };
   struct Search;
   class EndOfSearch;
 

@@ -158,9 +158,23 @@ void set(Balancer& balancer, const std::string& server, const std::string& state
 
 /// A restore of s2, that far.
 struct Restore : TwoBalancers {
-  Restore() { plan.kind = "restore"; }
+  Restore() {
+    plan.kind = "restore";
+    plan::Action action;
+    action.id = "restore/s2/guard";
+    action.effect = guarded;
+    plan::Lane lane;
+    lane.host = "s2";
+    lane.nodes = {action};
+    plan::Stage stage;
+    stage.shape = plan::Stage::Shape::rolling;
+    stage.lanes = {lane};
+    plan.stages = {stage};
+  }
 
-  exec::EffectResult guard(Rotations& rotations) { return rotations.guard({"s2", {1, false}}, performance); }
+  exec::EffectResult guard(Rotations& rotations) { return rotations.guard(guarded, performance); }
+
+  plan::GuardCapacity guarded{"s2", {1, false}};
 };
 
 }  // namespace
@@ -209,6 +223,7 @@ TEST_CASE("restore: no proof takes the last server of a balancer") {
 TEST_CASE("recover: a host that serves and is to be reverted is taken out only with capacity to spare") {
   Restore rig;
   rig.plan.kind = "recover";
+  rig.plan.stages.clear();  // there the guard stands before a drain
   for (const auto* other : {"s1", "s3"}) {
     set(rig.lb1, other, "maint");
     set(rig.lb2, other, "maint");

@@ -71,6 +71,15 @@ TEST_CASE("a release that fails on a host is bad; one that this machine failed i
   }
 }
 
+TEST_CASE(
+    "what is refused says nothing against the release: somebody else has the server, or the key is no good "
+    "any more") {
+  Branded deploy;
+  deploy.effects.refuse(GENERATE(as<std::string>{}, "web1 check", "web1 ready"));
+  CHECK(deploy.web1() == HostState::reverted);
+  CHECK_FALSE(deploy.is_branded());
+}
+
 TEST_CASE("a host that could not be taken out says nothing against the release that is reverted for it") {
   Branded deploy;
   deploy.effects.fail("web2 drain");

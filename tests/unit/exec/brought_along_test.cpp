@@ -56,6 +56,22 @@ TEST_CASE("a resumed roll that fails calls the release good nowhere, and says th
   CHECK_THAT(warnings(rig.log), ContainsSubstring("versions are mixed: web9 is on 9d1f0c2ab3e4"));
 }
 
+TEST_CASE("a recovery that could not mend a host tidies up nowhere else") {
+  Rig rig;
+  auto plan = resumed(2, 3);
+  plan.kind = "recover";
+  SECTION("it could") {
+    CHECK(rig.run(plan).verdict == Verdict::done);
+    CHECK(rig.effects.did("web9 clean"));
+  }
+  SECTION("it could not") {
+    rig.effects.fail("web2 health");
+    (void)rig.run(plan);
+    CHECK(rig.effects.did("web1 clean"));
+    CHECK_FALSE(rig.effects.did("web9 clean"));
+  }
+}
+
 TEST_CASE("where a resumed roll came to some hosts only these are tidied up") {
   Rig rig;
   rig.effects.fail("web2 health");

@@ -151,6 +151,10 @@ TEST_CASE("a restore goes on with the others where one is refused, and is not re
     CHECK(result.finished.failed_host == "web1");
     CHECK(result.finished.failure == "told to refuse (and at 1 host more, above)");
   }
+  SECTION("one came back, and another's guard did not refuse but fail") {
+    effects.fail("web1 guard");
+    CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::needs_person);
+  }
   SECTION("none came back: nothing was changed") {
     effects.refuse("web3 guard");
     CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::refused);

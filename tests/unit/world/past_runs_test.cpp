@@ -173,6 +173,18 @@ TEST_CASE("a restore that failed keeps no release away, except where a run had l
   if (by_a_deploy) CHECK(left.at("web1").id == "first");
 }
 
+TEST_CASE("a restore that did not come to a host leaves it to the run which had left it out") {
+  History past;
+  past.begin("deploy", plan_of("deploy"));
+  past.drained("deploy", "as it served");
+  past.end("deploy", 5, "out");
+  past.begin("restore", plan_of("restore"));
+  past.end("restore", 5, "untouched");
+  const auto run = world::run_to_recover(past.store(), "production");
+  REQUIRE(run);
+  CHECK(run->id == "deploy");
+}
+
 TEST_CASE("a run that is recovered is not looked at again") {
   History past;
   past.begin("mixed", plan_of("deploy"));

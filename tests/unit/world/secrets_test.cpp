@@ -101,7 +101,7 @@ TEST_CASE("all that is wrong with secrets is told at once, and what is there is 
                                     {SecretRef::Source::file, base + ".empty"},
                                     {SecretRef::Source::command, "true"}};
   world::Secrets secrets(redactor);
-  CHECK(secrets.look_up_all(refs, std::chrono::seconds(10), nullptr) ==
+  CHECK(secrets.look_up_all(refs, std::chrono::seconds(10), nullptr, world::Secrets::Failure::kept) ==
         std::vector<std::string>{"the secret's environment variable STAITHE_NO_SUCH_VARIABLE is not set",
                                  "the secret's environment variable STAITHE_EMPTY_SECRET is set, but empty",
                                  "secret file " + base + ".none: No such file or directory",
@@ -113,7 +113,9 @@ TEST_CASE("all that is wrong with secrets is told at once, and what is there is 
   base::Cancel stop;
   stop.request();
   world::Secrets others(redactor);
-  CHECK_THROWS_AS(others.look_up_all({counted}, std::chrono::seconds(10), &stop), base::Error);
+  CHECK_THROWS_AS(
+      others.look_up_all({counted}, std::chrono::seconds(10), &stop, world::Secrets::Failure::kept),
+      base::Error);
 
   // Without a look at what it is.
   const auto lacks = [](const SecretRef& ref) { return world::Secrets::lacks(ref, ""); };
@@ -189,17 +191,19 @@ TEST_CASE("a secret that hangs keeps nobody from another, and who waits for it h
   std::filesystem::remove(count);
 }
 
-TEST_CASE("what was looked for in vain before the run is not looked for again in it") {
+TEST_CASE("what was looked for in vain before the run is not looked for again in it where that is wanted") {
   base::Redactor redactor;
   const std::string count = "/tmp/staithe-secret-vain-" + std::to_string(::getpid());
   const SecretRef ref{SecretRef::Source::command, "echo x >>" + count + "; exit 3"};
   world::Secrets secrets(redactor);
-  CHECK(secrets.look_up_all({ref}, std::chrono::seconds(10), nullptr).size() == 1);
+  CHECK(secrets.look_up_all({ref}, std::chrono::seconds(10), nullptr, world::Secrets::Failure::kept).size() ==
+        1);
   CHECK_THROWS_AS(secrets.value(ref, soon()), base::Error);
   CHECK(std::filesystem::file_size(count) == 2);
-  // Without such a look it may be there by now.
+  // Where the run goes on without, it may be there by the time that it is needed.
   world::Secrets others(redactor);
-  CHECK_THROWS_AS(others.value(ref, soon()), base::Error);
+  CHECK(others.look_up_all({ref}, std::chrono::seconds(10), nullptr, world::Secrets::Failure::forgotten)
+            .size() == 1);
   CHECK_THROWS_AS(others.value(ref, soon()), base::Error);
   CHECK(std::filesystem::file_size(count) == 6);
   std::filesystem::remove(count);
