@@ -232,7 +232,9 @@ class Trials(unittest.TestCase):
         problems = []
         if trial.result.code != DIED:
             return [f"it was not killed: {trial.result}"]
-        if trial.counted != trial.point.k:
+        # Of two hosts in hand the other one may have begun something in the same moment.
+        beside = 1 if "--parallel" in trial.point.options else 0
+        if not trial.point.k <= trial.counted <= trial.point.k + beside:
             problems.append(f"killed at action {trial.counted} ({trial.actions[-1:]}) instead")
         recovered = trial.sandbox.staithe("recover", "-e", "production", "--yes")
         found = trial.problems()

@@ -39,7 +39,14 @@ class Causes(watch_sandbox.WatchTest):
         self.assertTrue(harness.await_true(lambda: self.number >= until, 90))
 
     def events(self):
-        return [(one["event_action"], one["dedup_key"].removeprefix(KEY)) for one in self.told("/v2/enqueue")]
+        """As a pager has them, which takes the same event twice for one: whoever is killed before it knows that it
+        was taken sends it again."""
+        events = []
+        for one in self.told("/v2/enqueue"):
+            event = (one["event_action"], one["dedup_key"].removeprefix(KEY))
+            if event not in events[-1:]:
+                events.append(event)
+        return events
 
     def await_events(self, wanted):
         self.assertTrue(harness.await_true(lambda: len(self.events()) >= len(wanted), 90), self.events())
@@ -70,7 +77,9 @@ class Causes(watch_sandbox.WatchTest):
         run = self.begin("api")
         self.failing = lambda _: ()
         self.await_events([("trigger", "charge"), ("trigger", "refund"), ("resolve", "charge"), ("resolve", "refund")])
-        texts = [one["text"] for one in self.await_told(watch_sandbox.SLACK_SECRET, 4)]
+        said = lambda: list(dict.fromkeys(one["text"] for one in self.told(watch_sandbox.SLACK_SECRET)))
+        self.assertTrue(harness.await_true(lambda: len(said()) >= 4, 90), said())
+        texts = said()
         self.assertIn("payments production/api: charge has recovered after ", texts[2])
         self.assertIn("still failing: refund", texts[2])
         self.assertIn("payments production/api: refund has recovered after ", texts[3])
