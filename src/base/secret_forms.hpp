@@ -55,7 +55,10 @@ class SecretForms {
   struct Start {
     std::uint16_t pair;
     std::uint32_t form;
-    auto operator<=>(const Start&) const = default;
+    bool operator<(const Start& other) const noexcept {
+      return pair != other.pair ? pair < other.pair : form < other.form;
+    }
+    bool operator==(const Start&) const = default;
   };
 
   static std::uint16_t pair_of(char first, char second) noexcept {

@@ -103,6 +103,12 @@ std::string without_dash(const std::string& field) {
   return field == "-" ? std::string{} : field;
 }
 
+/// "* L7STS": what the last one found, while the next one is under way.
+std::string status_of_check(std::string_view field) {
+  if (field.starts_with("* ")) field.remove_prefix(2);
+  return base::printable(field);
+}
+
 ServerState state_of(const Row& row, std::string_view dump) {
   ServerState state;
   state.ref = checked_ref(dump, row.text("be_name"), row.text("srv_name"));
@@ -138,9 +144,9 @@ ServerStat stat_of(const Row& row, bool is_backend) {
   stat.active = row.number<std::uint32_t>("act");
   stat.backup = row.number<std::uint32_t>("bck") > 0;
   stat.status = base::printable(row.text("status"));
-  stat.check_status = base::printable(row.text("check_status"));
+  stat.check_status = status_of_check(row.text("check_status"));
   stat.last_check = base::printable(row.text("last_chk"));
-  stat.agent_status = base::printable(row.text("agent_status"));
+  stat.agent_status = status_of_check(row.text("agent_status"));
   stat.last_agent = base::printable(row.text("last_agt"));
   stat.address = base::printable(row.text("addr"));
   stat.cookie = base::printable(row.text("cookie"));

@@ -188,6 +188,17 @@ TEST_CASE("dumps that a HAProxy could not have written are refused") {
   CHECK(code_of([&] { parse_servers(split_replies(recorded("no-backend"), 3)[0]); }) == ErrorCode::not_found);
 }
 
+TEST_CASE("a check that is under way hides nothing of what the last one found") {
+  auto text = split_replies(recorded("stat"), 1).front();
+  const auto at = text.find(",L4CON,");
+  REQUIRE(at != std::string::npos);
+  text.insert(at + 1, "* ");
+  const auto stats = parse_stats(text);
+  CHECK(std::any_of(stats.begin(), stats.end(), [](const auto& row) { return row.check_status == "L4CON"; }));
+  CHECK(std::none_of(stats.begin(), stats.end(),
+                     [](const auto& row) { return row.check_status.starts_with('*'); }));
+}
+
 TEST_CASE("show stat") {
   const auto stats = parse_stats(split_replies(recorded("stat"), 1).front());
   Snapshot snapshot{{}, {}, stats, {}};
