@@ -253,8 +253,15 @@ class World::Performer {
   exec::EffectResult act(const plan::ChangeRotation& effect, exec::Performance& performance) {
     return rotations_.change(effect, performance);
   }
+  /// Only what HAProxy itself finds wrong with the host is the release's; that it does not answer is not.
   exec::EffectResult act(const plan::AwaitRotation& effect, exec::Performance& performance) {
-    return rotations_.await(effect, performance);
+    try {
+      return rotations_.await(effect, performance);
+    } catch (const base::Error& error) {
+      auto result = told(error);
+      result.own_fault = dynamic_cast<const haproxy::Unwell*>(&error) == nullptr;
+      return result;
+    }
   }
   exec::EffectResult act(const plan::GuardCapacity& effect, exec::Performance& performance) {
     return rotations_.guard(effect, performance);

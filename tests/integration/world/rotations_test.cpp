@@ -2,7 +2,10 @@
 
 #include "integration/haproxy/rig.hpp"
 
+#include "staithe/world/world.hpp"
+
 #include <chrono>
+#include <csignal>
 
 using namespace staithe;
 using namespace staithe::haproxy::test;
@@ -42,6 +45,12 @@ struct TwoBalancers {
     return [this](const plan::Balancer& balancer, world::SocketKind) {
       return balancer.name == "lb1" ? lb1.dial() : lb2.dial();
     };
+  }
+
+  /// The same plan, for who dials by itself.
+  const plan::Plan& sockets() {
+    plan.balancers = {{"lb1", lb1.socket_path(), "", ""}, {"lb2", lb2.socket_path(), "", ""}};
+    return plan;
   }
 
   exec::Reach reach(Rotations& rotations) { return rotations.reach({"s2"}, soon()).at("s2"); }
@@ -238,4 +247,30 @@ TEST_CASE("restore: what is out costs nobody anything, and a balancer that is aw
   rig.lb2.stop();
   Rotations rotations(rig.plan, rig.dial());
   CHECK(rig.guard(rotations).outcome == event::Outcome::ok);
+}
+
+TEST_CASE("what a frozen HAProxy leaves open is not held against the release, what it finds unwell is") {
+  using To = plan::ChangeRotation::To;
+  TwoBalancers rig;
+  base::Redactor redactor;
+  world::World world(rig.sockets(), nullptr, redactor, {});
+  const auto act = [&](const plan::Effect& effect, base::Duration lasts) {
+    rig.performance.scope = within(static_cast<int>(lasts.count()));
+    return world.perform(effect, rig.performance);
+  };
+  const auto serves = [&] {
+    return act(plan::AwaitRotation{"s2", plan::AwaitRotation::Until::serving}, base::Duration(6'000));
+  };
+  for (const auto to : {To::drain, To::ready})
+    REQUIRE(act(plan::ChangeRotation{"s2", to}, base::Duration(60'000)).ok());
+  rig.apps[1].stop();
+  REQUIRE(eventually([&] { return !rig.lb1.state("web/s2").usable() && !rig.lb2.state("web/s2").usable(); }));
+  CHECK(serves().tells_of_release());
+  const auto worker = static_cast<pid_t>(rig.lb2.worker_pid());
+  REQUIRE(::kill(worker, SIGSTOP) == 0);
+  const auto silent = serves();
+  REQUIRE(::kill(worker, SIGCONT) == 0);
+  INFO(silent.detail);
+  CHECK_FALSE(silent.ok());
+  CHECK_FALSE(silent.tells_of_release());
 }
