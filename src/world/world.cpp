@@ -201,6 +201,9 @@ class World::Performer {
     for (const auto& tag : effect.tags) add("--tag", tag);
     add("--fail-on", effect.fail_on);
     if (!effect.release.empty()) add("--var", "deploy.release=" + effect.release);
+    command.input =
+        before_sending([&] { return secrets_.handed_on(effect.secrets, performance.scope); }, Side::here);
+    if (!command.input.empty()) command.environment = {{handed_secrets_variable, "stdin"}};
     command.directory = settings_.directory;
     command.term_grace = suite_grace;
     exec::EffectResult result;

@@ -184,7 +184,7 @@ struct CheckSuite {
   std::string release;                ///< the commit that is judged; "" when none is known
   std::string suite_plan;             ///< id of the suite's own plan
   std::vector<std::string> requests;  ///< one line each: what is asked, and what is expected
-  std::vector<SecretRef> secrets;     ///< that it needs; it looks them up itself
+  std::vector<SecretRef> secrets;     ///< that it needs; the run hands their values on
   bool operator==(const CheckSuite&) const = default;
 };
 
