@@ -72,6 +72,8 @@ struct AwaitRotation {
   Until until = Until::calm;
   AtDeadline at_deadline = AtDeadline::fail;
   base::Duration bake{0};  ///< serving: how long it must stay so
+  bool in_service =
+      false;  ///< serving: also what was out by command when it was found is to serve, or it fails
   bool operator==(const AwaitRotation&) const = default;
 };
 

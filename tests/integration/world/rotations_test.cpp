@@ -168,13 +168,15 @@ void set(Balancer& balancer, const std::string& server, const std::string& state
 /// A restore of s2, that far.
 struct Restore : TwoBalancers {
   Restore() {
-    plan.kind = "restore";
-    plan::Action action;
-    action.id = "restore/s2/guard";
-    action.effect = guarded;
+    plan::Action guard;
+    guard.id = "restore/s2/guard";
+    guard.effect = guarded;
+    plan::Action prove;
+    prove.id = "restore/s2/prove";
+    prove.effect = plan::ChangeRotation{"s2", plan::ChangeRotation::To::prove};
     plan::Lane lane;
     lane.host = "s2";
-    lane.nodes = {action};
+    lane.nodes = {guard, prove};
     plan::Stage stage;
     stage.shape = plan::Stage::Shape::rolling;
     stage.lanes = {lane};
@@ -231,7 +233,6 @@ TEST_CASE("restore: no proof takes the last server of a balancer") {
 
 TEST_CASE("recover: a host that serves and is to be reverted is taken out only with capacity to spare") {
   Restore rig;
-  rig.plan.kind = "recover";
   rig.plan.stages.clear();  // there the guard stands before a drain
   for (const auto* other : {"s1", "s3"}) {
     set(rig.lb1, other, "maint");
