@@ -98,6 +98,9 @@ TEST_CASE("a host of an earlier run that cannot be tidied up is a warning, and t
   CHECK(result.finished.failed_host.empty());
   CHECK(untidied == std::vector<std::string>{"web9"});
   CHECK(result.finished.next == std::vector<std::string>{"again"});
+  for (const auto& event : rig.log.events())
+    if (const auto* finished = std::get_if<event::ActionFinished>(&event.payload))
+      CHECK(finished->let_pass == (finished->host == "web9"));
   CHECK_THAT(warnings(rig.log), ContainsSubstring("web9: 9d1f0c2ab3e4 serves here, but is not marked good: "
                                                   "connection refused"));
   // One of the run's own hosts is its failure, as ever.
