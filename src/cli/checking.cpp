@@ -13,8 +13,11 @@
 #include "staithe/world/check_probes.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 namespace staithe::cli {
@@ -53,6 +56,22 @@ std::unique_ptr<store::Store> open_history(App& app, const LoadedSuites& loaded,
   } catch (const base::Error& error) {
     trouble = error.what();
     return nullptr;
+  }
+}
+
+/// What the run that has started this suite knows of its secrets, "" when none has. Asked once: what the
+/// suite itself starts is handed nothing.
+std::string handed_secrets() {
+  if (std::getenv(world::handed_secrets_variable) == nullptr) return {};
+  ::unsetenv(world::handed_secrets_variable);
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const auto count = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (count > 0)
+      text.append(buffer, static_cast<std::size_t>(count));
+    else if (count == 0 || errno != EINTR)
+      return text;
   }
 }
 
@@ -147,6 +166,7 @@ int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on) {
   if (!trouble.empty()) app.say("staithe: no history: " + app.redactor().clean(trouble));
   world::CheckProbes probes(loaded.survey, app.redactor(), person_of(app),
                             loaded.project ? loaded.project->project.directory : std::string());
+  probes.take_over_secrets(handed_secrets());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
   options.arguments = same_run(app);

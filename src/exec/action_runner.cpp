@@ -60,7 +60,8 @@ class Attempt {
     context_.bus.send(event::ActionFinished{
         lane_.host, action_.id, plan::kind_of(action_.effect), action_.step, action_.title, lane_.index,
         lane_.of, result.outcome, result.detail, result.exit_status,
-        std::chrono::duration_cast<base::Duration>(Clock::now() - started), result.output_tail});
+        std::chrono::duration_cast<base::Duration>(Clock::now() - started), result.output_tail,
+        lets_pass(result, lane_.brought_along)});
     return result;
   }
 

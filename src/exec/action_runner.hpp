@@ -40,8 +40,9 @@ struct LaneState {
   std::uint64_t index = 0;  ///< actions begun so far
   std::uint64_t of = 0;
   std::map<std::string, std::string> captures;
-  bool late = false;       ///< the run's deadline has ended one of its actions
-  bool performed = false;  ///< the newest action may have done something
+  bool late = false;           ///< the run's deadline has ended one of its actions
+  bool performed = false;      ///< the newest action may have done something
+  bool brought_along = false;  ///< the host is not this run's: what fails on it makes the run no failure
 };
 
 /// Whether an action may go unrecorded when the journal cannot be written: what gives back must happen.
@@ -75,6 +76,11 @@ inline constexpr Manner giving_back{Shield::soft, Record::best_effort, Persisten
 
 /// "the run's deadline of 30m has passed"
 std::string late_text(const RunClock& clock);
+
+/// Whether the run goes well all the same. A person's stop is no failure of the action.
+inline bool lets_pass(const EffectResult& result, bool brought_along) {
+  return brought_along && !result.ok() && result.outcome != event::Outcome::cancelled;
+}
 
 /// Journals the intent, performs the effect with its attempts, journals and announces the outcome.
 EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,

@@ -28,6 +28,7 @@ class LaneRunner {
              Blame blame = Blame::release)
       : context_(context), lane_(lane), manner_(manner), lost_(lost), blame_(blame) {
     state_.host = lane.host;
+    state_.brought_along = lane.brought_along;
     state_.of = plan::count_actions(lane);
   }
 

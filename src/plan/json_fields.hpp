@@ -65,6 +65,7 @@ void fields(A& a, AwaitRotation& v) {
   a.field("at_deadline", v.at_deadline);
   a.field("bake", v.bake);
   a.field("host", v.host);
+  a.said("in_service", v.in_service);
   a.field("until", v.until);
 }
 template <class A>
@@ -206,6 +207,7 @@ void fields(A& a, Bracket& v) {
 }
 template <class A>
 void fields(A& a, Lane& v) {
+  a.said("brought_along", v.brought_along);
   a.field("host", v.host);
   a.field("nodes", v.nodes);
   a.field("revert", v.revert);

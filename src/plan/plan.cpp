@@ -5,6 +5,19 @@
 #include <algorithm>
 
 namespace staithe::plan {
+namespace {
+
+std::vector<std::string> hosts_of(const Plan& plan, bool brought_along) {
+  std::vector<std::string> hosts;
+  for (const auto& stage : plan.stages)
+    for (const auto& lane : stage.lanes)
+      if (!lane.host.empty() && lane.brought_along == brought_along &&
+          std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
+        hosts.push_back(lane.host);
+  return hosts;
+}
+
+}  // namespace
 
 std::string id_of(const Plan& plan) {
   return id_of_json(to_json(plan));
@@ -15,30 +28,11 @@ std::string id_of_json(std::string_view plan_json) {
 }
 
 std::vector<std::string> target_hosts(const Plan& plan) {
-  std::vector<std::string> hosts;
-  bool rolled = false;
-  for (const auto& stage : plan.stages) {
-    rolled = rolled || stage.shape == Stage::Shape::rolling;
-    // What a deploy does on more hosts after its roll only ends what earlier runs did there.
-    if (rolled && stage.shape == Stage::Shape::parallel && plan.kind == "deploy") continue;
-    for (const auto& lane : stage.lanes)
-      if (!lane.host.empty() && std::find(hosts.begin(), hosts.end(), lane.host) == hosts.end())
-        hosts.push_back(lane.host);
-  }
-  return hosts;
+  return hosts_of(plan, false);
 }
 
 std::vector<std::string> brought_along(const Plan& plan) {
-  std::vector<std::string> hosts;
-  const auto targets = target_hosts(plan);
-  const auto is_in = [](const std::vector<std::string>& names, const std::string& host) {
-    return std::find(names.begin(), names.end(), host) != names.end();
-  };
-  for (const auto& stage : plan.stages)
-    for (const auto& lane : stage.lanes)
-      if (!lane.host.empty() && !is_in(targets, lane.host) && !is_in(hosts, lane.host))
-        hosts.push_back(lane.host);
-  return hosts;
+  return hosts_of(plan, true);
 }
 
 std::size_t count_actions(const Lane& lane) {

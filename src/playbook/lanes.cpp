@@ -361,8 +361,11 @@ std::vector<plan::Lane> LaneMaker::cleanup() {
   for (const HostSite& host : run_.hosts)
     if (host.activated && host.release) lanes.push_back(cleanup_lane(host));
   if (lanes.empty()) return lanes;
-  for (const HostSite& host : run_.brought_along)
-    if (host.release) lanes.push_back(cleanup_lane(host));
+  for (const HostSite& host : run_.brought_along) {
+    if (!host.release) continue;
+    lanes.push_back(cleanup_lane(host));
+    lanes.back().brought_along = true;
+  }
   return lanes;
 }
 

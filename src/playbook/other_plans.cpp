@@ -98,7 +98,8 @@ std::vector<plan::Action> restore_actions(const std::string& host, const Rotatio
   actions.push_back(make_action("restore", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}},
                                 host + " is proven", within));
   actions.push_back(make_action("restore", Change{host, Change::To::ready}, "restore " + host, seconds(30)));
-  actions.push_back(make_action("restore", Await{host, Await::Until::serving, Await::AtDeadline::fail, {}},
+  actions.push_back(make_action("restore",
+                                Await{host, Await::Until::serving, Await::AtDeadline::fail, {}, true},
                                 host + " serves", within));
   return actions;
 }

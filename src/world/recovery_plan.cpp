@@ -12,9 +12,13 @@ using plan::Bracket;
 using plan::Lane;
 using plan::Node;
 
-/// Actions of the dead run under ids of their own.
+/// Actions of the dead run under ids of their own. What was found out of rotation is no failure of theirs: a
+/// recovery is over once all is as it was found.
 std::vector<Action> renamed(std::vector<Action> actions) {
-  for (auto& action : actions) action.id = std::string(recovery_prefix) + action.id;
+  for (auto& action : actions) {
+    action.id = std::string(recovery_prefix) + action.id;
+    if (auto* await = std::get_if<plan::AwaitRotation>(&action.effect)) await->in_service = false;
+  }
   return actions;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "outcome.hpp"
 #include "reservations.hpp"
+#include "rotation_roles.hpp"
 
 #include "staithe/haproxy/match.hpp"
 #include "staithe/haproxy/rotation.hpp"
@@ -72,7 +73,7 @@ class Rotations {
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> fresh(const std::string& host, const base::Scope& scope);
   std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
-  bool is_restored(const std::string& host) const { return restored_.count(host) > 0; }
+  bool is_restored(const std::string& host) const { return roles_.restored.count(host) > 0; }
   bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
@@ -99,7 +100,7 @@ class Rotations {
   void start_keeper();
 
   const plan::Plan& plan_;
-  const std::set<std::string> restored_;                             // by a person's restore, or its recovery
+  const RotationRoles roles_;
   std::map<std::string, std::unique_ptr<haproxy::Socket>> sockets_;  // by balancer
   std::mutex mutex_;                                                 // guards the maps below
   std::map<std::string, std::unique_ptr<HostRotation>> hosts_;

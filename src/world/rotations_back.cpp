@@ -50,9 +50,9 @@ void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec
 /// What a drain of ours is on record for is given back then, but proven by serving. Decided by the first
 /// action that asks, for all of them; a recovery proves what a deploy has left itself.
 bool Rotations::serves_already(const std::string& host, exec::Performance& performance) {
-  if (plan_.kind != "restore" && plan_.kind != "recover") return false;
+  if (roles_.let_in.count(host) == 0) return false;
   auto& entry = of(host);
-  const bool recovers = plan_.kind == "recover" && !is_restored(host);
+  const bool recovers = !is_restored(host);
   bool ours = false;
   {
     const std::lock_guard lock(entry.mutex);

@@ -201,6 +201,9 @@ class World::Performer {
     for (const auto& tag : effect.tags) add("--tag", tag);
     add("--fail-on", effect.fail_on);
     if (!effect.release.empty()) add("--var", "deploy.release=" + effect.release);
+    command.input =
+        before_sending([&] { return secrets_.handed_on(effect.secrets, performance.scope); }, Side::here);
+    if (!command.input.empty()) command.environment = {{handed_secrets_variable, "stdin"}};
     command.directory = settings_.directory;
     command.term_grace = suite_grace;
     exec::EffectResult result;
@@ -253,8 +256,15 @@ class World::Performer {
   exec::EffectResult act(const plan::ChangeRotation& effect, exec::Performance& performance) {
     return rotations_.change(effect, performance);
   }
+  /// Only what HAProxy itself finds wrong with the host is the release's; that it does not answer is not.
   exec::EffectResult act(const plan::AwaitRotation& effect, exec::Performance& performance) {
-    return rotations_.await(effect, performance);
+    try {
+      return rotations_.await(effect, performance);
+    } catch (const base::Error& error) {
+      auto result = told(error);
+      result.own_fault = dynamic_cast<const haproxy::Unwell*>(&error) == nullptr;
+      return result;
+    }
   }
   exec::EffectResult act(const plan::GuardCapacity& effect, exec::Performance& performance) {
     return rotations_.guard(effect, performance);

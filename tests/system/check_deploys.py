@@ -114,6 +114,23 @@ class Wrong(harness.SystemTest):
         self.nothing_left()
 
 
+    def test_a_suite_s_secret_that_can_be_had_only_once_is_looked_up_once(self):
+        """Three suites ask with it: one on each host, and one after the last."""
+        good = self.sandbox.read("checks", "charges.yml")
+        self.addCleanup(self.sandbox.write, good, "checks", "charges.yml")
+        once, used = self.sandbox.path("once"), self.sandbox.path("used")
+        self.sandbox.write("for-one-use\n", "once")
+        self.sandbox.write(good.replace("\nsteps:\n", f"\nsecrets: {{key: 'command mv {once} {used} && cat {used}'}}\nsteps:\n"
+                                        "  - name: with the key\n    each: host in $(hosts.app)\n    severity: critical\n"
+                                        "    get: http://$(host.address):$(host.port)/health\n"
+                                        "    headers: {X-Key: $(key)}\n    expect: 200\n", 1), "checks", "charges.yml")
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        result = self.sandbox.deploy(target, *BOTH, playbook="playbooks/checked.yml")
+        self.ended(result, 0, "done: 2 hosts")
+        self.assertNotIn("for-one-use", result.text)
+        self.nothing_left()
+
+
 class Bound(harness.SystemTest):
     """The plan of a deploy holds what its suites ask."""
 

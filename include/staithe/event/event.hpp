@@ -65,6 +65,7 @@ struct ActionFinished {
   std::optional<int> exit_status;
   base::Duration duration{0};
   std::vector<std::string> output_tail;  ///< last lines of a failed command
+  bool let_pass = false;                 ///< it failed, and the run is no failure for it
 };
 /// Where a host stands when its lane has ended.
 enum class HostState {

@@ -27,7 +27,15 @@ enum class Phase : std::uint8_t {
 struct RotationOptions {
   base::Duration poll{100};
   std::uint32_t calm_polls = 3;
-  base::Duration patience{10'000};  ///< with a balancer that does not answer: it may be restarting
+  base::Duration patience{10'000};     ///< with a balancer that does not answer: it may be restarting
+  base::Duration silent_after{2'000};  ///< without a whole look: who waits has heard nothing any more
+};
+
+/// HAProxy itself has said that what runs on the servers is not well. Whatever else ends a wait says nothing
+/// of that.
+class Unwell final : public base::Error {
+ public:
+  using base::Error::Error;
 };
 
 struct RotationProgress {
@@ -86,14 +94,15 @@ class Rotation {
   /// Back to drain with the health taken away where checks can give it back. A balancer that does not answer
   /// is left behind with a note; when none answers, Error{connect}.
   void prove(const base::Scope& scope);
-  /// Until every checked server is UP by checks made after prove(). Error{timeout} says which is not and why.
+  /// Until every checked server is UP by checks made after prove(). Unwell{timeout} says which is not and
+  /// why; Error{timeout} when nobody could be asked any more.
   void wait_proven(const base::Scope& scope, const OnProgress& progress = {});
 
   /// Weight, state and agent as found. Returns what could not be put right, a line each; empty: all was. May
   /// be called again. A balancer's failure, the deadline and a stop are lines of the answer too, not errors.
   [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
-  /// Until all that was serving when found serves again, and has done so for `bake`. Error{timeout} when it
-  /// does not come, Error{failed} when it goes within the bake.
+  /// Until all that was serving when found serves again, and has done so for `bake`. Unwell{timeout} when it
+  /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven.
   void wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {});
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);

@@ -72,6 +72,8 @@ struct AwaitRotation {
   Until until = Until::calm;
   AtDeadline at_deadline = AtDeadline::fail;
   base::Duration bake{0};  ///< serving: how long it must stay so
+  bool in_service =
+      false;  ///< serving: also what was out by command when it was found is to serve, or it fails
   bool operator==(const AwaitRotation&) const = default;
 };
 
@@ -184,7 +186,7 @@ struct CheckSuite {
   std::string release;                ///< the commit that is judged; "" when none is known
   std::string suite_plan;             ///< id of the suite's own plan
   std::vector<std::string> requests;  ///< one line each: what is asked, and what is expected
-  std::vector<SecretRef> secrets;     ///< that it needs; it looks them up itself
+  std::vector<SecretRef> secrets;     ///< that it needs; the run hands their values on
   bool operator==(const CheckSuite&) const = default;
 };
 

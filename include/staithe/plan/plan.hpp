@@ -48,7 +48,8 @@ using Node = std::variant<Action, Bracket>;
 struct Lane {
   std::string host;
   std::vector<Node> nodes;
-  std::vector<Node> revert;  ///< brings this host back to the release before, when the lane had ended well
+  std::vector<Node> revert;    ///< brings this host back to the release before, when the lane had ended well
+  bool brought_along = false;  ///< only ends what earlier runs did on a host that is not this run's
   bool operator==(const Lane&) const = default;
 };
 

@@ -19,6 +19,9 @@ class CheckProbes final : public verify::Probes {
               Secrets::Known known = Secrets::Known::for_good);
   ~CheckProbes() override;
 
+  /// Secrets that another program has looked up; see Secrets::take_over.
+  void take_over_secrets(std::string_view handed);
+
   checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;
 
  private:

@@ -14,6 +14,9 @@
 
 namespace staithe::world {
 
+/// Set where a run starts a suite of checks: the values of its secrets stand on standard input.
+inline constexpr const char* handed_secrets_variable = "STAITHE_HANDED_SECRETS";
+
 using Captures = std::map<std::string, std::string>;
 
 /// Resolves secret references when they are needed, once each, and tells the redactor first. Thread safe: who
@@ -46,6 +49,11 @@ class Secrets {
   /// cannot be had, a line each. Throws base::Error{cancelled}.
   std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
                                        const base::Cancel* stop, Failure failure);
+
+  /// Their values, for the standard input of a program that is to know them too; throws as value() does.
+  std::string handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope);
+  /// The other end: what was handed on is not looked up again. Throws base::Error{protocol}.
+  void take_over(std::string_view handed);
 
   /// Why a secret surely cannot be had here, without looking at its value or running a command; "" when it
   /// may be.

@@ -207,6 +207,36 @@ std::vector<std::string> Rotation::unproven(Place& place, const Scope& scope) {
   return waiting;
 }
 
+namespace {
+
+/// What the last whole look of a wait found wrong. It is what a deadline tells, even one that strikes in the
+/// middle of the next look; but a HAProxy that has fallen silent before does not say it any more.
+class LastLook {
+ public:
+  explicit LastLook(base::Duration silent_after) : silent_after_(silent_after) {}
+
+  void found(std::vector<std::string> wrong) {
+    wrong_ = std::move(wrong);
+    at_ = std::chrono::steady_clock::now();
+  }
+  bool all_well() const noexcept { return wrong_.empty(); }
+  std::string text(std::string_view between = "; ") const { return base::join(wrong_, between); }
+
+  /// Called while `error` is handled.
+  [[noreturn]] void tell(const Error& error, const Scope& scope) const {
+    if (error.code() != ErrorCode::timeout || !scope.expired() || all_well()) throw;
+    if (std::chrono::steady_clock::now() - at_ < silent_after_) throw Unwell(ErrorCode::timeout, text());
+    throw Error(ErrorCode::timeout, std::string(error.what()) + "; before that, " + text());
+  }
+
+ private:
+  base::Duration silent_after_;
+  std::vector<std::string> wrong_;
+  base::SteadyTime at_{};
+};
+
+}  // namespace
+
 /// Nothing is proven by balancers of which none answers.
 void Rotation::require_any() const {
   for (const auto& place : places_)
@@ -216,10 +246,9 @@ void Rotation::require_any() const {
 
 void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
   require_found();
-  std::vector<std::string> waiting;
+  LastLook last(options_.silent_after);
   for (;;) {
     try {
-      // The last whole look is what a timeout tells, even when it strikes in the middle of the next one.
       std::vector<std::string> now;
       for (auto& place : places_) {
         if (place.socket == nullptr || !place.lost.empty()) continue;
@@ -232,13 +261,12 @@ void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
         }
       }
       require_any();
-      waiting = std::move(now);
-      if (waiting.empty()) return;
-      if (progress) progress({0, 0, base::join(waiting, ", ")});
+      last.found(std::move(now));
+      if (last.all_well()) return;
+      if (progress) progress({0, 0, last.text(", ")});
       detail::pause(options_.poll, scope, "the health checks");
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::timeout || !scope.expired() || waiting.empty()) throw;
-      throw Error(ErrorCode::timeout, base::join(waiting, "; "));
+      last.tell(error, scope);
     }
   }
 }
@@ -268,7 +296,7 @@ std::vector<std::string> Rotation::not_serving(Place& place, const Scope& scope)
 void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnProgress& progress) {
   require_found();
   require_any();
-  std::vector<std::string> waiting;
+  LastLook last(options_.silent_after);
   std::optional<base::SteadyTime> since;
   for (;;) {
     try {
@@ -278,16 +306,15 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
         const auto more = not_serving(place, scope);
         now.insert(now.end(), more.begin(), more.end());
       }
-      waiting = std::move(now);
-      if (since && !waiting.empty())
-        throw Error(ErrorCode::failed, "after it was restored, " + base::join(waiting, "; "));
-      if (waiting.empty() && !since) since = std::chrono::steady_clock::now();
+      last.found(std::move(now));
+      if (since && !last.all_well())
+        throw Unwell(ErrorCode::failed, "after it was restored, " + last.text(", "));
+      if (last.all_well() && !since) since = std::chrono::steady_clock::now();
       if (since && std::chrono::steady_clock::now() - *since >= bake) return;
-      if (progress) progress({0, 0, waiting.empty() ? "serving" : base::join(waiting, ", ")});
+      if (progress) progress({0, 0, last.all_well() ? "serving" : last.text(", ")});
       detail::pause(options_.poll, scope, "serving again");
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::timeout || !scope.expired() || waiting.empty()) throw;
-      throw Error(ErrorCode::timeout, base::join(waiting, "; "));
+      last.tell(error, scope);
     }
   }
 }

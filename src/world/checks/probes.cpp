@@ -119,6 +119,8 @@ class CheckProbes::Asker {
         secrets_(redactor, directory_, known),
         person_(std::move(person)) {}
 
+  void take_over_secrets(std::string_view handed) { secrets_.take_over(handed); }
+
   Reply perform(const checks::Request& request, const base::Scope& scope) {
     const auto begun = Clock::now();
     Reply reply;
@@ -455,6 +457,10 @@ CheckProbes::CheckProbes(const plan::Plan& plan, base::Redactor& redactor, Perso
                          std::string directory, Secrets::Known known)
     : asker_(std::make_unique<Asker>(plan, redactor, std::move(person), std::move(directory), known)) {}
 CheckProbes::~CheckProbes() = default;
+
+void CheckProbes::take_over_secrets(std::string_view handed) {
+  asker_->take_over_secrets(handed);
+}
 
 Reply CheckProbes::perform(const checks::Request& request, const base::Scope& scope) {
   return asker_->perform(request, scope);

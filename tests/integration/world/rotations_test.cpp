@@ -2,7 +2,10 @@
 
 #include "integration/haproxy/rig.hpp"
 
+#include "staithe/world/world.hpp"
+
 #include <chrono>
+#include <csignal>
 
 using namespace staithe;
 using namespace staithe::haproxy::test;
@@ -42,6 +45,12 @@ struct TwoBalancers {
     return [this](const plan::Balancer& balancer, world::SocketKind) {
       return balancer.name == "lb1" ? lb1.dial() : lb2.dial();
     };
+  }
+
+  /// The same plan, for who dials by itself.
+  const plan::Plan& sockets() {
+    plan.balancers = {{"lb1", lb1.socket_path(), "", ""}, {"lb2", lb2.socket_path(), "", ""}};
+    return plan;
   }
 
   exec::Reach reach(Rotations& rotations) { return rotations.reach({"s2"}, soon()).at("s2"); }
@@ -159,13 +168,15 @@ void set(Balancer& balancer, const std::string& server, const std::string& state
 /// A restore of s2, that far.
 struct Restore : TwoBalancers {
   Restore() {
-    plan.kind = "restore";
-    plan::Action action;
-    action.id = "restore/s2/guard";
-    action.effect = guarded;
+    plan::Action guard;
+    guard.id = "restore/s2/guard";
+    guard.effect = guarded;
+    plan::Action prove;
+    prove.id = "restore/s2/prove";
+    prove.effect = plan::ChangeRotation{"s2", plan::ChangeRotation::To::prove};
     plan::Lane lane;
     lane.host = "s2";
-    lane.nodes = {action};
+    lane.nodes = {guard, prove};
     plan::Stage stage;
     stage.shape = plan::Stage::Shape::rolling;
     stage.lanes = {lane};
@@ -222,7 +233,6 @@ TEST_CASE("restore: no proof takes the last server of a balancer") {
 
 TEST_CASE("recover: a host that serves and is to be reverted is taken out only with capacity to spare") {
   Restore rig;
-  rig.plan.kind = "recover";
   rig.plan.stages.clear();  // there the guard stands before a drain
   for (const auto* other : {"s1", "s3"}) {
     set(rig.lb1, other, "maint");
@@ -238,4 +248,30 @@ TEST_CASE("restore: what is out costs nobody anything, and a balancer that is aw
   rig.lb2.stop();
   Rotations rotations(rig.plan, rig.dial());
   CHECK(rig.guard(rotations).outcome == event::Outcome::ok);
+}
+
+TEST_CASE("what a frozen HAProxy leaves open is not held against the release, what it finds unwell is") {
+  using To = plan::ChangeRotation::To;
+  TwoBalancers rig;
+  base::Redactor redactor;
+  world::World world(rig.sockets(), nullptr, redactor, {});
+  const auto act = [&](const plan::Effect& effect, base::Duration lasts) {
+    rig.performance.scope = within(static_cast<int>(lasts.count()));
+    return world.perform(effect, rig.performance);
+  };
+  const auto serves = [&] {
+    return act(plan::AwaitRotation{"s2", plan::AwaitRotation::Until::serving}, base::Duration(6'000));
+  };
+  for (const auto to : {To::drain, To::ready})
+    REQUIRE(act(plan::ChangeRotation{"s2", to}, base::Duration(60'000)).ok());
+  rig.apps[1].stop();
+  REQUIRE(eventually([&] { return !rig.lb1.state("web/s2").usable() && !rig.lb2.state("web/s2").usable(); }));
+  CHECK(serves().tells_of_release());
+  const auto worker = static_cast<pid_t>(rig.lb2.worker_pid());
+  REQUIRE(::kill(worker, SIGSTOP) == 0);
+  const auto silent = serves();
+  REQUIRE(::kill(worker, SIGCONT) == 0);
+  INFO(silent.detail);
+  CHECK_FALSE(silent.ok());
+  CHECK_FALSE(silent.tells_of_release());
 }

@@ -381,6 +381,40 @@ TEST_CASE("a server that goes DOWN within the bake is a failure") {
              ContainsSubstring("after it was restored, lb2 api/web1 is DOWN"));
 }
 
+TEST_CASE("a wait says whether HAProxy itself finds the servers unwell, or is not to be heard any more") {
+  Rig rig;
+  rig.options.silent_after = base::Duration(300);
+  rig.options.patience = base::Duration(GENERATE(50, 60'000));  // less than the wait, and more
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  for (auto* balancer : {&rig.one, &rig.two}) balancer->servers["api/web1"].op = 0;
+  const bool serving = GENERATE(false, true);
+  const auto wait = [&] {
+    const auto phase = serving ? Phase::restoring : Phase::proving;
+    Rotation later({&rig.lb1, &rig.lb2}, rotation.found(), phase, rig.options);
+    serving ? later.wait_serving(at_once(), base::Duration(1)) : later.wait_proven(at_once());
+  };
+  try {
+    wait();
+    FAIL("nothing was thrown");
+  } catch (const Unwell& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("lb1 api/web1 is DOWN"));
+  }
+  int looks = 0;
+  for (auto* balancer : {&rig.one, &rig.two})
+    balancer->before = [&](const std::string& line) {
+      if (line == "show info" && ++looks > 6) throw Error(ErrorCode::timeout, "the answer took too long");
+    };
+  try {
+    wait();
+    FAIL("nothing was thrown");
+  } catch (const Unwell&) {
+    FAIL("what nobody could be asked of is held against the app");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("answer took too long"));
+  }
+}
+
 TEST_CASE("a refusal stops the phase and names the command") {
   Rig rig;
   auto rotation = rig.rotation();

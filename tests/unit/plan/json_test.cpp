@@ -73,6 +73,7 @@ std::vector<plan::Effect> every_effect() {
     for (const auto at :
          {Await::AtDeadline::fail, Await::AtDeadline::close_sessions, Await::AtDeadline::go_on})
       effects.emplace_back(Await{"web1", until, at, 2s});
+  effects.emplace_back(Await{"web1", Await::Until::serving, Await::AtDeadline::fail, 2s, true});
   return effects;
 }
 

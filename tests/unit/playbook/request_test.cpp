@@ -124,6 +124,8 @@ TEST_CASE(
   const auto plan = plan_with();
   INFO(diag::render(diagnostics));
   CHECK(plan::target_hosts(plan) == std::vector<std::string>{"web3"});
+  CHECK(plan::brought_along(plan) == std::vector<std::string>{"web1", "web2"});
+  CHECK(plan::brought_along(plan::from_json(plan::to_json(plan))) == plan::brought_along(plan));
   std::vector<std::string> cleaned;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     if (plan.stages[i].name != "cleanup")

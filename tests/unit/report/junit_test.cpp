@@ -72,6 +72,21 @@ TEST_CASE("junit: an attempt that failed before the one that held is a flaky fai
   CHECK(text.find("<error") == std::string::npos);
 }
 
+TEST_CASE("junit: what fails and is let pass is no failure in the report of a run that went well") {
+  Recording run;
+  run.send(deploy_started());
+  auto& finished = run.act("web9", "cleanup/web9/1", "ssh", "cleanup", "mark it good", 1, 1, seconds(5));
+  finished.outcome = Outcome::unreachable;
+  finished.detail = "connection refused";
+  const bool let_pass = GENERATE(true, false);
+  finished.let_pass = let_pass;
+  const auto text = junit_of(run);
+  CHECK((text.find("<skipped message=\"cleanup: mark it good: connection refused\"/>") !=
+         std::string::npos) == let_pass);
+  CHECK((text.find("<error message=\"cleanup: mark it good: connection refused\"") != std::string::npos) ==
+        !let_pass);
+}
+
 TEST_CASE("junit: names hold no commit, no dot of a host, and count what repeats") {
   Recording run;
   auto started = deploy_started();

@@ -73,3 +73,19 @@ TEST_CASE("a host that is not heard of tells nothing of the release, an app that
   http.url.append(plan::SecretRef{plan::SecretRef::Source::env, "STAITHE_TEST_NOT_SET"});
   CHECK_FALSE(failing.of(Failing::once(http)).tells_of_release());
 }
+
+TEST_CASE("a suite is handed its secrets, and nothing is started without") {
+  Failing failing;
+  plan::CheckSuite suite;
+  suite.suite = "smoke";
+  suite.secrets = {{plan::SecretRef::Source::command, "printf 'for-%s' one-use"}};
+  // It fails all the same, so that its last line is told.
+  const auto told = failing.of(suite, "tr -d '\\n' | cut -c 1-36; echo $STAITHE_HANDED_SECRETS; cat; exit 1");
+  CHECK(told.detail == "exit status 1: stdin");
+  REQUIRE(told.output_tail.size() == 2);
+  CHECK(told.output_tail.front() == "31 11command printf 'for-%s' one-use");
+  suite.secrets = {{plan::SecretRef::Source::env, "STAITHE_TEST_NOT_SET"}};
+  const auto unsent = failing.of(suite, "exit 1");
+  CHECK(unsent.nothing_done);
+  CHECK_FALSE(unsent.tells_of_release());
+}

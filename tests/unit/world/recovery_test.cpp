@@ -165,7 +165,7 @@ namespace {
 
 plan::Plan restore() {
   const auto serving = [](plan::AwaitRotation::Until until) {
-    return plan::AwaitRotation{"web1", until, plan::AwaitRotation::AtDeadline::fail, {}};
+    return plan::AwaitRotation{"web1", until, plan::AwaitRotation::AtDeadline::fail, {}, true};
   };
   plan::Plan plan;
   plan.kind = "restore";
@@ -191,6 +191,8 @@ TEST_CASE("a restore that died on its way is done again, and asks for capacity b
   const auto nodes = world::recovery_plan(plan, left).stages.at(0).lanes.at(0).nodes;
   REQUIRE(nodes.size() == 5);
   CHECK(std::get<plan::Action>(nodes[0]).id == "recover/guard");
+  // Of what was found out of rotation it is done all the same.
+  CHECK_FALSE(std::get<plan::AwaitRotation>(std::get<plan::Action>(nodes[4]).effect).in_service);
   CHECK(world::assess(plan, Story().begun("guard").journal)[0].left == Left::untouched);
   const auto ended = Story().ok({"guard", "prove", "proven", "ready", "serves"}).journal;
   CHECK(world::assess(plan, ended)[0].left == Left::untouched);
