@@ -1,5 +1,6 @@
 /* What checks cost at the least: GETs by libcurl in one process, on one connection or on a new one each, and nothing
- * but the status and a substring of the body looked at. Usage: libcurl URL COUNT [fresh] */
+ * but the status and a substring of the body looked at. Usage: libcurl URL COUNT [fresh]
+ * Authorities are looked up by their hash: to read the whole bundle would be 30 ms for each connection. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ int main(int count, char **words) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, "/etc/ssl/certs");
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, count > 3 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, count > 3 ? 1L : 0L);
     if (curl_easy_perform(easy) != CURLE_OK) return 1;
