@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -164,16 +165,26 @@ std::string Hosts::unheard_proxy(const std::string& host) {
                                                              : std::string();
 }
 
-/// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file.
+/// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file. A bastion that
+/// is a host of the inventory is reached as that host is: OpenSSH knows nothing of its address, user, port
+/// and way.
 std::vector<ssh::Resolved> Hosts::route(const std::string& host) const {
   const auto& target = plan_.hosts.at(host);
+  const bool through_ours = target.jump != host && plan_.hosts.count(target.jump) != 0;
   ssh::Overrides overrides;
   if (!target.user.empty()) overrides.user = target.user;
   if (target.port != 0) overrides.port = target.port;
-  if (!target.jump.empty()) overrides.options.push_back("ProxyJump " + target.jump);
+  // Of the two ways the first that is set wins, so this holds against either of the configuration's.
+  if (through_ours) overrides.options.emplace_back("ProxyCommand none");
+  if (!through_ours && !target.jump.empty()) overrides.options.push_back("ProxyJump " + target.jump);
   for (const auto& file : target.identity_files)
     overrides.options.push_back("IdentityFile " + base::shell_quote(file));
-  return ssh::route(sources_, target.address.empty() ? host : target.address, overrides);
+  auto way = ssh::route(sources_, target.address.empty() ? host : target.address, overrides);
+  if (!through_ours) return way;
+  auto before = route(target.jump);
+  before.back().alias = target.jump;
+  before.insert(before.end(), std::make_move_iterator(way.begin()), std::make_move_iterator(way.end()));
+  return before;
 }
 
 std::vector<std::string> Hosts::unheard(const std::string& host) const {

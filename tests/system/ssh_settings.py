@@ -169,6 +169,24 @@ SetEnv SHLVL=1
         code, text = self.exec()
         self.assertEqual(code, 0, text)
 
+    def test_a_bastion_of_the_inventory(self):
+        # The configuration knows the addresses only: where a bastion is stands in staithe.yml.
+        self.config("")
+        text = self.read("config")
+        self.write("config", text.replace("Host web1 ", "Host ").replace("Host bastion ", "Host "))
+        place = f"port: {self.port}, user: {getpass.getuser()}"
+        self.write("staithe.yml", f"staithe: 1\nproject: test\nenvironments:\n  production:\n    hosts:\n"
+                                  f"      gate: {{address: {ADDRESSES['bastion']}, {place}}}\n"
+                                  f"      web1: {{address: {ADDRESSES['web1']}, jump: gate}}\n"
+                                  f"    ssh: {{config: config}}\n")
+        before = self.read("bastion.log").count("Accepted")
+        code, text = self.exec()
+        self.assertEqual(code, 0, text)
+        self.assertGreater(self.read("bastion.log").count("Accepted"), before, "not by the gate")
+        code, text = self.staithe("hostkeys", "scan")
+        self.assertEqual(code, 0, text)
+        self.assertIn("gate", text)
+
     def test_keys_of_a_host_behind_a_bastion_are_written_down(self):
         self.known("bastions")
         self.known("known_hosts")
