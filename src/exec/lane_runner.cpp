@@ -73,12 +73,20 @@ class LaneRunner {
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
     const bool refused = result.outcome == event::Outcome::refused;
-    if (state_.performed && !refused && plan::changes_the_world(action.effect)) result_.changed = true;
+    if (state_.performed && !refused && changes(action.effect)) result_.changed = true;
     if (result.ok()) return true;
     if (!result_.failure)
       result_.failure =
           Failure{lane_.host, action.id, action.title, std::move(result), plan::kind_of(action.effect)};
     return false;
+  }
+
+  /// What asks how a service is, and what tells people, leaves nothing changed that a refusal is to be told
+  /// of.
+  static bool changes(const plan::Effect& effect) {
+    const bool asks =
+        std::holds_alternative<plan::CheckSuite>(effect) || std::holds_alternative<plan::Probe>(effect);
+    return plan::changes_the_world(effect) && !asks && !std::holds_alternative<plan::Notify>(effect);
   }
 
   static bool only_waits(const plan::Action& action) {

@@ -188,7 +188,10 @@ class Run {
       rolled_stage_ = &stage;
       rolled_ = result;
     }
-    for (auto& [host, lane] : result.lanes) keep_state(stage, host, lane);
+    for (auto& [host, lane] : result.lanes) {
+      keep_state(stage, host, lane);
+      changed_ = changed_ || (lane.changed && !only_stages(stage));
+    }
     for (auto& failure : result.failures) {
       // What a person's stop left unfinished is no failure of its own: a health that was waited for to the
       // end.
@@ -264,8 +267,8 @@ class Run {
     if (interrupted_) return Verdict::interrupted;
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
     // A restore that came to some of its hosts: the others are out, or nobody has proven them.
-    if (any_moved() && !all_rolled()) return Verdict::needs_person;
-    if (refused && !any_changed()) return Verdict::refused;
+    if (any_moved() && !all_ended_well()) return Verdict::needs_person;
+    if (refused && !changed_) return Verdict::refused;
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
   }
 
@@ -286,10 +289,22 @@ class Run {
                        [](const auto& entry) { return entry.second.ok() && entry.second.moved; });
   }
 
-  /// What came before the roll is not live: a checkout, what looks at the hosts.
-  bool any_changed() const {
-    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
-                       [](const auto& entry) { return entry.second.changed; });
+  /// A host that was brought back is as somebody has approved it, as one that was brought on.
+  bool all_ended_well() const {
+    return std::all_of(rolled_stage_->lanes.begin(), rolled_stage_->lanes.end(), [this](const auto& lane) {
+      const auto rolled = rolled_.lanes.find(lane.host);
+      if (rolled == rolled_.lanes.end()) return false;
+      const auto state = rolled->second.state;
+      return state == event::HostState::done || state == event::HostState::reverted ||
+             state == event::HostState::restored;
+    });
+  }
+
+  /// What is made ready on the hosts in front of a roll is not live: a checkout, what looks at them.
+  bool only_stages(const plan::Stage& stage) const {
+    const bool side_by_side =
+        stage.shape == plan::Stage::Shape::gather || stage.shape == plan::Stage::Shape::parallel;
+    return side_by_side && rolled_stage_ == nullptr && has_rolling();
   }
 
   /// Over the whole rollout: what earlier runs had brought to the release is on it, whatever becomes of this.
@@ -394,6 +409,7 @@ class Run {
   Context context_;
   Clock::time_point started_;
   std::optional<Failure> failure_;
+  bool changed_ = false;                ///< something that is live, or that a once-step is for
   std::size_t findings_ = 0;            ///< of the stage that looks before anything is changed
   std::set<std::string> failed_hosts_;  ///< of the rolling stage
   const plan::Stage* rolled_stage_ = nullptr;

@@ -99,8 +99,9 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
   if (finished.exit_code == 0) return success(paint, started, finished);
   std::string text = headline(paint, finished);
   for (const auto& row : rows) {
+    const bool mended = row.state == HostState::done && started.kind == "recover";
     for (const auto& [remark, hosts] : hosts_by_remark(started, finished, row))
-      text += fmt::format("  {:<10} {}{}\n", row.label, base::fold_names(hosts),
+      text += fmt::format("  {:<10} {}{}\n", mended ? "put right" : row.label, base::fold_names(hosts),
                           remark.empty() ? "" : "   (" + remark + ")");
   }
   if (finished.deadline.count() > 0)

@@ -160,3 +160,67 @@ TEST_CASE("a restore goes on with the others where one is refused, and is not re
     CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::refused);
   }
 }
+
+TEST_CASE("a recovery that gives one host back and another its release before has put all right") {
+  plan::Strategy strategy;
+  strategy.on_failure = plan::Strategy::OnFailure::revert_batch;
+  auto plan = test::deploy_plan(2, strategy);
+  plan.kind = "recover";
+  plan.stages = {plan.stages[1]};
+  auto give_back = test::action("web1-ready", "web1 give back");
+  give_back.effect = plan::ChangeRotation{"web1", plan::ChangeRotation::To::ready};
+  plan.stages[0].lanes[0].nodes = {give_back};
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  effects.fail("web2 health", 1);
+  const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(state_of(result, "web2") == HostState::reverted);
+  CHECK(result.verdict == exec::Verdict::failed);
+}
+
+TEST_CASE("a command that ran on one host is a change, though the next host could not be asked") {
+  plan::Strategy strategy;
+  auto plan = test::deploy_plan(2, strategy);
+  plan.kind = "exec";
+  plan.stages = {plan.stages[0]};
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  effects.refuse("web2 checkout");
+  SECTION("it ran on web1") {
+    CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::failed);
+  }
+  SECTION("it ran nowhere") {
+    effects.refuse("web1 checkout");
+    CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict == exec::Verdict::refused);
+  }
+}
+
+TEST_CASE("what a step before the roll has done is told, when the roll is refused") {
+  plan::Strategy strategy;
+  strategy.on_failure = plan::Strategy::OnFailure::revert_batch;
+  auto plan = test::deploy_plan(2, strategy);
+  plan::Stage before;
+  before.name = "before";
+  before.shape = plan::Stage::Shape::once;
+  auto step = test::action("before/1", "before");
+  const bool migrates = GENERATE(true, false);
+  if (migrates)
+    step.effect = plan::RunLocal{};
+  else
+    step.effect = plan::Notify{};
+  before.lanes.push_back({});
+  before.lanes.back().nodes = {step};
+  plan.stages.insert(plan.stages.begin(), before);
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  effects.refuse("web1 drain");
+  CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict ==
+        (migrates ? exec::Verdict::failed : exec::Verdict::refused));
+}
