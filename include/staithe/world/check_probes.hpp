@@ -20,6 +20,7 @@ class CheckProbes final : public verify::Probes {
   ~CheckProbes() override;
 
   checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;
+  void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) override;
 
  private:
   class Asker;

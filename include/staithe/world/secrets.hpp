@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -46,6 +47,13 @@ class Secrets {
   /// cannot be had, a line each. Throws base::Error{cancelled}.
   std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
                                        const base::Cancel* stop, Failure failure);
+
+  /// Looks up, some at a time, what can be had within that time in all, and is silent about the rest, which
+  /// is looked for again when it is needed.
+  void look_ahead(const std::vector<plan::SecretRef>& refs, base::Duration within, const base::Cancel* stop);
+
+  /// The text, when every hole is a secret that was looked up.
+  std::optional<std::string> known(const plan::Text& text);
 
   /// Why a secret surely cannot be had here, without looking at its value or running a command; "" when it
   /// may be.
