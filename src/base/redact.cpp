@@ -1,6 +1,6 @@
 #include "staithe/base/redact.hpp"
 
-#include "secret_forms.hpp"
+#include "secret_search.hpp"
 
 #include "staithe/base/text.hpp"
 
@@ -131,18 +131,21 @@ std::string RedactingStream::finish() {
 
 std::string RedactingStream::take(bool at_end) {
   const auto forms = redactor_.forms();
+  SecretSearch search(*forms, held_, at_end ? SecretSearch::Text::whole : SecretSearch::Text::goes_on);
   std::string result;
   result.reserve(held_.size());
   std::size_t at = 0;
   // Every place is tried, also inside a find: secrets may overlap, and the tail of the second must not stay.
   for (; at < held_.size(); ++at) {
-    if (forms->may_start(held_, at)) {
-      const auto match = forms->match(held_, at, at > 0 ? held_[at - 1] : before_);
-      if (match.partial && !at_end) break;
-      if (match.length > 0) {
-        if (at >= covered_) result += mask;
-        covered_ = std::max(covered_, at + match.length);
-      }
+    const auto next = forms->empty() ? held_.size() : search.next(at);
+    if (const auto shown = std::max(at, covered_); shown < next) result.append(held_, shown, next - shown);
+    at = next;
+    if (at == held_.size()) break;
+    const auto match = search.at(at, at > 0 ? held_[at - 1] : before_);
+    if (match.partial && !at_end) break;
+    if (match.length > 0) {
+      if (at >= covered_) result += mask;
+      covered_ = std::max(covered_, at + match.length);
     }
     if (at >= covered_) result += held_[at];
   }

@@ -1,5 +1,6 @@
 #include "secret_forms.hpp"
 
+#include "readings.hpp"
 #include "spellings.hpp"
 
 #include "staithe/base/text.hpp"
@@ -17,8 +18,6 @@ namespace {
 constexpr std::size_t short_secret = 4;
 /// What is encoded twice has some forty forms: of a larger one they would be megabytes.
 constexpr std::size_t largest_twice = 4096;
-constexpr std::array<std::string_view, 4> breaks_of_base64{"\n", "\r\n", "\\n", "\\r\\n"};
-constexpr std::array<std::string_view, 2> breaks_of_mail{"=\n", "=\r\n"};  // quoted-printable
 
 bool is_letter_or_digit(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -122,7 +121,7 @@ bool advance_mail(std::string_view bytes, std::string_view rest, std::size_t fro
     const auto here = rest.substr(at);
     const auto spelling = fmt::format("={:02X}", static_cast<unsigned char>(c));
     if (!here.starts_with(spelling))
-      return here.size() < spelling.size() && (spelling.starts_with(here) || here == "=\r");
+      return here.size() < spelling.size() && (spelling.starts_with(here) || (at > from && here == "=\r"));
     at += spelling.size();
   }
   next.add(at);
@@ -139,6 +138,13 @@ std::size_t separator_length(std::string_view rest) {
   const auto here = rest.substr(at);
   const bool prefix = here.size() > 1 && here[0] == '0' && (here[1] == 'x' || here[1] == 'X');
   return prefix ? at + 2 : at;
+}
+
+/// See SecretForms::Start.
+std::uint32_t window_of(std::string_view start) {
+  std::uint32_t window = 0;
+  for (const char c : start) window = window << 8U | static_cast<unsigned char>(alike(c));
+  return window;
 }
 
 std::string number_of(char c, bool hexadecimal) {
@@ -222,64 +228,69 @@ void SecretForms::ready() {
   std::inplace_merge(starts_.begin(), middle, starts_.end());
   starts_.erase(std::unique(starts_.begin(), starts_.end()), starts_.end());
   sorted_ = starts_.size();
+  filter_.make_room(starts_.size());
+  for (const auto& start : starts_) filter_.add(start.window);
 }
 
 void SecretForms::index(const Form& form, std::uint32_t number) {
   const std::string_view text = form.text;
-  if (form.kind == Kind::hex || form.kind == Kind::decimal) return index_numbers(form, number);
-  if (form.kind == Kind::base32) {
-    for (const char first : both_cases(text[0]))
-      for (const char second : both_cases(text[1]) + "\r\n\\") may_begin(first, second, number);
+  switch (form.kind) {
+    case Kind::decimal:
+    case Kind::hex:
+      return index_number(form, number);
+    case Kind::base32:
+      return index_cases(text.substr(0, window), number);
+    case Kind::plain:
+    case Kind::word:
+    case Kind::escaped:
+    case Kind::base64:
+      break;
+  }
+  if (text.size() < window) {
+    shorts_.push_back(number);
+    short_firsts_.set(static_cast<unsigned char>(text[0]));
     return;
   }
-  const bool as_it_is = form.kind == Kind::plain || form.kind == Kind::word;
-  const auto spellings_at = [&](std::size_t at, std::size_t length) {
-    if (as_it_is) return Spellings{std::string(1, text[at])};
-    return length == 1 ? byte_spellings()[static_cast<unsigned char>(text[at])]
-                       : spellings_of_code_point(text.substr(at, length));
-  };
-  const std::size_t length = as_it_is ? 1 : code_point_length(text);
-  std::string then;  // the bytes that the second unit can begin with
-  if (length < text.size())
-    for (const auto& spelling : spellings_at(length, code_point_length(text.substr(length))))
-      then += spelling.front();
-  if (form.kind == Kind::base64) then += "\r\n\\";
-  for (const auto& spelling : spellings_at(0, length)) may_begin(spelling, then, number);
+  const auto start = text.substr(0, window);
+  add_start(start, number);
+  const bool in_parts =
+      std::any_of(start.begin(), start.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  if (in_parts && form.kind != Kind::word) foreign_.push_back(number);
 }
 
-void SecretForms::index_numbers(const Form& form, std::uint32_t number) {
-  const auto first = number_of(form.text[0], form.kind == Kind::hex);
-  if (form.kind == Kind::hex) {
-    for (const char high : both_cases(first[0]))
-      for (const char low : both_cases(first[1])) may_begin(high, low, number);
-  } else {
-    may_begin(first, ":,;.- \t\r\n", number);
+/// `start` is in small letters, of which each may be a capital.
+void SecretForms::index_cases(std::string_view start, std::uint32_t number) {
+  std::vector<std::string> all{""};
+  for (const char c : start) {
+    std::vector<std::string> longer;
+    for (const auto& text : all)
+      for (const char one : both_cases(c)) longer.push_back(text + one);
+    all = std::move(longer);
   }
+  for (const auto& text : all) add_start(text, number);
 }
 
-void SecretForms::may_begin(std::string_view spelling, const std::string& then, std::uint32_t number) {
-  const char first = spelling.front();
-  if (spelling.size() > 1) return may_begin(first, spelling[1], number);
-  for (const char second : then) may_begin(first, second, number);
-  if (then.empty())  // one byte is all: whatever follows
-    for (unsigned second = 0; second < 256; ++second) may_begin(first, static_cast<char>(second), number);
+/// With something between them by the first one, without by two.
+void SecretForms::index_number(const Form& form, std::uint32_t number) {
+  const std::string_view text = form.text;
+  const bool hexadecimal = form.kind == Kind::hex;
+  numbers_.push_back({static_cast<unsigned char>(text[0]), number});
+  number_firsts_.set(static_cast<unsigned char>(text[0]));
+  for (const char digit : both_cases(number_of(text[0], hexadecimal).front()))
+    number_digits_.set(static_cast<unsigned char>(digit));
+  if (hexadecimal) index_cases(number_of(text[0], true) + number_of(text[1], true), number);
 }
 
-void SecretForms::may_begin(char first, char second, std::uint32_t number) {
-  const auto pair = pair_of(first, second);
-  pairs_.set(pair);
-  firsts_.set(static_cast<unsigned char>(first));
-  starts_.push_back({pair, number});
+void SecretForms::add_start(std::string_view start, std::uint32_t number) {
+  const auto key = window_of(start);
+  starts_.push_back({key, number});
+  firsts_.set(key >> 24U);
+  pairs_.set(key >> 16U);
 }
 
-SecretForms::Match SecretForms::match(std::string_view text, std::size_t at, char before) const {
+SecretForms::Match SecretForms::try_all(std::string_view text, std::size_t at, char before) const {
   Match match;
-  const std::string_view rest = text.substr(at);
-  const std::uint16_t low = pair_of(rest[0], rest.size() > 1 ? rest[1] : '\0');
-  const std::uint16_t high = pair_of(rest[0], rest.size() > 1 ? rest[1] : '\xff');
-  auto start = std::lower_bound(starts_.begin(), starts_.end(), Start{low, 0});
-  for (; start != starts_.end() && start->pair <= high; ++start)
-    match_form(*forms_[start->form], rest, before, match);
+  for (const auto& form : forms_) match_form(*form, text.substr(at), before, match);
   return match;
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +12,37 @@
 
 namespace staithe::base {
 
+/// Which windows there surely are not: two bits of a word for each that there is.
+class WindowFilter {
+ public:
+  void make_room(std::size_t windows) {
+    words_.assign(std::bit_ceil(std::max<std::size_t>(windows / 4, 16)), 0);
+    shift_ = 64U - static_cast<unsigned>(std::countr_zero(words_.size()));
+  }
+  void add(std::uint32_t window) { words_[word_of(window)] |= bits_of(window); }
+  bool may_have(std::uint32_t window) const noexcept {
+    const auto bits = bits_of(window);
+    return !words_.empty() && (words_[word_of(window)] & bits) == bits;
+  }
+
+ private:
+  static std::uint64_t mixed(std::uint32_t window) noexcept { return window * 0x9E3779B97F4A7C15U; }
+  std::size_t word_of(std::uint32_t window) const noexcept { return mixed(window) >> shift_; }
+  static std::uint64_t bits_of(std::uint32_t window) noexcept {
+    const auto hash = mixed(window);
+    return std::uint64_t{1} << (hash >> 20U & 63U) | std::uint64_t{1} << (hash >> 26U & 63U);
+  }
+
+  std::vector<std::uint64_t> words_;
+  unsigned shift_ = 0;
+};
+
 /// Which texts stand for a set of secrets.
 class SecretForms {
  public:
+  /// So many of its first bytes tell a form from most others.
+  static constexpr std::size_t window = 4;
+
   struct Match {
     std::size_t length = 0;  ///< of the longest form that begins here; 0: none
     bool partial = false;    ///< with more text behind its end, a (longer) form may begin here
@@ -29,13 +59,9 @@ class SecretForms {
 
   bool empty() const noexcept { return forms_.empty(); }
 
-  /// A quick look at two bytes; false says surely not.
-  bool may_start(std::string_view text, std::size_t at) const noexcept {
-    const auto first = static_cast<unsigned char>(text[at]);
-    return at + 1 == text.size() ? firsts_[first] : pairs_[pair_of(text[at], text[at + 1])];
-  }
-  /// `before`: what stands in front of that place; '\0' for nothing.
-  Match match(std::string_view text, std::size_t at, char before) const;
+  /// What begins at a place, by trying every form there: slow. SecretSearch comes to the same. `before`: what
+  /// stands in front of that place; '\0' for nothing.
+  Match try_all(std::string_view text, std::size_t at, char before) const;
 
  private:
   enum class Kind : unsigned char {
@@ -51,29 +77,33 @@ class SecretForms {
     std::string text;
     Kind kind;
   };
-  /// Two bytes with which a form can begin.
+  /// The first bytes of a form, before they are spelled, and alike ones made the same.
   struct Start {
-    std::uint16_t pair;
-    std::uint32_t form;
+    std::uint32_t window, form;
     bool operator<(const Start& other) const noexcept {
-      return pair != other.pair ? pair < other.pair : form < other.form;
+      return window != other.window ? window < other.window : form < other.form;
     }
     bool operator==(const Start&) const = default;
   };
+  /// What a form is whose bytes are written as numbers: by its first.
+  struct Number {
+    unsigned char first;
+    std::uint32_t form;
+  };
 
-  static std::uint16_t pair_of(char first, char second) noexcept {
-    return static_cast<std::uint16_t>(static_cast<unsigned>(static_cast<unsigned char>(first)) << 8U |
-                                      static_cast<unsigned char>(second));
+  friend class SecretSearch;
+  /// False says that no window surely begins with so many bytes of a key.
+  bool begins(std::uint32_t key, std::size_t bytes) const noexcept {
+    return bytes == 1 ? firsts_[key] : bytes != 2 || pairs_[key];
   }
-
   void add_form(std::string text, Kind kind);
   void add_base64(std::string_view secret);
   void add_base32(std::string_view secret);
   void add_twice(std::string_view secret);
   void index(const Form& form, std::uint32_t number);
-  void index_numbers(const Form& form, std::uint32_t number);
-  void may_begin(std::string_view spelling, const std::string& then, std::uint32_t number);
-  void may_begin(char first, char second, std::uint32_t number);
+  void index_number(const Form& form, std::uint32_t number);
+  void add_start(std::string_view start, std::uint32_t number);
+  void index_cases(std::string_view start, std::uint32_t number);
   static void match_form(const Form& form, std::string_view rest, char before, Match& match);
   static bool surely_not(const Form& form, std::string_view rest);
   static void match_spelled(const Form& form, std::string_view rest, Match& match);
@@ -85,8 +115,14 @@ class SecretForms {
   std::vector<std::shared_ptr<const Form>> forms_;
   std::vector<Start> starts_;  ///< sorted up to `sorted_`
   std::size_t sorted_ = 0;
+  WindowFilter filter_;      ///< of starts_
+  std::bitset<256> firsts_;  ///< with which they begin
   std::bitset<65536> pairs_;
-  std::bitset<256> firsts_;
+  std::vector<std::uint32_t> shorts_;  ///< of less than a window
+  std::bitset<256> short_firsts_;
+  std::vector<std::uint32_t> foreign_;  ///< the window of which holds a part of a code point
+  std::vector<Number> numbers_;
+  std::bitset<256> number_firsts_, number_digits_;  ///< the bytes, and with which digits they begin
 };
 
 }  // namespace staithe::base

@@ -1,5 +1,7 @@
 #include "spellings.hpp"
 
+#include "ascii.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,10 +11,6 @@ namespace {
 
 /// So many spellings of a byte come first that every byte has.
 constexpr std::size_t uniform_ways = 9;
-
-unsigned byte_of(char c) {
-  return static_cast<unsigned char>(c);
-}
 
 /// The escapes that name their byte.
 void add_named_escapes(char c, Spellings& spellings) {

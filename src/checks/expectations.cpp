@@ -38,6 +38,13 @@ bool check_name(const yaml::Reader& at, const std::string& subject, const Kind& 
   return true;
 }
 
+/// About what is wanted; where a cell of a table is, the mistake is the cell's.
+void mistake(const yaml::Reader& at, const Names& names, std::string message, std::string help) {
+  const auto* cell = names.cell_in(at.node().text);
+  if (cell == nullptr) return at.error(std::move(message), std::move(help));
+  at.diagnostics().error(*cell, std::move(message), at.path(), std::move(help));
+}
+
 bool is_numeric(Matcher::Word word) {
   using Word = Matcher::Word;
   return word == Word::at_least || word == Word::at_most || word == Word::over || word == Word::under ||
@@ -45,36 +52,39 @@ bool is_numeric(Matcher::Word word) {
 }
 
 /// "status: 20x" is a slip, for nothing can be both; "success" may also be said as "all".
-bool check_number(const yaml::Reader& at, const std::string& subject, const Matcher& matcher) {
+bool check_number(const yaml::Reader& at, const Names& names, const std::string& subject,
+                  const Matcher& matcher) {
   constexpr std::array<std::string_view, 12> numbers{"status", "size", "redirects", "time",
                                                      "p50",    "p95",  "p99",       "waited",
                                                      "polls",  "rows", "lag",       "days_left"};
   if (std::find(numbers.begin(), numbers.end(), subject) == numbers.end()) return true;
   if (matcher.word == Matcher::Word::one_of || matcher.word == Matcher::Word::negation)
     return std::all_of(matcher.inner.begin(), matcher.inner.end(),
-                       [&](const auto& inner) { return check_number(at, subject, inner); });
+                       [&](const auto& inner) { return check_number(at, names, subject, inner); });
   if (matcher.word != Matcher::Word::equals || !matcher.operands[0].is_literal()) return true;
   const auto text = matcher.operands[0].shown();
   const auto value = parse_quantity(text);
   const bool status = subject == "status";
   const bool quoted = matcher.form == Matcher::Form::quoted;
   if (value && !quoted && (!status || (value->number >= 100 && value->number <= 999))) return true;
-  at.error(fmt::format("{}{}{} can never be the {}, which is a number{}", quoted ? '"' : '\'', text,
-                       quoted ? '"' : '\'', subject, status ? " of three digits" : ""),
-           value && quoted ? "leave the quotes out"
-           : status        ? "write 200, 2xx, 200 to 299 or [200, 204]"
-                           : "write a number, or 'at most N'");
+  mistake(at, names,
+          fmt::format("{}{}{} can never be the {}, which is a number{}", quoted ? '"' : '\'', text,
+                      quoted ? '"' : '\'', subject, status ? " of three digits" : ""),
+          value && quoted ? "leave the quotes out"
+          : status        ? "write 200, 2xx, 200 to 299 or [200, 204]"
+                          : "write a number, or 'at most N'");
   return false;
 }
 
 /// "time: at most 3": of what?
-bool check_units(const yaml::Reader& at, const std::string& subject, const Matcher& matcher) {
+bool check_units(const yaml::Reader& at, const Names& names, const std::string& subject,
+                 const Matcher& matcher) {
   if (std::find(times.begin(), times.end(), subject) == times.end() || !is_numeric(matcher.word)) return true;
   for (const auto& operand : matcher.operands) {
     if (!operand.is_literal()) continue;
     const auto value = parse_quantity(operand.shown());
     if (value && value->unit == Value::Unit::duration) continue;
-    at.error(fmt::format("'{}' has no unit of time", operand.shown()), "write 3s, 800ms or 2m");
+    mistake(at, names, fmt::format("'{}' has no unit of time", operand.shown()), "write 3s, 800ms or 2m");
     return false;
   }
   return true;
@@ -105,7 +115,7 @@ std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& name
                                                   : Matcher::Form::substituted;
   auto matcher = parse_matcher(*text, form, why, help);
   if (!matcher) {
-    reader.error(std::move(why), std::move(help));
+    mistake(reader, names, std::move(why), std::move(help));
     return std::nullopt;
   }
   wanted += node.quoted ? "\"" + text->shown() + "\"" : std::string(base::trim(text->shown()));
@@ -128,12 +138,13 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
     for (const auto& item : *items) {
       if (&item != &items->front()) expectation.wanted += ", ";
       auto matcher = read_scalar(item, names, expectation.wanted);
-      if (!matcher || !check_number(item, subject, *matcher)) return std::nullopt;
+      if (!matcher || !check_number(item, names, subject, *matcher)) return std::nullopt;
       expectation.matcher.inner.push_back(std::move(*matcher));
     }
   } else {
     auto matcher = read_scalar(reader, names, expectation.wanted);
-    if (!matcher || !check_units(reader, subject, *matcher) || !check_number(reader, subject, *matcher))
+    if (!matcher || !check_units(reader, names, subject, *matcher) ||
+        !check_number(reader, names, subject, *matcher))
       return std::nullopt;
     expectation.matcher = std::move(*matcher);
   }

@@ -37,6 +37,9 @@ class Phrase {
   using Word = Matcher::Word;
 
   std::optional<Matcher> parse(std::string_view text) {
+    if (const auto number = beyond_numbers(text); !number.empty())
+      return refuse(fmt::format("'{}' is beyond what a number can be here, which ends at 1.8e308", number),
+                    "quote it when the text is meant");
     if (text == "absent") return plain(Word::absent);
     if (text == "exists") return plain(Word::exists);
     if (text == "empty") return plain(Word::empty);
@@ -73,6 +76,20 @@ class Phrase {
       return refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
                     fmt::format("write {}; or quote it when the text is meant", meant));
     return equals(text);
+  }
+
+  /// A word of a phrase that is a number too large, or too near to 0, to be one: "1e400". What was put in for
+  /// a name may well be a text that only looks like it.
+  std::string_view beyond_numbers(std::string_view text) const {
+    const auto blank = text.rfind(' ');
+    const bool is_phrase = blank != std::string_view::npos;
+    if (form_ == Matcher::Form::substituted || (is_phrase && !is_word_of_numbers(text))) return {};
+    const auto last = is_phrase ? text.substr(blank + 1) : text;
+    return is_beyond_numbers(last) ? last : std::string_view();
+  }
+  static bool is_word_of_numbers(std::string_view text) {
+    constexpr std::array<std::string_view, 5> words{"at least ", "at most ", "over ", "under ", "not "};
+    return std::any_of(words.begin(), words.end(), [&](auto word) { return text.starts_with(word); });
   }
 
   /// ">= 5" as "'at least 5'".

@@ -145,6 +145,13 @@ std::optional<std::string> Names::expand_plain(const std::string& text, const ya
   return expanded->shown();
 }
 
+const diag::Position* Names::cell_in(std::string_view text) const {
+  if (cells_.empty()) return nullptr;
+  for (const auto& name : names_in(text))
+    if (const auto found = cells_.find(name); found != cells_.end()) return &found->second;
+  return nullptr;
+}
+
 bool Names::is_runtime(const std::string& name) const {
   if (runtime_.count(name) > 0) return true;
   for (const auto& prefix : prefixes_)

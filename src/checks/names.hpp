@@ -2,11 +2,13 @@
 #include "staithe/checks/suite.hpp"
 #include "staithe/yaml/reader.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace staithe::checks {
 
@@ -16,6 +18,10 @@ class Names {
  public:
   void set(const std::string& name, std::string value) { values_[name] = std::move(value); }
   void set_secret(const std::string& name, plan::SecretRef secret) { secrets_[name] = std::move(secret); }
+  /// The same for a cell of a table, which mistakes in it are told of.
+  void set_cell(const std::string& name, const diag::Position& position) { cells_[name] = position; }
+  /// Where the first cell stands that a text names; null for none.
+  const diag::Position* cell_in(std::string_view text) const;
   /// Known from here on, at run time.
   void declare(const std::string& name) { runtime_.insert(name); }
   /// The same for every name that begins so.
@@ -46,6 +52,7 @@ class Names {
   std::map<std::string, plan::SecretRef> secrets_;
   std::set<std::string> runtime_, prefixes_, per_case_, assumed_;
   std::map<std::string, std::string> later_;
+  std::map<std::string, diag::Position> cells_;
 };
 
 /// Findings about a text that is most likely meant otherwise: `env NAME`, which names a secret only in
@@ -64,11 +71,20 @@ std::string json_string(std::string_view text);
 /// A JSON text whose holes stand where the author's stand. See HttpRequest::Encoding::json.
 std::optional<Text> json_template(const yaml::Reader& reader, const Names& names);
 
-/// RFC 4180: the first row names the columns. Findings about the file go to `why`.
+/// RFC 4180: the first row names the columns. Lines and columns of the file count as those of a Position.
+struct Cell {
+  std::string text;
+  std::uint32_t line = 1, column = 1;  ///< where it begins, its quote included
+};
 struct Table {
   std::vector<std::string> columns;
-  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<Cell>> rows;
 };
-std::optional<Table> parse_csv(std::string_view text, std::string& why);
+/// What is wrong with a table, and where; line 0 stands for the whole.
+struct TableFault {
+  std::string why;
+  std::uint32_t line = 0, column = 0;
+};
+std::optional<Table> parse_csv(std::string_view text, TableFault& fault);
 
 }  // namespace staithe::checks

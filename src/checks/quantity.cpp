@@ -69,6 +69,12 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+bool is_beyond_numbers(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc::result_out_of_range && end == text.data() + text.size();
+}
+
 std::optional<Value> parse_quantity(std::string_view text) {
   const std::string_view whole = text;
   const auto number = take_number(text);

@@ -14,26 +14,13 @@ class Collector {
     for (const auto& piece : text.pieces())
       if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) take(*secret);
   }
-  void take(const Check& check) {
-    for (const auto* text : texts_of(check.request)) take(*text);
-    if (const auto* sql = std::get_if<SqlRequest>(&check.request)) take(sql->url);
-    if (const auto* compare = std::get_if<CompareRequest>(&check.request)) {
+  void take(const Request& request) {
+    for (const auto* text : texts_of(request)) take(*text);
+    if (const auto* sql = std::get_if<SqlRequest>(&request)) take(sql->url);
+    if (const auto* compare = std::get_if<CompareRequest>(&request)) {
       take(compare->left.url);
       take(compare->right.url);
     }
-    take(check.undo);
-  }
-  void take(const std::vector<Check>& checks) {
-    for (const auto& check : checks) take(check);
-  }
-  void take(const Suite& suite) {
-    for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup}) take(*part);
-    for (const auto& [name, value] : suite.use) take(value);
-    for (const auto& neighbour : suite.neighbours)
-      if (neighbour.probe) take(*neighbour.probe);
-    if (!suite.sweep) return;
-    take(suite.sweep->list);
-    take(suite.sweep->each);
   }
   std::vector<plan::SecretRef> all() { return std::move(secrets_); }
 
@@ -41,11 +28,37 @@ class Collector {
   std::vector<plan::SecretRef> secrets_;
 };
 
+void add(const std::vector<Check>& checks, std::vector<const Check*>& all) {
+  for (const auto& check : checks) {
+    all.push_back(&check);
+    add(check.undo, all);
+  }
+}
+
 }  // namespace
+
+std::vector<const Check*> all_checks(const SuitePlan& plan) {
+  std::vector<const Check*> all;
+  for (const auto& suite : plan.suites) {
+    for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup}) add(*part, all);
+    for (const auto& neighbour : suite.neighbours)
+      if (neighbour.probe) all.push_back(&*neighbour.probe);
+    if (suite.sweep) all.insert(all.end(), {&suite.sweep->list, &suite.sweep->each});
+  }
+  return all;
+}
+
+std::vector<plan::SecretRef> secrets_of(const Request& request) {
+  Collector collector;
+  collector.take(request);
+  return collector.all();
+}
 
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan) {
   Collector collector;
-  for (const auto& suite : plan.suites) collector.take(suite);
+  for (const auto* check : all_checks(plan)) collector.take(check->request);
+  for (const auto& suite : plan.suites)
+    for (const auto& [name, value] : suite.use) collector.take(value);
   return collector.all();
 }
 

@@ -330,7 +330,7 @@ class StepReader {
   }
 
   void save() {
-    for (const auto& member : fields_.map().map("save")) {
+    for (const auto& member : fields_.map().map_or_slip("save")) {
       const auto subject = member.value.text();
       if (!subject) continue;
       if (const auto why = check_subject(*subject); !why.empty())
@@ -418,6 +418,14 @@ std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame)
   if (instances.empty())
     reader.error(fmt::format("the group '{}' has no hosts: nothing would be checked", group));
   return instances;
+}
+
+const yaml::Node* saves_of(const yaml::Node& step) {
+  if (const auto* saved = step.find("save")) return saved;
+  const std::vector<std::string> meant{"save"};
+  for (const auto& entry : step.entries)
+    if (entry.value.kind == yaml::Kind::map && base::nearest(entry.key, meant)) return &entry.value;
+  return nullptr;
 }
 
 std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instance& instance,

@@ -20,7 +20,12 @@ struct Instance {
   std::string label;  ///< "web1"; "" for none
   std::string host;
   std::vector<std::pair<std::string, std::string>> values;
+  std::vector<std::pair<std::string, diag::Position>> cells{};  ///< where values of a table stand
 };
+
+/// What a step saves: the value of its `save`, or of what was most likely meant as it, which is told of as
+/// the slip that it is; null for none.
+const yaml::Node* saves_of(const yaml::Node& step);
 
 /// The hosts that `each` of a step names; one without a label when it says nothing.
 std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame);

@@ -2,6 +2,7 @@
 
 #include "step_reader.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -61,6 +62,11 @@ class SuiteReader {
     return std::move(suite_);
   }
 
+  /// The table that was read, for showing what is wrong in it.
+  void add_source(diag::SourceMap& sources) const {
+    if (cases_text_) sources.add(cases_file_, *cases_text_);
+  }
+
  private:
   void identity() {
     if (const auto name = map_.text("suite", yaml::Need::required)) {
@@ -90,15 +96,15 @@ class SuiteReader {
     for (const auto& name : suite_.depends_on) names_.declare_prefix(name + ".");
     if (context_.known == Context::Known::no_hosts) names_.assume("hosts.");
     if (context_.known == Context::Known::nothing) names_.assume("");
-    for (const auto& member : map_.map("secrets"))
+    for (const auto& member : map_.map_or_slip("secrets"))
       if (const auto secret = read_secret(member.value)) names_.set_secret(member.key.value, *secret);
-    for (const auto& member : map_.map("vars")) {
+    for (const auto& member : map_.map_or_slip("vars")) {
       suspect(member.value);
       if (const auto text = member.value.text()) {
         assign(member.key.value, names_.expand_plain(*text, member.value));
       }
     }
-    for (const auto& member : map_.map("use")) {
+    for (const auto& member : map_.map_or_slip("use")) {
       suspect(member.value);
       if (const auto text = member.value.text()) {
         if (auto value = names_.expand(*text, member.value)) {
@@ -109,14 +115,17 @@ class SuiteReader {
         }
       }
     }
-    if (const auto target = map_.value("target"))
+    if (const auto target = map_.value_or_slip("target"))
       if (const auto text = target->text())
         suite_.target = names_.expand_plain(*text, *target).value_or("http://unknown");
     if (!context_.target.empty()) suite_.target = context_.target;
-    while (suite_.target.ends_with('/')) suite_.target.pop_back();
+    const bool has_host = base::http_place(suite_.target).has_value();
+    while (has_host && suite_.target.ends_with('/')) suite_.target.pop_back();
     if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
         !suite_.target.starts_with("https://"))
       map_.error_at("target", "a target begins with http:// or https://");
+    else if (!suite_.target.empty() && !has_host)
+      map_.error_at("target", "this target names no host", "write https://HOST or https://HOST:PORT");
     frame_.target = suite_.target;
   }
 
@@ -145,7 +154,7 @@ class SuiteReader {
   }
 
   void neighbours() {
-    const auto members = map_.map("neighbours");
+    const auto members = map_.map_or_slip("neighbours");
     for (const auto& member : members) {
       yaml::Mapping map(member.value);
       Neighbour neighbour;
@@ -183,7 +192,7 @@ class SuiteReader {
   /// What later steps save, so that a use before is told apart from a slip of the pen.
   void announce(std::string_view key) {
     for (const auto& item : map_.list(key)) {
-      const auto* saved = item.node().find("save");
+      const auto* saved = saves_of(item.node());
       const auto* name = item.node().find("name");
       if (saved == nullptr) continue;
       for (const auto& entry : saved->entries)
@@ -224,7 +233,7 @@ class SuiteReader {
   }
 
   void note_case_saves(const yaml::Reader& item) {
-    if (const auto* saved = item.node().find("save"))
+    if (const auto* saved = saves_of(item.node()))
       for (const auto& entry : saved->entries) names_.set_per_case(entry.key);
   }
 
@@ -233,9 +242,11 @@ class SuiteReader {
       if (!one_case.label.empty()) {
         instance.label = instance.label.empty() ? one_case.label : one_case.label + ", " + instance.label;
         instance.values.insert(instance.values.end(), one_case.values.begin(), one_case.values.end());
+        instance.cells = one_case.cells;
       }
       Names names = names_;
       for (const auto& [name, value] : instance.values) names.set(name, value);
+      for (const auto& [name, position] : instance.cells) names.set_cell(name, position);
       if (context_.known != Context::Known::everything && item.node().find("each") != nullptr)
         names.assume("host.");
       auto check = read_step(item, part, instance, frame_, names);
@@ -246,7 +257,7 @@ class SuiteReader {
       checks.push_back(std::move(*check));
     }
     // What a step would save that could not be read is no mistake of those that use it.
-    if (const auto* saved = item.node().find("save"))
+    if (const auto* saved = saves_of(item.node()))
       for (const auto& entry : saved->entries) names_.declare(entry.key);
   }
 
@@ -281,26 +292,43 @@ class SuiteReader {
     const auto path = reader->text();
     if (!path) return cases;
     std::string why;
-    const auto text = context_.read_file ? context_.read_file(*path, why) : std::nullopt;
-    const auto table = text ? parse_csv(*text, why) : std::nullopt;
-    if (!table) {
+    cases_text_ = context_.read_file ? context_.read_file(*path, why) : std::nullopt;
+    if (!cases_text_) {
       reader->error(fmt::format("{}: {}", *path, why));
+      return cases;
+    }
+    const auto slash = path->starts_with('/') ? std::string::npos : suite_.file.rfind('/');
+    cases_file_ = (slash == std::string::npos ? "" : suite_.file.substr(0, slash + 1)) + *path;
+    TableFault fault;
+    const auto table = parse_csv(*cases_text_, fault);
+    if (!table) {
+      diagnostics_.error({cases_file_, fault.line, fault.column}, fault.why, reader->path());
       return cases;
     }
     std::set<std::string> labels;
     for (std::size_t row = 0; row < table->rows.size(); ++row) {
-      Instance one;
-      for (std::size_t column = 0; column < table->columns.size(); ++column) {
-        one.values.emplace_back("case." + table->columns[column], table->rows[row][column]);
-        if (table->columns[column] == "name") one.label = table->rows[row][column];
-      }
-      if (one.label.empty()) one.label = fmt::format("row {}", row + 1);
-      if (!labels.insert(one.label).second)
-        reader->error(
-            fmt::format("{}: two rows are called '{}': their histories would be one", *path, one.label));
-      cases.push_back(std::move(one));
+      auto one = case_of(*table, row);
+      if (labels.insert(one.label).second)
+        cases.push_back(std::move(one));
+      else
+        diagnostics_.error(one.cells.front().second,
+                           fmt::format("two rows are called '{}': their histories would be one", one.label),
+                           reader->path());
     }
     return cases;
+  }
+
+  Instance case_of(const Table& table, std::size_t row) const {
+    Instance one;
+    for (std::size_t column = 0; column < table.columns.size(); ++column) {
+      const auto& cell = table.rows[row][column];
+      const auto name = "case." + table.columns[column];
+      one.values.emplace_back(name, cell.text);
+      one.cells.emplace_back(name, diag::Position{cases_file_, cell.line, cell.column});
+      if (table.columns[column] == "name") one.label = cell.text;
+    }
+    if (one.label.empty()) one.label = fmt::format("row {}", row + 1);
+    return one;
   }
 
   void sweep() {
@@ -407,6 +435,8 @@ class SuiteReader {
   Frame frame_;
   Names names_;
   Suite suite_;
+  std::string cases_file_;
+  std::optional<std::string> cases_text_;
 };
 
 }  // namespace
@@ -438,7 +468,9 @@ std::optional<Suite> load_suite(const std::string& file, const std::string& text
   if (!root) return std::nullopt;
   diag::Diagnostics own;
   own.sources().add(file, text);
-  auto suite = SuiteReader(file, *root, context, own).read();
+  SuiteReader reader(file, *root, context, own);
+  auto suite = reader.read();
+  reader.add_source(diagnostics.sources());
   for (const auto& finding : own.sorted()) diagnostics.add(finding);
   if (diagnostics.count(diag::Severity::error) > before) return std::nullopt;
   return suite;

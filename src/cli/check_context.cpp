@@ -4,6 +4,7 @@
 #include "planning.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/origin.hpp"
 #include "staithe/playbook/selection.hpp"
 #include "staithe/playbook/sites.hpp"
 
@@ -99,6 +100,8 @@ std::string wanted_target(const App& app) {
   auto target = app.args().value("target");
   if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://"))
     throw UsageError(fmt::format("--target begins with http:// or https://, not '{}'", target));
+  if (!target.empty() && !base::http_place(target))
+    throw UsageError(fmt::format("--target names no host: '{}'", target));
   return target;
 }
 

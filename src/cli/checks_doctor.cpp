@@ -53,23 +53,29 @@ Looked suites_looked_at(const LoadedSuites& loaded) {
       ""};
 }
 
-void add_secrets(App& app, const Loaded& loaded, std::vector<Looked>& looks) {
-  world::Secrets secrets(app.redactor(), loaded.project.directory);
-  for (const auto* entries : {&loaded.project.secrets, &loaded.env().secrets})
-    for (const auto& entry : *entries)
-      looks.push_back({"secret", entry.name.value, plan::shown(entry.source),
-                       trouble_when(app,
-                                    [&] {
-                                      (void)secrets.value(
-                                          entry.source,
-                                          base::Scope::lasting(doctor_patience, &app.stops().soft));
-                                    }),
-                       "what needs it could not be judged"});
+/// Those of staithe.yml under their names; suites have names of their own for theirs.
+void add_secrets(App& app, const LoadedSuites& loaded, std::vector<Looked>& looks) {
+  const auto& project = loaded.project->project;
+  world::Secrets secrets(app.redactor(), project.directory);
+  std::vector<plan::SecretRef> seen;
+  const auto add = [&](const plan::SecretRef& ref, const std::string& name, const std::string& fact) {
+    const auto look_up = [&] {
+      (void)secrets.value(ref, base::Scope::lasting(doctor_patience, &app.stops().soft));
+    };
+    looks.push_back({"secret", name, fact, trouble_when(app, look_up), "what needs it could not be judged"});
+    seen.push_back(ref);
+  };
+  for (const auto* entries : {&project.secrets, &loaded.project->env().secrets})
+    for (const auto& entry : *entries) add(entry.source, entry.name.value, plan::shown(entry.source));
+  for (const auto& suite : loaded.plan.suites)
+    for (const auto& ref : checks::secrets_of({{}, {}, {suite}}))
+      if (std::find(seen.begin(), seen.end(), ref) == seen.end())
+        add(ref, plan::shown(ref), "of suite " + suite.name);
 }
 
 std::vector<Looked> looks_of(App& app, const LoadedSuites& loaded) {
   std::vector<Looked> looks{suites_looked_at(loaded)};
-  add_secrets(app, *loaded.project, looks);
+  add_secrets(app, loaded, looks);
   for (const auto& one : alert_troubles(app, loaded))
     looks.push_back({"alert", one.name, "can be told", app.redactor().clean(one.why),
                      "staithe watch would not start where a suite alerts it"});

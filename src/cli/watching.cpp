@@ -4,6 +4,7 @@
 #include "looking.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/watch/schedule.hpp"
 #include "staithe/world/check_probes.hpp"
@@ -50,10 +51,13 @@ std::string trouble_with(App& app, const LoadedSuites& loaded, const watch::Dest
     const auto value =
         secrets.value(destination.secret, base::Scope::lasting(alert_patience, &app.stops().soft));
     const bool is_url = value.starts_with("https://") || value.starts_with("http://");
-    return destination.kind == watch::Destination::Kind::slack && !is_url
-               ? fmt::format("the webhook, {}, is no URL: it begins with neither https:// nor http://",
-                             plan::shown(destination.secret))
-               : "";
+    if (destination.kind != watch::Destination::Kind::slack) return {};
+    if (!is_url)
+      return fmt::format("the webhook, {}, is no URL: it begins with neither https:// nor http://",
+                         plan::shown(destination.secret));
+    return base::http_place(value)
+               ? ""
+               : fmt::format("the webhook, {}, is a URL that names no host", plan::shown(destination.secret));
   } catch (const base::Error& error) {
     if (error.code() == base::ErrorCode::cancelled) throw;
     return error.what();

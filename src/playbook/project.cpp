@@ -118,6 +118,13 @@ const Environment* choose_environment(const Project& project, const std::string&
   const std::vector<std::string> known = names_of(project.environments);
   if (wanted.empty()) {
     if (project.environments.size() == 1) return &project.environments.front();
+    if (project.environments.empty()) {
+      // Where they are not read for a mistake, that has been told.
+      if (!diagnostics.has_errors())
+        diagnostics.error({}, project.path + " has no environment", "",
+                          "declare one: environments: {staging: {hosts: [web1]}}");
+      return nullptr;
+    }
     diagnostics.error({}, "which environment? " + project.path + " has " + std::to_string(known.size()), "",
                       "name one with -e: " + base::join(known, ", "));
     return nullptr;

@@ -1,5 +1,7 @@
 #include "reading.hpp"
 
+#include "staithe/base/origin.hpp"
+
 #include <algorithm>
 
 namespace staithe::playbook {
@@ -26,6 +28,8 @@ std::optional<AlertTarget> read_target(const yaml::Member& member) {
       target.url = url->value;
       if (!target.url.starts_with("https://") && !target.url.starts_with("http://"))
         fields.error_at("url", "a URL begins with https://");
+      else if (!base::http_place(target.url))
+        fields.error_at("url", "this URL names no host");
       if (target.kind == Kind::slack)
         fields.error_at("url", "a Slack webhook's URL is its secret", "write 'slack: env NAME'");
     }

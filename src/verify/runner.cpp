@@ -105,6 +105,7 @@ class Run {
     else if (history_ != nullptr)
       past_ = PastOfChecks(*history_, plan_, run_.history_trouble);
     tell([&](Listener& one) { one.run_started(run_, plan_); });
+    probes_.foresee(plan_, options_.soft);
     schedule();
     conclude();
     if (options_.memory != nullptr) options_.memory->add(run_);

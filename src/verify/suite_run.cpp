@@ -142,15 +142,11 @@ void SuiteRun::one(const checks::Check& check) {
     failed_.emplace(check.step, cut ? "was not run" : "was skipped");
     return finish(std::move(result));
   }
-  reporting_.started(check);
-  const auto begun = std::chrono::steady_clock::now();
-  Asked last;
-  attempt(check, values_, scope_, result, last);
-  conclude(check, scope_, last, result);
-  if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
-      result.verdict == Verdict::tolerated)
-    save(check, last, result);
-  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+  come_to_verdict(check, values_, scope_, result, [&](Asked& last) {
+    if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
+        result.verdict == Verdict::tolerated)
+      save(check, last, result);
+  });
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
   if (bad) {
@@ -165,6 +161,17 @@ void SuiteRun::one(const checks::Check& check) {
     for (const auto& undo : check.undo) undos_.push_back({&undo, values_});
   }
   finish(std::move(result));
+}
+
+void SuiteRun::come_to_verdict(const checks::Check& check, const Captures& values, const base::Scope& scope,
+                               CheckResult& result, const std::function<void(Asked&)>& then) {
+  reporting_.started(check);
+  const auto begun = std::chrono::steady_clock::now();
+  Asked last;
+  attempt(check, values, scope, result, last);
+  conclude(check, scope, last, result);
+  then(last);
+  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
 }
 
 void SuiteRun::attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
@@ -348,12 +355,7 @@ void SuiteRun::put_right() {
 void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
   if (!missing(check.needs, values).empty()) return;
   auto result = begin(check, values);
-  reporting_.started(check);
-  const auto begun = std::chrono::steady_clock::now();
-  Asked last;
-  attempt(check, values, put_right_scope_, result, last);
-  conclude(check, put_right_scope_, last, result);
-  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+  come_to_verdict(check, values, put_right_scope_, result, [](Asked&) {});
   finish(std::move(result));
 }
 

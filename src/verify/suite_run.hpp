@@ -49,6 +49,9 @@ class SuiteRun {
   void tell(const Swept& swept, CheckResult& result) const;
   std::string why_not(const checks::Check& check) const;
   CheckResult begin(const checks::Check& check, const Captures& values) const;
+  /// What is done with the last reply belongs to the check, and takes of its time.
+  void come_to_verdict(const checks::Check& check, const Captures& values, const base::Scope& scope,
+                       CheckResult& result, const std::function<void(Asked&)>& then);
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
                CheckResult& result, Asked& last);
   void look_around(const checks::Check& check, const Captures& values, const base::Scope& scope,

@@ -74,12 +74,8 @@ void SuiteRun::sweep() {
         "made";
     return finish(std::move(result));
   }
-  reporting_.started(list);
-  const auto begun = std::chrono::steady_clock::now();
-  Asked last;
-  attempt(list, values_, put_right_scope_, result, last);
-  conclude(list, put_right_scope_, last, result);
-  if (result.verdict == Verdict::pass) {
+  come_to_verdict(list, values_, put_right_scope_, result, [&](const Asked& last) {
+    if (result.verdict != Verdict::pass) return;
     const checks::Judge judge(last.reply, 0);
     auto selected = judge.select("json.*");
     if (selected.values.size() == 1 && selected.values.front().kind == Value::Kind::list)
@@ -87,8 +83,7 @@ void SuiteRun::sweep() {
     Swept swept;
     for (const auto& item : selected.values) sweep_item(item, swept);
     tell(swept, result);
-  }
-  result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+  });
   finish(std::move(result));
 }
 

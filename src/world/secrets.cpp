@@ -1,6 +1,7 @@
 #include "staithe/world/secrets.hpp"
 
 #include "secret_file.hpp"
+#include "together.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/proc/run.hpp"
@@ -17,6 +18,8 @@ namespace staithe::world {
 namespace {
 
 constexpr std::size_t longest_output = 64 * 1024;
+/// Commands that are run beside each other: most wait for a server.
+constexpr std::size_t ahead_at_once = 8;
 
 /// One trailing newline belongs to the file or the command, not to the secret.
 std::string without_newline(std::string text) {
@@ -162,6 +165,33 @@ std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>
     }
   }
   return findings;
+}
+
+void Secrets::look_ahead(const std::vector<plan::SecretRef>& refs, base::Duration within,
+                         const base::Cancel* stop) {
+  const auto scope = base::Scope::lasting(within, stop);
+  together(refs.size(), ahead_at_once, [&](std::size_t i) {
+    try {
+      (void)value(refs[i], scope);
+    } catch (const base::Error&) {
+      // Who needs it hears of it.
+    }
+  });
+}
+
+std::optional<std::string> Secrets::known(const plan::Text& text) {
+  const std::lock_guard lock(mutex_);
+  std::string filled;
+  for (const auto& piece : text.pieces()) {
+    const auto* secret = std::get_if<plan::SecretRef>(&piece);
+    if (const auto* literal = std::get_if<std::string>(&piece)) filled += *literal;
+    if (std::holds_alternative<plan::CaptureRef>(piece)) return std::nullopt;
+    if (secret == nullptr) continue;
+    const auto found = known_.find(plan::shown(*secret));
+    if (found == known_.end()) return std::nullopt;
+    filled += found->second;
+  }
+  return filled;
 }
 
 std::string Secrets::lacks(const plan::SecretRef& ref, const std::string& directory) {

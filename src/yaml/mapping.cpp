@@ -88,16 +88,30 @@ std::vector<Member> Mapping::map(std::string_view key, Need need) {
   return found ? found->map().value_or(std::vector<Member>{}) : std::vector<Member>{};
 }
 
-std::vector<Member> Mapping::map_or_slip(std::string_view key) {
-  if (has(key) || !valid_) return map(key);
+const Entry* Mapping::slip_of(std::string_view key, bool is_map) const {
   const std::vector<std::string> wanted{std::string(key)};
   for (const auto& entry : reader_.node().entries) {
     const bool known = std::find(known_.begin(), known_.end(), entry.key) != known_.end();
-    if (known || entry.value.kind != Kind::map || !base::nearest(entry.key, wanted)) continue;
-    const Reader meant(entry.value, reader_.diagnostics(), path_of(path(), entry.key));
-    return meant.map().value_or(std::vector<Member>{});
+    if (!known && (entry.value.kind == Kind::map) == is_map && base::nearest(entry.key, wanted))
+      return &entry;
   }
-  return {};
+  return nullptr;
+}
+
+std::vector<Member> Mapping::map_or_slip(std::string_view key) {
+  if (has(key) || !valid_) return map(key);
+  const auto* meant = slip_of(key, true);
+  if (meant == nullptr) return {};
+  return Reader(meant->value, reader_.diagnostics(), path_of(path(), meant->key))
+      .map()
+      .value_or(std::vector<Member>{});
+}
+
+std::optional<Reader> Mapping::value_or_slip(std::string_view key) {
+  if (has(key) || !valid_) return value(key);
+  const auto* meant = slip_of(key, false);
+  if (meant == nullptr) return std::nullopt;
+  return Reader(meant->value, reader_.diagnostics(), path_of(path(), meant->key));
 }
 
 std::vector<Located<std::string>> Mapping::texts(std::string_view key, Need need) {

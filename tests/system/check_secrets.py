@@ -3,6 +3,7 @@ import base64
 import http.server
 import json
 import os
+import pathlib
 import re
 import threading
 import urllib.parse
@@ -116,6 +117,40 @@ steps:
   - {{name: reset, get: /reset/$(reset), expect: {{status: 200, json.said: nothing}}}}
   - {{name: query, get: "/e?access_token=$(given)", expect: {{status: 200, json.said: nothing}}}}
 """)
+
+    def test_one_that_a_server_knows_before_it_is_sent_is_hidden_too(self):
+        bearer, own, hung = "bearer-5f4e3d2c", "hung-0f9e8d7c", "sleep 60"
+        said = f"{PASSWORD} {bearer} {own}"
+        early = self.peer(lambda connection, path: connection.sendall(checking.answer(json.dumps({"path": path, "said": said}))))
+        self.write("checks/first.yml", f"""suite: first
+target: {early.url}
+steps:
+  - {{name: too much, get: /a, expect: {{json.said: nothing}}}}
+""")
+        self.write("checks/second.yml", f"""suite: second
+target: {early.url}
+secrets: {{login: env LOGIN, bearer: file word, own: "command echo {own}", lacking: env STAITHE_NO_SUCH, hung: "command {hung}"}}
+defaults: {{on_fail: continue}}
+steps:
+  - {{name: early, get: /b, expect: {{json.said: nothing}}}}
+  - {{name: basic, get: /c, auth: basic $(login), expect: {{json.path: /c}}}}
+  - {{name: bearer, get: /d, auth: bearer $(bearer), expect: {{json.path: /d}}}}
+  - {{name: own, get: /e, headers: {{x-key: $(own)}}, expect: {{json.path: /e}}}}
+  - {{name: lacking, get: /f, auth: bearer $(lacking), expect: 200}}
+  - {{name: hung, get: /g, auth: bearer $(hung), timeout: 200ms, expect: 200}}
+""")
+        self.write("word", bearer + "\n")
+        result = self.check("first", "second", "--report", "jsonl=a.jsonl", environment={"LOGIN": f"{USER}:{PASSWORD}"})
+        self.assertEqual(result.code, 1, str(result))
+        report = pathlib.Path(self.directory, "a.jsonl").read_text(encoding="utf-8")
+        for text in (result.out + result.err, report):
+            for secret in (PASSWORD, bearer, own):
+                self.assertNotIn(secret, text)
+            self.assertIn("*** *** ***", text)
+        verdicts = {one["key"]: one["verdict"] for one in map(json.loads, report.splitlines()) if one["type"] == "check"}
+        self.assertEqual(verdicts, {"first/too much": "fail", "second/early": "fail", "second/basic": "pass", "second/bearer": "pass",
+                                    "second/own": "pass", "second/lacking": "error", "second/hung": "error"}, report)
+        self.assertIn("the secret's environment variable STAITHE_NO_SUCH is not set", result.out + result.err)
 
     def test_no_report_holds_one(self):
         login = f"{USER}:{PASSWORD}"

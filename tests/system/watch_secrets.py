@@ -148,6 +148,25 @@ class Secrets(checking.CheckTest):
         records = [json.loads(line) for line in self.run_once("doctor", "--json").stdout.splitlines()]
         self.assertEqual([(one["type"], one["name"]) for one in records[1:] if one["trouble"]], [("alert", "oncall")])
 
+    def test_doctor_looks_up_what_suites_name_themselves(self):
+        self.write("staithe.yml", PROJECT.replace("project: shop", "project: shop\nsecrets: {shared: file hook}") % (self.port, ""))
+        self.write("checks/api.yml", SUITE % (self.target, "secrets: {key: env STAITHE_NO_SUCH_KEY, hook: file hook, other: file other, unused: file none}\n")
+                   + "  - {name: key, get: /, auth: bearer $(key), expect: 200}\n"
+                   + "  - {name: both, get: /, headers: {a: $(hook), b: $(other)}, expect: 200}\n")
+        self.write("other", "another-secret")
+        ill = self.run_once("doctor")
+        self.assertEqual(ill.returncode, 1, ill)
+        self.assertRegex(ill.stdout, r"secret env STAITHE_NO_SUCH_KEY\n  error: .*STAITHE_NO_SUCH_KEY is not set")
+        self.assertIn("secret file other   of suite api", ill.stdout)
+        self.assertEqual(ill.stdout.count("file hook"), 1, "told under the name that staithe.yml has for it")
+        self.assertNotIn("none", ill.stdout)
+
+    def test_a_webhook_names_a_host(self):
+        self.write("hook", "https:///services/T0/B0")
+        refused = self.run_once("watch")
+        self.assertEqual(refused.returncode, 4, refused)
+        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is a URL that names no host", refused.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -56,6 +56,8 @@ std::optional<Matcher> parse_matcher(const Text& text, Matcher::Form form, std::
 
 /// A number with or without a unit: "3s", "2MB", "-1.5", "20". Nothing for anything else.
 std::optional<Value> parse_quantity(std::string_view text);
+/// A number that is too large, or too near to 0, to be held: "1e400".
+bool is_beyond_numbers(std::string_view text);
 std::optional<double> parse_number(std::string_view text);
 
 /// Seconds since 1970 of an RFC 3339 time, a date (midnight UTC), an HTTP date, or a number of seconds.

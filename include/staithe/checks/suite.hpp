@@ -157,8 +157,12 @@ std::string render(const SuitePlan& plan);
 /// The same, a line for each request.
 std::vector<std::string> listing(const SuitePlan& plan);
 
+/// Every check of it: also those that put right, list what is left, and probe neighbours.
+std::vector<const Check*> all_checks(const SuitePlan& plan);
+
 /// Every secret that a run of it may need, each once.
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
+std::vector<plan::SecretRef> secrets_of(const Request& request);
 
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);

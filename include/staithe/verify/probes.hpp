@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/base/cancel.hpp"
 #include "staithe/checks/request.hpp"
+#include "staithe/checks/suite.hpp"
 
 namespace staithe::verify {
 
@@ -11,6 +12,10 @@ class Probes {
   /// Asks, and never throws for what the other side did or did not do: that is a Reply::Failure. Texts of
   /// `request` hold secrets but no captures any more. Blocks no longer than the scope.
   virtual checks::Reply perform(const checks::Request& request, const base::Scope& scope) = 0;
+  /// Called once, before anything of that plan is asked: a reply may show a secret that is sent only later,
+  /// so all of them are made known now. One that cannot be had is no matter yet: what needs it will say so.
+  /// Blocks for some seconds at most.
+  virtual void foresee(const checks::SuitePlan& /*plan*/, const base::Cancel* /*stop*/) {}
 };
 
 }  // namespace staithe::verify

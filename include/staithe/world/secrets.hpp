@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -54,6 +55,13 @@ class Secrets {
   std::string handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope);
   /// The other end: what was handed on is not looked up again. Throws base::Error{protocol}.
   void take_over(std::string_view handed);
+
+  /// Looks up, some at a time, what can be had within that time in all, and is silent about the rest, which
+  /// is looked for again when it is needed.
+  void look_ahead(const std::vector<plan::SecretRef>& refs, base::Duration within, const base::Cancel* stop);
+
+  /// The text, when every hole is a secret that was looked up.
+  std::optional<std::string> known(const plan::Text& text);
 
   /// Why a secret surely cannot be had here, without looking at its value or running a command; "" when it
   /// may be.

@@ -136,6 +136,8 @@ class Mapping {
   /// Without the key the members of one that was probably meant as it, which finish() reports: what names
   /// them is no mistake of its own.
   std::vector<Member> map_or_slip(std::string_view key);
+  /// The same for a value of any other kind.
+  std::optional<Reader> value_or_slip(std::string_view key);
   std::vector<Located<std::string>> texts(std::string_view key, Need need = Need::optional);
   /// A mapping with known keys of its own, which needs its own finish().
   std::optional<Mapping> mapping(std::string_view key, Need need = Need::optional);
@@ -177,6 +179,8 @@ class Mapping {
   };
 
   const Entry* entry(std::string_view key) const;
+  /// Of a key that is not there: an entry that was probably meant as it.
+  const Entry* slip_of(std::string_view key, bool is_map) const;
   void withdraw_absence_of(const std::string& key);
 
   Reader reader_;

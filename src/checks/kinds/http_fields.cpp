@@ -2,6 +2,7 @@
 
 #include "names.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -53,6 +54,9 @@ class HttpReader {
     const bool whole = start->starts_with("http://") || start->starts_with("https://");
     if (!whole && !start->starts_with('/'))
       bad(value, "this is neither a URL nor a path", "paths begin with '/'");
+    const bool goes_on =
+        text->pieces().size() > 1 && start->find_first_of("/?#", start->find("//") + 2) == std::string::npos;
+    if (whole && !goes_on && !base::http_place(*start)) bad(value, "this URL names no host");
     if (start->starts_with('/') && request_.target.empty())
       bad(value, "a path needs a target", "say 'target: https://…' in the suite, or write the whole URL");
   }

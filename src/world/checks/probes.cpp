@@ -31,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t largest_body = 4 * 1024 * 1024;
 constexpr std::size_t largest_output = 256 * 1024;
 constexpr std::uint16_t any_port = 80;
+/// A store of secrets that hangs keeps the checks that need none of it no longer from being run.
+constexpr base::Duration ahead_within{10'000};
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -124,7 +126,10 @@ class CheckProbes::Asker {
   Reply perform(const checks::Request& request, const base::Scope& scope) {
     const auto begun = Clock::now();
     Reply reply;
+    bool asks = false;  // a secret that cannot be had, in time or at all, tells nothing of who is asked
     try {
+      for (const auto& secret : checks::secrets_of(request)) (void)secrets_.value(secret, scope);
+      asks = true;
       reply = std::visit([&](const auto& one) { return ask(one, scope); }, request);
     } catch (const base::Error& error) {
       reply.failure = failure_of(error.code());
@@ -133,10 +138,17 @@ class CheckProbes::Asker {
       if (std::holds_alternative<checks::SqlRequest>(request) && error.code() != base::ErrorCode::connect &&
           error.code() != base::ErrorCode::timeout && error.code() != base::ErrorCode::cancelled)
         reply.failure = Reply::Failure::ours;
+      if (!asks && error.code() != base::ErrorCode::cancelled) reply.failure = Reply::Failure::ours;
       reply.reason = redactor_.clean(error.what());
       reply.duration = base::since(begun);
     }
     return reply;
+  }
+
+  void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
+    secrets_.look_ahead(checks::secrets_of(plan), ahead_within, stop);
+    for (const auto* check : checks::all_checks(plan))
+      if (const auto* http = std::get_if<checks::HttpRequest>(&check->request)) foresee(*http);
   }
 
  private:
@@ -188,6 +200,26 @@ class CheckProbes::Asker {
     return body;
   }
 
+  static std::string in_basic(const std::string& credentials) {
+    return base::base64(credentials.find(':') == std::string::npos ? credentials + ":" : credentials);
+  }
+
+  /// As they are sent, and as a page may quote them.
+  void tell_of(const plan::Text& text, const std::string& encoded, const std::string& credentials) {
+    secrets_.tell_redactor(encoded);
+    if (has_secret(text)) secrets_.tell_half(credentials);
+  }
+
+  /// What of a request's credentials can be known before it is sent.
+  void foresee(const checks::HttpRequest& request) {
+    if (request.auth == checks::HttpRequest::Auth::basic)
+      if (const auto credentials = secrets_.known(request.credentials))
+        tell_of(request.credentials, in_basic(*credentials), *credentials);
+    if (request.proxy_credentials.empty()) return;
+    if (const auto credentials = secrets_.known(request.proxy_credentials))
+      tell_of(request.proxy_credentials, base::base64(*credentials), *credentials);
+  }
+
   Reply ask(const checks::HttpRequest& request, const base::Scope& scope) {
     http::Request sent;
     sent.method = request.method;
@@ -197,14 +229,9 @@ class CheckProbes::Asker {
     using Auth = checks::HttpRequest::Auth;
     if (request.auth != Auth::none) {
       const auto credentials = fill(request.credentials, scope);
-      const auto encoded =
-          base::base64(credentials.find(':') == std::string::npos ? credentials + ":" : credentials);
-      if (request.auth == Auth::basic) {
-        secrets_.tell_redactor(encoded);
-        if (has_secret(request.credentials)) secrets_.tell_half(credentials);
-      }
-      sent.headers.push_back(
-          {"Authorization", request.auth == Auth::basic ? "Basic " + encoded : "Bearer " + credentials});
+      if (request.auth == Auth::basic) tell_of(request.credentials, in_basic(credentials), credentials);
+      sent.headers.push_back({"Authorization", request.auth == Auth::basic ? "Basic " + in_basic(credentials)
+                                                                           : "Bearer " + credentials});
     }
     sent.body = body_of(request, scope);
     sent.timeout = scope.left();
@@ -214,9 +241,8 @@ class CheckProbes::Asker {
     if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
     sent.proxy_url = request.proxy;
     sent.proxy_credentials = fill(request.proxy_credentials, scope);
-    // As it is sent, and as the page of a proxy may quote it.
-    if (!sent.proxy_credentials.empty()) secrets_.tell_redactor(base::base64(sent.proxy_credentials));
-    if (has_secret(request.proxy_credentials)) secrets_.tell_half(sent.proxy_credentials);
+    if (!sent.proxy_credentials.empty())
+      tell_of(request.proxy_credentials, base::base64(sent.proxy_credentials), sent.proxy_credentials);
     sent.ca_file = file(request.ca_file);
     sent.client_certificate = file(request.client_certificate);
     sent.client_key = file(request.client_key);
@@ -464,6 +490,10 @@ void CheckProbes::take_over_secrets(std::string_view handed) {
 
 Reply CheckProbes::perform(const checks::Request& request, const base::Scope& scope) {
   return asker_->perform(request, scope);
+}
+
+void CheckProbes::foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
+  asker_->foresee(plan, stop);
 }
 
 }  // namespace staithe::world

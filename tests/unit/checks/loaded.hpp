@@ -23,6 +23,10 @@ inline Context context() {
     if (path == "semicolons.csv") return "a;b\n1;2\n";
     if (path == "semicolons_and_quotes.csv") return "\n\"a\";\"b\"\n1;2\n";
     if (path == "quoted.csv") return "\"a;b\"\n1\n2\n";
+    if (path == "bad.csv") return "name,want,code\r\n\"a\nb\",\"1\",200\né,at least x,20x\nc, 1 to 2,$\n";
+    if (path == "short.csv") return "a,b\n1,2\n3\n";
+    if (path == "open.csv") return "a,b\n1,\"2\n";
+    if (path == "alike.csv") return "name,a\nx,1\nx,2\n";
     why = "no such file";
     return std::nullopt;
   };
@@ -37,6 +41,14 @@ struct Loaded {
     return all.empty() ? ""
                        : std::to_string(all.front().position.line) + " " + all.front().message + " | " +
                              all.front().help;
+  }
+  /// Each as "file:line:column message".
+  std::string all() const {
+    std::string text;
+    for (const auto& one : diagnostics.sorted())
+      text += one.position.file.text() + ":" + std::to_string(one.position.line) + ":" +
+              std::to_string(one.position.column) + " " + one.message + "\n";
+    return text;
   }
   staithe::diag::Diagnostics diagnostics;
   std::optional<Suite> suite;

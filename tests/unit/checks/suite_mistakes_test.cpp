@@ -258,6 +258,71 @@ TEST_CASE("suites: a file of cases that is not there is one mistake, not one of 
   CHECK(loaded.first() == "3 none.csv: no such file | ");
 }
 
+TEST_CASE("suites: a mistake in a table is told where it stands there") {
+  const auto with_cases = [](const std::string& file, const std::string& expect) {
+    return Loaded("suite: s\ntarget: http://h\ncases: " + file +
+                  "\nsteps:\n  - {name: n, get: /x, expect: " + expect + "}\n");
+  };
+  const auto cells = with_cases("bad.csv", "{json.a: $(case.want), status: $(case.code)}");
+  CHECK(cells.all() ==
+        "bad.csv:4:3 'at least' is followed by 'x', which is no number, time or size\n"
+        "bad.csv:4:14 '20x' can never be the status, which is a number of three digits\n"
+        "bad.csv:5:11 '$' can never be the status, which is a number of three digits\n");
+  CHECK(cells.diagnostics.sources().line("bad.csv", 4) == "é,at least x,20x");
+  CHECK(cells.diagnostics.sorted().front().path == "steps[0].expect[\"json.a\"]");
+  CHECK(with_cases("short.csv", "{json.a: $(case.a)}").all() ==
+        "short.csv:3:1 row 3 has 1 fields, the first row has 2\n");
+  CHECK(with_cases("open.csv", "{json.a: $(case.a)}").all() == "open.csv:2:3 a quote is not closed\n");
+  CHECK(with_cases("alike.csv", "{json.a: $(case.a)}").all() ==
+        "alike.csv:3:1 two rows are called 'x': their histories would be one\n");
+}
+
+TEST_CASE("suites: a slip of the pen is one mistake, and what follows from it is none") {
+  const std::string rest = "  - {name: b, get: /$(id), expect: 200}\n";
+  CHECK(Loaded("suite: s\ntarget: http://h\nsteps:\n"
+               "  - {name: a, get: /x, expect: 200, svae: {id: json.id}}\n" +
+               rest)
+            .all() == "s.yml:4:37 unknown key 'svae'\n");
+  CHECK(Loaded("suite: s\ntarget: http://h\nsteps:\n" + rest +
+               "  - {name: a, get: /x, expect: 200, save: {id: json.id}}\n")
+            .first() == "4 'id' is used before it is saved | 'a' saves it, which comes later");
+  CHECK(Loaded("suite: s\ntraget: http://h\nsteps:\n  - {name: a, get: /x, expect: 200}\n").all() ==
+        "s.yml:2:1 unknown key 'traget'\n");
+  for (const char* key : {"secrts: {id: env ID}", "vras: {id: 1}", "ues: {id: $(other.id)}"})
+    CHECK(Loaded("suite: s\ntarget: http://h\ndepends_on: [other]\n" + std::string(key) + "\nsteps:\n" + rest)
+              .all()
+              .starts_with("s.yml:4:1 unknown key"));
+  CHECK(Loaded("suite: s\ntarget: http://h\nvras: {id: 1}\nsteps:\n" + rest).diagnostics.sorted().size() ==
+        1);
+  CHECK(Loaded("suite: s\ntarget: http://h\nsteps:\n  - {get: /x, exepct: 200}\n").first() ==
+        "4 unknown key 'exepct' | did you mean 'expect'?");
+}
+
+TEST_CASE("suites: a URL names a host") {
+  for (const char* target : {"http://", "https:///shop", "https://:8080"})
+    CHECK(Loaded("suite: s\ntarget: \"" + std::string(target) + "\"\nsteps:\n  - {get: /x, expect: 200}\n")
+              .first() == "2 this target names no host | write https://HOST or https://HOST:PORT");
+  CHECK(Loaded(with_step("{get: \"http:///x\", expect: 200}")).first() == "4 this URL names no host | ");
+  CHECK(Loaded(with_step("{get: \"https://:80/$(run.id)\", expect: 200}")).first() ==
+        "4 this URL names no host | ");
+  CHECK(Loaded(with_step("{get: \"http://$(environment).example/x\", expect: 200}")).suite.has_value());
+  CHECK(Loaded(with_step("{get: \"http://$(run.id)/x\", expect: 200}")).suite.has_value());
+  CHECK(Loaded(with_step("{get: \"https://[::1]:8080/x\", expect: 200}")).suite.has_value());
+}
+
+TEST_CASE("suites: a number that is none here is told, and a text that looks like it is one") {
+  const auto first = [](const std::string& phrase) {
+    return Loaded(with_step("{get: /x, expect: {json.a: " + phrase + "}}")).first();
+  };
+  const std::string told =
+      "4 '1e400' is beyond what a number can be here, which ends at 1.8e308 | quote it when the text is "
+      "meant";
+  for (const char* phrase : {"1e400", "at most 1e400", "not 1e400", "over 1e400", "not at least 1e400"})
+    CHECK(first(phrase) == told);
+  for (const char* phrase : {"\"1e400\"", "contains 1e400", "matches 1e400", "1e300", "batch 1e400"})
+    CHECK(first(phrase).empty());
+}
+
 TEST_CASE("suites: mistakes between suites") {
   const auto text = [](const std::string& name, const std::string& more) {
     return "suite: " + name + "\ntarget: http://h\n" + more +

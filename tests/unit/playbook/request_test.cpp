@@ -145,6 +145,20 @@ TEST_CASE("the environment is the one that is named, or the only one") {
   CHECK_THAT(diag::render(diagnostics), ContainsSubstring("did you mean 'production'?"));
 }
 
+TEST_CASE("a project without an environment is told once, and nobody is to choose one") {
+  for (const char* text : {"staithe: 1\nproject: shop\nenvironments: {}\n", "staithe: 1\nproject: shop\n",
+                           "staithe: 1\nproject: shop\nenvironmets: {}\n"}) {
+    diag::Diagnostics diagnostics;
+    const auto project = playbook::load_project("staithe.yml", text, diagnostics);
+    REQUIRE(project);
+    CHECK(playbook::choose_environment(*project, "", diagnostics) == nullptr);
+    const auto told = diag::render(diagnostics);
+    INFO(told);
+    CHECK(diagnostics.count(diag::Severity::error) == 1);
+    CHECK(told.find("-e") == std::string::npos);
+  }
+}
+
 TEST_CASE("what must be resolved: the service's repository and the variable ref") {
   diag::Diagnostics diagnostics;
   const playbook::Project project = project_of(good(), diagnostics);

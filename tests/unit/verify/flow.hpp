@@ -50,6 +50,13 @@ class Fake final : public verify::Probes {
     return reply;
   }
 
+  void foresee(const checks::SuitePlan& plan, const base::Cancel*) override {
+    asked_before_foreseen = asked.size();
+    for (const auto& ref : checks::secrets_of(plan)) foreseen += ref.name + " ";
+  }
+
+  std::string foreseen;  ///< names of secrets
+  std::size_t asked_before_foreseen = 1;
   std::vector<std::string> asked;
   std::map<std::string, base::Duration> had;  ///< how much time, by what was asked
   std::function<std::string()> header;        ///< who says that they answered

@@ -103,3 +103,25 @@ TEST_CASE("secrecy: of a cookie each value is secret, of credentials a half, of 
   CHECK(shown("v", R"("v1:production")", "get: /, auth: bearer $(v)", {"in production", "v1:production"}) ==
         Words{"in production"});
 }
+
+TEST_CASE("secrecy: secrets are known before anything is asked, wherever the plan has them") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "[]"}; });
+  const Ran ran({head(R"yml(secrets: {a: env A, b: env B, c: env C, d: env D, e: env E, f: env F}
+neighbours: {geo: {probe: {get: /geo, auth: bearer $(a), expect: 200}}}
+setup:
+  - {name: first, get: /, expect: 200}
+steps:
+  - {name: make, post: /, expect: 200, undo: {delete: /, auth: bearer $(b)}}
+  - {name: last, post: /, form: {key: $(c)}, expect: 200}
+cleanup:
+  - {name: end, get: /, auth: bearer $(d), expect: 200}
+sweep: {older_than: 1h, list: "/?k=$(e)", each: {delete: "/$(item.id)", auth: basic $(f)}}
+)yml")},
+                fake);
+  CHECK(fake.asked_before_foreseen == 0);
+  for (const char* name : {"A ", "B ", "C ", "D ", "E ", "F "}) {
+    CAPTURE(name);
+    CHECK(fake.foreseen.find(name) != std::string::npos);
+  }
+  CHECK(ran.of("last").verdict == Verdict::pass);
+}

@@ -209,6 +209,33 @@ TEST_CASE("what was looked for in vain before the run is not looked for again in
   std::filesystem::remove(count);
 }
 
+TEST_CASE("what can be had is known ahead of its use, and what hangs or lacks keeps nobody long") {
+  base::Redactor redactor;
+  world::Secrets secrets(redactor);
+  ::setenv("STAITHE_AHEAD", "known-ahead", 1);
+  std::vector<SecretRef> refs{env("STAITHE_NO_SUCH_VARIABLE"), {SecretRef::Source::command, "sleep 300"}};
+  for (int i = 0; i < 6; ++i)
+    refs.push_back({SecretRef::Source::command, "sleep 0.5; echo word-number-" + std::to_string(i)});
+  refs.push_back(env("STAITHE_AHEAD"));
+  const auto begun = std::chrono::steady_clock::now();
+  secrets.look_ahead(refs, std::chrono::seconds(8), nullptr);
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
+  CHECK(redactor.clean("known-ahead word-number-0 word-number-5") == "*** *** ***");
+  plan::Text text("user:");
+  text.append(env("STAITHE_AHEAD"));
+  CHECK(secrets.known(text) == "user:known-ahead");
+  plan::Text unknown("user:");
+  unknown.append(env("STAITHE_NO_SUCH_VARIABLE"));
+  CHECK_FALSE(secrets.known(unknown));
+  text.append(plan::CaptureRef{"later"});
+  CHECK_FALSE(secrets.known(text));
+  // Who needs it hears of it as ever, and it may be there by then.
+  CHECK_THROWS_AS(secrets.value(env("STAITHE_NO_SUCH_VARIABLE"), soon()), base::Error);
+  base::Cancel stop;
+  stop.request();
+  world::Secrets(redactor).look_ahead(refs, std::chrono::seconds(300), &stop);
+}
+
 TEST_CASE("holes are filled with secrets and captures; a capture that nothing made is an error") {
   base::Redactor redactor;
   world::Secrets secrets(redactor);
