@@ -133,6 +133,15 @@ bool speaks_of_each(const Matcher& matcher) {
   return inner == Word::absent || inner == Word::empty || !speaks_of_presence(matcher);
 }
 
+/// Whether what holds of the first part of something holds of the whole, too.
+bool holds_of_more(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  return matcher.word == Word::contains || matcher.word == Word::matches || matcher.word == Word::exists ||
+         matcher.word == Word::at_least || matcher.word == Word::over;
+}
+
+constexpr std::string_view only_a_part = "there is more of it than is read";
+
 /// nlohmann's parser recurses for nothing, but its destructor and our walk do.
 bool too_deep(std::string_view text) {
   std::size_t depth = 0;
@@ -279,13 +288,20 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (result.is == Match::Is::no && !selected.gap.empty())
       judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
   }
+  const bool part = reply_.cut.count(expectation.subject) > 0;
+  if (part && result.is != Match::Is::unknown &&
+      (result.is == Match::Is::no || !holds_of_more(expectation.matcher))) {
+    result.is = Match::Is::no;
+    result.why = result.why.empty() ? std::string(only_a_part) : result.why + "; " + std::string(only_a_part);
+  }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
     return judged;
   }
   judged.outcome = result.is == Match::Is::yes ? Judged::Outcome::held : Judged::Outcome::differs;
-  judged.nothing = result.is == Match::Is::yes && !selected.definite && selected.values.empty() &&
-                   !speaks_of_presence(expectation.matcher);
+  const bool hollow =
+      reply_.hollow.count(expectation.subject) > 0 || (!selected.definite && selected.values.empty());
+  judged.nothing = result.is == Match::Is::yes && hollow && !speaks_of_presence(expectation.matcher);
   if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;

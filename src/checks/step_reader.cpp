@@ -281,9 +281,17 @@ class StepReader {
     const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
     if (takes_away && !says_something) return implied();
     common_expectations();
+    if (check_.sample > 1 && says_something && nothing_of_each())
+      map.error_at("sample", "it is not said what a good answer is, so that any would count",
+                   fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
     if (says_something || check_.asks_nothing()) return;
     map.error_without({"expect", "until", "warn"}, "this step expects nothing: it could never fail",
                       fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
+  }
+
+  bool nothing_of_each() const {
+    return std::all_of(check_.expect.begin(), check_.expect.end(),
+                       [](const Expectation& one) { return is_of_all_samples(one.subject); });
   }
 
   /// Those of `defaults`, where this kind knows the subject and the step says nothing of it.

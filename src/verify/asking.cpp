@@ -29,10 +29,6 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-bool is_summary(const std::string& subject) {
-  return subject == "success" || subject == "p50" || subject == "p95" || subject == "p99";
-}
-
 class Asking {
  public:
   Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
@@ -180,7 +176,7 @@ class Asking {
   /// `status: 200` is asked of each sample, `success` and the percentiles of all.
   void sample() {
     std::vector<checks::Expectation> each, all;
-    for (const auto& one : expect_) (is_summary(one.subject) ? all : each).push_back(one);
+    for (const auto& one : expect_) (checks::is_of_all_samples(one.subject) ? all : each).push_back(one);
     std::vector<double> times;
     std::vector<Judged> worst;
     std::uint32_t good = 0;
@@ -261,6 +257,10 @@ bool held_of_nothing(const std::vector<Judged>& judged) {
 }
 
 std::string nothing_judged(const std::vector<Judged>& judged) {
+  const auto& subject = judged.front().subject;
+  if (subject == "missing" || subject == "different" || subject == "extra")
+    return "nothing was judged, for there was nothing to compare; say also how many rows there must be, with "
+           "left";
   return fmt::format(
       "nothing was judged, for {} finds an empty list; say also how many there must be, with count",
       judged.front().subject);

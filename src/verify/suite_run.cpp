@@ -143,9 +143,13 @@ void SuiteRun::one(const checks::Check& check) {
     return finish(std::move(result));
   }
   come_to_verdict(check, values_, scope_, result, [&](Asked& last) {
-    if (result.verdict == Verdict::pass || result.verdict == Verdict::degraded ||
-        result.verdict == Verdict::tolerated)
-      save(check, last, result);
+    if (result.verdict != Verdict::pass && result.verdict != Verdict::degraded &&
+        result.verdict != Verdict::tolerated)
+      return;
+    save(check, last, result);
+    // Queued with what is known now: a later step of the same name may save anew. What was made is there,
+    // though a value of it could not be saved.
+    for (const auto& undo : check.undo) undos_.push_back({&undo, values_});
   });
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
@@ -156,9 +160,6 @@ void SuiteRun::one(const checks::Check& check) {
       stopped_unjudged_ = result.verdict != Verdict::fail;
       stopped_by_step_ = check.step;
     }
-  } else {
-    // Queued with what is known now: a later step of the same name may save anew.
-    for (const auto& undo : check.undo) undos_.push_back({&undo, values_});
   }
   finish(std::move(result));
 }
@@ -243,6 +244,11 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
     result.verdict = Verdict::fail;
     result.evaluated = result.declared;
     tolerate(check, last, result);
+    if (result.verdict == Verdict::fail && !check.tolerate.empty() &&
+        (scope.cancelled() || scope.expired())) {
+      result.verdict = Verdict::aborted;
+      result.reason = "stopped before it was known whether it is tolerated";
+    }
   } else if (result.judged.empty() && !check.asks_nothing()) {
     result.verdict = Verdict::error;
     result.reason = "nothing was judged";
@@ -262,6 +268,7 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
   std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
   last.told.clear();
   const checks::Judge judge(last.reply, 0);
+  // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
@@ -272,11 +279,24 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
                                   selected.why.empty() ? "is absent" : selected.why);
       result.judged.push_back(
           {Judged::Outcome::differs, saved.subject, "a value to save", "absent", "", check.position, false});
-      return;
+      continue;
     }
     values_[saved.name] = Captured::of(selected.values.front());
   }
 }
+
+namespace {
+
+/// Why the probe of a neighbour did not hold.
+std::string what_failed(const Attempt& probed) {
+  if (!probed.reason.empty()) return probed.reason;
+  const auto first = std::find_if(probed.judged.begin(), probed.judged.end(),
+                                  [](const Judged& one) { return one.outcome != Judged::Outcome::held; });
+  if (first == probed.judged.end()) return probed.note;
+  return fmt::format("{}: {} {}, wanted {}", probed.note, first->subject, first->got, first->wanted);
+}
+
+}  // namespace
 
 void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
   for (const auto& tolerance : check.tolerate) {
@@ -329,19 +349,28 @@ std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& 
   if (!tolerance.probe) return {};
   for (const auto& neighbour : suite_.neighbours) {
     if (neighbour.name != tolerance.neighbour || !neighbour.probe) continue;
-    const auto& probed = probe_neighbour(neighbour);
-    if (!probed.held) return "probe: " + (probed.reason.empty() ? probed.note : probed.reason);
-    add("its probe: " + probed.note);
+    const auto probed = probe_neighbour(neighbour);
+    if (!probed) {
+      add("its probe was cut short");
+    } else if (probed->unjudged) {
+      add("its probe could not be judged: " + probed->reason);
+    } else if (!probed->held) {
+      return "probe: " + what_failed(*probed);
+    } else {
+      add("its probe: " + probed->note);
+    }
   }
   return {};
 }
 
-const Attempt& SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
+std::optional<Attempt> SuiteRun::probe_neighbour(const checks::Neighbour& neighbour) {
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
-  return neighbours_
-      .emplace(neighbour.name, ask(*neighbour.probe, values_, probes_, secrecy_, scope_).attempt)
-      .first->second;
+  auto asked = ask(*neighbour.probe, values_, probes_, secrecy_, scope_);
+  // What a stop or the suite's own budget has cut tells nothing of the neighbour.
+  if (!asked.attempt.held && (asked.cancelled || asked.cut_short || scope_.cancelled() || scope_.expired()))
+    return {};
+  return neighbours_.emplace(neighbour.name, std::move(asked.attempt)).first->second;
 }
 
 void SuiteRun::put_right() {

@@ -59,7 +59,7 @@ class SuiteRun {
   void conclude(const checks::Check& check, const base::Scope& scope, Asked& last, CheckResult& result);
   void tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
   std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against);
-  const Attempt& probe_neighbour(const checks::Neighbour& neighbour);
+  std::optional<Attempt> probe_neighbour(const checks::Neighbour& neighbour);
   void save(const checks::Check& check, Asked& last, CheckResult& result);
   void finish(CheckResult result);
 

@@ -49,6 +49,11 @@ struct Expectation {
   diag::Position position;
 };
 
+/// Whether a subject is of a whole `sample`, and not of each of its answers.
+inline bool is_of_all_samples(std::string_view subject) noexcept {
+  return subject == "success" || subject == "p50" || subject == "p95" || subject == "p99";
+}
+
 /// Reads a phrase. `text` may have holes, which count as operands. Nothing comes back for a phrase that
 /// cannot be meant; `why` then says so, and `help` may say more.
 std::optional<Matcher> parse_matcher(const Text& text, Matcher::Form form, std::string& why,

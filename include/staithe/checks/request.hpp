@@ -4,6 +4,8 @@
 #include "staithe/plan/text.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -108,6 +110,11 @@ struct Reply {
   Facts facts;
   std::string body;
   bool body_cut = false;
+  /// Facts, and "body", of which only the first part was kept: what holds of a part need not hold of the
+  /// whole.
+  std::set<std::string, std::less<>> cut;
+  /// Facts that are of nothing, as there was nothing to look at: what holds of them says nothing.
+  std::set<std::string, std::less<>> hollow;
   std::string content_type;
   std::string note;  ///< for people: "200 in 12 ms from 127.0.0.1:80"
   base::Duration duration{0};

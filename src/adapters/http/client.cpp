@@ -243,7 +243,7 @@ class Exchange {
     if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
     const CURLcode code = message->data.result;
     if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
-    if (takes_body_away_)
+    if (leads_too_far_)
       throw Error(ErrorCode::protocol,
                   place() + ": it redirects to another origin, to which nothing was sent again");
     if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
@@ -316,19 +316,23 @@ class Exchange {
       // libcurl itself keeps back Authorization and Cookie only.
       if (same_name(header.name, "Location") && leads_away(header.value, request_.url)) {
         set(CURLOPT_HTTPHEADER, for_others_.get());
-        takes_body_away_ = request_.follow_redirects > 0 && is_redirect_ && has_body_;
-        return !takes_body_away_;
+        leads_too_far_ = request_.follow_redirects > 0 && is_redirect_ && (has_body_ || changes_);
+        return !leads_too_far_;
       }
     }
     return true;
   }
 
-  /// 301 to 303 are followed without the body; all others, 307 and 308 above all, would have it sent again.
+  /// 301 to 303 are followed without the body, and POST as GET; all others, 307 and 308 above all, would have
+  /// it sent again.
   void take_status(std::string_view line) {
     const auto blank = line.find(' ');
     const auto status = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1, 3);
     is_redirect_ = status.starts_with('3');
-    if (status == "301" || status == "302" || status == "303") has_body_ = false;
+    if (status == "301" || status == "302" || status == "303") {
+      has_body_ = false;
+      changes_ = changes_ && request_.method != "POST";
+    }
   }
 
   std::string place() const { return request_.method + " " + origin_of(request_.url); }
@@ -348,7 +352,8 @@ class Exchange {
   bool too_many_headers_ = false;
   bool is_redirect_ = false;                ///< the reply whose headers come now
   bool has_body_ = !request_.body.empty();  ///< what would be sent to where a redirect leads
-  bool takes_body_away_ = false;
+  bool changes_ = request_.method != "GET" && request_.method != "HEAD";  ///< what is followed, by its method
+  bool leads_too_far_ = false;
   CURLM* multi_;
   CURL* easy_;
 };

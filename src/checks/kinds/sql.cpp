@@ -51,7 +51,8 @@ left(TEXT, 1000) or length(TEXT).
 
 query           one statement, with $1, $2, ... for its arguments
 args            their values
-Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's), columns, time.)",
+Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's, of 10000 at the most),
+columns, time.)",
     sql_subjects,
     "rows",
     parse_sql};

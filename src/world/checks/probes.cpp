@@ -273,6 +273,7 @@ class CheckProbes::Asker {
     reply.note = fmt::format("{} in {} ms from {}", answer.status, answer.duration.count(), answer.peer);
     reply.body = std::move(answer.body);
     reply.body_cut = answer.body_cut;
+    if (answer.body_cut) reply.cut = {"body", "size"};
     reply.duration = answer.duration;
     return reply;
   }
@@ -355,6 +356,7 @@ class CheckProbes::Asker {
     const auto inputs = secrets_.fill(request.inputs, {}, scope);
     int status = 0;
     std::string signal, out, err;
+    bool out_cut = false, err_cut = false;
     if (request.host.empty()) {
       proc::Command command;
       command.script = request.command;
@@ -363,6 +365,8 @@ class CheckProbes::Asker {
       auto exit = proc::run(command, scope);
       status = exit.status;
       if (exit.signal != 0) signal = proc::signal_name(exit.signal);
+      out_cut = exit.out_bytes > largest_output;
+      err_cut = exit.err_bytes > largest_output;
       out = std::move(exit.out);
       err = std::move(exit.err);
     } else {
@@ -375,6 +379,8 @@ class CheckProbes::Asker {
       auto exit = hosts().run(request.host, command, {}, scope);
       status = exit.status;
       if (!exit.signal.empty()) signal = "SIG" + exit.signal;
+      out_cut = exit.out_truncated;
+      err_cut = exit.err_truncated;
       out = std::move(exit.out);
       err = std::move(exit.err);
     }
@@ -388,6 +394,9 @@ class CheckProbes::Asker {
     const auto lines = base::split(base::trim(base::printable(err)), '\n');
     if (status != 0 && !lines.empty()) reply.note += ": " + lines.back();
     reply.body = std::move(out);
+    reply.body_cut = out_cut;
+    if (out_cut) reply.cut.insert({"out", "body"});
+    if (err_cut) reply.cut.insert("err");
     return reply;
   }
 

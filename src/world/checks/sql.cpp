@@ -17,6 +17,8 @@ using checks::Value;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t shown_rows = 1'000;
+/// Of a column; an expectation that looks at more of it does not hold.
+constexpr std::size_t column_rows = 10'000;
 constexpr pg::Bounds most{1'000'000, std::size_t{128} << 20U};
 
 Value value_of(const pg::Value& cell) {
@@ -109,9 +111,12 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
     }
   for (std::size_t column = 0; column < result.columns.size(); ++column) {
     std::vector<std::string> texts;
-    for (std::size_t row = 0; row < std::min(result.rows.size(), shown_rows); ++row)
+    for (std::size_t row = 0; row < std::min(result.rows.size(), column_rows); ++row)
       texts.push_back(result.rows[row][column].value_or("null"));
-    facts["column." + result.columns[column]] = Value::list(std::move(texts));
+    const auto name = "column." + result.columns[column];
+    facts[name] = Value::list(std::move(texts));
+    if (result.rows.size() > column_rows) reply.cut.insert(name);
+    if (result.rows.empty()) reply.hollow.insert(name);
   }
   reply.note = fmt::format("{} rows in {} ms", result.rows.size(), reply.duration.count());
   return reply;
@@ -143,6 +148,9 @@ checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secret
   facts["left"] = Value::count(wanted.rows.size());
   facts["right"] = Value::count(there.rows.size());
   facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  // Nothing is missing of nothing: only what is said of the sides themselves tells that they were looked at.
+  if (wanted.rows.empty()) reply.hollow = {"missing", "different", "lag"};
+  if (wanted.rows.empty() && there.rows.empty()) reply.hollow.insert("extra");
   reply.note = fmt::format("{} rows left, {} right", wanted.rows.size(), there.rows.size());
   if (!found.example.empty()) reply.note += fmt::format("; e.g. {} '{}'", request.key, found.example);
   return reply;

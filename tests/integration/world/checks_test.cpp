@@ -81,6 +81,10 @@ TEST_CASE("checks ask: hostile answers end in a verdict, soon and in bounded mem
   CHECK(cut.body_cut);
   CHECK(cut.body.size() <= 4U * 1024 * 1024);
   CHECK(judged(cut, "json.a", "1") == "differs: the body is larger than what is read of it");
+  CHECK_THAT(judged(cut, "body", "not contains y"), ContainsSubstring("there is more of it than is read"));
+  CHECK(judged(cut, "body", "contains xx") == "held");
+  CHECK_THAT(judged(cut, "size", "at most 5MB"), ContainsSubstring("there is more of it than is read"));
+  CHECK(judged(cut, "size", "at least 1MB") == "held");
   CHECK_THAT(judged(asking.get(server.url("/html")), "json.a", "1"),
              ContainsSubstring("the body is no JSON (text/html)"));
   CHECK_THAT(judged(asking.get(server.url("/bytes")), "json.a", "x"),
@@ -199,6 +203,14 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
   CHECK(judged(ask("SHOW transaction_read_only"), "row.0.0", "true") == "differs: \"on\"");
   CHECK(judged(ask("SELECT n FROM generate_series(1, 25000) n;"), "rows", "25000") == "held");
   CHECK(judged(ask("SELECT 1 WHERE false"), "rows", "0") == "held");
+  const std::string bad_late =
+      "SELECT CASE WHEN n = 1400 THEN 'bad' ELSE 'ok' END AS status FROM generate_series(1, ";
+  CHECK_THAT(judged(ask(bad_late + "1500) n"), "column.status", "not contains bad"),
+             ContainsSubstring("differs"));
+  CHECK(judged(ask(bad_late + "1500) n"), "column.status", "count 1500") == "held");
+  CHECK_THAT(judged(ask(bad_late + "10001) n"), "column.status", "not contains worse"),
+             ContainsSubstring("there is more of it than is read"));
+  CHECK(ask("SELECT 'x' AS status WHERE false").hollow.count("column.status") == 1);
 
   // What a query finds does not have to fit into memory.
   rusage before{}, after{};
@@ -231,6 +243,11 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
   compare.right = {"ledger", url, "SELECT id, amount FROM copy", {}};
   compare.key = "id";
   CHECK(judged(asking(compare), "missing", "0") == "held");
+  auto of_nothing = compare;
+  of_nothing.left.query += " WHERE false";
+  of_nothing.right.query += " WHERE false";
+  CHECK(asking(of_nothing).hollow.count("missing") == 1);
+  CHECK(asking(compare).hollow.empty());
   server.sql("INSERT INTO journal VALUES (3, 5, 'new')");
   server.sql("UPDATE copy SET amount = 11 WHERE id = 2");
   server.sql("INSERT INTO copy VALUES (9, 9, 'extra')");

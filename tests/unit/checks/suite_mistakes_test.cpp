@@ -114,6 +114,8 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
        "is not USER:PASSWORD"},
       {with_step("post: /x\n    retry: 1\n    expect: 200"), "not repeated"},
       {with_step("post: /x\n    sample: 5\n    expect: 200"), "only what is safe"},
+      {with_step("get: /x\n    sample: 5\n    expect: {success: at least 4 of 5}"), "what a good answer is"},
+      {with_step("get: /x\n    sample: 5\n    expect: {p95: at most 2s}"), "what a good answer is"},
       {with_step("get: /x\n    until: {status: 200}"), "for how long"},
       {with_step("get: /x\n    expect: 200\n    for: 3s"), "belong to 'until'"},
       {with_step("get: /x\n    until: 200\n    for: 6m"), "the suite's budget of 5m is over before that"},

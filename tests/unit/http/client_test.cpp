@@ -197,6 +197,18 @@ TEST_CASE("A redirect never takes a body to another origin") {
       CHECK_THAT(server.requests().at(1), ContainsSubstring("hunter22"));
       CHECK(other.requests().empty());
     }
+  // Nor what would be changed there, though there is no body to it.
+  for (const char* method : {"DELETE", "PUT", "PATCH"})
+    for (const int status : {302, 303, 307}) {
+      const Server away([&](const std::string&) {
+        return reply_of(status, "Location: " + other.url("/there") + "\r\n", "");
+      });
+      Request request = request_to(away.url("/a"));
+      request.method = method;
+      request.follow_redirects = 3;
+      CHECK(refused(request).code() == ErrorCode::protocol);
+      CHECK(other.requests().empty());
+    }
   const Server server(server_with(303));
   Request request = request_to(server.url("/a"));
   request.method = "POST";

@@ -354,7 +354,36 @@ TEST_CASE("flow: tolerated only with evidence and a relaxed expectation that hol
              ContainsSubstring("tolerated: geo is down (probe"));
   CHECK_THAT(verdict(R"({"miles":500,"fallbacks":[]})", 200),
              ContainsSubstring("fail: not tolerated, geo is not known to be down"));
+  CHECK_THAT(verdict(R"({"miles":500,"fallbacks":[]})", -2),
+             ContainsSubstring("its probe could not be judged: {}"));
+  CHECK_THAT(verdict(R"({"miles":500,"fallbacks":[]})", 503),
+             ContainsSubstring("geo is down (probe: 503: status 503, wanted 200)"));
   CHECK_THAT(verdict(R"({"miles":5,"fallbacks":["geo"]})", 200), ContainsSubstring("fail: geo is down"));
+}
+
+TEST_CASE("flow: a probe that a stop has cut tells nothing of the neighbour") {
+  base::Cancel stop;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://geo/health") stop.request();
+    return {200, R"({"miles":500,"fallbacks":[]})"};
+  });
+  const Ran ran({tolerant}, fake, nullptr, &stop);
+  CHECK(ran.of("decide").verdict == Verdict::aborted);
+}
+
+TEST_CASE("flow: what was made is undone, though a value of it could not be saved") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {201, R"({"id":7})"}; });
+  const Ran ran({head(R"(steps:
+  - name: make
+    post: /a
+    expect: 201
+    save: {href: json.href, id: json.id}
+    undo: {delete: /a/$(id), expect: 201}
+)")},
+                fake);
+  CHECK(ran.of("make").verdict == Verdict::fail);
+  CHECK_THAT(ran.of("make").reason, ContainsSubstring("'href' could not be saved"));
+  CHECK(fake.asked == std::vector<std::string>{"POST http://h/a", "DELETE http://h/a/7"});
 }
 
 TEST_CASE(
