@@ -8,6 +8,29 @@
 namespace staithe::checks {
 namespace {
 
+/// "   expect status 201, json.id exists"; "" without any.
+std::string said(std::string_view word, const std::vector<Expectation>& expectations) {
+  std::string text;
+  for (const auto& one : expectations)
+    text +=
+        fmt::format("{}{} {}", text.empty() ? fmt::format("   {} ", word) : ", ", one.subject, one.wanted);
+  return text;
+}
+
+/// What is sent and what must hold, after what is asked.
+std::string terms_of(const Check& check) {
+  std::string text;
+  if (const auto* http = std::get_if<HttpRequest>(&check.request); http != nullptr && !http->body.empty())
+    text += "   send " + http->body.shown();
+  return text + said("until", check.until) + said("expect", check.expect) + said("warn", check.warn);
+}
+
+std::string as_one_line(const std::string& text) {
+  auto line = base::printable(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
 /// One plan as text.
 class Renderer {
  public:
@@ -38,9 +61,32 @@ class Renderer {
     if (suite.sweep) {
       text_ += fmt::format("Sweep (of runs that were killed more than {} ago)\n",
                            base::to_text(suite.sweep->older_than));
-      text_ += "       " + title_of(suite.sweep->list.request) +
-               "\n       each: " + title_of(suite.sweep->each.request) + "\n\n";
+      text_ += "       " + asked(suite.sweep->list) + "\n       each: " + asked(suite.sweep->each) + "\n\n";
     }
+    neighbours(suite);
+  }
+
+  /// What is asked and must hold, on one line: of requests that are no checks of their own.
+  static std::string asked(const Check& check) {
+    return as_one_line(title_of(check.request) + terms_of(check));
+  }
+
+  void neighbours(const Suite& suite) {
+    if (suite.neighbours.empty()) return;
+    text_ += "Neighbours (asked when one is to blame)\n";
+    for (const auto& one : suite.neighbours) {
+      text_ += fmt::format("       {}{}, tolerated for {} at most\n", one.name,
+                           one.about.empty() ? "" : ": " + one.about, base::to_text(one.patience));
+      if (one.probe) line("ask", asked(*one.probe));
+    }
+    text_ += '\n';
+  }
+
+  void tolerance(const Tolerance& one) {
+    line("tolerate", "when " + one.neighbour + " is down, with evidence");
+    if (one.probe) line("evidence", "its probe fails");
+    for (const auto& evidence : one.evidence) expectation("evidence", evidence);
+    for (const auto& still : one.expect) expectation("then", still);
   }
 
   void part(const char* name, const std::vector<Check>& checks) {
@@ -69,10 +115,9 @@ class Renderer {
     for (const auto& one : check.give_up_if) expectation("give up", one);
     for (const auto& one : check.expect) expectation("expect", one);
     for (const auto& one : check.warn) expectation("warn", one);
-    for (const auto& one : check.tolerate)
-      line("tolerate", "when " + one.neighbour + " is down, with evidence");
+    for (const auto& one : check.tolerate) tolerance(one);
     for (const auto& saved : check.save) line("save", saved.name + " from " + saved.subject);
-    for (const auto& undo : check.undo) line("undo", title_of(undo.request));
+    for (const auto& undo : check.undo) line("undo", asked(undo));
     if (check.quarantine)
       line("quarantine", fmt::format("until {}: {}", check.quarantine->until, check.quarantine->reason));
   }
@@ -121,20 +166,7 @@ std::string one_line(const char* part, const Check& check) {
   const auto title = title_of(check.request);
   std::string line = part;
   if (title != check.name) line += check.name + ": ";
-  line += title;
-  if (const auto* http = std::get_if<HttpRequest>(&check.request); http != nullptr && !http->body.empty())
-    line += "   send " + http->body.shown();
-  const auto add = [&](const char* word, const std::vector<Expectation>& expectations) {
-    for (std::size_t i = 0; i < expectations.size(); ++i)
-      line += fmt::format("{}{} {}", i == 0 ? fmt::format("   {} ", word) : ", ", expectations[i].subject,
-                          expectations[i].wanted);
-  };
-  add("until", check.until);
-  add("expect", check.expect);
-  add("warn", check.warn);
-  line = base::printable(line);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  return line;
+  return as_one_line(line + title + terms_of(check));
 }
 
 }  // namespace

@@ -399,7 +399,10 @@ class SuiteReader {
       else
         map->error_at("after", "a number of runs is expected here", "write '2 failed runs in a row'");
     }
-    for (const auto& to : map->texts("to")) suite_.alert.to.push_back(to.value);
+    for (const auto& to : map->texts("to")) {
+      suite_.alert.to.push_back(to.value);
+      receiver(to);
+    }
     suite_.alert.recovered = !map->has("also_when");
     for (const auto& when : map->texts("also_when")) {
       constexpr std::string_view degraded = "degraded for ";
@@ -415,6 +418,24 @@ class SuiteReader {
                            "it is 'recovered' or 'degraded for 1h'");
     }
     map->finish();
+  }
+
+  /// Somebody whom nobody can reach is found now, not when it burns.
+  void receiver(const yaml::Located<std::string>& to) {
+    if (!context_.receivers) return;
+    const auto& names = context_.receivers->names;
+    if (std::find(names.begin(), names.end(), to.value) != names.end()) return;
+    const auto near = base::nearest(to.value, names);
+    auto message = fmt::format("the suite alerts '{}', whom nobody declares", to.value);
+    auto help =
+        near
+            ? fmt::format("did you mean '{}'?", *near)
+            : fmt::format("add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",
+                          to.value);
+    if (context_.receivers->otherwise == diag::Severity::error)
+      diagnostics_.error(to.position, std::move(message), to.path, std::move(help));
+    else
+      diagnostics_.warning(to.position, std::move(message), to.path, std::move(help));
   }
 
   void unique_names() {

@@ -124,6 +124,14 @@ std::string last_good_release(App& app, const LoadedSuites& loaded) {
   return {};
 }
 
+checks::Context::Receivers receivers_of(const LoadedSuites& loaded) {
+  checks::Context::Receivers receivers;
+  if (loaded.project)
+    for (const auto& target : loaded.project->env().watch.alerts)
+      receivers.names.push_back(target.name.value);
+  return receivers;
+}
+
 checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
                               const std::string& limit) {
   checks::Context context;
@@ -139,6 +147,7 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;
   }
+  if (loaded.watched) context.receivers = receivers_of(loaded);
   if (loaded.by_hand) {
     for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
     context.target = wanted_target(app);

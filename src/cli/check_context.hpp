@@ -9,6 +9,9 @@ namespace staithe::cli {
 checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
                               const std::string& limit);
 
+/// Whom suites there can alert.
+checks::Context::Receivers receivers_of(const LoadedSuites& loaded);
+
 /// The newest release that was proved good, by its commit; "" when nobody knows.
 std::string last_good_release(App& app, const LoadedSuites& loaded);
 

@@ -11,6 +11,7 @@
 #include "staithe/playbook/files.hpp"
 #include "staithe/verify/runner.hpp"
 #include "staithe/world/check_probes.hpp"
+#include "staithe/yaml/node.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -88,6 +89,20 @@ int check_exit(App& app, const verify::RunResult& run, const std::string& fail_o
   return all_written ? exit_done : exit_refused;
 }
 
+/// The one file whose suite calls itself so; "" without any, and when there are several.
+std::string suite_declared(const std::string& project, const std::string& name) {
+  std::string found;
+  for (const auto& file : suite_files(project)) {
+    diag::Diagnostics unheard;  // what is wrong with a file is told to whoever names it
+    const auto root = yaml::parse(read_text(file), file, unheard);
+    const auto* declared = root ? root->find("suite") : nullptr;
+    if (declared == nullptr || declared->text != name) continue;
+    if (!found.empty()) return {};
+    found = file;
+  }
+  return found;
+}
+
 }  // namespace
 
 bool has_project(const App& app) {
@@ -107,6 +122,7 @@ std::string suite_named(const std::string& project, const std::string& name) {
   if (name.find('/') != std::string::npos || name.find('.') != std::string::npos) return name;
   auto file = (suites_directory(project) / (name + ".yml")).lexically_normal().string();
   if (fs::exists(file)) return file;
+  if (auto declared = suite_declared(project, name); !declared.empty()) return declared;
   std::vector<std::string> known;
   for (const auto& other : all_suites(project)) known.push_back(fs::path(other).stem().string());
   const auto near = base::nearest(name, known);
@@ -149,6 +165,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
 LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release) {
   LoadedSuites loaded;
   loaded.by_hand = app.args().command->name == "check";
+  loaded.watched = app.args().command->name == "watch";
   if (has_project(app)) {
     loaded.project = load(app);
     if (!loaded.project->env().hosts.empty()) loaded.survey = survey_plan(app, *loaded.project, "");

@@ -21,6 +21,7 @@ struct LoadedSuites {
   diag::Diagnostics diagnostics;
   checks::SuitePlan plan;
   bool by_hand = false;  ///< the command line's --var and --target are for the suites
+  bool watched = false;  ///< whoever they alert must be there
 };
 
 /// Whether there is a staithe.yml, here or above, or one is named.

@@ -64,23 +64,6 @@ std::string trouble_with(App& app, const LoadedSuites& loaded, const watch::Dest
   }
 }
 
-/// Somebody whom nobody can reach is found now, not when it burns.
-void check_receivers(const LoadedSuites& loaded, const std::vector<watch::Destination>& destinations) {
-  std::vector<std::string> known;
-  for (const auto& one : destinations) known.push_back(one.name);
-  for (const auto& suite : loaded.plan.suites)
-    for (const auto& name : suite.alert.to) {
-      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      const auto near = base::nearest(name, known);
-      throw FilesWrong(fmt::format(
-          "{}: suite {} alerts '{}', whom nobody declares; {}", suite.file, suite.name, name,
-          near ? fmt::format("did you mean '{}'?", *near)
-               : fmt::format(
-                     "add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",
-                     name)));
-    }
-}
-
 /// An alert that cannot be sent is found now, not when it burns. `before`: those who are told already; what
 /// is wrong with one of those is no reason to go on as before, and is told when something is to be sent.
 void check_secrets(App& app, const LoadedSuites& loaded, const std::vector<watch::Destination>& needed,
@@ -196,7 +179,6 @@ watch::Programme programme_of(App& app, LoadedSuites loaded, base::Duration ever
   watch::Programme programme;
   programme.plan = loaded.plan;
   programme.destinations = destinations_of(loaded);
-  check_receivers(loaded, programme.destinations);
   check_secrets(app, loaded, told_by(programme), before);
   const auto suites = std::make_shared<Suites>(app, std::move(loaded));
   programme.run = [suites, listener](const checks::SuitePlan& part, const verify::Options& options) {

@@ -214,7 +214,8 @@ class World::Performer {
       const bool judged =
           exit.signal == 0 && (exit.status == event::exit_failed || exit.status == event::exit_degraded);
       result.own_fault = !judged;
-      return failed(std::move(result), exit.text());
+      // The suite's last line tells what is wrong; with which status its process told it is no news then.
+      return failed(std::move(result), judged ? std::string() : exit.text());
     }
     // "degraded: 5 pass, 1 degraded in 2s" is worth a line though it stops nothing.
     if (!result.output_tail.empty()) result.detail = result.output_tail.back();
@@ -228,7 +229,7 @@ class World::Performer {
     const auto& tail = result.output_tail;
     const auto said =
         std::find_if(tail.rbegin(), tail.rend(), [](const auto& line) { return !line.empty(); });
-    if (said != tail.rend()) result.detail += ": " + *said;
+    if (said != tail.rend()) result.detail += (result.detail.empty() ? "" : ": ") + *said;
     return result;
   }
 

@@ -48,6 +48,28 @@ class Command(checking.CheckTest):
                     self.assertEqual(checking.lost_in_jenkins(os.path.join(self.directory, "a.xml"))[0], [], str(result))
         self.assertNotIn("-", os.listdir(self.directory))
 
+    def test_suite_is_found_by_the_name_that_it_declares(self):
+        peer = self.fixed()
+        text = "suite: fraud-decision\ntarget: %s\nsteps: [{name: a, get: /, expect: 200}]\n" % peer.url
+        self.write("checks/decision.yml", text)
+        self.assertEqual(self.check("fraud-decision").code, 0)
+        self.write("checks/other.yml", text)
+        twice = self.check("fraud-decision")
+        self.assertEqual(twice.code, 3, str(twice))
+        self.assertIn("there is no suite 'fraud-decision'", twice.err)
+
+    def test_where_nothing_is_run_no_older_report_stays(self):
+        peer = self.fixed()
+        report = os.path.join(self.directory, "old.xml")
+        for arguments, step, wanted, stays in ((["--dry-run"], "expect: 200", 0, True), ([], "expct: 200", 3, False),
+                                               (["--expect-plan", "0" * 12], "expect: 200", 4, False)):
+            with self.subTest(arguments=arguments, step=step):
+                self.write("old.xml", "<testsuites/>")
+                self.suite(peer.url, ["get: /", step])
+                result = self.check("faults", *arguments, "--report", "junit=" + report)
+                self.assertEqual(result.code, wanted, str(result))
+                self.assertEqual(os.path.exists(report), stays)
+
     def test_inconclusive_says_why(self):
         peer = self.fixed()
         self.suite(peer.url, ["get: /", "expect: 200"], ["get: /", "auth: bearer $(token)", "expect: 200"],

@@ -70,7 +70,8 @@ class Wrong(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             result = self.sandbox.deploy("wrong-charges", *BOTH, playbook="playbooks/checked.yml")
         self.ended(result, 1, "FAILED at web1", "reverted web1", "untouched web2", "exit 1")
-        self.assertIn("json.amount: wanted 100, got 10000", result.text)
+        self.assertIn("FAILED at web1: check suite charges, critical checks on web1: "
+                      "fail: charge [web1]: json.amount: wanted 100, got 10000; ", result.err)
         self.none_failed(load)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before, str(result))

@@ -408,6 +408,7 @@ class Front(WatchTest):
         nobody = self.begin("front").wait()
         self.assertEqual(nobody.code, 3, str(nobody))
         self.assertIn("did you mean 'chat'?", nobody.err)
+        self.assertRegex(nobody.err, r"checks/front.yml:\d+:\d+: error: the suite alerts 'caht'")
         self.suite("front", FRONT.replace("suite: front", "siute: front"))
         self.assertEqual(self.begin("front").wait().code, 3)
         self.assertEqual(self.sandbox.locks(), [])

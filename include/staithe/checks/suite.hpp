@@ -136,6 +136,12 @@ struct Context {
   /// variable that is not there may well be one of those; where nothing is known, any name may. Neither is a
   /// mistake then, and the steps that need it are not in what is read.
   enum class Known { everything, no_hosts, nothing } known = Known::everything;
+  /// Who can be alerted, and how grave it is to name somebody else; without it anybody may be named.
+  struct Receivers {
+    std::vector<std::string> names;
+    diag::Severity otherwise = diag::Severity::error;
+  };
+  std::optional<Receivers> receivers;
   /// Text of a file beside the suite; `why` when there is none.
   std::function<std::optional<std::string>(const std::string& path, std::string& why)> read_file;
 };

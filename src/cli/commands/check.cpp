@@ -1,6 +1,7 @@
 #include "checking.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
+#include "report_request.hpp"
 #include "run_plan.hpp"
 
 #include "staithe/base/text.hpp"
@@ -8,9 +9,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace staithe::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 checks::Filter filter_of(const App& app) {
   checks::Filter filter;
@@ -45,9 +49,34 @@ std::string fail_on_of(const App& app) {
   return word;
 }
 
+/// Reports of a run before this one: where nothing is run, nobody is to take them for this one's.
+class OldReports {
+ public:
+  explicit OldReports(const App& app) : app_(app) {}
+  ~OldReports() {
+    if (run_) return;
+    for (const auto& request : app_.args().all("report")) {
+      const auto [kind, path] = report_request(request);
+      std::error_code none;
+      // GitHub's summary is of all steps of a job.
+      if (kind != "github" && fs::is_regular_file(fs::symlink_status(path, none))) fs::remove(path, none);
+    }
+  }
+  OldReports(const OldReports&) = delete;
+  OldReports& operator=(const OldReports&) = delete;
+  /// They are replaced by those of this run, or are none of its business.
+  void leave() { run_ = true; }
+
+ private:
+  const App& app_;
+  bool run_ = false;
+};
+
 }  // namespace
 
 int run_check(App& app) {
+  OldReports old(app);
+  if (only_prints(app)) old.leave();
   const auto fail_on = fail_on_of(app);
   auto loaded = load_suites(app, app.args().positionals, "");
   const auto names = names_in(loaded.plan);
@@ -64,6 +93,7 @@ int run_check(App& app) {
     app.print(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
     return exit_done;
   }
+  old.leave();
   return run_suites(app, loaded, fail_on);
 }
 

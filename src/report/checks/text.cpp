@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::report {
 namespace {
 
@@ -46,6 +48,24 @@ std::string_view color_of(Verdict verdict) {
       return "1;31";
   }
   return "0";
+}
+
+constexpr std::size_t most_failed = 3;
+
+/// "charge [web1]: json.amount: wanted 100, got 10000; ": a deploy that a suite stops has the last line for
+/// its reason, so what failed stands in it.
+std::string failed_text(const verify::RunResult& run) {
+  std::string text;
+  std::size_t count = 0;
+  for (const auto& suite : run.suites)
+    for (const auto& one : suite.checks) {
+      if (one.verdict != Verdict::fail || !one.blocking || ++count > most_failed) continue;
+      const auto reason = check_reason(one);
+      text += fmt::format("{}{}{}; ", one.check->name, reason.empty() ? "" : ": ", reason);
+    }
+  if (count > most_failed) text += fmt::format("and {} others; ", count - most_failed);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
 }
 
 class CheckText final : public verify::Listener {
@@ -124,7 +144,8 @@ class CheckText final : public verify::Listener {
     auto verdict = std::string(name_of(run.verdict));
     if (options_.color == Color::on)
       verdict = fmt::format("\033[{}m{}\033[0m", color_of(run.verdict), verdict);
-    text += fmt::format("{}: {} in {}\n", verdict, counts_text(run), base::elapsed_text(run.duration));
+    text += fmt::format("{}: {}{} in {}\n", verdict, base::printable(failed_text(run)), counts_text(run),
+                        base::elapsed_text(run.duration));
     write(text);
   }
 

@@ -4,6 +4,7 @@
 
 #include "staithe/checks/filter.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
@@ -221,4 +222,55 @@ TEST_CASE("suites: a name in quotes may hold what separates columns elsewhere") 
   REQUIRE(loaded.suite);
   REQUIRE(loaded.suite->steps.size() == 2);
   CHECK(title_of(loaded.suite->steps[1].request) == "GET http://h/2");
+}
+
+TEST_CASE("suites: a plan prints what takes back, neighbours, and what is tolerated with what evidence") {
+  const Loaded loaded(R"(suite: s
+target: http://h
+neighbours:
+  geocoder: {about: coordinates, probe: {get: http://geo/health, expect: 200}, patience: 6h}
+steps:
+  - name: decide
+    post: /d
+    safe: true
+    expect: {json.miles: 12}
+    tolerate:
+      geocoder: {evidence: [{json.fallbacks: contains geocoder}, probe], expect: {json.miles: at least 100}}
+  - name: make
+    post: /a
+    expect: 201
+    undo: {delete: /a, expect: [201, 409]}
+)");
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  const auto text = render({"r1", "production", {*loaded.suite}});
+  CHECK_THAT(text, ContainsSubstring("undo       DELETE http://h/a   expect status one of 201, 409"));
+  CHECK_THAT(text, ContainsSubstring("geocoder: coordinates, tolerated for 6h at most\n"
+                                     "       ask        GET http://geo/health   expect status 200"));
+  CHECK_THAT(text, ContainsSubstring("evidence   its probe fails\n"
+                                     "       evidence   json.fallbacks: contains geocoder\n"
+                                     "       then       json.miles: at least 100"));
+}
+
+TEST_CASE("suites: whom nobody declares is found where he is named") {
+  const auto told = [](std::optional<Context::Receivers> receivers) {
+    auto known = context();
+    known.receivers = std::move(receivers);
+    diag::Diagnostics found;
+    const auto suite = load_suite(
+        "s.yml",
+        "suite: s\ntarget: http://h\nalert: {to: [caht]}\nsteps:\n  - {name: a, get: /, expect: 200}\n",
+        known, found);
+    if (found.empty()) return std::string(suite ? "fine" : "lost");
+    const auto one = found.sorted().front();
+    return fmt::format("{} {}:{} {}; {}", name_of(one.severity), one.position.line, one.position.column,
+                       one.message, one.help);
+  };
+  CHECK(told(std::nullopt) == "fine");
+  CHECK(told(Context::Receivers{{"caht"}}) == "fine");
+  CHECK(told(Context::Receivers{{"chat"}}) ==
+        "error 3:14 the suite alerts 'caht', whom nobody declares; did you mean 'chat'?");
+  CHECK(told(Context::Receivers{{}, diag::Severity::warning}) ==
+        "warning 3:14 the suite alerts 'caht', whom nobody declares; add 'watch: {alerts: {caht: slack env "
+        "NAME}}' to the environment in staithe.yml");
 }
