@@ -78,6 +78,9 @@ constexpr Word of_settings[] = {"tenant", "partition", "page",     "locale",   "
                                 "region", "currency",  "country",  "timezone", "tz",     "consent",  "path",
                                 "domain", "expires",   "samesite", "priority", "version"};
 
+/// Not as the end of another word: a bypass is none.
+constexpr Word whole_secrets[] = {"pass", "pwd", "otp"};
+
 /// A word that ends with "token", and not one of a list that goes on.
 bool opens_doors(Word word, Word before) {
   const auto at = word.ends_with('s') ? word.substr(0, word.size() - 1) : word;
@@ -96,10 +99,35 @@ bool says_secret(const std::vector<std::string>& words) {
     const Word before = i > 0 ? Word(words[i - 1]) : Word();
     const bool key = words[i] == "key" || words[i] == "keys";
     if (opens_doors(words[i], before) || ends_with_any(words[i], secrets) ||
-        (key && is_one_of(before, of_doors)))
+        is_one_of(Word(words[i]), whole_secrets) || (key && is_one_of(before, of_doors)))
       return true;
   }
   return false;
+}
+
+bool says_session(const std::vector<std::string>& words) {
+  return std::any_of(words.begin(), words.end(),
+                     [](const auto& word) { return is_one_of(Word(word), of_headers); });
+}
+
+/// Of Set-Cookie, and no cookies: Max-Age, SameSite.
+bool is_attribute(const std::vector<std::string>& words) {
+  static constexpr Word attributes[] = {"maxage", "samesite", "expires", "path", "domain", "priority"};
+  return is_one_of(Word(base::join(words, "")), attributes);
+}
+
+/// Several Set-Cookie as one text. A comma is in values, too: only what is NAME= behind it begins another
+/// one.
+std::vector<std::string> cookies_in(std::string_view text) {
+  std::vector<std::string> found;
+  for (const auto& part : base::split(text, ',')) {
+    const bool begins = part.substr(0, part.find(';')).find('=') != std::string::npos;
+    if (found.empty() || begins)
+      found.emplace_back(part);
+    else
+      found.back().append(",").append(part);
+  }
+  return found;
 }
 
 }  // namespace
@@ -113,14 +141,12 @@ bool header_names_secret(std::string_view name) {
   const auto words = words_of(name);
   if (is_about(words)) return false;
   const Word before = words.size() > 1 ? Word(words[words.size() - 2]) : Word();
-  return says_secret(words) || (words.back() == "key" && !is_one_of(before, of_order)) ||
-         std::any_of(words.begin(), words.end(),
-                     [](const auto& word) { return is_one_of(word, of_headers); });
+  return says_secret(words) || (words.back() == "key" && !is_one_of(before, of_order)) || says_session(words);
 }
 
 bool cookie_names_secret(std::string_view name) {
   const auto words = words_of(name);
-  return words.empty() || says_secret(words) ||
+  return words.empty() || says_secret(words) || says_session(words) ||
          std::none_of(words.begin(), words.end(),
                       [](const auto& word) { return is_one_of(word, of_settings); });
 }
@@ -132,16 +158,15 @@ bool names_cookie(std::string_view name) {
 
 std::vector<std::string> cookie_secrets(std::string_view cookies) {
   std::vector<std::string> found;
-  for (const auto& part : base::split(cookies, ';'))
-    for (const auto& pair : base::split(part, ',')) {  // of several Set-Cookie
+  for (const auto& cookie : cookies_in(cookies))
+    for (const auto& pair : base::split(cookie, ';')) {
       const auto equals = pair.find('=');
       if (equals == std::string::npos) continue;
       const auto name = base::trim(std::string_view(pair).substr(0, equals));
       auto value = base::trim(std::string_view(pair).substr(equals + 1));
       if (value.size() > 1 && value.starts_with('"') && value.ends_with('"'))
         value = value.substr(1, value.size() - 2);
-      if (words_of(name) != std::vector<std::string>{"max", "age"} && cookie_names_secret(name))
-        found.emplace_back(value);
+      if (!is_attribute(words_of(name)) && cookie_names_secret(name)) found.emplace_back(value);
     }
   return found;
 }

@@ -171,6 +171,8 @@ void SuiteRun::come_to_verdict(const checks::Check& check, const Captures& value
   Asked last;
   attempt(check, values, scope, result, last);
   conclude(check, scope, last, result);
+  std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
+  last.told.clear();
   then(last);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
 }
@@ -265,8 +267,6 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
 }
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
-  std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
-  last.told.clear();
   const checks::Judge judge(last.reply, 0);
   // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {

@@ -86,9 +86,9 @@ std::string_view last_part(std::string_view subject) {
 
 void add(const checks::Check& check, TokenNames& names) {
   for (const auto& saved : check.save) {
-    const auto field = last_part(saved.subject);
-    if (names_secret(saved.name) || names_secret(field))
-      insert(saved.name, {.cookie = names_cookie(saved.name) || names_cookie(field)}, names);
+    const auto use = use_of_subject(saved.subject);
+    if (names_secret(saved.name) || use)
+      insert(saved.name, {.cookie = names_cookie(saved.name) || (use && use->cookie)}, names);
   }
   if (const auto* http = std::get_if<checks::HttpRequest>(&check.request)) {
     add_all(http->credentials, {.halves = http->auth == checks::HttpRequest::Auth::basic}, names);
@@ -148,6 +148,12 @@ std::map<std::string, TokenNames> tokens_of(const checks::SuitePlan& plan) {
     for (const auto& suite : plan.suites) more = spread(suite, all) || more;
   }
   return all;
+}
+
+std::optional<TokenUse> use_of_subject(std::string_view subject) {
+  const auto field = last_part(subject);
+  if (!names_secret(field)) return {};
+  return TokenUse{.cookie = names_cookie(field)};
 }
 
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {

@@ -2,6 +2,7 @@
 #include "staithe/checks/suite.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ using TokenNames = std::map<std::string, TokenUse, std::less<>>;
 /// a header that carries some (x-api-key, cookie), or behind a name that says so in a URL, a body or a
 /// command's environment (access_token=…). What a suite exports counts where another one does that with it.
 std::map<std::string, TokenNames> tokens_of(const checks::SuitePlan& plan);
+
+/// Of what a subject of a reply names, where its last part says that it is a secret: json.access_token.
+std::optional<TokenUse> use_of_subject(std::string_view subject);
 
 /// The value, and what of it is a secret without the rest: of "Bearer X" that is X.
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use);

@@ -104,6 +104,36 @@ TEST_CASE("secrecy: of a cookie each value is secret, of credentials a half, of 
         Words{"in production"});
 }
 
+TEST_CASE("secrecy: an attribute is no cookie, a session of a tenant is one, and a comma ends no value") {
+  const std::string cookie =
+      R"("sid=opensesame,behind; SameSite=Strict; Expires=Wed, 21 Oct 2026 07:28:00 GMT, tenant_session=whoiswho")";
+  CHECK(shown("cookie", cookie, "get: /",
+              {"opensesame", "behind it", "opensesame,behind", "Strict-Transport", "whoiswho"}) ==
+        Words{"opensesame", "behind it", "Strict-Transport"});
+}
+
+TEST_CASE("secrecy: of what is looked at and has a secret's name nothing is shown, nor of a list of them") {
+  const auto got = [](const std::string& subject, const std::string& phrase, const std::string& body) {
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    const Ran ran({head("steps:\n  - {name: ask, get: /, expect: {" + subject + ": " + phrase + "}}\n" +
+                        "  - {name: again, get: /, expect: {json.echo: exists}}\n")},
+                  fake);
+    std::string text;
+    for (const char* name : {"ask", "again"})
+      for (const auto& one : ran.of(name).judged) text += one.got + " ";
+    return text;
+  };
+  const std::string body =
+      R"({"access_token":"opensesame","pwd":"opensesame","codes":{"tokens":["opensesame"]},)"
+      R"("echo":"opensesame","error":{"password":"is required"}})";
+  for (const char* subject : {"json.access_token", "json.pwd", "json.codes.tokens", "json.codes.tokens.*"}) {
+    CAPTURE(subject);
+    CHECK(got(subject, "exists", body).find("opensesame") == std::string::npos);
+    CHECK(got(subject, "absent", body).find("opensesame") == std::string::npos);
+  }
+  CHECK(got("json.error.password", "is required", body).find("is required") != std::string::npos);
+}
+
 TEST_CASE("secrecy: secrets are known before anything is asked, wherever the plan has them") {
   Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "[]"}; });
   const Ran ran({head(R"yml(secrets: {a: env A, b: env B, c: env C, d: env D, e: env E, f: env F}
