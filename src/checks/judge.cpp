@@ -136,8 +136,9 @@ bool speaks_of_each(const Matcher& matcher) {
 /// Whether what holds of the first part of something holds of the whole, too.
 bool holds_of_more(const Matcher& matcher) {
   using Word = Matcher::Word;
-  return matcher.word == Word::contains || matcher.word == Word::matches || matcher.word == Word::exists ||
-         matcher.word == Word::at_least || matcher.word == Word::over;
+  // Not what a pattern matches: it may speak of the end.
+  return matcher.word == Word::contains || matcher.word == Word::exists || matcher.word == Word::at_least ||
+         matcher.word == Word::over;
 }
 
 constexpr std::string_view only_a_part = "there is more of it than is read";
@@ -305,6 +306,16 @@ Judged Judge::judge(const Expectation& expectation) const {
   if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;
+}
+
+std::vector<std::string> texts_in(const Value& value) {
+  std::vector<std::string> texts;
+  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return texts;
+  const auto inner = json::parse(value.text, nullptr, false);
+  if (inner.is_discarded()) return texts;  // a list of facts, whose text is no JSON
+  for (const auto& leaf : inner.flatten())
+    if (leaf.is_string()) texts.push_back(leaf.get<std::string>());
+  return texts;
 }
 
 std::string check_subject(std::string_view text) {

@@ -1,5 +1,6 @@
 #include "staithe/checks/suite.hpp"
 
+#include "receivers.hpp"
 #include "step_reader.hpp"
 
 #include "staithe/base/origin.hpp"
@@ -108,6 +109,7 @@ class SuiteReader {
       suspect(member.value);
       if (const auto text = member.value.text()) {
         if (auto value = names_.expand(*text, member.value)) {
+          forbid_secret(member.key.value, *value, member.value);
           suite_.use.emplace_back(member.key.value, std::move(*value));
           names_.declare(member.key.value);
         } else {
@@ -127,6 +129,16 @@ class SuiteReader {
     else if (!suite_.target.empty() && !has_host)
       map_.error_at("target", "this target names no host", "write https://HOST or https://HOST:PORT");
     frame_.target = suite_.target;
+  }
+
+  /// What is used is text from then on, like all that is saved: no report would know it as a secret.
+  static void forbid_secret(const std::string& name, const Text& value, const yaml::Reader& reader) {
+    const auto& pieces = value.pieces();
+    if (std::none_of(pieces.begin(), pieces.end(),
+                     [](const auto& piece) { return std::holds_alternative<plan::SecretRef>(piece); }))
+      return;
+    reader.error(fmt::format("'{}' holds a secret, and 'use' is for values of other suites", name),
+                 "write $(NAME) of the secret itself where it is needed");
   }
 
   /// What a variable without a value lacks has been said, or nobody could know.
@@ -401,7 +413,7 @@ class SuiteReader {
     }
     for (const auto& to : map->texts("to")) {
       suite_.alert.to.push_back(to.value);
-      receiver(to);
+      if (context_.receivers) check_receiver(to, *context_.receivers, diagnostics_);
     }
     suite_.alert.recovered = !map->has("also_when");
     for (const auto& when : map->texts("also_when")) {
@@ -418,24 +430,6 @@ class SuiteReader {
                            "it is 'recovered' or 'degraded for 1h'");
     }
     map->finish();
-  }
-
-  /// Somebody whom nobody can reach is found now, not when it burns.
-  void receiver(const yaml::Located<std::string>& to) {
-    if (!context_.receivers) return;
-    const auto& names = context_.receivers->names;
-    if (std::find(names.begin(), names.end(), to.value) != names.end()) return;
-    const auto near = base::nearest(to.value, names);
-    auto message = fmt::format("the suite alerts '{}', whom nobody declares", to.value);
-    auto help =
-        near
-            ? fmt::format("did you mean '{}'?", *near)
-            : fmt::format("add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",
-                          to.value);
-    if (context_.receivers->otherwise == diag::Severity::error)
-      diagnostics_.error(to.position, std::move(message), to.path, std::move(help));
-    else
-      diagnostics_.warning(to.position, std::move(message), to.path, std::move(help));
   }
 
   void unique_names() {

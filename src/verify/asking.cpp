@@ -6,7 +6,6 @@
 #include "staithe/checks/expectation.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -109,8 +108,7 @@ class Asking {
     for (const auto& saved : check_.save) {
       if (secrecy_.tokens.count(saved.name) == 0) continue;
       if (!body) body.emplace(asked_.reply, 0);
-      for (const auto& value : body->select(saved.subject).values)
-        secrecy_.tell(saved.name, value.text, value.kind, told);
+      for (const auto& value : body->select(saved.subject).values) secrecy_.tell(saved.name, value, told);
     }
     for (const auto* looked_at : {&std::as_const(expect_), &check_.warn, &check_.until, &check_.give_up_if})
       for (const auto& one : *looked_at) {
@@ -119,8 +117,7 @@ class Asking {
         if (!body) body.emplace(asked_.reply, 0);
         // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
         for (const auto& value : body->select(one.subject).values)
-          if (one.wanted.find(value.text) == std::string::npos)
-            secrecy_.tell(value.text, value.kind, *use, told);
+          if (one.wanted.find(value.text) == std::string::npos) secrecy_.tell(value, *use, told);
       }
     asked_.told = std::move(told);
   }
@@ -278,21 +275,16 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
       judged.front().subject);
 }
 
-void Secrecy::tell(const std::string& name, const std::string& text, Value::Kind kind,
+void Secrecy::tell(const std::string& name, const Value& value,
                    std::vector<base::Redactor::Hold>& told) const {
-  const auto token = tokens.find(name);
-  if (token != tokens.end()) tell(text, kind, token->second, told);
+  if (const auto token = tokens.find(name); token != tokens.end()) tell(value, token->second, told);
 }
 
-void Secrecy::tell(const std::string& text, Value::Kind kind, TokenUse use,
-                   std::vector<base::Redactor::Hold>& told) const {
+void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const {
+  const auto kind = value.kind;
   if (kind == Value::Kind::boolean || kind == Value::Kind::null || kind == Value::Kind::absent) return;
-  for (const auto& secret : secrets_in(text, use)) told.push_back(redactor.hold_part(secret));
-  if (kind != Value::Kind::list && kind != Value::Kind::object) return;
-  const auto inner = nlohmann::json::parse(text, nullptr, false);
-  if (inner.is_discarded()) return;  // a list of facts, whose text is no JSON
-  for (const auto& leaf : inner.flatten())
-    if (leaf.is_string()) told.push_back(redactor.hold_part(leaf.get<std::string>()));
+  for (const auto& secret : secrets_in(value.text, use)) told.push_back(redactor.hold_part(secret));
+  for (const auto& text : checks::texts_in(value)) told.push_back(redactor.hold_part(text));
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,

@@ -28,12 +28,11 @@ struct Secrecy {
 
   /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
   /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called.
-  void tell(const std::string& name, const std::string& text, checks::Value::Kind kind,
+  void tell(const std::string& name, const checks::Value& value,
             std::vector<base::Redactor::Hold>& told) const;
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is
   /// one.
-  void tell(const std::string& text, checks::Value::Kind kind, TokenUse use,
-            std::vector<base::Redactor::Hold>& told) const;
+  void tell(const checks::Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const;
 };
 
 /// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before

@@ -65,7 +65,12 @@ void SuiteRun::run() {
       // What needs it is blocked, and says so.
     }
   }
-  for (const auto& [name, value] : values_) secrecy_.tell(name, value.text, value.kind, told_);
+  for (const auto& [name, value] : values_) {
+    checks::Value whole;
+    whole.kind = value.kind;
+    whole.text = value.text;
+    secrecy_.tell(name, whole, told_);
+  }
   part(suite_.setup);
   part(suite_.steps);
   if (scope_.cancelled()) reporting_.interrupted();

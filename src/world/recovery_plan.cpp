@@ -47,16 +47,19 @@ void add(const std::vector<Action>& actions, Lane& mended) {
   for (auto& action : renamed(actions)) mended.nodes.emplace_back(std::move(action));
 }
 
-/// A release is not bad for the death of the process that rolled it out. The revert of a host that the
-/// recovery itself cannot let in keeps its word.
-void leave_unbranded(std::vector<Node>& nodes) {
+/// A release is not bad for the death of the process that rolled it out, nor for what becomes of a host
+/// between that and the recovery: it may have been restarted.
+void leave_unbranded(Lane& lane) {
   const auto says_bad = [](const Action& action) { return brands(action.effect); };
-  for (auto& node : nodes)
-    if (auto* bracket = std::get_if<Bracket>(&node)) std::erase_if(bracket->body, says_bad);
-  std::erase_if(nodes, [&](const Node& node) {
+  const auto is_bad = [&](const Node& node) {
     const auto* action = std::get_if<Action>(&node);
     return action != nullptr && says_bad(*action);
-  });
+  };
+  for (auto* nodes : {&lane.nodes, &lane.revert}) {
+    for (auto& node : *nodes)
+      if (auto* bracket = std::get_if<Bracket>(&node)) std::erase_if(bracket->body, says_bad);
+    std::erase_if(*nodes, is_bad);
+  }
 }
 
 /// From the action that lets visitors in: what came before it ended well.
@@ -132,7 +135,7 @@ plan::Stage mending(const plan::Stage& stage, const std::vector<HostLeft>& left)
     const HostLeft* host = find(left, lane.host);
     if (host == nullptr || settled(host->left) || host->by_hand) continue;
     Lane mended = recovery_lane(lane, *host);
-    if (!host->release_failed) leave_unbranded(mended.nodes);
+    if (!host->release_failed) leave_unbranded(mended);
     if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
   }
   return mend;

@@ -61,6 +61,9 @@ class Judge {
   Clean clean_;
 };
 
+/// Every text in a list or an object of JSON, however deep; none of any other value.
+std::vector<std::string> texts_in(const Value& value);
+
 /// A mistake in a subject's path, known without any reply; "" when there is none.
 std::string check_subject(std::string_view subject);
 

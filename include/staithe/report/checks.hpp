@@ -13,7 +13,8 @@ namespace staithe::report {
 /// Lines for a person or a CI log: one for every check that is done, the failures again at the end with all
 /// that is known of them, and what the verdict is worth.
 struct CheckTextOptions {
-  int verbosity = 0;  ///< 1: what was judged of checks that passed too; -1: only what is not well
+  /// 1: also what was judged of checks that passed, and every point that was lost; -1: only what is not well
+  int verbosity = 0;
   Color color = Color::off;
   std::chrono::seconds heartbeat{10};
 };
@@ -54,14 +55,16 @@ std::string check_reason(const verify::CheckResult& check);
 
 /// What a check that is not well has to say, a line each, without indentation.
 std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
-/// "staithe check FILE --only 'NAME'".
+/// "staithe check FILE --only 'NAME'"; of what sets up or puts right, which belongs to all steps, the suite.
 std::string check_again(const verify::SuiteResult& suite, const verify::CheckResult& check);
 /// "its quarantine ended 2026-11-01 (payments: the sandbox is slow), it counts again"; "" of one that is in
 /// none.
 std::string check_quarantine_ended(const verify::CheckResult& check);
 /// The confidence of a suite or run is of a pass: how far to believe it. Of a fail there is none.
 bool has_confidence(verify::Verdict verdict);
+/// How many of the lost points are told one by one: those that cost most, where lines are few.
+enum class Itemised { most, all };
 /// The three plain statements about what the verdict is worth, and quarantines that have ended.
-std::vector<std::string> check_worth(const verify::RunResult& run);
+std::vector<std::string> check_worth(const verify::RunResult& run, Itemised itemised = Itemised::most);
 
 }  // namespace staithe::report

@@ -89,7 +89,7 @@ std::string check_html(const verify::RunResult& run) {
   if (!run.inconclusive.empty()) text += "<p>Inconclusive: " + xml_text(run.inconclusive) + "</p>\n";
   const bool ended =
       std::all_of(run.suites.begin(), run.suites.end(), [](const auto& one) { return one.finished; });
-  if (ended) text += "<pre>" + xml_text(base::join(check_worth(run), "\n")) + "</pre>\n";
+  if (ended) text += "<pre>" + xml_text(base::join(check_worth(run, Itemised::all), "\n")) + "</pre>\n";
   for (const auto& suite : run.suites) {
     text += fmt::format("<h2>{} {}</h2>\n", xml_text(suite.suite->name), badge(suite.verdict));
     if (!suite.suite->about.empty()) text += "<p>" + xml_text(suite.suite->about) + "</p>\n";

@@ -137,7 +137,8 @@ class CheckText final : public verify::Listener {
       text += fmt::format("{:<10} {}{}\n", name_of(suite.verdict), suite.suite->name,
                           suite.reason.empty() ? "" : "   " + suite.reason);
     }
-    for (const auto& line : check_worth(run)) text += base::printable(line) + "\n";
+    const auto itemised = options_.verbosity > 0 ? Itemised::all : Itemised::most;
+    for (const auto& line : check_worth(run, itemised)) text += base::printable(line) + "\n";
     for (const auto& line : run.proposals) text += "quarantine    " + base::printable(line) + "\n";
     if (!run.history_trouble.empty()) text += "history       not kept: " + run.history_trouble + "\n";
     if (!run.inconclusive.empty()) text += "inconclusive  " + base::printable(run.inconclusive) + "\n";

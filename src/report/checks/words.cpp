@@ -47,6 +47,28 @@ std::string history_of(const CheckResult& one) {
   return text;
 }
 
+std::string points_text(double points) {
+  return points >= 0.05 ? fmt::format("{:.1f}", points) : fmt::format("{:.2g}", points);
+}
+
+void add_lost(const std::vector<checks::Lost>& all, Itemised itemised, std::vector<std::string>& lines) {
+  double rest = 0;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& lost = all[i];
+    if (itemised == Itemised::all || (i < most_lost && lost.points >= 0.05)) {
+      lines.push_back(
+          fmt::format("              -{}  '{}' {}", points_text(lost.points), lost.name, lost.cause));
+      continue;
+    }
+    rest += lost.points;
+    ++others;
+  }
+  if (rest >= 0.05)
+    lines.push_back(fmt::format("              -{:.1f}  in {} (-v and the html report name each)", rest,
+                                base::count_text(others, "other place")));
+}
+
 void add_ended(const verify::RunResult& run, std::vector<std::string>& lines) {
   std::size_t others = 0;
   std::vector<std::string> ended;
@@ -78,8 +100,11 @@ std::string check_quarantine_ended(const CheckResult& check) {
 }
 
 std::string check_again(const verify::SuiteResult& suite, const CheckResult& check) {
-  return fmt::format("staithe check{} {} --only {}", suite.arguments, base::shell_quote(suite.suite->file),
-                     base::shell_quote(check.check->name));
+  const auto command =
+      fmt::format("staithe check{} {}", suite.arguments, base::shell_quote(suite.suite->file));
+  // What sets up and what puts right is done for steps, and never alone.
+  const bool alone = check.check->part == checks::Part::steps;
+  return alone ? command + " --only " + base::shell_quote(check.check->name) : command;
 }
 
 std::string check_reason(const verify::CheckResult& check) {
@@ -130,7 +155,7 @@ std::vector<std::string> check_details(const CheckResult& one, const std::string
   return lines;
 }
 
-std::vector<std::string> check_worth(const verify::RunResult& run) {
+std::vector<std::string> check_worth(const verify::RunResult& run, Itemised itemised) {
   std::vector<std::string> lines;
   lines.push_back(
       fmt::format("coverage      {:.0f} % of what is declared was judged", 100 * run.confidence.coverage));
@@ -150,15 +175,7 @@ std::vector<std::string> check_worth(const verify::RunResult& run) {
     return lines;
   }
   lines.push_back(fmt::format("trust         {:.1f} of 100", run.confidence.points));
-  double rest = 0;
-  for (std::size_t i = 0; i < run.confidence.lost.size(); ++i) {
-    const auto& lost = run.confidence.lost[i];
-    if (i >= most_lost || lost.points < 0.05)
-      rest += lost.points;
-    else
-      lines.push_back(fmt::format("              -{:.1f}  '{}' {}", lost.points, lost.name, lost.cause));
-  }
-  if (rest >= 0.05) lines.push_back(fmt::format("              -{:.1f}  others", rest));
+  add_lost(run.confidence.lost, itemised, lines);
   add_ended(run, lines);
   return lines;
 }

@@ -1,4 +1,5 @@
 #include "balancer_dial.hpp"
+#include "checks/certificate_words.hpp"
 #include "checks/sql.hpp"
 #include "hosts.hpp"
 
@@ -19,7 +20,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <ctime>
 
 namespace staithe::world {
 namespace {
@@ -68,27 +68,6 @@ std::string percent(std::string_view text) {
 bool has_secret(const plan::Text& text) {
   return std::any_of(text.pieces().begin(), text.pieces().end(),
                      [](const auto& piece) { return std::holds_alternative<plan::SecretRef>(piece); });
-}
-
-/// Of a certificate that ends then; below zero once it has.
-double days_left(double not_after) {
-  return (not_after - static_cast<double>(std::time(nullptr))) / 86'400;
-}
-
-/// "trusted; 40 days left", "expired 35 days ago", "not valid yet, but in 3 days; 90 days left".
-std::string standing_in_words(const http::Certificate& certificate) {
-  const auto begin = checks::parse_date(certificate.not_before),
-             end = checks::parse_date(certificate.not_after);
-  std::string words = certificate.trusted ? "trusted" : certificate.why;
-  if (!end) return words + "; no end that can be read";
-  const double left = days_left(*end);
-  if (left < 0) {
-    const auto ago = fmt::format("expired {:.0f} days ago", std::floor(-left));
-    return certificate.why == "expired" ? ago : words + "; " + ago;
-  }
-  if (begin && days_left(*begin) > 0)
-    words += fmt::format(", but in {:.0f} days", std::ceil(days_left(*begin)));
-  return words + fmt::format("; {:.0f} days left", std::floor(left));
 }
 
 /// Whose fault it is that there is no answer.

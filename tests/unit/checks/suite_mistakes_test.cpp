@@ -137,6 +137,9 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
        "a secret is named, never written"},
       {"suite: s\ntarget: http://h\nuse: {token: env TOKEN}\nsteps:\n  - get: /\n    expect: 200\n",
        "'env TOKEN' is this very text here, and no secret"},
+      {"suite: s\ntarget: http://h\nsecrets: {k: env KEY}\nuse: {token: $(k)}\nsteps:\n"
+       "  - get: /\n    headers: {x-api-key: $(token)}\n    expect: 200\n",
+       "'token' holds a secret, and 'use' is for values of other suites"},
       {"suite: s\ntarget: http://h\nvars: {token: file ./key}\nsteps:\n  - get: /\n    expect: 200\n",
        "say secrets: {NAME: file ./key} and write $(NAME)"},
       {with_step("get: /x\n    headers: {a: b, A: c}\n    expect: 200"), "'a' and 'A' are the same header"},

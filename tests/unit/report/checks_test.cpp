@@ -392,3 +392,31 @@ TEST_CASE("a file that cannot be written is named as it was asked for, and not b
     CHECK(std::string(error.what()).starts_with(page + ":"));
   }
 }
+
+TEST_CASE("check words: every lost point is told where there is room, and the rest is counted elsewhere") {
+  verify::RunResult run;
+  run.verdict = verify::Verdict::pass;
+  for (int i = 0; i < 12; ++i) run.confidence.lost.push_back({1.0, "check " + std::to_string(i), "is flaky"});
+  const auto all = base::join(report::check_worth(run, report::Itemised::all), "\n");
+  CHECK_THAT(all, ContainsSubstring("'check 11' is flaky"));
+  const auto most = base::join(report::check_worth(run), "\n");
+  CHECK(most.find("'check 11'") == std::string::npos);
+  CHECK_THAT(most, ContainsSubstring("in 4 other places (-v and the html report name each)"));
+}
+
+TEST_CASE("check words: what sets up or puts right is run again with its suite") {
+  checks::Suite suite;
+  suite.file = "checks/s.yml";
+  verify::SuiteResult result;
+  result.suite = &suite;
+  checks::Check check;
+  check.name = "cl1";
+  verify::CheckResult one;
+  one.check = &check;
+  for (const auto part : {checks::Part::setup, checks::Part::undo, checks::Part::cleanup}) {
+    check.part = part;
+    CHECK(report::check_again(result, one) == "staithe check checks/s.yml");
+  }
+  check.part = checks::Part::steps;
+  CHECK(report::check_again(result, one) == "staithe check checks/s.yml --only cl1");
+}

@@ -311,6 +311,15 @@ TEST_CASE(
   Story stopped = Story(died);
   stopped.journal.actions["reload"] = {true, true, "cancelled", false, {}};
   CHECK(mending(stopped) == mending(died));
+  // Proven, and only to be let in when the process died: what has become of it since is not the release's
+  // fault.
+  lane.revert = {bad};
+  const auto reverting = world::recovery_plan(
+      plan,
+      world::assess(
+          plan, Story().ok({"guard", "drain", "prepare", "activate", "reload", "health", "prove"}).journal));
+  for (const auto& node : reverting.stages.at(0).lanes.at(0).revert)
+    if (const auto* one = std::get_if<plan::Action>(&node)) CHECK_FALSE(plan::brands(one->effect));
   // The runner passed the word over, for nothing spoke against the release.
   stopped.ok({"back", "reload-back"}).begun("prove");
   CHECK(world::assess(plan, stopped.journal)[0].left == Left::out_back);
