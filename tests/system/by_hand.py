@@ -372,7 +372,8 @@ class ByHand(harness.SystemTest):
         for host, said in words.items():
             self.sandbox.write("".join(lines).replace(said, "Compression no"), "ssh", "more")
             result = ask()
-            self.assertEqual(result.code, 4, str(result))
+            # A key that nobody knows is found before anything runs; else it ran on the two others.
+            self.assertEqual(result.code, 4 if host == "web1" else 1, str(result))
             self.assertRegex(result.err, rf"\b{host}: ")
 
     def test_doctor_says_that_no_agent_answers_though_another_key_opens_the_door(self):
