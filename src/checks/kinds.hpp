@@ -35,6 +35,8 @@ class Fields {
   virtual yaml::Mapping& map() = 0;
   /// A text that may have holes; mistakes are findings.
   virtual std::optional<Text> text(const yaml::Reader& reader) = 0;
+  /// The same of a URL: see base::UrlWriter.
+  virtual std::optional<Text> url(const yaml::Reader& reader) = 0;
   /// A text that must be known now.
   virtual std::optional<std::string> plain(const yaml::Reader& reader) = 0;
   /// A tree as JSON; see json_template().

@@ -1,6 +1,7 @@
 #include "names.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -108,6 +109,16 @@ void collect_names(const yaml::Node& node, std::set<std::string>& names) {
 
 std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& reader) const {
   if (text.find('$') == std::string::npos) return Text(text);  // most texts
+  return expand(text, reader, nullptr);
+}
+
+std::optional<Text> Names::expand_url(const std::string& text, const yaml::Reader& reader) const {
+  base::UrlWriter url;
+  return expand(text, reader, &url);
+}
+
+std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& reader,
+                                  base::UrlWriter* url) const {
   bool open = false;
   const auto pieces = pieces_of(text, open);
   if (open) {
@@ -118,13 +129,17 @@ std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& r
   bool good = true;
   for (const auto& piece : pieces) {
     if (!piece.is_name) {
-      expanded.append(std::string_view(piece.text));
+      expanded.append(std::string_view(url ? url->written(piece.text) : piece.text));
     } else if (const auto value = values_.find(piece.text); value != values_.end()) {
-      expanded.append(std::string_view(value->second));
+      using From = base::UrlWriter::From;
+      const auto from = cells_.count(piece.text) > 0 ? From::cell : From::author;
+      expanded.append(std::string_view(url ? url->value(value->second, from) : value->second));
     } else if (const auto secret = secrets_.find(piece.text); secret != secrets_.end()) {
       expanded.append(secret->second);
+      if (url) url->pass_hidden();
     } else if (is_runtime(piece.text)) {
       expanded.append(plan::CaptureRef{piece.text});
+      if (url) url->pass_hidden();
     } else {
       unknown(piece.text, reader);
       good = false;

@@ -10,6 +10,10 @@
 #include <string_view>
 #include <vector>
 
+namespace staithe::base {
+class UrlWriter;
+}  // namespace staithe::base
+
 namespace staithe::checks {
 
 /// What `$(name)` means at one place of a suite: a value that is known now, a secret, or something that is
@@ -41,10 +45,13 @@ class Names {
   /// Replaces what is known and leaves holes for the rest; `$$` is a dollar, and a `$` in front of anything
   /// else than `(` or `$` stays. Unknown names are findings at `reader`, but for those that are assumed.
   std::optional<Text> expand(const std::string& text, const yaml::Reader& reader) const;
+  /// The same of a URL: see base::UrlWriter.
+  std::optional<Text> expand_url(const std::string& text, const yaml::Reader& reader) const;
   /// The same where everything must be known now.
   std::optional<std::string> expand_plain(const std::string& text, const yaml::Reader& reader) const;
 
  private:
+  std::optional<Text> expand(const std::string& text, const yaml::Reader& reader, base::UrlWriter* url) const;
   void unknown(const std::string& name, const yaml::Reader& reader) const;
   bool is_assumed(const std::string& name) const;
 

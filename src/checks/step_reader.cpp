@@ -33,6 +33,11 @@ class StepFields final : public Fields {
     suspect(reader);
     return written ? names_.expand(*written, reader) : std::nullopt;
   }
+  std::optional<Text> url(const yaml::Reader& reader) override {
+    const auto written = reader.text();
+    suspect(reader);
+    return written ? names_.expand_url(*written, reader) : std::nullopt;
+  }
   std::optional<std::string> plain(const yaml::Reader& reader) override {
     const auto written = reader.text();
     suspect(reader);

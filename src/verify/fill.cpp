@@ -2,10 +2,9 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 
 #include <fmt/format.h>
-
-#include <cctype>
 
 namespace staithe::verify {
 namespace {
@@ -34,18 +33,6 @@ void fill_in(Text& text, Fill fill) {
       made.append(std::get<plan::SecretRef>(piece));
   }
   text = std::move(made);
-}
-
-std::string percent(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-        std::string_view("-._~").find(c) != std::string_view::npos)
-      encoded += c;
-    else
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
 }
 
 /// The inside of a JSON string.
@@ -140,7 +127,8 @@ checks::Request filled(const checks::Request& request, const Captures& captures)
     if (http->encoding == checks::HttpRequest::Encoding::json)
       http->body = json_filled(http->body, captures);
     else if (http->encoding == checks::HttpRequest::Encoding::form)
-      fill_in(http->body, [&](const std::string& name) { return percent(find(captures, name).text); });
+      fill_in(http->body,
+              [&](const std::string& name) { return base::percent_encoded(find(captures, name).text); });
     else
       fill_in(http->body, raw);
     return made;

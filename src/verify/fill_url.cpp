@@ -3,74 +3,16 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::verify {
 namespace {
 
-/// Where in a URL the next character stands.
-enum class At { start, host, path, query };
-
-/// RFC 3986 lets these stand in a segment. Without ';': some servers cut a segment there before they look for
-/// "..".
-constexpr std::string_view in_segment = "-._~!$&'()*+,=:@";
-constexpr std::string_view in_query = "-._~:/,@";
-/// Of a URL or a path that the system has given.
-constexpr std::string_view in_reference = "-._~:/?#[]@!$&'()*+,;=";
-
-std::string percent(std::string_view text, std::string_view allowed) {
-  std::string encoded;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || allowed.find(c) != std::string_view::npos)
-      encoded += c;
-    else
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
-}
-
-int digit(char c) {
-  return c >= '0' && c <= '9'   ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
-
-bool escapes_at(std::string_view text, std::size_t i) {
-  return text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-}
-
-/// What is escaped in it already stays so.
-std::string reference_of(std::string_view text) {
-  std::string made;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    made += escapes_at(text, i) ? "%" : percent(text.substr(i, 1), in_reference);
-  return made;
-}
-
-std::string decoded(std::string_view text) {
-  std::string made;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = escapes_at(text, i);
-    made += escape ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
-    i += escape ? 2 : 0;
-  }
-  return made;
-}
-
-/// "a/../b", and what a server may take for it.
-bool climbs(std::string_view text) {
-  std::string path = decoded(decoded(text));
-  for (auto& c : path)
-    if (c == '\\' || c == ';' || c == '?' || c == '#') c = '/';
-  for (const auto& segment : base::split(path, '/'))
-    if (segment == "." || segment == "..") return true;
-  return false;
-}
+using UrlPart = base::UrlCursor::Part;
 
 class Filling {
  public:
@@ -86,7 +28,7 @@ class Filling {
       } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
         follows("a secret");
         made_.append(*secret);
-        pass("");
+        cursor_.pass_hidden();
       } else {
         hole(std::get<plan::CaptureRef>(piece).name);
       }
@@ -98,20 +40,8 @@ class Filling {
  private:
   /// What the author has written: it says where the next hole stands.
   void pass(std::string_view text) {
-    if (at_ == At::start) {
-      const auto scheme = text.find("://");
-      at_ = text.starts_with('/') || scheme == std::string_view::npos ? At::path : At::host;
-      if (at_ == At::host) text.remove_prefix(scheme + 3);
-    }
-    for (const char c : text) {
-      if (c == '?' || c == '#') {
-        if (at_ != At::query) check_last_segment();
-        at_ = At::query;
-      } else if (at_ == At::host && c == '/') {
-        at_ = At::path;
-      }
-      has_host_ = has_host_ || at_ == At::host;
-      at_port_ = at_ == At::host && c == ':';
+    for (const char c : cursor_.leave_start(text)) {
+      if ((c == '?' || c == '#') && cursor_.part() != UrlPart::query) check_last_segment();
       put(c, false);
     }
   }
@@ -127,12 +57,9 @@ class Filling {
   }
 
   void put(char c, bool filled) {
-    if (at_ != At::path) return;
-    last_ = c;
-    if (c == '/') {
-      check_last_segment();
-      return;
-    }
+    cursor_.put(c);
+    if (cursor_.part() != UrlPart::path) return;
+    if (c == '/') return check_last_segment();
     segment_ += c;
     filled_ = filled_ || filled;
   }
@@ -145,19 +72,21 @@ class Filling {
     follows("a value");
     name_ = name;
     if (const auto what = value.no_word(); !what.empty()) refuse("is " + what);
-    if (at_ != At::query && climbs(value.text)) refuse(fmt::format("is \"{}\"", base::printable(value.text)));
-    switch (at_) {
-      case At::start:
+    if (cursor_.part() != UrlPart::query && base::climbs(value.text))
+      refuse(fmt::format("is \"{}\"", base::printable(value.text)));
+    switch (cursor_.part()) {
+      case UrlPart::start:
         return reference(value.text);
-      case At::host:
+      case UrlPart::host:
         // "http://10.0.0.1:5000$(card)", where a path was saved.
-        return value.text.starts_with('/') && has_host_ && !at_port_ ? reference(value.text)
-                                                                     : host(value.text);
-      case At::path:
+        return value.text.starts_with('/') && cursor_.has_host() && !cursor_.at_port() ? reference(value.text)
+                                                                                       : host(value.text);
+      case UrlPart::path:
         // A path that goes on below what was written, "/v1$(card)", or one piece.
-        return value.text.starts_with('/') && last_ != '/' ? reference(value.text) : segment(value.text);
-      case At::query:
-        made_.append(std::string_view(percent(value.text, in_query)));
+        return value.text.starts_with('/') && cursor_.last() != '/' ? reference(value.text)
+                                                                    : segment(value.text);
+      case UrlPart::query:
+        made_.append(std::string_view(base::percent_encoded(value.text, base::in_url_value)));
         return;
     }
   }
@@ -166,15 +95,14 @@ class Filling {
     const bool whole = value.starts_with("http://") || value.starts_with("https://");
     if (!whole && !value.starts_with('/'))
       refuse(fmt::format("is \"{}\", which is no URL and no path", base::printable(value)));
-    const auto text = reference_of(value);
-    if (whole && at_ == At::start && !target_.empty() && !base::same_origin(text, target_))
+    const auto text = base::url_reference(value);
+    if (whole && cursor_.part() == UrlPart::start && !target_.empty() && !base::same_origin(text, target_))
       refuse(fmt::format("names another host than {}: {}", base::printable(target_), origin_shown(text)));
     made_.append(std::string_view(text));
-    if (at_ == At::start || at_ == At::host) at_ = whole ? At::start : At::path;
-    filled_ = at_ == At::path;
+    filled_ = !whole || cursor_.part() == UrlPart::path;
     pass(text);
-    filled_ = filled_ || at_ == At::path;
-    brought_query_ = at_ == At::query;
+    filled_ = filled_ || cursor_.part() == UrlPart::path;
+    brought_query_ = cursor_.part() == UrlPart::query;
   }
 
   static std::string origin_shown(std::string_view url) {
@@ -185,25 +113,25 @@ class Filling {
 
   /// Whom is asked is for the author to say.
   void host(const std::string& value) {
-    const bool is_port = at_port_ && value.size() <= 5 &&
+    const bool is_port = cursor_.at_port() && value.size() <= 5 &&
                          std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!is_port && name_ != "run.id")
       refuse(fmt::format("is \"{}\", and what was saved may say no part of a host's name",
                          base::printable(value)));
     made_.append(std::string_view(value));
-    has_host_ = true;
-    at_port_ = false;
+    for (const char c : value) cursor_.put(c);
   }
 
   void segment(const std::string& value) {
-    const auto text = percent(value, in_segment);
+    const auto text = base::percent_encoded(value, base::in_url_segment);
     made_.append(std::string_view(text));
     for (const char c : text) put(c, true);
   }
 
   /// A dot that was put beside a dot.
   void check_last_segment() {
-    if (filled_ && climbs(segment_)) refuse(fmt::format("makes \"{}\" of it", base::printable(segment_)));
+    if (filled_ && base::climbs(segment_))
+      refuse(fmt::format("makes \"{}\" of it", base::printable(segment_)));
     segment_.clear();
     filled_ = false;
   }
@@ -218,14 +146,11 @@ class Filling {
   const std::string& target_;
   const Captures& captures_;
   plan::Text made_;
-  At at_ = At::start;
-  bool has_host_ = false;
-  bool at_port_ = false;        ///< right behind "host:"
+  base::UrlCursor cursor_;      ///< of what is made
   bool brought_query_ = false;  ///< the last hole's value ends in a query
   std::string name_;            ///< of the last hole
   std::string segment_;         ///< as far as it is made
   bool filled_ = false;         ///< there is something of a hole in it
-  char last_ = '\0';            ///< of the path
 };
 
 }  // namespace

@@ -3,6 +3,7 @@ and what happens to the leftovers of a run that was killed."""
 import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -57,6 +58,23 @@ class Command(checking.CheckTest):
         twice = self.check("fraud-decision")
         self.assertEqual(twice.code, 3, str(twice))
         self.assertIn("there is no suite 'fraud-decision'", twice.err)
+
+    def test_no_value_says_more_in_a_url_than_its_place_lets_it(self):
+        """A variable, a cell and a secret; the plan shows what is asked, and no report the secret."""
+        peer = self.fixed()
+        self.write("checks/keys.csv", "key\na/b?x#y\n")
+        self.suite(peer.url, ["get: /echo?key=$(key)", "expect: 200"], ["get: /cells/$(case.key)", "expect: 200"],
+                   ["get: /pay/$(token)?token=$(token)", "expect: 201"],
+                   head="vars: {key: 'a&z=9 ä'}\nsecrets: {token: env PAY_TOKEN}\ncases: keys.csv\n")
+        asked = ["/echo?key=a%26z%3D9%20%C3%A4", "/cells/a%2Fb%3Fx%23y", "/pay/p&w%20%C3%A4=1/2?token=p%26w%20%C3%A4%3D1/2"]
+        plan = self.check("faults", "--dry-run")
+        for path in asked[:2]:
+            self.assertIn(path, plan.out, str(plan))
+        result = self.check("faults", "-v", "--report", "jsonl=a.jsonl", environment={"PAY_TOKEN": "p&w ä=1/2"})
+        self.assertEqual(result.code, 1, str(result))
+        self.assertEqual(sorted(peer.seen), sorted(asked))
+        for form in ("p&w", "p%26w", "%C3%A4%3D1", "%C3%A4=1"):
+            self.assertNotIn(form, result.out + result.err + pathlib.Path(self.directory, "a.jsonl").read_text())
 
     def test_where_nothing_is_run_no_older_report_stays(self):
         peer = self.fixed()

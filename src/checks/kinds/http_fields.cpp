@@ -4,6 +4,7 @@
 
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 
 #include <fmt/format.h>
 
@@ -44,7 +45,7 @@ class HttpReader {
 
  private:
   void url(const yaml::Reader& value) {
-    const auto text = fields_.text(value);
+    const auto text = fields_.url(value);
     if (!text) return bad();
     request_.url = *text;
     request_.target = fields_.target();
@@ -118,10 +119,10 @@ class HttpReader {
       const auto value = fields_.text(member.value);
       if (!value) return bad();
       request_.body.append(separator);
-      request_.body.append(std::string_view(percent(member.key.value) + "="));
+      request_.body.append(std::string_view(base::percent_encoded(member.key.value) + "="));
       for (const auto& piece : value->pieces()) {
         if (const auto* literal = std::get_if<std::string>(&piece))
-          request_.body.append(std::string_view(percent(*literal)));
+          request_.body.append(std::string_view(base::percent_encoded(*literal)));
         else if (const auto* secret = std::get_if<plan::SecretRef>(&piece))
           request_.body.append(*secret);
         else
@@ -129,18 +130,6 @@ class HttpReader {
       }
       separator = "&";
     }
-  }
-
-  static std::string percent(std::string_view text) {
-    std::string encoded;
-    for (const char c : text) {
-      if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-          std::string_view("-._~").find(c) != std::string_view::npos)
-        encoded += c;
-      else
-        encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return encoded;
   }
 
   void default_type(const char* type) {

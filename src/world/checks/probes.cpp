@@ -6,6 +6,7 @@
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 #include "staithe/checks/expectation.hpp"
 #include "staithe/haproxy/socket.hpp"
 #include "staithe/http/client.hpp"
@@ -18,7 +19,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 namespace staithe::world {
@@ -49,18 +49,6 @@ std::string json_inside(std::string_view text) {
       escaped += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
     else
       escaped += c;
-  }
-  return escaped;
-}
-
-std::string percent(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-        std::string_view("-._~").find(c) != std::string_view::npos)
-      escaped += c;
-    else
-      escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return escaped;
 }
@@ -165,6 +153,22 @@ class CheckProbes::Asker {
     return secrets_.fill(text, {}, scope);
   }
 
+  /// The redactor hears how each secret stands there.
+  template <class ValueOf>
+  std::string url_of(const plan::Text& url, ValueOf value_of) {
+    base::UrlWriter writer;
+    std::string made;
+    for (const auto& piece : url.pieces()) {
+      if (const auto* literal = std::get_if<std::string>(&piece)) made += writer.written(*literal);
+      const auto* secret = std::get_if<plan::SecretRef>(&piece);
+      if (secret == nullptr) continue;
+      const auto written = writer.value(value_of(*secret), base::UrlWriter::From::author);
+      secrets_.tell_redactor(written);
+      made += written;
+    }
+    return made;
+  }
+
   std::string body_of(const checks::HttpRequest& request, const base::Scope& scope) {
     using Encoding = checks::HttpRequest::Encoding;
     if (request.encoding == Encoding::raw) return fill(request.body, scope);
@@ -174,7 +178,7 @@ class CheckProbes::Asker {
       if (const auto* literal = std::get_if<std::string>(&piece)) body += *literal;
       if (secret == nullptr) continue;
       const auto value = secrets_.value(*secret, scope);
-      body += request.encoding == Encoding::json ? json_inside(value) : percent(value);
+      body += request.encoding == Encoding::json ? json_inside(value) : base::percent_encoded(value);
     }
     return body;
   }
@@ -191,6 +195,11 @@ class CheckProbes::Asker {
 
   /// What of a request's credentials can be known before it is sent.
   void foresee(const checks::HttpRequest& request) {
+    (void)url_of(request.url, [&](const auto& secret) {
+      plan::Text alone;
+      alone.append(secret);
+      return secrets_.known(alone).value_or("");
+    });
     if (request.auth == checks::HttpRequest::Auth::basic)
       if (const auto credentials = secrets_.known(request.credentials))
         tell_of(request.credentials, in_basic(*credentials), *credentials);
@@ -202,7 +211,7 @@ class CheckProbes::Asker {
   Reply ask(const checks::HttpRequest& request, const base::Scope& scope) {
     http::Request sent;
     sent.method = request.method;
-    sent.url = fill(request.url, scope);
+    sent.url = url_of(request.url, [&](const auto& secret) { return secrets_.value(secret, scope); });
     if (sent.url.starts_with('/')) sent.url = request.target + sent.url;
     for (const auto& [name, value] : request.headers) sent.headers.push_back({name, fill(value, scope)});
     using Auth = checks::HttpRequest::Auth;
