@@ -304,6 +304,8 @@ Judged Judge::judge(const Expectation& expectation) const {
       reply_.hollow.count(expectation.subject) > 0 || (!selected.definite && selected.values.empty());
   judged.nothing = result.is == Match::Is::yes && hollow && !speaks_of_presence(expectation.matcher);
   if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
+  if (const auto behind = reply_.behind.find(expectation.subject); behind != reply_.behind.end())
+    if (result.why.empty()) result.why = shown_text(behind->second, clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;
 }

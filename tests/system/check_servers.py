@@ -435,6 +435,15 @@ class Servers(unittest.TestCase):
                             ("not yet", "not valid yet, but in 4 days; 89 days left; for new.test"),
                             ("unknown authority", unknown + "40 days left"), ("chain", unknown)):
             self.assertTrue(results[name]["note"].startswith(words), results[name]["note"])
+        # Not only in the note: a live line, JUnit and an alert say what was got.
+        self.assertEqual(results["expired"]["judged"][0]["got"], "false (expired 35 days ago)")
+        self.assertIn("it does not speak TLS there", results["no TLS there"]["reason"])
+
+    def test_defaults_say_where_certificates_are_looked_at(self):
+        results = self.check("""
+  - {name: it, tls: app.test, expect: {trusted: true}}
+""", f"defaults: {{connect_to: '127.0.0.1:{self.nginx.tls}', ca: {self.root}/ca.crt}}\n")
+        self.assertEqual(results["it"]["verdict"], "pass", self.output)
 
     def test_ports_and_names(self):
         gone = free_port()

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -115,6 +116,8 @@ struct Reply {
   std::set<std::string, std::less<>> cut;
   /// Facts that are of nothing, as there was nothing to look at: what holds of them says nothing.
   std::set<std::string, std::less<>> hollow;
+  /// By fact: what lies behind it, in words, for whom it is not as wanted. "expired 698 days ago".
+  std::map<std::string, std::string, std::less<>> behind;
   std::string content_type;
   std::string note;  ///< for people: "200 in 12 ms from 127.0.0.1:80"
   base::Duration duration{0};

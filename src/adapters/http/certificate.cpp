@@ -166,7 +166,7 @@ Certificate certificate_of(const CertificateRequest& request, const base::Scope&
     return std::move(strict.certificate);
   }
   if (strict.code != CURLE_PEER_FAILED_VERIFICATION)
-    throw Error(code_of(strict.code), place + ": " + base::printable(strict.text));
+    throw Error(code_of(strict.code), place + ": " + words_of(strict.code, strict.text));
   auto loose = Shaking(request, Trust::nothing).shake(scope);
   loose.certificate.duration = strict.certificate.duration;
   loose.certificate.why = reason(strict, request.server_name.empty() ? request.host : request.server_name);

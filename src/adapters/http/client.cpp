@@ -255,7 +255,7 @@ class Exchange {
         throw Error(ErrorCode::protocol,
                     place() + ": it redirects to where nobody may be sent: " + base::printable(detail));
       throw Error(no_http ? ErrorCode::protocol : code_of_failure(code),
-                  place() + ": " + base::printable(detail));
+                  place() + ": " + words_of(code, detail));
     }
     long number = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);

@@ -1,5 +1,7 @@
 #include "curl_handles.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <sys/stat.h>
 
 namespace staithe::http {
@@ -44,6 +46,13 @@ void trust_authorities(CURL* easy, const std::string& ca_file) {
     curl().easy_setopt(easy, CURLOPT_CAINFO, none);
     curl().easy_setopt(easy, CURLOPT_CAPATH, authorities);
   }
+}
+
+std::string words_of(CURLcode code, std::string_view detail) {
+  // OpenSSL's, of a first record that is none.
+  const bool no_tls =
+      code == CURLE_SSL_CONNECT_ERROR && detail.find("wrong version number") != std::string_view::npos;
+  return (no_tls ? "it does not speak TLS there: " : "") + base::printable(detail);
 }
 
 ErrorCode code_of(CURLcode code) {

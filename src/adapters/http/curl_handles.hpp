@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 
 /// What everything that uses libcurl shares.
 namespace staithe::http {
@@ -28,6 +29,9 @@ Multi new_multi();
 Easy new_easy();
 
 base::ErrorCode code_of(CURLcode code);
+/// What libcurl says of a failure, printable; of a peer that answers a handshake with something else, what
+/// that means.
+std::string words_of(CURLcode code, std::string_view detail);
 
 /// A PEM file, or the system's authorities: by directory alone, where there is one. With Debian's file every
 /// new connection parses 145 certificates, which costs 20 times the handshake.

@@ -25,7 +25,7 @@ std::optional<Request> parse_tls(Fields& fields, const yaml::Reader& value) {
   if (const auto name = fields.map().value("server_name"))
     request.server_name = fields.plain(*name).value_or("");
   if (const auto ca = fields.value_or_default("ca")) request.ca_file = fields.plain(*ca).value_or("");
-  if (const auto to = fields.map().value("connect_to")) {
+  if (const auto to = fields.value_or_default("connect_to")) {
     request.connect_to = fields.plain(*to).value_or("");
     const auto where = split_address(request.connect_to);
     if (!where || where->port == 0) to->error("'" + request.connect_to + "' is not HOST:PORT");

@@ -289,8 +289,9 @@ class CheckProbes::Asker {
     facts["address"] = Value::of(certificate.peer);
     if (!certificate.why.empty()) facts["why"] = Value::of(certificate.why);
     reply.duration = certificate.duration;
-    reply.note =
-        fmt::format("{}; for {}", standing_in_words(certificate), base::join(certificate.names, ", "));
+    const auto standing = standing_in_words(certificate);
+    reply.behind["trusted"] = standing;
+    reply.note = fmt::format("{}; for {}", standing, base::join(certificate.names, ", "));
     return reply;
   }
 

@@ -167,6 +167,7 @@ TEST_CASE("tls: what a certificate says, and in words why it is not trusted") {
     FAIL("no TLS is spoken there");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::protocol);
+    CHECK_THAT(error.what(), ContainsSubstring("it does not speak TLS there"));
   }
 }
 
