@@ -22,6 +22,29 @@ enum class Lost {
   stays_out,  ///< what it runs is what the lane was to rid it of
 };
 
+/// That the release is bad does not wait for the host to come back from it: the entry is made though what it
+/// stands behind could not be done.
+void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Action>& actions,
+           LaneResult& result) {
+  LaneState state;
+  state.host = lane.host;
+  state.of = plan::count_actions(lane);
+  Manner manner = giving_back;
+  manner.bound = Bound::by_itself;
+  for (const auto& action : actions)
+    if (!result.branded && plan::brands(action.effect))
+      result.branded = run_action(context, action, state, manner).ok();
+}
+
+void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Node>& nodes,
+           LaneResult& result) {
+  for (const auto& node : nodes) {
+    const auto* bracket = std::get_if<plan::Bracket>(&node);
+    brand(context, lane, bracket == nullptr ? std::vector{std::get<plan::Action>(node)} : bracket->body,
+          result);
+  }
+}
+
 class LaneRunner {
  public:
   LaneRunner(const Context& context, const plan::Lane& lane, const Manner& manner, Lost lost,
@@ -74,7 +97,10 @@ class LaneRunner {
     if (state_.performed) note_begun(action);
     const bool refused = result.outcome == event::Outcome::refused;
     if (state_.performed && !refused && changes(action.effect)) result_.changed = true;
-    if (result.ok()) return true;
+    if (result.ok()) {
+      result_.branded = result_.branded || plan::brands(action.effect);
+      return true;
+    }
     if (!result_.failure)
       result_.failure =
           Failure{lane_.host, action.id, action.title, std::move(result), plan::kind_of(action.effect)};
@@ -180,7 +206,9 @@ class LaneRunner {
   void mend(const plan::Bracket& bracket) {
     result_.state = event::HostState::out;
     if (!may_repair(bracket) || context_.stops.hard.requested()) return;
-    if (!give_back(bracket.repair) || !give_back(bracket.release)) return;
+    const bool repaired = give_back(bracket.repair);
+    if (!repaired && blame() == Blame::release) brand(context_, lane_, bracket.repair, result_);
+    if (!repaired || !give_back(bracket.release)) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
   }
@@ -212,7 +240,12 @@ class LaneRunner {
 }  // namespace
 
 LaneResult run_lane(const Context& context, const plan::Lane& lane) {
-  return LaneRunner(context, lane, forward, Lost::is_proven).run(lane.nodes);
+  LaneResult result = LaneRunner(context, lane, forward, Lost::is_proven).run(lane.nodes);
+  if (!lane.mends || result.ok()) return result;
+  brand(context, lane, lane.nodes, result);
+  result.altered = true;
+  if (result.state == event::HostState::restored) result.state = event::HostState::failed;
+  return result;
 }
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
@@ -220,10 +253,11 @@ LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blam
   if (result.ok()) {
     result.state = event::HostState::reverted;
     result.altered = false;
-  } else if (result.state == event::HostState::restored) {
-    // The drain for the revert failed and was undone: the host still serves what it was to be rid of.
-    result.state = event::HostState::failed;
+    return result;
   }
+  // The drain for the revert failed and was undone: the host still serves what it was to be rid of.
+  if (result.state == event::HostState::restored) result.state = event::HostState::failed;
+  if (blame == Blame::release) brand(context, lane, lane.revert, result);
   return result;
 }
 

@@ -27,6 +27,7 @@ struct LaneResult {
   bool late = false;     ///< the run's deadline has ended one of its actions
   bool held = false;     ///< a bracket that gives nothing back ended well: what it took stays taken
   bool moved = false;    ///< into or out of rotation, outside a bracket
+  bool branded = false;  ///< the history has it that the release is bad
   bool changed = false;  ///< something of it that may change the world was done, not refused
   std::uint64_t actions = 0;
   base::Duration duration{0};

@@ -209,6 +209,7 @@ template <class A>
 void fields(A& a, Lane& v) {
   a.said("brought_along", v.brought_along);
   a.field("host", v.host);
+  a.said("mends", v.mends);
   a.field("nodes", v.nodes);
   a.field("revert", v.revert);
 }

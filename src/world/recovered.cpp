@@ -37,6 +37,7 @@ event::HostState state_of(const HostLeft& host) {
     case Left::untouched:
       return event::HostState::untouched;
     case Left::done:
+    case Left::condemned:
       return event::HostState::done;
     case Left::reverted:
       return event::HostState::reverted;
@@ -81,6 +82,7 @@ Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& 
   for (const auto& host : left) {
     if (host.brought_along) continue;  // by another run, whose it is to say so
     ++recovered.hosts;
+    recovered.release_failed = recovered.release_failed || host.release_failed;
     const bool on_new = on_new_release(host, finished);
     recovered.on_new += on_new ? 1 : 0;
     if (!on_new) recovered.behind.push_back(host.host);

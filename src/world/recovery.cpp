@@ -112,6 +112,19 @@ Left assess_lane(const Lane& lane, const JournalView& journal) {
   }
 }
 
+bool alters(const Lane& lane, const JournalView& journal) {
+  return std::any_of(lane.nodes.begin(), lane.nodes.end(), [&](const Node& node) {
+    const auto* bracket = std::get_if<Bracket>(&node);
+    return bracket == nullptr ? altered({std::get<Action>(node)}, journal) : altered(bracket->body, journal);
+  });
+}
+
+/// What was to go back to the release before does not stay on the new one, and is not let in with it.
+Left once_condemned(Left left) {
+  if (left == Left::done) return Left::condemned;
+  return left == Left::out_done || left == Left::out_new ? Left::out_altered : left;
+}
+
 bool ended_well(const Lane& lane, const JournalView& journal) {
   return std::all_of(lane.nodes.begin(), lane.nodes.end(), [&](const Node& node) {
     const auto* action = std::get_if<Action>(&node);
@@ -140,37 +153,6 @@ bool condemned(const plan::Plan& plan, const JournalView& journal) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes)
       if (any_failed(rest_of(lane), journal)) return true;
-  }
-  return false;
-}
-
-/// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
-/// killed says nothing of that, nor does what the run itself would not have called the release bad for.
-bool release_failed(const plan::Plan& plan, const JournalView& journal) {
-  const auto failed = [&](const std::vector<Action>& actions) {
-    return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
-      const auto entry = journal.actions.find(action.id);
-      // An older build did not say of each what the effect and the outcome say as well.
-      return any_failed({action}, journal) && !entry->second.blameless &&
-             plan::judges_release(action.effect) &&
-             entry->second.outcome != event::name_of(event::Outcome::unreachable) &&
-             entry->second.outcome != event::name_of(event::Outcome::refused) &&
-             entry->second.outcome != event::name_of(event::Outcome::cancelled);
-    });
-  };
-  // What lets a host in behind a body that did not end well lets in the release before.
-  const auto failed_within = [&](const Bracket& bracket) {
-    return failed(bracket.body) || (all_well(bracket.body, journal) && failed(bracket.release));
-  };
-  bool rolled = false;
-  for (const auto& stage : plan.stages) {
-    rolled = rolled || stage.shape == plan::Stage::Shape::rolling;
-    if (!rolled || stage.shape == plan::Stage::Shape::parallel) continue;
-    for (const auto& lane : stage.lanes)
-      for (const auto& node : lane.nodes) {
-        const auto* bracket = std::get_if<Bracket>(&node);
-        if (bracket == nullptr ? failed({std::get<Action>(node)}) : failed_within(*bracket)) return true;
-      }
   }
   return false;
 }
@@ -231,6 +213,8 @@ std::string_view text_of(Left left) noexcept {
       return "out of rotation to go back, still on the new release";
     case Left::altered:
       return "the app was being changed";
+    case Left::condemned:
+      return "on the new release, which was to go back";
     case Left::done:
       return "on the new release";
     case Left::reverted:
@@ -240,7 +224,8 @@ std::string_view text_of(Left left) noexcept {
 }
 
 bool must_stay_out(const plan::Plan& plan, const HostLeft& host) {
-  if (host.let_in || settled(host.left) || host.left == Left::out_new) return false;
+  if (host.let_in || settled(host.left) || host.left == Left::condemned || host.left == Left::out_new)
+    return false;
   if (host.left != Left::out_unaltered) return true;
   // Out by a bracket's drain: its app runs as it did. A restore goes on with what somebody else had drained.
   const auto drained = drained_by(plan);
@@ -291,6 +276,7 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since) {
   std::vector<HostLeft> all;
   const bool is_bad = release_failed(plan, journal);
+  const auto condemned = to_be_reverted(plan, journal);
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes) {
@@ -300,6 +286,8 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
       host.found = found_in(lane.nodes, journal);
       if (std::string again = found_in(lane.revert, journal); !again.empty()) host.found = std::move(again);
       host.left = assess_lane(lane, journal);
+      if (condemned.count(lane.host) > 0 && !lane.revert.empty() && alters(lane, journal))
+        host.left = once_condemned(host.left);
       host.let_in = on_its_last_step(lane, host.left, journal);
       for (const auto& recovery : since)
         for (const auto& mending : recovery.plan.stages)

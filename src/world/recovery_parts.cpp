@@ -61,6 +61,7 @@ Left once_given_back(Left left) {
     case Left::out_altered:
     case Left::out_back:
     case Left::altered:
+    case Left::condemned:
       return Left::reverted;
     default:
       return left;
@@ -87,6 +88,13 @@ void follow_half_way(HostLeft& host, const Lane& lane, const Lane& mended, const
       return;
     case Left::altered:
       if (bracket_of(lane.nodes) != nullptr && rotation_left(mended, journal) == RotationLeft::out)
+        host.left = Left::out_altered;
+      return;
+    case Left::condemned:
+      // It serves the new release until it is out, and nobody knows what once it is.
+      if (bracket == nullptr)
+        host.left = Left::altered;
+      else if (rotation_left(mended, journal) == RotationLeft::out)
         host.left = Left::out_altered;
       return;
     default:

@@ -93,8 +93,9 @@ Lane recovery_lane(const Lane& lane, const HostLeft& host) {
     add(host.let_in ? from_letting_in(std::move(actions)) : actions, mended);
     return mended;
   }
-  if (left == Left::altered || bracket == nullptr) {
+  if (left == Left::altered || left == Left::condemned || bracket == nullptr) {
     mended.nodes = renamed(lane.revert);
+    mended.mends = true;
     return mended;
   }
   if (left == Left::out_unaltered || left == Left::out_new) {

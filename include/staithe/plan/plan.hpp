@@ -50,6 +50,7 @@ struct Lane {
   std::vector<Node> nodes;
   std::vector<Node> revert;    ///< brings this host back to the release before, when the lane had ended well
   bool brought_along = false;  ///< only ends what earlier runs did on a host that is not this run's
+  bool mends = false;          ///< as the host is found is not as it should be: to leave it so is a failure
   bool operator==(const Lane&) const = default;
 };
 

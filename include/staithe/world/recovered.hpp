@@ -16,6 +16,7 @@ struct Recovered {
   std::size_t hosts = 0;
   std::string summary_json;  ///< every host's state now, as `deploy --resume` and the history read it
   std::vector<std::string> behind{};  ///< hosts that are not on the run's release
+  bool release_failed = false;        ///< the run found fault with its release
 
   bool mixed() const noexcept { return on_new > 0 && on_new < hosts; }
   bool needs_a_person() const noexcept { return !by_hand.empty() || mixed(); }

@@ -17,12 +17,18 @@ enum class Left {
   out_back,       ///< taken out, the release before healthy again, not given back yet
   out_new,        ///< taken out again to be reverted, which was not begun: the new release is as it served
   altered,        ///< the app may be anything, and no balancer is involved
+  condemned,      ///< on the new release and back, though the run was to bring it back to the one before
   done,           ///< on the new release and back
   reverted,       ///< on the release before and back
 };
 
 /// Nothing is to be put right on the host.
 bool settled(Left left) noexcept;
+
+/// Visitors may meet it, until it is put right.
+inline bool may_serve(Left left) noexcept {
+  return settled(left) || left == Left::altered || left == Left::condemned;
+}
 
 /// One line for people: "out of rotation, the app was being changed".
 std::string_view text_of(Left left) noexcept;

@@ -79,7 +79,7 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   std::set<std::string> unknown;
   std::vector<Adopted> adopted;
   for (const auto& host : left) {
-    if (world::settled(host.left) || host.left == world::Left::altered || host.by_hand) continue;
+    if (world::may_serve(host.left) || host.by_hand) continue;
     if (host.found.empty())
       unknown.insert(host.host);
     else
@@ -102,13 +102,15 @@ std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& 
         "The hosts differ: {} of {} have what the run brings.\n"
         "  next  {}    bring it to the others",
         recovered.on_new, recovered.hosts, rest_command(app, loaded, asked, plan, recovered.behind));
-  auto text = fmt::format(
-      "Versions are mixed: {} of {} hosts are on the new release.\n"
-      "  next  {}    bring the others to it",
-      recovered.on_new, recovered.hosts, resume_command(app, loaded, asked, plan));
-  if (plan.kind == "deploy" || plan.kind == "rollback")
-    text += fmt::format("\n        {}    or bring all back", rollback_command(app, loaded, asked, plan));
-  return text;
+  const auto text = fmt::format("Versions are mixed: {} of {} hosts are on the new release", recovered.on_new,
+                                recovered.hosts);
+  const auto on = resume_command(app, loaded, asked, plan);
+  const auto back = rollback_command(app, loaded, asked, plan);
+  const bool has_way_back = plan.kind == "deploy" || plan.kind == "rollback";
+  if (recovered.release_failed && has_way_back)
+    return fmt::format("{}, which failed.\n  next  {}    bring all back", text, back);
+  return fmt::format("{}.\n  next  {}    bring the others to it", text, on) +
+         (has_way_back ? fmt::format("\n        {}    or bring all back", back) : "");
 }
 
 /// Versions that differ and hosts without a way back are said and need a person.
