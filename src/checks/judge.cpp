@@ -308,13 +308,47 @@ Judged Judge::judge(const Expectation& expectation) const {
   return judged;
 }
 
+namespace {
+
+/// Of a list or an object; of a list of facts, whose text is no JSON, there is none.
+json tree_of(const Value& value) {
+  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return {};
+  auto tree = json::parse(value.text, nullptr, false);
+  return tree.is_discarded() ? json() : tree;
+}
+
+/// A JSON body is at most so deep as too_deep() allows.
+template <class Take>
+void each_text(const json& node, const Take& take) {
+  if (node.is_string()) return take(node.get_ref<const std::string&>());
+  if (!node.is_structured()) return;
+  for (const auto& one : node) each_text(one, take);
+}
+
+template <class Take>
+void each_named(const json& node, bool (*of_interest)(std::string_view), const Take& take) {
+  if (!node.is_structured()) return;
+  for (auto one = node.begin(); one != node.end(); ++one) {
+    if (node.is_object() && of_interest(one.key()))
+      each_text(*one, [&](const std::string& text) { take(one.key(), text); });
+    else
+      each_named(*one, of_interest, take);
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> texts_in(const Value& value) {
   std::vector<std::string> texts;
-  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return texts;
-  const auto inner = json::parse(value.text, nullptr, false);
-  if (inner.is_discarded()) return texts;  // a list of facts, whose text is no JSON
-  for (const auto& leaf : inner.flatten())
-    if (leaf.is_string()) texts.push_back(leaf.get<std::string>());
+  each_text(tree_of(value), [&](const std::string& text) { texts.push_back(text); });
+  return texts;
+}
+
+std::vector<std::pair<std::string, std::string>> named_texts_in(const Value& value,
+                                                                bool (*of_interest)(std::string_view)) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  each_named(tree_of(value), of_interest,
+             [&](const std::string& name, const std::string& text) { texts.emplace_back(name, text); });
   return texts;
 }
 
