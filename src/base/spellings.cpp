@@ -123,7 +123,24 @@ const std::array<Spellings, 256>& byte_spellings() {
   return table;
 }
 
-Spellings misread(std::string_view utf8) {
+namespace {
+
+/// "" where it holds what Latin-1 has not.
+std::string as_latin_bytes(std::string_view utf8) {
+  std::string bytes;
+  for (std::size_t at = 0; at < utf8.size();) {
+    const auto length = code_point_length(utf8.substr(at));
+    const auto lead = byte_of(utf8[at]);
+    if (length > 2 || (length == 2 && lead > 0xC3U) || (length == 1 && lead >= 0x80)) return {};
+    bytes += length == 1 ? utf8[at] : static_cast<char>((lead & 3U) << 6U | (byte_of(utf8[at + 1]) & 0x3FU));
+    at += length;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Spellings in_other_encodings(std::string_view utf8) {
   const auto is_ascii = [](char c) { return byte_of(c) < 0x80; };
   if (std::all_of(utf8.begin(), utf8.end(), is_ascii)) return {};
   std::string latin, windows;
@@ -132,8 +149,10 @@ Spellings misread(std::string_view utf8) {
     append_code_point(latin, value);
     append_code_point(windows, value >= 0x80 && value < 0xA0 ? of_windows[value - 0x80] : value);
   }
-  if (latin == windows) return {latin};
-  return {latin, windows};
+  Spellings spellings{latin};
+  if (windows != latin) spellings.push_back(windows);
+  if (auto bytes = as_latin_bytes(utf8); !bytes.empty()) spellings.push_back(std::move(bytes));
+  return spellings;
 }
 
 std::size_t code_point_length(std::string_view text) {

@@ -157,6 +157,8 @@ TEST_CASE("A secret whose UTF-8 was read as something else is replaced") {
   CHECK(redactor.clean("a grÃ¶ÃŸeâ‚¬99 b") == "a *** b");  // as Windows-1252
   CHECK(redactor.clean("a gr\\u00c3\\u00b6\\u00c3\\u009fe\\u00e2\\u0082\\u00ac99 b") == "a *** b");
   CHECK(redactor.clean("größe99") == "größe99");
+  redactor.add("pässword");
+  CHECK(redactor.clean("p\xe4ssword p%E4ssword cORzc3dvcmQ=") == "*** *** ***");
 }
 
 TEST_CASE("Every form of a secret is replaced, in one text and in pieces") {
