@@ -1,5 +1,6 @@
 #include "checks_doctor.hpp"
 
+#include "check_context.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "watching.hpp"
