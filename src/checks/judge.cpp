@@ -141,7 +141,18 @@ bool holds_of_more(const Matcher& matcher) {
          matcher.word == Word::over;
 }
 
-constexpr std::string_view only_a_part = "there is more of it than is read";
+/// "" of what was read whole.
+std::string only_a_part(const Reply& reply, std::string_view subject) {
+  const auto cut = reply.cut.find(subject);
+  return cut == reply.cut.end() ? ""
+                                : fmt::format("there is more of it than the {} that are read", cut->second);
+}
+std::string body_too_large(const Reply& reply) {
+  const auto cut = reply.cut.find("body");
+  return cut == reply.cut.end()
+             ? ""
+             : fmt::format("the body is larger than the {} that are read of it", cut->second);
+}
 
 /// nlohmann's parser recurses for nothing, but its destructor and our walk do.
 bool too_deep(std::string_view text) {
@@ -176,9 +187,9 @@ struct Judge::Body {
   void need_json(const Reply& reply, const Clean& clean) {
     if (std::exchange(parsed_json, true)) return;
     const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
-    if (reply.body_cut)
-      json_trouble = "the body is larger than what is read of it";
-    else if (too_deep(reply.body))
+    json_trouble = body_too_large(reply);
+    if (!json_trouble.empty()) return;
+    if (too_deep(reply.body))
       json_trouble = "the body is nested too deeply";
     else if (reply.body.empty())
       json_trouble = "the body is empty";
@@ -190,10 +201,8 @@ struct Judge::Body {
 
   void need_xml(const Reply& reply) {
     if (std::exchange(parsed_xml, true)) return;
-    if (reply.body_cut) {
-      xml_trouble = "the body is larger than what is read of it";
-      return;
-    }
+    xml_trouble = body_too_large(reply);
+    if (!xml_trouble.empty()) return;
     const auto result = xml.load_buffer(reply.body.data(), reply.body.size());
     if (!result) xml_trouble = fmt::format("the body is no XML: {}", result.description());
   }
@@ -289,11 +298,11 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (result.is == Match::Is::no && !selected.gap.empty())
       judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
   }
-  const bool part = reply_.cut.count(expectation.subject) > 0;
-  if (part && result.is != Match::Is::unknown &&
+  const auto part = only_a_part(reply_, expectation.subject);
+  if (!part.empty() && result.is != Match::Is::unknown &&
       (result.is == Match::Is::no || !holds_of_more(expectation.matcher))) {
     result.is = Match::Is::no;
-    result.why = result.why.empty() ? std::string(only_a_part) : result.why + "; " + std::string(only_a_part);
+    result.why = result.why.empty() ? part : result.why + "; " + part;
   }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;

@@ -32,7 +32,7 @@ struct Judged {
 
 /// Holds one reply against expectations. The body is parsed once, when it is first asked for. For one thread.
 ///
-/// Bounded: a body is what the probe kept (see Reply::body_cut), JSON is at most 200 levels deep, a pattern
+/// Bounded: a body is what the probe kept (see Reply::cut), JSON is at most 200 levels deep, a pattern
 /// stops at a million steps. What cannot be judged says so and never passes.
 class Judge {
  public:
