@@ -166,6 +166,10 @@ void SecretForms::add_line(std::string_view line) {
   add_form(std::string(line), Kind::decimal);
   add_base64(line);
   add_base32(line);
+  for (const auto& text : in_other_encodings(line)) {
+    add_form(text, Kind::escaped);
+    add_base64(text);
+  }
 }
 
 void SecretForms::add_word(std::string_view secret) {

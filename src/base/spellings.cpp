@@ -95,6 +95,23 @@ Spellings spellings_of_byte(char c) {
   return spellings;
 }
 
+/// Of 0x80 to 0x9F in Windows-1252; where that has nothing, what Latin-1 has.
+constexpr std::array<unsigned, 32> of_windows{0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                              0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
+                                              0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                              0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
+
+void append_code_point(std::string& text, unsigned code) {
+  const auto more = [](unsigned bits) { return static_cast<char>(0x80U | (bits & 0x3FU)); };
+  if (code < 0x80) {
+    text += static_cast<char>(code);
+  } else if (code < 0x800) {
+    text += {static_cast<char>(0xC0U | code >> 6U), more(code)};
+  } else {
+    text += {static_cast<char>(0xE0U | code >> 12U), more(code >> 6U), more(code)};
+  }
+}
+
 }  // namespace
 
 const std::array<Spellings, 256>& byte_spellings() {
@@ -104,6 +121,38 @@ const std::array<Spellings, 256>& byte_spellings() {
     return all;
   }();
   return table;
+}
+
+namespace {
+
+/// "" where it holds what Latin-1 has not.
+std::string as_latin_bytes(std::string_view utf8) {
+  std::string bytes;
+  for (std::size_t at = 0; at < utf8.size();) {
+    const auto length = code_point_length(utf8.substr(at));
+    const auto lead = byte_of(utf8[at]);
+    if (length > 2 || (length == 2 && lead > 0xC3U) || (length == 1 && lead >= 0x80)) return {};
+    bytes += length == 1 ? utf8[at] : static_cast<char>((lead & 3U) << 6U | (byte_of(utf8[at + 1]) & 0x3FU));
+    at += length;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Spellings in_other_encodings(std::string_view utf8) {
+  const auto is_ascii = [](char c) { return byte_of(c) < 0x80; };
+  if (std::all_of(utf8.begin(), utf8.end(), is_ascii)) return {};
+  std::string latin, windows;
+  for (const char c : utf8) {
+    const unsigned value = byte_of(c);
+    append_code_point(latin, value);
+    append_code_point(windows, value >= 0x80 && value < 0xA0 ? of_windows[value - 0x80] : value);
+  }
+  Spellings spellings{latin};
+  if (windows != latin) spellings.push_back(windows);
+  if (auto bytes = as_latin_bytes(utf8); !bytes.empty()) spellings.push_back(std::move(bytes));
+  return spellings;
 }
 
 std::size_t code_point_length(std::string_view text) {

@@ -38,13 +38,6 @@ bool check_name(const yaml::Reader& at, const std::string& subject, const Kind& 
   return true;
 }
 
-/// About what is wanted; where a cell of a table is, the mistake is the cell's.
-void mistake(const yaml::Reader& at, const Names& names, std::string message, std::string help) {
-  const auto* cell = names.cell_in(at.node().text);
-  if (cell == nullptr) return at.error(std::move(message), std::move(help));
-  at.diagnostics().error(*cell, std::move(message), at.path(), std::move(help));
-}
-
 bool is_numeric(Matcher::Word word) {
   using Word = Matcher::Word;
   return word == Word::at_least || word == Word::at_most || word == Word::over || word == Word::under ||
@@ -67,12 +60,12 @@ bool check_number(const yaml::Reader& at, const Names& names, const std::string&
   const bool status = subject == "status";
   const bool quoted = matcher.form == Matcher::Form::quoted;
   if (value && !quoted && (!status || (value->number >= 100 && value->number <= 999))) return true;
-  mistake(at, names,
-          fmt::format("{}{}{} can never be the {}, which is a number{}", quoted ? '"' : '\'', text,
-                      quoted ? '"' : '\'', subject, status ? " of three digits" : ""),
-          value && quoted ? "leave the quotes out"
-          : status        ? "write 200, 2xx, 200 to 299 or [200, 204]"
-                          : "write a number, or 'at most N'");
+  names.mistake(at,
+                fmt::format("{}{}{} can never be the {}, which is a number{}", quoted ? '"' : '\'', text,
+                            quoted ? '"' : '\'', subject, status ? " of three digits" : ""),
+                value && quoted ? "leave the quotes out"
+                : status        ? "write 200, 2xx, 200 to 299 or [200, 204]"
+                                : "write a number, or 'at most N'");
   return false;
 }
 
@@ -84,16 +77,37 @@ bool check_units(const yaml::Reader& at, const Names& names, const std::string& 
     if (!operand.is_literal()) continue;
     const auto value = parse_quantity(operand.shown());
     if (value && value->unit == Value::Unit::duration) continue;
-    mistake(at, names, fmt::format("'{}' has no unit of time", operand.shown()), "write 3s, 800ms or 2m");
+    names.mistake(at, fmt::format("'{}' has no unit of time", operand.shown()), "write 3s, 800ms or 2m");
     return false;
   }
   return true;
 }
 
+/// What is wanted in words, and as a matcher.
+std::optional<Matcher> read_phrase(const yaml::Reader& at, const Names& names, const Text& text,
+                                   Matcher::Form form, std::string& wanted) {
+  std::string why, help;
+  auto matcher = parse_matcher(text, form, why, help);
+  if (!matcher) {
+    names.mistake(at, std::move(why), std::move(help));
+    return std::nullopt;
+  }
+  wanted +=
+      form == Matcher::Form::quoted ? "\"" + text.shown() + "\"" : std::string(base::trim(text.shown()));
+  return matcher;
+}
+
+/// A value put in for a name has no quotes of its own: 0012 may be text or a number.
+Matcher::Form form_of(const yaml::Node& node, const Names& names) {
+  if (node.quoted) return Matcher::Form::quoted;
+  if (names_in(node.text).empty()) return Matcher::Form::plain;
+  return names.is_cell(node.text) ? Matcher::Form::cell : Matcher::Form::substituted;
+}
+
 std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& names, std::string& wanted) {
   const auto& node = reader.node();
   if (node.refused) return std::nullopt;
-  if (node.kind == yaml::Kind::map) {
+  if (node.kind == yaml::Kind::map || node.kind == yaml::Kind::list) {
     reader.error("an expectation is a phrase or a list of values");
     return std::nullopt;
   }
@@ -108,18 +122,71 @@ std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& name
       reader.error("a secret cannot be compared with: what is wanted is printed");
       return std::nullopt;
     }
+  const auto form = form_of(node, names);
+  auto matcher = read_phrase(reader, names, *text, form, wanted);
+  if (!matcher || form != Matcher::Form::substituted) return matcher;
+  const auto& core = matcher->word == Matcher::Word::negation ? matcher->inner.front() : *matcher;
   std::string why, help;
-  // A value put in for a name has no quotes of its own: 0012 may be text or a number.
-  const auto form = node.quoted                   ? Matcher::Form::quoted
-                    : names_in(node.text).empty() ? Matcher::Form::plain
-                                                  : Matcher::Form::substituted;
-  auto matcher = parse_matcher(*text, form, why, help);
-  if (!matcher) {
-    mistake(reader, names, std::move(why), std::move(help));
-    return std::nullopt;
+  if (core.word != Matcher::Word::equals || !is_slip_around(with_holes(node.text), why, help)) return matcher;
+  reader.error(std::move(why), std::move(help));
+  return std::nullopt;
+}
+
+/// Adds one of the values of a list, if there is nothing wrong with it.
+bool add_value(const yaml::Reader& at, const Names& names, const std::string& subject,
+               std::optional<Matcher> matcher, Matcher& list) {
+  if (!matcher || !check_number(at, names, subject, *matcher)) return false;
+  list.inner.push_back(std::move(*matcher));
+  return true;
+}
+
+bool read_list(const yaml::Reader& reader, const Names& names, const std::string& subject,
+               Expectation& expectation) {
+  const auto items = reader.list();
+  if (!items || items->empty()) {
+    reader.error("a list of no value can never hold");
+    return false;
   }
-  wanted += node.quoted ? "\"" + text->shown() + "\"" : std::string(base::trim(text->shown()));
-  return matcher;
+  for (const auto& item : *items) {
+    if (&item != &items->front()) expectation.wanted += ", ";
+    if (!add_value(item, names, subject, read_scalar(item, names, expectation.wanted), expectation.matcher))
+      return false;
+  }
+  return true;
+}
+
+/// "[a, b]" in a cell is a list as it is in a suite, but that no name stands in it for a value.
+bool read_list_of_cell(const yaml::Reader& reader, const Names& names, const std::string& subject,
+                       const std::string& cell, Expectation& expectation) {
+  diag::Diagnostics own;
+  const auto root = yaml::parse(cell, "cell", own);
+  const bool values = root && root->kind == yaml::Kind::list && !root->items.empty() &&
+                      std::all_of(root->items.begin(), root->items.end(), [](const yaml::Node& item) {
+                        return item.kind == yaml::Kind::scalar || !item.text.empty();
+                      });
+  if (!values || own.has_errors()) {
+    names.mistake(
+        reader, fmt::format("'{}' is no list of values", cell),
+        "write [a, b]; or quote the column's name in the suite, \"$(case.NAME)\", when its cells are "
+        "texts");
+    return false;
+  }
+  for (const auto& item : root->items) {
+    if (&item != &root->items.front()) expectation.wanted += ", ";
+    const auto form = item.quoted ? Matcher::Form::quoted : Matcher::Form::cell;
+    auto matcher = read_phrase(reader, names, Text(item.text), form, expectation.wanted);
+    if (!add_value(reader, names, subject, std::move(matcher), expectation.matcher)) return false;
+  }
+  return true;
+}
+
+/// The text of a cell that begins a list.
+std::optional<std::string> list_of_cell(const yaml::Reader& reader, const Names& names) {
+  const auto& node = reader.node();
+  if (node.kind != yaml::Kind::scalar || node.quoted || !names.is_cell(node.text)) return std::nullopt;
+  const auto text = names.expand(node.text, reader);
+  std::string cell(base::trim(text ? text->shown() : ""));
+  return cell.starts_with('[') ? std::optional(std::move(cell)) : std::nullopt;
 }
 
 std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subject, const Kind& kind,
@@ -127,20 +194,13 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
   if (!check_name(reader, subject, kind)) return std::nullopt;
   Expectation expectation;
   expectation.position = reader.node().position;
-  if (reader.node().kind == yaml::Kind::list) {
-    const auto items = reader.list();
-    if (!items || items->empty()) {
-      reader.error("a list of no value can never hold");
-      return std::nullopt;
-    }
+  const auto cell = list_of_cell(reader, names);
+  if (cell || reader.node().kind == yaml::Kind::list) {
     expectation.matcher.word = Matcher::Word::one_of;
     expectation.wanted = "one of ";
-    for (const auto& item : *items) {
-      if (&item != &items->front()) expectation.wanted += ", ";
-      auto matcher = read_scalar(item, names, expectation.wanted);
-      if (!matcher || !check_number(item, names, subject, *matcher)) return std::nullopt;
-      expectation.matcher.inner.push_back(std::move(*matcher));
-    }
+    if (!(cell ? read_list_of_cell(reader, names, subject, *cell, expectation)
+               : read_list(reader, names, subject, expectation)))
+      return std::nullopt;
   } else {
     auto matcher = read_scalar(reader, names, expectation.wanted);
     if (!matcher || !check_units(reader, names, subject, *matcher) ||

@@ -141,7 +141,18 @@ bool holds_of_more(const Matcher& matcher) {
          matcher.word == Word::over;
 }
 
-constexpr std::string_view only_a_part = "there is more of it than is read";
+/// "" of what was read whole.
+std::string only_a_part(const Reply& reply, std::string_view subject) {
+  const auto cut = reply.cut.find(subject);
+  return cut == reply.cut.end() ? ""
+                                : fmt::format("there is more of it than the {} that are read", cut->second);
+}
+std::string body_too_large(const Reply& reply) {
+  const auto cut = reply.cut.find("body");
+  return cut == reply.cut.end()
+             ? ""
+             : fmt::format("the body is larger than the {} that are read of it", cut->second);
+}
 
 /// nlohmann's parser recurses for nothing, but its destructor and our walk do.
 bool too_deep(std::string_view text) {
@@ -176,9 +187,9 @@ struct Judge::Body {
   void need_json(const Reply& reply, const Clean& clean) {
     if (std::exchange(parsed_json, true)) return;
     const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
-    if (reply.body_cut)
-      json_trouble = "the body is larger than what is read of it";
-    else if (too_deep(reply.body))
+    json_trouble = body_too_large(reply);
+    if (!json_trouble.empty()) return;
+    if (too_deep(reply.body))
       json_trouble = "the body is nested too deeply";
     else if (reply.body.empty())
       json_trouble = "the body is empty";
@@ -190,10 +201,8 @@ struct Judge::Body {
 
   void need_xml(const Reply& reply) {
     if (std::exchange(parsed_xml, true)) return;
-    if (reply.body_cut) {
-      xml_trouble = "the body is larger than what is read of it";
-      return;
-    }
+    xml_trouble = body_too_large(reply);
+    if (!xml_trouble.empty()) return;
     const auto result = xml.load_buffer(reply.body.data(), reply.body.size());
     if (!result) xml_trouble = fmt::format("the body is no XML: {}", result.description());
   }
@@ -289,11 +298,11 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (result.is == Match::Is::no && !selected.gap.empty())
       judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
   }
-  const bool part = reply_.cut.count(expectation.subject) > 0;
-  if (part && result.is != Match::Is::unknown &&
+  const auto part = only_a_part(reply_, expectation.subject);
+  if (!part.empty() && result.is != Match::Is::unknown &&
       (result.is == Match::Is::no || !holds_of_more(expectation.matcher))) {
     result.is = Match::Is::no;
-    result.why = result.why.empty() ? std::string(only_a_part) : result.why + "; " + std::string(only_a_part);
+    result.why = result.why.empty() ? part : result.why + "; " + part;
   }
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
@@ -310,13 +319,47 @@ Judged Judge::judge(const Expectation& expectation) const {
   return judged;
 }
 
+namespace {
+
+/// Of a list or an object; of a list of facts, whose text is no JSON, there is none.
+json tree_of(const Value& value) {
+  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return {};
+  auto tree = json::parse(value.text, nullptr, false);
+  return tree.is_discarded() ? json() : tree;
+}
+
+/// A JSON body is at most so deep as too_deep() allows.
+template <class Take>
+void each_text(const json& node, const Take& take) {
+  if (node.is_string()) return take(node.get_ref<const std::string&>());
+  if (!node.is_structured()) return;
+  for (const auto& one : node) each_text(one, take);
+}
+
+template <class Take>
+void each_named(const json& node, bool (*of_interest)(std::string_view), const Take& take) {
+  if (!node.is_structured()) return;
+  for (auto one = node.begin(); one != node.end(); ++one) {
+    if (node.is_object() && of_interest(one.key()))
+      each_text(*one, [&](const std::string& text) { take(one.key(), text); });
+    else
+      each_named(*one, of_interest, take);
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> texts_in(const Value& value) {
   std::vector<std::string> texts;
-  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return texts;
-  const auto inner = json::parse(value.text, nullptr, false);
-  if (inner.is_discarded()) return texts;  // a list of facts, whose text is no JSON
-  for (const auto& leaf : inner.flatten())
-    if (leaf.is_string()) texts.push_back(leaf.get<std::string>());
+  each_text(tree_of(value), [&](const std::string& text) { texts.push_back(text); });
+  return texts;
+}
+
+std::vector<std::pair<std::string, std::string>> named_texts_in(const Value& value,
+                                                                bool (*of_interest)(std::string_view)) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  each_named(tree_of(value), of_interest,
+             [&](const std::string& name, const std::string& text) { texts.emplace_back(name, text); });
   return texts;
 }
 

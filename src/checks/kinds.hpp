@@ -45,6 +45,10 @@ class Fields {
   virtual std::optional<std::string> shell(const yaml::Reader& reader) = 0;
   /// The connection of that name; a finding when the inventory has none.
   virtual std::optional<plan::SecretRef> database(const yaml::Reader& reader, const std::string& name) = 0;
+  /// A time, which may be a cell of the table or another value that is known now.
+  virtual std::optional<base::Duration> duration(const yaml::Reader& reader) = 0;
+  /// A finding about what `reader` holds, told in the table where that comes from one.
+  virtual void mistake(const yaml::Reader& reader, std::string message, std::string help) const = 0;
   virtual const std::string& target() const = 0;
   /// The step's own key, or what `defaults` says.
   std::optional<yaml::Reader> value_or_default(std::string_view key);

@@ -33,6 +33,13 @@ class Phrase {
     return parse(base::trim(flat_));
   }
 
+  /// Whether it is text only because of a slip of the pen.
+  bool is_slip() {
+    std::string_view text = base::trim(flat_);
+    if (const auto rest = after(text, "not ")) text = *rest;
+    return is_half(text) || is_unknown_phrase(text);
+  }
+
  private:
   using Word = Matcher::Word;
 
@@ -45,7 +52,7 @@ class Phrase {
     if (text == "empty") return plain(Word::empty);
     if (!text.empty() && std::string_view("<>=!").find(text.front()) != std::string_view::npos)
       return refuse(fmt::format("'{}' begins with an operator", text),
-                    fmt::format("write {}; or quote it when the text is meant", in_words(text)));
+                    fmt::format("write {}; {}", in_words(text), quoting()));
     if (auto rest = after(text, "not ")) return wrapped(Word::negation, *rest);
     if (auto rest = after(text, "count ")) return wrapped(Word::count, *rest);
     if (auto rest = after(text, "matches ")) return pattern(*rest);
@@ -66,16 +73,32 @@ class Phrase {
           return refuse(fmt::format("'{}' can never hold", text), "write the lower end first");
         return two(Word::range, text.substr(0, at), text.substr(at + 4));
       }
-    if (const auto half = half_phrase(text); form_ != Matcher::Form::substituted && !half.empty())
-      return refuse(fmt::format("'{}' is half a phrase", text),
-                    fmt::format("write {}; or quote it when the text is meant", half));
+    if (is_half(text)) return std::nullopt;
     if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5')
       return one(Word::status_class, text);
-    // A value put in for a name is what somebody else has: nobody meant a phrase by "Between two worlds".
-    if (const auto meant = likely_meant(text); form_ != Matcher::Form::substituted && !meant.empty())
-      return refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
-                    fmt::format("write {}; or quote it when the text is meant", meant));
+    if (is_unknown_phrase(text)) return std::nullopt;
     return equals(text);
+  }
+
+  // A value put in for a name is what somebody else has: nobody meant a phrase by "Between two worlds".
+  bool is_half(std::string_view text) {
+    const auto half = half_phrase(text);
+    if (form_ == Matcher::Form::substituted || half.empty()) return false;
+    refuse(fmt::format("'{}' is half a phrase", text), fmt::format("write {}; {}", half, quoting()));
+    return true;
+  }
+  bool is_unknown_phrase(std::string_view text) {
+    const auto meant = likely_meant(text);
+    if (form_ == Matcher::Form::substituted || meant.empty()) return false;
+    refuse(fmt::format("'{}' is no phrase that is known, so it is this very text", text),
+           fmt::format("write {}; {}", meant, quoting()));
+    return true;
+  }
+  /// The quotes of a CSV file are no part of what a cell says.
+  std::string_view quoting() const {
+    return form_ == Matcher::Form::cell
+               ? "or quote the column's name in the suite, \"$(case.NAME)\", when its cells are texts"
+               : "or quote it when the text is meant";
   }
 
   /// A word of a phrase that is a number too large, or too near to 0, to be one: "1e400". What was put in for
@@ -83,7 +106,7 @@ class Phrase {
   std::string_view beyond_numbers(std::string_view text) const {
     const auto blank = text.rfind(' ');
     const bool is_phrase = blank != std::string_view::npos;
-    if (form_ == Matcher::Form::substituted || (is_phrase && !is_word_of_numbers(text))) return {};
+    if (is_put_in() || (is_phrase && !is_word_of_numbers(text))) return {};
     const auto last = is_phrase ? text.substr(blank + 1) : text;
     return is_beyond_numbers(last) ? last : std::string_view();
   }
@@ -203,10 +226,10 @@ class Phrase {
     return std::any_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == hole; });
   }
 
+  bool is_put_in() const { return form_ == Matcher::Form::substituted || form_ == Matcher::Form::cell; }
   /// A cell may be a phrase, and "under construction" may be a cell.
   bool is_text_put_in(Word word, std::string_view rest) const {
-    return form_ == Matcher::Form::substituted && (word == Word::over || word == Word::under) &&
-           !has_number(rest);
+    return is_put_in() && (word == Word::over || word == Word::under) && !has_number(rest);
   }
 
   /// "5 to 1": nothing is in between.
@@ -376,6 +399,10 @@ class Phrase {
 std::optional<Matcher> parse_matcher(const Text& text, Matcher::Form form, std::string& why,
                                      std::string& help) {
   return Phrase(text, form, why, help).parse();
+}
+
+bool is_slip_around(const Text& written, std::string& why, std::string& help) {
+  return Phrase(written, Matcher::Form::plain, why, help).is_slip();
 }
 
 }  // namespace staithe::checks

@@ -101,6 +101,18 @@ std::vector<std::string> names_in(std::string_view text) {
   return names;
 }
 
+Text with_holes(std::string_view text) {
+  Text made;
+  bool open = false;
+  for (const auto& piece : pieces_of(text, open)) {
+    if (piece.is_name)
+      made.append(plan::CaptureRef{piece.text});
+    else
+      made.append(std::string_view(piece.text));
+  }
+  return made;
+}
+
 void collect_names(const yaml::Node& node, std::set<std::string>& names) {
   for (auto& name : names_in(node.text)) names.insert(std::move(name));
   for (const auto& item : node.items) collect_names(item, names);
@@ -165,6 +177,19 @@ const diag::Position* Names::cell_in(std::string_view text) const {
   for (const auto& name : names_in(text))
     if (const auto found = cells_.find(name); found != cells_.end()) return &found->second;
   return nullptr;
+}
+
+bool Names::is_cell(std::string_view text) const {
+  if (cells_.empty()) return false;
+  bool open = false;
+  const auto pieces = pieces_of(base::trim(text), open);
+  return pieces.size() == 1 && pieces.front().is_name && cells_.count(pieces.front().text) > 0;
+}
+
+void Names::mistake(const yaml::Reader& reader, std::string message, std::string help) const {
+  const auto* cell = cell_in(reader.node().text);
+  if (cell == nullptr) return reader.error(std::move(message), std::move(help));
+  reader.diagnostics().error(*cell, std::move(message), reader.path(), std::move(help));
 }
 
 bool Names::is_runtime(const std::string& name) const {

@@ -26,6 +26,10 @@ class Names {
   void set_cell(const std::string& name, const diag::Position& position) { cells_[name] = position; }
   /// Where the first cell stands that a text names; null for none.
   const diag::Position* cell_in(std::string_view text) const;
+  /// Whether the text is one cell and nothing else.
+  bool is_cell(std::string_view text) const;
+  /// A finding about what stands at `reader`; where a cell was put in there, the mistake is the cell's.
+  void mistake(const yaml::Reader& reader, std::string message, std::string help = {}) const;
   /// Known from here on, at run time.
   void declare(const std::string& name) { runtime_.insert(name); }
   /// The same for every name that begins so.
@@ -68,7 +72,9 @@ void suspect(const yaml::Reader& reader);
 
 /// The names between `$(` and `)` in a text.
 std::vector<std::string> names_in(std::string_view text);
-/// The same for every scalar below a node.
+/// What its author wrote of it: a hole for each name, also where the value is known.
+Text with_holes(std::string_view text);
+/// The names in every scalar below a node.
 void collect_names(const yaml::Node& node, std::set<std::string>& names);
 
 /// What a value looks like in JSON: numbers, true, false and null as they are, anything else as a string.

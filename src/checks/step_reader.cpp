@@ -52,8 +52,8 @@ class StepFields final : public Fields {
       const auto value = names_.expand("$(" + name + ")", reader);
       if (!value) return std::nullopt;
       if (value->is_literal() && is_harmless(value->shown())) continue;
-      reader.error(fmt::format("'{}' cannot stand in a command", name),
-                   fmt::format("say env: {{VALUE: $({})}} and write \"$VALUE\"", name));
+      mistake(reader, fmt::format("'{}' cannot stand in a command", name),
+              fmt::format("say env: {{VALUE: $({})}} and write \"$VALUE\"", name));
       return std::nullopt;
     }
     return names_.expand_plain(*written, reader);
@@ -66,10 +66,24 @@ class StepFields final : public Fields {
     for (const auto& [one, url] : frame_.context.databases) known.push_back(one);
     const auto near = base::nearest(name, known);
     if (frame_.context.known == Context::Known::nothing) return std::nullopt;
-    reader.error(fmt::format("no database is called '{}'", name),
-                 near ? fmt::format("did you mean '{}'?", *near)
-                      : fmt::format("declare it in staithe.yml: databases: {{{}: {{url: env NAME}}}}", name));
+    mistake(reader, fmt::format("no database is called '{}'", name),
+            near ? fmt::format("did you mean '{}'?", *near)
+                 : fmt::format("declare it in staithe.yml: databases: {{{}: {{url: env NAME}}}}", name));
     return std::nullopt;
+  }
+
+  std::optional<base::Duration> duration(const yaml::Reader& reader) override {
+    if (names_in(reader.node().text).empty()) return reader.duration();
+    const auto text = names_.expand_plain(reader.node().text, reader);
+    if (!text) return std::nullopt;
+    yaml::Node put_in = reader.node();
+    put_in.text = *text;
+    if (const auto* cell = names_.cell_in(reader.node().text)) put_in.position = *cell;
+    return yaml::Reader(put_in, diagnostics_, reader.path()).duration();
+  }
+
+  void mistake(const yaml::Reader& reader, std::string message, std::string help) const override {
+    names_.mistake(reader, std::move(message), std::move(help));
   }
 
   const std::string& target() const override { return frame_.target; }
@@ -200,7 +214,7 @@ class StepReader {
   void policy() {
     auto& map = fields_.map();
     if (const auto timeout = fields_.value_or_default("timeout"))
-      check_.timeout = read_patience(*timeout).value_or(check_.timeout);
+      check_.timeout = read_patience(*timeout, fields_.duration(*timeout)).value_or(check_.timeout);
     check_.safe = is_safe(check_.request);
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
@@ -265,8 +279,10 @@ class StepReader {
     if (until) check_.until = read_expectations(*until, *kind_, names_);
     if (const auto give_up = map.value("give_up_if"))
       check_.give_up_if = read_expectations(*give_up, *kind_, names_);
-    if (const auto every = map.duration("every")) check_.every = std::max(every->value, base::Duration{10});
-    if (const auto within = map.duration("for")) check_.within = within->value;
+    if (const auto every = map.value("every"))
+      check_.every = std::max(fields_.duration(*every).value_or(check_.every), base::Duration{10});
+    if (const auto within = map.value("for"))
+      check_.within = fields_.duration(*within).value_or(base::Duration{1});
     if (until && check_.within.count() == 0)
       map.error_without({"for"}, *until, "'until' does not say for how long", "say 'for: 30s' as well");
     if (!until && (map.has("every") || map.has("for") || map.has("give_up_if")))
@@ -289,7 +305,8 @@ class StepReader {
     if (check_.sample > 1 && says_something && nothing_of_each())
       map.error_at("sample", "it is not said what a good answer is, so that any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
-    if (says_something || check_.asks_nothing()) return;
+    if (says_something || kind_->subjects.empty()) return;  // what only lets time pass
+
     map.error_without({"expect", "until", "warn"}, "this step expects nothing: it could never fail",
                       fmt::format("say what must hold: expect: {{{}: …}}", kind_->main_subject));
   }
@@ -446,8 +463,8 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
   return StepReader(item, part, instance, frame, names).read();
 }
 
-std::optional<base::Duration> read_patience(const yaml::Reader& reader) {
-  const auto patience = reader.duration();
+std::optional<base::Duration> read_patience(const yaml::Reader& reader,
+                                            const std::optional<base::Duration>& patience) {
   if (!patience || patience->count() > 0) return patience;
   reader.error("in no time nothing can be asked", "write how long it may take, like 10s");
   return std::nullopt;

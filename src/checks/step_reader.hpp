@@ -38,8 +38,9 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
 /// The expectations of a mapping, or of the short form, which is about the kind's main subject.
 std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kind& kind, const Names& names);
 
-/// A time that something may take: none at all is a mistake.
-std::optional<base::Duration> read_patience(const yaml::Reader& reader);
+/// A time that something may take, as it was read: none at all is a mistake.
+std::optional<base::Duration> read_patience(const yaml::Reader& reader,
+                                            const std::optional<base::Duration>& patience);
 
 /// "env NAME", "file PATH", "command …".
 std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader);

@@ -151,9 +151,9 @@ class SuiteReader {
 
   void timing() {
     if (const auto budget = map_.value("budget"))
-      suite_.budget = read_patience(*budget).value_or(suite_.budget);
+      suite_.budget = read_patience(*budget, budget->duration()).value_or(suite_.budget);
     if (const auto budget = map_.value("cleanup_budget"))
-      suite_.cleanup_budget = read_patience(*budget).value_or(suite_.cleanup_budget);
+      suite_.cleanup_budget = read_patience(*budget, budget->duration()).value_or(suite_.cleanup_budget);
     if (const auto schedule = map_.text("schedule")) {
       const auto text = std::string_view(schedule->value);
       const auto every =

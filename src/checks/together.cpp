@@ -55,7 +55,8 @@ void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnos
         diagnostics.warning(
             {suite.file, 0, 0},
             fmt::format("suite '{}' needs '{}', which is not among those that run", suite.name, name),
-            "depends_on", "its checks will be skipped as blocked");
+            "depends_on",
+            fmt::format("its checks will be skipped as blocked, unless '{}' is named as well", name));
     check_use(suite, suites, diagnostics);
   }
 }

@@ -103,6 +103,33 @@ std::string suite_declared(const std::string& project, const std::string& name) 
   return found;
 }
 
+/// The file of a suite that another one needs: beside that one, or of the project; "" when there is none.
+std::string file_needed(const LoadedSuites& loaded, const std::string& by, const std::string& name) {
+  const auto beside = fs::path(by).parent_path() / (name + ".yml");
+  if (fs::exists(beside)) return beside.string();
+  try {
+    return suite_named(directory_of(loaded), name);
+  } catch (const std::exception&) {
+    return {};  // what needs it says that it is not among those that run
+  }
+}
+
+/// Of one step that is asked for alone the suite is known, and not what that takes from others.
+void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan) {
+  for (std::size_t i = 0; i < plan.suites.size(); ++i) {
+    const auto needed = plan.suites[i].depends_on;
+    const auto by = plan.suites[i].file;
+    for (const auto& name : needed) {
+      const auto is_it = [&](const checks::Suite& one) { return one.name == name; };
+      if (std::any_of(plan.suites.begin(), plan.suites.end(), is_it)) continue;
+      const auto file = file_needed(loaded, by, name);
+      if (file.empty()) continue;
+      auto suite = read_suite(file, context, loaded.diagnostics);
+      if (suite && suite->name == name) plan.suites.push_back(std::move(*suite));
+    }
+  }
+}
+
 }  // namespace
 
 bool has_project(const App& app) {
@@ -154,6 +181,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   if (files.empty()) files = all_suites(directory_of(loaded));
   for (const auto& file : files)
     if (auto suite = read_suite(file, context, loaded.diagnostics)) plan.suites.push_back(std::move(*suite));
+  if (app.args().has("only")) bring_along(loaded, context, plan);
   if (!loaded.diagnostics.has_errors()) checks::check_together(plan.suites, loaded.diagnostics);
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;

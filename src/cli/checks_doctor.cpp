@@ -1,5 +1,6 @@
 #include "checks_doctor.hpp"
 
+#include "check_context.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
 #include "watching.hpp"
@@ -101,24 +102,49 @@ bool has_only_checks(const Loaded& loaded) {
   return here.hosts.empty() && here.balancers.empty() && !suite_files(loaded.project.directory).empty();
 }
 
-int doctor_of_checks(App& app) {
-  const auto loaded = load_suites(app, {}, "");
-  const auto looks = looks_of(app, loaded);
-  const bool well =
-      std::all_of(looks.begin(), looks.end(), [](const auto& one) { return one.trouble.empty(); });
-  if (app.json()) {
-    Records records(app);
-    for (const auto& one : looks)
-      records.write({{"type", one.type},
-                     {"name", one.name},
-                     {"fact", one.trouble.empty() ? one.fact : ""},
-                     {"trouble", one.trouble}});
-  } else {
+namespace {
+
+bool is_well(const std::vector<Looked>& looks) {
+  return std::all_of(looks.begin(), looks.end(), [](const auto& one) { return one.trouble.empty(); });
+}
+
+void show(App& app, const std::vector<Looked>& looks, Records::Place place) {
+  if (!app.json()) {
     for (const auto& one : looks) show_looked(app, one);
+    return;
+  }
+  Records records(app, place);
+  for (const auto& one : looks)
+    records.write({{"type", one.type},
+                   {"name", one.name},
+                   {"fact", one.trouble.empty() ? one.fact : ""},
+                   {"trouble", one.trouble}});
+}
+
+}  // namespace
+
+int doctor_of_checks(App& app) {
+  const auto looks = looks_of(app, load_suites(app, {}, ""));
+  show(app, looks, Records::Place::first);
+  const bool well = is_well(looks);
+  if (!app.json())
     app.print(well ? "Nothing stands in the way of checks. `staithe check` asks what they ask.\n"
                    : "Errors stand in the way.\n");
-  }
   return well ? exit_done : exit_failed;
+}
+
+bool doctor_of_checks_too(App& app, Loaded project, plan::Plan survey) {
+  LoadedSuites loaded;
+  loaded.project = std::move(project);
+  loaded.survey = std::move(survey);
+  // Before the first deploy there is no release that suites could speak of.
+  auto release = last_good_release(app, loaded);
+  if (release.empty()) release.assign(40, '0');
+  loaded.plan = read_suites(app, loaded, {}, release, "");
+  stop_on_errors(app, loaded.diagnostics);
+  const auto looks = looks_of(app, loaded);
+  show(app, looks, Records::Place::further);
+  return is_well(looks);
 }
 
 }  // namespace staithe::cli

@@ -10,4 +10,8 @@ bool has_only_checks(const Loaded& loaded);
 /// state. Only reads, but for what a secret's command does. The exit code. Throws FilesWrong.
 int doctor_of_checks(App& app);
 
+/// The same of the suites of an environment that has hosts as well, behind what was found of these; whether
+/// all is well. Throws FilesWrong.
+bool doctor_of_checks_too(App& app, Loaded project, plan::Plan survey);
+
 }  // namespace staithe::cli

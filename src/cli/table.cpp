@@ -155,7 +155,8 @@ const std::array<Command, 30> table{{
      Completes::host,
      "Reads only: keys, algorithms, shell start time, rights, disk, git access and clock of each host; "
      "socket "
-     "level, version and risky configuration of each balancer. Ends with 1 when something is an error.",
+     "level, version and risky configuration of each balancer; and, but for single hosts, suites of checks "
+     "and what they need. Ends with 1 when something is an error.",
      {},
      options::looking,
      run_doctor},

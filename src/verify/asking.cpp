@@ -1,5 +1,7 @@
 #include "asking.hpp"
 
+#include "secret_names.hpp"
+
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
@@ -28,6 +30,20 @@ double seconds_now() {
 double percentile(const std::vector<double>& sorted, double share) {
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+/// Whether the suite itself has that text in what it wants: its own words, and nothing that is put in.
+bool says(const checks::Matcher& matcher, const std::string& text) {
+  const auto has = [&](const auto& piece) {
+    const auto* literal = std::get_if<std::string>(&piece);
+    return literal != nullptr && literal->find(text) != std::string::npos;
+  };
+  return std::any_of(matcher.operands.begin(), matcher.operands.end(),
+                     [&](const plan::Text& one) {
+                       return std::any_of(one.pieces().begin(), one.pieces().end(), has);
+                     }) ||
+         std::any_of(matcher.inner.begin(), matcher.inner.end(),
+                     [&](const checks::Matcher& inner) { return says(inner, text); });
 }
 
 class Asking {
@@ -105,20 +121,24 @@ class Asking {
   void tell_tokens() {
     std::vector<base::Redactor::Hold> told;
     std::optional<checks::Judge> body;
-    for (const auto& saved : check_.save) {
-      if (secrecy_.tokens.count(saved.name) == 0) continue;
+    const auto found = [&](const std::string& subject) {
       if (!body) body.emplace(asked_.reply, 0);
-      for (const auto& value : body->select(saved.subject).values) secrecy_.tell(saved.name, value, told);
-    }
-    for (const auto* looked_at : {&std::as_const(expect_), &check_.warn, &check_.until, &check_.give_up_if})
-      for (const auto& one : *looked_at) {
+      return body->select(subject).values;
+    };
+    for (const auto& saved : check_.save)
+      for (const auto& value : found(saved.subject)) secrecy_.tell(saved.name, value, told);
+    const auto look = [&](const std::vector<checks::Expectation>& expectations) {
+      for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
         if (!use) continue;
-        if (!body) body.emplace(asked_.reply, 0);
         // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
-        for (const auto& value : body->select(one.subject).values)
-          if (one.wanted.find(value.text) == std::string::npos) secrecy_.tell(value, *use, told);
+        for (const auto& value : found(one.subject))
+          if (!says(one.matcher, value.text)) secrecy_.tell(value, *use, told);
       }
+    };
+    for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
+      look(*looked_at);
+    for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
     asked_.told = std::move(told);
   }
 
@@ -277,7 +297,11 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
 
 void Secrecy::tell(const std::string& name, const Value& value,
                    std::vector<base::Redactor::Hold>& told) const {
-  if (const auto token = tokens.find(name); token != tokens.end()) tell(value, token->second, told);
+  if (const auto token = tokens.find(name); token != tokens.end()) return tell(value, token->second, told);
+  // An object whose own name is harmless may well hold a password.
+  for (const auto& [member, text] : checks::named_texts_in(value, names_secret))
+    for (const auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
+      told.push_back(redactor.hold_part(secret));
 }
 
 void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const {

@@ -28,6 +28,7 @@ struct Secrecy {
 
   /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
   /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called.
+  /// Of any other object, what lies in it under a secret's name.
   void tell(const std::string& name, const checks::Value& value,
             std::vector<base::Redactor::Hold>& told) const;
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is

@@ -116,18 +116,50 @@ bool is_attribute(const std::vector<std::string>& words) {
   return is_one_of(Word(base::join(words, "")), attributes);
 }
 
-/// Several Set-Cookie as one text. A comma is in values, too: only what is NAME= behind it begins another
-/// one.
-std::vector<std::string> cookies_in(std::string_view text) {
-  std::vector<std::string> found;
-  for (const auto& part : base::split(text, ',')) {
-    const bool begins = part.substr(0, part.find(';')).find('=') != std::string::npos;
-    if (found.empty() || begins)
-      found.emplace_back(part);
-    else
-      found.back().append(",").append(part);
+/// "sid=a,b=c": where several Set-Cookie may have been made one text, nobody can tell whether a comma with
+/// NAME= behind it ends the value. `end`: a value may end here.
+struct Piece {
+  std::string_view text;
+  bool end;
+};
+std::vector<Piece> pieces_of(std::string_view part) {
+  std::vector<Piece> pieces;
+  for (std::size_t from = 0; from <= part.size();) {
+    const auto comma = std::min(part.find(',', from), part.size());
+    pieces.push_back({part.substr(from, comma - from), true});
+    from = comma + 1;
   }
-  return found;
+  for (std::size_t i = 0; i + 1 < pieces.size(); ++i)
+    pieces[i].end = pieces[i + 1].text.find('=') != std::string_view::npos;
+  return pieces;
+}
+
+std::string unquoted(std::string_view value) {
+  value = base::trim(value);
+  if (value.size() > 1 && value.starts_with('"') && value.ends_with('"'))
+    value = value.substr(1, value.size() - 2);
+  return std::string(value);
+}
+
+/// What stands between two ';', by both readings: each value up to where it may end, and the first one up to
+/// the end.
+void add_secrets_of(std::string_view part, std::vector<std::string>& found) {
+  const auto pieces = pieces_of(part);
+  const char* const end = part.data() + part.size();
+  bool first = true;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const auto equals = pieces[i].text.find('=');
+    if (equals == std::string_view::npos) continue;
+    const auto name = base::trim(pieces[i].text.substr(0, equals));
+    if (is_attribute(words_of(name)) || !cookie_names_secret(name)) continue;
+    const char* const value = pieces[i].text.data() + equals + 1;
+    auto last = i;
+    while (!pieces[last].end) ++last;
+    const char* const until = pieces[last].text.data() + pieces[last].text.size();
+    found.push_back(unquoted({value, static_cast<std::size_t>(until - value)}));
+    if (std::exchange(first, false) && until != end)
+      found.push_back(unquoted({value, static_cast<std::size_t>(end - value)}));
+  }
 }
 
 }  // namespace
@@ -158,16 +190,7 @@ bool names_cookie(std::string_view name) {
 
 std::vector<std::string> cookie_secrets(std::string_view cookies) {
   std::vector<std::string> found;
-  for (const auto& cookie : cookies_in(cookies))
-    for (const auto& pair : base::split(cookie, ';')) {
-      const auto equals = pair.find('=');
-      if (equals == std::string::npos) continue;
-      const auto name = base::trim(std::string_view(pair).substr(0, equals));
-      auto value = base::trim(std::string_view(pair).substr(equals + 1));
-      if (value.size() > 1 && value.starts_with('"') && value.ends_with('"'))
-        value = value.substr(1, value.size() - 2);
-      if (!is_attribute(words_of(name)) && cookie_names_secret(name)) found.emplace_back(value);
-    }
+  for (const auto& part : base::split(cookies, ';')) add_secrets_of(part, found);
   return found;
 }
 

@@ -18,7 +18,8 @@ bool cookie_names_secret(std::string_view name);
 /// The header or saved value is a cookie as a whole.
 bool names_cookie(std::string_view name);
 
-/// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie.
+/// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie. Of
+/// "sid=a,b=c" also "a,b=c", which may be one value.
 std::vector<std::string> cookie_secrets(std::string_view cookies);
 
 }  // namespace staithe::verify

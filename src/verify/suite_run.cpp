@@ -32,6 +32,16 @@ Captured used(const plan::Text& text, const Captures& values) {
   return found != values.end() ? found->second : Captured::of_text(filled(text, values).shown());
 }
 
+/// A whole answer that did not hold, and nothing that might be tried again: a stop that comes behind it
+/// changes nothing. Not so of a command, which a Ctrl-C may have reached as well, and of rows that were
+/// waited for.
+bool is_settled(const checks::Check& check, const Asked& last, std::uint32_t attempts) {
+  return !last.cancelled && !last.cut_short && !last.attempt.unjudged &&
+         last.reply.failure == checks::Reply::Failure::none && check.until.empty() && check.sample <= 1 &&
+         attempts > check.retries && !std::holds_alternative<checks::RunRequest>(check.request) &&
+         !std::holds_alternative<checks::CompareRequest>(check.request);
+}
+
 void keep(std::vector<Attempt>& attempts, Attempt attempt) {
   if (attempts.size() >= first_attempts + last_attempts) attempts.erase(attempts.begin() + first_attempts);
   attempts.push_back(std::move(attempt));
@@ -238,10 +248,11 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   result.evaluated = std::min(result.declared, static_cast<std::size_t>(seen) + last.of_each);
   if (check.asks_nothing()) result.evaluated = result.declared;
   result.reason = attempt.reason;
-  if (last.cancelled || (scope.cancelled() && !attempt.held)) {
+  const bool open = !attempt.held && !is_settled(check, last, result.attempts_made);
+  if (last.cancelled || (scope.cancelled() && open)) {
     result.verdict = Verdict::aborted;
     result.reason = "stopped";
-  } else if ((scope.expired() || last.cut_short) && !attempt.held) {
+  } else if ((scope.expired() || last.cut_short) && open) {
     result.verdict = Verdict::aborted;
     const auto budget = &scope == &put_right_scope_ ? suite_.cleanup_budget : suite_.budget;
     result.reason = fmt::format("the budget of {} is used up", base::to_text(budget));
@@ -250,9 +261,7 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
   } else if (!attempt.held) {
     result.verdict = Verdict::fail;
     result.evaluated = result.declared;
-    tolerate(check, last, result);
-    if (result.verdict == Verdict::fail && !check.tolerate.empty() &&
-        (scope.cancelled() || scope.expired())) {
+    if (!tolerate(check, last, result)) {
       result.verdict = Verdict::aborted;
       result.reason = "stopped before it was known whether it is tolerated";
     }
@@ -303,10 +312,13 @@ std::string what_failed(const Attempt& probed) {
 
 }  // namespace
 
-void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
+bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
+  bool known = true;
   for (const auto& tolerance : check.tolerate) {
     std::string against;
-    const auto found = evidence(tolerance, last, against);
+    bool cut = false;
+    const auto found = evidence(tolerance, last, against, cut);
+    known = known && !cut;
     if (found.empty()) {
       result.reason =
           fmt::format("not tolerated, {} is not known to be down: {}", tolerance.neighbour, against);
@@ -340,11 +352,13 @@ void SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
     else if (lasted > patience)
       result.reason += fmt::format("; for {} already, patience is {}", base::elapsed_text(lasted),
                                    base::to_text(patience));
-    return;
+    return true;
   }
+  return known;
 }
 
-std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against) {
+std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against,
+                               bool& cut) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
   for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
     if (judged.outcome == Judged::Outcome::held && !judged.nothing)
@@ -356,6 +370,7 @@ std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& 
     if (neighbour.name != tolerance.neighbour || !neighbour.probe) continue;
     const auto probed = probe_neighbour(neighbour);
     if (!probed) {
+      cut = true;
       add("its probe was cut short");
     } else if (probed->unjudged) {
       add("its probe could not be judged: " + probed->reason);

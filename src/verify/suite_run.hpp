@@ -57,8 +57,10 @@ class SuiteRun {
   void look_around(const checks::Check& check, const Captures& values, const base::Scope& scope,
                    Spread& spread, CheckResult& result, Asked& last);
   void conclude(const checks::Check& check, const base::Scope& scope, Asked& last, CheckResult& result);
-  void tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
-  std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against);
+  /// False when a stop kept it from being known whether it is tolerated.
+  bool tolerate(const checks::Check& check, const Asked& last, CheckResult& result);
+  std::string evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against,
+                       bool& cut);
   std::optional<Attempt> probe_neighbour(const checks::Neighbour& neighbour);
   void save(const checks::Check& check, Asked& last, CheckResult& result);
   void finish(CheckResult result);

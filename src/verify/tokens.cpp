@@ -164,10 +164,18 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
   if (use.halves) add(base::secret_half(token));
   if (use.cookie)
     for (const auto& value : cookie_secrets(token)) add(value);
+  const auto add_pair = [&](std::string_view encoded) {
+    const auto pair = base::base64_decode(encoded);
+    if (!pair || pair->find(':') == std::string::npos) return;
+    add(*pair);
+    add(base::secret_half(*pair));
+  };
   if (const auto blank = token.find(' '); blank != std::string_view::npos) {
     std::string scheme(token.substr(0, blank));
     for (auto& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(base::trim(token.substr(blank)));
+    const auto rest = base::trim(token.substr(blank));
+    if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(rest);
+    if (scheme == "basic") add_pair(rest);
   }
   return secrets;
 }

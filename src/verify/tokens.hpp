@@ -27,7 +27,8 @@ std::map<std::string, TokenNames> tokens_of(const checks::SuitePlan& plan);
 /// Of what a subject of a reply names, where its last part says that it is a secret: json.access_token.
 std::optional<TokenUse> use_of_subject(std::string_view subject);
 
-/// The value, and what of it is a secret without the rest: of "Bearer X" that is X.
+/// The value, and what of it is a secret without the rest: of "Bearer X" that is X, of "Basic X" also
+/// the pair that X is for, and its half.
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use);
 
 }  // namespace staithe::verify

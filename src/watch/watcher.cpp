@@ -338,6 +338,7 @@ class Watcher::Loop {
   base::SteadyTime begin_what_is_due() {
     const auto now = Clock::now();
     auto next = base::SteadyTime::max();
+    for (const auto& [use, index] : in_hand_) count_missed(*use, index, now);
     for (auto thread = threads_.begin(); thread != threads_.end();) {
       const auto done = std::find(done_.begin(), done_.end(), thread->get_id());
       if (done == done_.end()) {
@@ -375,16 +376,23 @@ class Watcher::Loop {
     free_ -= slots;
     // All of the unit: what is not due is not run beside it either.
     for (const auto& name : in_use_->names[index]) running_.insert(name);
-    threads_.emplace_back([this, use = in_use_, index, due, slots] {
+    const auto hand = in_hand_.insert(in_hand_.end(), {in_use_, index});
+    threads_.emplace_back([this, hand, use = in_use_, index, due, slots] {
       one_run(*use, due, slots);
       const std::lock_guard lock(mutex_);
+      in_hand_.erase(hand);
       for (const auto& name : use->names[index]) running_.erase(name);
       free_ += slots;
-      for (const auto& [suite, times] : use->units[index].skip_passed(Clock::now()))
-        board_.missed(use->programme.plan.suites[suite].name, times);
+      count_missed(*use, index, Clock::now());
       done_.push_back(std::this_thread::get_id());
       changed_.notify_all();
     });
+  }
+
+  /// Of a unit that runs, also while it does: one that hangs is seen to miss its turns.
+  void count_missed(InUse& use, std::size_t index, base::SteadyTime now) {
+    for (const auto& [suite, times] : use.units[index].skip_passed(now))
+      board_.missed(use.programme.plan.suites[suite].name, times);
   }
 
   void one_run(const InUse& use, const std::vector<std::size_t>& due, std::size_t slots) {
@@ -435,6 +443,7 @@ class Watcher::Loop {
   std::condition_variable changed_;
   std::shared_ptr<InUse> in_use_;
   std::set<std::string> running_;
+  std::list<std::pair<std::shared_ptr<InUse>, std::size_t>> in_hand_;  ///< units that run
   std::size_t free_;
   bool outdated_ = false, reading_ = false, read_done_ = false;
   std::list<std::thread> threads_;

@@ -28,6 +28,33 @@ class Command(checking.CheckTest):
             connection.sendall(answer(body, status=status))
         return self.peer(behave)
 
+    def test_a_step_alone_brings_along_what_it_needs_of_other_suites(self):
+        peer = self.fixed(make='{"id": "a7"}')
+        self.write("checks/first.yml", f"""suite: first
+target: {peer.url}
+steps:
+  - {{name: make, get: /make, expect: 200, save: {{id: json.id}}}}
+  - {{name: other, get: /other, expect: 200}}
+export: [id]
+""")
+        self.write("checks/second.yml", f"""suite: second
+target: {peer.url}
+depends_on: [first]
+use: {{id: $(first.id)}}
+steps:
+  - {{name: look, get: /look/$(id), expect: 200}}
+  - {{name: alone, get: /alone, expect: 200}}
+""")
+        for arguments, asked in ((["--only", "look"], ["/make", "/look/a7"]), (["checks/second.yml", "--only", "look"], ["/make", "/look/a7"]),
+                                 (["second", "--only", "alone"], ["/alone"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check(*arguments)
+                self.assertEqual(result.code, 0, str(result))
+                self.assertEqual(peer.seen, asked)
+        blocked = self.check("second")
+        self.assertIn("unless 'first' is named as well", " ".join(blocked.err.split()))
+
     def test_exit_codes(self):
         peer = self.fixed(slow='{"n": 3}', broken=("500 Internal Server Error", "{}"))
         good, bad = ["get: /", "expect: 200"], ["get: /broken", "expect: 200"]

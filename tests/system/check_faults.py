@@ -45,7 +45,7 @@ class Faults(checking.CheckTest):
         huge = self.check("faults", "--json", "--report", "junit=checks.xml")
         self.assertEqual(huge.code, 1, str(huge))
         self.assertEqual([one["verdict"] for one in self.records(huge)], ["fail"] * 3, str(huge))
-        self.assertIn("the body is larger than what is read of it", huge.out)
+        self.assertIn("the body is larger than the 4.0 MiB that are read of it", huge.out)
         self.assertLess(huge.peak, small.peak + 32 * MIB, str(huge))
         self.assertLess(os.path.getsize(os.path.join(self.directory, "checks.xml")), 100_000)
 

@@ -13,8 +13,11 @@ import checking
 USER, PASSWORD, API_KEY = "smoke-user", "pa55:w0rd/of it", "sk_live_9f8e7d"
 TOKEN, SESSION, SHARED = "tok-5e6f7a8b9c", "sess.4d3c2b1a", "shared-0a1b2c3d"
 COOKIE, RESET = "s3cr3tsess99", "rst-998877aa"
+# Never saved: only looked at, compared, or inside of what is saved.
+SEEN, POLLED, NESTED = "acc-13572468", "pol-24681357", "n3sted-pässwörd"
 SECRETS = {"password": PASSWORD, "API key": API_KEY, "token": TOKEN, "session": SESSION, "shared token": SHARED,
-           "session of a cookie": COOKIE, "reset token": RESET}
+           "session of a cookie": COOKIE, "reset token": RESET,
+           "field that is looked at": SEEN, "field that is polled": POLLED, "password in an object": NESTED}
 FILES = {"junit": "a.xml", "tap": "a.tap", "html": "a.html", "jsonl": "a.jsonl"}
 
 
@@ -28,6 +31,7 @@ def forms(secret):
         "hex with blanks": " ".join(pairs), "octal": "".join(f"\\{byte:03o}" for byte in raw),
         "numbers": ", ".join(map(str, raw)), "quoted-printable": "".join(f"={byte:02X}" for byte in raw),
         "base32": base64.b32encode(raw).decode().rstrip("="), "base32, small": base64.b32encode(raw).decode().lower().rstrip("="),
+        "UTF-8 read as Latin-1": raw.decode("latin-1"), "read as Windows": raw.decode("cp1252"), "percent of Latin-1": urllib.parse.quote(secret.encode("latin-1"), safe=""),
         "base64": base64.b64encode(raw).decode(), "base64 of base64": base64.b64encode(base64.b64encode(raw)).decode()}
 
 
@@ -57,15 +61,22 @@ class Careless(http.server.ThreadingHTTPServer):
                     given = {"token": TOKEN, "session": SESSION} if half[2] else {"shared": SHARED}
                 elif self.path == "/login/form":
                     given = {"reset_token": RESET, "cookie": COOKIE}
-                for secret in (half[2] or half[0], *given.values()):
+                elif self.path == "/look":
+                    given = {"access_token": SEEN, "same": SEEN}
+                elif self.path == "/poll":
+                    given = {"id_token": POLLED}
+                elif self.path == "/user":
+                    given = {"user": {"name": "jo", "login": {"password": NESTED}}}
+                    peer.known += ["password in an object"] if "password in an object" not in peer.known else []
+                for secret in (half[2] or half[0], *(one for one in given.values() if isinstance(one, str))):
                     peer.known += [name for name, known in SECRETS.items() if known == secret and name not in peer.known]
                 each = [FORMS[name, peer.how] for name in peer.known]
                 said = " | ".join(each)
                 body = json.dumps({**given, "said": said, "each": each}).encode()
-                self.send_response(200 if self.path.startswith("/login") else 500)
+                self.send_response(200 if self.path.startswith("/login") or self.path in ("/look", "/poll", "/user") else 500)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header("X-Said", said)
+                self.send_header("X-Said", said.encode().decode("latin-1"))
                 if self.path == "/login/form":
                     self.send_header("Set-Cookie", f"sid={COOKIE}; Path=/; HttpOnly")
                 self.end_headers()
@@ -115,6 +126,10 @@ steps:
   - {{name: form, get: /login/form, expect: 200, warn: {{json.said: nothing, header.set-cookie: nothing}}, save: {{jar: header.set-cookie, reset: json.reset_token}}}}
   - {{name: cookie, get: /f, headers: {{cookie: $(jar)}}, expect: {{status: 200, json.said: nothing}}}}
   - {{name: reset, get: /reset/$(reset), expect: {{status: 200, json.said: nothing}}}}
+  - {{name: look, get: /look, expect: {{json.access_token: exists}}, warn: {{json.access_token: nothing, json.said: nothing, header.x-said: nothing}}, save: {{same: json.same}}}}
+  - {{name: compare, get: /look, expect: {{json.access_token: $(same)}}, warn: {{json.access_token: not $(same), json.said: nothing}}}}
+  - {{name: poll, get: /poll, until: {{json.id_token: exists}}, give_up_if: {{json.id_token: absent}}, for: 1s, every: 10ms, expect: {{json.said: nothing}}}}
+  - {{name: user, get: /user, expect: {{json.user: exists}}, warn: {{json.user: nothing, json.said: nothing, header.x-said: nothing}}, save: {{user: json.user}}}}
   - {{name: query, get: "/e?access_token=$(given)", expect: {{status: 200, json.said: nothing}}}}
 """)
 

@@ -148,6 +148,24 @@ class Secrets(checking.CheckTest):
         records = [json.loads(line) for line in self.run_once("doctor", "--json").stdout.splitlines()]
         self.assertEqual([(one["type"], one["name"]) for one in records[1:] if one["trouble"]], [("alert", "oncall")])
 
+    def test_doctor_of_a_project_that_has_hosts_as_well(self):
+        with open(os.path.join(self.directory, "staithe.yml"), encoding="utf-8") as file:
+            project = file.read()
+        self.write("staithe.yml", project.replace("production:", "production:\n    hosts: {web1: {address: 127.0.0.1, port: 1}}"))
+        both = self.run_once("doctor")
+        self.assertEqual(both.returncode, 1, both)
+        self.assertLess(both.stdout.index("web1"), both.stdout.index("1 suite, 1 check"))
+        self.assertIn("alert chat   can be told", both.stdout)
+        records = [json.loads(line) for line in self.run_once("doctor", "--json").stdout.splitlines()]
+        self.assertEqual([one["type"] for one in records], ["version", "host", "suites", "alert", "watch", "state"])
+        # Before the first deploy there is no release to speak of.
+        self.write("checks/api.yml", (SUITE % (self.target, "")).replace("get: /", "get: /$(deploy.release)"))
+        self.assertIn("1 suite, 1 check", self.run_once("doctor").stdout)
+        self.write("checks/api.yml", (SUITE % (self.target, "")).replace("expect:", "expct:"))
+        wrong = self.run_once("doctor")
+        self.assertEqual(wrong.returncode, 3, wrong)
+        self.assertIn("expct", wrong.stderr)
+
     def test_doctor_looks_up_what_suites_name_themselves(self):
         self.write("staithe.yml", PROJECT.replace("project: shop", "project: shop\nsecrets: {shared: file hook}") % (self.port, ""))
         self.write("checks/api.yml", SUITE % (self.target, "secrets: {key: env STAITHE_NO_SUCH_KEY, hook: file hook, other: file other, unused: file none}\n")

@@ -37,7 +37,8 @@ struct Matcher {
   std::vector<Text> operands;
   std::vector<Matcher> inner;
   /// The author wrote quotes: text and nothing else. `plain`: a number that is written so must be a number.
-  enum class Form { plain, quoted, substituted };
+  /// `cell`: put in for a name, as `substituted`, but by who wrote the table: a slip in it is a mistake.
+  enum class Form { plain, quoted, substituted, cell };
   Form form = Form::plain;
 };
 
@@ -58,6 +59,10 @@ inline bool is_of_all_samples(std::string_view subject) noexcept {
 /// cannot be meant; `why` then says so, and `help` may say more.
 std::optional<Matcher> parse_matcher(const Text& text, Matcher::Form form, std::string& why,
                                      std::string& help);
+
+/// Whether a text in which values were put in is text only because of a slip in what stands around them, of
+/// which `written` has holes for the values.
+bool is_slip_around(const Text& written, std::string& why, std::string& help);
 
 /// A number with or without a unit: "3s", "2MB", "-1.5", "20". Nothing for anything else.
 std::optional<Value> parse_quantity(std::string_view text);

@@ -13,8 +13,8 @@ struct Filter {
   std::vector<std::string> only;  ///< names of checks or steps
 };
 
-/// Leaves out the checks that are not wanted, except those whose saved values a wanted one needs. Suites that
-/// nothing is left of go, unless another one that stays needs them. Names in `only` that no check has are
+/// Leaves out the checks that are not wanted, except those whose saved values a wanted one needs, also as
+/// what another suite exports. Suites that nothing is left of go. Names in `only` that no check has are
 /// returned.
 std::vector<std::string> select(SuitePlan& plan, const Filter& filter);
 

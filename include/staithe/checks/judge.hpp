@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace staithe::checks {
@@ -31,7 +32,7 @@ struct Judged {
 
 /// Holds one reply against expectations. The body is parsed once, when it is first asked for. For one thread.
 ///
-/// Bounded: a body is what the probe kept (see Reply::body_cut), JSON is at most 200 levels deep, a pattern
+/// Bounded: a body is what the probe kept (see Reply::cut), JSON is at most 200 levels deep, a pattern
 /// stops at a million steps. What cannot be judged says so and never passes.
 class Judge {
  public:
@@ -63,6 +64,9 @@ class Judge {
 
 /// Every text in a list or an object of JSON, however deep; none of any other value.
 std::vector<std::string> texts_in(const Value& value);
+/// Those of its texts that lie under a member whose name is `of_interest`, with that name: the outermost one.
+std::vector<std::pair<std::string, std::string>> named_texts_in(const Value& value,
+                                                                bool (*of_interest)(std::string_view));
 
 /// A mistake in a subject's path, known without any reply; "" when there is none.
 std::string check_subject(std::string_view subject);

@@ -110,10 +110,9 @@ struct Reply {
   std::string reason;
   Facts facts;
   std::string body;
-  bool body_cut = false;
-  /// Facts, and "body", of which only the first part was kept: what holds of a part need not hold of the
-  /// whole.
-  std::set<std::string, std::less<>> cut;
+  /// Facts, and "body", of which only the first part was kept, and how much that is: what holds of a part
+  /// need not hold of the whole.
+  std::map<std::string, std::string, std::less<>> cut;
   /// Facts that are of nothing, as there was nothing to look at: what holds of them says nothing.
   std::set<std::string, std::less<>> hollow;
   /// By fact: what lies behind it, in words, for whom it is not as wanted. "expired 698 days ago".

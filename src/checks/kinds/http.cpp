@@ -17,8 +17,11 @@ headers             a mapping; names as in RFC 9110
 json, form, body    what is sent: a tree, fields, or text
 auth                basic USER:PASSWORD, bearer TOKEN, or none
 follow              how many redirects are followed; 0 unless said otherwise
-                    another origin (scheme, host or port) gets no header of ours but Accept, Content-Type and
-                    User-Agent, and no body: a redirect that would send it there is a failure
+                    301, 302 and 303 are followed without the body, and a POST as GET; others with the same
+                    method and body
+                    to another origin (scheme, host or port) goes a GET or HEAD, also one that a POST has become,
+                    with no header of ours but Accept, Accept-Language, Accept-Encoding, Content-Type and
+                    User-Agent; one that would send any other method or a body there is a failure
 connect_to          HOST:PORT to connect to in the place of what the URL names: round the balancer
 proxy               http://HOST:PORT of a proxy to go through, or none; the environment's is never used
                     one that takes the connection and stays silent is a failure: it may be waiting for the server

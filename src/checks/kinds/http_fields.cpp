@@ -212,7 +212,7 @@ class HttpReader {
 
   void bad() { good_ = false; }
   void bad(const yaml::Reader& reader, std::string why, std::string help = {}) {
-    reader.error(std::move(why), std::move(help));
+    fields_.mistake(reader, std::move(why), std::move(help));
     good_ = false;
   }
 

@@ -12,7 +12,7 @@ std::optional<Request> parse_tcp(Fields& fields, const yaml::Reader& value) {
   if (!text) return std::nullopt;
   const auto address = split_address(*text);
   if (!address || address->port == 0) {
-    value.error("'" + *text + "' is not HOST:PORT");
+    fields.mistake(value, "'" + *text + "' is not HOST:PORT", {});
     return std::nullopt;
   }
   return TcpRequest{Text(address->host), address->port};

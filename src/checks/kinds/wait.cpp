@@ -3,8 +3,8 @@
 namespace staithe::checks {
 namespace {
 
-std::optional<Request> parse_wait(Fields& /*fields*/, const yaml::Reader& value) {
-  const auto duration = value.duration();
+std::optional<Request> parse_wait(Fields& fields, const yaml::Reader& value) {
+  const auto duration = fields.duration(value);
   if (!duration) return std::nullopt;
   return PauseRequest{*duration};
 }

@@ -1,3 +1,4 @@
+#include "checking.hpp"
 #include "checks_doctor.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
@@ -184,12 +185,15 @@ int run_doctor(App& app) {
       show_balancer(app, balancer, next_for(balancer, plan, checkups));
     for (const auto& note : balancers.notes) app.print("warning: " + note + "\n");
   }
-  const bool well =
-      std::all_of(checkups.begin(), checkups.end(), [](const auto& one) { return is_well(one); }) &&
-      std::all_of(balancers.balancers.begin(), balancers.balancers.end(),
-                  [](const auto& one) { return is_well(one); });
+  bool well = std::all_of(checkups.begin(), checkups.end(), [](const auto& one) { return is_well(one); }) &&
+              std::all_of(balancers.balancers.begin(), balancers.balancers.end(),
+                          [](const auto& one) { return is_well(one); });
+  const bool has_suites = app.args().positionals.empty() && !suite_files(loaded.project.directory).empty();
+  if (has_suites) well = doctor_of_checks_too(app, std::move(loaded), plan) && well;
   if (!app.json())
-    app.print(well ? "Nothing stands in the way of a deploy.\n" : "Errors stand in the way.\n");
+    app.print(!well        ? "Errors stand in the way.\n"
+              : has_suites ? "Nothing stands in the way of a deploy, nor of checks.\n"
+                           : "Nothing stands in the way of a deploy.\n");
   return well ? exit_done : exit_failed;
 }
 

@@ -50,20 +50,23 @@ std::string_view color_of(Verdict verdict) {
   return "0";
 }
 
-constexpr std::size_t most_failed = 3;
+constexpr std::size_t most_named = 3;
 
 /// "charge [web1]: json.amount: wanted 100, got 10000; ": a deploy that a suite stops has the last line for
-/// its reason, so what failed stands in it.
-std::string failed_text(const verify::RunResult& run) {
+/// its reason, so what failed stands in it, and then what could not be judged.
+std::string culprits_text(const verify::RunResult& run) {
   std::string text;
   std::size_t count = 0;
-  for (const auto& suite : run.suites)
-    for (const auto& one : suite.checks) {
-      if (one.verdict != Verdict::fail || !one.blocking || ++count > most_failed) continue;
-      const auto reason = check_reason(one);
-      text += fmt::format("{}{}{}; ", one.check->name, reason.empty() ? "" : ": ", reason);
-    }
-  if (count > most_failed) text += fmt::format("and {} others; ", count - most_failed);
+  for (const auto verdict : {Verdict::fail, Verdict::error})
+    for (const auto& suite : run.suites)
+      for (const auto& one : suite.checks) {
+        if (one.verdict != verdict || !one.blocking || ++count > most_named) continue;
+        const auto reason = check_reason(one);
+        text += fmt::format("{}{}{}{}; ", one.check->name,
+                            verdict == Verdict::error ? " could not be judged" : "",
+                            reason.empty() ? "" : ": ", reason);
+      }
+  if (count > most_named) text += fmt::format("and {} others; ", count - most_named);
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
@@ -145,7 +148,7 @@ class CheckText final : public verify::Listener {
     auto verdict = std::string(name_of(run.verdict));
     if (options_.color == Color::on)
       verdict = fmt::format("\033[{}m{}\033[0m", color_of(run.verdict), verdict);
-    text += fmt::format("{}: {}{} in {}\n", verdict, base::printable(failed_text(run)), counts_text(run),
+    text += fmt::format("{}: {}{} in {}\n", verdict, base::printable(culprits_text(run)), counts_text(run),
                         base::elapsed_text(run.duration));
     write(text);
   }

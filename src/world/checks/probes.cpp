@@ -260,8 +260,8 @@ class CheckProbes::Asker {
     }
     reply.note = fmt::format("{} in {} ms from {}", answer.status, answer.duration.count(), answer.peer);
     reply.body = std::move(answer.body);
-    reply.body_cut = answer.body_cut;
-    if (answer.body_cut) reply.cut = {"body", "size"};
+    if (answer.body_cut)
+      for (const char* name : {"body", "size"}) reply.cut[name] = base::bytes_text(largest_body);
     reply.duration = answer.duration;
     return reply;
   }
@@ -383,9 +383,9 @@ class CheckProbes::Asker {
     const auto lines = base::split(base::trim(base::printable(err)), '\n');
     if (status != 0 && !lines.empty()) reply.note += ": " + lines.back();
     reply.body = std::move(out);
-    reply.body_cut = out_cut;
-    if (out_cut) reply.cut.insert({"out", "body"});
-    if (err_cut) reply.cut.insert("err");
+    const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(largest_output); };
+    if (out_cut) cut("out"), cut("body");
+    if (err_cut) cut("err");
     return reply;
   }
 

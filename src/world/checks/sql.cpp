@@ -115,7 +115,7 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
       texts.push_back(result.rows[row][column].value_or("null"));
     const auto name = "column." + result.columns[column];
     facts[name] = Value::list(std::move(texts));
-    if (result.rows.size() > column_rows) reply.cut.insert(name);
+    if (result.rows.size() > column_rows) reply.cut[name] = fmt::format("{} rows", column_rows);
     if (result.rows.empty()) reply.hollow.insert(name);
   }
   reply.note = fmt::format("{} rows in {} ms", result.rows.size(), reply.duration.count());

@@ -75,9 +75,23 @@ std::string base32(std::string_view text) {
 }
 
 /// As a program of the world outside would write the secret.
+/// UTF-8 that was read byte by byte, and written as UTF-8.
+std::string as_latin(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const auto value = static_cast<unsigned>(static_cast<unsigned char>(c));
+    if (value < 0x80)
+      result += c;
+    else
+      result += {static_cast<char>(0xC0U | value >> 6U), static_cast<char>(0x80U | (value & 0x3FU))};
+  }
+  return result;
+}
+
 std::vector<std::string> forms_of(const std::string& secret) {
   const std::string json = nlohmann::json(secret).dump();
   const std::string ascii = nlohmann::json(secret).dump(-1, ' ', true);
+  const std::string misread = nlohmann::json(as_latin(secret)).dump(-1, ' ', true);
   std::string upper = hex(secret);
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return {secret,
@@ -106,7 +120,11 @@ std::vector<std::string> forms_of(const std::string& secret) {
           lower(base32(secret)),
           base64(base64(secret)),
           url_safe(base64(url_safe(base64(secret)))),
-          base64(percent(secret, "-._~"))};
+          base64(percent(secret, "-._~")),
+          as_latin(secret),
+          percent(as_latin(secret), "-._~"),
+          misread.substr(1, misread.size() - 2),
+          base64(as_latin(secret))};
 }
 
 std::string in_pieces(const Redactor& redactor, std::string_view text, std::mt19937& random) {
@@ -132,6 +150,16 @@ std::string random_secret(std::mt19937& random) {
 }
 
 }  // namespace
+
+TEST_CASE("A secret whose UTF-8 was read as something else is replaced") {
+  Redactor redactor;
+  redactor.add("größe€99");
+  CHECK(redactor.clean("a grÃ¶ÃŸeâ‚¬99 b") == "a *** b");  // as Windows-1252
+  CHECK(redactor.clean("a gr\\u00c3\\u00b6\\u00c3\\u009fe\\u00e2\\u0082\\u00ac99 b") == "a *** b");
+  CHECK(redactor.clean("größe99") == "größe99");
+  redactor.add("pässword");
+  CHECK(redactor.clean("p\xe4ssword p%E4ssword cORzc3dvcmQ=") == "*** *** ***");
+}
 
 TEST_CASE("Every form of a secret is replaced, in one text and in pieces") {
   std::mt19937 random(20240607);

@@ -191,6 +191,7 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {"suite: s\ntarget: http://h\nsecrets: {k: env K}\nsteps:\n  - get: /\n    expect: {body: contains "
        "$(k)}\n",
        "cannot be compared"},
+      {with_step("get: /x\n    expect: {json.a: [[1], 2]}"), "a phrase or a list of values"},
       {"suite: s\ntarget: http://h\ncases: none.csv\nsteps:\n  - get: /$(case.x)\n    expect: 200\n",
        "no such file"},
       {"suite: s\ntarget: http://h\ncases: cases.csv\nsetup:\n  - get: /$(case.miles)\n    expect: "
@@ -280,6 +281,52 @@ TEST_CASE("suites: a mistake in a table is told where it stands there") {
   CHECK(with_cases("open.csv", "{json.a: $(case.a)}").all() == "open.csv:2:3 a quote is not closed\n");
   CHECK(with_cases("alike.csv", "{json.a: $(case.a)}").all() ==
         "alike.csv:3:1 two rows are called 'x': their histories would be one\n");
+}
+
+TEST_CASE("suites: a cell is read as what stands in a suite, and told of in its table") {
+  const auto with_cells = [](const std::string& step) {
+    return Loaded("suite: s\ntarget: http://h\ncases: slips.csv\nsteps:\n  - {name: n, " + step + "}\n");
+  };
+  const auto slips = with_cells("get: /x, expect: {json.a: $(case.want)}");
+  CHECK(slips.all() ==
+        "slips.csv:2:3 'at lest 3' is no phrase that is known, so it is this very text\n"
+        "slips.csv:4:3 '[a' is no list of values\n");
+  CHECK(
+      slips.first().ends_with("write 'at least 3'; or quote the column's name in the suite, "
+                              "\"$(case.NAME)\", when its cells are texts"));
+  const auto texts = with_cells("get: /x, expect: {json.a: \"$(case.want)\"}");
+  INFO(texts.all());
+  REQUIRE(texts.suite);
+  CHECK(texts.suite->steps.at(2).expect.at(0).wanted == "\"[a\"");
+  // What the suite says around a value is told there, once.
+  CHECK(with_cells("get: /x, expect: {json.a: at lest $(case.name)}").all() ==
+        "s.yml:5:41 'at lest ?' is no phrase that is known, so it is this very text\n");
+  // Elsewhere as well.
+  CHECK(with_cells("tcp: $(case.address), expect: true").all() == "slips.csv:3:19 'db' is not HOST:PORT\n");
+  CHECK(with_cells("get: /x, timeout: $(case.time), expect: 200").all() ==
+        "slips.csv:3:22 the duration '4' has no unit\nslips.csv:4:13 '$(x)' is not a duration\n");
+  CHECK(with_cells("wait: $(case.time)").all() ==
+        "slips.csv:3:22 the duration '4' has no unit\nslips.csv:4:13 '$(x)' is not a duration\n");
+}
+
+TEST_CASE("suites: a list in a cell is one of its values") {
+  Context lists = context();
+  lists.read_file = [](const std::string& /*path*/, std::string& /*why*/) {
+    return std::optional<std::string>("a,b\n\"[issued, \"\"07\"\", at least 3, 007]\",[200]\n[x y],2xx\n");
+  };
+  diag::Diagnostics diagnostics;
+  const auto suite = load_suite("s.yml",
+                                "suite: s\ntarget: http://h\ncases: c.csv\nsteps:\n"
+                                "  - {name: n, get: /x, expect: {json.a: $(case.a), status: $(case.b)}}\n",
+                                lists, diagnostics);
+  REQUIRE(suite);
+  const auto& one = suite->steps.at(0).expect.at(0);
+  CHECK(one.wanted == "one of issued, \"07\", at least 3, 007");
+  REQUIRE(one.matcher.inner.size() == 4);
+  CHECK(one.matcher.inner[1].form == Matcher::Form::quoted);
+  CHECK(one.matcher.inner[2].word == Matcher::Word::at_least);
+  CHECK(suite->steps[0].expect.at(1).wanted == "one of 200");
+  CHECK(suite->steps.at(1).expect.at(0).wanted == "one of x y");
 }
 
 TEST_CASE("suites: a slip of the pen is one mistake, and what follows from it is none") {

@@ -128,6 +128,48 @@ steps:
   CHECK(select(plan, {false, {}, {"no such"}}) == std::vector<std::string>{"no such"});
 }
 
+TEST_CASE("suites: a part of a suite takes along what it needs of others") {
+  const auto load = [](const std::string& text) {
+    const Loaded loaded(text);
+    INFO(loaded.first());
+    REQUIRE(loaded.suite);
+    return *loaded.suite;
+  };
+  const auto first = load(R"yml(suite: first
+target: http://h
+setup:
+  - {name: enrol, post: /e, expect: 201, save: {account: json.id}}
+steps:
+  - {name: make, post: /a, expect: 201, save: {id: json.id}}
+  - {name: token, post: "/t/$(id)", expect: 201, save: {token: json.token}}
+  - {name: other, get: /b, expect: 200}
+export: [token, account]
+)yml");
+  const auto second = load(R"yml(suite: second
+target: http://h
+depends_on: [first]
+use: {token: $(first.token)}
+steps:
+  - {name: use it, get: /s, auth: bearer $(token), expect: 200}
+  - {name: straight, get: "/s/$(first.account)", expect: 200}
+  - {name: alone, get: /c, expect: 200}
+)yml");
+  const auto names = [&](const std::string& only) {
+    SuitePlan plan{"", "", {first, second}};
+    select(plan, {false, {}, {only}});
+    std::string text;
+    for (const auto& suite : plan.suites) {
+      text += suite.name + (suite.depends_on.empty() ? ": " : " behind " + suite.depends_on.front() + ": ");
+      for (const auto* part : {&suite.setup, &suite.steps})
+        for (const auto& check : *part) text += check.name + " ";
+    }
+    return text;
+  };
+  CHECK(names("use it") == "first: enrol make token second behind first: use it ");
+  CHECK(names("straight") == "first: enrol second behind first: straight ");
+  CHECK(names("alone") == "second: alone ");
+}
+
 TEST_CASE("suites: the examples load as they stand") {
   namespace fs = std::filesystem;
   const fs::path root = STAITHE_SOURCE_DIR;

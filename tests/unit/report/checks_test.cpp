@@ -393,6 +393,28 @@ TEST_CASE("a file that cannot be written is named as it was asked for, and not b
   }
 }
 
+TEST_CASE("check reports: the last line names what could not be judged too, behind what failed") {
+  const auto last_line = [](bool fails) {
+    Fixed probes([&](const std::string& title) {
+      if (title == "GET http://h/good") return reply(200, "{}");
+      if (title == "GET http://h/wrong" && fails) return reply(500, "{}");
+      checks::Reply made;
+      made.failure = checks::Reply::Failure::ours;
+      made.reason = "no secret";
+      return made;
+    });
+    base::Redactor redactor;
+    const auto lines = base::split(base::trim(reports(probes, redactor)["text"]), '\n');
+    return lines.back();
+  };
+  CHECK_THAT(last_line(true),
+             ContainsSubstring("fail: wrong: status: wanted 200, got 500; flaky *a* ~~b~~ $c$ could "
+                               "not be judged: no secret; 1 pass"));
+  CHECK_THAT(last_line(false),
+             ContainsSubstring("error: flaky *a* ~~b~~ $c$ could not be judged: no secret; wrong "
+                               "could not be judged: no secret; "));
+}
+
 TEST_CASE("check words: every lost point is told where there is room, and the rest is counted elsewhere") {
   verify::RunResult run;
   run.verdict = verify::Verdict::pass;

@@ -371,6 +371,28 @@ TEST_CASE("flow: a probe that a stop has cut tells nothing of the neighbour") {
   CHECK(ran.of("decide").verdict == Verdict::aborted);
 }
 
+TEST_CASE("flow: what has failed for certain has failed, though a stop comes right behind it") {
+  const auto verdict = [](const std::string& suite, const std::string& body) {
+    base::Cancel stop;
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    fake.header = [&] {
+      stop.request();
+      return "web1";
+    };
+    return Ran({suite}, fake, nullptr, &stop).of("decide").verdict;
+  };
+  auto needs_no_probe = tolerant;
+  needs_no_probe.replace(needs_no_probe.find(", probe]"), 8, "]");
+  CHECK(verdict(needs_no_probe, R"({"miles":500,"fallbacks":[]})") == Verdict::fail);
+  // Evidence is there, and less does not hold either.
+  CHECK(verdict(tolerant, R"({"miles":5,"fallbacks":["geo"]})") == Verdict::fail);
+  CHECK(verdict(tolerant, R"({"miles":500,"fallbacks":["geo"]})") == Verdict::tolerated);
+  // Nobody knows what the probe, or another attempt, would have said.
+  CHECK(verdict(tolerant, R"({"miles":500,"fallbacks":[]})") == Verdict::aborted);
+  const std::string retried = head("steps: [{name: decide, get: /d, retry: 1 after 1ms, expect: 201}]\n");
+  CHECK(verdict(retried, "{}") == Verdict::aborted);
+}
+
 TEST_CASE("flow: what was made is undone, though a value of it could not be saved") {
   Fake fake([](const std::string&) -> std::pair<int, std::string> { return {201, R"({"id":7})"}; });
   const Ran ran({head(R"(steps:

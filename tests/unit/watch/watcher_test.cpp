@@ -247,6 +247,28 @@ TEST_CASE("state: the counter of flips adds what the history counts") {
   CHECK(flips({{Verdict::fail, "r1", "before"}, {Verdict::pass}}) == 0);
 }
 
+TEST_CASE("watcher: a run that hangs is seen to miss its turns while it does") {
+  base::Cancel soft, hard;
+  watch::Settings settings;
+  settings.soft = &soft, settings.hard = &hard;
+  settings.ways = quiet_ways();
+  settings.log = [](const watch::Note&) {};
+  watch::Watcher* watcher = nullptr;
+  bool seen = false;
+  std::atomic<bool> done = false;
+  const auto missed = [&] { return watcher->overview().suites.at(0).missed; };
+  watch::Watcher made(programme(production({scheduled("a", 20ms)}),
+                                [&](const checks::SuitePlan&, const verify::Options&) {
+                                  if (done.exchange(true)) return;
+                                  seen = await([&] { return missed() > 3; });
+                                  soft.request();
+                                }),
+                      std::move(settings));
+  watcher = &made;
+  made.run();
+  CHECK(seen);
+}
+
 TEST_CASE("watcher: who has waited longest is run first") {
   Seen seen;
   base::Cancel soft, hard;
