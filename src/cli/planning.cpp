@@ -10,6 +10,7 @@
 #include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/world/past_runs.hpp"
+#include "staithe/world/recovered.hpp"
 #include "staithe/world/secrets.hpp"
 
 #include <fmt/format.h>
@@ -98,6 +99,9 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
                                 const event::RunFinished& finished) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
+  // What failed was put right on the way: nothing is left to recover.
+  if (plan.kind == "recover" && world::put_right(plan, finished))
+    return {status_command(app) + "    see what runs where"};
   // What ran out of time once would do so again.
   const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();
   if (!more_time.empty()) asked.deadline = more_time;
