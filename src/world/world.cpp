@@ -125,6 +125,7 @@ class World::Performer {
   exec::EffectResult told(const base::Error& error) const {
     auto result = from_error(error);
     result.detail = redactor_.clean(result.detail);
+    result.wrong_servers = dynamic_cast<const haproxy::Unmatched*>(&error) != nullptr;
     return result;
   }
 

@@ -69,6 +69,18 @@ class ByHand(harness.SystemTest):
         self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
         self.nothing_left()
 
+    def test_servers_that_haproxy_does_not_have_are_mended_in_the_file_that_names_them(self):
+        for old, new in (("api/$(host)", "apo/$(host)"), ("api/$(host)", "api/$(host)x")):
+            before = self.sandbox.edited(old, new, "staithe.yml")
+            try:
+                line = self.sandbox.read("staithe.yml").split(new)[0].count("\n") + 1
+                result = self.sandbox.deploy("v2", "--limit", "web[1-2]")
+            finally:
+                self.sandbox.write(before, "staithe.yml")
+            self.ended(result, 4, "no balancer has a server " + new.split("$")[0],
+                       f"next man staithe.yml 'servers', staithe.yml:{line}, is to name them as HAProxy does")
+            self.assertNotIn("staithe status", result.end())
+
     def test_what_would_leave_too_few_servers_is_refused_before_anything_is_taken_out(self):
         before = self.sandbox.versions()
         three = self.sandbox.staithe("drain", "web1", "web2", "web3", "-e", "production", "--min-available", "2", "--yes")
