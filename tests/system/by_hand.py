@@ -26,6 +26,7 @@ class ByHand(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             drained = self.sandbox.staithe("drain", "web1", "-e", "production", "--reason", "disk swap", "--yes")
             self.ended(drained, 0)
+            self.assertRegex(self.sandbox.staithe("history", "-e", "production").out, r"drain web1: disk swap +- +done \(0\)")
             self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1"})
             self.nothing_held()
             shown, status = self.last_record("status")
