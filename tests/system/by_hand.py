@@ -7,6 +7,7 @@ import pwd
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 
@@ -68,6 +69,24 @@ class ByHand(harness.SystemTest):
         self.assertNotIn("web1", result.end().split("done:")[1])
         self.assertRegex(self.sandbox.staithe("status", "-e", "production").out, r"Out of rotation: web2 +not by staithe")
         self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
+    def test_a_task_that_is_interrupted_finishes_the_host_in_hand(self):
+        mark = self.sandbox.path("task-begun")
+        for presses, code, says in ((1, 130, ("changed web1", "untouched web2", "--limit web2 go on with the hosts that are left")),
+                                    (2, 5, ("FAILED web1", "untouched web2"))):
+            step = f"run: 'touch {mark}; sleep {3 if presses == 1 else 60}'"
+            self.sandbox.write(f"playbook: task\nhosts: 'web[1-2]'\nstrategy: {{batches: [1]}}\neach:\n  - {step}\n", "playbooks", "task.yml")
+            run = self.sandbox.begin("run", "playbooks/task.yml", "-e", "production", "--yes")
+            self.assertTrue(harness.await_true(lambda: os.path.exists(mark), 20), run.peek())
+            for _ in range(presses):
+                run.signal(signal.SIGINT)
+                time.sleep(0.7)  # sooner it would be the first one's echo
+            self.ended(run.wait(), code, *says, f"exit {code} (")
+            os.unlink(mark)
+        left = self.sandbox.rows("SELECT id FROM staithe_runs WHERE exit_code = 5 ORDER BY started DESC LIMIT 1")[0][0]
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--settled", left, "--reason", "it only slept",
+                                        "--confirm", left), 0)
         self.nothing_left()
 
     def test_servers_that_haproxy_does_not_have_are_mended_in_the_file_that_names_them(self):
