@@ -6,6 +6,7 @@
 #include "planning.hpp"
 #include "suggest.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -290,11 +291,11 @@ void print_balancer(App& app, const world::BalancerLook& balancer) {
       const auto host = server.host.empty() || server.host == name ? "" : " (" + server.host + ")";
       servers.push_back(
           {"  " + name + host, world::state_in_words(server.state),
-           fmt::format("{} sessions", server.stat.sessions),
+           base::count_text(server.stat.sessions, "session"),
            fmt::format("weight {}{}", server.state.weight, server.stat.backup ? ", backup" : "")});
     }
     rows.push_back({backend.ref.backend, fmt::format("{} of {} usable", usable, all),
-                    fmt::format("{} sessions", backend.sessions),
+                    base::count_text(backend.sessions, "session"),
                     backend.queued > 0 ? fmt::format("{} queued", backend.queued) : ""});
     rows.insert(rows.end(), servers.begin(), servers.end());
   }
