@@ -7,8 +7,15 @@ _staithe_files() {
     mapfile -t COMPREPLY < <(compgen "${1:--f}" -- "$cur")
 }
 
-# Names that the project's files give; nothing is asked over the network.
-_staithe_ask() { mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$cur" "${where[@]}" 2>/dev/null); }
+# Names that the project's files give; nothing is asked over the network. What was typed with backslashes is asked for
+# without and offered with them.
+_staithe_ask() {
+    local escaped=''
+    [[ $cur != *\\* ]] || escaped=yes cur=${cur//\\/}
+    mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$cur" "${where[@]}" 2>/dev/null)
+    [[ -z $escaped || ${#COMPREPLY[@]} == 0 ]] || mapfile -t COMPREPLY < <(printf '%q\n' "${COMPREPLY[@]}")
+    [[ ${COMPREPLY[*]} != */ ]] || compopt -o nospace 2>/dev/null
+}
 
 _staithe() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
@@ -17,6 +24,8 @@ _staithe() {
     # bash makes three words of --name=value.
     if [[ $cur == = ]]; then cur=''
     elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi
+    # A quote that is open stays in front of what is offered.
+    if [[ $cur == [\'\"]* ]]; then cur=${cur:1}; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         if [[ ${COMP_WORDS[i + 1]} == = ]] && ((i + 1 < COMP_CWORD)); then ((i++)); fi
@@ -127,8 +136,8 @@ _staithe() {
         'rollback') _staithe_ask playbooks ;;
         'run') _staithe_ask playbooks ;;
         'exec') : ;;
-        'check') _staithe_files ;;
-        'watch') _staithe_files ;;
+        'check') _staithe_ask suites ;;
+        'watch') _staithe_ask suites ;;
         'status') _staithe_ask hosts ;;
         'history') _staithe_ask runs ;;
         'doctor') _staithe_ask hosts ;;

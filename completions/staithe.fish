@@ -12,7 +12,7 @@ function __staithe_ask
         end
     end
     # The value of --name=value is what is asked for.
-    set -l typed (string replace -r -- '^--[a-z-]+=' '' (commandline -ct))
+    set -l typed (string replace -r -- '^--[a-z-]+=' '' (commandline -ct) | string replace -r -- '^[\'"]' '')
     command $words[1] __complete $argv[1] "$typed" $where 2>/dev/null
 end
 
@@ -99,7 +99,7 @@ complete -c staithe -n '__staithe_at exec' -l hosts -s H -x -a '(__staithe_ask h
 complete -c staithe -n '__staithe_at exec' -l timeout -x -d 'for each host (default: 5m)'
 complete -c staithe -n '__staithe_at exec' -l fold -d 'show identical output once, with the hosts that said it'
 complete -c staithe -n __staithe_at -a check -d 'Ask the running system what suites of checks ask.'
-complete -c staithe -n '__staithe_at check' -F
+complete -c staithe -n '__staithe_at check' -a '(__staithe_ask suites)'
 complete -c staithe -n '__staithe_at check' -l dry-run -s n -d 'print what would be asked and stop'
 complete -c staithe -n '__staithe_at check' -l expect-plan -x -d 'refuse unless the plan has this id'
 complete -c staithe -n '__staithe_at check' -l critical -d 'only critical checks'
@@ -110,7 +110,7 @@ complete -c staithe -n '__staithe_at check' -l var -x -d 'set a variable (repeat
 complete -c staithe -n '__staithe_at check' -l fail-on -x -d 'also end with 6 when the verdict is degraded, or tolerated (default: fail)'
 complete -c staithe -n '__staithe_at check' -l no-history -d 'neither read nor keep what was found'
 complete -c staithe -n __staithe_at -a watch -d 'Run suites of checks on their schedules, tell how they are, and alert.'
-complete -c staithe -n '__staithe_at watch' -F
+complete -c staithe -n '__staithe_at watch' -a '(__staithe_ask suites)'
 complete -c staithe -n '__staithe_at watch' -l listen -x -d 'where /, /verify and /metrics are (default: staithe.yml\'s, else 127.0.0.1:9797)'
 complete -c staithe -n '__staithe_at watch' -l every -x -d 'how often suites run that have no schedule (default: never)'
 complete -c staithe -n __staithe_at -a status -d 'Show balancers, servers, releases, locks, and what is out of rotation.'

@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path suites_directory(const std::string& project) {
-  return (project.empty() ? fs::path(".") : fs::path(project)) / "checks";
+  return ((project.empty() ? fs::path(".") : fs::path(project)) / "checks").lexically_normal();
 }
 
 std::vector<std::string> all_suites(const std::string& project) {
@@ -89,18 +89,43 @@ int check_exit(App& app, const verify::RunResult& run, const std::string& fail_o
   return all_written ? exit_done : exit_refused;
 }
 
+/// What the suite in the file calls itself; "" where it cannot be told, which is for whoever names the file.
+std::string declared_in(const std::string& file) {
+  std::error_code none;
+  if (!fs::is_regular_file(file, none)) return {};
+  try {
+    diag::Diagnostics unheard;
+    const auto root = yaml::parse(read_text(file), file, unheard);
+    const auto* declared = root ? root->find("suite") : nullptr;
+    return declared == nullptr ? "" : declared->text;
+  } catch (const FilesWrong&) {
+    return {};
+  }
+}
+
 /// The one file whose suite calls itself so; "" without any, and when there are several.
 std::string suite_declared(const std::string& project, const std::string& name) {
   std::string found;
   for (const auto& file : suite_files(project)) {
-    diag::Diagnostics unheard;  // what is wrong with a file is told to whoever names it
-    const auto root = yaml::parse(read_text(file), file, unheard);
-    const auto* declared = root ? root->find("suite") : nullptr;
-    if (declared == nullptr || declared->text != name) continue;
+    if (declared_in(file) != name) continue;
     if (!found.empty()) return {};
     found = file;
   }
   return found;
+}
+
+bool is_file_name(const std::string& name) {
+  return name.find('/') != std::string::npos || name.find('.') != std::string::npos;
+}
+
+std::string file_of_name(const std::string& project, const std::string& name) {
+  return (suites_directory(project) / (name + ".yml")).lexically_normal().string();
+}
+
+/// The file of the suite with that name; "" without one.
+std::string suite_found(const std::string& project, const std::string& name) {
+  auto file = file_of_name(project, name);
+  return fs::exists(file) ? file : suite_declared(project, name);
 }
 
 /// The file of a suite that another one needs: beside that one, or of the project; "" when there is none.
@@ -146,16 +171,30 @@ std::vector<std::string> suite_files(const std::string& project) {
 }
 
 std::string suite_named(const std::string& project, const std::string& name) {
-  if (name.find('/') != std::string::npos || name.find('.') != std::string::npos) return name;
-  auto file = (suites_directory(project) / (name + ".yml")).lexically_normal().string();
-  if (fs::exists(file)) return file;
-  if (auto declared = suite_declared(project, name); !declared.empty()) return declared;
+  if (is_file_name(name)) return name;
+  if (auto file = suite_found(project, name); !file.empty()) return file;
+  (void)all_suites(project);  // which says so where there are none at all
+  std::string help;
+  const auto why = lacks_suite(project, name, help);
+  throw FilesWrong(fmt::format("{}; {}", why, help));
+}
+
+std::string lacks_suite(const std::string& project, const std::string& name, std::string& help) {
+  if (const auto file = is_file_name(name) ? name : suite_found(project, name); !file.empty()) try {
+      (void)read_text(file);
+      return {};
+    } catch (const FilesWrong& wrong) {
+      help = "a name without a dot or a slash is that of a suite in " + suites_directory(project).string();
+      return fmt::format("cannot read the suite: {}", wrong.what());
+    }
   std::vector<std::string> known;
-  for (const auto& other : all_suites(project)) known.push_back(fs::path(other).stem().string());
+  for (const auto& other : suite_files(project)) known.push_back(fs::path(other).stem().string());
   const auto near = base::nearest(name, known);
-  throw FilesWrong(
-      fmt::format("there is no suite '{}': {} is not there; {}", name, file,
-                  near ? fmt::format("did you mean '{}'?", *near) : "there are " + base::join(known, ", ")));
+  help = near                ? fmt::format("did you mean '{}'?", *near)
+         : known.empty()     ? fmt::format("there are no suites in {}", suites_directory(project).string())
+         : known.size() == 1 ? fmt::format("there is only '{}'", known.front())
+                             : "there are " + base::join(known, ", ");
+  return fmt::format("there is no suite '{}': {} is not there", name, file_of_name(project, name));
 }
 
 std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,

@@ -35,6 +35,9 @@ std::vector<std::string> suite_files(const std::string& project);
 /// there are none at all.
 std::string suite_named(const std::string& project, const std::string& name);
 
+/// Why there is no such suite, and in `help` what to do about it; "" when there is one.
+std::string lacks_suite(const std::string& project, const std::string& name, std::string& help);
+
 /// One suite; mistakes become findings. `context` is made to read files beside it. Throws FilesWrong when it
 /// cannot be read.
 std::optional<checks::Suite> read_suite(const std::string& file, checks::Context& context,

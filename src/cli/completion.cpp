@@ -108,8 +108,15 @@ _staithe_files() {
     mapfile -t COMPREPLY < <(compgen "${1:--f}" -- "$cur")
 }
 
-# Names that the project's files give; nothing is asked over the network.
-_staithe_ask() { mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$cur" "${where[@]}" 2>/dev/null); }
+# Names that the project's files give; nothing is asked over the network. What was typed with backslashes is asked for
+# without and offered with them.
+_staithe_ask() {
+    local escaped=''
+    [[ $cur != *\\* ]] || escaped=yes cur=${cur//\\/}
+    mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" __complete "$1" "$cur" "${where[@]}" 2>/dev/null)
+    [[ -z $escaped || ${#COMPREPLY[@]} == 0 ]] || mapfile -t COMPREPLY < <(printf '%q\n' "${COMPREPLY[@]}")
+    [[ ${COMPREPLY[*]} != */ ]] || compopt -o nospace 2>/dev/null
+}
 
 )sh";
 
@@ -138,6 +145,8 @@ std::string bash() {
     # bash makes three words of --name=value.
     if [[ $cur == = ]]; then cur=''
     elif [[ $prev == = ]]; then prev=${{COMP_WORDS[COMP_CWORD - 2]}}; fi
+    # A quote that is open stays in front of what is offered.
+    if [[ $cur == [\'\"]* ]]; then cur=${{cur:1}}; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${{COMP_WORDS[i]}}
         if [[ ${{COMP_WORDS[i + 1]}} == = ]] && ((i + 1 < COMP_CWORD)); then ((i++)); fi
@@ -353,7 +362,7 @@ function __staithe_ask
         end
     end
     # The value of --name=value is what is asked for.
-    set -l typed (string replace -r -- '^--[a-z-]+=' '' (commandline -ct))
+    set -l typed (string replace -r -- '^--[a-z-]+=' '' (commandline -ct) | string replace -r -- '^[\'"]' '')
     command $words[1] __complete $argv[1] "$typed" $where 2>/dev/null
 end
 
@@ -414,6 +423,8 @@ std::string_view dynamic_kind(Completes completes) {
   switch (completes) {
     case Completes::playbook:
       return "playbooks";
+    case Completes::suite:
+      return "suites";
     case Completes::host:
       return "hosts";
     case Completes::environment:

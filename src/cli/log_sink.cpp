@@ -1,5 +1,6 @@
 #include "log_sink.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/log/log.hpp"
 
@@ -25,12 +26,12 @@ class LogSink final : public report::Sink {
 
  private:
   static void write(const event::RunStarted& started) {
-    log::info(fmt::format("run {}: {} {}, plan {}, release {} {}, {} actions on {}", started.run_id,
-                          started.kind, started.title, started.plan_id, started.release, started.sha,
-                          started.actions, base::join(started.hosts, " ")));
+    log::info(fmt::format("run {}: {} {}, plan {}, release {} {}, {} on {}", started.run_id, started.kind,
+                          started.title, started.plan_id, started.release, started.sha,
+                          base::count_text(started.actions, "action"), base::join(started.hosts, " ")));
   }
   static void write(const event::StageStarted& stage) {
-    log::info(fmt::format("stage {} on {} hosts", stage.stage, stage.hosts));
+    log::info(fmt::format("stage {} on {}", stage.stage, base::count_text(stage.hosts, "host")));
   }
   static void write(const event::BatchStarted& batch) {
     log::info(fmt::format("batch {} of {}: {}", batch.number, batch.of, base::join(batch.hosts, " ")));

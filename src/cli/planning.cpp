@@ -10,6 +10,7 @@
 #include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/world/past_runs.hpp"
+#include "staithe/world/recovered.hpp"
 #include "staithe/world/secrets.hpp"
 
 #include <fmt/format.h>
@@ -94,10 +95,30 @@ void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, cons
     next.push_back(rest_command(app, loaded, asked, plan, left) + "    go on with the hosts that are left");
 }
 
+/// Where the files say which servers stand for the host.
+std::string servers_declared(const Loaded& loaded, const plan::Plan& plan, const std::string& name) {
+  const auto* host = loaded.env().find_host(name);
+  const auto* service = loaded.project.find_service(plan.service);
+  for (const auto* spec :
+       {host == nullptr ? nullptr : &host->servers, service == nullptr ? nullptr : &service->servers}) {
+    if (spec == nullptr || spec->form == playbook::ServersSpec::Form::unsaid) continue;
+    const auto* first = !spec->names.empty()     ? &spec->names.front()
+                        : !spec->by_host.empty() ? &spec->by_host.front().first
+                                                 : nullptr;
+    if (first == nullptr) break;
+    return fmt::format("'servers', {}:{}, is to name them as HAProxy does", first->position.file.text(),
+                       first->position.line);
+  }
+  return "'servers' of a service or a host says which stand for it";
+}
+
 std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked asked, const plan::Plan& plan,
                                 const event::RunFinished& finished) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
+  // What failed was put right on the way: nothing is left to recover.
+  if (plan.kind == "recover" && world::put_right(plan, finished))
+    return {status_command(app) + "    see what runs where"};
   // What ran out of time once would do so again.
   const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();
   if (!more_time.empty()) asked.deadline = more_time;
@@ -108,7 +129,9 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
     next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
   if (!next.empty() || plan.kind == "exec") return next;
   // What keeps servers out may be a person's doing, or what a run left that nobody has looked at.
-  if (finished.failed_kind == "guard" || finished.failed_kind == "survey")
+  if (finished.wrong_servers)
+    next.push_back("man staithe.yml    " + servers_declared(loaded, plan, finished.failed_host));
+  else if (finished.failed_kind == "guard" || finished.failed_kind == "survey")
     next.push_back(status_command(app) + "    see which servers are out, and who took them out");
   next.push_back(more_time.empty() ? again_command(app) + "    again, once what stands in the way is gone"
                                    : again_command(app, more_time) + "    again, with more time");

@@ -4,11 +4,14 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/plan/each_action.hpp"
+#include "staithe/playbook/files.hpp"
 
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
+#include <utility>
 
 namespace staithe::cli {
 namespace {
@@ -58,6 +61,21 @@ std::string suite_of_step(const std::string& directory, const std::string& name)
   return is_file && !directory.empty() ? (fs::path(directory) / name).lexically_normal().string() : name;
 }
 
+steps::Files files_beside(const Loaded& loaded) {
+  auto files = playbook::disk_files();
+  // A step asks once for each of its hosts.
+  files.lacks_suite = [directory = loaded.project.directory,
+                       known = std::map<std::string, std::pair<std::string, std::string>>()](
+                          const std::string& name, std::string& help) mutable {
+    const auto [at, is_new] = known.try_emplace(name);
+    auto& [why, what] = at->second;
+    if (is_new) why = lacks_suite(directory, suite_of_step(directory, name), what);
+    help = what;
+    return why;
+  };
+  return files;
+}
+
 plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
   if (!has_suites(plan)) return plan;
   LoadedSuites suites;
@@ -87,7 +105,12 @@ void validate_suites(App& app, Loaded& loaded, plan::Plan& plan) {
     try {
       check.secrets = checks::secrets_of(read(app, suites, plan, check));
     } catch (const FilesWrong& missing) {
-      loaded.diagnostics.error({plan.source, 0, 0}, fmt::format("{}: {}", action.title, missing.what()));
+      diag::Diagnostic finding;
+      finding.position = {plan.source, 0, 0};
+      finding.message = fmt::format("{}: {}", action.title, missing.what());
+      finding.host = check.host;
+      finding.common = missing.what();
+      loaded.diagnostics.add(std::move(finding));
     }
     if (suites.diagnostics.has_errors()) wrong.insert(check.suite);
     for (const auto& finding : suites.diagnostics.sorted()) {

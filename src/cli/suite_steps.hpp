@@ -1,6 +1,8 @@
 #pragma once
 #include "checking.hpp"
 
+#include "staithe/steps/step.hpp"
+
 #include <string>
 #include <vector>
 
@@ -9,6 +11,9 @@ namespace staithe::cli {
 
 /// A suite as a step names it: a file is looked for beside staithe.yml, as all that a playbook names.
 std::string suite_of_step(const std::string& directory, const std::string& name);
+
+/// Files of this machine, and the suites of a project.
+steps::Files files_beside(const Loaded& loaded);
 
 /// The plan with what its suites ask in it: their requests, and the ids of their own plans, so that the id of
 /// the whole changes when one of them does. Throws FilesWrong once the findings are printed.

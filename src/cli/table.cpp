@@ -129,13 +129,13 @@ const std::array<Command, 30> table{{
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
      exec_examples, options::exec, run_exec},
     {"check", "Looking", "Ask the running system what suites of checks ask.", "[SUITE|FILE...]",
-     Completes::file,
+     Completes::suite,
      "A suite is checks/SUITE.yml beside staithe.yml; without one, all that are there. Ends with 1 when a "
      "check as "
      "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
      check_examples, options::check, run_check},
     {"watch", "Looking", "Run suites of checks on their schedules, tell how they are, and alert.",
-     "[SUITE|FILE...]", Completes::file,
+     "[SUITE|FILE...]", Completes::suite,
      "Runs until it is told to stop. GET /verify answers 200 or 503 with what failed, /metrics is for "
      "Prometheus, / for "
      "a person. SIGHUP reads the files again; when they are wrong the old ones go on.",

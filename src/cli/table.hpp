@@ -17,6 +17,7 @@ enum class Completes {
   file,
   directory,
   playbook,
+  suite,
   host,
   environment,
   run,

@@ -373,6 +373,7 @@ class Run {
       finished.failed_action = failure_->title.empty() ? failure_->action_id : failure_->title;
       finished.failed_host = failure_->host;
       finished.failed_kind = failure_->kind;
+      finished.wrong_servers = failure_->result.wrong_servers;
       finished.failure = failure_->result.detail;
       if (findings_ > 1)
         finished.failure += fmt::format(" (and {} more, above)", base::count_text(findings_ - 1, "finding"));

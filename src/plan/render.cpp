@@ -82,19 +82,20 @@ class Renderer {
   }
 
   static std::string failures_text(const Amount& most) {
-    return fmt::format("{}{} failures", most.value, most.percent ? "%" : "");
+    return most.percent ? fmt::format("{}% failures", most.value) : base::count_text(most.value, "failure");
   }
 
   std::string rolling_text(const Stage& stage) const {
+    const auto sizes = batch_sizes(plan_.strategy, stage.lanes.size());
     std::string batches;
-    for (const auto size : batch_sizes(plan_.strategy, stage.lanes.size()))
-      batches += fmt::format("{}{}", batches.empty() ? "" : ", ", size);
+    for (const auto size : sizes) batches += fmt::format("{}{}", batches.empty() ? "" : ", ", size);
+    batches = sizes.size() == 1 ? "one batch" : "batches of " + batches;
     const auto& strategy = plan_.strategy;
     const char* policy = strategy.on_failure == Strategy::OnFailure::stop           ? "stop"
                          : strategy.on_failure == Strategy::OnFailure::revert_batch ? "revert the batch"
                                                                                     : "revert all";
-    return fmt::format("{} hosts in batches of {}; {} at a time, {}; over {}: {}", stage.lanes.size(),
-                       batches, strategy.parallel,
+    return fmt::format("{} in {}; {} at a time, {}; over {}: {}", hosts_text(stage.lanes.size()), batches,
+                       strategy.parallel,
                        strategy.window == Strategy::Window::sliding ? "sliding" : "lockstep",
                        failures_text(strategy.max_failures), policy);
   }
@@ -107,8 +108,9 @@ class Renderer {
       const std::string lines = lane_lines(lane);
       const std::string shape = without_suites(without_host(lines, lane.host), lane);
       if (detail_ == Detail::folded && model != nullptr && shape == model_shape) {
-        text_ += fmt::format("  {}  same {} actions as {}{}\n", lane.host, count_actions(lane), model->host,
-                             parameters(lane.host));
+        text_ +=
+            fmt::format("  {}  same {} as {}{}\n", lane.host, base::count_text(count_actions(lane), "action"),
+                        model->host, parameters(lane.host));
         continue;
       }
       if (!lane.host.empty()) text_ += fmt::format("  {}\n", lane.host);

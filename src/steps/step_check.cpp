@@ -44,7 +44,7 @@ class SuiteCheck final : public Step {
   void lower(Lowering& at, Lowered& out) const override {
     plan::CheckSuite effect;
     const auto suite = at.plain(suite_);
-    if (!suite) return;
+    if (!suite || is_missing(at, *suite)) return;
     effect.suite = *suite;
     // Under 'each' the other hosts may still run the release before: they are not asked.
     effect.host = at.site().host;
@@ -59,6 +59,14 @@ class SuiteCheck final : public Step {
   }
 
  private:
+  bool is_missing(Lowering& at, const std::string& suite) const {
+    if (at.site().files == nullptr || !at.site().files->lacks_suite) return false;
+    std::string help;
+    const auto why = at.site().files->lacks_suite(suite, help);
+    if (!why.empty()) at.error(suite_, why, help);
+    return !why.empty();
+  }
+
   Template suite_;
   bool critical_ = false;
   std::vector<Template> tags_;

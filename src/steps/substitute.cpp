@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t max_result_bytes = 1024 * 1024;
 constexpr std::size_t max_references = 10'000;
+constexpr std::string_view secret_prefix = "secret.";
 
 /// Where the parts of an expanded text go. `code` is what the author wrote around the values.
 class Sink {
@@ -117,16 +118,27 @@ class Expander {
     stack_.pop_back();
   }
 
+  /// One is looked for among its own kind: no variable stands in for it, and no --var declares it.
+  void unknown_secret(std::string_view name) {
+    std::vector<std::string> known = variables_.names();
+    std::erase_if(known, [](const std::string& one) { return !one.starts_with(secret_prefix); });
+    const auto near = base::nearest(name, known);
+    problem("no secret is called '" + std::string(name.substr(secret_prefix.size())) + "'" + within(),
+            (near ? "did you mean '" + *near + "'? " : std::string()) +
+                "secrets are declared under 'secrets' in staithe.yml, of the project or of the environment");
+  }
+
   void unknown(std::string_view name) {
+    if (name.starts_with(secret_prefix)) return unknown_secret(name);
     const std::vector<std::string> known = variables_.names();
     const auto near = base::nearest(name, known);
     std::string help = near ? "did you mean '" + *near + "'?"
                             : "set it under vars: or with --var; write $$(" + std::string(name) +
                                   ") for the shell's own command substitution";
-    std::string message = "unknown variable '" + std::string(name) + "'";
-    if (!stack_.empty()) message += " in '" + stack_.back() + "'";
-    problem(std::move(message), std::move(help));
+    problem("unknown variable '" + std::string(name) + "'" + within(), std::move(help));
   }
+
+  std::string within() const { return stack_.empty() ? std::string() : " in '" + stack_.back() + "'"; }
 
   bool fits(std::size_t bytes) {
     result_bytes_ += bytes;
@@ -357,7 +369,7 @@ std::string input_name(const Variable& variable, std::string_view name) {
   std::string result = "STAITHE_CAPTURE_";
   if (variable.kind == Variable::Kind::secret) {
     result = "STAITHE_SECRET_";
-    constexpr std::string_view prefix = "secret.";
+    constexpr std::string_view prefix = secret_prefix;
     if (name.substr(0, prefix.size()) == prefix) name.remove_prefix(prefix.size());
   }
   for (const char c : name) {

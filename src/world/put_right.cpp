@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <utility>
 
 /// What runs left to a person, and whether later ones have put that right.
@@ -48,19 +49,21 @@ class LaterRuns {
  public:
   explicit LaterRuns(store::Store& store) : store_(store) {}
 
-  void add(const store::Run& run) {
-    if (!takes_hosts(run) || !run.ended) return;
+  /// False for one that puts nothing right.
+  bool add(const store::Run& run) {
+    if (!takes_hosts(run) || !run.ended) return false;
     runs_.push_back({run, host_states(run), Finds(store_, run.id)});
     runs_.back().run.summary_json.clear();
+    return true;
   }
+
+  /// Whether the run that was added last has put the host right, had it been out.
+  bool oldest_gave_back(const std::string& host) { return runs_.back().puts_right(host, out); }
 
   /// The newest that has put the host right, which an earlier run had left as `left`; "" for none.
   std::string that_put_right(const std::string& host, std::string_view left) {
-    for (auto& later : runs_) {
-      const auto state = later.states.find(host);
-      if (state != later.states.end() && puts_right(later.run, host, state->second, left, later.finds))
-        return later.run.id;
-    }
+    for (auto& later : runs_)
+      if (later.puts_right(host, left)) return later.run.id;
     return {};
   }
 
@@ -76,25 +79,70 @@ class LaterRuns {
     store::Run run;
     std::map<std::string, std::string> states;
     Finds finds;
+
+    bool puts_right(const std::string& host, std::string_view left) {
+      const auto state = states.find(host);
+      return state != states.end() && world::puts_right(run, host, state->second, left, finds);
+    }
   };
   store::Store& store_;
   std::vector<Later> runs_;
 };
 
+/// A host as a run has left it to a person.
+struct Leaving {
+  store::Run run;
+  std::string host, state;
+};
+
+/// Hosts that runs which ended have left to a person and that nothing since has put right, from the newest
+/// run on. What a restore did not bring back is that of the run which had left it out; only where there is
+/// none is it the restore's own, and told last.
+class Leavings {
+ public:
+  explicit Leavings(store::Store& store) : store_(store), later_(store) {}
+
+  /// Until `visit` returns false. With `only` these hosts alone, until it is empty: those that a run gave
+  /// back are taken off it, and `visit` takes off those that it need not hear of any more.
+  void each(const std::string& environment, std::set<std::string>* only,
+            const std::function<bool(const Leaving&)>& visit) {
+    bool more = true;
+    each_run(store_, of_environment(environment), [&](const store::Run& run) {
+      if (takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
+        for (const auto& left : left_by(run, only)) more = more && visit(left);
+      const bool counts = later_.add(run);
+      if (only != nullptr && counts)
+        std::erase_if(*only, [&](const auto& host) { return later_.oldest_gave_back(host); });
+      return more && (only == nullptr || !only->empty());
+    });
+    for (const auto& left : by_restores_) more = more && visit(left);
+  }
+
+ private:
+  std::vector<Leaving> left_by(const store::Run& run, const std::set<std::string>* only) {
+    std::vector<Leaving> left;
+    const bool gives_back = run.kind == "restore";
+    for (const auto& [host, state] : host_states(run)) {
+      if ((only != nullptr && only->count(host) == 0) || (gives_back && in_order(state)) ||
+          !later_.that_put_right(host, state).empty())
+        continue;
+      if (!gives_back) std::erase_if(by_restores_, [&](const Leaving& one) { return one.host == host; });
+      (gives_back ? by_restores_ : left).push_back({run, host, state});
+    }
+    return left;
+  }
+
+  store::Store& store_;
+  LaterRuns later_;
+  std::vector<Leaving> by_restores_;
+};
+
 /// The newest run that ended and left a host to a person which nothing since has put right.
 std::optional<store::Run> ended_to_recover(store::Store& store, const std::string& environment,
                                            const std::string& service) {
-  LaterRuns later(store);
   std::optional<store::Run> found;
-  each_run(store, of_environment(environment), [&](const store::Run& run) {
-    const bool meant = service.empty() || run.service == service;
-    if (meant && takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
-      for (const auto& [host, state] : host_states(run))
-        // What a restore did not bring back is that of the run which left it out.
-        if (!found && !(run.kind == "restore" && in_order(state)) &&
-            later.that_put_right(host, state).empty())
-          found = run;
-    later.add(run);
+  Leavings(store).each(environment, nullptr, [&](const Leaving& left) {
+    if (service.empty() || left.run.service == service) found = left.run;
     return !found;
   });
   return found;
@@ -144,18 +192,10 @@ std::map<std::string, store::Run> left_to_person(store::Store& store, const std:
                                                  std::set<std::string> hosts) {
   std::map<std::string, store::Run> left;
   if (hosts.empty()) return left;
-  each_run(store, of_environment(environment), [&](const store::Run& run) {
-    if (!takes_hosts(run) || !run.ended) return true;
-    Finds finds(store, run.id);
-    for (const auto& [host, state] : host_states(run)) {
-      if (hosts.count(host) == 0) continue;
-      // A restore that failed left what an earlier run had taken out; a new release may be just what the host
-      // needs.
-      const bool right = puts_right(run, host, state, out, finds);
-      const bool left_it = !right && state == out && run.kind != "restore";
-      if (right || left_it) hosts.erase(host);
-      if (left_it) left.emplace(host, run);
-    }
+  Leavings(store).each(environment, &hosts, [&](const Leaving& leaving) {
+    // A restore that failed left what a drain had taken out; a new release may be just what the host needs.
+    if (leaving.state == out && leaving.run.kind != "restore" && hosts.erase(leaving.host) > 0)
+      left.emplace(leaving.host, leaving.run);
     return !hosts.empty();
   });
   return left;

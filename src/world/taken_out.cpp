@@ -53,23 +53,31 @@ class Search {
     const bool out = state == event::name_of(event::HostState::out);
     // What keeps visitors away after a person put it right is not this run's.
     if (run.outcome == settled_outcome && out) return false;
+    if (run.kind == "restore") return read_restore(run, host, out);
     const bool on_purpose = run.kind == "drain" && state == event::name_of(event::HostState::done);
     if (on_purpose || out) {
       auto taken = taken_by(run, finds.of(host));
       taken.on_purpose = on_purpose;
       // A drain of what is out already changes nothing: who took it out is further back, if it was one of us.
       const bool changed = !on_purpose || !was_out(taken.found);
-      taken_[host] = std::move(taken);
+      // A restore that failed is what a drain is left by, and what somebody has to come for.
+      if (!on_purpose || not_given_back_.count(host) == 0) taken_[host] = std::move(taken);
       return changed;
     }
-    if (run.kind == "restore") return true;
     // A run that took the host out of nothing, such as a task without a drain, gave nothing back. One that
     // found it in service gave it back so: what keeps visitors away now is not ours.
     return finds.in_service(host);
   }
 
+  /// One that failed left what an earlier run had taken out: it counts only where no run had left the host.
+  bool read_restore(const store::Run& run, const std::string& host, bool out) {
+    if (!out) return true;
+    if (not_given_back_.insert(host).second) taken_[host] = taken_by(run, {});
+    return false;
+  }
+
   store::Store& store_;
-  std::set<std::string> pending_;
+  std::set<std::string> pending_, not_given_back_;
   std::map<std::string, TakenOut> taken_;
 };
 

@@ -7,6 +7,7 @@ import pwd
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 
@@ -26,6 +27,7 @@ class ByHand(harness.SystemTest):
         with harness.Load(self.sandbox) as load:
             drained = self.sandbox.staithe("drain", "web1", "-e", "production", "--reason", "disk swap", "--yes")
             self.ended(drained, 0)
+            self.assertRegex(self.sandbox.staithe("history", "-e", "production").out, r"drain web1: disk swap +- +done \(0\)")
             self.assertEqual({name.split("/")[1] for name in self.sandbox.all_serving()}, {"web1"})
             self.nothing_held()
             shown, status = self.last_record("status")
@@ -56,6 +58,48 @@ class ByHand(harness.SystemTest):
         found = self.sandbox.servers()
         self.assertEqual([found["lb1 api/web1"], found["lb2 api/web1"]], ["UP weight 37"] * 2)
         self.nothing_held()
+
+    def test_a_deploy_says_last_what_somebody_else_had_taken_out(self):
+        self.sandbox.ask("lb1", "set server api/web2 state drain")
+        self.addCleanup(self.sandbox.ask, "lb1", "set server api/web2 state ready")
+        version = "v2" if self.sandbox.versions()["web1"] == "v3" else "v3"
+        result = self.sandbox.deploy(version, "--limit", "web[1-2]")
+        self.ended(result, 0, "done: 2 hosts", "web2 (api on edge1) stays drained, not by staithe",
+                   "next staithe restore -e production web2 give back")
+        self.assertNotIn("web1", result.end().split("done:")[1])
+        self.assertRegex(self.sandbox.staithe("status", "-e", "production").out, r"Out of rotation: web2 +not by staithe")
+        self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
+    def test_a_task_that_is_interrupted_finishes_the_host_in_hand(self):
+        mark = self.sandbox.path("task-begun")
+        for presses, code, says in ((1, 130, ("changed web1", "untouched web2", "--limit web2 go on with the hosts that are left")),
+                                    (2, 5, ("FAILED web1", "untouched web2"))):
+            step = f"run: 'touch {mark}; sleep {3 if presses == 1 else 60}'"
+            self.sandbox.write(f"playbook: task\nhosts: 'web[1-2]'\nstrategy: {{batches: [1]}}\neach:\n  - {step}\n", "playbooks", "task.yml")
+            run = self.sandbox.begin("run", "playbooks/task.yml", "-e", "production", "--yes")
+            self.assertTrue(harness.await_true(lambda: os.path.exists(mark), 20), run.peek())
+            for _ in range(presses):
+                run.signal(signal.SIGINT)
+                time.sleep(0.7)  # sooner it would be the first one's echo
+            self.ended(run.wait(), code, *says, f"exit {code} (")
+            os.unlink(mark)
+        left = self.sandbox.rows("SELECT id FROM staithe_runs WHERE exit_code = 5 ORDER BY started DESC LIMIT 1")[0][0]
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--settled", left, "--reason", "it only slept",
+                                        "--confirm", left), 0)
+        self.nothing_left()
+
+    def test_servers_that_haproxy_does_not_have_are_mended_in_the_file_that_names_them(self):
+        for old, new in (("api/$(host)", "apo/$(host)"), ("api/$(host)", "api/$(host)x")):
+            before = self.sandbox.edited(old, new, "staithe.yml")
+            try:
+                line = self.sandbox.read("staithe.yml").split(new)[0].count("\n") + 1
+                result = self.sandbox.deploy("v2", "--limit", "web[1-2]")
+            finally:
+                self.sandbox.write(before, "staithe.yml")
+            self.ended(result, 4, "no balancer has a server " + new.split("$")[0],
+                       f"next man staithe.yml 'servers', staithe.yml:{line}, is to name them as HAProxy does")
+            self.assertNotIn("staithe status", result.end())
 
     def test_what_would_leave_too_few_servers_is_refused_before_anything_is_taken_out(self):
         before = self.sandbox.versions()

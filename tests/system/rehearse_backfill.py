@@ -137,7 +137,7 @@ class Backfill(databases.StageTest):
         self.assertEqual(self.left(), ROWS)
         result = self.staithe(*command, "country = nullif(id, 39000)::text")
         self.assertEqual(result.code, 1, result)
-        self.assertIn("leaves country NULL in 1 rows", result.out + result.err)
+        self.assertIn("leaves country NULL in 1 row ", result.out + result.err)
         self.assertEqual(self.source.sql("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%staithe'", "shop"), "0")
         self.source.sql("INSERT INTO users VALUES (-1)", "shop")
 

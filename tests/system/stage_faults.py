@@ -251,7 +251,7 @@ class Faults(databases.StageTest):
         self.assertEqual(self.target.sql("SELECT count(*) FROM precious", [name for name in self.target.databases() if name.startswith("mine_")][0]), "0")
         holder = self.target.session("mine", "SELECT 1")
         holder.stdout.readline()
-        self.refused(4, "sessions are open in mine")
+        self.refused(4, "open in mine")
         holder.communicate("")
         self.target.sql("CREATE DATABASE live")
         self.target.sql("COMMENT ON DATABASE live IS 'production'")

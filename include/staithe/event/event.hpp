@@ -107,6 +107,7 @@ struct RunFinished {
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
   base::Duration duration{0};
   base::Duration deadline{0};  ///< of the run, when it has passed before everything was done; else zero
+  bool wrong_servers = false;  ///< of the failure: the servers that the files name are not HAProxy's
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,

@@ -22,6 +22,7 @@ struct EffectResult {
   std::vector<std::string> output_tail;  ///< last lines of output, printable and redacted
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
+  bool wrong_servers = false;            ///< what the files say of a host's servers is not what HAProxy has
   bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
 
   bool ok() const { return outcome == event::Outcome::ok; }

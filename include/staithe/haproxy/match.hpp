@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/base/error.hpp"
 #include "staithe/haproxy/state.hpp"
 
 #include <cstdint>
@@ -8,6 +9,12 @@
 
 /// Which servers stand for a host. Pure.
 namespace staithe::haproxy {
+
+/// No server stands for the host, or not one that can be told: what the files say of it is wrong.
+class Unmatched final : public base::Error {
+ public:
+  using Error::Error;
+};
 
 struct Wanted {
   std::string host;                    ///< for messages
@@ -30,7 +37,7 @@ struct Pair {
 /// The pairs that stand for the host, ordered as the views, then as the names or the rows.
 /// By name: a name must exist on one balancer at least, on every balancer that has its backend, and have the
 /// host's address where both are known. By address: all rows with it; two rows of one backend with different
-/// ports are ambiguous. Throws base::Error{not_found}, {conflict} (address) or {invalid} (ambiguous), with
+/// ports are ambiguous. Throws Unmatched{not_found}, {conflict} (address) or {invalid} (ambiguous), with
 /// every complaint in one text, separated by "; ".
 std::vector<Pair> match(const Wanted& wanted, std::span<const View> views);
 

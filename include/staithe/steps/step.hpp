@@ -65,6 +65,9 @@ struct Files {
   std::function<std::optional<std::vector<plan::FileSum>>(
       const std::string& repository, const std::string& sha, const std::string& pattern, std::string& why)>
       in_commit = {};
+  /// Why there is no suite of checks of that name, as a step says it; "" when there is one. `help` says which
+  /// there are. Without it nobody looks.
+  std::function<std::string(const std::string& name, std::string& help)> lacks_suite = {};
 };
 
 /// What a step became. Ids are given later, when all of a plan is known.

@@ -64,7 +64,7 @@ class Matcher {
       for (const auto& name : wanted_.names) by_name(name);
     }
     if (complaints_.empty() && pairs_.empty()) complain(ErrorCode::not_found, nobody_text());
-    if (!complaints_.empty()) throw Error(code_, wanted_.host + ": " + base::join(complaints_, "; "));
+    if (!complaints_.empty()) throw Unmatched(code_, wanted_.host + ": " + base::join(complaints_, "; "));
     order_by_view();
     return std::move(pairs_);
   }

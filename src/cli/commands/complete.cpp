@@ -1,3 +1,4 @@
+#include "checking.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "looking.hpp"
@@ -6,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 /// Names for the shells' completions: quick, silent about every mistake, and without asking anything but
 /// files.
@@ -16,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t most_runs = 50;
 
-std::vector<std::string> playbooks_in(const fs::path& directory, const std::string& shown) {
+std::vector<std::string> files_in(const fs::path& directory, const std::string& shown) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
@@ -30,12 +32,34 @@ std::vector<std::string> playbooks_in(const fs::path& directory, const std::stri
   return names;
 }
 
-std::vector<std::string> playbooks(const std::string& prefix) {
+/// Files of YAML, and directories that may have some.
+std::vector<std::string> files(const std::string& prefix) {
   const auto slash = prefix.rfind('/');
   const auto directory = slash == std::string::npos ? std::string() : prefix.substr(0, slash + 1);
-  auto names = playbooks_in(directory.empty() ? fs::path(".") : fs::path(directory), directory);
-  if (directory.empty())
-    for (auto& name : playbooks_in("playbooks", "playbooks/")) names.push_back(std::move(name));
+  return files_in(directory.empty() ? fs::path(".") : fs::path(directory), directory);
+}
+
+std::vector<std::string> playbooks(const std::string& prefix) {
+  auto names = files(prefix);
+  if (prefix.find('/') == std::string::npos)
+    for (auto& name : files_in("playbooks", "playbooks/")) names.push_back(std::move(name));
+  return names;
+}
+
+/// By name; where none begins so, as files.
+std::vector<std::string> suites(App& app, const std::string& prefix) {
+  std::vector<std::string> names;
+  for (const auto& file : suite_files(has_project(app) ? load_files(app).project.directory : std::string()))
+    if (auto name = fs::path(file).stem().string(); name.starts_with(prefix))
+      names.push_back(std::move(name));
+  return names.empty() ? files(prefix) : names;
+}
+
+/// A selection names several: what is typed in front of the last name stays.
+std::vector<std::string> in_selection(std::vector<std::string> names, const std::string& prefix) {
+  const auto operators = prefix.find_last_of(" ,&|!()");
+  if (operators == std::string::npos) return names;
+  for (auto& name : names) name.insert(0, prefix, 0, operators + 1);
   return names;
 }
 
@@ -52,6 +76,7 @@ std::vector<std::string> runs(App& app, const Loaded& loaded) {
 
 std::vector<std::string> names_of(App& app, const std::string& kind, const std::string& prefix) {
   if (kind == "playbooks") return playbooks(prefix);
+  if (kind == "suites") return suites(app, prefix);
   const auto loaded = load_files(app);
   std::vector<std::string> names;
   if (kind == "environments")
@@ -67,7 +92,7 @@ std::vector<std::string> names_of(App& app, const std::string& kind, const std::
       for (const auto& group : environment.group_names()) names.push_back(group);
   }
   if (kind == "runs" && !loaded.environment.empty()) return runs(app, loaded);
-  return names;
+  return kind == "hosts" ? in_selection(std::move(names), prefix) : names;
 }
 
 }  // namespace
@@ -88,7 +113,7 @@ int run_complete(App& app) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
   std::string text;
   for (const auto& name : names)
-    if (name.rfind(prefix, 0) == 0) text += name + "\n";
+    if (name.starts_with(prefix)) text += name + "\n";
   app.print(text);
   return exit_done;
 }

@@ -7,7 +7,6 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/git/commit_files.hpp"
-#include "staithe/playbook/files.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -29,8 +28,8 @@ std::string hosts_left(store::Store& store, const plan::Plan& plan) {
 }
 
 /// Files of this machine, and of the commit that is deployed.
-steps::Files files_of(App& app) {
-  auto files = playbook::disk_files();
+steps::Files files_of(App& app, const Loaded& loaded) {
+  auto files = files_beside(loaded);
   files.in_commit = [&app](const std::string& repository, const std::string& sha, const std::string& pattern,
                            std::string& why) -> std::optional<std::vector<plan::FileSum>> {
     try {
@@ -54,7 +53,7 @@ plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier) {
   const auto playbook = load_playbook_of(app, loaded);
   auto request = request_of(app);
   const auto refs = resolve_refs(app, loaded, playbook, request);
-  const auto files = files_of(app);
+  const auto files = files_of(app, loaded);
   const auto make = [&] {
     return require_plan(
         app, loaded, playbook::make_plan(loaded.project, playbook, request, refs, files, loaded.diagnostics));

@@ -65,12 +65,18 @@ json run_json(const store::Run& run) {
   return record;
 }
 
+/// Of a drain and of what ends it the hosts and the reason, which nothing else tells apart.
+std::string what_text(const store::Run& run) {
+  constexpr std::size_t most = 60;
+  if (run.kind == "drain" || run.kind == "restore") return base::shortened(base::one_line(run.title), most);
+  return run.kind + (run.service.empty() ? "" : " " + run.service);
+}
+
 void print_list(App& app, const std::vector<store::Run>& runs) {
   std::vector<std::vector<std::string>> rows{
       {"RUN", "WHEN", "WHAT", "RELEASE", "ENDED", "TOOK", "HOSTS", "WHO"}};
   for (const auto& run : runs)
-    rows.push_back({run.id, when_text(run.started).substr(0, 16),
-                    run.kind + (run.service.empty() ? "" : " " + run.service),
+    rows.push_back({run.id, when_text(run.started).substr(0, 16), what_text(run),
                     run.release.empty() ? "-" : run.release, ended_text(run),
                     run.ended ? base::elapsed_text(lasted(run)) : "-", hosts_text(run), run.user});
   app.print(aligned(rows));

@@ -6,7 +6,6 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/playbook/files.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +21,7 @@ plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook
                     const playbook::Request& request, const playbook::Refs& release) {
   return require_plan(app, loaded,
                       playbook::make_rollback_plan(loaded.project, playbook, request, release,
-                                                   playbook::disk_files(), loaded.diagnostics));
+                                                   files_beside(loaded), loaded.diagnostics));
 }
 
 /// Releases that the history calls bad, whatever a host says.

@@ -4,6 +4,7 @@
 #include "run_plan.hpp"
 #include "stage.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
@@ -140,7 +141,7 @@ std::string in_the_way(App& app, pg::Session& session, const Meant& chosen) {
       return fmt::format("not confirmed; {0} was not dropped\n  next  the same with --confirm {0}",
                          one.database);
     if (one.sessions > 0 && !disconnects)
-      return fmt::format("{} sessions are open in {}", one.sessions, one.database);
+      return fmt::format("{} open in {}", base::count_text(one.sessions, "session"), one.database);
     unfinished |= one.marker.state == stage::Marker::State::building;
   }
   if (disconnects) return {};

@@ -2,6 +2,7 @@
 #include "exit_codes.hpp"
 #include "stage.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/stage/snapshot.hpp"
 
 #include <fmt/format.h>
@@ -36,8 +37,9 @@ int run_stage_suggest_masks(App& app) {
   source.run("COMMIT", scope);
   app.print(stage::suggested_file(suspects, catalogue));
   if (!app.quiet())
-    app.say(fmt::format("{} columns of {} tables look personal or secret", suspects.size(),
-                        catalogue.tables.size()));
+    app.say(fmt::format("{} of {} {} personal or secret", base::count_text(suspects.size(), "column"),
+                        base::count_text(catalogue.tables.size(), "table"),
+                        suspects.size() == 1 ? "looks" : "look"));
   return exit_done;
 }
 

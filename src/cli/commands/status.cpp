@@ -2,9 +2,11 @@
 #include "exit_codes.hpp"
 #include "lapsed.hpp"
 #include "looking.hpp"
+#include "out_words.hpp"
 #include "planning.hpp"
 #include "suggest.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -254,13 +256,8 @@ Picture take_picture(App& app, Loaded& loaded) {
 
 std::string whose(const Picture& picture, const std::string& host) {
   const auto found = picture.taken.find(host);
-  if (found == picture.taken.end()) return picture.no_state ? "by whom is not known" : "not by staithe";
-  const auto& taken = found->second;
-  return fmt::format("{} by {}, run {}, {}: {}",
-                     taken.in_hand      ? "in hand"
-                     : taken.on_purpose ? "drained"
-                                        : "LEFT",
-                     taken.user, taken.run_id, when_text(taken.when), taken.title);
+  if (found == picture.taken.end()) return picture.no_state ? "by whom is not known" : not_ours;
+  return by_whom(found->second);
 }
 
 /// A line that may hold what somebody else has written: into the state, or on a host.
@@ -294,11 +291,11 @@ void print_balancer(App& app, const world::BalancerLook& balancer) {
       const auto host = server.host.empty() || server.host == name ? "" : " (" + server.host + ")";
       servers.push_back(
           {"  " + name + host, world::state_in_words(server.state),
-           fmt::format("{} sessions", server.stat.sessions),
+           base::count_text(server.stat.sessions, "session"),
            fmt::format("weight {}{}", server.state.weight, server.stat.backup ? ", backup" : "")});
     }
     rows.push_back({backend.ref.backend, fmt::format("{} of {} usable", usable, all),
-                    fmt::format("{} sessions", backend.sessions),
+                    base::count_text(backend.sessions, "session"),
                     backend.queued > 0 ? fmt::format("{} queued", backend.queued) : ""});
     rows.insert(rows.end(), servers.begin(), servers.end());
   }

@@ -6,10 +6,10 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/plan/secrets.hpp"
-#include "staithe/playbook/files.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/secrets.hpp"
 #include "staithe/yaml/node.hpp"
+#include "staithe/yaml/reader.hpp"
 
 #include <fmt/format.h>
 
@@ -58,7 +58,7 @@ void validate_needs_of(App& app, Loaded& loaded, const playbook::Playbook& playb
     request.environment = environment;
     const playbook::Refs any{"", made_up_sha(), ""};
     auto plan =
-        playbook::make_plan(one.project, playbook, request, any, playbook::disk_files(), one.diagnostics);
+        playbook::make_plan(one.project, playbook, request, any, files_beside(loaded), one.diagnostics);
     if (!plan) continue;  // its own mistakes are known
     one.diagnostics = {};
     validate_suites(app, one, *plan);
@@ -146,13 +146,16 @@ void validate_suite(App& app, Loaded& loaded, bool has_files, const std::string&
   if (suite) judged.suites.push_back(std::move(*suite));
 }
 
-/// The suites that the steps of a playbook name, but for names that are made of variables.
-void collect_suites(const yaml::Node& node, std::vector<std::string>& names) {
-  for (const auto& item : node.items) collect_suites(item, names);
+/// The suites that the steps of a playbook name, and where, but for names that are made of variables.
+void collect_suites(const yaml::Node& node, const std::string& path, std::vector<steps::Template>& names) {
+  for (std::size_t i = 0; i < node.items.size(); ++i)
+    collect_suites(node.items[i], yaml::path_of(path, i), names);
   for (const auto& [key, position, length, value] : node.entries) {
+    const auto here = yaml::path_of(path, key);
     const auto* suite = key == "check" ? value.find("suite") : nullptr;
-    if (suite != nullptr && suite->text.find("$(") == std::string::npos) names.push_back(suite->text);
-    collect_suites(value, names);
+    if (suite != nullptr && suite->text.find("$(") == std::string::npos)
+      names.push_back({suite->text, suite->position, suite->length, yaml::path_of(here, "suite")});
+    collect_suites(value, here, names);
   }
 }
 
@@ -160,17 +163,19 @@ void collect_suites(const yaml::Node& node, std::vector<std::string>& names) {
 void validate_unplanned_suites(App& app, Loaded& loaded, const playbook::Playbook& playbook, Judged& judged) {
   if (judged_environments(loaded, true).empty()) return;
   diag::Diagnostics unheard;
-  std::vector<std::string> names;
+  std::vector<steps::Template> names;
   const auto& directory = loaded.project.directory;
-  if (const auto root = yaml::parse(playbook.text, playbook.path, unheard)) collect_suites(*root, names);
+  if (const auto root = yaml::parse(playbook.text, playbook.path, unheard)) collect_suites(*root, "", names);
   for (const auto& name : names) {
-    try {
-      Judged alone;
-      validate_suite(app, loaded, true, suite_named(directory, suite_of_step(directory, name)), alone);
-      judged.wholly = judged.wholly && alone.wholly;
-    } catch (const FilesWrong& wrong) {
-      loaded.diagnostics.error({playbook.path, 0, 0}, wrong.what());
+    std::string help;
+    const auto suite = suite_of_step(directory, name.value);
+    if (const auto why = lacks_suite(directory, suite, help); !why.empty()) {
+      loaded.diagnostics.add({diag::Severity::error, name.position, name.length, why, name.path, help});
+      continue;
     }
+    Judged alone;
+    validate_suite(app, loaded, true, suite_named(directory, suite), alone);
+    judged.wholly = judged.wholly && alone.wholly;
   }
 }
 
@@ -178,7 +183,7 @@ void validate_playbook(App& app, Loaded& loaded, const std::string& path, const 
                        Judged& judged) {
   const auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
   if (!playbook) return;
-  playbook::validate(loaded.project, &*playbook, request_of(app), playbook::disk_files(), loaded.diagnostics);
+  playbook::validate(loaded.project, &*playbook, request_of(app), files_beside(loaded), loaded.diagnostics);
   validate_needs_of(app, loaded, *playbook);
   validate_unplanned_suites(app, loaded, *playbook, judged);
 }
@@ -203,7 +208,7 @@ void validate_secrets(Loaded& loaded) {
 
 /// staithe.yml, what the built-in playbook makes of it, and the suites beside it.
 void validate_project(App& app, Loaded& loaded, Judged& judged) {
-  playbook::validate(loaded.project, nullptr, request_of(app), playbook::disk_files(), loaded.diagnostics);
+  playbook::validate(loaded.project, nullptr, request_of(app), files_beside(loaded), loaded.diagnostics);
   validate_secrets(loaded);
   Judged own;
   for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);

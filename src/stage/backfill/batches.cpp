@@ -3,6 +3,7 @@
 #include "limits.hpp"
 #include "numbers.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/stage/snapshots.hpp"
 
@@ -47,11 +48,10 @@ void take_counts(const pg::Result& result, const BackfillSpec& spec, Batch& batc
   batch.updated = number_of(row[0]);
   batch.still = number_of(row[1]);
   if (number_of(row[2]) > 0)
-    throw Error(
-        ErrorCode::failed,
-        fmt::format("SET {} leaves {} NULL in {} rows of a batch, so that it cannot become NOT NULL; that "
-                    "batch was rolled back",
-                    spec.set, spec.not_null, number_of(row[2])));
+    throw Error(ErrorCode::failed,
+                fmt::format("SET {} leaves {} NULL in {} of a batch, so that it cannot become NOT NULL; that "
+                            "batch was rolled back",
+                            spec.set, spec.not_null, base::count_text(number_of(row[2]), "row")));
 }
 
 /// The key where the batch ends, or nothing when it is the last one.

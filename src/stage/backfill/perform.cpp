@@ -1,5 +1,6 @@
 #include "left_clones.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/stage/backfill.hpp"
@@ -14,6 +15,14 @@ namespace staithe::stage {
 namespace {
 
 constexpr base::Duration longest_making{3'600'000};
+
+std::string matching_text(std::uint64_t rows) {
+  return base::count_text(rows, "row") + (rows == 1 ? " matches" : " match") + " --where still";
+}
+
+std::string batches_text(std::uint64_t count) {
+  return fmt::format("{} {}", count, count == 1 ? "batch" : "batches");
+}
 
 /// How a backfill ended, as it will be told.
 struct End {
@@ -50,10 +59,11 @@ class Teller {
     progress.done = now.seen;
     progress.total = now.total;
     progress.unit = now.unit;
-    progress.text = now.waiting_for.empty()
-                        ? fmt::format("{} rows filled in {} batches, {:.0f} a second{}", now.updated,
-                                      now.batches, now.rows_per_second, remaining(now))
-                        : "rests for " + now.waiting_for;
+    progress.text =
+        now.waiting_for.empty()
+            ? fmt::format("{} filled in {}, {:.0f} a second{}", base::count_text(now.updated, "row"),
+                          batches_text(now.batches), now.rows_per_second, remaining(now))
+            : "rests for " + now.waiting_for;
     emit(std::move(progress));
   }
 
@@ -99,11 +109,11 @@ class Teller {
 };
 
 std::string summary(const BackfillResult& result) {
-  return fmt::format(
-      "{} rows filled in {} batches, the longest {}; {} rested, {} tries for locks in vain{}{}",
-      result.updated, result.batches, base::elapsed_text(result.longest_batch),
-      base::elapsed_text(result.waited), result.lock_retries, result.resumed ? "; resumed" : "",
-      result.left > 0 ? fmt::format("; {} rows match --where still", result.left) : std::string());
+  return fmt::format("{} filled in {}, the longest {}; {} rested, {} tries for locks in vain{}{}",
+                     base::count_text(result.updated, "row"), batches_text(result.batches),
+                     base::elapsed_text(result.longest_batch), base::elapsed_text(result.waited),
+                     result.lock_retries, result.resumed ? "; resumed" : "",
+                     result.left > 0 ? "; " + matching_text(result.left) : std::string());
 }
 
 /// Seen before anything was written: another run, no such table, a server that cannot be reached.
@@ -132,9 +142,9 @@ End end_of(const BackfillResult& result, const std::string& again) {
   if (result.complete) return end;
   end.outcome = event::Outcome::cancelled;
   finished.failure = result.left > 0 ? fmt::format(
-                                           "{} rows match --where still: they came in behind it, or "
+                                           "{}: they came in behind it, or "
                                            "SET does not change what --where asks",
-                                           result.left)
+                                           matching_text(result.left))
                                      : "somebody asked it to stop; what is filled stays filled";
   if (!again.empty())
     finished.next.push_back(again + (result.left > 0 ? "  fill those too" : "  go on from here"));

@@ -1,5 +1,7 @@
 #include "throttle.hpp"
 
+#include "staithe/base/count_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,9 +51,11 @@ std::string Throttle::look(pg::Session& session, const Scope& scope) {
     lag = std::max(lag, lag_.behind(static_cast<std::uint64_t>(number(3)),
                                     static_cast<std::uint64_t>(number(4)), steady_clock::now()));
   if (lag > spec_.most_lag) return fmt::format("replication, {} behind", base::to_text(lag));
-  if (number(1) > spec_.most_waiting) return fmt::format("{} sessions that wait for locks", number(1));
+  if (number(1) > spec_.most_waiting)
+    return base::count_text(number(1), "session") + (number(1) == 1 ? " that waits" : " that wait") +
+           " for locks";
   if (spec_.most_active > 0 && number(2) > spec_.most_active)
-    return fmt::format("{} active sessions", number(2));
+    return base::count_text(number(2), "active session");
   return {};
 }
 

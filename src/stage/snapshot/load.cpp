@@ -3,6 +3,7 @@
 #include "encoding.hpp"
 #include "sample.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -88,7 +89,7 @@ void Loader::run(const std::function<void()>& copied) {
   copied_ = copied;
   began_ = std::chrono::steady_clock::now();
   phase_ = std::make_unique<Telling>(context_.teller, "", "copy",
-                                     fmt::format("{} tables", context_.plan.tables.size()), 3, 8,
+                                     base::count_text(context_.plan.tables.size(), "table"), 3, 8,
                                      context_.scope.left());
   job_scope_ = {context_.scope.deadline, &halt_};
   // Tables that come empty get what belongs to them all the same.
@@ -219,7 +220,8 @@ void Loader::copy_table(Job& job, const Rows& rows) {
                   talk_of(table.bytes));
   try {
     const auto copied = copy_patiently(job, rows, telling);
-    telling.end(event::Outcome::ok, fmt::format("{} rows, {}", copied.rows, base::bytes_text(copied.bytes)));
+    telling.end(event::Outcome::ok,
+                fmt::format("{}, {}", base::count_text(copied.rows, "row"), base::bytes_text(copied.bytes)));
     {
       const std::lock_guard lock(mutex_);
       rows_ += copied.rows;

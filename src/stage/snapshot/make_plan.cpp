@@ -2,6 +2,7 @@
 #include "filter.hpp"
 #include "roles.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/stage/snapshot.hpp"
 
@@ -288,8 +289,9 @@ std::optional<Refusal> refuse_target(const Catalogue& source, const TargetFacts&
         fmt::format("the database {} of {} is not empty, and no snapshot", target.database, target.where),
         "--replace puts the snapshot in its place, or name another with --name"};
   if (target.sessions > 0 && !settings.replace)
-    return Refusal{fmt::format("{} sessions are open in {}", target.sessions, target.database),
-                   "end them, or let --replace end them"};
+    return Refusal{
+        fmt::format("{} open in {}", base::count_text(target.sessions, "session"), target.database),
+        "end them, or let --replace end them"};
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include "watch.hpp"
 #include "ways_out.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
@@ -140,7 +141,7 @@ class Runner {
   /// Locks first, then the snapshot: a table that is truncated in between would read as empty.
   void lock_source() {
     phase(1, "lock",
-          fmt::format("{} tables of {}, then the snapshot", plan_.source.tables.size(),
+          fmt::format("{} of {}, then the snapshot", base::count_text(plan_.source.tables.size(), "table"),
                       plan_.source.origin.where),
           [&] {
             holder_.emplace(context_.source());
@@ -295,7 +296,7 @@ class Runner {
       const auto aside = swap_or_keep(done);
       is_done_ = true;
       const auto dropped = drop_old(context_, *cluster_);
-      std::string text = fmt::format("{} rows", rows_);
+      std::string text = base::count_text(rows_, "row");
       const bool gone = std::find(dropped.begin(), dropped.end(), aside) != dropped.end();
       if (!aside.empty() && !gone) text += fmt::format("; the one before is {} now", aside);
       if (!lost_.empty()) text += fmt::format("; {} things were not carried, see the warnings", lost_.size());

@@ -3,6 +3,7 @@
 #include "instant.hpp"
 #include "numbers.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 
 #include <fmt/format.h>
@@ -274,8 +275,9 @@ std::vector<std::string> drop_old(Context& context, pg::Session& cluster) {
 void drop_snapshot(pg::Session& session, const Snapshot& snapshot, bool disconnect,
                    const base::Scope& scope) {
   if (snapshot.sessions > 0 && !disconnect)
-    throw base::Error(base::ErrorCode::conflict,
-                      fmt::format("{} sessions are open in {}", snapshot.sessions, snapshot.database));
+    throw base::Error(
+        base::ErrorCode::conflict,
+        fmt::format("{} open in {}", base::count_text(snapshot.sessions, "session"), snapshot.database));
   drop_database(session, snapshot.database, snapshot.oid,
                 disconnect ? OpenSessions::end : OpenSessions::refuse, scope);
 }

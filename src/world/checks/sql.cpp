@@ -1,5 +1,6 @@
 #include "checks/sql.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -118,7 +119,8 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
     if (result.rows.size() > column_rows) reply.cut[name] = fmt::format("{} rows", column_rows);
     if (result.rows.empty()) reply.hollow.insert(name);
   }
-  reply.note = fmt::format("{} rows in {} ms", result.rows.size(), reply.duration.count());
+  reply.note =
+      fmt::format("{} in {} ms", base::count_text(result.rows.size(), "row"), reply.duration.count());
   return reply;
 }
 
@@ -151,7 +153,8 @@ checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secret
   // Nothing is missing of nothing: only what is said of the sides themselves tells that they were looked at.
   if (wanted.rows.empty()) reply.hollow = {"missing", "different", "lag"};
   if (wanted.rows.empty() && there.rows.empty()) reply.hollow.insert("extra");
-  reply.note = fmt::format("{} rows left, {} right", wanted.rows.size(), there.rows.size());
+  reply.note =
+      fmt::format("{} left, {} right", base::count_text(wanted.rows.size(), "row"), there.rows.size());
   if (!found.example.empty()) reply.note += fmt::format("; e.g. {} '{}'", request.key, found.example);
   return reply;
 }

@@ -34,7 +34,7 @@ TEST_CASE("it rests for whoever waits for locks, for load, and for a file") {
   });
   while (server().sql("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)", database) != "t")
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  CHECK(reason() == "1 sessions that wait for locks");
+  CHECK(reason() == "1 session that waits for locks");
   wanted.most_waiting = 1;
   CHECK(reason().empty());
   wanted.most_active = 1;
@@ -105,7 +105,7 @@ TEST_CASE("its limits can be altered while it runs, until it is started again") 
       soon());
   CHECK(first.stopped_by == "abort");
   CHECK(first.batches >= 12);
-  CHECK(reasons == std::vector<std::string>{"1 sessions that wait for locks"});
+  CHECK(reasons == std::vector<std::string>{"1 session that waits for locks"});
   CHECK(steps == std::vector<std::string>{"limits from now on: batches of 200ms, 500ms for a lock, a lag of "
                                           "10s, 0 waiting, any number active, rests of 10 %"});
   CHECK(stage::run_backfill(url, spec(), {}, soon()).complete);

@@ -91,7 +91,7 @@ TEST_CASE("a SET that gives NULL comes to no check, by key and by page") {
     FAIL("it did not fail");
   } catch (const base::Error& error) {
     CHECK(error.code() == base::ErrorCode::failed);
-    CHECK(std::string(error.what()).find("leaves c NULL in 1 rows") != std::string::npos);
+    CHECK(std::string(error.what()).find("leaves c NULL in 1 row ") != std::string::npos);
   }
   CHECK(checks(database) == "0");
   server().sql("UPDATE t SET c = NULL WHERE id = 77", database);

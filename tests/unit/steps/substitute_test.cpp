@@ -133,9 +133,18 @@ TEST_CASE("places where no quoting is safe are refused") {
 
 TEST_CASE("mistakes in references name what is wrong") {
   CHECK(first_problem("echo $(plian)") == "unknown variable 'plian'");
+  CHECK(first_problem("echo $(secret.tken)") == "no secret is called 'tken'");
+  CHECK(first_problem("echo $(secret.nope)") == "no secret is called 'nope'");
   CHECK_THAT(first_problem("echo $(date +%F)"), ContainsSubstring("is not the name of a variable"));
   CHECK(first_problem("echo $(plain") == "'$(' is never closed");
   std::vector<Problem> problems;
+  for (const auto* text : {"$(secret.tken)", "$(secret.nope)"})
+    CHECK_FALSE(expand_text(text, sample(), problems));
+  REQUIRE(problems.size() == 2);
+  CHECK_THAT(problems[0].help, ContainsSubstring("did you mean 'secret.token'? secrets are declared under"));
+  CHECK_THAT(problems[1].help, ContainsSubstring("secrets are declared under 'secrets' in staithe.yml"));
+  CHECK(problems[1].help.find("--var") == std::string::npos);
+  problems.clear();
   CHECK_FALSE(expand_plain("x $(cycle)", sample(), problems));
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].help == "cycle -> spin -> cycle");

@@ -171,6 +171,34 @@ TEST_CASE("a restore that failed keeps no release away, except where a run had l
   const auto left = world::left_to_person(past.store(), "production", {"web1"});
   CHECK(left.size() == (by_a_deploy ? 1U : 0U));
   if (by_a_deploy) CHECK(left.at("web1").id == "first");
+  const std::string leaver = by_a_deploy ? "first" : "restore";
+  CHECK(past.to_recover() == leaver);
+  const auto taken = world::taken_out(past.store(), "production", {"web1"});
+  REQUIRE(taken.count("web1") == 1);
+  CHECK((taken.at("web1").run_id == leaver && !taken.at("web1").on_purpose));
+}
+
+TEST_CASE(
+    "a restore that brought some hosts back leaves the others to the run that had left them, for all who "
+    "ask") {
+  History past;
+  past.begin("deploy", plan_of("deploy"));
+  past.end("deploy", 5, {{"web1", "out"}, {"web2", "out"}});
+  past.begin("restore", plan_of("restore"));
+  past.end("restore", 5, {{"web1", "done"}, {"web2", "out"}, {"web3", "out"}});
+  CHECK(past.to_recover() == "deploy");
+  const auto left = world::left_to_person(past.store(), "production", {"web1", "web2", "web3"});
+  REQUIRE(left.size() == 1);
+  CHECK(left.at("web2").id == "deploy");
+  const auto taken = world::taken_out(past.store(), "production", {"web1", "web2", "web3"});
+  REQUIRE(taken.size() == 2);
+  CHECK(taken.at("web2").run_id == "deploy");
+  CHECK(taken.at("web3").run_id == "restore");
+  // Once that is put right, what the restore alone had in hand is left.
+  past.begin("again", plan_of("restore"));
+  past.end("again", 0, {{"web2", "done"}});
+  CHECK(past.to_recover() == "restore");
+  CHECK(world::taken_out(past.store(), "production", {"web2", "web3"}).count("web2") == 0);
 }
 
 TEST_CASE("a restore that did not come to a host leaves it to the run which had left it out") {
