@@ -250,10 +250,11 @@ steps:
         """What failed the first time fails no job that reads the report of a run that went well; it is told all the same."""
         once, reports = self.sandbox.path("run", "asked"), harness.Reports(self)
         playbook = self.bound("after:", "  - check: {suite: bound, retry: {times: 1, every: 1s}}")
-        self.suite(f"suite: bound\nsteps:\n  - {{name: there, run: 'test -e {once} || {{ touch {once}; exit 7; }}', expect: 0}}\n")
+        self.suite(f"suite: bound\nsteps:\n  - {{name: there, run: 'test -e {once} || {{ touch {once}; exit 7; }}', expect: 0}}\n"
+                   "  - {name: nobody else writes there, run: 'test -z \"$STAITHE_CHECK_RECORDS\"', expect: 0}\n")
         result = self.staithe("run", playbook, *BOTH, "--yes", *reports.options)
         self.assertEqual(result.code, 0, str(result))
-        self.assertEqual([one["verdict"] for one in reports.checks()], ["fail", "pass"], str(result))
+        self.assertEqual([one["verdict"] for one in reports.checks()], ["fail", "skipped", "pass", "pass"], str(result))
         case, = (case for key, case in reports.cases().items() if key[1] == "there")
         self.assertIsNone(case.find("failure"), str(result))
         self.assertEqual(case.find("flakyFailure").get("message"), "exit: wanted 0, got 7")
