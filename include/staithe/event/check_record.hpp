@@ -9,27 +9,35 @@
 
 namespace staithe::event {
 
+// Not inside CheckRecord: clang 14 knows their initialisers only behind the end of what they stand in.
+
+/// What came of one expectation.
+struct CheckJudged {
+  std::string subject, wanted, got;
+  std::string outcome;  ///< "held", "differs" or "unjudged"
+  std::string why;      ///< of "unjudged"
+  bool warns = false;
+  bool operator==(const CheckJudged&) const = default;
+};
+/// One attempt.
+struct CheckTry {
+  std::string started;  ///< RFC 3339
+  std::string note, reason;
+  bool judged = false;  ///< there was something to judge
+  bool operator==(const CheckTry&) const = default;
+};
+struct CheckHistory {
+  std::uint64_t runs = 0, flips = 0;
+  std::optional<double> noise;  ///< of a failure: the chance that it is none of the release's
+  bool operator==(const CheckHistory&) const = default;
+};
+
 /// What is written down of one check that ended: the record `check` of JSON Lines, staithe-events(7) has the
 /// meaning of its fields. Printable, and without secrets.
 struct CheckRecord {
-  struct Judged {
-    std::string subject, wanted, got;
-    std::string outcome;  ///< "held", "differs" or "unjudged"
-    std::string why;      ///< of "unjudged"
-    bool warns = false;
-    bool operator==(const Judged&) const = default;
-  };
-  struct Try {
-    std::string started;  ///< RFC 3339
-    std::string note, reason;
-    bool judged = false;  ///< there was something to judge
-    bool operator==(const Try&) const = default;
-  };
-  struct History {
-    std::uint64_t runs = 0, flips = 0;
-    std::optional<double> noise;  ///< of a failure: the chance that it is none of the release's
-    bool operator==(const History&) const = default;
-  };
+  using Judged = CheckJudged;
+  using Try = CheckTry;
+  using History = CheckHistory;
 
   std::string suite, name, key, part, severity;
   std::string verdict;  ///< one of checks::Verdict by name
