@@ -6,15 +6,37 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/unique_fd.hpp"
 #include "staithe/report/checks.hpp"
+#include "staithe/world/world.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <string_view>
 
 namespace staithe::cli {
+namespace {
+
+/// The pipe to the run that has started this suite, or none. Asked once: nothing that the suite starts is to
+/// write there, or to hold it open.
+base::UniqueFd pipe_to_deploy() {
+  const char* variable = std::getenv(world::check_records_variable);
+  if (variable == nullptr) return {};
+  const std::string number = variable;
+  ::unsetenv(world::check_records_variable);
+  int fd = -1;
+  const auto read = std::from_chars(number.data(), number.data() + number.size(), fd);
+  struct stat status {};
+  if (read.ec != std::errc() || read.ptr != number.data() + number.size() || fd <= STDERR_FILENO ||
+      ::fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode) || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+    return {};
+  return base::UniqueFd(fd);
+}
+
+}  // namespace
 
 struct CheckSinks::SideFile {
   SideFile(std::string name, int descriptor) : path(std::move(name)), fd(descriptor), output(descriptor) {}
@@ -33,6 +55,7 @@ CheckSinks::CheckSinks(App& app) : app_(app) {
   const char* actions = std::getenv("GITHUB_ACTIONS");
   if (actions != nullptr && std::string_view(actions) == "true" && !app.json()) add_report("github");
   for (const auto& request : app.args().all("report")) add_report(request);
+  add_records_for_deploy();
 }
 
 CheckSinks::~CheckSinks() = default;
@@ -62,6 +85,13 @@ void CheckSinks::add_report(const std::string& request) {
                              ? report::make_check_jsonl(output, version)
                              : report::make_check_text(output, {app_.verbosity(), report::Color::off}));
   }
+}
+
+void CheckSinks::add_records_for_deploy() {
+  auto pipe = pipe_to_deploy();
+  if (!pipe) return;
+  files_.push_back(std::make_unique<SideFile>("records for the run that asks", pipe.release()));
+  listeners_.push_back(report::make_check_jsonl(files_.back()->output, version));
 }
 
 bool CheckSinks::all_written() {

@@ -24,6 +24,8 @@ class CheckSinks {
   struct SideFile;
 
   void add_report(const std::string& request);
+  /// Records of this run for the deploy that has started it as a step of its own, if one has.
+  void add_records_for_deploy();
 
   App& app_;
   bool lost_ = false;

@@ -53,6 +53,12 @@ class LogSink final : public report::Sink {
     log::warn(fmt::format("{} attempt {} of {} failed: {}", place(retried.host, retried.action_id),
                           retried.attempt, retried.of, retried.reason));
   }
+  static void write(const event::ChecksEnded& ended) {
+    for (const auto& check : ended.checks)
+      log::info(fmt::format("{} {}: {}: {} in {} ms{}", place(ended.host, ended.action_id), check.suite,
+                            check.name, check.verdict, check.duration.count(),
+                            check.reason.empty() ? "" : ": " + check.reason));
+  }
   static void write(const event::ActionFinished& action) {
     const auto text = fmt::format("{} ended: {} after {} ms{}{}", place(action.host, action.action_id),
                                   event::name_of(action.outcome), action.duration.count(),

@@ -41,6 +41,20 @@ class Redacting final : public event::EventSink {
   void clean(Other& /*payload*/) const {}
   void clean(event::Progress& progress) const { clean(progress.text); }
   void clean(event::Retried& retried) const { clean(retried.reason); }
+  void clean(event::ChecksEnded& ended) const {
+    for (auto& check : ended.checks) clean(check);
+  }
+  void clean(event::CheckRecord& check) const {
+    for (auto* text :
+         {&check.suite, &check.name, &check.key, &check.part, &check.severity, &check.file, &check.request,
+          &check.release, &check.started, &check.quarantine, &check.quarantine_ended, &check.reason,
+          &check.tolerated, &check.note, &check.again, &check.curl})
+      clean(*text);
+    for (auto& judged : check.judged)
+      for (auto* text : {&judged.subject, &judged.wanted, &judged.got, &judged.why}) clean(*text);
+    for (auto& one : check.tries)
+      for (auto* text : {&one.started, &one.note, &one.reason}) clean(*text);
+  }
   void clean(event::ActionFinished& finished) const {
     clean(finished.detail);
     for (auto& line : finished.output_tail) clean(line);

@@ -148,6 +148,9 @@ class Attempt {
         [this](event::Level level, const std::string& text) { message(level, text); },
         [this](const std::string& key, const std::string& text) {
           context_.journal.note(lane_.host, action_.id, key, text);
+        },
+        [this](std::vector<event::CheckRecord>&& checks) {
+          context_.bus.send(event::ChecksEnded{lane_.host, action_.id, action_.step, std::move(checks)});
         }};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
     if (is_late() || performance.scope.cancelled()) return not_begun();

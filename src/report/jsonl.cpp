@@ -101,11 +101,17 @@ class JsonLines final : public Sink {
     written_ = Clock::now();
   }
 
-  /// The plan is JSON already, and canonical: it goes in as it is.
+  /// The record with the members of an object that is JSON already.
+  void write_with(const Json& record, std::string_view object) {
+    auto text = record.dump(-1, ' ', false, Json::error_handler_t::replace);
+    text.back() = ',';
+    batch_.write(output_, text.append(object.substr(1)) + "\n");
+    written_ = Clock::now();
+  }
+
+  /// The plan is canonical: it goes in as it is.
   void write_plan() {
-    std::string record = begin("plan").dump();
-    record.pop_back();
-    batch_.write(output_, record + ",\"plan\":" + plan_json_ + "}\n");
+    write_with(begin("plan"), "{\"plan\":" + plan_json_ + "}");
     plan_json_.clear();
   }
 
@@ -184,6 +190,14 @@ class JsonLines final : public Sink {
     record["of"] = retried.of;
     record["reason"] = retried.reason;
     write(record);
+  }
+  void show(const event::ChecksEnded& ended) {
+    for (const auto& check : ended.checks) {
+      Json record = begin("check");
+      name(record, ended.host, ended.action_id);
+      record["step"] = ended.step;
+      write_with(record, event::to_json(check));
+    }
   }
   void show(const event::ActionFinished& finished) {
     running_.erase(finished.host + "\n" + finished.action_id);

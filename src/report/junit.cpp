@@ -1,3 +1,4 @@
+#include "checks/case.hpp"
 #include "columns.hpp"
 #include "narrate.hpp"
 #include "side_file.hpp"
@@ -6,6 +7,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/report/checks.hpp"
 
 #include <fmt/format.h>
 
@@ -13,6 +15,7 @@
 #include <array>
 #include <ctime>
 #include <map>
+#include <optional>
 
 // What Jenkins makes of it, from its junit plugin (SuiteResult.java, CaseResult.java): a class name is split
 // at the last dot into package and class; history keys on package, class and name, so none may hold a time,
@@ -32,7 +35,7 @@ constexpr std::size_t most_of_failed = 32U << 10U;
 constexpr std::size_t most_of_passed = 900;
 
 struct Case {
-  enum class Verdict { passed, failed, error, skipped };
+  using Verdict = CaseOutcome;
   std::string class_name, name;
   Time began;
   base::Duration duration{0};
@@ -42,6 +45,7 @@ struct Case {
   std::string text;     ///< of a failure: the last output
   std::string output;
   std::vector<std::string> attempts;  ///< why earlier ones failed
+  std::optional<CheckCase> check;     ///< then that says it all
 };
 
 struct Suite {
@@ -108,6 +112,7 @@ void replace_all(std::string& text, const std::string& from, std::string_view to
 }
 
 std::string case_xml(const Case& one) {
+  if (one.check) return case_xml(*one.check);
   std::string text = xml_open("testcase", {{"classname", one.class_name},
                                            {"name", one.name},
                                            {"time", seconds_attribute(one.duration)},
@@ -139,7 +144,9 @@ std::string suite_xml(const Suite& suite) {
                                         [&](const Case& one) { return one.verdict == verdict; }));
   };
   base::Duration total{0};
-  for (const auto& one : suite.cases) total += one.duration;
+  // A check's time is a part of its action's.
+  for (const auto& one : suite.cases)
+    if (!one.check) total += one.duration;
   std::string text = xml_open("testsuite", {{"name", suite.name},
                                             {"tests", std::to_string(suite.cases.size())},
                                             {"failures", count(Case::Verdict::failed)},
@@ -181,6 +188,8 @@ class JUnit final : public Sink {
     Time began;
     std::string output;
     std::vector<std::string> attempts;
+    std::vector<event::CheckRecord> checks;                    ///< of this attempt
+    std::map<std::string, std::vector<std::string>> failures;  ///< of attempts before, by suite and check
   };
 
   /// Packages in Jenkins: "deploy-web-production.roll" with a class for each host.
@@ -218,6 +227,9 @@ class JUnit final : public Sink {
         plain ? (started.step.empty() ? started.kind : started.step) : started.step + ": " + started.kind;
     if (needs_title(started.step)) name += ": " + lasting_title(started.title);
     name += mark_of(started.action_id);
+    return numbered(class_name, std::move(name));
+  }
+  std::string numbered(const std::string& class_name, std::string name) {
     const int nth = ++uses_[class_name + "\n" + name];
     return nth == 1 ? name : fmt::format("{} #{}", name, nth);
   }
@@ -230,7 +242,7 @@ class JUnit final : public Sink {
   void take(const Other& /*event*/) {}
 
   void take(const event::ActionStarted& started) {
-    running_[started.host + "\n" + started.action_id] = {started, time_, {}, {}};
+    running_[started.host + "\n" + started.action_id] = {started, time_, {}, {}, {}, {}};
   }
   void take(const event::Output& output) {
     const auto found = running_.find(output.host + "\n" + output.action_id);
@@ -241,13 +253,27 @@ class JUnit final : public Sink {
   }
   void take(const event::Retried& retried) {
     const auto found = running_.find(retried.host + "\n" + retried.action_id);
-    if (found != running_.end() && found->second.attempts.size() < most_lines)
-      found->second.attempts.push_back(one_line(retried.reason));
+    if (found == running_.end()) return;
+    auto& action = found->second;
+    if (action.attempts.size() < most_lines) action.attempts.push_back(one_line(retried.reason));
+    for (const auto& check : action.checks) {
+      const auto outcome = outcome_of(CheckCase{check, {}, {}});
+      if (outcome != CaseOutcome::failed && outcome != CaseOutcome::error) continue;
+      auto& failures = action.failures[key_of(check)];
+      if (failures.size() < most_lines) failures.push_back(one_line(check_reason(check)));
+    }
+    action.checks.clear();
+  }
+  void take(const event::ChecksEnded& ended) {
+    const auto found = running_.find(ended.host + "\n" + ended.action_id);
+    if (found == running_.end()) return;
+    auto& checks = found->second.checks;
+    checks.insert(checks.end(), ended.checks.begin(), ended.checks.end());
   }
   void take(const event::ActionFinished& finished) {
     const auto found = running_.find(finished.host + "\n" + finished.action_id);
     if (found == running_.end()) return;
-    const Running action = std::move(found->second);
+    Running action = std::move(found->second);
     running_.erase(found);
     Case one = case_of(action);
     one.name = name_of(one.class_name, action.started);
@@ -265,7 +291,9 @@ class JUnit final : public Sink {
     } else {
       one.text = lines.empty() ? base::join(finished.output_tail, "\n") : std::string(lines);
     }
-    suite(stage_of(finished.action_id)).cases.push_back(std::move(one));
+    auto& cases = suite(stage_of(finished.action_id)).cases;
+    cases.push_back(std::move(one));
+    for (auto& check : action.checks) cases.push_back(case_of(action, std::move(check), finished.let_pass));
   }
   void take(const event::RunFinished& finished) {
     ended_ = true;
@@ -315,6 +343,21 @@ class JUnit final : public Sink {
                      (host.empty() ? std::string("here") : undotted(host));
     one.began = action.began;
     one.attempts = action.attempts;
+    return one;
+  }
+  static std::string key_of(const event::CheckRecord& check) { return check.suite + "\n" + case_name(check); }
+
+  /// "deploy-web-production.roll.web1.smoke": a class for each suite below that of the host.
+  Case case_of(const Running& action, event::CheckRecord check, bool let_pass) {
+    Case one = case_of(action);
+    one.class_name += "." + undotted(check.suite);
+    one.name = numbered(one.class_name, case_name(check) + mark_of(action.started.action_id));
+    const auto before = action.failures.find(key_of(check));
+    CheckCase of_it{std::move(check), one.class_name, one.name};
+    if (before != action.failures.end()) of_it.before = before->second;
+    of_it.let_pass = let_pass;
+    one.verdict = outcome_of(of_it);
+    one.check = std::move(of_it);
     return one;
   }
   Case run_case() const {

@@ -117,6 +117,8 @@ class Lines final : public Sink {
   void show(const event::Retried& retried) {
     if (!silent()) line(retried.host, retried_text(retried));
   }
+  /// What its suite prints says it already.
+  void show(const event::ChecksEnded& /*ended*/) {}
   void show(const event::ActionFinished& finished) {
     running_.erase(finished.host + "\n" + finished.action_id);
     const bool ok = finished.outcome == event::Outcome::ok;

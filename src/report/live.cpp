@@ -96,6 +96,8 @@ class Live final : public Sink {
     if (const auto hand = find(progress.host); hand != hands_.end()) hand->progress = one_line(progress.text);
   }
   void show(const event::Retried& retried) { line(retried.host, retried_text(retried)); }
+  /// What its suite prints says it already.
+  void show(const event::ChecksEnded& /*ended*/) {}
   void show(const event::ActionFinished& finished) {
     const bool ok = finished.outcome == event::Outcome::ok;
     const auto hand = find(finished.host);

@@ -1,6 +1,7 @@
 #include "staithe/world/world.hpp"
 
 #include "balancer_dial.hpp"
+#include "check_records.hpp"
 #include "hosts.hpp"
 #include "locks.hpp"
 #include "output.hpp"
@@ -172,11 +173,16 @@ class World::Performer {
 
   /// A process of this machine, with its status and the end of its output in `result`.
   proc::Exit run_here(const proc::Command& command, exec::Performance& performance,
-                      exec::EffectResult& result) {
+                      exec::EffectResult& result, CheckRecords* records = nullptr) {
     LineOutput output(redactor_, performance.output, tail_lines);
     auto exit = proc::run(
         command,
-        [&](proc::Stream stream, std::string_view bytes) { output.push(stream == proc::Stream::err, bytes); },
+        [&](proc::Stream stream, std::string_view bytes) {
+          if (stream != proc::Stream::channel)
+            output.push(stream == proc::Stream::err, bytes);
+          else if (records != nullptr)
+            records->push(bytes);
+        },
         performance.scope);
     output.finish();
     if (exit.signal == 0) result.exit_status = exit.status;
@@ -214,8 +220,12 @@ class World::Performer {
     if (!command.input.empty()) command.environment = {{handed_secrets_variable, "stdin"}};
     command.directory = settings_.directory;
     command.term_grace = suite_grace;
+    command.channel_variable = check_records_variable;
+    CheckRecords records(performance.checks);
     exec::EffectResult result;
-    const auto exit = run_here(command, performance, result);
+    const auto exit = run_here(command, performance, result, &records);
+    if (const auto lost = records.trouble(); !lost.empty())
+      performance.message(event::Level::warning, fmt::format("suite {}: {}", effect.suite, lost));
     if (!exit.ok()) {
       // Only these say that what was asked is not right; the others, that it was not asked, or not to its
       // end.

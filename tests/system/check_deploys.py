@@ -66,21 +66,49 @@ class Wrong(harness.SystemTest):
     def test_release_that_starts_but_answers_wrongly_is_caught_and_reverted(self):
         """Its health is green. The critical suite charges the canary, gets the wrong amount, and the release before
         comes back; visitors notice nothing, for the canary had no visitors yet."""
-        before = self.sandbox.versions()
+        before, reports = self.sandbox.versions(), harness.Reports(self)
         with harness.Load(self.sandbox) as load:
-            result = self.sandbox.deploy("wrong-charges", *BOTH, playbook="playbooks/checked.yml")
+            result = self.sandbox.deploy("wrong-charges", *BOTH, *reports.options, playbook="playbooks/checked.yml")
         self.ended(result, 1, "FAILED at web1", "reverted web1", "untouched web2", "exit 1")
         self.assertIn("FAILED at web1: check suite charges, critical checks on web1: "
                       "fail: charge [web1]: json.amount: wanted 100, got 10000; ", result.err)
         self.none_failed(load)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before, str(result))
+        # Programs are told of each check what `staithe check` tells, and where in the deploy it was asked.
+        said = {one["name"]: one for one in reports.checks()}
+        self.assertEqual({name: one["verdict"] for name, one in said.items()},
+                         {"the host runs the release [web1]": "pass", "charge [web1]": "fail",
+                          "the charge settles [web1]": "skipped"}, str(result))
+        wrong = said["charge [web1]"]
+        self.assertEqual({key: wrong[key] for key in ("host", "step", "suite", "severity", "release")},
+                         {"host": "web1", "step": "check", "suite": "charges", "severity": "critical",
+                          "release": self.sandbox.sha["wrong-charges"]})
+        self.assertRegex(wrong["action_id"], "^roll/web1/[0-9]+$")
+        self.assertIn(("json.amount", "100", "10000", "differs"),
+                      [tuple(one[key] for key in ("subject", "wanted", "got", "outcome")) for one in wrong["judged"]])
+        cases = {key: case for key, case in reports.cases().items() if key[0].endswith(".roll.web1.charges")}
+        self.assertEqual({name for _, name in cases}, set(said))
+        case, = (case for key, case in cases.items() if key[1] == "charge [web1]")
+        self.assertIn("json.amount: wanted 100, got 10000", case.find("failure").get("message"))
+        self.assertIn("curl -sS", case.find("failure").text)
+        self.assertIn(self.sandbox.sha["wrong-charges"], [one.get("value") for one in case.iter("property")])
 
     def test_good_release_passes_on_each_host_and_after_the_last(self):
-        result = self.sandbox.deploy("v2", *BOTH, playbook="playbooks/checked.yml")
+        reports = harness.Reports(self)
+        result = self.sandbox.deploy("v2", *BOTH, *reports.options, playbook="playbooks/checked.yml")
         self.assertEqual(result.code, 0, str(result))
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v2", "web2": "v2"})
         self.assertIn("check suite charges", result.text)
+        said = reports.checks()
+        self.assertEqual({one["verdict"] for one in said}, {"pass"}, str(result))
+        self.assertEqual({one["release"] for one in said}, {self.sandbox.sha["v2"]})
+        # Of each host while it has no visitors, and of both behind the last.
+        self.assertEqual(sorted((one.get("host", ""), one["name"]) for one in said if one["name"].startswith("charge [") and one["part"] == "steps"),
+                         [("", "charge [web1]"), ("", "charge [web2]"), ("web1", "charge [web1]"), ("web2", "charge [web2]")])
+        classes = {key[0].partition("-production.")[2] for key in reports.cases()}
+        self.assertLessEqual({"roll.web1.charges", "roll.web2.charges"}, classes)
+        self.assertTrue(any(one.endswith(".here.charges") for one in classes), classes)
         # Each result says of which release it is: those of this deploy began with it.
         begun = self.sandbox.rows("select max(started) from staithe_runs")[0][0]
         rows = self.sandbox.rows("select distinct release_id from staithe_checks where time >= ?", begun)
@@ -217,6 +245,19 @@ steps:
                     self.assertIn("degraded", result.text)
         playbook = self.bound("after:", "  - check: {suite: bound, fail_on: degraded}", check_severity="major", status=418)
         self.assertEqual(self.staithe("run", playbook, *BOTH, "--yes").code, 1)
+
+    def test_suite_that_is_asked_again_counts_as_it_was_last(self):
+        """What failed the first time fails no job that reads the report of a run that went well; it is told all the same."""
+        once, reports = self.sandbox.path("run", "asked"), harness.Reports(self)
+        playbook = self.bound("after:", "  - check: {suite: bound, retry: {times: 1, every: 1s}}")
+        self.suite(f"suite: bound\nsteps:\n  - {{name: there, run: 'test -e {once} || {{ touch {once}; exit 7; }}', expect: 0}}\n"
+                   "  - {name: nobody else writes there, run: 'test -z \"$STAITHE_CHECK_RECORDS\"', expect: 0}\n")
+        result = self.staithe("run", playbook, *BOTH, "--yes", *reports.options)
+        self.assertEqual(result.code, 0, str(result))
+        self.assertEqual([one["verdict"] for one in reports.checks()], ["fail", "skipped", "pass", "pass"], str(result))
+        case, = (case for key, case in reports.cases().items() if key[1] == "there")
+        self.assertIsNone(case.find("failure"), str(result))
+        self.assertEqual(case.find("flakyFailure").get("message"), "exit: wanted 0, got 7")
 
     def test_run_that_is_cut_off_lets_the_suite_undo_what_it_made(self):
         seen, url = api(self)

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 import unittest
+import xml.etree.ElementTree
 
 from sandbox import BALANCERS, HOSTS, Load, Sandbox, await_true
 
-__all__ = ["BALANCERS", "HOSTS", "Hold", "Load", "Sandbox", "SystemTest", "await_true", "main", "watched"]
+__all__ = ["BALANCERS", "HOSTS", "Hold", "Load", "Reports", "Sandbox", "SystemTest", "await_true", "main", "watched"]
 
 
 class SystemTest(unittest.TestCase):
@@ -142,6 +143,27 @@ class Hold:
     def let_go(self):
         with contextlib.suppress(OSError):
             os.unlink(self.gate)
+
+
+class Reports:
+    """What programs are told of a run: its records, and the cases of its JUnit report."""
+
+    def __init__(self, test):
+        self.files = {kind: test.sandbox.path("run", "reported." + kind) for kind in ("jsonl", "junit")}
+        self.options = [word for kind, file in self.files.items() for word in ("--report", f"{kind}={file}")]
+
+    def checks(self):
+        with open(self.files["jsonl"], encoding="utf-8") as file:
+            return [one for one in map(json.loads, file) if one["type"] == "check"]
+
+    def cases(self):
+        """{(class, name): element}; Jenkins mixes up the histories of two of one name."""
+        found = {}
+        for case in xml.etree.ElementTree.parse(self.files["junit"]).iter("testcase"):
+            key = case.get("classname"), case.get("name")
+            assert key not in found, key
+            found[key] = case
+        return found
 
 
 def tests_of(suite):

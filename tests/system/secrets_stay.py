@@ -189,6 +189,37 @@ class SecretsStay(harness.SystemTest):
         self.assertIn("***", result.out)
         self.reached(webhook)
 
+    def test_what_a_suite_of_checks_is_told(self):
+        """A check quotes a secret that its suite has, and one that only the deploy knows to be one."""
+        suite = f"""suite: told
+severity: minor
+secrets: {{token: env SYSTEM_TEST_TOKEN}}
+defaults: {{on_fail: continue, retry: 1 after 1ms}}
+steps:
+  - {{name: its own, run: 'printf %s "$TOKEN"; printf %s "$TOKEN" | base64 -w0', env: {{TOKEN: $(token)}}, expect: {{exit: 0, out: nothing}}}}
+  - {{name: of the deploy, run: 'cat {self.out}/password >&2; exit 9', expect: {{exit: 0, err: nothing}}}}
+  - {{name: in its quarantine, run: 'cat {self.out}/password; exit 9', expect: {{exit: 0, out: nothing}}}}
+"""
+        self.sandbox.write(suite, "checks", "told.yml")
+        self.addCleanup(os.unlink, self.sandbox.path("checks", "told.yml"))
+        head = f"secrets: {{token: env SYSTEM_TEST_TOKEN, password: file {self.out}/password}}"
+        log, reports = os.path.join(self.out, "log"), harness.Reports(self)
+        use = "run: {command: 'test -n \"$PASSWORD\"', env: {PASSWORD: $(secret.password)}}"
+        playbook = self.playbook({"restored": use + "\n  - check: {suite: told}"}, head=head)
+        ref = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        result = self.sandbox.deploy(ref, "--limit", "web1", "--json", "--log-file", log, *reports.options, playbook=playbook,
+                                     env={"SYSTEM_TEST_TOKEN": TOKEN})
+        said = {one["name"]: one for one in reports.checks()}
+        self.assertEqual({name: one["verdict"] for name, one in said.items()},
+                         dict.fromkeys(("its own", "of the deploy", "in its quarantine"), "fail"), str(result))
+        for name, one in said.items():
+            self.assertIn("***", [judged["got"].strip('"')[:3] for judged in one["judged"]], name)
+        found = [f"{leak} on {where}" for where, text in (("stdout", result.out), ("stderr", result.err)) for leak in leaks(text.encode())]
+        for path in (log, *reports.files.values()):
+            with open(path, "rb") as file:
+                found += [f"{leak} in {path}" for leak in leaks(file.read())]
+        self.assertEqual(found, [], str(result))
+
     def test_when_the_webhook_refuses(self):
         result, _ = self.run_and_look(True, "-vv")
         self.assertNotEqual(result.code, 0, str(result))

@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/base/duration.hpp"
+#include "staithe/event/check_record.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -67,6 +68,11 @@ struct ActionFinished {
   std::vector<std::string> output_tail;  ///< last lines of a failed command
   bool let_pass = false;                 ///< it failed, and the run is no failure for it
 };
+/// Checks of the suite that an action runs, as many as were told together.
+struct ChecksEnded {
+  std::string host, action_id, step;
+  std::vector<CheckRecord> checks;
+};
 /// Where a host stands when its lane has ended.
 enum class HostState {
   untouched,
@@ -111,7 +117,7 @@ struct RunFinished {
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,
-                             ActionFinished, HostFinished, Message, RunFinished>;
+                             ChecksEnded, ActionFinished, HostFinished, Message, RunFinished>;
 
 struct Event {
   std::chrono::system_clock::time_point time;

@@ -48,6 +48,8 @@ struct Performance {
   /// Writes `text` to the journal before it returns; what must outlive a crash (the state found before a
   /// drain) is noted before it is acted on. Throws base::Error when the journal cannot be written.
   std::function<void(const std::string& key, const std::string& text)> note;
+  /// Told of the checks that a suite has judged, as they end; may be empty.
+  std::function<void(std::vector<event::CheckRecord>&&)> checks{};
 };
 
 /// Where visitors meet a host, by what its balancers say: balancers' names.

@@ -12,7 +12,7 @@
 /// Programs on this machine.
 namespace staithe::proc {
 
-enum class Stream { out, err };
+enum class Stream { out, err, channel };
 
 /// Gets every byte as it comes, on the thread that called run(). When it throws, the process group is killed
 /// and the exception is passed on.
@@ -24,9 +24,12 @@ struct Command {
   std::string script;
   /// Added to the inherited environment. The place for secret values: they never stand in argv.
   std::vector<std::pair<std::string, std::string>> environment;
-  std::vector<std::string> unset;      ///< variables that are not inherited
-  std::string directory;               ///< empty: the current one
-  std::string input;                   ///< standard input; empty: /dev/null
+  std::vector<std::string> unset;  ///< variables that are not inherited
+  std::string directory;           ///< empty: the current one
+  std::string input;               ///< standard input; empty: /dev/null
+  /// Not empty: the program gets one more pipe to write to, and this variable holds the number of its
+  /// descriptor. What it writes there goes to the sink alone, as Stream::channel; Exit keeps nothing of it.
+  std::string channel_variable;
   std::size_t keep_bytes = 64 * 1024;  ///< how much of each stream Exit keeps: half head, half tail
   base::Duration term_grace{2000};     ///< between SIGTERM and SIGKILL
 };

@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/event/check_record.hpp"
 #include "staithe/report/output.hpp"
 #include "staithe/report/sinks.hpp"
 #include "staithe/verify/result.hpp"
@@ -52,9 +53,14 @@ std::string check_html(const verify::RunResult& run);
 /// Why a check ended as it did, in one line: of one that failed the first expectation that did not hold, else
 /// its reason; "" when there is nothing to say.
 std::string check_reason(const verify::CheckResult& check);
+std::string check_reason(const event::CheckRecord& check);
+
+/// What is written down of a check that ended; `release` is the commit.
+event::CheckRecord check_record(const verify::SuiteResult& suite, const verify::CheckResult& check,
+                                const std::string& release = {});
 
 /// What a check that is not well has to say, a line each, without indentation.
-std::vector<std::string> check_details(const verify::CheckResult& check, const std::string& run_again);
+std::vector<std::string> check_details(const event::CheckRecord& check);
 /// "staithe check FILE --only 'NAME'"; of what sets up or puts right, which belongs to all steps, the suite.
 std::string check_again(const verify::SuiteResult& suite, const verify::CheckResult& check);
 /// "its quarantine ended 2026-11-01 (payments: the sandbox is slow), it counts again"; "" of one that is in

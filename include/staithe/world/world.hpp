@@ -15,6 +15,9 @@
 
 namespace staithe::world {
 
+/// Set where a run starts a suite of checks: the number of a descriptor, to which it writes its JSON Lines.
+inline constexpr const char* check_records_variable = "STAITHE_CHECK_RECORDS";
+
 /// Answers from the person, given by cli: null functions stand for "nobody is there".
 struct Person {
   std::function<bool(const std::string& question, const base::Scope& scope)> confirm;

@@ -98,11 +98,12 @@ UniqueFd make_input(const std::string& bytes) {
 /// Runs in the child between fork and exec: async-signal-safe calls only.
 class ChildSetup : public bp::extend::handler {
  public:
-  ChildSetup(int in, int out, int err, int report, const char* directory, char** environment,
+  ChildSetup(int in, int out, int err, int channel, int report, const char* directory, char** environment,
              StartFailure& fork_failure)
       : in_(in),
         out_(out),
         err_(err),
+        channel_(channel),
         report_(report),
         directory_(directory),
         environment_(environment),
@@ -122,6 +123,7 @@ class ChildSetup : public bp::extend::handler {
     ::dup2(err_, 2);
     // Libraries open descriptors without O_CLOEXEC; marking, not closing, spares the report pipe until exec.
     ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (channel_ >= 0) ::fcntl(channel_, F_SETFD, 0);
     reset_signals();
   }
 
@@ -154,6 +156,7 @@ class ChildSetup : public bp::extend::handler {
   int in_;
   int out_;
   int err_;
+  int channel_;
   int report_;
   const char* directory_;
   char** environment_;
@@ -182,7 +185,7 @@ void check(const Command& command) {
 /// the end of short entries when it looks one up.
 class Environment {
  public:
-  explicit Environment(const Command& command) {
+  Environment(const Command& command, int channel) {
     const auto is_named = [](const std::string& entry, const std::string& name) {
       return entry.size() > name.size() && entry[name.size()] == '=' &&
              entry.compare(0, name.size(), name) == 0;
@@ -191,11 +194,13 @@ class Environment {
       const std::string entry = *inherited;
       const auto replaced = [&](const auto& variable) { return is_named(entry, variable.first); };
       const auto unset = [&](const std::string& name) { return is_named(entry, name); };
+      if (!command.channel_variable.empty() && unset(command.channel_variable)) continue;
       if (std::none_of(command.environment.begin(), command.environment.end(), replaced) &&
           std::none_of(command.unset.begin(), command.unset.end(), unset))
         entries_.push_back(entry);
     }
     for (const auto& [name, value] : command.environment) entries_.push_back(name + "=" + value);
+    if (channel >= 0) entries_.push_back(command.channel_variable + "=" + std::to_string(channel));
     for (auto& entry : entries_) pointers_.push_back(entry.data());
     pointers_.push_back(nullptr);
   }
@@ -273,18 +278,20 @@ Launched launch(const Command& command) {
   const std::vector<std::string>& argv = command.argv.empty() ? shell : command.argv;
   const std::string file = executable_of(command, argv.front());
   const std::vector<std::string> arguments(argv.begin() + 1, argv.end());
-  Environment environment(command);
 
   const UniqueFd in = make_input(command.input);
   Pipe out = make_output_pipe();
   Pipe err = make_output_pipe();
+  Pipe channel = command.channel_variable.empty() ? Pipe{} : make_output_pipe();
+  Environment environment(command, channel.write.get());
   Pipe failure = make_pipe();
   StartFailure fork_failure{StartFailure::in_fork, 0};
-  bp::child child(bp::exe = file, bp::args = arguments, bp::ignore_error,
-                  ChildSetup(in.get(), out.write.get(), err.write.get(), failure.write.get(),
-                             command.directory.c_str(), environment.data(), fork_failure));
+  bp::child child(
+      bp::exe = file, bp::args = arguments, bp::ignore_error,
+      ChildSetup(in.get(), out.write.get(), err.write.get(), channel.write.get(), failure.write.get(),
+                 command.directory.c_str(), environment.data(), fork_failure));
   if (fork_failure.error_number != 0) report(fork_failure, command, file);
-  Launched launched{child.id(), std::move(out.read), std::move(err.read)};
+  Launched launched{child.id(), std::move(out.read), std::move(err.read), std::move(channel.read)};
   child.detach();
 
   failure.write.reset();

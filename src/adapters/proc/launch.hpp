@@ -12,6 +12,7 @@ struct Launched {
   pid_t pid = -1;
   base::UniqueFd out;  ///< read ends, non-blocking
   base::UniqueFd err;
+  base::UniqueFd channel;  ///< none unless the command asks for it
 };
 
 /// Starts the command as run() documents. The caller reaps the process.

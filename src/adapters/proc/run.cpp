@@ -83,7 +83,7 @@ class Child {
   bool finished(const Scope& scope) {
     const auto now = Clock::now();
     if (exited_) {
-      if (!launched_.out && !launched_.err) return true;
+      if (!launched_.out && !launched_.err && !launched_.channel) return true;
       // What has ended by itself is judged by its status, also when the stop comes now.
       const bool stop = phase_ == Phase::running && (scope.cancelled() || now >= scope.deadline);
       left_running_ = stop || now >= until_;
@@ -110,9 +110,10 @@ class Child {
 
   void step(const Scope& scope) {
     const bool watched = phase_ == Phase::running && !exited_;
-    std::array<pollfd, 4> entries{
+    std::array<pollfd, 5> entries{
         {{launched_.out.get(), POLLIN, 0},
          {launched_.err.get(), POLLIN, 0},
+         {launched_.channel.get(), POLLIN, 0},
          {exited_ ? -1 : pidfd_.get(), POLLIN, 0},
          {phase_ == Phase::running && scope.cancel != nullptr ? scope.cancel->fd() : -1, POLLIN, 0}}};
     auto rest = std::chrono::ceil<Duration>((watched ? scope.deadline : until_) - Clock::now());
@@ -122,11 +123,14 @@ class Child {
       throw base::system_error(ErrorCode::io, "poll", errno);
     if (entries[0].revents != 0) read_some(Stream::out);
     if (entries[1].revents != 0) read_some(Stream::err);
+    if (entries[2].revents != 0) read_some(Stream::channel);
   }
 
   /// One read, so that a flood on one stream starves neither the other nor the stop. True: there may be more.
   bool read_some(Stream stream) {
-    base::UniqueFd& fd = stream == Stream::out ? launched_.out : launched_.err;
+    base::UniqueFd& fd = stream == Stream::out   ? launched_.out
+                         : stream == Stream::err ? launched_.err
+                                                 : launched_.channel;
     if (!fd) return false;
     const ssize_t count = ::read(fd.get(), buffer_.data(), buffer_.size());
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return errno == EINTR;
@@ -135,14 +139,14 @@ class Child {
       return false;
     }
     const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(count));
-    (stream == Stream::out ? kept_out_ : kept_err_).add(bytes);
+    if (stream != Stream::channel) (stream == Stream::out ? kept_out_ : kept_err_).add(bytes);
     if (sink_) sink_(stream, bytes);
     return true;
   }
 
   /// What is in the pipes already; bounded, because a descendant may write for ever.
   void drain() {
-    for (const Stream stream : {Stream::out, Stream::err})
+    for (const Stream stream : {Stream::out, Stream::err, Stream::channel})
       for (int round = 0; round < 16 && read_some(stream); ++round) {
       }
   }

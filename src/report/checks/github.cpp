@@ -94,13 +94,13 @@ class CheckGithub final : public verify::Listener {
     const std::size_t shown = found.size() > most ? most - 1 : found.size();
     for (std::size_t i = 0; i < shown; ++i) {
       const auto& one = *found[i].second;
-      output_.write(fmt::format(
-          "::{} file={},line={},title={}::{}\n", kind, escaped(one.check->position.file.text(), true),
-          one.check->position.line,
-          escaped(fmt::format("{}{}: {}", name_of(one.verdict), one.quarantined ? " in quarantine" : "",
-                              one.check->name),
-                  true),
-          escaped(base::join(check_details(one, check_again(*found[i].first, one)), "\n"), false)));
+      output_.write(
+          fmt::format("::{} file={},line={},title={}::{}\n", kind,
+                      escaped(one.check->position.file.text(), true), one.check->position.line,
+                      escaped(fmt::format("{}{}: {}", name_of(one.verdict),
+                                          one.quarantined ? " in quarantine" : "", one.check->name),
+                              true),
+                      escaped(base::join(check_details(check_record(*found[i].first, one)), "\n"), false)));
     }
     if (found.size() > shown) output_.write(fmt::format("::{}::and {} more\n", kind, found.size() - shown));
   }

@@ -60,7 +60,7 @@ std::string row(const verify::SuiteResult& suite, const CheckResult& one) {
   if (one.quarantined) name += " <small>(in quarantine)</small>";
   const bool well = one.verdict == Verdict::pass && !one.flaky;
   if (!well) {
-    const auto details = base::join(check_details(one, check_again(suite, one)), "\n");
+    const auto details = base::join(check_details(check_record(suite, one)), "\n");
     name = fmt::format("<details{}><summary>{}</summary><pre>{}</pre></details>",
                        one.verdict == Verdict::fail || one.verdict == Verdict::error ? " open" : "", name,
                        xml_text(details));

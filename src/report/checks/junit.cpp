@@ -1,6 +1,6 @@
+#include "case.hpp"
 #include "xml.hpp"
 
-#include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/report/checks.hpp"
 
@@ -8,82 +8,16 @@
 
 #include <algorithm>
 #include <ctime>
-#include <set>
 
 /// JUnit as Jenkins' plugin reads it: skipped hides a failure, so never both; a failure without text or
 /// message passes, so always both; names carry no times and no counts, for histories go by them.
 namespace staithe::report {
 namespace {
 
-using verify::CheckResult;
 using verify::Verdict;
-
-constexpr std::size_t longest_passed_output = 900;
 
 std::string seconds(base::Duration duration) {
   return fmt::format("{:.3f}", static_cast<double>(std::max<std::int64_t>(duration.count(), 0)) / 1000);
-}
-
-std::string message_of(const CheckResult& one) {
-  auto reason = check_reason(one);
-  return reason.empty() ? std::string(name_of(one.verdict)) : reason;
-}
-
-std::string attempt_element(const char* name, const verify::Attempt& attempt, std::size_t number,
-                            std::size_t of) {
-  const auto what = attempt.reason.empty() ? attempt.note : attempt.reason;
-  const auto message = fmt::format("{} (attempt {} of {})", what, number, of);
-  return xml_open(name,
-                  {{"message", message}, {"type", attempt.judged.empty() ? "transport" : "assertion"}}) +
-         xml_element("stackTrace", {}, base::utc_text_ms(attempt.started) + " " + what) + "</" + name + ">";
-}
-
-std::string one_case(const verify::SuiteResult& suite, const CheckResult& one) {
-  std::string text = xml_open(
-      "testcase",
-      {{"classname", "checks." + suite.suite->name},
-       {"name", one.check->part == checks::Part::cleanup ? "cleanup: " + one.check->name : one.check->name},
-       {"time", seconds(one.duration)},
-       {"timestamp", base::utc_text_ms(one.started)}});
-  const auto ended = check_quarantine_ended(one);
-  text += "<properties>" +
-          xml_element("property", {{"name", "verdict"}, {"value", std::string(name_of(one.verdict))}}, "") +
-          xml_element("property",
-                      {{"name", "severity"}, {"value", std::string(name_of(one.check->severity))}}, "") +
-          (ended.empty() ? "" : xml_element("property", {{"name", "quarantine"}, {"value", ended}}, "")) +
-          "</properties>";
-  const auto details = base::join(check_details(one, check_again(suite, one)), "\n");
-  switch (one.verdict) {
-    case Verdict::skipped:
-      text += xml_element("skipped", {{"message", one.reason}}, "");
-      break;
-    case Verdict::tolerated:
-      text += xml_element("skipped", {{"message", "tolerated: " + one.reason}}, "");
-      break;
-    case Verdict::fail:
-      if (one.quarantined) {
-        text += xml_element("skipped", {{"message", "quarantined: " + message_of(one)}}, "");
-        break;
-      }
-      text += xml_element("failure", {{"message", message_of(one)}, {"type", "assertion"}}, details);
-      for (std::size_t i = 0; i + 1 < one.attempts.size(); ++i)
-        text += attempt_element("rerunFailure", one.attempts[i], i + 1, one.attempts_made);
-      break;
-    case Verdict::error:
-    case Verdict::aborted:
-      text += xml_element(
-          "error", {{"message", message_of(one)}, {"type", std::string(name_of(one.verdict))}}, details);
-      break;
-    case Verdict::pass:
-    case Verdict::degraded:
-      if (one.flaky)
-        for (std::size_t i = 0; i + 1 < one.attempts.size(); ++i)
-          text += attempt_element("flakyFailure", one.attempts[i], i + 1, one.attempts_made);
-      if (one.verdict == Verdict::degraded)
-        text += xml_element("system-out", {}, ("DEGRADED  " + one.reason).substr(0, longest_passed_output));
-      break;
-  }
-  return text + "</testcase>\n";
 }
 
 /// Of what is not over there is an error, for what passed until then would look as if that was all.
@@ -111,10 +45,15 @@ std::string no_suite(const verify::RunResult& run) {
 std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& suite) {
   const bool is_unended = run.interrupted && !suite.finished;
   std::size_t failures = 0, errors = is_unended ? 1 : 0, skipped = 0;
+  std::string cases;
   for (const auto& one : suite.checks) {
-    failures += one.verdict == Verdict::fail ? 1 : 0;
-    errors += one.verdict == Verdict::error || one.verdict == Verdict::aborted ? 1 : 0;
-    skipped += one.verdict == Verdict::skipped || one.verdict == Verdict::tolerated ? 1 : 0;
+    const auto check = check_record(suite, one, run.release);
+    const CheckCase of_it{check, "checks." + suite.suite->name, case_name(check)};
+    const auto outcome = outcome_of(of_it);
+    failures += outcome == CaseOutcome::failed ? 1 : 0;
+    errors += outcome == CaseOutcome::error ? 1 : 0;
+    skipped += outcome == CaseOutcome::skipped ? 1 : 0;
+    cases += case_xml(of_it);
   }
   std::string text =
       xml_open("testsuite", {{"name", suite.suite->name},
@@ -136,8 +75,7 @@ std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& s
       {"run", run.run_id}};
   for (const auto& [name, value] : properties)
     if (!value.empty()) text += xml_element("property", {{"name", name}, {"value", value}}, "");
-  text += "</properties>\n";
-  for (const auto& one : suite.checks) text += one_case(suite, one);
+  text += "</properties>\n" + cases;
   if (is_unended)
     text += unended("checks." + suite.suite->name, "the suite", suite.duration, run.started);
   else if (suite.checks.empty())

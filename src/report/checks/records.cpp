@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <ctime>
 
 namespace staithe::report {
@@ -12,48 +13,25 @@ namespace {
 using nlohmann::json;
 using verify::CheckResult;
 
-json json_of(const checks::Judged& judged) {
-  using Outcome = checks::Judged::Outcome;
-  json record{{"subject", judged.subject},
-              {"wanted", judged.wanted},
-              {"got", judged.got},
-              {"outcome", judged.outcome == Outcome::held      ? "held"
-                          : judged.outcome == Outcome::differs ? "differs"
-                                                               : "unjudged"}};
-  if (!judged.why.empty()) record["why"] = judged.why;
-  if (judged.warns) record["warns"] = true;
-  return record;
+const char* outcome_name(checks::Judged::Outcome outcome) {
+  switch (outcome) {
+    case checks::Judged::Outcome::held:
+      return "held";
+    case checks::Judged::Outcome::differs:
+      return "differs";
+    case checks::Judged::Outcome::unjudged:
+      return "unjudged";
+  }
+  return "unjudged";
 }
 
-json json_of(const CheckResult& one, const std::string& run_id, const std::string& release) {
-  json record{{"type", "check"},
-              {"run_id", run_id},
-              {"suite", one.suite},
-              {"name", one.check->name},
-              {"key", one.check->key},
-              {"part", name_of(one.check->part)},
-              {"severity", name_of(one.check->severity)},
-              {"verdict", name_of(one.verdict)},
-              {"file", one.check->position.file.text()},
-              {"line", one.check->position.line},
-              {"request", one.title},
-              {"release", release},
-              {"started", base::utc_text_ms(one.started)},
-              {"duration_ms", one.duration.count()},
-              {"attempts", one.attempts_made}};
-  if (one.flaky) record["flaky"] = true;
-  if (one.quarantined) record["quarantined"] = true;
-  if (const auto ended = check_quarantine_ended(one); !ended.empty()) record["quarantine_ended"] = ended;
-  if (!one.reason.empty()) record["reason"] = one.reason;
-  if (!one.tolerated.empty()) record["tolerated"] = one.tolerated;
-  if (one.samples > 1) record["samples"] = {{"asked", one.samples}, {"good", one.samples_good}};
-  if (one.past.known) record["history"] = {{"runs", one.past.runs}, {"flips", one.past.flips}};
-  auto judged = json::array();
-  for (const auto& expectation : one.judged) judged.push_back(json_of(expectation));
-  record["judged"] = judged;
-  if (!one.attempts.empty()) record["note"] = one.attempts.back().note;
-  if (!one.curl.empty()) record["curl"] = one.curl;
-  return record;
+event::CheckRecord::History history_of(const CheckResult& one) {
+  event::CheckRecord::History history{one.past.runs, one.past.flips, std::nullopt};
+  if (one.verdict != verify::Verdict::fail || one.past.runs == 0) return history;
+  const auto rate = checks::flake_rate(one.past.flips, one.past.runs);
+  const auto repeats = checks::repeat_chance(one.past.failed_again, one.past.retried);
+  history.noise = 1 - checks::chance_real(std::max(one.attempts_made, 1U), rate.upper90, repeats);
+  return history;
 }
 
 json confidence_of(verify::Verdict verdict, const checks::Score& score) {
@@ -79,8 +57,9 @@ class CheckJsonl final : public verify::Listener {
            {"environment", run.environment},
            {"time", base::utc_text_ms(run.started)}});
   }
-  void check_finished(const verify::SuiteResult& /*suite*/, const CheckResult& one) noexcept override {
-    if (options_.passed || one.verdict != verify::Verdict::pass) write(json_of(one, run_id_, release_));
+  void check_finished(const verify::SuiteResult& suite, const CheckResult& one) noexcept override {
+    if (options_.passed || one.verdict != verify::Verdict::pass)
+      write_check(check_record(suite, one, release_));
   }
   void suite_finished(const verify::SuiteResult& suite) noexcept override {
     if (!options_.passed && suite.verdict == verify::Verdict::pass) return;
@@ -112,6 +91,11 @@ class CheckJsonl final : public verify::Listener {
   }
 
  private:
+  void write_check(const event::CheckRecord& check) noexcept {
+    auto text = json{{"type", "check"}, {"run_id", run_id_}}.dump();
+    text.back() = ',';
+    output_.write(text.append(event::to_json(check), 1) + "\n");
+  }
   void write(const json& record) noexcept {
     output_.write(record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
   }
@@ -122,6 +106,45 @@ class CheckJsonl final : public verify::Listener {
 };
 
 }  // namespace
+
+event::CheckRecord check_record(const verify::SuiteResult& suite, const CheckResult& one,
+                                const std::string& release) {
+  const auto& check = *one.check;
+  event::CheckRecord record;
+  record.suite = one.suite;
+  record.name = check.name;
+  record.key = check.key;
+  record.part = name_of(check.part);
+  record.severity = name_of(check.severity);
+  record.verdict = name_of(one.verdict);
+  record.file = check.position.file.text();
+  record.line = static_cast<std::uint64_t>(check.position.line);
+  record.request = one.title;
+  record.release = release;
+  record.started = base::utc_text_ms(one.started);
+  record.duration = std::max(one.duration, base::Duration::zero());
+  record.attempts = one.attempts_made;
+  record.flaky = one.flaky;
+  record.quarantined = one.quarantined;
+  record.quarantine = one.quarantine;
+  record.quarantine_ended = check_quarantine_ended(one);
+  record.reason = one.reason;
+  record.tolerated = one.tolerated;
+  record.samples = one.samples;
+  record.samples_good = one.samples_good;
+  if (one.past.known) record.history = history_of(one);
+  for (const auto& judged : one.judged)
+    record.judged.push_back(
+        {judged.subject, judged.wanted, judged.got, outcome_name(judged.outcome), judged.why, judged.warns});
+  if (one.attempts_made > 1)
+    for (const auto& attempt : one.attempts)
+      record.tries.push_back(
+          {base::utc_text_ms(attempt.started), attempt.note, attempt.reason, !attempt.judged.empty()});
+  if (!one.attempts.empty()) record.note = one.attempts.back().note;
+  record.again = check_again(suite, one);
+  record.curl = one.curl;
+  return record;
+}
 
 std::unique_ptr<verify::Listener> make_check_jsonl(Output& output, std::string version,
                                                    CheckJsonlOptions options) {

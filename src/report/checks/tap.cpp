@@ -46,8 +46,7 @@ std::string diagnostics(const verify::SuiteResult& suite, const CheckResult& one
   text += fmt::format("  verdict: {}\n  severity: {}\n  duration_ms: {}\n", name_of(one.verdict),
                       name_of(one.check->severity), one.duration.count());
   text += "  details:\n";
-  for (const auto& line : check_details(one, check_again(suite, one)))
-    text += "    - " + yaml_text(line) + "\n";
+  for (const auto& line : check_details(check_record(suite, one))) text += "    - " + yaml_text(line) + "\n";
   return text + "  ...\n";
 }
 

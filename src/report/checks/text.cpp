@@ -131,7 +131,7 @@ class CheckText final : public verify::Listener {
         if (!tell) continue;
         text += fmt::format("\n{}  {}: {}   {}\n", word_of(one), suite.suite->name, one.check->name,
                             name_of(one.check->severity));
-        for (const auto& line : check_details(one, check_again(suite, one)))
+        for (const auto& line : check_details(check_record(suite, one)))
           text += "      " + base::printable(line) + "\n";
       }
     text += "\n";

@@ -11,7 +11,7 @@
 namespace staithe::report {
 namespace {
 
-using checks::Judged;
+using event::CheckRecord;
 using verify::CheckResult;
 using verify::Verdict;
 
@@ -35,16 +35,37 @@ std::string repeats_text(const CheckResult& one) {
                            100 * repeats_of(one), one.past.retried);
 }
 
-std::string history_of(const CheckResult& one) {
-  if (!one.past.known || one.past.runs == 0) return "no history of this check as it is now";
-  const auto rate = checks::flake_rate(one.past.flips, one.past.runs);
-  std::string text = fmt::format("{} in the last {}", base::count_text(one.past.flips, "flip"),
-                                 base::count_text(one.past.runs, "run"));
-  if (failed(one))
-    text += fmt::format(
-        "; chance that this is noise {:.1f} %",
-        100 * (1 - checks::chance_real(std::max(one.attempts_made, 1U), rate.upper90, repeats_of(one))));
+std::string history_text(const std::optional<CheckRecord::History>& history) {
+  if (!history || history->runs == 0) return "no history of this check as it is now";
+  std::string text = fmt::format("{} in the last {}", base::count_text(history->flips, "flip"),
+                                 base::count_text(history->runs, "run"));
+  if (history->noise) text += fmt::format("; chance that this is noise {:.1f} %", 100 * *history->noise);
   return text;
+}
+
+bool is_silence(const CheckRecord::Judged& judged) {
+  return judged.outcome == "differs" && judged.subject == checks::Judged::answer;
+}
+
+std::string line_of(const CheckRecord::Judged& judged, std::size_t width) {
+  if (is_silence(judged)) return "no answer  " + judged.got;
+  if (judged.outcome == "unjudged")
+    return fmt::format("{:<{}}  cannot be judged: {}", judged.subject, width, judged.why);
+  return fmt::format("{:<{}}  wanted {}   got {}", judged.subject, width, judged.wanted, judged.got);
+}
+
+void add_tries(const CheckRecord& one, std::vector<std::string>& lines) {
+  const auto reason = check_reason(one);
+  const bool same = !reason.empty() && std::all_of(one.tries.begin(), one.tries.end(),
+                                                   [&](const auto& each) { return each.reason == reason; });
+  if (same) {
+    lines.push_back(fmt::format("attempts {}, with the same reason", one.attempts));
+    return;
+  }
+  std::size_t number = 1;
+  for (const auto& each : one.tries)
+    lines.push_back(fmt::format("attempt {} of {}  {}", number++, one.attempts,
+                                each.reason.empty() ? each.note : each.reason));
 }
 
 std::string points_text(double points) {
@@ -114,42 +135,36 @@ std::string check_reason(const verify::CheckResult& check) {
   return check.reason;
 }
 
-std::vector<std::string> check_details(const CheckResult& one, const std::string& run_again) {
+std::string check_reason(const CheckRecord& check) {
+  if (check.verdict == "fail" || check.verdict == "error")
+    for (const auto& judged : check.judged)
+      if (judged.outcome == "differs" && !judged.warns)
+        return is_silence(judged)
+                   ? judged.got
+                   : fmt::format("{}: wanted {}, got {}", judged.subject, judged.wanted, judged.got);
+  return check.reason;
+}
+
+std::vector<std::string> check_details(const CheckRecord& one) {
   std::vector<std::string> lines;
-  const auto& at = one.check->position;
-  const std::string note = one.attempts.empty() ? "" : one.attempts.back().note;
-  const auto said_below = [&](const std::string& text) { return !text.empty() && text == check_reason(one); };
-  lines.push_back(fmt::format("{}:{}  {}{}", at.file.text(), at.line, one.title,
-                              note.empty() || said_below(note) ? "" : " -> " + note));
+  const bool told_below = one.note.empty() || one.note == check_reason(one);
+  lines.push_back(
+      fmt::format("{}:{}  {}{}", one.file, one.line, one.request, told_below ? "" : " -> " + one.note));
   // Of what is degraded, and of what did not answer, a line below says the same.
-  const bool silent = std::any_of(one.judged.begin(), one.judged.end(), [&](const Judged& judged) {
-    return judged.is_silence() && judged.got == one.reason;
+  const bool silent = std::any_of(one.judged.begin(), one.judged.end(), [&](const auto& judged) {
+    return is_silence(judged) && judged.got == one.reason;
   });
-  if (!one.reason.empty() && !silent && (one.verdict != Verdict::degraded || !one.tolerated.empty()))
+  if (!one.reason.empty() && !silent && (one.verdict != "degraded" || !one.tolerated.empty()))
     lines.push_back(one.reason);
   std::size_t width = 0;
   for (const auto& judged : one.judged) width = std::max(width, judged.subject.size());
-  for (const auto& judged : one.judged) {
-    if (judged.outcome == Judged::Outcome::held) continue;
-    lines.push_back(
-        judged.is_silence() ? "no answer  " + judged.got
-        : judged.outcome == Judged::Outcome::unjudged
-            ? fmt::format("{:<{}}  cannot be judged: {}", judged.subject, width, judged.why)
-            : fmt::format("{:<{}}  wanted {}   got {}", judged.subject, width, judged.wanted, judged.got));
-  }
-  if (one.attempts_made > 1) {
-    std::uint32_t number = 1;
-    const bool all_silent = std::all_of(one.attempts.begin(), one.attempts.end(),
-                                        [&](const auto& attempt) { return said_below(attempt.reason); });
-    if (all_silent) lines.push_back(fmt::format("attempts {}, with the same reason", one.attempts_made));
-    for (const auto& attempt : all_silent ? std::vector<verify::Attempt>() : one.attempts)
-      lines.push_back(fmt::format("attempt {} of {}  {}", number++, one.attempts_made,
-                                  attempt.reason.empty() ? attempt.note : attempt.reason));
-  }
-  lines.push_back("history  " + history_of(one));
+  for (const auto& judged : one.judged)
+    if (judged.outcome != "held") lines.push_back(line_of(judged, width));
+  if (one.attempts > 1) add_tries(one, lines);
+  lines.push_back("history  " + history_text(one.history));
   if (one.quarantined) lines.push_back("in quarantine " + one.quarantine);
-  if (const auto ended = check_quarantine_ended(one); !ended.empty()) lines.push_back(ended);
-  if (!run_again.empty()) lines.push_back("again    " + run_again);
+  if (!one.quarantine_ended.empty()) lines.push_back(one.quarantine_ended);
+  if (!one.again.empty()) lines.push_back("again    " + one.again);
   if (!one.curl.empty()) lines.push_back("curl     " + one.curl);
   for (auto& line : lines) std::replace(line.begin(), line.end(), '\n', ' ');
   return lines;

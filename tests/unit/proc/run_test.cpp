@@ -315,12 +315,38 @@ TEST_CASE("Programs of other threads do not hold a pipe of ours") {
   CHECK(slow <= 3);  // a busy machine may be slow by itself; with inherited pipes it is every fourth
 }
 
+TEST_CASE("What a program writes to its own channel comes apart from its output") {
+  ::setenv("CHANNEL", "inherited", 1);
+  Command command =
+      sh("echo out; echo err >&2; echo one >/proc/self/fd/$CHANNEL; echo two >/proc/self/fd/$CHANNEL");
+  command.channel_variable = "CHANNEL";
+  std::string channel;
+  const auto exit = run(
+      command,
+      [&](Stream stream, std::string_view bytes) {
+        if (stream == Stream::channel) channel += bytes;
+      },
+      Scope::lasting(60s));
+  CHECK(exit.ok());
+  CHECK(channel == "one\ntwo\n");
+  CHECK(exit.out == "out\n");
+  CHECK(exit.err == "err\n");
+  CHECK_FALSE(exit.left_running);
+  ::unsetenv("CHANNEL");
+  CHECK(quickly(sh("echo ${CHANNEL-none}; ls /proc/self/fd | wc -l")).out == "none\n4\n");
+}
+
 TEST_CASE("Nothing is left open after many runs") {
   const auto open_files = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
   };
   const auto before = open_files();
-  for (int round = 0; round < 20; ++round) quickly(words({"true"}));
+  Command with_channel = words({"true"});
+  with_channel.channel_variable = "CHANNEL";
+  for (int round = 0; round < 20; ++round) {
+    quickly(words({"true"}));
+    quickly(with_channel);
+  }
   CHECK(open_files() <= before);  // what a test before this one had open may be closed meanwhile
 }
 
