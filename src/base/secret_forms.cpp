@@ -406,6 +406,8 @@ void SecretForms::match_numbers(const Form& form, std::string_view rest, Match& 
       end += between;
     }
     const auto number = number_of(form.text[index], hexadecimal);
+    // "084 114 048"
+    while (!hexadecimal && end < rest.size() && rest[end] == '0' && number.front() != '0') ++end;
     for (const char digit : number) {
       if (end == rest.size()) {
         match.partial = true;

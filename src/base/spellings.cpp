@@ -61,6 +61,15 @@ std::string with_each(std::string_view text, char what, std::string_view by) {
   return made;
 }
 
+/// As PHP, old scripts and new languages write it.
+void add_padded(unsigned value, Spellings& spellings) {
+  for (const int digits : {3, 4, 5}) spellings.push_back(fmt::format("&#{:0{}};", value, digits));
+  for (const int digits : {3, 4}) spellings.push_back(fmt::format("&#x{:0{}x};", value, digits));
+  spellings.push_back(fmt::format("%u{:04X}", value));
+  spellings.push_back(fmt::format("%u{:04x}", value));
+  spellings.push_back(fmt::format("\\u{{{:x}}}", value));
+}
+
 /// JSON inside of JSON, a URL inside of a URL's parameter, markup that was escaped by one who did not know.
 void add_escaped_twice(Spellings& spellings) {
   const auto once = spellings;
@@ -89,6 +98,7 @@ Spellings spellings_of_byte(char c) {
     spellings.push_back(fmt::format("&#{};", value));  // whatever a peer's template engine escapes
     spellings.push_back(fmt::format("&#x{:x};", value));
     spellings.push_back(fmt::format("&#x{:X};", value));
+    add_padded(value, spellings);
     add_named_escapes(c, spellings);
   }
   add_escaped_twice(spellings);
@@ -184,6 +194,7 @@ Spellings spellings_of_code_point(std::string_view bytes) {
   spellings.push_back(fmt::format("&#{};", code));
   spellings.push_back(fmt::format("&#x{:x};", code));
   spellings.push_back(fmt::format("&#x{:X};", code));
+  add_padded(code, spellings);
   add_escaped_twice(spellings);
   return spellings;
 }

@@ -116,14 +116,6 @@ std::optional<std::string> as_dotted(std::string_view query) {
   return dotted.starts_with('.') ? dotted.substr(1) : dotted;
 }
 
-/// Whether a matcher can hold of nothing: it asks how many there are, or whether.
-bool speaks_of_presence(const Matcher& matcher) {
-  using Word = Matcher::Word;
-  if (matcher.word == Word::negation) return speaks_of_presence(matcher.inner[0]);
-  return matcher.word == Word::absent || matcher.word == Word::exists || matcher.word == Word::empty ||
-         matcher.word == Word::count;
-}
-
 /// Whether a matcher asks something of every way of a path, and not whether there is one, none, or how many.
 bool speaks_of_each(const Matcher& matcher) {
   using Word = Matcher::Word;
@@ -133,12 +125,29 @@ bool speaks_of_each(const Matcher& matcher) {
   return inner == Word::absent || inner == Word::empty || !speaks_of_presence(matcher);
 }
 
+bool fails_of_more(const Matcher& matcher);
+
 /// Whether what holds of the first part of something holds of the whole, too.
 bool holds_of_more(const Matcher& matcher) {
   using Word = Matcher::Word;
+  const auto& inner = matcher.inner;
+  if (matcher.word == Word::count) return holds_of_more(inner[0]);
+  if (matcher.word == Word::negation) return fails_of_more(inner[0]);
+  if (matcher.word == Word::one_of) return std::all_of(inner.begin(), inner.end(), holds_of_more);
   // Not what a pattern matches: it may speak of the end.
   return matcher.word == Word::contains || matcher.word == Word::exists || matcher.word == Word::at_least ||
          matcher.word == Word::over;
+}
+
+/// The same of what does not hold.
+bool fails_of_more(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  const auto& inner = matcher.inner;
+  if (matcher.word == Word::count) return fails_of_more(inner[0]);
+  if (matcher.word == Word::negation) return holds_of_more(inner[0]);
+  if (matcher.word == Word::one_of) return std::all_of(inner.begin(), inner.end(), fails_of_more);
+  return matcher.word == Word::absent || matcher.word == Word::empty || matcher.word == Word::at_most ||
+         matcher.word == Word::under;
 }
 
 /// "" of what was read whole.
@@ -298,12 +307,11 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (result.is == Match::Is::no && !selected.gap.empty())
       judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
   }
+  // What was not read may decide otherwise.
   const auto part = only_a_part(reply_, expectation.subject);
-  if (!part.empty() && result.is != Match::Is::unknown &&
-      (result.is == Match::Is::no || !holds_of_more(expectation.matcher))) {
-    result.is = Match::Is::no;
-    result.why = result.why.empty() ? part : result.why + "; " + part;
-  }
+  const bool open = (result.is == Match::Is::yes && !holds_of_more(expectation.matcher)) ||
+                    (result.is == Match::Is::no && !fails_of_more(expectation.matcher));
+  if (!part.empty() && open) result = {Match::Is::unknown, part, nullptr};
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
     return judged;

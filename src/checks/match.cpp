@@ -201,6 +201,13 @@ bool is_empty(const Value& value) {
 
 }  // namespace
 
+bool speaks_of_presence(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  if (matcher.word == Word::negation) return speaks_of_presence(matcher.inner[0]);
+  return matcher.word == Word::absent || matcher.word == Word::exists || matcher.word == Word::empty ||
+         matcher.word == Word::count;
+}
+
 Match match(const Matcher& matcher, const Value& value, Typing typing, double now) {
   switch (matcher.word) {
     case Word::equals:
@@ -239,8 +246,11 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
       return size_matches(matcher, value, typing, now);
     case Word::negation: {
       auto inner = match(matcher.inner[0], value, typing, now);
-      if (inner.is == Match::Is::unknown) return inner;
-      return when(inner.is == Match::Is::no);
+      if (inner.is != Match::Is::no) return inner.is == Match::Is::yes ? no : inner;
+      // Of what is not there nothing holds, and "not over 5" holds of no text.
+      const bool is_of_nothing = value.kind == Value::Kind::absent && !speaks_of_presence(matcher);
+      if (is_of_nothing || !inner.why.empty()) return {Match::Is::no, inner.why};
+      return yes;
     }
     case Word::status_class:
       return when(value.kind == Value::Kind::number && value.text.size() == 3 &&

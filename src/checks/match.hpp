@@ -22,4 +22,7 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
 /// The same for all values that a path found.
 Match match_all(const Matcher& matcher, std::span<const Value> values, Typing typing, double now);
 
+/// Whether a matcher can hold of nothing: it asks how many there are, or whether.
+bool speaks_of_presence(const Matcher& matcher);
+
 }  // namespace staithe::checks

@@ -281,18 +281,25 @@ bool all_held(const std::vector<Judged>& judged) {
 }
 
 bool held_of_nothing(const std::vector<Judged>& judged) {
-  return !judged.empty() &&
-         std::all_of(judged.begin(), judged.end(), [](const Judged& one) { return one.nothing; });
+  // How long it took says nothing of what was asked for.
+  const auto is_beside_it = [](const Judged& one) {
+    return one.subject == "time" || one.subject == "waited" || one.subject == "polls";
+  };
+  return std::any_of(judged.begin(), judged.end(), [](const Judged& one) { return one.nothing; }) &&
+         std::all_of(judged.begin(), judged.end(),
+                     [&](const Judged& one) { return one.nothing || is_beside_it(one); });
 }
 
 std::string nothing_judged(const std::vector<Judged>& judged) {
-  const auto& subject = judged.front().subject;
+  const auto& subject = std::find_if(judged.begin(), judged.end(), [](const Judged& one) {
+                          return one.nothing;
+                        })->subject;
   if (subject == "missing" || subject == "different" || subject == "extra")
     return "nothing was judged, for there was nothing to compare; say also how many rows there must be, with "
            "left";
   return fmt::format(
       "nothing was judged, for {} finds an empty list; say also how many there must be, with count",
-      judged.front().subject);
+      subject);
 }
 
 void Secrecy::tell(const std::string& name, const Value& value,
@@ -307,6 +314,8 @@ void Secrecy::tell(const std::string& name, const Value& value,
 void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const {
   const auto kind = value.kind;
   if (kind == Value::Kind::boolean || kind == Value::Kind::null || kind == Value::Kind::absent) return;
+  // "pass": 1200 is how many did; a one-time password has six digits.
+  if (kind == Value::Kind::number && value.text.size() < 6) return;
   for (const auto& secret : secrets_in(value.text, use)) told.push_back(redactor.hold_part(secret));
   for (const auto& text : checks::texts_in(value)) told.push_back(redactor.hold_part(text));
 }

@@ -234,8 +234,11 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
   last.attempt.note += "; " + got;
   result.attempts.back().note = last.attempt.note;
   if (good == made) return;
-  last.warnings.push_back(
-      {Judged::Outcome::differs, "again", "as good as the last attempt", got, "", check.position, true});
+  // One good answer among many bad ones is no working system, unless one bad host explains the others.
+  const bool fails = culprit.empty() && 2 * good <= made;
+  Judged again{Judged::Outcome::differs, "again", "as good as the last attempt", got, "", check.position, !fails};
+  if (fails) last.attempt.held = false;
+  (fails ? last.attempt.judged : last.warnings).push_back(std::move(again));
 }
 
 void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, Asked& last,
@@ -287,7 +290,9 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
         selected.values.front().kind == checks::Value::Kind::absent) {
-      // What comes after would be blocked without a word about why.
+      // What comes after would be blocked without a word about why. An older value of the name is of something
+      // else, which an undo of this step must not remove.
+      values_.erase(saved.name);
       result.verdict = Verdict::fail;
       result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject,
                                   selected.why.empty() ? "is absent" : selected.why);
@@ -301,6 +306,13 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
 
 namespace {
 
+/// What a shell says of a command that is not there, or is none: that tells nothing of whom it would have asked.
+bool has_no_command(const checks::Check& probe, const checks::Reply& reply) {
+  const auto exit = reply.facts.find("exit");
+  return std::holds_alternative<checks::RunRequest>(probe.request) && exit != reply.facts.end() &&
+         (exit->second.number == 126 || exit->second.number == 127);
+}
+
 /// Why the probe of a neighbour did not hold.
 std::string what_failed(const Attempt& probed) {
   if (!probed.reason.empty()) return probed.reason;
@@ -313,6 +325,8 @@ std::string what_failed(const Attempt& probed) {
 }  // namespace
 
 bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
+  // Where nothing answered, nothing less holds either, and what is absent from no reply is no evidence.
+  if (last.reply.failure != checks::Reply::Failure::none) return true;
   bool known = true;
   for (const auto& tolerance : check.tolerate) {
     std::string against;
@@ -387,6 +401,10 @@ std::optional<Attempt> SuiteRun::probe_neighbour(const checks::Neighbour& neighb
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
   auto asked = ask(*neighbour.probe, values_, probes_, secrecy_, scope_);
+  if (!asked.attempt.held && !asked.attempt.unjudged && has_no_command(*neighbour.probe, asked.reply)) {
+    asked.attempt.unjudged = true;
+    asked.attempt.reason = "its command cannot be run here";
+  }
   // What a stop or the suite's own budget has cut tells nothing of the neighbour.
   if (!asked.attempt.held && (asked.cancelled || asked.cut_short || scope_.cancelled() || scope_.expired()))
     return {};

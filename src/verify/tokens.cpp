@@ -150,9 +150,21 @@ std::map<std::string, TokenNames> tokens_of(const checks::SuitePlan& plan) {
   return all;
 }
 
+/// An index, and what people call that which a name is of: "tokens.0", "password.value".
+bool names_nothing(std::string_view part) {
+  static constexpr std::string_view plain[] = {"value", "values", "text", "data", "raw", "plain", "content"};
+  return std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; }) ||
+         std::find(std::begin(plain), std::end(plain), part) != std::end(plain);
+}
+
 std::optional<TokenUse> use_of_subject(std::string_view subject) {
-  const auto field = last_part(subject);
-  if (!names_secret(field)) return {};
+  const bool is_header = subject.starts_with("header.");
+  auto field = last_part(subject);
+  while (names_nothing(field) && field.data() > subject.data()) {
+    subject = subject.substr(0, static_cast<std::size_t>(field.data() - subject.data()));
+    field = last_part(subject);
+  }
+  if (!(is_header ? header_names_secret(field) : names_secret(field))) return {};
   return TokenUse{.cookie = names_cookie(field)};
 }
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 namespace staithe::cli {
 namespace {
@@ -59,7 +60,8 @@ class OldReports {
       const auto [kind, path] = report_request(request);
       std::error_code none;
       // GitHub's summary is of all steps of a job.
-      if (kind != "github" && fs::is_regular_file(fs::symlink_status(path, none))) fs::remove(path, none);
+      if (kind != "github" && fs::is_regular_file(fs::symlink_status(path, none)) && begins_as(kind, path))
+        fs::remove(path, none);
     }
   }
   OldReports(const OldReports&) = delete;
@@ -68,6 +70,19 @@ class OldReports {
   void leave() { run_ = true; }
 
  private:
+  /// Whether the file may be a report of that kind: a slip of the pen in its name must not cost another file.
+  static bool begins_as(const std::string& kind, const std::string& path) {
+    std::string start(64, '\0');
+    std::ifstream file(path);
+    file.read(start.data(), static_cast<std::streamsize>(start.size()));
+    start.resize(static_cast<std::size_t>(file.gcount()));
+    const auto begins = [&](std::string_view with) { return start.starts_with(with); };
+    return kind == "junit"  ? begins("<?xml") || begins("<testsuites")
+           : kind == "html" ? begins("<!doctype html>")
+           : kind == "tap"  ? begins("TAP version")
+                            : begins("{\"");
+  }
+
   const App& app_;
   bool run_ = false;
 };

@@ -113,7 +113,9 @@ class CheckProbes::Asker {
   }
 
   void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
-    secrets_.look_ahead(checks::secrets_of(plan), ahead_within, stop);
+    auto within = ahead_within;  // who needs no secret is not to wait for longer than its suite may take
+    for (const auto& suite : plan.suites) within = std::min(within, suite.budget);
+    secrets_.look_ahead(checks::secrets_of(plan), within, stop);
     for (const auto* check : checks::all_checks(plan))
       if (const auto* http = std::get_if<checks::HttpRequest>(&check->request)) foresee(*http);
   }
