@@ -193,9 +193,8 @@ struct Judge::Body {
   pugi::xml_document xml;
   std::string json_trouble, xml_trouble;
 
-  void need_json(const Reply& reply, const Clean& clean) {
+  void need_json(const Reply& reply) {
     if (std::exchange(parsed_json, true)) return;
-    const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
     json_trouble = body_too_large(reply);
     if (!json_trouble.empty()) return;
     if (too_deep(reply.body))
@@ -204,8 +203,13 @@ struct Judge::Body {
       json_trouble = "the body is empty";
     else
       document = json::parse(reply.body, nullptr, false);
-    if (json_trouble.empty() && document.is_discarded())
-      json_trouble = fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body).shown(clean));
+  }
+
+  /// Said anew each time: what must not be quoted may be known only later.
+  std::string why_no_json(const Reply& reply, const Clean& clean) const {
+    if (!json_trouble.empty() || !document.is_discarded()) return json_trouble;
+    const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
+    return fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body).shown(clean));
   }
 
   void need_xml(const Reply& reply) {
@@ -251,8 +255,8 @@ Judge::Selected Judge::select(std::string_view text) const {
       selected.lost = selected.values.empty();
       return selected;
     }
-    body_->need_json(reply_, clean_);
-    if (!body_->json_trouble.empty()) return {{}, true, body_->json_trouble};
+    body_->need_json(reply_);
+    if (auto why = body_->why_no_json(reply_, clean_); !why.empty()) return {{}, true, std::move(why)};
     const auto path = path_of(subject);
     for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
     selected.definite = path.singular();

@@ -46,6 +46,19 @@ bool says(const checks::Matcher& matcher, const std::string& text) {
                      [&](const checks::Matcher& inner) { return says(inner, text); });
 }
 
+/// What is known to it when something is quoted.
+checks::Clean cleaner(const base::Redactor& redactor) {
+  return [&redactor](std::string_view text) { return redactor.clean(text); };
+}
+
+std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations,
+                              const checks::Judge& judge) {
+  std::vector<Judged> judged;
+  judged.reserve(expectations.size());
+  for (const auto& one : expectations) judged.push_back(judge.judge(one));
+  return judged;
+}
+
 class Asking {
  public:
   Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
@@ -97,6 +110,7 @@ class Asking {
   /// False when there is nothing to judge.
   bool take(Reply reply) {
     asked_.reply = std::move(reply);
+    judge_.emplace(asked_.reply, seconds_now(), cleaner(redactor_));
     tell_tokens();
     asked_.attempt.note = asked_.reply.note;
     using Failure = Reply::Failure;
@@ -120,20 +134,18 @@ class Asking {
 
   void tell_tokens() {
     std::vector<base::Redactor::Hold> told;
-    std::optional<checks::Judge> body;
-    const auto found = [&](const std::string& subject) {
-      if (!body) body.emplace(asked_.reply, 0);
-      return body->select(subject).values;
-    };
     for (const auto& saved : check_.save)
-      for (const auto& value : found(saved.subject)) secrecy_.tell(saved.name, value, told);
+      for (const auto& value : judge_->select(saved.subject).values) secrecy_.tell(saved.name, value, told);
     const auto look = [&](const std::vector<checks::Expectation>& expectations) {
       for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
-        if (!use) continue;
+        if (!use && !one.subject.starts_with("json")) continue;
         // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
-        for (const auto& value : found(one.subject))
-          if (!says(one.matcher, value.text)) secrecy_.tell(value, *use, told);
+        for (const auto& value : judge_->select(one.subject).values)
+          if (!use)
+            secrecy_.tell_inside(value, told);
+          else if (!says(one.matcher, value.text))
+            secrecy_.tell(value, *use, told);
       }
     };
     for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
@@ -146,7 +158,7 @@ class Asking {
   void judge(std::vector<Judged> before = {}) {
     auto& attempt = asked_.attempt;
     attempt.judged = std::move(before);
-    for (auto& one : judge_all(expect_, asked_.reply, redactor_)) attempt.judged.push_back(std::move(one));
+    for (auto& one : judge_all(expect_, *judge_)) attempt.judged.push_back(std::move(one));
     attempt.held = all_held(attempt.judged);
     if (held_of_nothing(attempt.judged)) unjudged(nothing_judged(attempt.judged));
     for (const auto& one : attempt.judged)
@@ -156,7 +168,7 @@ class Asking {
 
   void warn() {
     if (check_.warn.empty()) return;
-    asked_.warnings = judge_all(filled(check_.warn, captures_), asked_.reply, redactor_);
+    asked_.warnings = judge_all(filled(check_.warn, captures_), *judge_);
     for (auto& one : asked_.warnings) one.warns = true;
   }
 
@@ -179,13 +191,13 @@ class Asking {
       asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(base::since(begun).count()));
       asked_.reply.facts["polls"] = Value::count(polls);
       if (answered) {
-        auto judged = judge_all(until, asked_.reply, redactor_);
+        auto judged = judge_all(until, *judge_);
         if (all_held(judged)) {
           asked_.attempt.note += fmt::format(", poll {}", polls);
           return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
-        if (!give_up.empty() && all_held(judge_all(give_up, asked_.reply, redactor_))) {
+        if (!give_up.empty() && all_held(judge_all(give_up, *judge_))) {
           asked_.attempt.reason =
               fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
@@ -212,7 +224,7 @@ class Asking {
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
-      const auto judged = answered ? judge_all(each, asked_.reply, redactor_) : asked_.attempt.judged;
+      const auto judged = answered ? judge_all(each, *judge_) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
@@ -233,7 +245,7 @@ class Asking {
     asked_.attempt.reason.clear();
     const bool success_said =
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
-    auto judged = judge_all(all, asked_.reply, redactor_);
+    auto judged = judge_all(all, *judge_);
     asked_.attempt.held = all_held(judged) || all.empty();
     // Without a word about it every sample must be good.
     if (!success_said) asked_.attempt.held = asked_.attempt.held && good == check_.sample;
@@ -259,6 +271,7 @@ class Asking {
   checks::Request request_;
   std::vector<checks::Expectation> expect_;
   Asked asked_;
+  std::optional<checks::Judge> judge_;  ///< of asked_.reply, whose body is parsed once
 };
 
 }  // namespace
@@ -266,12 +279,7 @@ class Asking {
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply,
                               const base::Redactor& redactor) {
   if (expectations.empty()) return {};
-  const checks::Judge judge(reply, seconds_now(),
-                            [&redactor](std::string_view text) { return redactor.clean(text); });
-  std::vector<Judged> judged;
-  judged.reserve(expectations.size());
-  for (const auto& one : expectations) judged.push_back(judge.judge(one));
-  return judged;
+  return judge_all(expectations, checks::Judge(reply, seconds_now(), cleaner(redactor)));
 }
 
 bool all_held(const std::vector<Judged>& judged) {
@@ -305,7 +313,10 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
 void Secrecy::tell(const std::string& name, const Value& value,
                    std::vector<base::Redactor::Hold>& told) const {
   if (const auto token = tokens.find(name); token != tokens.end()) return tell(value, token->second, told);
-  // An object whose own name is harmless may well hold a password.
+  tell_inside(value, told);
+}
+
+void Secrecy::tell_inside(const Value& value, std::vector<base::Redactor::Hold>& told) const {
   for (const auto& [member, text] : checks::named_texts_in(value, names_secret))
     for (const auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
       told.push_back(redactor.hold_part(secret));

@@ -34,6 +34,8 @@ struct Secrecy {
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is
   /// one.
   void tell(const checks::Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const;
+  /// Of an object that may have a harmless name: what lies in it under a secret's.
+  void tell_inside(const checks::Value& value, std::vector<base::Redactor::Hold>& told) const;
 };
 
 /// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before

@@ -147,6 +147,12 @@ TEST_CASE("secrecy: of what is looked at and has a secret's name nothing is show
     CHECK(got(subject, "exists", body).find("opensesame") == std::string::npos);
     CHECK(got(subject, "absent", body).find("opensesame") == std::string::npos);
   }
+  // In an object that is looked at, and in a list of such, whatever these are called.
+  const std::string inside = R"({"user":{"login":{"password":"opensesame"}},"echo":"opensesame"})";
+  for (const char* subject : {"json.user", "json", "json.*.login", "\"json $.user\""}) {
+    CAPTURE(subject);
+    CHECK(got(subject, "exists", inside).find("opensesame") == std::string::npos);
+  }
   CHECK(got("json.error.password", "is required", body).find("is required") != std::string::npos);
 }
 
