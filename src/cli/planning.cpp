@@ -69,8 +69,15 @@ void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const 
       next.push_back(restore + "    give back as it is");
     }
   }
-  if (plan.kind == "recover" && !hosts_in(finished, event::HostState::failed).empty())
+  const auto failed = hosts_in(finished, event::HostState::failed);
+  const bool half_changed = std::any_of(finished.hosts.begin(), finished.hosts.end(), [](const auto& host) {
+    return host.state == event::HostState::failed && host.altered;
+  });
+  if (plan.kind == "recover" && !failed.empty())
     next.push_back(recover + "    again, once what stands in its way is gone");
+  else if (half_changed && out.empty() && finished.exit_code == event::exit_needs_person)
+    next.push_back(
+        fmt::format("{}    bring {} back to the release before", recover, base::fold_names(failed)));
 }
 
 /// None of the run's hosts has got it, and those of earlier runs of the rollout have.

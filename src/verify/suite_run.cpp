@@ -236,7 +236,8 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
   if (good == made) return;
   // One good answer among many bad ones is no working system, unless one bad host explains the others.
   const bool fails = culprit.empty() && 2 * good <= made;
-  Judged again{Judged::Outcome::differs, "again", "as good as the last attempt", got, "", check.position, !fails};
+  Judged again{Judged::Outcome::differs, "again", "as good as the last attempt", got, "",
+               check.position,           !fails};
   if (fails) last.attempt.held = false;
   (fails ? last.attempt.judged : last.warnings).push_back(std::move(again));
 }
@@ -290,8 +291,8 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
         selected.values.front().kind == checks::Value::Kind::absent) {
-      // What comes after would be blocked without a word about why. An older value of the name is of something
-      // else, which an undo of this step must not remove.
+      // What comes after would be blocked without a word about why. An older value of the name is of
+      // something else, which an undo of this step must not remove.
       values_.erase(saved.name);
       result.verdict = Verdict::fail;
       result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject,
@@ -306,7 +307,8 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
 
 namespace {
 
-/// What a shell says of a command that is not there, or is none: that tells nothing of whom it would have asked.
+/// What a shell says of a command that is not there, or is none: that tells nothing of whom it would have
+/// asked.
 bool has_no_command(const checks::Check& probe, const checks::Reply& reply) {
   const auto exit = reply.facts.find("exit");
   return std::holds_alternative<checks::RunRequest>(probe.request) && exit != reply.facts.end() &&

@@ -161,6 +161,20 @@ TEST_CASE("A secret whose UTF-8 was read as something else is replaced") {
   CHECK(redactor.clean("p\xe4ssword p%E4ssword cORzc3dvcmQ=") == "*** *** ***");
 }
 
+TEST_CASE("A secret in escapes that are padded, or of other languages, is replaced") {
+  Redactor redactor;
+  redactor.add("it's-Secret");
+  CHECK(redactor.clean("[it&#039;s-Secret it&#x0027;s-Secret it%u0027s-Secret it\\u{27}s-Secret]") ==
+        "[*** *** *** ***]");
+  std::string decimal, numbers;
+  for (const unsigned char c : std::string("it's-Secret")) {
+    decimal += fmt::format("&#{:05};", c);
+    numbers += fmt::format("{:03} ", c);
+  }
+  CHECK(redactor.clean("[" + decimal + "]") == "[***]");
+  CHECK(redactor.clean("[" + numbers + "]") == "[*** ]");
+}
+
 TEST_CASE("Every form of a secret is replaced, in one text and in pieces") {
   std::mt19937 random(20240607);
   for (int round = 0; round < 60; ++round) {

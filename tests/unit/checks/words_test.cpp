@@ -9,6 +9,12 @@ namespace {
 
 constexpr double noon = 1'795'262'400;  // 2026-11-21T12:00:00Z
 
+std::string says(const Reply& reply, const std::string& subject, const Matcher& matcher) {
+  const auto judged = Judge(reply, noon).judge({subject, matcher, "", {}});
+  if (judged.outcome == Judged::Outcome::unjudged) return "unjudged: " + judged.why;
+  return judged.outcome == Judged::Outcome::held ? "held" : "differs";
+}
+
 /// What an expectation says of a body and some facts: "held", "differs", "unjudged: WHY", or "refused: WHY".
 std::string says(const std::string& subject, const std::string& phrase, const std::string& body,
                  Matcher::Form form = Matcher::Form::plain) {
@@ -22,9 +28,7 @@ std::string says(const std::string& subject, const std::string& phrase, const st
   reply.facts["size"] = Value::bytes(6000);
   reply.facts["header.length"] = Value::of(std::string("12"));
   reply.facts["names"] = Value::list({"*.example.com", "example.com"});
-  const auto judged = Judge(reply, noon).judge({subject, *matcher, phrase, {}});
-  if (judged.outcome == Judged::Outcome::unjudged) return "unjudged: " + judged.why;
-  return judged.outcome == Judged::Outcome::held ? "held" : "differs";
+  return says(reply, subject, *matcher);
 }
 
 std::string in_json(const std::string& phrase, const std::string& value,
@@ -140,6 +144,44 @@ TEST_CASE("words: every value that a path finds, and lists that are not there") 
   CHECK(says("json $.e[?@.s == 'geocoder']", "count 2", body) == "held");
   CHECK(says("xml //a/@id", "7", "<r><a id='7'/></r>") == "held");
   CHECK(says("xml count(//a)", "2", "<r><a/><a/></r>") == "held");
+}
+
+TEST_CASE("words: what is not so is not so of something") {
+  const std::string body = R"({"n":"lots","none":null,"list":[9],"three":3,"text":"a"})";
+  // It is not there, whatever it is called by now.
+  for (const char* phrase : {"not failed", "not over 5", "not matches ^a", "not contains a"})
+    CHECK(says("json.renamed", phrase, body) == "differs");
+  CHECK(says("json.renamed", "not exists", body) == "held");
+  CHECK(says("json.text", "not failed", body) == "held");
+  CHECK(says("json.three", "not over 5", body) == "held");
+  // No text is over 5, nor is it not.
+  for (const char* subject : {"json.n", "json.none", "json.list"})
+    CHECK(says(subject, "not over 5", body) == "differs");
+  CHECK(says("json.n", "not date within 5m of now", body) == "differs");
+}
+
+TEST_CASE("words: what was not read may decide otherwise, and then nobody knows") {
+  Reply reply;
+  reply.body = "xy";
+  reply.facts["size"] = Value::bytes(4 << 20);
+  reply.cut = {{"body", "4.0 MiB"}, {"size", "4.0 MiB"}};
+  const auto phrase_of = [](const std::string& phrase) {
+    std::string why, help;
+    return parse_matcher(Text(phrase), Matcher::Form::plain, why, help).value();
+  };
+  const auto outcome = [&](const std::string& subject, const std::string& phrase) {
+    return says(reply, subject, phrase_of(phrase)).substr(0, 8);
+  };
+  CHECK(outcome("size", "at least 3MB") == "held");
+  CHECK(outcome("size", "at most 3MB") == "differs");
+  CHECK(outcome("size", "at most 10MB") == "unjudged");
+  CHECK(outcome("size", "at least 5MB") == "unjudged");
+  CHECK(outcome("body", "contains x") == "held");
+  CHECK(says(reply, "body",
+             {Matcher::Word::one_of, {}, {phrase_of("contains z"), phrase_of("contains x")}}) == "held");
+  CHECK(outcome("body", "contains z") == "unjudged");
+  CHECK(outcome("body", "not contains z") == "unjudged");
+  CHECK(outcome("body", "not contains x") == "differs");
 }
 
 TEST_CASE("words: '*' is every element, also the one that lacks what is asked for") {

@@ -46,6 +46,7 @@ class Fake final : public verify::Probes {
     reply.facts["status"] = Value::count(static_cast<std::uint64_t>(status));
     reply.body = text;
     reply.note = std::to_string(status);
+    if (exit) reply.facts["exit"] = Value::of_number(*exit);
     if (header) reply.facts["header.x-served-by"] = Value::of(header());
     return reply;
   }
@@ -60,6 +61,7 @@ class Fake final : public verify::Probes {
   std::vector<std::string> asked;
   std::map<std::string, base::Duration> had;  ///< how much time, by what was asked
   std::function<std::string()> header;        ///< who says that they answered
+  std::optional<double> exit;                 ///< of commands
 
  private:
   Answer answer_;

@@ -140,9 +140,10 @@ TEST_CASE("secrecy: of what is looked at and has a secret's name nothing is show
     return text;
   };
   const std::string body =
-      R"({"access_token":"opensesame","pwd":"opensesame","codes":{"tokens":["opensesame"]},)"
+      R"({"access_token":"opensesame","pwd":"opensesame","password":{"value":"opensesame"},"codes":{"tokens":["opensesame"]},)"
       R"("echo":"opensesame","error":{"password":"is required"}})";
-  for (const char* subject : {"json.access_token", "json.pwd", "json.codes.tokens", "json.codes.tokens.*"}) {
+  for (const char* subject : {"json.access_token", "json.pwd", "json.codes.tokens", "json.codes.tokens.*",
+                              "json.codes.tokens.0", "\"json $.codes.tokens[0]\"", "json.password.value"}) {
     CAPTURE(subject);
     CHECK(got(subject, "exists", body).find("opensesame") == std::string::npos);
     CHECK(got(subject, "absent", body).find("opensesame") == std::string::npos);
@@ -154,6 +155,21 @@ TEST_CASE("secrecy: of what is looked at and has a secret's name nothing is show
     CHECK(got(subject, "exists", inside).find("opensesame") == std::string::npos);
   }
   CHECK(got("json.error.password", "is required", body).find("is required") != std::string::npos);
+}
+
+TEST_CASE("secrecy: the fields of a reply's header go by a header's rule, and how many pass is no secret") {
+  for (const char* header : {"header.x-session-id", "header.x-auth", "header.x-api-key"})
+    CHECK(verify::use_of_subject(header));
+  for (const char* harmless :
+       {"header.content-type", "header.x-request-id", "json.items.0", "json.0", "0", "value"})
+    CHECK_FALSE(verify::use_of_subject(harmless));
+  Fake fake([](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"tests":{"pass":1200,"fail":1200}})"};
+  });
+  const Ran ran(
+      {head("steps: [{name: ask, get: /, expect: {json.tests.pass: at least 1, json.tests.fail: 0}}]\n")},
+      fake);
+  CHECK(ran.of("ask").judged.back().got == "1200");
 }
 
 TEST_CASE("secrecy: only the suite's own words are no secret, and not what is put into them") {

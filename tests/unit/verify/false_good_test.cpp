@@ -1,0 +1,67 @@
+#include "flow.hpp"
+
+/// Runs that would have ended with 0, or have deleted what was not theirs.
+using namespace flow;
+using Catch::Matchers::ContainsSubstring;
+
+TEST_CASE("false good: an undo takes no value that another step had saved under the name") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    return {200, title == "GET http://h/customers/first" ? R"({"id":"REAL"})" : R"({"customer":"c7"})"};
+  });
+  const Ran ran({head(R"(steps:
+  - {name: look, get: /customers/first, expect: 200, save: {id: json.id}}
+  - {name: make, post: /customers, expect: 200, save: {id: json.id}, undo: {delete: /customers/$(id), expect: 200}}
+cleanup:
+  - {name: tidy, delete: /customers/$(id), expect: 200}
+)")},
+                fake);
+  CHECK(ran.of("make").verdict == Verdict::fail);
+  CHECK(fake.asked == std::vector<std::string>{"GET http://h/customers/first", "POST http://h/customers"});
+}
+
+TEST_CASE("false good: where nothing answers nothing is tolerated, however little is asked for") {
+  for (const char* tolerance : {"{evidence: [probe], expect: {time: at most 5s}}",
+                                "{evidence: [{header.x-geo: absent}], expect: {header.x-error: absent}}"}) {
+    CAPTURE(tolerance);
+    Fake fake([](const std::string&) -> std::pair<int, std::string> { return {-1, "refused"}; });
+    const Ran ran({head(R"(neighbours: {geo: {patience: 1h, probe: {get: "http://geo/health", expect: 200}}}
+steps:
+  - name: page
+    get: /
+    expect: 200
+    tolerate: {geo: )" + std::string(tolerance) +
+                        "}\n")},
+                  fake);
+    CHECK(ran.of("page").verdict == Verdict::fail);
+    CHECK(ran.of("page").reason == "refused");
+  }
+}
+
+TEST_CASE("false good: one good answer among many bad ones is no working system") {
+  int number = 0;
+  Fake fake([&](const std::string&) { return std::pair{++number == 2 ? 200 : 500, std::string("{}")}; });
+  const Ran ran({head("steps: [{name: page, get: /, retry: 1 after 1ms, expect: 200}]\n")}, fake);
+  CHECK(ran.of("page").verdict == Verdict::fail);
+  CHECK(ran.of("page").flaky);
+  REQUIRE_FALSE(ran.of("page").judged.empty());
+  CHECK_THAT(ran.of("page").judged.back().got, ContainsSubstring("0 of 5 more requests good"));
+}
+
+TEST_CASE("false good: a probe whose command is not there is no evidence") {
+  for (const auto& [exit, verdict] : {std::pair{127.0, Verdict::fail}, std::pair{126.0, Verdict::fail},
+                                      std::pair{1.0, Verdict::tolerated}}) {
+    CAPTURE(exit);
+    Fake fake([](const std::string&) -> std::pair<int, std::string> { return {500, "{}"}; });
+    fake.exit = exit;
+    const Ran ran(
+        {head(R"(neighbours: {geo: {patience: 1h, probe: {run: geo-says-it-is-well, expect: {exit: 0}}}}
+steps:
+  - name: page
+    get: /
+    expect: 200
+    tolerate: {geo: {evidence: [probe], expect: {status: 500}}}
+)")},
+        fake);
+    CHECK(ran.of("page").verdict == verdict);
+  }
+}
