@@ -45,6 +45,8 @@ class LaneRunner {
       }
       if (!result_.ok()) break;
     }
+    const bool mended = result_.ok() || result_.state == event::HostState::reverted;
+    if (mended && !result_.kept_out.empty()) result_.state = event::HostState::out;
     result_.actions = state_.index;
     result_.late = state_.late;
     result_.duration = base::since(started);
@@ -74,7 +76,10 @@ class LaneRunner {
     if (state_.performed) note_begun(action);
     const bool refused = result.outcome == event::Outcome::refused;
     if (state_.performed && !refused && changes(action.effect)) result_.changed = true;
-    if (result.ok()) return true;
+    if (result.ok()) {
+      if (!result.kept_out.empty()) result_.kept_out = result.kept_out;
+      return true;
+    }
     if (!result_.failure)
       result_.failure =
           Failure{lane_.host, action.id, action.title, std::move(result), plan::kind_of(action.effect)};
@@ -192,7 +197,9 @@ class LaneRunner {
     if (!repairs || lane_.revert.empty() || context_.stops.hard.requested()) return;
     // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its
     // drain would let visitors in to a release that nobody has proven.
-    if (run_revert(context_, without_undo(lane_), blame()).state != event::HostState::reverted) return;
+    const auto back = run_revert(context_, without_undo(lane_), blame());
+    if (back.state != event::HostState::reverted && !back.only_kept_out()) return;
+    result_.kept_out = back.kept_out;
     result_.state = event::HostState::reverted;
     result_.altered = false;
   }
@@ -217,8 +224,8 @@ LaneResult run_lane(const Context& context, const plan::Lane& lane) {
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
   LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out, blame).run(lane.revert);
-  if (result.ok()) {
-    result.state = event::HostState::reverted;
+  if (result.ok() || result.only_kept_out()) {
+    if (result.ok()) result.state = event::HostState::reverted;
     result.altered = false;
   } else if (result.state == event::HostState::restored) {
     // The drain for the revert failed and was undone: the host still serves what it was to be rid of.

@@ -28,11 +28,13 @@ struct LaneResult {
   bool held = false;     ///< a bracket that gives nothing back ended well: what it took stays taken
   bool moved = false;    ///< into or out of rotation, outside a bracket
   bool changed = false;  ///< something of it that may change the world was done, not refused
+  std::string kept_out;  ///< why the host is out though all that its state would say was done; "" for none
   std::uint64_t actions = 0;
   base::Duration duration{0};
   base::Duration taken{0};  ///< how long its bracket was held
 
   bool ok() const { return state == event::HostState::done; }
+  bool only_kept_out() const { return state == event::HostState::out && !kept_out.empty() && !failure; }
 };
 
 /// How long the balancers are asked what became of a host, whatever was asked to stop.

@@ -46,8 +46,8 @@ class Rotations {
   /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
   /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
   /// not let visitors in either. (Of one that does not answer nobody knows: until it does, a reload of the
-  /// others lets nobody in.)
-  void adopt(const std::string& host, const std::string& found, bool keep_out);
+  /// others lets nobody in.) `let_in`: that run had proven it and begun to let it in.
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in = false);
 
  private:
   /// Of a host that is out: whether the keeper sees to it that it stays so.
@@ -77,6 +77,8 @@ class Rotations {
   bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
+  exec::EffectResult await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
+                                   exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
                                exec::Performance& performance);
   exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,

@@ -96,8 +96,8 @@ class World::Performer {
       return {};  // then nothing is known, and that is what is told
     }
   }
-  void adopt(const std::string& host, const std::string& found, bool keep_out) {
-    rotations_.adopt(host, found, keep_out);
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
+    rotations_.adopt(host, found, keep_out, let_in);
   }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
     MissingSecrets missing;
@@ -372,8 +372,8 @@ std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hos
                                                 const base::Scope& scope) noexcept {
   return performer_->reach(hosts, scope);
 }
-void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
-  performer_->adopt(host, found, keep_out);
+void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
+  performer_->adopt(host, found, keep_out, let_in);
 }
 MissingSecrets World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
   return performer_->look_up_secrets(each_within, stop);

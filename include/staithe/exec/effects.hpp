@@ -23,6 +23,8 @@ struct EffectResult {
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
   bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
+  /// Why visitors do not meet the host though all was done: somebody else took it out meanwhile. "" for none.
+  std::string kept_out{};
 
   bool ok() const { return outcome == event::Outcome::ok; }
   /// Not where a person stopped it, the host was not heard of or did not let it in, somebody else has the
