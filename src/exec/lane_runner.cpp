@@ -47,6 +47,7 @@ class LaneRunner {
     }
     const bool mended = result_.ok() || result_.state == event::HostState::reverted;
     if (mended && !result_.kept_out.empty()) result_.state = event::HostState::out;
+    count_out();
     result_.actions = state_.index;
     result_.late = state_.late;
     result_.duration = base::since(started);
@@ -72,8 +73,10 @@ class LaneRunner {
     const bool hurries = mendable_ && only_waits(action) && !context_.stops.soft.requested();
     if ((result_.altered || altering) && manner.shield == Shield::none && !hurries)
       manner.shield = Shield::soft;
+    const auto begun = Clock::now();
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
+    if (state_.performed) note_rotation(action, begun, result.ok());
     const bool refused = result.outcome == event::Outcome::refused;
     if (state_.performed && !refused && changes(action.effect)) result_.changed = true;
     if (result.ok()) {
@@ -113,6 +116,20 @@ class LaneRunner {
     if (plan::changes_the_world(action.effect)) taken_ = true;
   }
 
+  /// Visitors are away from the drain until they are let in again.
+  void note_rotation(const plan::Action& action, Clock::time_point begun, bool well) {
+    const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
+    if (change == nullptr) return;
+    using To = plan::ChangeRotation::To;
+    if (change->to == To::drain && !out_since_) out_since_ = begun;
+    if (well && (change->to == To::ready || change->to == To::undo)) count_out();
+  }
+
+  void count_out() {
+    if (out_since_) result_.taken += base::since(*out_since_);
+    out_since_.reset();
+  }
+
   /// Outside a bracket nobody puts back what a restore or a recovery had begun.
   event::HostState without_bracket(const plan::Action& failed) const {
     if (taken_ && plan::is_rotation(failed.effect)) return event::HostState::out;
@@ -132,12 +149,6 @@ class LaneRunner {
   bool give_back(const std::vector<plan::Action>& actions) { return steps(actions, giving_back); }
 
   void run_bracket(const plan::Bracket& bracket) {
-    const auto taken_at = Clock::now();
-    hold(bracket);
-    result_.taken += base::since(taken_at);
-  }
-
-  void hold(const plan::Bracket& bracket) {
     taken_ = false;
     if (!steps(bracket.acquire, manner_)) {
       result_.failure->taking_out = true;
@@ -197,7 +208,9 @@ class LaneRunner {
     if (!repairs || lane_.revert.empty() || context_.stops.hard.requested()) return;
     // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its
     // drain would let visitors in to a release that nobody has proven.
+    count_out();  // the revert counts on
     const auto back = run_revert(context_, without_undo(lane_), blame());
+    result_.taken += back.taken;
     if (back.state != event::HostState::reverted && !back.only_kept_out()) return;
     result_.kept_out = back.kept_out;
     result_.state = event::HostState::reverted;
@@ -211,6 +224,7 @@ class LaneRunner {
   Blame blame_;
   LaneState state_;
   LaneResult result_;
+  std::optional<Clock::time_point> out_since_;
   bool taken_ = false;     // an action of the bracket in hand has begun to change the world
   bool touched_ = false;   // an action of its body has begun to alter the service
   bool mendable_ = false;  // in its body, which can be repaired
