@@ -148,7 +148,8 @@ class Attempt {
         [this](event::Level level, const std::string& text) { message(level, text); },
         [this](const std::string& key, const std::string& text) {
           context_.journal.note(lane_.host, action_.id, key, text);
-        }};
+        },
+        &context_.stops.soft};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
     if (is_late() || performance.scope.cancelled()) return not_begun();
     // An earlier attempt may have done something; so has one that ends by an exception.

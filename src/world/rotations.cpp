@@ -175,15 +175,19 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
 
 exec::EffectResult Rotations::await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
                                             exec::Performance& performance) {
-  entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance));
+  const auto baked =
+      entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance), performance.hurry);
   tell_notes(*entry.rotation, performance);
   if (effect.in_service)
     if (const auto out = still_out(entry, performance.scope); !out.empty())
       return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
   exec::EffectResult result = done();
+  if (baked < effect.bake)
+    result.detail = fmt::format("baked {} of {}", base::elapsed_text(baked), base::to_text(effect.bake));
   if (const auto taken = entry.rotation->taken_by_others(performance.scope); !taken.servers.empty()) {
-    result.detail = "stays out, not by staithe: " + base::join(taken.servers, ", ");
-    if (taken.everywhere) result.kept_out = result.detail;
+    const auto theirs = "stays out, not by staithe: " + base::join(taken.servers, ", ");
+    result.detail += (result.detail.empty() ? "" : "; ") + theirs;
+    if (taken.everywhere) result.kept_out = theirs;
   }
   entry.rotation.reset();
   reservations_.give_back(effect.host);

@@ -49,6 +49,9 @@ struct Performance {
   /// Writes `text` to the journal before it returns; what must outlive a crash (the state found before a
   /// drain) is noted before it is acted on. Throws base::Error when the journal cannot be written.
   std::function<void(const std::string& key, const std::string& text)> note;
+  /// The first signal, also where `scope` is shielded from it: what only makes sure of what is done ends
+  /// early.
+  const base::Cancel* hurry = nullptr;
 };
 
 /// Where visitors meet a host, by what its balancers say: balancers' names.

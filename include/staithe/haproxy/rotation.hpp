@@ -113,8 +113,10 @@ class Rotation {
   /// be called again. A balancer's failure, the deadline and a stop are lines of the answer too, not errors.
   [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
   /// Until all that was serving when found serves again, and has done so for `bake`. Unwell{timeout} when it
-  /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven.
-  void wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {});
+  /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven. Once all
+  /// serves, `hurry` ends the bake. Returns how long it has lasted.
+  base::Duration wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {},
+                              const base::Cancel* hurry = nullptr);
   /// Of what find_again() met: what is out by that now.
   TakenByOthers taken_by_others(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.

@@ -66,3 +66,17 @@ TEST_CASE("of a host that was not taken out nothing is told") {
   CHECK(rig.run(rotating()).finished.exit_code == 4);
   CHECK(rolled(rig).drained == base::Duration(0));
 }
+
+TEST_CASE("what only makes sure hears of the first signal through its shield") {
+  Rig rig;
+  rig.effects.on_perform = [&](const std::string& name, exec::Performance& performance) {
+    if (name != plan::kind_of(plan::AwaitRotation{})) return;
+    REQUIRE(performance.hurry != nullptr);
+    CHECK_FALSE(performance.hurry->requested());
+    rig.stops.soft.request();
+    CHECK(performance.hurry->requested());
+    CHECK_FALSE(performance.scope.cancelled());
+  };
+  CHECK(rig.run(rotating()).finished.verdict == "interrupted");
+  CHECK(rolled(rig).state == event::HostState::done);
+}
