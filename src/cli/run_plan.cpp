@@ -1,6 +1,7 @@
 #include "run_plan.hpp"
 
 #include "exit_codes.hpp"
+#include "out_words.hpp"
 #include "sinks.hpp"
 #include "suggest.hpp"
 #include "suite_steps.hpp"
@@ -27,6 +28,7 @@ namespace {
 constexpr base::Duration connect_patience{60'000};
 constexpr base::Duration look_up_patience{60'000};
 constexpr std::size_t connects_at_once = 32;
+constexpr base::Duration look_patience{3'000};
 
 /// A plan as it is stored and reported, and its id: written once, for a large plan takes its time.
 struct Written {
@@ -145,20 +147,24 @@ class RunOfPlan {
   }
 
   /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
-  void say_still_out() {
+  void say_still_out(world::World& world) {
     if (!goes_by_drains()) return;
+    auto alone = world.left_alone(base::Scope::lasting(look_patience, &app_.stops().hard));
     std::map<std::string, std::string> run_of;
     std::set<std::string> left_by;
     for (const auto& [host, taken] :
          world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
+      alone.erase(host);
       if (taken.run_id == run_id_ || taken.in_hand) continue;
-      app_.say(base::one_line(fmt::format("{} stays out of rotation: {} {} (run {}): {}", host,
-                                          taken.on_purpose ? "drained by" : "left out by a run of",
-                                          taken.user, taken.run_id, taken.title)));
+      app_.say(stays_out(host, taken));
       if (taken.on_purpose)
         run_of.emplace(host, taken.run_id);
       else
         left_by.insert(taken.run_id);
+    }
+    for (const auto& [host, servers] : alone) {
+      app_.say(stays_out(host, servers));
+      run_of.emplace(host, "");
     }
     for (const auto& command : restore_commands(app_, request_.loaded, *store_, run_of))
       app_.say(fmt::format("  next  {}    give back", command));
@@ -250,7 +256,7 @@ class RunOfPlan {
     const exec::RunOptions options{run_id_, request_.advise, written_.id};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
     sinks.reset();
-    return end_run(result);
+    return end_run(result, world);
   }
 
   void begin_run() {
@@ -273,7 +279,7 @@ class RunOfPlan {
 
   /// Returns the exit code: a run whose end is not in the state counts as dead to the next one, which
   /// refuses.
-  int end_run(const exec::RunResult& result) {
+  int end_run(const exec::RunResult& result, world::World& world) {
     const auto& finished = result.finished;
     const int code = tell_ended(finished) ? finished.exit_code : unwritten(finished);
     auto hosts = nlohmann::json::object();
@@ -298,7 +304,7 @@ class RunOfPlan {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
     try {
-      say_still_out();
+      say_still_out(world);
     } catch (const base::Error&) {
       // It was said before the run began.
     }

@@ -104,6 +104,7 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
       still ? std::make_unique<haproxy::Rotation>(std::move(*known)) : fresh(host, performance.scope);
   // Durable before the first command: recovery gives back what stands here.
   performance.note(found_key, haproxy::to_text(rotation->find(performance.scope)));
+  entry.found = rotation->found();
   entry.rotation = std::move(rotation);
   entry.rotation->drain(performance.scope);
 }

@@ -6,6 +6,7 @@
 #include "staithe/haproxy/match.hpp"
 #include "staithe/haproxy/rotation.hpp"
 #include "staithe/plan/plan.hpp"
+#include "staithe/world/world.hpp"
 
 #include <functional>
 #include <map>
@@ -40,6 +41,9 @@ class Rotations {
   /// seconds at most.
   std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts, const base::Scope& scope);
 
+  /// As World::left_alone.
+  std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope);
+
   /// No lane works on the host now: guards of others do not wait for it to come back.
   void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
 
@@ -55,6 +59,7 @@ class Rotations {
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
+    haproxy::Found found;  ///< by the first drain of this run; empty without one
     /// What the guard found to be the host's servers, for the drain that follows it at once.
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};
@@ -66,6 +71,8 @@ class Rotations {
   HostRotation& of(const std::string& host);
   using Looks = std::map<std::string, haproxy::Snapshot>;               // of all backends, by balancer
   using Refs = std::map<std::string, std::vector<haproxy::ServerRef>>;  // by balancer
+  /// What the balancers say that answer in time, all asked at once; the others' names go to `silent`.
+  std::vector<haproxy::View> ask_all(const base::Scope& scope, std::vector<std::string>& silent);
   Looks look_at_all(const base::Scope& scope);
   Looks look_at_those_that_answer(const base::Scope& scope);
   std::vector<haproxy::Rotation::Seat> seats(const std::string& host,

@@ -11,6 +11,26 @@ namespace {
 
 constexpr base::Duration reach_patience{2'000};
 
+bool was_sent_out(const haproxy::FoundServer& server) {
+  return !server.follows && haproxy::own_state(server.admin) != haproxy::Own::ready;
+}
+
+bool any_sent_out(const haproxy::Found& found) {
+  return std::any_of(found.balancers.begin(), found.balancers.end(), [](const auto& balancer) {
+    return std::any_of(balancer.servers.begin(), balancer.servers.end(), was_sent_out);
+  });
+}
+
+/// The servers there that a command kept away from visitors.
+std::vector<haproxy::ServerRef> refs_sent_out(const haproxy::Found& found, const std::string& balancer) {
+  std::vector<haproxy::ServerRef> refs;
+  for (const auto& known : found.balancers)
+    if (known.balancer == balancer)
+      for (const auto& server : known.servers)
+        if (was_sent_out(server)) refs.push_back(server.ref);
+  return refs;
+}
+
 }  // namespace
 
 /// The host's servers by balancer: those that took visitors before it was taken out; where none is known to
@@ -51,8 +71,7 @@ std::vector<std::string> Rotations::silent_of(const std::string& host, std::vect
   return silent;
 }
 
-std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>& hosts,
-                                                    const base::Scope& scope) {
+std::vector<haproxy::View> Rotations::ask_all(const base::Scope& scope, std::vector<std::string>& silent) {
   // All at once: one that hangs leaves the others their time.
   std::vector<std::optional<haproxy::View>> answers(plan_.balancers.size());
   together(answers.size(), answers.size(), [&](std::size_t i) {
@@ -64,9 +83,15 @@ std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>&
     }
   });
   std::vector<haproxy::View> views;
-  std::vector<std::string> silent;
   for (std::size_t i = 0; i < answers.size(); ++i)
     answers[i] ? views.push_back(std::move(*answers[i])) : silent.push_back(plan_.balancers[i].name);
+  return views;
+}
+
+std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>& hosts,
+                                                    const base::Scope& scope) {
+  std::vector<std::string> silent;
+  const auto views = ask_all(scope, silent);
   std::map<std::string, exec::Reach> all;
   for (const auto& host : hosts) {
     try {
@@ -82,6 +107,28 @@ std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>&
       all.erase(host);  // its servers are not to be told from others now
     }
   }
+  return all;
+}
+
+std::map<std::string, std::vector<LeftAlone>> Rotations::left_alone(const base::Scope& scope) {
+  std::map<std::string, haproxy::Found> found;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [host, entry] : hosts_) {
+      const std::lock_guard here(entry->mutex);
+      if (!entry->rotation && any_sent_out(entry->found)) found.emplace(host, entry->found);
+    }
+  }
+  std::map<std::string, std::vector<LeftAlone>> all;
+  if (found.empty()) return all;
+  std::vector<std::string> silent;
+  for (const auto& view : ask_all(scope, silent))
+    for (const auto& [host, known] : found)
+      for (const auto& ref : refs_sent_out(known, view.balancer))
+        for (const auto& state : view.servers)
+          if (const auto own = haproxy::own_state(state.admin);
+              state.ref == ref && own != haproxy::Own::ready)
+            all[host].push_back({ref.backend, view.balancer, own == haproxy::Own::maint});
   return all;
 }
 

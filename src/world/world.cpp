@@ -96,6 +96,13 @@ class World::Performer {
       return {};  // then nothing is known, and that is what is told
     }
   }
+  std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept {
+    try {
+      return rotations_.left_alone(scope);
+    } catch (const std::exception&) {
+      return {};
+    }
+  }
   void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
     rotations_.adopt(host, found, keep_out, let_in);
   }
@@ -371,6 +378,9 @@ void World::done_with(const std::string& host) noexcept {
 std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hosts,
                                                 const base::Scope& scope) noexcept {
   return performer_->reach(hosts, scope);
+}
+std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scope& scope) noexcept {
+  return performer_->left_alone(scope);
 }
 void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
   performer_->adopt(host, found, keep_out, let_in);

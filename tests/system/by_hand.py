@@ -57,6 +57,18 @@ class ByHand(harness.SystemTest):
         self.assertEqual([found["lb1 api/web1"], found["lb2 api/web1"]], ["UP weight 37"] * 2)
         self.nothing_held()
 
+    def test_a_deploy_says_last_what_somebody_else_had_taken_out(self):
+        self.sandbox.ask("lb1", "set server api/web2 state drain")
+        self.addCleanup(self.sandbox.ask, "lb1", "set server api/web2 state ready")
+        version = "v2" if self.sandbox.versions()["web1"] == "v3" else "v3"
+        result = self.sandbox.deploy(version, "--limit", "web[1-2]")
+        self.ended(result, 0, "done: 2 hosts", "web2 (api on edge1) stays drained, not by staithe",
+                   "next staithe restore -e production web2 give back")
+        self.assertNotIn("web1", result.end().split("done:")[1])
+        self.assertRegex(self.sandbox.staithe("status", "-e", "production").out, r"Out of rotation: web2 +not by staithe")
+        self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+
     def test_what_would_leave_too_few_servers_is_refused_before_anything_is_taken_out(self):
         before = self.sandbox.versions()
         three = self.sandbox.staithe("drain", "web1", "web2", "web3", "-e", "production", "--min-available", "2", "--yes")

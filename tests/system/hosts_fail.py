@@ -326,7 +326,7 @@ class HostIsLost(HostTest):
         self.sandbox.write("playbook: look\nhosts: app\neach:\n  - run: {command: uptime, read_only: true}\n",
                            "playbooks", "look.yml")
         look = self.sandbox.staithe("run", "playbooks/look.yml", "-e", "production", "--yes")
-        self.ended(look, 0, "web1 stays out of rotation: left out by a run of", "staithe recover -e production")
+        self.ended(look, 0, "web1 stays out of rotation: LEFT by", "staithe recover -e production")
         self.ended(self.sandbox.deploy(target), 4, "left out of rotation by an earlier run")
         self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
         self.nothing_left()

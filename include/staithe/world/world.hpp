@@ -49,6 +49,12 @@ struct MissingSecrets {
   std::vector<std::string> of_notices;  ///< of those that only notices need
 };
 
+/// A server that a run found out of rotation, as nobody of this run had left it, and that is so still.
+struct LeftAlone {
+  std::string backend, balancer;
+  bool in_maintenance = false;  ///< else drained
+};
+
 /// Performs effects on real hosts, balancers and services. One connection for each host, kept for the run.
 /// `plan`, `store` and `redactor` must outlive it.
 class World final : public exec::Effects {
@@ -61,6 +67,10 @@ class World final : public exec::Effects {
   void done_with(const std::string& host) noexcept override;
   std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts,
                                            const base::Scope& scope) noexcept override;
+
+  /// Reads only, and only where there was something to leave alone: by host, of those that the run gave back.
+  /// A balancer that does not answer is waited for two seconds at most, and then says nothing.
+  std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept;
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
   /// when it is still out, a balancer that is reloaded before its turn comes is told again. `let_in`: that run

@@ -2,6 +2,7 @@
 #include "exit_codes.hpp"
 #include "lapsed.hpp"
 #include "looking.hpp"
+#include "out_words.hpp"
 #include "planning.hpp"
 #include "suggest.hpp"
 
@@ -254,13 +255,8 @@ Picture take_picture(App& app, Loaded& loaded) {
 
 std::string whose(const Picture& picture, const std::string& host) {
   const auto found = picture.taken.find(host);
-  if (found == picture.taken.end()) return picture.no_state ? "by whom is not known" : "not by staithe";
-  const auto& taken = found->second;
-  return fmt::format("{} by {}, run {}, {}: {}",
-                     taken.in_hand      ? "in hand"
-                     : taken.on_purpose ? "drained"
-                                        : "LEFT",
-                     taken.user, taken.run_id, when_text(taken.when), taken.title);
+  if (found == picture.taken.end()) return picture.no_state ? "by whom is not known" : not_ours;
+  return by_whom(found->second);
 }
 
 /// A line that may hold what somebody else has written: into the state, or on a host.
