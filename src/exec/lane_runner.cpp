@@ -2,6 +2,8 @@
 
 #include "staithe/base/elapsed.hpp"
 
+#include <algorithm>
+
 namespace staithe::exec {
 namespace {
 
@@ -35,6 +37,7 @@ class LaneRunner {
   LaneResult run(const std::vector<plan::Node>& nodes) {
     const auto started = Clock::now();
     result_.state = event::HostState::done;
+    if (calls_good(nodes) && is_unmet()) return std::move(result_);
     for (const auto& node : nodes) {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
@@ -55,6 +58,24 @@ class LaneRunner {
   }
 
  private:
+  static bool calls_good(const std::vector<plan::Node>& nodes) {
+    return std::any_of(nodes.begin(), nodes.end(), [](const plan::Node& node) {
+      const auto* action = std::get_if<plan::Action>(&node);
+      const auto* record = action == nullptr ? nullptr : std::get_if<plan::RecordRelease>(&action->effect);
+      return record != nullptr && record->state == "good";
+    });
+  }
+
+  /// A release that no visitor has met is not good for being installed.
+  bool is_unmet() {
+    const auto why = context_.effects.unmet();
+    if (!why.empty())
+      context_.bus.send(
+          event::Message{event::Level::warning, lane_.host,
+                         context_.plan.release + " is not marked good: no visitor has met it, for " + why});
+    return !why.empty();
+  }
+
   /// That a host is done is written down however late it is: it would be reverted for want of a line.
   Manner manner_of(const plan::Action& action) const {
     Manner manner = manner_;

@@ -85,7 +85,8 @@ void Rotations::adopt(const std::string& host, const std::string& found, bool ke
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
   const auto reached = let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
-  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, haproxy::parse_found(found), reached);
+  entry.found = haproxy::parse_found(found);
+  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, reached);
   entry.keep = keep_out ? Keep::if_still_out : Keep::no;
 }
 
@@ -94,7 +95,8 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
     // Taken out before, by this run or by a dead one, and not given back: what was found then is what must be
     // given back in the end, but where somebody else has commanded since. Going back to a mere drain would
     // let visitors in.
-    performance.note(found_key, haproxy::to_text(entry.rotation->find_again(performance.scope)));
+    entry.found = entry.rotation->find_again(performance.scope);
+    performance.note(found_key, haproxy::to_text(entry.found));
     entry.rotation->quiesce(performance.scope);
     return;
   }

@@ -44,6 +44,9 @@ class Rotations {
   /// As World::left_alone.
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope);
 
+  /// As exec::Effects::unmet.
+  std::string unmet();
+
   /// No lane works on the host now: guards of others do not wait for it to come back.
   void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
 
@@ -59,7 +62,7 @@ class Rotations {
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
-    haproxy::Found found;  ///< by the first drain of this run; empty without one
+    haproxy::Found found;  ///< what is given back, or was; empty without a drain
     /// What the guard found to be the host's servers, for the drain that follows it at once.
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};

@@ -96,6 +96,13 @@ class World::Performer {
       return {};  // then nothing is known, and that is what is told
     }
   }
+  std::string unmet() noexcept {
+    try {
+      return rotations_.unmet();
+    } catch (const std::exception&) {
+      return {};
+    }
+  }
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept {
     try {
       return rotations_.left_alone(scope);
@@ -378,6 +385,9 @@ void World::done_with(const std::string& host) noexcept {
 std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hosts,
                                                 const base::Scope& scope) noexcept {
   return performer_->reach(hosts, scope);
+}
+std::string World::unmet() noexcept {
+  return performer_->unmet();
 }
 std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scope& scope) noexcept {
   return performer_->left_alone(scope);

@@ -78,6 +78,9 @@ class Effects {
                                              const base::Scope& /*scope*/) noexcept {
     return {};
   }
+  /// Why no visitor can have met what the run brought, though its hosts were given back: all of them are out
+  /// by others' hands. "" when one may have: only then it may be called good.
+  virtual std::string unmet() noexcept { return {}; }
   /// No later action of the run needs `host`: its connection may be closed.
   virtual void done_with(const std::string& host) noexcept = 0;
 };

@@ -68,6 +68,8 @@ class World final : public exec::Effects {
   std::map<std::string, exec::Reach> reach(const std::set<std::string>& hosts,
                                            const base::Scope& scope) noexcept override;
 
+  std::string unmet() noexcept override;
+
   /// Reads only, and only where there was something to leave alone: by host, of those that the run gave back.
   /// A balancer that does not answer is waited for two seconds at most, and then says nothing.
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept;

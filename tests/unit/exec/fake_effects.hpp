@@ -59,6 +59,8 @@ class FakeEffects final : public exec::Effects {
     return known;
   }
 
+  std::string unmet() noexcept override { return nobody_came; }
+
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
   /// The host does not answer the first `times` attempts.
   void lose(const std::string& name, int times) { away_[name] = times; }
@@ -83,6 +85,7 @@ class FakeEffects final : public exec::Effects {
 
   std::function<void(const std::string&, exec::Performance&)> on_perform;
   bool own_fault = false;                       ///< what is told to fail is this machine's fault
+  std::string nobody_came;                      ///< why no visitor has met the release
   std::map<std::string, std::string> kept_out;  ///< why visitors do not meet the host once this is done
   std::map<std::string, exec::Reach> reaches;   ///< what the balancers say of hosts; of others nothing
 

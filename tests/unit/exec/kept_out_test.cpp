@@ -70,3 +70,33 @@ TEST_CASE("one that is repaired in its bracket, too") {
   CHECK(rig.effects.did("web1 reload-back"));
   CHECK_FALSE(is_altered(result, "web1"));
 }
+
+TEST_CASE("a release that no visitor has met is called good nowhere, and the run is done all the same") {
+  Rig rig;
+  auto plan = deploy_plan(2, strategy(revert_batch));
+  plan.release = "0123456789ab";
+  plan::Stage cleanup{"cleanup", plan::Stage::Shape::parallel, 2, {}};
+  for (const auto* host : {"web1", "web2"}) {
+    auto good = action(std::string("cleanup/") + host + "/2", host);
+    good.effect = plan::RecordRelease{host, "payments", plan.release, "", "good"};
+    cleanup.lanes.push_back(
+        {host, {action(std::string("cleanup/") + host + "/1", std::string(host) + " mark"), good}, {}});
+  }
+  plan.stages.push_back(cleanup);
+  SECTION("of hosts that serve it is said") {
+    CHECK(rig.run(plan).finished.exit_code == 0);
+    CHECK(rig.effects.did("web2 mark"));
+    CHECK(rig.effects.did("record"));
+  }
+  SECTION("of others it is not") {
+    rig.effects.nobody_came = "web[1-2] are out of rotation";
+    CHECK(rig.run(plan).finished.exit_code == 0);
+    CHECK_FALSE(rig.effects.did("web1 mark"));
+    CHECK_FALSE(rig.effects.did("record"));
+    const auto events = rig.log.events();
+    CHECK(std::any_of(events.begin(), events.end(), [](const auto& event) {
+      const auto* message = std::get_if<event::Message>(&event.payload);
+      return message != nullptr && message->text.find("is not marked good: no visitor") != std::string::npos;
+    }));
+  }
+}
