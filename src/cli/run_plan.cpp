@@ -66,7 +66,7 @@ class RunOfPlan {
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.earlier.adopted)
-      world.adopt(adopted.host, adopted.found, adopted.keep_out);
+      world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.let_in);
     if (const int refused = look_up_secrets(world); refused != exit_done) return refused;
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
@@ -148,14 +148,17 @@ class RunOfPlan {
 
   /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
   void say_still_out(world::World& world) {
-    if (!goes_by_drains()) return;
+    const bool tells_drains = goes_by_drains();
+    if (!tells_drains && plan_.kind != "recover") return;
     auto alone = world.left_alone(base::Scope::lasting(look_patience, &app_.stops().hard));
     std::map<std::string, std::string> run_of;
-    std::set<std::string> left_by;
+    std::set<std::string> left_by, advised;
     for (const auto& [host, taken] :
          world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
-      alone.erase(host);
-      if (taken.run_id == run_id_ || taken.in_hand) continue;
+      // A host that this run gave back and somebody else keeps out is this run's for all who come after it.
+      if (taken.run_id != run_id_) alone.erase(host);
+      if (taken.run_id == run_id_) advised.insert(host);
+      if (!tells_drains || taken.run_id == run_id_ || taken.in_hand) continue;
       app_.say(stays_out(host, taken));
       if (taken.on_purpose)
         run_of.emplace(host, taken.run_id);
@@ -164,7 +167,7 @@ class RunOfPlan {
     }
     for (const auto& [host, servers] : alone) {
       app_.say(stays_out(host, servers));
-      run_of.emplace(host, "");
+      if (advised.count(host) == 0) run_of.emplace(host, "");
     }
     for (const auto& command : restore_commands(app_, request_.loaded, *store_, run_of))
       app_.say(fmt::format("  next  {}    give back", command));

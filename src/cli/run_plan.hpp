@@ -19,6 +19,7 @@ struct Adopted {
   std::string host;
   std::string found;
   bool keep_out = true;  ///< visitors should not meet it before its turn comes
+  bool let_in = false;   ///< it was proven, and its last step back was begun
 };
 
 /// What a run goes on with, and whether that still stands.

@@ -151,7 +151,8 @@ class Attempt {
         },
         [this](std::vector<event::CheckRecord>&& checks) {
           context_.bus.send(event::ChecksEnded{lane_.host, action_.id, action_.step, std::move(checks)});
-        }};
+        },
+        &context_.stops.soft};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
     if (is_late() || performance.scope.cancelled()) return not_begun();
     // An earlier attempt may have done something; so has one that ends by an exception.

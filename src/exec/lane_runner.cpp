@@ -2,6 +2,8 @@
 
 #include "staithe/base/elapsed.hpp"
 
+#include <algorithm>
+
 namespace staithe::exec {
 namespace {
 
@@ -58,6 +60,7 @@ class LaneRunner {
   LaneResult run(const std::vector<plan::Node>& nodes) {
     const auto started = Clock::now();
     result_.state = event::HostState::done;
+    if (calls_good(nodes) && is_unmet()) return std::move(result_);
     for (const auto& node : nodes) {
       if (const auto* bracket = std::get_if<plan::Bracket>(&node)) {
         run_bracket(*bracket);
@@ -68,6 +71,9 @@ class LaneRunner {
       }
       if (!result_.ok()) break;
     }
+    const bool mended = result_.ok() || result_.state == event::HostState::reverted;
+    if (mended && !result_.kept_out.empty()) result_.state = event::HostState::out;
+    count_out();
     result_.actions = state_.index;
     result_.late = state_.late;
     result_.duration = base::since(started);
@@ -75,6 +81,24 @@ class LaneRunner {
   }
 
  private:
+  static bool calls_good(const std::vector<plan::Node>& nodes) {
+    return std::any_of(nodes.begin(), nodes.end(), [](const plan::Node& node) {
+      const auto* action = std::get_if<plan::Action>(&node);
+      const auto* record = action == nullptr ? nullptr : std::get_if<plan::RecordRelease>(&action->effect);
+      return record != nullptr && record->state == "good";
+    });
+  }
+
+  /// A release that no visitor has met is not good for being installed.
+  bool is_unmet() {
+    const auto why = context_.effects.unmet();
+    if (!why.empty())
+      context_.bus.send(
+          event::Message{event::Level::warning, lane_.host,
+                         context_.plan.release + " is not marked good: no visitor has met it, for " + why});
+    return !why.empty();
+  }
+
   /// That a host is done is written down however late it is: it would be reverted for want of a line.
   Manner manner_of(const plan::Action& action) const {
     Manner manner = manner_;
@@ -93,12 +117,15 @@ class LaneRunner {
     const bool hurries = mendable_ && only_waits(action) && !context_.stops.soft.requested();
     if ((result_.altered || altering) && manner.shield == Shield::none && !hurries)
       manner.shield = Shield::soft;
+    const auto begun = Clock::now();
     EffectResult result = run_action(context_, action, state_, manner);
     if (state_.performed) note_begun(action);
+    if (state_.performed) note_rotation(action, begun, result.ok());
     const bool refused = result.outcome == event::Outcome::refused;
     if (state_.performed && !refused && changes(action.effect)) result_.changed = true;
     if (result.ok()) {
       result_.branded = result_.branded || plan::brands(action.effect);
+      if (!result.kept_out.empty()) result_.kept_out = result.kept_out;
       return true;
     }
     if (!result_.failure)
@@ -134,6 +161,20 @@ class LaneRunner {
     if (plan::changes_the_world(action.effect)) taken_ = true;
   }
 
+  /// Visitors are away from the drain until they are let in again.
+  void note_rotation(const plan::Action& action, Clock::time_point begun, bool well) {
+    const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
+    if (change == nullptr) return;
+    using To = plan::ChangeRotation::To;
+    if (change->to == To::drain && !out_since_) out_since_ = begun;
+    if (well && (change->to == To::ready || change->to == To::undo)) count_out();
+  }
+
+  void count_out() {
+    if (out_since_) result_.taken += base::since(*out_since_);
+    out_since_.reset();
+  }
+
   /// Outside a bracket nobody puts back what a restore or a recovery had begun.
   event::HostState without_bracket(const plan::Action& failed) const {
     if (taken_ && plan::is_rotation(failed.effect)) return event::HostState::out;
@@ -153,12 +194,6 @@ class LaneRunner {
   bool give_back(const std::vector<plan::Action>& actions) { return steps(actions, giving_back); }
 
   void run_bracket(const plan::Bracket& bracket) {
-    const auto taken_at = Clock::now();
-    hold(bracket);
-    result_.taken += base::since(taken_at);
-  }
-
-  void hold(const plan::Bracket& bracket) {
     taken_ = false;
     if (!steps(bracket.acquire, manner_)) {
       result_.failure->taking_out = true;
@@ -220,7 +255,11 @@ class LaneRunner {
     if (!repairs || lane_.revert.empty() || context_.stops.hard.requested()) return;
     // A revert that did not even begin leaves the host as the failed release did: perhaps out. Undoing its
     // drain would let visitors in to a release that nobody has proven.
-    if (run_revert(context_, without_undo(lane_), blame()).state != event::HostState::reverted) return;
+    count_out();  // the revert counts on
+    const auto back = run_revert(context_, without_undo(lane_), blame());
+    result_.taken += back.taken;
+    if (back.state != event::HostState::reverted && !back.only_kept_out()) return;
+    result_.kept_out = back.kept_out;
     result_.state = event::HostState::reverted;
     result_.altered = false;
   }
@@ -232,6 +271,7 @@ class LaneRunner {
   Blame blame_;
   LaneState state_;
   LaneResult result_;
+  std::optional<Clock::time_point> out_since_;
   bool taken_ = false;     // an action of the bracket in hand has begun to change the world
   bool touched_ = false;   // an action of its body has begun to alter the service
   bool mendable_ = false;  // in its body, which can be repaired
@@ -241,7 +281,7 @@ class LaneRunner {
 
 LaneResult run_lane(const Context& context, const plan::Lane& lane) {
   LaneResult result = LaneRunner(context, lane, forward, Lost::is_proven).run(lane.nodes);
-  if (!lane.mends || result.ok()) return result;
+  if (!lane.mends || result.ok() || result.only_kept_out()) return result;
   brand(context, lane, lane.nodes, result);
   result.altered = true;
   if (result.state == event::HostState::restored) result.state = event::HostState::failed;
@@ -250,8 +290,8 @@ LaneResult run_lane(const Context& context, const plan::Lane& lane) {
 
 LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
   LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out, blame).run(lane.revert);
-  if (result.ok()) {
-    result.state = event::HostState::reverted;
+  if (result.ok() || result.only_kept_out()) {
+    if (result.ok()) result.state = event::HostState::reverted;
     result.altered = false;
     return result;
   }

@@ -29,11 +29,13 @@ struct LaneResult {
   bool moved = false;    ///< into or out of rotation, outside a bracket
   bool branded = false;  ///< the history has it that the release is bad
   bool changed = false;  ///< something of it that may change the world was done, not refused
+  std::string kept_out;  ///< why the host is out though all that its state would say was done; "" for none
   std::uint64_t actions = 0;
   base::Duration duration{0};
-  base::Duration taken{0};  ///< how long its bracket was held
+  base::Duration taken{0};  ///< how long the host was out of rotation by it
 
   bool ok() const { return state == event::HostState::done; }
+  bool only_kept_out() const { return state == event::HostState::out && !kept_out.empty() && !failure; }
 };
 
 /// How long the balancers are asked what became of a host, whatever was asked to stop.

@@ -55,9 +55,12 @@ class Pool {
   }
 
   void finish(const plan::Lane& lane, LaneResult result) {
+    const bool theirs = result.state == event::HostState::out && !result.kept_out.empty();
     if (!lane.host.empty())
       context_.bus.send(event::HostFinished{lane.host, stage_.name, told_state(lane.host, result),
-                                            result.failure ? result.failure->result.detail : std::string(),
+                                            theirs           ? result.kept_out
+                                            : result.failure ? result.failure->result.detail
+                                                             : std::string(),
                                             result.actions, result.duration, result.taken});
     const std::lock_guard lock(mutex_);
     if (result.failure) results_.failures.push_back(*result.failure);
@@ -223,7 +226,9 @@ void revert_lanes(const Context& context, const plan::Stage& stage, StageResult&
   for (auto& [host, result] : reverted.lanes) {
     auto& before = results.lanes[host];
     before.state = result.state;
-    before.altered = result.altered || result.state != event::HostState::reverted;
+    before.kept_out = result.kept_out;
+    before.altered =
+        result.altered || (result.state != event::HostState::reverted && !result.only_kept_out());
     if (result.failure) results.failures.push_back(*result.failure);
   }
 }

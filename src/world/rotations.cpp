@@ -79,21 +79,24 @@ std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, con
   return std::make_unique<haproxy::Rotation>(seats(host, scope));
 }
 
-void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out) {
+void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
-  entry.rotation =
-      std::make_unique<haproxy::Rotation>(sockets, haproxy::parse_found(found), haproxy::Phase::proving);
+  const auto reached = let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
+  entry.found = haproxy::parse_found(found);
+  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, reached);
   entry.keep = keep_out ? Keep::if_still_out : Keep::no;
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
   if (entry.rotation) {
     // Taken out before, by this run or by a dead one, and not given back: what was found then is what must be
-    // given back in the end, and going back to a mere drain would let visitors in.
-    performance.note(found_key, haproxy::to_text(entry.rotation->found()));
+    // given back in the end, but where somebody else has commanded since. Going back to a mere drain would
+    // let visitors in.
+    entry.found = entry.rotation->find_again(performance.scope);
+    performance.note(found_key, haproxy::to_text(entry.found));
     entry.rotation->quiesce(performance.scope);
     return;
   }
@@ -167,16 +170,30 @@ exec::EffectResult Rotations::await(const plan::AwaitRotation& effect, exec::Per
     if (entry.serves_already.value_or(false)) return done("serves already");
     entry.rotation->wait_proven(performance.scope, reporter(performance));
   } else {
-    entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance));
+    return await_serving(effect, entry, performance);
   }
   tell_notes(*entry.rotation, performance);
-  if (effect.until == Until::serving) {
-    if (effect.in_service)
-      if (const auto out = still_out(entry, performance.scope); !out.empty())
-        return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
-    entry.rotation.reset();
-    reservations_.give_back(effect.host);
+  return result;
+}
+
+exec::EffectResult Rotations::await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
+                                            exec::Performance& performance) {
+  const auto baked =
+      entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance), performance.hurry);
+  tell_notes(*entry.rotation, performance);
+  if (effect.in_service)
+    if (const auto out = still_out(entry, performance.scope); !out.empty())
+      return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
+  exec::EffectResult result = done();
+  if (baked < effect.bake)
+    result.detail = fmt::format("baked {} of {}", base::elapsed_text(baked), base::to_text(effect.bake));
+  if (const auto taken = entry.rotation->taken_by_others(performance.scope); !taken.servers.empty()) {
+    const auto theirs = "stays out, not by staithe: " + base::join(taken.servers, ", ");
+    result.detail += (result.detail.empty() ? "" : "; ") + theirs;
+    if (taken.everywhere) result.kept_out = theirs;
   }
+  entry.rotation.reset();
+  reservations_.give_back(effect.host);
   return result;
 }
 

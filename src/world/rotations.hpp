@@ -44,14 +44,17 @@ class Rotations {
   /// As World::left_alone.
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope);
 
+  /// As exec::Effects::unmet.
+  std::string unmet();
+
   /// No lane works on the host now: guards of others do not wait for it to come back.
   void lane_ended(const std::string& host) { reservations_.lane_ended(host); }
 
   /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
   /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
   /// not let visitors in either. (Of one that does not answer nobody knows: until it does, a reload of the
-  /// others lets nobody in.)
-  void adopt(const std::string& host, const std::string& found, bool keep_out);
+  /// others lets nobody in.) `let_in`: that run had proven it and begun to let it in.
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in = false);
 
  private:
   /// Of a host that is out: whether the keeper sees to it that it stays so.
@@ -59,7 +62,7 @@ class Rotations {
   struct HostRotation {
     std::mutex mutex;  // held while a phase works on it; the keeper only tries
     std::unique_ptr<haproxy::Rotation> rotation;
-    haproxy::Found found;  ///< by the first drain of this run; empty without one
+    haproxy::Found found;  ///< what is given back, or was; empty without a drain
     /// What the guard found to be the host's servers, for the drain that follows it at once.
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};
@@ -84,6 +87,8 @@ class Rotations {
   bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
+  exec::EffectResult await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
+                                   exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
                                exec::Performance& performance);
   exec::EffectResult await_calm(const plan::AwaitRotation& effect, HostRotation& entry,

@@ -2,6 +2,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
 
@@ -22,7 +23,31 @@ bool was_in_service(const haproxy::Found& found) {
   return true;
 }
 
+/// As it was given back, no balancer lets visitors in to all of the host.
+bool lets_nobody_in(const haproxy::Found& found) {
+  return std::all_of(found.balancers.begin(), found.balancers.end(), [](const auto& balancer) {
+    return std::any_of(balancer.servers.begin(), balancer.servers.end(),
+                       [](const auto& server) { return !server.follows && !server.was_ready(); });
+  });
+}
+
 }  // namespace
+
+std::string Rotations::unmet() {
+  // What was not taken out has served, and so have the hosts of earlier runs.
+  if (plan::target_hosts(plan_).size() != drained_by(plan_).size() || !plan::brought_along(plan_).empty())
+    return {};
+  std::vector<std::string> unmet;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [host, entry] : hosts_) {
+    const std::lock_guard here(entry->mutex);
+    if (entry->rotation || entry->found.balancers.empty()) continue;
+    if (!lets_nobody_in(entry->found)) return {};
+    unmet.push_back(host);
+  }
+  return unmet.empty() ? ""
+                       : base::fold_names(unmet) + (unmet.size() == 1 ? " is" : " are") + " out of rotation";
+}
 
 void Rotations::tell_notes(haproxy::Rotation& rotation, exec::Performance& performance) {
   for (const auto& note : rotation.take_notes()) performance.message(event::Level::warning, note);

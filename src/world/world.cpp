@@ -97,6 +97,13 @@ class World::Performer {
       return {};  // then nothing is known, and that is what is told
     }
   }
+  std::string unmet() noexcept {
+    try {
+      return rotations_.unmet();
+    } catch (const std::exception&) {
+      return {};
+    }
+  }
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept {
     try {
       return rotations_.left_alone(scope);
@@ -104,8 +111,8 @@ class World::Performer {
       return {};
     }
   }
-  void adopt(const std::string& host, const std::string& found, bool keep_out) {
-    rotations_.adopt(host, found, keep_out);
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
+    rotations_.adopt(host, found, keep_out, let_in);
   }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
     MissingSecrets missing;
@@ -390,11 +397,14 @@ std::map<std::string, exec::Reach> World::reach(const std::set<std::string>& hos
                                                 const base::Scope& scope) noexcept {
   return performer_->reach(hosts, scope);
 }
+std::string World::unmet() noexcept {
+  return performer_->unmet();
+}
 std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scope& scope) noexcept {
   return performer_->left_alone(scope);
 }
-void World::adopt(const std::string& host, const std::string& found, bool keep_out) {
-  performer_->adopt(host, found, keep_out);
+void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
+  performer_->adopt(host, found, keep_out, let_in);
 }
 MissingSecrets World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
   return performer_->look_up_secrets(each_within, stop);

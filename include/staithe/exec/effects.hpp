@@ -24,6 +24,8 @@ struct EffectResult {
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
   bool wrong_servers = false;            ///< what the files say of a host's servers is not what HAProxy has
   bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
+  /// Why visitors do not meet the host though all was done: somebody else took it out meanwhile. "" for none.
+  std::string kept_out{};
 
   bool ok() const { return outcome == event::Outcome::ok; }
   /// Not where a person stopped it, the host was not heard of or did not let it in, somebody else has the
@@ -50,6 +52,9 @@ struct Performance {
   std::function<void(const std::string& key, const std::string& text)> note;
   /// Told of the checks that a suite has judged, as they end; may be empty.
   std::function<void(std::vector<event::CheckRecord>&&)> checks{};
+  /// The first signal, also where `scope` is shielded from it: what only makes sure of what is done ends
+  /// early.
+  const base::Cancel* hurry = nullptr;
 };
 
 /// Where visitors meet a host, by what its balancers say: balancers' names.
@@ -76,6 +81,9 @@ class Effects {
                                              const base::Scope& /*scope*/) noexcept {
     return {};
   }
+  /// Why no visitor can have met what the run brought, though its hosts were given back: all of them are out
+  /// by others' hands. "" when one may have: only then it may be called good.
+  virtual std::string unmet() noexcept { return {}; }
   /// No later action of the run needs `host`: its connection may be closed.
   virtual void done_with(const std::string& host) noexcept = 0;
 };

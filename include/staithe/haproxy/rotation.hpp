@@ -45,6 +45,12 @@ struct RotationProgress {
 };
 using OnProgress = std::function<void(const RotationProgress&)>;
 
+/// What somebody else took out while it was in hand.
+struct TakenByOthers {
+  std::vector<std::string> servers;  ///< "lb1 api/web1 is in maintenance"
+  bool everywhere = false;  ///< no balancer is left that lets visitors in to all of the host's servers
+};
+
 struct Calm {
   bool reached = false;
   std::string busy;  ///< when not: what was still going on
@@ -70,8 +76,9 @@ class Rotation {
   };
   explicit Rotation(std::vector<Seat> seats, RotationOptions options = {});
   /// Goes on where another process was. `reached`: the furthest phase that may have begun; up to there every
-  /// state that it could have set counts as our own. Balancers that are not among the sockets are reported
-  /// as left when things are given back.
+  /// state that it could have set counts as our own. `restoring` says that the proof ended well before: what
+  /// is in maintenance then is somebody else's. Balancers that are not among the sockets are reported as left
+  /// when things are given back.
   Rotation(const std::vector<Socket*>& sockets, Found found, Phase reached, RotationOptions options = {});
 
   /// Reads only. Everything that stands in the way (severity error) or should be known. Throws only
@@ -88,6 +95,10 @@ class Rotation {
   Calm wait_calm(const base::Scope& scope, const OnProgress& progress = {});
   /// Also from a later phase: out again, when the app did not come up.
   void quiesce(const base::Scope& scope);
+  /// Before it goes out again: what somebody else has done with these servers meanwhile is what will be given
+  /// back in the end, and a note says so. Changes nothing but what a reload has forgotten. To be journalled
+  /// before quiesce().
+  const Found& find_again(const base::Scope& scope);
   /// Cuts what is in hand: requests in flight get a 502. In old workers too where the master socket is known.
   void close_sessions(const base::Scope& scope);
 
@@ -102,8 +113,12 @@ class Rotation {
   /// be called again. A balancer's failure, the deadline and a stop are lines of the answer too, not errors.
   [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
   /// Until all that was serving when found serves again, and has done so for `bake`. Unwell{timeout} when it
-  /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven.
-  void wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {});
+  /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven. Once all
+  /// serves, `hurry` ends the bake. Returns how long it has lasted.
+  base::Duration wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {},
+                              const base::Cancel* hurry = nullptr);
+  /// Of what find_again() met: what is out by that now.
+  TakenByOthers taken_by_others(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
 
@@ -136,6 +151,7 @@ class Rotation {
     FoundServer found;
     std::uint8_t ours = 0;  ///< set of Own, as bits: states that we may have given it
     bool gone = false;
+    bool theirs = false;  ///< somebody else took it out while we had it
   };
   struct Place {
     Socket* socket = nullptr;  ///< null: no such balancer any more
@@ -158,7 +174,8 @@ class Rotation {
   void send(Place& place, const std::vector<std::string>& lines, const base::Scope& scope);
   std::vector<std::string> lines_for(const Place& place, Phase phase) const;
   void apply(Place& place, Phase phase, const base::Scope& scope);
-  void settle_agents(Place& place, const base::Scope& scope);
+  void settle_agents(Place& place, Phase phase, const base::Scope& scope);
+  void take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
@@ -189,6 +206,7 @@ class Rotation {
   Phase phase_ = Phase::found;
   bool have_found_ = false;
   bool persistent_ = false;
+  bool agents_back_ = false;  ///< given back with everything else: they speak again
   std::vector<std::string> notes_;
 };
 

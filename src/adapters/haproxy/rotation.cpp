@@ -42,7 +42,9 @@ std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
   auto set = detail::bit(own_state(found.admin));
   if (own_state(found.admin) == Own::maint) return set;
   if (phase >= Phase::draining) set = static_cast<std::uint8_t>(set | detail::bit(Own::drain));
-  if (phase >= Phase::quiescing) set = static_cast<std::uint8_t>(set | detail::bit(Own::maint));
+  // What was proven was drained, and was in maintenance no more.
+  if (phase == Phase::quiescing || phase == Phase::proving)
+    set = static_cast<std::uint8_t>(set | detail::bit(Own::maint));
   return set;
 }
 
@@ -75,7 +77,7 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     if (place.socket == nullptr) place.lost = "this balancer is not declared any more";
     for (const auto& server : balancer.servers) {
       place.refs.push_back(server.ref);
-      place.entries.push_back({server, states_up_to(reached, server), false});
+      place.entries.push_back({server, states_up_to(reached, server), false, false});
     }
     place.backends = backends_of(place.refs);
     place.process.pid = balancer.pid;
@@ -124,7 +126,7 @@ const Found& Rotation::find(const Scope& scope) {
                          follows_one_of(place.refs, ref, snapshot),
                          stat->tracked.has_value()};
       if (!stat->cookie.empty()) persistent_ = true;
-      place.entries.push_back({server, detail::bit(own_state(server.admin)), false});
+      place.entries.push_back({server, detail::bit(own_state(server.admin)), false, false});
       balancer.servers.push_back(std::move(server));
     }
     for (const auto& table : snapshot.tables)
@@ -164,8 +166,8 @@ std::vector<std::string> Rotation::lines_for(const Place& place, Phase phase) co
     // balancer's log, and one in maintenance would be let out by it.
     const bool is_there = entry.ours == detail::bit(to) && !place.reloaded;
     const bool provable = entry.found.checked && !entry.found.tracks && to == Own::drain;
-    if (entry.found.agent && (phase == Phase::draining || place.reloaded) && to != Own::ready)
-      agents.push_back(command::disable_agent(ref));
+    const bool agent_speaks = phase == Phase::draining || place.reloaded || agents_back_;
+    if (entry.found.agent && agent_speaks && to != Own::ready) agents.push_back(command::disable_agent(ref));
     if (phase == Phase::proving && provable) {
       states.push_back(command::prove(ref));
     } else if (!is_there) {
@@ -196,7 +198,7 @@ void Rotation::begin(Phase phase) {
 }
 
 /// An agent's answer that was on its way when it was switched off may still be applied.
-void Rotation::settle_agents(Place& place, const Scope& scope) {
+void Rotation::settle_agents(Place& place, Phase phase, const Scope& scope) {
   if (std::none_of(place.entries.begin(), place.entries.end(),
                    [](const auto& entry) { return entry.found.agent; }))
     return;
@@ -208,7 +210,7 @@ void Rotation::settle_agents(Place& place, const Scope& scope) {
     for (const auto& entry : place.entries) {
       const auto* state = snapshot.state(entry.found.ref);
       if (state == nullptr || !entry.found.agent || entry.found.follows) continue;
-      const Own to = target(entry, Phase::draining);
+      const Own to = target(entry, phase);
       if (own_state(state->admin) != to) again.push_back(detail::state_command(to, entry.found.ref));
     }
     if (again.empty()) return;
@@ -224,12 +226,12 @@ void Rotation::drain(const Scope& scope) {
   begin(Phase::draining);
   for (auto& place : places_) require_socket(place);
   for (auto& place : places_) apply(place, Phase::draining, scope);
-  for (auto& place : places_) settle_agents(place, scope);
+  for (auto& place : places_) settle_agents(place, Phase::draining, scope);
   for (const auto& place : places_)
     for (const auto& entry : place.entries)
       if (const Own own = own_state(entry.found.admin); own != Own::ready)
-        note(detail::at(place.name, entry.found.ref) + " was " +
-             (own == Own::maint ? "in maintenance" : "drained") + " before, and stays so");
+        note(detail::at(place.name, entry.found.ref) + " was " + std::string(detail::out_text(own)) +
+             " before, and stays so");
 }
 
 void Rotation::quiesce(const Scope& scope) {
@@ -237,6 +239,32 @@ void Rotation::quiesce(const Scope& scope) {
   begin(Phase::quiescing);
   for (auto& place : places_) require_socket(place);
   for (auto& place : places_) apply(place, Phase::quiescing, scope);
+  if (std::exchange(agents_back_, false))
+    for (auto& place : places_) settle_agents(place, Phase::quiescing, scope);
+}
+
+void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state) {
+  const Own now = own_state(state.admin);
+  if (found.follows || (entry.ours & detail::bit(now)) != 0) return;
+  entry.theirs = now != Own::ready;
+  entry.ours = detail::bit(now);
+  entry.found.admin = found.admin = state.admin;
+  const auto where = detail::at(place.name, found.ref);
+  note(entry.theirs ? where + " is " + std::string(detail::out_text(now)) + ", not by staithe, and stays so"
+                    : where + " was set to ready by somebody else, and is taken out again");
+}
+
+const Found& Rotation::find_again(const Scope& scope) {
+  require_found();
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    auto& place = places_[i];
+    require_socket(place);
+    const auto snapshot = look(place, scope);
+    for (std::size_t k = 0; k < place.entries.size(); ++k)
+      if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
+        take_over(place, place.entries[k], found_.balancers[i].servers[k], *state);
+  }
+  return found_;
 }
 
 void Rotation::close_sessions(const Scope& scope) {

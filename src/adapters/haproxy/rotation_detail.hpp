@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 /// What the three files of Rotation share.
 namespace staithe::haproxy {
@@ -19,6 +20,11 @@ inline constexpr std::uint8_t any_state = 7;  // every Own, as bits
 
 inline std::string at(const std::string& balancer, const ServerRef& ref) {
   return balancer + ' ' + to_text(ref);
+}
+
+/// "in maintenance" or "drained", of what is not ready.
+inline std::string_view out_text(Own own) {
+  return own == Own::maint ? "in maintenance" : "drained";
 }
 
 /// The command that gives a server this state.

@@ -23,6 +23,7 @@ std::vector<std::string> Rotation::undo(const Scope& scope) {
 std::vector<std::string> Rotation::give_back(const Scope& scope, bool app_untouched) {
   if (!have_found_ || phase_ == Phase::found) return {};
   begin(Phase::restoring);
+  agents_back_ = true;
   std::vector<std::string> left;
   const auto at = [&](Place& place) {
     try {
@@ -115,6 +116,31 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   patiently(scope, [&] { send(place, lines, scope); });
   for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
   wake(place, kicks, scope);  // behind the server that another one follows
+}
+
+TakenByOthers Rotation::taken_by_others(const Scope& scope) {
+  TakenByOthers taken;
+  taken.everywhere = true;
+  const auto is_theirs = [](const Entry& entry) { return entry.theirs; };
+  for (auto& place : places_) {
+    bool out = false;
+    const bool any = std::any_of(place.entries.begin(), place.entries.end(), is_theirs);
+    const auto states =
+        any && place.socket != nullptr ? place.socket->servers(scope) : std::vector<ServerState>();
+    for (const auto& entry : place.entries) {
+      out = out || (!entry.theirs && !entry.found.follows && own_state(entry.found.admin) != Own::ready);
+      for (const auto& state : states) {
+        const Own now = own_state(state.admin);
+        if (!entry.theirs || state.ref != entry.found.ref || now == Own::ready) continue;
+        taken.servers.push_back(detail::at(place.name, state.ref) + " is " +
+                                std::string(detail::out_text(now)));
+        out = true;
+      }
+    }
+    taken.everywhere = taken.everywhere && out;
+  }
+  taken.everywhere = taken.everywhere && !taken.servers.empty();
+  return taken;
 }
 
 /// What a queue does not give a server at once it gives it later: the host is back all the same.

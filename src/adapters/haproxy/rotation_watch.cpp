@@ -1,5 +1,6 @@
 #include "rotation_detail.hpp"
 
+#include "staithe/base/elapsed.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/rotation.hpp"
 
@@ -293,7 +294,8 @@ std::vector<std::string> Rotation::not_serving(Place& place, const Scope& scope)
   return waiting;
 }
 
-void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnProgress& progress) {
+base::Duration Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnProgress& progress,
+                                      const base::Cancel* hurry) {
   require_found();
   require_any();
   LastLook last(options_.silent_after);
@@ -310,7 +312,8 @@ void Rotation::wait_serving(const Scope& scope, base::Duration bake, const OnPro
       if (since && !last.all_well())
         throw Unwell(ErrorCode::failed, "after it was restored, " + last.text(", "));
       if (last.all_well() && !since) since = std::chrono::steady_clock::now();
-      if (since && std::chrono::steady_clock::now() - *since >= bake) return;
+      if (since && base::since(*since) >= bake) return bake;
+      if (since && hurry != nullptr && hurry->requested()) return base::since(*since);
       if (progress) progress({0, 0, last.all_well() ? "serving" : last.text(", ")});
       detail::pause(options_.poll, scope, "serving again");
     } catch (const Error& error) {

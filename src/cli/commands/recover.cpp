@@ -83,7 +83,7 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
     if (host.found.empty())
       unknown.insert(host.host);
     else
-      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host)});
+      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host), host.let_in});
   }
   // A restore notes nothing itself: it went on with an earlier drain. Whoever drains for a while takes
   // nothing before the note, and an earlier drain is somebody else's.
@@ -91,7 +91,7 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   const auto on_record = world::drains_on_record(store, loaded.environment, unknown);
   for (const auto& host : left)
     if (const auto known = on_record.find(host.host); known != on_record.end())
-      adopted.push_back({host.host, known->second, world::must_stay_out(plan, host)});
+      adopted.push_back({host.host, known->second, world::must_stay_out(plan, host), host.let_in});
   return adopted;
 }
 

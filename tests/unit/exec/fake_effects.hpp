@@ -43,6 +43,7 @@ class FakeEffects final : public exec::Effects {
     if (refuses_.count(name) > 0) return {event::Outcome::refused, "told to refuse", {}, {}, {}, false};
     exec::EffectResult result;
     if (run != nullptr && !run->capture.empty()) result.captured = "value of " + run->capture;
+    if (const auto why = kept_out.find(name); why != kept_out.end()) result.kept_out = why->second;
     return result;
   }
   void done_with(const std::string& host) noexcept override {
@@ -57,6 +58,8 @@ class FakeEffects final : public exec::Effects {
       if (const auto said = reaches.find(host); said != reaches.end()) known.insert(*said);
     return known;
   }
+
+  std::string unmet() noexcept override { return nobody_came; }
 
   void fail(const std::string& name, int times = 1'000'000) { fails_[name] = times; }
   /// The host does not answer the first `times` attempts.
@@ -81,8 +84,10 @@ class FakeEffects final : public exec::Effects {
   std::set<std::string> closed() const { return closed_; }
 
   std::function<void(const std::string&, exec::Performance&)> on_perform;
-  bool own_fault = false;                      ///< what is told to fail is this machine's fault
-  std::map<std::string, exec::Reach> reaches;  ///< what the balancers say of hosts; of others nothing
+  bool own_fault = false;                       ///< what is told to fail is this machine's fault
+  std::string nobody_came;                      ///< why no visitor has met the release
+  std::map<std::string, std::string> kept_out;  ///< why visitors do not meet the host once this is done
+  std::map<std::string, exec::Reach> reaches;   ///< what the balancers say of hosts; of others nothing
 
  private:
   mutable std::mutex mutex_;

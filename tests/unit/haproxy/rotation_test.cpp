@@ -215,3 +215,22 @@ TEST_CASE("phases out of order are refused") {
   failure(ErrorCode::invalid, [&] { rotation.drain(soon()); });
   CHECK_THROWS_AS(rig.rotation_of({}), Error);
 }
+
+TEST_CASE("who is in a hurry waits for no bake, but until all serves") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  CHECK(rotation.undo(soon()).empty());
+  base::Cancel hurry;
+  hurry.request();
+  rig.two.servers["api/web1"].op = 0;
+  int looks = 0;
+  const auto progress = [&](const RotationProgress&) {
+    if (++looks == 3) rig.two.servers["api/web1"].op = 2;
+  };
+  const base::Duration bake{50'000};
+  CHECK(rotation.wait_serving(soon(), bake, progress, &hurry) < bake);
+  CHECK(looks >= 3);
+  CHECK(rotation.wait_serving(soon(), base::Duration(5)) == base::Duration(5));
+}

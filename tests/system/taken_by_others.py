@@ -1,0 +1,105 @@
+"""What another person takes out of rotation while a run has the host in hand is left alone, and said."""
+import os
+import shutil
+import signal
+
+import harness
+
+
+class TakenByOthers(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.before = self.sandbox.versions(["web1"])
+        self.target = "v3" if self.before["web1"] == "v2" else "v2"
+        self.addCleanup(self.by_a_person, "ready")
+
+    def by_a_person(self, state, balancers=harness.BALANCERS):
+        for balancer in balancers:
+            self.sandbox.ask(balancer, f"set server api/web1 state {state}")
+
+    def begun_up_to(self, said, bake):
+        """A deploy of web1 that has just come so far."""
+        playbook = self.playbook({"restore": f"restore: {{bake: {bake}}}"})
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=playbook)
+        self.assertTrue(harness.await_true(lambda: said in run.peek() or not run.alive(), 60))
+        return run
+
+    def is_in_maintenance(self, *balancers):
+        self.assertEqual(set(self.sandbox.all_serving()), {f"{balancer} api/web1" for balancer in balancers})
+        self.assertEqual(self.sandbox.versions(["web1"]), self.before)
+        self.assertEqual(self.sandbox.locks(), [])
+
+    def test_maintenance_on_all_balancers_in_the_bake_stays(self):
+        run = self.begun_up_to("restore web1 ok", "5s")
+        self.by_a_person("maint")
+        result = run.wait()
+        self.ended(result, 5, "OUT web1 (NOT serving on edge1, edge2; on what ran before)", "exit 5")
+        self.ended(result, 5, "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertIn("stays out, not by staithe: edge1 api/web1 is in maintenance, edge2 api/web1 is in maintenance",
+                      result.text)
+        self.is_in_maintenance("lb1", "lb2")
+        # The release before is on it: nothing is left to a recovery, which takes nobody's maintenance away.
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.is_in_maintenance("lb1", "lb2")
+
+    def test_maintenance_on_one_balancer_in_the_proof_stays(self):
+        run = self.begun_up_to("let HAProxy's checks prove web1", "1s")
+        self.by_a_person("maint", ["lb1"])
+        result = run.wait()
+        self.ended(result, 1, "reverted web1", "exit 1", "web1 (api on edge1) stays in maintenance, not by staithe")
+        self.assertIn("edge1 api/web1 is in maintenance, not by staithe, and stays so", result.text)
+        self.is_in_maintenance("lb1")
+
+    def test_maintenance_after_a_death_in_the_bake_outlives_the_recovery(self):
+        run = self.begun_up_to("restore web1 ok", "3s")
+        run.signal(signal.SIGKILL)
+        run.wait()
+        self.by_a_person("maint")
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 5, "OUT web1", "exit 5", "stays in maintenance, not by staithe")
+        self.is_in_maintenance("lb1", "lb2")
+        # Nor does a second one end it.
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.is_in_maintenance("lb1", "lb2")
+        self.nothing_held()
+
+    def good(self):
+        return self.sandbox.rows("SELECT id FROM staithe_releases WHERE state = 'good'")
+
+    def marked(self):
+        releases = self.sandbox.path("hosts", "web1", "payments", "releases")
+        return {name for name in os.listdir(releases) if os.path.exists(os.path.join(releases, name, ".staithe-good"))}
+
+    def test_a_release_that_only_hosts_in_maintenance_have_is_not_good(self):
+        target = self.sandbox.sha[self.target][:12]
+        shutil.rmtree(self.sandbox.path("hosts", "web1", "payments", "releases", target), ignore_errors=True)
+        before = self.good()
+        self.by_a_person("maint")
+        result = self.sandbox.deploy(self.target, "--limit", "web1")
+        self.ended(result, 0, "done: 1 host", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertIn(f"{target} is not marked good: no visitor has met it, for web1 is out of rotation", result.text)
+        self.assertEqual(self.good(), before)
+        self.assertNotIn(target, self.marked())
+        # Where another has it too, it is, and for both: all of them go back to it one day.
+        result = self.sandbox.deploy(self.target, "--limit", "web1,web2")
+        self.ended(result, 0, "done: 2 hosts", "web1 (api on edge1, api on edge2) stays in maintenance")
+        self.assertIn((target,), self.good())
+        self.assertIn(target, self.marked())
+
+    def test_maintenance_after_the_roll_is_told_by_who_reverts(self):
+        hold = self.hold("after")
+        playbook = self.playbook(strategy="  {batches: [100%], parallel: 2, max_failures: 0, min_available: 1, "
+                                          "on_failure: revert_all}")
+        after = hold.local.replace("$(host)", "web1")
+        self.sandbox.write(self.sandbox.read("playbooks", "test.yml") + f"after:\n  - {after}\n  - local: 'false'\n",
+                           "playbooks", "test.yml")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web[1-2]", playbook=playbook)
+        hold.reached(run)
+        self.by_a_person("maint")
+        hold.let_go()
+        self.ended(run.wait(), 1, "reverted web[1-2]", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.is_in_maintenance("lb1", "lb2")
+
+
+if __name__ == "__main__":
+    harness.main()
