@@ -191,6 +191,7 @@ class Run {
     for (auto& [host, lane] : result.lanes) {
       keep_state(stage, host, lane);
       changed_ = changed_ || (lane.changed && !only_stages(stage));
+      if (lane.changed && stage.shape == plan::Stage::Shape::once) stays_.push_back(stage.name);
     }
     for (auto& failure : result.failures) {
       // What a person's stop left unfinished is no failure of its own: a health that was waited for to the
@@ -393,6 +394,7 @@ class Run {
     }
     tell_reach(finished);
     tell_mixed();
+    if (result.verdict != Verdict::done) finished.stays = stays_;
     if (late_) finished.deadline = plan_.strategy.deadline;
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
     if (options_.advise) finished.next = options_.advise(finished, untidied_);
@@ -414,6 +416,7 @@ class Run {
   Clock::time_point started_;
   std::optional<Failure> failure_;
   bool changed_ = false;                ///< something that is live, or that a once-step is for
+  std::vector<std::string> stays_;      ///< once-stages that did something
   std::size_t findings_ = 0;            ///< of the stage that looks before anything is changed
   std::set<std::string> failed_hosts_;  ///< of the rolling stage
   const plan::Stage* rolled_stage_ = nullptr;

@@ -107,6 +107,9 @@ struct RunFinished {
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
   base::Duration duration{0};
   base::Duration deadline{0};  ///< of the run, when it has passed before everything was done; else zero
+  /// Stages of one lane whose steps did something that no revert takes back, where the run did not end well:
+  /// "before".
+  std::vector<std::string> stays{};
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,
