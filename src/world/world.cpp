@@ -32,7 +32,7 @@ constexpr std::size_t largest_capture = 64 * 1024;
 constexpr base::Duration suite_grace{8'000};
 /// Less than what hands out tokens for a while commonly gives them: a quarter of an hour or more.
 constexpr base::Duration tokens_last{300'000};
-constexpr base::Duration renewal_patience{60'000};
+constexpr base::Duration renewal_patience{20'000};
 
 std::string json_string(const std::string& text) {
   std::string quoted = "\"";
