@@ -227,27 +227,42 @@ class RunOfPlan {
                     again_command(app_), findings.size() == 1 ? "it is there" : "they are there"));
   }
 
-  /// All host keys that are not known are told at once, before anything runs.
+  /// All host keys that are not known are told at once, before anything runs. A recovery goes on for the
+  /// hosts that it can reach: one that cannot be trusted keeps no other one out of rotation. Without its
+  /// balancers it can do nothing.
   int connect(world::World& world) {
     const auto scope = base::Scope::lasting(connect_patience, &app_.stops().soft);
     const auto findings = world.connect_all(connects_at_once, scope);
     Distrusted hosts;
+    std::vector<std::string> names;
+    bool refuses = plan_.kind != "recover";
     for (const auto& finding : findings) {
       if (finding.code != base::ErrorCode::host_key || is_only_tidied(finding.host)) continue;
       app_.say("staithe: " + finding.text);
       hosts.add(finding.host, finding.changed_key);
+      names.push_back(finding.host);
+      refuses = refuses || carries_balancer(finding.host);
     }
     if (hosts.none()) return exit_done;
-    app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(app_, hosts));
-    return exit_refused;
+    if (refuses) {
+      app_.say("Host keys are never accepted unseen; nothing was changed." + hostkeys_hint(app_, hosts));
+      return exit_refused;
+    }
+    app_.say(fmt::format("Host keys are never accepted unseen: what has to be done on {} will fail.",
+                         base::fold_names(names)));
+    first_steps_ = hostkeys_steps(app_, hosts);
+    return exit_done;
+  }
+
+  bool carries_balancer(const std::string& host) const {
+    return std::any_of(plan_.balancers.begin(), plan_.balancers.end(),
+                       [&](const plan::Balancer& balancer) { return balancer.on == host; });
   }
 
   /// The run can be complete without it, and says what it could not do there.
   bool is_only_tidied(const std::string& host) const {
     const auto tidied = plan::brought_along(plan_);
-    return std::find(tidied.begin(), tidied.end(), host) != tidied.end() &&
-           std::none_of(plan_.balancers.begin(), plan_.balancers.end(),
-                        [&](const plan::Balancer& balancer) { return balancer.on == host; });
+    return std::find(tidied.begin(), tidied.end(), host) != tidied.end() && !carries_balancer(host);
   }
 
   int perform(world::World& world) {
@@ -256,10 +271,21 @@ class RunOfPlan {
     begin_run();
     app_.begin_run();
     world::StoreJournal journal(*store_, run_id_, app_.redactor());
-    const exec::RunOptions options{run_id_, request_.advise, written_.id};
+    const exec::RunOptions options{run_id_, advise(), written_.id};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
     sinks.reset();
     return end_run(result, world);
+  }
+
+  /// What was found before the run began is to be seen to before anything else is tried.
+  exec::RunOptions::Advise advise() const {
+    if (first_steps_.empty() || !request_.advise) return request_.advise;
+    return [this](const event::RunFinished& finished, const std::vector<std::string>& untidied) {
+      auto next = request_.advise(finished, untidied);
+      if (finished.exit_code != exit_done)
+        next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
+      return next;
+    };
   }
 
   void begin_run() {
@@ -347,6 +373,7 @@ class RunOfPlan {
   const plan::Plan located_;  ///< the same with paths as they are from here
   std::string run_id_;
   std::unique_ptr<store::Store> store_;
+  std::vector<std::string> first_steps_;  ///< to run next when it does not end well, before all others
 };
 
 }  // namespace

@@ -306,18 +306,22 @@ std::string confirmed_command(const App& app, const std::string& what) {
   return again_command(app) + option("confirm", what);
 }
 
-std::string hostkeys_hint(const App& app, const Distrusted& hosts) {
+std::vector<std::string> hostkeys_steps(const App& app, const Distrusted& hosts) {
   const auto place = same_place(app);
-  auto text =
-      fmt::format("\n  next  staithe hostkeys scan{}{}{}    compare the fingerprints with the hosts' own",
-                  place, hosts.unknown, hosts.changed);
+  std::vector<std::string> steps{
+      fmt::format("staithe hostkeys scan{}{}{}    compare the fingerprints with the hosts' own", place,
+                  hosts.unknown, hosts.changed)};
   if (!hosts.unknown.empty())
-    text += fmt::format("\n        staithe hostkeys pin{}{}     then write them down", place, hosts.unknown);
+    steps.push_back(fmt::format("staithe hostkeys pin{}{}     then write them down", place, hosts.unknown));
   if (!hosts.changed.empty())
-    text += fmt::format(
-        "\n        staithe hostkeys pin --replace{}{}     never unless compared: somebody may sit in between",
-        place, hosts.changed);
-  return text;
+    steps.push_back(fmt::format(
+        "staithe hostkeys pin --replace{}{}     never unless compared: somebody may sit in between", place,
+        hosts.changed));
+  return steps;
+}
+
+std::string hostkeys_hint(const App& app, const Distrusted& hosts) {
+  return "\n  next  " + base::join(hostkeys_steps(app, hosts), "\n        ");
 }
 
 }  // namespace staithe::cli

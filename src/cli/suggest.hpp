@@ -96,7 +96,9 @@ struct Distrusted {
   bool none() const noexcept { return unknown.empty() && changed.empty(); }
   void add(const std::string& host, bool is_changed) { (is_changed ? changed : unknown) += " " + host; }
 };
-/// The lines to add for them.
+/// What to type about them, a line each.
+std::vector<std::string> hostkeys_steps(const App& app, const Distrusted& hosts);
+/// The same as lines to add to a message.
 std::string hostkeys_hint(const App& app, const Distrusted& hosts);
 
 }  // namespace staithe::cli

@@ -191,6 +191,7 @@ class Run {
     for (auto& [host, lane] : result.lanes) {
       keep_state(stage, host, lane);
       changed_ = changed_ || (lane.changed && !only_stages(stage));
+      if (lane.changed && stage.shape == plan::Stage::Shape::once) stays_.push_back(stage.name);
     }
     for (auto& failure : result.failures) {
       // What a person's stop left unfinished is no failure of its own: a health that was waited for to the
@@ -272,10 +273,12 @@ class Run {
     return mixed_versions() ? Verdict::needs_person : Verdict::failed;
   }
 
-  /// A host whose service was altered and did not end well is in service as nobody has approved it.
+  /// A host whose service was altered and did not end well is in service as nobody has approved it. Before a
+  /// recovery that could not do anything there, an earlier run had altered it.
   bool unproven() const {
-    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(), [](const auto& entry) {
-      return entry.second.altered && entry.second.state == event::HostState::failed;
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(), [this](const auto& entry) {
+      return (entry.second.altered || plan_.kind == "recover") &&
+             entry.second.state == event::HostState::failed;
     });
   }
 
@@ -308,11 +311,13 @@ class Run {
   }
 
   /// Over the whole rollout: what earlier runs had brought to the release is on it, whatever becomes of this.
+  /// A recovery is no rollout, and says by itself how versions stand once it is over.
   bool mixed_versions() const {
-    if (rolled_stage_ == nullptr) return !brought_along_.empty();
-    std::size_t altered = brought_along_.size();
+    const std::size_t earlier = plan_.kind == "recover" ? 0 : brought_along_.size();
+    if (rolled_stage_ == nullptr) return earlier > 0;
+    std::size_t altered = earlier;
     for (const auto& [host, lane] : rolled_.lanes) altered += lane.altered ? 1 : 0;
-    return altered > 0 && altered < rolled_stage_->lanes.size() + brought_along_.size();
+    return altered > 0 && altered < rolled_stage_->lanes.size() + earlier;
   }
 
   /// The run's hosts are listed; those of earlier runs nobody would think of.
@@ -390,6 +395,7 @@ class Run {
     }
     tell_reach(finished);
     tell_mixed();
+    if (result.verdict != Verdict::done) finished.stays = stays_;
     if (late_) finished.deadline = plan_.strategy.deadline;
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
     if (options_.advise) finished.next = options_.advise(finished, untidied_);
@@ -411,6 +417,7 @@ class Run {
   Clock::time_point started_;
   std::optional<Failure> failure_;
   bool changed_ = false;                ///< something that is live, or that a once-step is for
+  std::vector<std::string> stays_;      ///< once-stages that did something
   std::size_t findings_ = 0;            ///< of the stage that looks before anything is changed
   std::set<std::string> failed_hosts_;  ///< of the rolling stage
   const plan::Stage* rolled_stage_ = nullptr;

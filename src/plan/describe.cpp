@@ -169,14 +169,19 @@ Description rehearsed_text(const RequireRehearsal& wanted) {
   return description;
 }
 
+template <class Run>
+std::string_view reading(const Run& run) {
+  return run.reads_only ? "(reads only) " : "";
+}
+
 struct Describe {
   const Plan& plan;
 
   Description operator()(const RunRemote& run) const {
-    return script(run.reads_only ? "(reads only) " : "", run.script, run.inputs, run.capture);
+    return script(reading(run), run.script, run.inputs, run.capture);
   }
   Description operator()(const RunLocal& run) const {
-    return script("", run.script, run.inputs, run.capture);
+    return script(reading(run), run.script, run.inputs, run.capture);
   }
   Description operator()(const UploadFile& upload) const {
     Description description{fmt::format("{}  mode {:04o}", upload.path, upload.mode), {}};

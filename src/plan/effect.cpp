@@ -44,7 +44,7 @@ std::string host_of(const Effect& effect) {
 bool changes_the_world(const Effect& effect) {
   return std::visit(Overloaded{
                         [](const RunRemote& run) { return !run.reads_only; },
-                        [](const RunLocal&) { return true; },
+                        [](const RunLocal& run) { return !run.reads_only; },
                         [](const UploadFile&) { return true; },
                         [](const ChangeRotation&) { return true; },
                         // At its deadline it may be told to cut sessions.

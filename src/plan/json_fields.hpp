@@ -44,6 +44,7 @@ template <class A>
 void fields(A& a, RunLocal& v) {
   a.field("capture", v.capture);
   a.field("inputs", v.inputs);
+  a.said("reads_only", v.reads_only);
   a.field("script", v.script);
 }
 template <class A>

@@ -46,6 +46,14 @@ std::vector<std::string> captures_of(const steps::Lowered& lowered) {
   return names;
 }
 
+/// A look whose answer can be had again, at any time, with no value from elsewhere.
+bool is_plain_look(const plan::Effect& effect) {
+  const auto is_plain = [](const auto* run) {
+    return run != nullptr && run->reads_only && run->inputs.empty();
+  };
+  return is_plain(std::get_if<plan::RunRemote>(&effect)) || is_plain(std::get_if<plan::RunLocal>(&effect));
+}
+
 }  // namespace
 
 plan::Action make_action(std::string step, plan::Effect effect, std::string title, base::Duration timeout) {
@@ -244,14 +252,13 @@ std::vector<plan::Node> LaneMaker::recaptured(const Assembly& lane, const Action
   std::vector<plan::Node> nodes;
   for (const auto& [name, source] : lane.captures) {
     if (used.count(name) == 0) continue;
-    const auto* remote = std::get_if<plan::RunRemote>(&source.first.effect);
-    if (remote != nullptr && remote->reads_only && remote->inputs.empty()) {
+    if (is_plain_look(source.first.effect)) {
       nodes.emplace_back(source.first);
     } else if (run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop) {
       const steps::ParsedStep& step = *source.second;
       report(Text{"", step.position, step.length, step.path}, *run_.diagnostics,
              "'" + name + "' would be needed to revert a host, where this step does not run again",
-             "make it a 'run' with 'read_only: true', or use 'on_failure: stop'");
+             "give it 'read_only: true' when it changes nothing, or use 'on_failure: stop'");
     }
   }
   return nodes;

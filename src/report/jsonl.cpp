@@ -249,6 +249,7 @@ class JsonLines final : public Sink {
     }
     record["hosts"] = std::move(hosts);
     record["next"] = finished.next;
+    if (!finished.stays.empty()) record["stays"] = finished.stays;
     if (finished.deadline.count() > 0) record["deadline_ms"] = finished.deadline.count();
     record["duration_ms"] = finished.duration.count();
     write(record);

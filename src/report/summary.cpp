@@ -104,6 +104,9 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
       text += fmt::format("  {:<10} {}{}\n", mended ? "put right" : row.label, base::fold_names(hosts),
                           remark.empty() ? "" : "   (" + remark + ")");
   }
+  if (!finished.stays.empty())
+    text += fmt::format("  {:<10} {}   (what its steps did is not taken back)\n", "stays",
+                        one_line(base::join(finished.stays, ", ")));
   if (finished.deadline.count() > 0)
     text +=
         fmt::format("  {:<10} {} for the whole run, passed\n", "deadline", base::to_text(finished.deadline));

@@ -1,3 +1,4 @@
+#include "recovery_hosts.hpp"
 #include "recovery_parts.hpp"
 
 #include <algorithm>
@@ -163,9 +164,18 @@ plan::Stage cleaning(const plan::Stage& stage, const plan::Stage& roll, const st
     const HostLeft* host = find(left, lane.host);
     if (host == nullptr || !host->to_clean) continue;
     clean.lanes.push_back(remaining(roll, *host));
+    clean.lanes.back().brought_along = host->brought_along;
     for (auto& node : renamed(lane.nodes)) clean.lanes.back().nodes.push_back(std::move(node));
   }
   return clean;
+}
+
+/// Their servers count as gone, whether or not anything is to be done on the hosts themselves.
+std::set<std::string> still_out(const std::vector<HostLeft>& left) {
+  std::set<std::string> hosts;
+  for (const auto& host : left)
+    if (!settled(host.left) && !host.by_hand) hosts.insert(host.host);
+  return hosts;
 }
 
 }  // namespace
@@ -194,6 +204,7 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
       add_stage(cleaning(stage, *roll, left));
     }
   }
+  keep_needed_hosts(recovery, still_out(left));
   return recovery;
 }
 

@@ -108,11 +108,11 @@ class Secrets::EndOfSearch {
 };
 
 std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope) {
-  return value(ref, scope, Failure::forgotten);
+  return value(ref, plan::shown(ref), scope, Failure::forgotten);
 }
 
-std::string Secrets::value(const plan::SecretRef& ref, const base::Scope& scope, Failure failure) {
-  const auto key = plan::shown(ref);
+std::string Secrets::value(const plan::SecretRef& ref, const std::string& key, const base::Scope& scope,
+                           Failure failure) {
   for (;;) {
     std::shared_ptr<Search> search;
     bool is_mine = false;
@@ -142,6 +142,7 @@ std::string Secrets::search_for(const plan::SecretRef& ref, const std::string& k
     if (value.empty()) throw base::Error(base::ErrorCode::invalid, empty(ref));
     const std::lock_guard lock(mutex_);
     tell(value);
+    ages_.try_emplace(key, Age{0, std::chrono::steady_clock::now()});
     return known_.emplace(key, std::move(value)).first->second;
   } catch (const base::Error& error) {
     const std::lock_guard lock(mutex_);
@@ -158,7 +159,7 @@ std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>
   std::vector<std::string> findings;
   for (const auto& ref : refs) {
     try {
-      (void)value(ref, base::Scope::lasting(each_within, stop), failure);
+      (void)value(ref, plan::shown(ref), base::Scope::lasting(each_within, stop), failure);
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) throw;
       findings.push_back(redactor_.clean(error.what()));

@@ -34,11 +34,41 @@ std::size_t taken_number(std::string_view& from, char end) {
 
 }  // namespace
 
-std::string Secrets::handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope) {
+std::string Secrets::newest(const plan::SecretRef& ref, const base::Scope& scope, const Renewal& renewal) {
+  const auto key = plan::shown(ref);
+  const auto of = [&](unsigned renewals) {
+    return renewals == 0 ? key : fmt::format("{}\n{}", key, renewals);
+  };
+  (void)value(ref, scope);
+  unsigned renewals = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto& age = ages_[key];
+    renewals = age.renewals;
+    const bool is_old = std::chrono::steady_clock::now() - age.looked_up > renewal.older_than;
+    if (ref.source != plan::SecretRef::Source::command || !is_old) return known_.at(of(renewals));
+  }
+  try {
+    // Who comes here meanwhile waits for the same search.
+    auto renewed = value(ref, of(renewals + 1), scope.at_most(renewal.within), Failure::forgotten);
+    const std::lock_guard lock(mutex_);
+    ages_[key] = {renewals + 1, std::chrono::steady_clock::now()};
+    return renewed;
+  } catch (const base::Error& error) {
+    if (scope.cancelled()) throw;
+    renewal.say(redactor_.clean(error.what()));
+    const std::lock_guard lock(mutex_);
+    ages_[key].looked_up = std::chrono::steady_clock::now();
+    return known_.at(of(renewals));
+  }
+}
+
+std::string Secrets::handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope,
+                               const Renewal& renewal) {
   std::string all;
   for (const auto& ref : refs) {
     const auto key = plan::shown(ref);
-    const auto secret = value(ref, scope);
+    const auto secret = newest(ref, scope, renewal);
     all += fmt::format("{} {}\n{}{}", key.size(), secret.size(), key, secret);
   }
   return all;
@@ -53,6 +83,7 @@ void Secrets::take_over(std::string_view handed) {
     const auto secret = taken(handed, value_bytes);
     tell(secret);
     known_.emplace(key, secret);
+    ages_.try_emplace(std::string(key), Age{0, std::chrono::steady_clock::now()});
   }
 }
 

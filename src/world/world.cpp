@@ -31,6 +31,9 @@ constexpr std::size_t tail_lines = 20;
 constexpr std::size_t largest_capture = 64 * 1024;
 /// What a suite that is stopped has to undo what it made.
 constexpr base::Duration suite_grace{8'000};
+/// Less than what hands out tokens for a while commonly gives them: a quarter of an hour or more.
+constexpr base::Duration tokens_last{300'000};
+constexpr base::Duration renewal_patience{20'000};
 
 std::string json_string(const std::string& text) {
   std::string quoted = "\"";
@@ -222,8 +225,13 @@ class World::Performer {
     for (const auto& tag : effect.tags) add("--tag", tag);
     add("--fail-on", effect.fail_on);
     if (!effect.release.empty()) add("--var", "deploy.release=" + effect.release);
-    command.input =
-        before_sending([&] { return secrets_.handed_on(effect.secrets, performance.scope); }, Side::here);
+    const Secrets::Renewal renewal{tokens_last, renewal_patience, [&](const std::string& why) {
+                                     performance.message(
+                                         event::Level::warning,
+                                         why + ": the suite gets the value that was looked up before");
+                                   }};
+    command.input = before_sending(
+        [&] { return secrets_.handed_on(effect.secrets, performance.scope, renewal); }, Side::here);
     if (!command.input.empty()) command.environment = {{handed_secrets_variable, "stdin"}};
     command.directory = settings_.directory;
     command.term_grace = suite_grace;

@@ -16,6 +16,31 @@ def other(sandbox):
     return "v3" if sandbox.versions(["web1"])["web1"] == "v2" else "v2"
 
 
+class RefusedLate(harness.SystemTest):
+    def refused_after(self, step):
+        """A deploy whose guard refuses the first host, with this step before all."""
+        hold = self.hold("staging")
+        playbook = self.playbook(stage=[hold.step], head="before:\n  - " + step)
+        run = self.sandbox.begin_deploy(other(self.sandbox), playbook=playbook)
+        hold.reached(run)
+        for balancer in harness.BALANCERS:
+            for host in ("web2", "web3"):
+                self.sandbox.ask(balancer, f"set server api/{host} state maint")
+        hold.let_go()
+        result = run.wait()
+        for balancer in harness.BALANCERS:
+            for host in ("web2", "web3"):
+                self.sandbox.ask(balancer, f"set server api/{host} state ready")
+        return result
+
+    def test_a_guard_refuses_after_a_step_before_the_roll(self):
+        look = self.refused_after("local: {command: 'true', read_only: true}")
+        self.ended(look, 4, "FAILED at web1", "exit 4 (refused)")
+        self.assertNotIn("stays", look.end())
+        self.ended(self.refused_after("local: 'true'"), 1, "FAILED at web1", "restored web1", "stays before", "exit 1 (failed)")
+        self.nothing_left()
+
+
 class BalancerChanges(harness.SystemTest):
     """In `before` the host is drained and its app untouched; in `after` the app was reloaded and warms up."""
 

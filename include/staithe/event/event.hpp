@@ -114,6 +114,9 @@ struct RunFinished {
   base::Duration duration{0};
   base::Duration deadline{0};  ///< of the run, when it has passed before everything was done; else zero
   bool wrong_servers = false;  ///< of the failure: the servers that the files name are not HAProxy's
+  /// Stages of one lane whose steps did something that no revert takes back, where the run did not end well:
+  /// "before".
+  std::vector<std::string> stays{};
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,

@@ -30,6 +30,7 @@ struct RunLocal {
   std::string script;
   std::vector<Input> inputs;
   std::string capture;
+  bool reads_only = false;  ///< as of RunRemote
   bool operator==(const RunLocal&) const = default;
 };
 

@@ -4,6 +4,8 @@
 #include "staithe/base/redact.hpp"
 #include "staithe/plan/text.hpp"
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,8 +53,17 @@ class Secrets {
   std::vector<std::string> look_up_all(const std::vector<plan::SecretRef>& refs, base::Duration each_within,
                                        const base::Cancel* stop, Failure failure);
 
-  /// Their values, for the standard input of a program that is to know them too; throws as value() does.
-  std::string handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope);
+  /// What is done about secrets that may have run out since they were looked up.
+  struct Renewal {
+    base::Duration older_than;  ///< counted from when it was looked up last, or that was tried
+    base::Duration within;      ///< for each
+    std::function<void(const std::string&)> say;  ///< of one that could not be had anew, without its value
+  };
+  /// Their values, for the standard input of a program that is to know them too; throws as value() does. What
+  /// a command printed is asked for anew once it is old: a token may be good for minutes, and a program that
+  /// is refused for it would blame what it checks. Where that fails, the value that is known has to do.
+  std::string handed_on(const std::vector<plan::SecretRef>& refs, const base::Scope& scope,
+                        const Renewal& renewal);
   /// The other end: what was handed on is not looked up again. Throws base::Error{protocol}.
   void take_over(std::string_view handed);
 
@@ -75,13 +86,19 @@ class Secrets {
                                                         const Captures& captures, const base::Scope& scope);
 
  private:
+  struct Age {
+    unsigned renewals = 0;  ///< that went well: the values of later ones are known under keys of their own
+    std::chrono::steady_clock::time_point looked_up{};
+  };
   struct Search;
   class EndOfSearch;
 
-  std::string value(const plan::SecretRef& ref, const base::Scope& scope, Failure failure);
+  std::string value(const plan::SecretRef& ref, const std::string& key, const base::Scope& scope,
+                    Failure failure);
   std::string search_for(const plan::SecretRef& ref, const std::string& key, const base::Scope& scope,
                          Failure kept, Search& search);
   std::string look_up(const plan::SecretRef& ref, const base::Scope& scope) const;
+  std::string newest(const plan::SecretRef& ref, const base::Scope& scope, const Renewal& renewal);
   /// Called with the lock held.
   void tell(std::string_view secret);
 
@@ -92,6 +109,7 @@ class Secrets {
   std::vector<base::Redactor::Hold> holds_;
   std::set<std::string, std::less<>> told_;
   std::map<std::string, std::string> known_;
+  std::map<std::string, Age> ages_;                          ///< by the key of the first value
   std::map<std::string, base::Error> lacking_;               ///< looked for in vain, for good
   std::map<std::string, std::shared_ptr<Search>> searches_;  ///< under way
 };

@@ -73,6 +73,47 @@ TEST_CASE("a recovery that could not mend a host tidies up nowhere else") {
   }
 }
 
+TEST_CASE("a recovery of a resumed rollout does not fail for what it cannot tidy up after earlier runs") {
+  Rig rig;
+  auto plan = resumed(2);
+  plan.kind = "recover";
+  rig.effects.refuse("web9 clean");
+  const auto result = rig.run(plan);
+  CHECK(result.verdict == Verdict::done);
+  CHECK_THAT(warnings(rig.log), ContainsSubstring("web9: 9d1f0c2ab3e4 serves here"));
+}
+
+TEST_CASE("how versions stand after a recovery is not for its verdict") {
+  Rig rig;
+  auto plan = resumed(2);
+  plan.kind = "recover";
+  SECTION("a host went back to the release before") {
+    rig.effects.fail("web1 health");
+    const auto result = rig.run(plan);
+    CHECK(state_of(result, "web1") == HostState::reverted);
+    CHECK(result.finished.exit_code == 1);
+  }
+  SECTION("there was only something to tidy up") {
+    std::erase_if(plan.stages, [](const auto& stage) { return stage.name != "cleanup"; });
+    rig.effects.fail("web1 clean");
+    CHECK(rig.run(plan).finished.exit_code == 1);
+  }
+}
+
+TEST_CASE("a host that a recovery could not begin to mend needs a person") {
+  Rig rig;
+  auto plan = test::deploy_plan(2, strategy(stop));
+  plan.kind = "recover";
+  for (auto& lane : plan.stages[1].lanes) {
+    lane.nodes = {test::action("recover/" + lane.host, lane.host + " back")};
+    lane.revert.clear();
+  }
+  rig.effects.refuse("web1 back");
+  const auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::failed);
+  CHECK(result.finished.exit_code == 5);
+}
+
 TEST_CASE("where a resumed roll came to some hosts only these are tidied up") {
   Rig rig;
   rig.effects.fail("web2 health");

@@ -209,8 +209,11 @@ TEST_CASE("what a step before the roll has done is told, when the roll is refuse
   before.shape = plan::Stage::Shape::once;
   auto step = test::action("before/1", "before");
   const bool migrates = GENERATE(true, false);
+  const bool looks = GENERATE(true, false);
   if (migrates)
     step.effect = plan::RunLocal{};
+  else if (looks)
+    step.effect = plan::RunLocal{"git describe", {}, "", true};
   else
     step.effect = plan::Notify{};
   before.lanes.push_back({});
@@ -221,6 +224,21 @@ TEST_CASE("what a step before the roll has done is told, when the roll is refuse
   test::EventLog log;
   const exec::Stops stops;
   effects.refuse("web1 drain");
-  CHECK(exec::run(plan, {"run1", {}}, effects, journal, log, stops).verdict ==
-        (migrates ? exec::Verdict::failed : exec::Verdict::refused));
+  const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  CHECK(result.verdict == (migrates ? exec::Verdict::failed : exec::Verdict::refused));
+  CHECK(result.finished.stays ==
+        (migrates ? std::vector<std::string>{"before"} : std::vector<std::string>{}));
+}
+
+TEST_CASE("what the steps of a run that went well have done is no news") {
+  plan::Plan plan;
+  plan.stages.push_back(
+      {"before", plan::Stage::Shape::once, 1, {{"", {test::action("before/1", "before")}, {}}}});
+  test::FakeEffects effects;
+  test::FakeJournal journal;
+  test::EventLog log;
+  const exec::Stops stops;
+  const auto result = exec::run(plan, {"run1", {}}, effects, journal, log, stops);
+  CHECK(result.verdict == exec::Verdict::done);
+  CHECK(result.finished.stays.empty());
 }

@@ -33,6 +33,7 @@ std::vector<plan::Effect> every_effect() {
   std::vector<plan::Effect> effects{
       plan::RunRemote{"web1", "make\n'it'", {{"TOKEN", text_with_holes()}}, "version", 5s, true},
       plan::RunLocal{"make", {{"TOKEN", plan::Text("x")}}, "out"},
+      plan::RunLocal{"git describe", {}, "", true},
       plan::UploadFile{"web1", "/etc/x", 0600, "etc/x", "aa11", {}},
       plan::UploadFile{"web1", "/etc/y", 0755, "", "", text_with_holes()},
       plan::GuardCapacity{"web1", {50, true}},

@@ -139,3 +139,10 @@ TEST_CASE("jsonl: the deadline of a run, and that it has passed") {
   CHECK_FALSE(of_type(other, "run_started").front().contains("deadline_ms"));
   CHECK_FALSE(of_type(other, "summary").front().contains("deadline_ms"));
 }
+
+TEST_CASE("jsonl: what a run that did not end well leaves done") {
+  Recording run;
+  run.send(event::RunFinished{1, "failed", "", "", "", {}, {}, {}, milliseconds(640), {}, {"before"}});
+  CHECK(of_type(play(run), "summary").front()["stays"] == nlohmann::json{"before"});
+  CHECK_FALSE(of_type(play(success()), "summary").front().contains("stays"));
+}

@@ -156,3 +156,24 @@ TEST_CASE("lines: the deadline of a run is said at its beginning, and in its las
         "  deadline   30m for the whole run, passed\n"
         "exit 5 (needs a person)\n");
 }
+
+TEST_CASE("lines: what steps before a roll that was refused have done is in the last lines") {
+  Recording run;
+  run.send(RunFinished{1,
+                       "failed",
+                       "guard",
+                       "web1",
+                       "too few",
+                       {},
+                       {{"web1", HostState::restored, ""}},
+                       {},
+                       milliseconds(640),
+                       {},
+                       {"before", "prepare"}});
+  const auto text = lines_of(run);
+  CHECK(text.substr(text.find("FAILED")) ==
+        "FAILED at web1: guard: too few\n"
+        "  restored   web1   (as it was, nothing altered)\n"
+        "  stays      before, prepare   (what its steps did is not taken back)\n"
+        "exit 1 (failed)\n");
+}

@@ -72,6 +72,8 @@ TEST_CASE("what an earlier run of the rollout brought along gets its last word f
   REQUIRE(recovery.stages[0].lanes.size() == 2);
   CHECK(recovery.stages[0].lanes[1].host == "web3");
   CHECK(std::get<plan::Action>(recovery.stages[0].lanes[1].nodes.at(0)).id == "recover/web3-good");
+  CHECK(plan::brought_along(recovery) == std::vector<std::string>{"web3"});
+  CHECK(plan::target_hosts(recovery) == std::vector<std::string>{"web2"});
   // It was not for this run to bring it to the release, nor to say that it is there.
   const auto concluded = world::conclude(left, {});
   CHECK(concluded.hosts == 2);

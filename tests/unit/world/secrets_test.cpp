@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "output.hpp"
+#include "secret_refs.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -19,18 +20,8 @@
 
 using namespace staithe;
 using plan::SecretRef;
-
-namespace {
-
-base::Scope soon() {
-  return base::Scope::lasting(std::chrono::seconds(10));
-}
-
-SecretRef env(const std::string& name) {
-  return {SecretRef::Source::env, name};
-}
-
-}  // namespace
+using test::env;
+using test::soon;
 
 TEST_CASE("a secret comes from the environment, a file or a command, and the redactor knows it first") {
   base::Redactor redactor;
@@ -301,26 +292,4 @@ TEST_CASE("lines that come together are handed on together, each stream's, and e
   output.finish();
   CHECK(blocks == std::vector<std::string>{"1:one\n\nthree", "2:oops", "1:beginning", "1:"});
   CHECK(output.tail() == std::vector<std::string>{"oops", "beginning", ""});
-}
-
-TEST_CASE("what one program has looked up another one need not, whatever its bytes are") {
-  base::Redactor redactor;
-  world::Secrets first(redactor);
-  const std::string used = "/tmp/staithe-one-use-" + std::to_string(::getpid());
-  const SecretRef once{SecretRef::Source::command, "mkdir " + used + " && printf 'a b\\n\\377 12 3\\nc'"};
-  ::setenv("STAITHE_TEST_HANDED", "of-the-environment", 1);
-  const auto handed = first.handed_on({once, env("STAITHE_TEST_HANDED")}, soon());
-  ::setenv("STAITHE_TEST_HANDED", "another", 1);
-  base::Redactor other_redactor;
-  world::Secrets second(other_redactor);
-  second.take_over(handed);
-  CHECK(second.value(once, soon()) == "a b\n\xff 12 3\nc");
-  CHECK(second.value(env("STAITHE_TEST_HANDED"), soon()) == "of-the-environment");
-  CHECK(other_redactor.clean("it is of-the-environment") == "it is ***");
-  std::filesystem::remove(used);
-  second.take_over("");
-  for (const auto* wrong : {"1", "1 2", "1 x\nab", "1 2\nab", "-1 2\nab"}) {
-    INFO(wrong);
-    CHECK_THROWS_AS(second.take_over(wrong), base::Error);
-  }
 }
