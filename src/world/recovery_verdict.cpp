@@ -122,3 +122,22 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
   return false;
 }
 }  // namespace staithe::world::parts
+
+namespace staithe::world {
+
+bool never_judged(const plan::Plan& plan, const JournalView& journal) {
+  using plan::Stage;
+  bool rolled = false;
+  for (const auto& stage : plan.stages) {
+    rolled = rolled || stage.shape == Stage::Shape::rolling;
+    if (!rolled || stage.shape != Stage::Shape::once) continue;
+    for (const auto& lane : stage.lanes)
+      for (const auto& node : lane.nodes)
+        if (const auto* action = std::get_if<plan::Action>(&node);
+            action != nullptr && !journal.ended_well(action->id))
+          return true;
+  }
+  return false;
+}
+
+}  // namespace staithe::world

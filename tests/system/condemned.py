@@ -2,7 +2,6 @@
 bad though its revert could not be done."""
 import os
 import signal
-import time
 
 import harness
 
@@ -22,8 +21,8 @@ class Condemned(harness.SystemTest):
         return path
 
     def records(self):
-        """What the history has of the release that failed: the only one that was rolled out here."""
-        return [state for state, in self.sandbox.rows("SELECT state FROM staithe_releases")]
+        """What the history has of the release that failed."""
+        return [row[5] for row in self.sandbox.rows("SELECT * FROM staithe_releases") if row[4] == self.target]
 
     def recover(self):
         return self.sandbox.staithe("recover", "-e", "production", "--yes")
@@ -44,6 +43,21 @@ class Condemned(harness.SystemTest):
         self.ended(result, 0)
         self.assertEqual(self.sandbox.versions(), self.before, str(result))
         self.assertEqual(self.records(), ["bad"])
+        self.nothing_left()
+
+    def test_a_judgement_that_never_fell_is_said(self):
+        """Killed while it judges: all serve the new release, and nobody has called it good."""
+        waiting, gate = self.sandbox.path("run", "judging.waiting"), self.sandbox.path("run", "judging.gate")
+        self.sandbox.write("", "run", "judging.gate")
+        self.addCleanup(lambda: os.path.exists(gate) and os.unlink(gate))
+        judge = f"local: {{command: 'touch {waiting}; while test -e {gate}; do sleep 0.05; done', timeout: 3m}}"
+        run = self.sandbox.begin_deploy(self.target, playbook=self.playbook_judged(judge, strategy=REVERT_ALL))
+        self.assertTrue(harness.await_true(lambda: os.path.exists(waiting) or not run.alive(), 60), run.peek())
+        run.signal(signal.SIGKILL)
+        run.wait()
+        result = self.recover()
+        self.ended(result, 0, "not marked good", "staithe deploy", "staithe rollback")
+        self.assertEqual(set(self.sandbox.versions().values()), {self.target})
         self.nothing_left()
 
     def test_a_release_is_bad_though_its_revert_is_refused(self):

@@ -57,6 +57,10 @@ struct LaterRecovery {
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since = {});
 
+/// Whether something that was to follow the roll once, which is what judges the whole of it, did not end
+/// well. A recovery does not do that in the run's place. Pure.
+bool never_judged(const plan::Plan& plan, const JournalView& journal);
+
 /// Whether visitors should not meet the host before it is mended: its app may be half changed, or nobody has
 /// proven it. Others that are out may as well serve. Pure.
 bool must_stay_out(const plan::Plan& plan, const HostLeft& host);

@@ -115,7 +115,7 @@ std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& 
 
 /// Versions that differ and hosts without a way back are said and need a person.
 void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
-          const plan::Plan& plan) {
+          const plan::Plan& plan, bool judged) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
     app.say(fmt::format(
@@ -125,6 +125,11 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
         base::fold_names(hosts), exec_command(app, hosts), restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
     app.say(mixed(app, loaded, recovered, asked, plan));
+  else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
+    app.say(fmt::format(
+        "Every host is on the new release, and what judges it behind the roll did not end: it is "
+        "not marked good.\n  next  {}    roll it out again and judge it\n        {}    or bring all back",
+        same_command(app, loaded, asked, plan), rollback_command(app, loaded, asked, plan)));
 }
 
 int nothing_to_recover(App& app, store::Store& store, const Loaded& loaded) {
@@ -182,7 +187,8 @@ int run_recover(App& app) {
   const auto asked = asked_of(*store, run->id);
   const int ran = run_loaded(app, loaded, recovery, std::move(earlier), asked);
   if (!recovered) return ran;
-  tell(app, loaded, *recovered, asked, plan);
+  tell(app, loaded, *recovered, asked, plan,
+       !world::never_judged(plan, world::read_journal(*store, run->id)));
   return recovered->needs_a_person() ? exit_needs_person : ran;
 }
 
