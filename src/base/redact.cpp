@@ -37,11 +37,17 @@ Redactor::Known& Redactor::know(std::string_view secret, bool everywhere) {
   if (found != known_.end() && (found->second.everywhere || !everywhere)) return found->second;
   if (found == known_.end()) found = known_.emplace(std::string(secret), Known{}).first;
   found->second.everywhere = everywhere;
-  auto forms = std::make_shared<SecretForms>(*forms_);
-  add_forms(secret, found->second, *forms);
-  forms->ready();
-  forms_ = std::move(forms);
+  if (!next_) next_ = std::make_shared<SecretForms>(*forms_);
+  add_forms(secret, found->second, *next_);
   return found->second;
+}
+
+/// Called with the lock held, behind know(): who reads from now on sees what was added.
+void Redactor::publish() {
+  if (!next_) return;
+  next_->ready();
+  forms_ = std::move(next_);
+  next_.reset();
 }
 
 void Redactor::add(std::string_view secret) {
@@ -49,6 +55,7 @@ void Redactor::add(std::string_view secret) {
   if (whole.empty()) return;
   const std::lock_guard lock(mutex_);
   know(whole, true).for_good = true;
+  publish();
 }
 
 void Redactor::add_part(std::string_view secret) {
@@ -56,6 +63,7 @@ void Redactor::add_part(std::string_view secret) {
   if (part.size() < shortest_word) return;
   const std::lock_guard lock(mutex_);
   know(part, part.size() >= shortest_part).for_good = true;
+  publish();
 }
 
 Redactor::Hold Redactor::hold(std::string_view secret) {
@@ -70,8 +78,24 @@ Redactor::Hold Redactor::hold_part(std::string_view secret) {
 
 Redactor::Hold Redactor::hold(std::string_view secret, bool everywhere) {
   const std::lock_guard lock(mutex_);
+  auto held = keep(secret, everywhere);
+  publish();
+  return held;
+}
+
+/// Called with the lock held.
+Redactor::Hold Redactor::keep(std::string_view secret, bool everywhere) {
   if (++know(secret, everywhere).holds == 1) std::erase(free_, secret);
   return {this, std::string(secret)};
+}
+
+void Redactor::hold_parts(const std::vector<std::string>& secrets, std::vector<Hold>& held) {
+  if (secrets.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& secret : secrets)
+    if (const auto part = trim(secret); part.size() >= shortest_word)
+      held.push_back(keep(part, part.size() >= shortest_part));
+  publish();
 }
 
 Redactor::Hold::~Hold() {

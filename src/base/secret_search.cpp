@@ -95,7 +95,7 @@ void SecretSearch::read_on(const Read& read, std::size_t at, char before) {
   const char here = text_[read.from];
   with(1, here);
   if (!is_escape(read.from)) return;
-  met_number_ = met_number_ || here == '\\' || here == '&';
+  met_number_ = met_number_ || here == '\\' || here == '&' || here == '%';
   const auto& readings = readings_at(read.from);
   for (const auto& reading : readings.all) with(reading.length, reading.byte);
   if (goes_on_ && readings.cut.any())

@@ -80,7 +80,8 @@ void UrlCursor::pass_hidden() {
 std::string_view UrlCursor::leave_start(std::string_view text) {
   if (part_ != Part::start) return text;
   const auto scheme = text.find("://");
-  part_ = text.starts_with('/') || scheme == std::string_view::npos ? Part::path : Part::host;
+  if (!text.starts_with('/') && scheme == std::string_view::npos) return text;  // "http", with more to come
+  part_ = text.starts_with('/') ? Part::path : Part::host;
   if (part_ == Part::host) text.remove_prefix(scheme + 3);
   return text;
 }
@@ -88,7 +89,7 @@ std::string_view UrlCursor::leave_start(std::string_view text) {
 void UrlCursor::put(char c) {
   if (c == '?' || c == '#')
     part_ = Part::query;
-  else if (part_ == Part::host && c == '/')
+  else if ((part_ == Part::host || part_ == Part::start) && c == '/')
     part_ = Part::path;
   has_host_ = has_host_ || part_ == Part::host;
   at_port_ = part_ == Part::host && c == ':';
@@ -115,7 +116,12 @@ std::string UrlWriter::value(std::string_view text, From from) {
   using Part = UrlCursor::Part;
   const bool goes_on = text.starts_with('/') && cursor_.last() != '/';
   if (cursor_.part() == Part::path && !goes_on) {
-    auto made = percent_encoded(text, std::string(in_url_segment) + (from == From::author ? "/" : ""));
+    auto made = percent_encoded(text, std::string(in_url_segment) + (from == From::cell ? "" : "/"));
+    cursor_.pass(made);
+    return made;
+  }
+  if (cursor_.part() == Part::host && from == From::secret && !(goes_on && cursor_.has_host())) {
+    auto made = percent_encoded(text, ":[]");
     cursor_.pass(made);
     return made;
   }

@@ -248,7 +248,10 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
       auto inner = match(matcher.inner[0], value, typing, now);
       if (inner.is != Match::Is::no) return inner.is == Match::Is::yes ? no : inner;
       // Of what is not there nothing holds, and "not over 5" holds of no text.
-      const bool is_of_nothing = value.kind == Value::Kind::absent && !speaks_of_presence(matcher);
+      const auto word = matcher.inner[0].word;
+      const bool is_of_nothing =
+          (value.kind == Value::Kind::absent && word != Word::absent && word != Word::exists) ||
+          (value.kind == Value::Kind::null && word == Word::empty);
       if (is_of_nothing || !inner.why.empty()) return {Match::Is::no, inner.why};
       return yes;
     }

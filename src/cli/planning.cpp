@@ -54,11 +54,24 @@ std::vector<std::string> hosts_in(const event::RunFinished& finished, event::Hos
   return hosts;
 }
 
+/// Whether a recovery has something with which to bring a host back to the release before.
+bool reverts(const plan::Plan& plan) {
+  return std::any_of(plan.stages.begin(), plan.stages.end(), [](const plan::Stage& stage) {
+    return std::any_of(stage.lanes.begin(), stage.lanes.end(),
+                       [](const plan::Lane& lane) { return !lane.revert.empty(); });
+  });
+}
+
 /// What to run next where hosts are left out, or not as they are meant to be.
 void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
                 const event::RunFinished& finished, std::vector<std::string>& next) {
   const auto recover = recover_command(app);
-  const auto out = hosts_in(finished, event::HostState::out);
+  auto out = hosts_in(finished, event::HostState::out);
+  std::vector<std::string> kept_out;
+  for (const auto& host : finished.hosts)
+    if (host.kept_out && std::erase(out, host.name) > 0) kept_out.push_back(host.name);
+  if (!kept_out.empty())
+    next.push_back(restore_command(app, loaded, asked, kept_out) + "    once whoever took it out agrees");
   if (!out.empty()) {
     const auto restore = restore_command(app, loaded, asked, out);
     if (plan.kind == "restore") {
@@ -75,7 +88,7 @@ void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const 
   });
   if (plan.kind == "recover" && !failed.empty())
     next.push_back(recover + "    again, once what stands in its way is gone");
-  else if (half_changed && out.empty() && finished.exit_code == event::exit_needs_person)
+  else if (half_changed && reverts(plan) && out.empty() && finished.exit_code == event::exit_needs_person)
     next.push_back(
         fmt::format("{}    bring {} back to the release before", recover, base::fold_names(failed)));
 }

@@ -19,7 +19,7 @@ struct Adopted {
   std::string host;
   std::string found;
   bool keep_out = true;  ///< visitors should not meet it before its turn comes
-  bool let_in = false;   ///< it was proven, and its last step back was begun
+  bool told = false;     ///< it was proven, and every balancer was told to let visitors in
 };
 
 /// What a run goes on with, and whether that still stands.

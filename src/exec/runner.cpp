@@ -235,6 +235,7 @@ class Run {
     if (stage.shape == plan::Stage::Shape::rolling) {
       known.state = lane.state;
       known.altered = lane.altered;
+      known.kept_out = lane.state == event::HostState::out && !lane.kept_out.empty();
       return;
     }
     // Staging and preflight leave a host untouched; where they are all there is, they are its work.
@@ -390,8 +391,12 @@ class Run {
       if (known == states_.end())
         finished.hosts.push_back({host, event::HostState::untouched, ""});
       else
-        finished.hosts.push_back(
-            {host, known->second.state, known->second.detail, {}, known->second.altered});
+        finished.hosts.push_back({host,
+                                  known->second.state,
+                                  known->second.detail,
+                                  {},
+                                  known->second.altered,
+                                  known->second.kept_out});
     }
     tell_reach(finished);
     tell_mixed();
@@ -407,6 +412,7 @@ class Run {
     event::HostState state = event::HostState::untouched;
     std::string detail;
     bool altered = false;
+    bool kept_out = false;
   };
 
   const plan::Plan& plan_;

@@ -1,5 +1,7 @@
 #include "stage_runner.hpp"
 
+#include "staithe/base/count_text.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <mutex>
@@ -194,6 +196,15 @@ StageResult run_all(const Context& context, const plan::Stage& stage) {
   return results;
 }
 
+/// For a recovery, should this process die before the host is back: see plan::revert_note.
+void note_revert(const Context& context, const plan::Lane& lane) {
+  try {
+    context.journal.note(lane.host, plan::first_of_revert(lane), plan::revert_note, "");
+  } catch (const std::exception& error) {
+    context.bus.send(event::Message{event::Level::warning, lane.host, error.what()});
+  }
+}
+
 }  // namespace
 
 StageResult run_stage(const Context& context, const plan::Stage& stage) {
@@ -214,9 +225,10 @@ void revert_lanes(const Context& context, const plan::Stage& stage, StageResult&
   }
   if (lanes.empty()) return;
   context.clock.stop();
+  for (const auto* lane : lanes) note_revert(context, *lane);
   context.bus.send(
       event::Message{event::Level::warning, "",
-                     "reverting " + std::to_string(lanes.size()) + " hosts to the release before"});
+                     "reverting " + base::count_text(lanes.size(), "host") + " to the release before"});
   StageResult reverted;
   Pool(context, stage, reverted)
       .run(

@@ -53,6 +53,16 @@ std::size_t count_actions(const Plan& plan) {
   return count;
 }
 
+std::string first_of_revert(const Lane& lane) {
+  for (const auto& node : lane.revert) {
+    if (const auto* action = std::get_if<Action>(&node)) return action->id;
+    const auto& bracket = std::get<Bracket>(node);
+    for (const auto* part : {&bracket.acquire, &bracket.body, &bracket.release})
+      if (!part->empty()) return part->front().id;
+  }
+  return {};
+}
+
 std::vector<std::size_t> batch_sizes(const Strategy& strategy, std::size_t hosts) {
   std::vector<std::size_t> sizes;
   std::size_t left = hosts;

@@ -124,6 +124,7 @@ class Asking {
         unjudged(asked_.reply.reason);
         return false;
       case Failure::unreachable:
+        asked_.silent = true;
         asked_.attempt.note = asked_.attempt.reason = asked_.reply.reason;
         asked_.attempt.judged = {{Judged::Outcome::differs, std::string(Judged::answer), "any",
                                   asked_.reply.reason, "", check_.position, false}};
@@ -315,9 +316,11 @@ void Secrecy::tell(const std::string& name, const Value& value,
 }
 
 void Secrecy::tell_inside(const Value& value, std::vector<base::Redactor::Hold>& told) const {
+  std::vector<std::string> secrets;
   for (const auto& [member, text] : checks::named_texts_in(value, names_secret))
-    for (const auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
-      told.push_back(redactor.hold_part(secret));
+    for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
+      secrets.push_back(std::move(secret));
+  redactor.hold_parts(secrets, told);
 }
 
 void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const {
@@ -325,8 +328,9 @@ void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor:
   if (kind == Value::Kind::boolean || kind == Value::Kind::null || kind == Value::Kind::absent) return;
   // "pass": 1200 is how many did; a one-time password has six digits.
   if (kind == Value::Kind::number && value.text.size() < 6) return;
-  for (const auto& secret : secrets_in(value.text, use)) told.push_back(redactor.hold_part(secret));
-  for (const auto& text : checks::texts_in(value)) told.push_back(redactor.hold_part(text));
+  auto secrets = secrets_in(value.text, use);
+  for (auto& text : checks::texts_in(value)) secrets.push_back(std::move(text));
+  redactor.hold_parts(secrets, told);
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,

@@ -15,6 +15,7 @@ struct Asked {
   std::vector<checks::Judged> warnings;
   std::uint32_t samples = 1, samples_good = 1;
   std::size_t of_each = 0;  ///< expectations that each sample was held to, beside those that are shown
+  bool silent = false;      ///< at least once nothing answered at all
   bool cancelled = false;
   std::vector<base::Redactor::Hold> told;  ///< tokens that the last reply gave
   bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before

@@ -155,12 +155,13 @@ void SuiteRun::one(const checks::Check& check) {
     result.verdict = cut ? Verdict::aborted : Verdict::skipped;
     result.reason = std::move(reason);
     failed_.emplace(check.step, cut ? "was not run" : "was skipped");
+    lose(check);
     return finish(std::move(result));
   }
   come_to_verdict(check, values_, scope_, result, [&](Asked& last) {
     if (result.verdict != Verdict::pass && result.verdict != Verdict::degraded &&
         result.verdict != Verdict::tolerated)
-      return;
+      return lose(check);
     save(check, last, result);
     // Queued with what is known now: a later step of the same name may save anew. What was made is there,
     // though a value of it could not be saved.
@@ -223,6 +224,7 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
   while (made < more_requests && !scope.cancelled() && !scope.expired()) {
     const auto more = ask(check, values, probes_, secrecy_, scope);
     if (more.cancelled || more.attempt.unjudged) break;
+    if (!more.attempt.held && (scope.cancelled() || scope.expired())) break;  // it may have been cut
     spread.add(more);
     ++made;
     good += more.attempt.held ? 1 : 0;
@@ -235,7 +237,7 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
   result.attempts.back().note = last.attempt.note;
   if (good == made) return;
   // One good answer among many bad ones is no working system, unless one bad host explains the others.
-  const bool fails = culprit.empty() && 2 * good <= made;
+  const bool fails = made == more_requests && (good == 0 || (culprit.empty() && 2 * good <= made));
   Judged again{Judged::Outcome::differs, "again", "as good as the last attempt", got, "",
                check.position,           !fails};
   if (fails) last.attempt.held = false;
@@ -290,19 +292,30 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
     if (!selected.why.empty() || selected.values.empty() ||
-        selected.values.front().kind == checks::Value::Kind::absent) {
-      // What comes after would be blocked without a word about why. An older value of the name is of
-      // something else, which an undo of this step must not remove.
+        selected.values.front().kind == checks::Value::Kind::absent ||
+        last.reply.cut.count(saved.subject) > 0) {
+      // What comes after would be blocked without a word about why.
       values_.erase(saved.name);
+      lost_[saved.name] = check.name;
       result.verdict = Verdict::fail;
       result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject,
-                                  selected.why.empty() ? "is absent" : selected.why);
+                                  last.reply.cut.count(saved.subject) > 0 ? "is too large to be read whole"
+                                  : selected.why.empty()                  ? "is absent"
+                                                                          : selected.why);
       result.judged.push_back(
           {Judged::Outcome::differs, saved.subject, "a value to save", "absent", "", check.position, false});
       continue;
     }
     values_[saved.name] = Captured::of(selected.values.front());
+    lost_.erase(saved.name);
   }
+}
+
+/// What the step was to save is not known: an older value of the name is of something else, which must not be
+/// taken for it, to be removed least of all.
+void SuiteRun::lose(const checks::Check& check) {
+  for (const auto& saved : check.save)
+    if (values_.erase(saved.name) > 0) lost_[saved.name] = check.name;
 }
 
 namespace {
@@ -328,7 +341,7 @@ std::string what_failed(const Attempt& probed) {
 
 bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResult& result) {
   // Where nothing answered, nothing less holds either, and what is absent from no reply is no evidence.
-  if (last.reply.failure != checks::Reply::Failure::none) return true;
+  if (last.silent) return true;
   bool known = true;
   for (const auto& tolerance : check.tolerate) {
     std::string against;
@@ -420,10 +433,20 @@ void SuiteRun::put_right() {
   if (suite_.sweep && !scope_.cancelled()) sweep();
 }
 
-/// Every step is tried. One whose values were never saved has nothing to remove.
+/// Every step is tried. One whose values were never saved has nothing to remove; where a value was lost,
+/// there may be something.
 void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
-  if (!missing(check.needs, values).empty()) return;
+  const auto name = missing(check.needs, values);
+  const auto loser = lost_.find(name);
+  if (!name.empty() && loser == lost_.end()) return;
   auto result = begin(check, values);
+  if (!name.empty()) {
+    result.verdict = Verdict::skipped;
+    result.reason = fmt::format(
+        "nothing was removed, for '{}' is not known: look for what may be left ('{}' was to save it)", name,
+        loser->second);
+    return finish(std::move(result));
+  }
   come_to_verdict(check, values, put_right_scope_, result, [](Asked&) {});
   finish(std::move(result));
 }

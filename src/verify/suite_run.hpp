@@ -39,6 +39,7 @@ class SuiteRun {
   void part(const std::vector<checks::Check>& checks);
   void one(const checks::Check& check);
   void put_right();
+  void lose(const checks::Check& check);
   void tidy(const checks::Check& check, const Captures& values);
   struct Swept {
     std::size_t removed = 0, left = 0, foreign = 0, young = 0;
@@ -83,6 +84,7 @@ class SuiteRun {
   std::string stopped_by_step_;                ///< its step: the other hosts of the same step are still asked
   std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
   std::map<std::string, std::string> failed_;  ///< step to what became of it
+  std::map<std::string, std::string> lost_;    ///< names that were to be saved and are not known, and by whom
   std::map<std::string, Attempt> neighbours_;
 };
 

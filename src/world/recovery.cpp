@@ -132,6 +132,12 @@ bool ended_well(const Lane& lane, const JournalView& journal) {
   });
 }
 
+/// The actions with which the run lets the host in.
+std::vector<Action> way_in(const Lane& lane) {
+  const Bracket* bracket = bracket_of(lane.nodes);
+  return bracket == nullptr ? loose_rotation(lane) : bracket->release;
+}
+
 /// Whether the host may serve already, of one that was on its way back.
 bool on_its_last_step(const Lane& lane, Left left, const JournalView& journal) {
   const Bracket* bracket = bracket_of(lane.nodes);
@@ -276,7 +282,6 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since) {
   std::vector<HostLeft> all;
   const bool is_bad = release_failed(plan, journal);
-  const auto condemned = to_be_reverted(plan, journal);
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes) {
@@ -286,9 +291,9 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
       host.found = found_in(lane.nodes, journal);
       if (std::string again = found_in(lane.revert, journal); !again.empty()) host.found = std::move(again);
       host.left = assess_lane(lane, journal);
-      if (condemned.count(lane.host) > 0 && !lane.revert.empty() && alters(lane, journal))
-        host.left = once_condemned(host.left);
+      if (to_be_reverted(lane, journal) && alters(lane, journal)) host.left = once_condemned(host.left);
       host.let_in = on_its_last_step(lane, host.left, journal);
+      host.told = host.let_in && told_to_let_in(way_in(lane), journal);
       for (const auto& recovery : since)
         for (const auto& mending : recovery.plan.stages)
           if (mending.shape == plan::Stage::Shape::rolling)

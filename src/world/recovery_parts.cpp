@@ -71,6 +71,7 @@ Left once_given_back(Left left) {
 /// The way back was begun and not ended.
 void follow_half_way(HostLeft& host, const Lane& lane, const Lane& mended, const JournalView& journal) {
   const Bracket* bracket = bracket_of(mended.nodes);
+  host.told = told_to_let_in(bracket == nullptr ? loose_rotation(mended) : bracket->release, journal);
   switch (host.left) {
     case Left::out_unaltered:
       host.let_in = bracket_of(lane.nodes) == nullptr && let_in(loose_rotation(mended), journal);
@@ -124,6 +125,12 @@ bool refused(const std::vector<Action>& release, const JournalView& journal) {
   auto judging = release;
   std::erase_if(judging, [](const Action& action) { return lets_in(action.effect); });
   return any_failed(judging, journal);
+}
+
+bool told_to_let_in(const std::vector<Action>& release, const JournalView& journal) {
+  return std::any_of(release.begin(), release.end(), [&](const Action& action) {
+    return lets_in(action.effect) && journal.ended_well(action.id);
+  });
 }
 
 bool let_in(const std::vector<Action>& release, const JournalView& journal) {

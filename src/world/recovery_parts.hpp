@@ -2,7 +2,6 @@
 #include "staithe/plan/plan.hpp"
 #include "staithe/world/recovery.hpp"
 
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,9 +63,11 @@ std::string found_in(const std::vector<plan::Node>& nodes, const JournalView& jo
 /// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
 /// killed says nothing of that, nor does what the run itself would not have called the release bad for.
 bool release_failed(const plan::Plan& plan, const JournalView& journal);
-/// The hosts of the roll that the run was to bring back by its own policy, for what had failed by then: over
-/// the budget in the roll, or judged bad behind it.
-std::set<std::string> to_be_reverted(const plan::Plan& plan, const JournalView& journal);
+/// Whether the host, where it is on the new release, is to go back: the run had decided so, or what the host
+/// does once it is back has failed there, and the release is at fault.
+bool to_be_reverted(const plan::Lane& lane, const JournalView& journal);
+/// Whether every balancer was told so: what is in maintenance from then on is somebody else's.
+bool told_to_let_in(const std::vector<plan::Action>& release, const JournalView& journal);
 /// The app may be anything, and the plan holds nothing that brings it back.
 bool needs_a_person(const plan::Lane& lane, Left left);
 

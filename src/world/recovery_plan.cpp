@@ -140,6 +140,8 @@ plan::Stage mending(const plan::Stage& stage, const std::vector<HostLeft>& left)
     if (!host->release_failed) leave_unbranded(mended);
     if (!mended.nodes.empty()) mend.lanes.push_back(std::move(mended));
   }
+  // What serves is taken out for its revert once what is out is back: there are most servers then.
+  std::stable_partition(mend.lanes.begin(), mend.lanes.end(), [](const Lane& lane) { return !lane.mends; });
   return mend;
 }
 

@@ -79,15 +79,16 @@ std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, con
   return std::make_unique<haproxy::Rotation>(seats(host, scope));
 }
 
-void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
+void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
-  const auto reached = let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
+  const auto reached = told ? haproxy::Phase::restoring : haproxy::Phase::proving;
   entry.found = haproxy::parse_found(found);
   entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, reached);
   entry.keep = keep_out ? Keep::if_still_out : Keep::no;
+  entry.told = told;
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {

@@ -53,8 +53,8 @@ class Rotations {
   /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
   /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
   /// not let visitors in either. (Of one that does not answer nobody knows: until it does, a reload of the
-  /// others lets nobody in.) `let_in`: that run had proven it and begun to let it in.
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in = false);
+  /// others lets nobody in.) `told`: that run had proven it, and told every balancer to let visitors in.
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
 
  private:
   /// Of a host that is out: whether the keeper sees to it that it stays so.
@@ -68,6 +68,7 @@ class Rotations {
     base::SteadyTime guarded_at{};
     std::string trouble;  // what the keeper met
     Keep keep = Keep::yes;
+    bool told = false;                   ///< adopted, and every balancer was told to let visitors in
     std::optional<bool> serves_already;  ///< as a restore has found it, once it looked
   };
 

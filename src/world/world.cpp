@@ -114,8 +114,8 @@ class World::Performer {
       return {};
     }
   }
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
-    rotations_.adopt(host, found, keep_out, let_in);
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
+    rotations_.adopt(host, found, keep_out, told);
   }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
     MissingSecrets missing;
@@ -411,8 +411,8 @@ std::string World::unmet() noexcept {
 std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scope& scope) noexcept {
   return performer_->left_alone(scope);
 }
-void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in) {
-  performer_->adopt(host, found, keep_out, let_in);
+void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
+  performer_->adopt(host, found, keep_out, told);
 }
 MissingSecrets World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
   return performer_->look_up_secrets(each_within, stop);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace staithe::base {
 
@@ -63,6 +64,8 @@ class Redactor {
   /// report would be gone with it, and it keeps nobody out.
   void add_part(std::string_view secret);
   [[nodiscard]] Hold hold_part(std::string_view secret);
+  /// The same of many: what is known is made anew once.
+  void hold_parts(const std::vector<std::string>& secrets, std::vector<Hold>& held);
   std::string clean(std::string_view text) const;
   /// No secret is known: every text is clean as it is.
   bool knows_none() const;
@@ -78,12 +81,15 @@ class Redactor {
 
   Hold hold(std::string_view secret, bool everywhere);
   Known& know(std::string_view secret, bool everywhere);
+  Hold keep(std::string_view secret, bool everywhere);
+  void publish();
   void let_go(const std::string& secret) noexcept;
   static void add_forms(std::string_view secret, const Known& known, SecretForms& forms);
 
   mutable std::mutex mutex_;
   std::map<std::string, Known, std::less<>> known_;
   std::deque<std::string> free_;              // nobody holds them, oldest first
+  std::shared_ptr<SecretForms> next_;         // what is being made; null between calls
   std::shared_ptr<const SecretForms> forms_;  // replaced, never changed: readers keep theirs
 };
 

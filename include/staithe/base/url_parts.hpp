@@ -25,7 +25,8 @@ std::string url_reference(std::string_view text);
 bool climbs(std::string_view path);
 
 /// Where in a URL the next character will stand, as it is written from left to right. What begins with
-/// neither '/' nor SCHEME:// is taken for a path. A fragment counts as part of the query.
+/// neither '/' nor SCHEME:// is a part of a scheme, or nothing that anybody asks for. A fragment counts as
+/// part of the query.
 class UrlCursor {
  public:
   enum class Part { start, host, path, query };
@@ -67,7 +68,8 @@ class UrlWriter {
   /// Behind the host blanks, control characters and what is beyond ASCII are encoded; all else says what it
   /// says.
   std::string written(std::string_view text);
-  enum class From { author, cell };
+  /// A secret inside of "USER:PASSWORD@HOST" is encoded too, but for ':' and brackets, which a host may have.
+  enum class From { author, cell, secret };
   std::string value(std::string_view text, From from);
   /// Past what nobody here can see.
   void pass_hidden() { cursor_.pass_hidden(); }

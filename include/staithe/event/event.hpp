@@ -107,16 +107,17 @@ struct RunFinished {
     HostState state;
     std::string detail;
     std::string reach{};  ///< of one that was left out or may be: "NOT serving on lb1; serving on lb2", or ""
-    bool altered = false;  ///< its service was touched and not brought back
+    bool altered = false;   ///< its service was touched and not brought back
+    bool kept_out = false;  ///< out by somebody else's hand alone: all that the run had to do there is done
   };
   std::vector<Host> hosts;
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
   base::Duration duration{0};
   base::Duration deadline{0};  ///< of the run, when it has passed before everything was done; else zero
-  bool wrong_servers = false;  ///< of the failure: the servers that the files name are not HAProxy's
   /// Stages of one lane whose steps did something that no revert takes back, where the run did not end well:
   /// "before".
   std::vector<std::string> stays{};
+  bool wrong_servers = false;  ///< of the failure: the servers that the files name are not HAProxy's
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,

@@ -54,6 +54,12 @@ struct Lane {
   bool operator==(const Lane&) const = default;
 };
 
+/// The id of the first action of its revert; "" without one.
+std::string first_of_revert(const Lane& lane);
+/// Under this key a run notes, at that action, that it has decided to revert the host, by its policy: before
+/// it begins, so that a recovery knows what is owed and need not guess.
+inline constexpr const char* revert_note = "reverting";
+
 struct Strategy {
   enum class Window { sliding, lockstep };
   enum class OnFailure { stop, revert_batch, revert_all };

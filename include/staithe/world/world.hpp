@@ -78,9 +78,9 @@ class World final : public exec::Effects {
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept;
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
-  /// when it is still out, a balancer that is reloaded before its turn comes is told again. `let_in`: that
-  /// run had proven it and begun to let it in; what is in maintenance by now is somebody else's.
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool let_in = false);
+  /// when it is still out, a balancer that is reloaded before its turn comes is told again. `told`: that
+  /// run had proven it and told every balancer to let visitors in: what is in maintenance since is not ours.
+  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
 
   /// Before anything runs: looks up every secret that the plan may need and keeps it, so that none is missed
   /// with a host half-way. What is wrong comes back all at once. Throws base::Error{cancelled}.

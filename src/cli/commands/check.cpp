@@ -72,15 +72,16 @@ class OldReports {
  private:
   /// Whether the file may be a report of that kind: a slip of the pen in its name must not cost another file.
   static bool begins_as(const std::string& kind, const std::string& path) {
-    std::string start(64, '\0');
+    std::string start(200, '\0');
     std::ifstream file(path);
     file.read(start.data(), static_cast<std::streamsize>(start.size()));
     start.resize(static_cast<std::size_t>(file.gcount()));
-    const auto begins = [&](std::string_view with) { return start.starts_with(with); };
-    return kind == "junit"  ? begins("<?xml") || begins("<testsuites")
-           : kind == "html" ? begins("<!doctype html>")
-           : kind == "tap"  ? begins("TAP version")
-                            : begins("{\"");
+    const auto has = [&](std::string_view text) { return start.find(text) != std::string::npos; };
+    return kind == "junit"   ? has("<testsuite")
+           : kind == "html"  ? start.starts_with("<!doctype html>")
+           : kind == "tap"   ? start.starts_with("TAP version")
+           : kind == "jsonl" ? has("\"tool\":\"staithe\"")
+                             : start.starts_with("Checks ");
   }
 
   const App& app_;

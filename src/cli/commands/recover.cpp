@@ -83,7 +83,7 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
     if (host.found.empty())
       unknown.insert(host.host);
     else
-      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host), host.let_in});
+      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host), host.let_in && host.told});
   }
   // A restore notes nothing itself: it went on with an earlier drain. Whoever drains for a while takes
   // nothing before the note, and an earlier drain is somebody else's.
@@ -91,7 +91,8 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   const auto on_record = world::drains_on_record(store, loaded.environment, unknown);
   for (const auto& host : left)
     if (const auto known = on_record.find(host.host); known != on_record.end())
-      adopted.push_back({host.host, known->second, world::must_stay_out(plan, host), host.let_in});
+      adopted.push_back(
+          {host.host, known->second, world::must_stay_out(plan, host), host.let_in && host.told});
   return adopted;
 }
 
@@ -125,6 +126,9 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
         base::fold_names(hosts), exec_command(app, hosts), restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
     app.say(mixed(app, loaded, recovered, asked, plan));
+  else if (recovered.on_new > 0 && recovered.release_failed && plan.kind == "deploy")
+    app.say(fmt::format("Every host is on the new release, which failed.\n  next  {}    bring all back",
+                        rollback_command(app, loaded, asked, plan)));
   else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
     app.say(fmt::format(
         "Every host is on the new release, and what judges it behind the roll did not end: it is "

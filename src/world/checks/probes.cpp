@@ -1,5 +1,6 @@
 #include "balancer_dial.hpp"
 #include "checks/certificate_words.hpp"
+#include "checks/http_reply.hpp"
 #include "checks/sql.hpp"
 #include "hosts.hpp"
 
@@ -28,17 +29,11 @@ using checks::Reply;
 using checks::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t largest_body = 4 * 1024 * 1024;
 constexpr std::size_t largest_output = 256 * 1024;
+constexpr std::size_t kept_whole = largest_output / 2;
 constexpr std::uint16_t any_port = 80;
 /// A store of secrets that hangs keeps the checks that need none of it no longer from being run.
 constexpr base::Duration ahead_within{10'000};
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
-}
 
 std::string json_inside(std::string_view text) {
   std::string escaped;
@@ -164,7 +159,7 @@ class CheckProbes::Asker {
       if (const auto* literal = std::get_if<std::string>(&piece)) made += writer.written(*literal);
       const auto* secret = std::get_if<plan::SecretRef>(&piece);
       if (secret == nullptr) continue;
-      const auto written = writer.value(value_of(*secret), base::UrlWriter::From::author);
+      const auto written = writer.value(value_of(*secret), base::UrlWriter::From::secret);
       secrets_.tell_redactor(written);
       made += written;
     }
@@ -226,7 +221,7 @@ class CheckProbes::Asker {
     sent.body = body_of(request, scope);
     sent.timeout = scope.left();
     sent.connect_timeout = scope.left();
-    sent.max_body_bytes = largest_body;
+    sent.max_body_bytes = largest_http_body;
     sent.follow_redirects = request.follow_redirects;
     if (!request.connect_to.empty()) sent.connect_to.push_back("::" + request.connect_to);
     sent.proxy_url = request.proxy;
@@ -240,32 +235,6 @@ class CheckProbes::Asker {
     Borrowed session(*this);
     auto answer = (*session).send(sent, scope);
     return reply_of(std::move(answer));
-  }
-
-  static Reply reply_of(http::Reply answer) {
-    Reply reply;
-    if (const auto* type = answer.header("Content-Type")) reply.content_type = *type;
-    auto& facts = reply.facts;
-    facts.emplace("status", Value::count(static_cast<std::uint64_t>(answer.status)));
-    facts.emplace("time", Value::milliseconds(answer.milliseconds));
-    facts.emplace("size", Value::bytes(answer.body.size()));
-    auto& version = facts.emplace("http", Value::of(answer.version)).first->second;
-    version.kind = Value::Kind::number;
-    version.number = checks::parse_number(answer.version).value_or(0);
-    facts.emplace("redirects", Value::count(static_cast<std::uint64_t>(answer.redirects)));
-    for (auto& [name, value] : answer.headers) {
-      auto& fact = facts.try_emplace("header." + lower(name)).first->second;
-      if (fact.kind == Value::Kind::absent)
-        fact = Value::of(std::move(value));
-      else
-        fact.text += ", " + value;
-    }
-    reply.note = fmt::format("{} in {} ms from {}", answer.status, answer.duration.count(), answer.peer);
-    reply.body = std::move(answer.body);
-    if (answer.body_cut)
-      for (const char* name : {"body", "size"}) reply.cut[name] = base::bytes_text(largest_body);
-    reply.duration = answer.duration;
-    return reply;
   }
 
   Reply ask(const checks::TlsRequest& request, const base::Scope& scope) {
@@ -379,13 +348,16 @@ class CheckProbes::Asker {
     reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status))
                                          : Value::of("none, for it was killed by " + signal);
     if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
+    // What is kept of more is its beginning, a word about the gap, and its end: only the first is judged.
+    for (const auto& [is_cut, text] : {std::pair{out_cut, &out}, std::pair{err_cut, &err}})
+      if (is_cut) text->resize(std::min(text->size(), kept_whole));
     reply.facts["out"] = Value::of(std::string(base::trim(out)));
     reply.facts["err"] = Value::of(std::string(base::trim(err)));
     reply.note = signal.empty() ? fmt::format("exit status {}", status) : "killed by " + signal;
     const auto lines = base::split(base::trim(base::printable(err)), '\n');
     if (status != 0 && !lines.empty()) reply.note += ": " + lines.back();
     reply.body = std::move(out);
-    const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(largest_output); };
+    const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(kept_whole); };
     if (out_cut) cut("out"), cut("body");
     if (err_cut) cut("err");
     return reply;

@@ -161,6 +161,14 @@ TEST_CASE("A secret whose UTF-8 was read as something else is replaced") {
   CHECK(redactor.clean("p\xe4ssword p%E4ssword cORzc3dvcmQ=") == "*** *** ***");
 }
 
+TEST_CASE("Many parts are held at once, and let go") {
+  Redactor redactor;
+  std::vector<Redactor::Hold> held;
+  redactor.hold_parts({"first-token", "second-token", "ab", ""}, held);
+  CHECK(held.size() == 2);
+  CHECK(redactor.clean("first-token second-token ab") == "*** *** ab");
+}
+
 TEST_CASE("A secret in escapes that are padded, or of other languages, is replaced") {
   Redactor redactor;
   redactor.add("it's-Secret");

@@ -16,6 +16,21 @@ TEST_CASE("url parts: what is encoded comes back, and a lone percent sign stays"
   CHECK(staithe::base::percent_decoded("100%, %4") == "100%, %4");
 }
 
+TEST_CASE(
+    "url parts: a secret in the authority does not end it, and a scheme may come in a piece of its own") {
+  UrlWriter url;
+  auto made = url.written("http://svc:");
+  made += url.value("p@ss/w#rd", UrlWriter::From::secret);
+  made += url.written("@127.0.0.1/a b");
+  CHECK(made == "http://svc:p%40ss%2Fw%23rd@127.0.0.1/a%20b");
+  UrlWriter parts;
+  made = parts.value("http", UrlWriter::From::author);
+  made += parts.written("://");
+  made += parts.value("[::1]:18999", UrlWriter::From::author);
+  made += parts.written("/x");
+  CHECK(made == "http://[::1]:18999/x");
+}
+
 TEST_CASE("url parts: a value says no more than its place in the URL lets it") {
   using From = UrlWriter::From;
   const std::vector<std::tuple<std::string, std::string, std::string, std::string, std::string>> table = {

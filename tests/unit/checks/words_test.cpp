@@ -151,6 +151,10 @@ TEST_CASE("words: what is not so is not so of something") {
   // It is not there, whatever it is called by now.
   for (const char* phrase : {"not failed", "not over 5", "not matches ^a", "not contains a"})
     CHECK(says("json.renamed", phrase, body) == "differs");
+  for (const char* phrase : {"not empty", "not count 0"})
+    CHECK(says("json.renamed", phrase, body) == "differs");
+  CHECK(says("json.none", "not empty", body) == "differs");
+  CHECK(says("json.text", "not empty", body) == "held");
   CHECK(says("json.renamed", "not exists", body) == "held");
   CHECK(says("json.text", "not failed", body) == "held");
   CHECK(says("json.three", "not over 5", body) == "held");
@@ -182,6 +186,7 @@ TEST_CASE("words: what was not read may decide otherwise, and then nobody knows"
   CHECK(outcome("body", "contains z") == "unjudged");
   CHECK(outcome("body", "not contains z") == "unjudged");
   CHECK(outcome("body", "not contains x") == "differs");
+  CHECK(outcome("json.a", "exists") == "unjudged");
 }
 
 TEST_CASE("words: '*' is every element, also the one that lacks what is asked for") {

@@ -1,4 +1,5 @@
 #include "flow.hpp"
+#include "tokens.hpp"
 
 #include <set>
 
