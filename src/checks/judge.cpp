@@ -284,10 +284,6 @@ Judged Judge::judge(const Expectation& expectation) const {
   judged.position = expectation.position;
   const auto selected = select(expectation.subject);
   if (!selected.why.empty()) {
-    if (selected.why == body_too_large(reply_)) {  // what is in it nobody knows
-      judged.why = selected.why;
-      return judged;
-    }
     // A body that is not what was promised is the system's fault, and was judged: it is absent.
     judged.outcome = Judged::Outcome::differs;
     judged.got = selected.why;

@@ -320,12 +320,16 @@ void SuiteRun::lose(const checks::Check& check) {
 
 namespace {
 
-/// What a shell says of a command that is not there, or is none: that tells nothing of whom it would have
-/// asked.
-bool has_no_command(const checks::Check& probe, const checks::Reply& reply) {
-  const auto exit = reply.facts.find("exit");
-  return std::holds_alternative<checks::RunRequest>(probe.request) && exit != reply.facts.end() &&
-         (exit->second.number == 126 || exit->second.number == 127);
+/// Why a probe that did not hold tells nothing of the neighbour; "" where it does. What a shell says of a
+/// command that is not there, or is none, is not about whom it would have asked.
+std::string tells_nothing(const checks::Check& probe, const Asked& asked) {
+  if (asked.attempt.held || asked.attempt.unjudged) return {};
+  const auto exit = asked.reply.facts.find("exit");
+  const bool is_command = std::holds_alternative<checks::RunRequest>(probe.request);
+  if (is_command && exit != asked.reply.facts.end() &&
+      (exit->second.number == 126 || exit->second.number == 127))
+    return "its command cannot be run here";
+  return asked.reply.cut.empty() ? "" : "its reply is larger than what is read of it";
 }
 
 /// Why the probe of a neighbour did not hold.
@@ -416,9 +420,9 @@ std::optional<Attempt> SuiteRun::probe_neighbour(const checks::Neighbour& neighb
   const auto known = neighbours_.find(neighbour.name);
   if (known != neighbours_.end()) return known->second;
   auto asked = ask(*neighbour.probe, values_, probes_, secrecy_, scope_);
-  if (!asked.attempt.held && !asked.attempt.unjudged && has_no_command(*neighbour.probe, asked.reply)) {
+  if (const auto why = tells_nothing(*neighbour.probe, asked); !why.empty()) {
     asked.attempt.unjudged = true;
-    asked.attempt.reason = "its command cannot be run here";
+    asked.attempt.reason = why;
   }
   // What a stop or the suite's own budget has cut tells nothing of the neighbour.
   if (!asked.attempt.held && (asked.cancelled || asked.cut_short || scope_.cancelled() || scope_.expired()))

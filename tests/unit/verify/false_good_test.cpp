@@ -81,3 +81,20 @@ steps:
     CHECK(ran.of("page").verdict == verdict);
   }
 }
+
+TEST_CASE("false good: a neighbour whose reply is too large to be read is not known to be down") {
+  for (const bool cut : {true, false}) {
+    Fake fake([](const std::string&) -> std::pair<int, std::string> { return {500, "{}"}; });
+    fake.cut = cut;
+    const Ran ran(
+        {head(R"(neighbours: {geo: {patience: 1h, probe: {get: "http://geo/health", expect: {json.ok: true}}}}
+steps:
+  - name: page
+    get: /
+    expect: 200
+    tolerate: {geo: {evidence: [probe], expect: {status: 500}}}
+)")},
+        fake);
+    CHECK(ran.of("page").verdict == (cut ? Verdict::fail : Verdict::tolerated));
+  }
+}

@@ -46,6 +46,7 @@ class Fake final : public verify::Probes {
     reply.facts["status"] = Value::count(static_cast<std::uint64_t>(status));
     reply.body = text;
     reply.note = std::to_string(status);
+    if (cut) reply.cut["body"] = "4.0 MiB";
     if (exit) reply.facts["exit"] = Value::of_number(*exit);
     if (header) reply.facts["header.x-served-by"] = Value::of(header());
     return reply;
@@ -61,6 +62,7 @@ class Fake final : public verify::Probes {
   std::vector<std::string> asked;
   std::map<std::string, base::Duration> had;  ///< how much time, by what was asked
   std::function<std::string()> header;        ///< who says that they answered
+  bool cut = false;                           ///< bodies are larger than what is read of them
   std::optional<double> exit;                 ///< of commands
 
  private:
