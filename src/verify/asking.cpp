@@ -140,10 +140,15 @@ class Asking {
     const auto look = [&](const std::vector<checks::Expectation>& expectations) {
       for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
-        if (!use && !one.subject.starts_with("json")) continue;
+        const bool is_text = one.subject.starts_with("header.") || one.subject == "body";
+        if (!use && !is_text && !one.subject.starts_with("json")) continue;
+        if (one.subject == "body")
+          for (const auto& value : judge_->select("json").values) secrecy_.tell_inside(value, told);
         // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
         for (const auto& value : judge_->select(one.subject).values)
-          if (!use)
+          if (!use && is_text)
+            secrecy_.redactor.hold_parts(secrets_named_in(value.text), told);
+          else if (!use)
             secrecy_.tell_inside(value, told);
           else if (!says(one.matcher, value.text))
             secrecy_.tell(value, *use, told);

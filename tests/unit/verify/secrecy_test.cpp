@@ -173,6 +173,19 @@ TEST_CASE("secrecy: the fields of a reply's header go by a header's rule, and ho
   CHECK(ran.of("ask").judged.back().got == "1200");
 }
 
+TEST_CASE("secrecy: what a URL or a body says under a secret's name is not shown with it") {
+  CHECK(verify::secrets_named_in("/cb?access_token=a%2Fbcdefg&x=1#id_token=zzzzzz") ==
+        std::vector<std::string>{"a%2Fbcdefg", "a/bcdefg", "zzzzzz"});
+  CHECK(verify::secrets_named_in("a=b&page_token=next").empty());
+  CHECK(verify::use_of_subject("json.session.id"));
+  CHECK_FALSE(verify::use_of_subject("json.order.id"));
+  Fake fake([](const std::string&) -> std::pair<int, std::string> {
+    return {200, R"({"access_token":"opensesame","n":1})"};
+  });
+  const Ran ran({head("steps: [{name: ask, get: /, expect: {body: contains nothing}}]\n")}, fake);
+  CHECK(ran.of("ask").judged.back().got.find("opensesame") == std::string::npos);
+}
+
 TEST_CASE("secrecy: only the suite's own words are no secret, and not what is put into them") {
   const auto reported = [](const std::string& keys) {
     Fake fake([&](const std::string&) -> std::pair<int, std::string> {
