@@ -267,9 +267,10 @@ class Events(harness.SystemTest):
         everywhere = sections["FIELDS OF EVERY RECORD"]
         records = sections["RECORDS"] + sections["CHECKS"] + sections["LOOKING"]
         self.described = {}
-        for name, text in re.findall(r"\.It Cm (\S+)\n(.*?)(?=\n\.It|\n\.El)", records, re.S):
+        for names, text in re.findall(r"\.It Cm (\S+(?: , \S+)*)\n(.*?)(?=\n\.It|\n\.El)", records, re.S):
             same = re.match(r"The fields of\n\.Cm (\S+)", text)
-            self.described[name] = self.described.get(name, self.described[same[1]] if same else everywhere) + text
+            for name in names.split(" , "):
+                self.described[name] = self.described.get(name, self.described[same[1]] if same else everywhere) + text
 
     def fields(self, value):
         """Names of fields, but not those that are names of hosts or releases, nor a plan's."""
