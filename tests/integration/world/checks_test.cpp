@@ -41,6 +41,7 @@ std::string judged(const Reply& reply, const std::string& subject, const std::st
   std::string why, help;
   const auto matcher = checks::parse_matcher(checks::Text(phrase), checks::Matcher::Form::plain, why, help);
   const auto result = checks::Judge(reply, 0).judge({subject, *matcher, phrase, {}});
+  if (result.outcome == checks::Judged::Outcome::unjudged) return "unjudged: " + result.why;
   return result.outcome == checks::Judged::Outcome::held ? "held" : "differs: " + result.got;
 }
 
@@ -82,10 +83,10 @@ TEST_CASE("checks ask: hostile answers end in a verdict, soon and in bounded mem
   CHECK(cut.body.size() <= 4U * 1024 * 1024);
   CHECK(judged(cut, "json.a", "1") == "differs: the body is larger than the 4.0 MiB that are read of it");
   CHECK_THAT(judged(cut, "body", "not contains y"),
-             ContainsSubstring("there is more of it than the 4.0 MiB that are read"));
+             ContainsSubstring("unjudged: there is more of it than the 4.0 MiB that are read"));
   CHECK(judged(cut, "body", "contains xx") == "held");
   CHECK_THAT(judged(cut, "size", "at most 5MB"),
-             ContainsSubstring("there is more of it than the 4.0 MiB that are read"));
+             ContainsSubstring("unjudged: there is more of it than the 4.0 MiB that are read"));
   CHECK(judged(cut, "size", "at least 1MB") == "held");
   CHECK_THAT(judged(asking.get(server.url("/html")), "json.a", "1"),
              ContainsSubstring("the body is no JSON (text/html)"));
@@ -211,7 +212,7 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
              ContainsSubstring("differs"));
   CHECK(judged(ask(bad_late + "1500) n"), "column.status", "count 1500") == "held");
   CHECK_THAT(judged(ask(bad_late + "10001) n"), "column.status", "not contains worse"),
-             ContainsSubstring("there is more of it than the 10000 rows that are read"));
+             ContainsSubstring("unjudged: there is more of it than the 10000 rows that are read"));
   CHECK(ask("SELECT 'x' AS status WHERE false").hollow.count("column.status") == 1);
 
   // What a query finds does not have to fit into memory.
