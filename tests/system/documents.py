@@ -326,7 +326,7 @@ class Events(harness.SystemTest):
         look("check", "charges")
         self.sandbox.write("playbook: x\nhosts: web1\neach:\n  - rum: x\n", "playbooks", "bad.yml")
         look("validate", "playbooks/bad.yml")
-        rare = {"retried", "heartbeat", "progress", "message"}
+        rare = {"retried", "alert", "secret", "heartbeat", "progress", "message"}
         self.assertEqual(set(self.described) - seen - rare, set(), "described, and written by nothing here")
 
 
