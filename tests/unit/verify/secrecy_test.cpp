@@ -77,13 +77,15 @@ TEST_CASE("secrecy: the name under which a value is saved, or of its field, make
         std::pair{"json.session.token_type", false}, std::pair{"json.session.author", false}}) {
     CAPTURE(subject);
     Fake fake([&](const std::string&) -> std::pair<int, std::string> {
-      return {200,
-              R"({"session":{"access_token":"opensesame","token_type":"opensesame","author":"opensesame"},"copy":"opensesame"})"};
+      return {
+          200,
+          R"({"session":{"access_token":"opensesame","token_type":"opensesame","author":"opensesame"},"copy":"opensesame"})"};
     });
     const Ran ran(
-        {head(std::string(
-                  "steps:\n  - {name: ask, get: /, expect: 200, warn: {json.copy: nothing}, save: {\"v\": \"") +
-              subject + "\"}}\n")},
+        {head(
+            std::string(
+                "steps:\n  - {name: ask, get: /, expect: 200, warn: {json.copy: nothing}, save: {\"v\": \"") +
+            subject + "\"}}\n")},
         fake);
     const auto& got = ran.of("ask").judged.back().got;
     CHECK((got.find("opensesame") == std::string::npos) == hidden);
