@@ -192,6 +192,7 @@ class Asking {
     for (std::uint32_t polls = 1;; ++polls) {
       asked_.attempt.reason.clear();
       asked_.attempt.unjudged = false;
+      asked_.silent = false;  // what is waited for may have been starting
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
       asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(base::since(begun).count()));

@@ -98,3 +98,19 @@ steps:
     CHECK(ran.of("page").verdict == (cut ? Verdict::fail : Verdict::tolerated));
   }
 }
+
+TEST_CASE("false good: what did not answer while it was starting may be tolerated for what it answers then") {
+  int number = 0;
+  Fake fake([&](const std::string&) { return std::pair{++number == 1 ? -1 : 500, std::string("{}")}; });
+  const Ran ran({head(R"(neighbours: {geo: {patience: 1h, probe: {get: "http://geo/health", expect: 200}}}
+steps:
+  - name: page
+    get: /
+    until: {status: 200}
+    every: 1ms
+    for: 50ms
+    tolerate: {geo: {evidence: [probe], expect: {status: 500}}}
+)")},
+                fake);
+  CHECK(ran.of("page").verdict == Verdict::tolerated);
+}
