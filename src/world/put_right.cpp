@@ -5,7 +5,9 @@
 #include "staithe/base/text.hpp"
 #include "staithe/event/event.hpp"
 #include "staithe/event/exit_codes.hpp"
+#include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
+#include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
 
@@ -33,15 +35,17 @@ bool put_right_by_hand(const store::Run& run, const std::string& state) {
 
 /// Whether a run that ended with the host in `state` has put right what an earlier one had left as `left`.
 /// One that is out is right only where it was given back: a drain keeps visitors away, and a task that takes
-/// nothing out gives nothing back.
+/// nothing out gives nothing back. One that serves half changed, or what the run found fault with, waits for
+/// a release that comes to it as a whole: a restore changes nothing there, and a revert brings back just
+/// that.
 bool puts_right(const store::Run& run, const std::string& host, const std::string& state,
                 std::string_view left, Finds& finds) {
   if (put_right_by_hand(run, state)) return true;
   if (!in_order(state) || run.kind == "drain") return false;
-  if (run.kind == "restore") return true;
-  // What serves half changed waits for a release that comes to it as a whole.
-  if (left != out && (run.kind == "deploy" || run.kind == "rollback")) return true;
-  return finds.in_service(host);
+  if (run.kind == "restore") return left == out;
+  if (left == out) return finds.in_service(host);
+  if (run.kind == "recover") return finds.in_service(host);
+  return (run.kind == "deploy" || run.kind == "rollback") && state == event::name_of(event::HostState::done);
 }
 
 /// Runs that ended, told of from the newest on.
@@ -65,13 +69,6 @@ class LaterRuns {
     for (auto& later : runs_)
       if (later.puts_right(host, left)) return later.run.id;
     return {};
-  }
-
-  std::set<std::string> hosts() const {
-    std::set<std::string> hosts;
-    for (const auto& later : runs_)
-      for (const auto& [host, state] : later.states) hosts.insert(host);
-    return hosts;
   }
 
  private:
@@ -148,6 +145,20 @@ std::optional<store::Run> ended_to_recover(store::Store& store, const std::strin
   return found;
 }
 
+/// As host_states() has them of a run that ended: by the journal of one that died, and of its recoveries. A
+/// host that it did not come to, or left as it should be, is not among them.
+std::map<std::string, std::string> states_left_by(store::Store& store, const store::Run& run) {
+  if (run.ended) return host_states(run);
+  std::map<std::string, std::string> states;
+  const auto plan = plan_of(run);
+  if (!plan) return states;
+  for (const auto& host : assess(*plan, read_journal(store, run.id), recoveries_of(store, run)))
+    if (!settled(host.left))
+      states[host.host] =
+          may_serve(host.left) ? std::string(event::name_of(event::HostState::failed)) : std::string(out);
+  return states;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
@@ -158,14 +169,9 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
     if (one.id != run.id) later.add(one);
     return one.id != run.id;
   });
-  const auto states = host_states(run);
   std::map<std::string, std::string> since;
-  for (const auto& host : later.hosts()) {
-    const auto known = states.find(host);
-    // One that died may have left it out.
-    const std::string_view left = known == states.end() ? out : known->second;
+  for (const auto& [host, left] : states_left_by(store, run))
     if (auto by = later.that_put_right(host, left); !by.empty()) since.emplace(host, std::move(by));
-  }
   return since;
 }
 

@@ -40,7 +40,8 @@ std::string noted(const store::JournalEntry& record, std::string_view key);
 /// Hosts whose state the run's summary tells; those it did not come to are left out.
 std::map<std::string, std::string> host_states(const store::Run& run);
 
-/// Hosts that a later run has brought into order since, or a person for it, each with that run's id.
+/// Hosts that the run left to be put right and that a later run has brought into order since, or a person for
+/// it, each with that run's id. Throws base::Error as recoveries_of().
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run);
 
 /// The newest run whose leavings are still there: one that died, else one that ended and left hosts to a

@@ -19,7 +19,9 @@ struct Recovered {
   bool release_failed = false;        ///< the run found fault with its release
 
   bool mixed() const noexcept { return on_new > 0 && on_new < hosts; }
-  bool needs_a_person() const noexcept { return !by_hand.empty() || mixed(); }
+  /// Hosts are on what the run itself found fault with.
+  bool keeps_bad() const noexcept { return on_new > 0 && release_failed; }
+  bool needs_a_person() const noexcept { return !by_hand.empty() || mixed() || keeps_bad(); }
 };
 
 /// `left` is what the recovery was planned from, `finished` how it ended. Pure.

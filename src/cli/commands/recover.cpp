@@ -53,11 +53,26 @@ void say_beside(App& app, const std::string& line) {
     app.say(line);
 }
 
-/// Where the hosts stand that no later run has put right; says so of each.
-std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store::Run& run,
-                                     const plan::Plan& plan) {
-  const auto since = world::put_right_since(store, run);
+/// What the run left where no later run has put it right, or somebody has only given it back.
+struct LeftBehind {
   std::vector<world::HostLeft> left;
+  /// Given back while the app was being changed: nobody knows what they run.
+  std::vector<std::string> unknown;
+};
+
+/// A host that somebody has given back since is on what the run had left on it.
+void add_given_back(world::HostLeft host, LeftBehind& behind) {
+  using world::Left;
+  if (host.left == Left::out_altered) return behind.unknown.push_back(host.host);
+  const bool on_new = host.left == Left::out_done || host.left == Left::out_new;
+  host.left = on_new ? Left::done : Left::reverted;
+  behind.left.push_back(std::move(host));
+}
+
+/// Where the hosts stand; says so of each.
+LeftBehind look_at(App& app, store::Store& store, const store::Run& run, const plan::Plan& plan) {
+  const auto since = world::put_right_since(store, run);
+  LeftBehind behind;
   say_beside(app, base::one_line(fmt::format("run {}: {}", run.id, run.title)));
   const auto journal = world::read_journal(store, run.id);
   for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
@@ -68,9 +83,12 @@ std::vector<world::HostLeft> look_at(App& app, store::Store& store, const store:
                                                           (host.by_hand ? ": needs a person" : "") +
                                                           (host.to_clean ? ", cleaning up did not end" : "")
                                                     : "put right since, by run " + later->second)));
-    if (open) left.push_back(std::move(host));
+    if (open)
+      behind.left.push_back(std::move(host));
+    else if (const auto by = store.run(later->second); by && by->kind == "restore")
+      add_given_back(std::move(host), behind);
   }
-  return left;
+  return behind;
 }
 
 /// The drains that the recovery goes on with.
@@ -100,9 +118,11 @@ std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& 
                   const plan::Plan& plan) {
   if (plan.release.empty())
     return fmt::format(
-        "The hosts differ: {} of {} have what the run brings.\n"
-        "  next  {}    bring it to the others",
-        recovered.on_new, recovered.hosts, rest_command(app, loaded, asked, plan, recovered.behind));
+        "The hosts differ: {} of {} have what the run brings{}.\n"
+        "  next  {}    {}",
+        recovered.on_new, recovered.hosts, recovered.release_failed ? ", which its own check refused" : "",
+        rest_command(app, loaded, asked, plan, recovered.behind),
+        recovered.release_failed ? "once it is mended: bring it to the others" : "bring it to the others");
   const auto text = fmt::format("Versions are mixed: {} of {} hosts are on the new release", recovered.on_new,
                                 recovered.hosts);
   const auto on = resume_command(app, loaded, asked, plan);
@@ -126,7 +146,12 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
         base::fold_names(hosts), exec_command(app, hosts), restore_command(app, loaded, asked, hosts)));
   else if (recovered.mixed())
     app.say(mixed(app, loaded, recovered, asked, plan));
-  else if (recovered.on_new > 0 && recovered.release_failed && plan.kind == "deploy")
+  else if (recovered.keeps_bad() && plan.release.empty())
+    app.say(
+        fmt::format("Every host has what the run brings, which its own check refused.\n"
+                    "  next  {}    again, once it is mended",
+                    same_command(app, loaded, asked, plan)));
+  else if (recovered.keeps_bad() && plan.kind == "deploy")
     app.say(fmt::format("Every host is on the new release, which failed.\n  next  {}    bring all back",
                         rollback_command(app, loaded, asked, plan)));
   else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
@@ -171,7 +196,8 @@ int run_recover(App& app) {
                settle_command(app, loaded, asked_of(*store, run->id), run->id));
   const auto& plan = *read;
   const auto grounds = world::grounds_of(*store, *run);
-  const auto left = look_at(app, *store, *run, plan);
+  const auto behind = look_at(app, *store, *run, plan);
+  const auto& left = behind.left;
   const auto recovery = world::recovery_plan(plan, left);
   Earlier earlier{adopted_of(*store, loaded, plan, left), {}, run->id, {}};
   // A host that was out then may serve by now: it must not be taken out as one that is out.
@@ -193,7 +219,12 @@ int run_recover(App& app) {
   if (!recovered) return ran;
   tell(app, loaded, *recovered, asked, plan,
        !world::never_judged(plan, world::read_journal(*store, run->id)));
-  return recovered->needs_a_person() ? exit_needs_person : ran;
+  if (!behind.unknown.empty())
+    app.say(
+        fmt::format("{}: given back while the app was being changed, and may be on either release.\n"
+                    "  next  {}    see what runs where",
+                    base::fold_names(behind.unknown), status_command(app)));
+  return recovered->needs_a_person() || !behind.unknown.empty() ? exit_needs_person : ran;
 }
 
 }  // namespace staithe::cli

@@ -132,6 +132,13 @@ TEST_CASE("a host that serves half changed is put right by a release that comes 
   past.end("task", 0, "done");
   CHECK(past.to_recover() == "half");
   CHECK(world::put_right_since(past.store(), *past.store().run("half")).empty());
+  // It serves already, and a release that failed there went back to what is half changed.
+  past.begin("restored", plan_of("restore"));
+  past.end("restored", 0, "done");
+  past.begin("failed too", plan_of("deploy"));
+  past.end("failed too", 1, "reverted");
+  CHECK(past.to_recover() == "half");
+  CHECK(world::put_right_since(past.store(), *past.store().run("half")).empty());
   past.begin("again", plan_of("deploy"));  // no balancer has it
   past.end("again", 0, "done");
   CHECK(past.to_recover().empty());

@@ -1,0 +1,82 @@
+"""What a run left is put right by who does just that: not by giving back what serves, nor by going back to what was bad."""
+import signal
+
+import harness
+
+KEEP = "  {batches: [100%], parallel: 2, max_failures: 0, min_available: 2, on_failure: stop}"
+REVERT_ALL = "  {batches: [100%], parallel: 2, max_failures: 0, min_available: 2, on_failure: revert_all}"
+REFUSES_WEB1 = "run: {command: 'test $(host) != web1', read_only: true, timeout: 1m}"
+
+
+class GivenBack(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.before = self.sandbox.versions()
+        self.target = "v3" if self.before["web1"] == "v2" else "v2"
+
+    def in_production(self, *arguments):
+        return self.sandbox.staithe(arguments[0], "-e", "production", *arguments[1:], "--yes")
+
+    def judged(self, *after, **how):
+        path = self.playbook(**how)
+        text = self.sandbox.read("playbooks", "test.yml") + "after:\n" + "".join(f"  - {step}\n" for step in after)
+        self.sandbox.write(text, "playbooks", "test.yml")
+        return path
+
+    def is_as_before(self, result):
+        self.assertEqual(self.sandbox.versions(), self.before, str(result))
+        self.nothing_left()
+
+    def test_a_restore_of_what_serves_ends_no_revert(self):
+        playbook = self.judged("wait: {http: 'http://127.0.1.1:1/nothing', for: 1s}", strategy=REVERT_ALL)
+        run = self.sandbox.begin_deploy(self.target, playbook=playbook)
+        self.assertTrue(harness.await_true(lambda: "reverting 4 hosts" in run.peek() or not run.alive(), 60, 0.001), run.peek())
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
+        self.ended(self.in_production("restore", "web1"), 0)
+        result = self.in_production("recover")
+        self.ended(result, 0, "4 hosts put right")
+        self.is_as_before(result)
+
+    def test_a_release_that_failed_and_went_back_to_a_bad_one_puts_nothing_right(self):
+        playbook = self.playbook({"restored": REFUSES_WEB1}, strategy=KEEP)
+        self.ended(self.sandbox.deploy(self.target, "--limit", "web1", playbook=playbook), 5, "FAILED web1", "staithe recover")
+        self.ended(self.in_production("restore", "web1"), 0)
+        playbook = self.playbook({"wait": "wait: {http: $(health), for: 2s}"})
+        self.ended(self.sandbox.deploy("broken-health", "--limit", "web1", playbook=playbook), 1, "reverted web1")
+        self.assertEqual(self.sandbox.versions(["web1"]), {"web1": self.target})
+        result = self.in_production("recover")
+        self.ended(result, 0, "1 host put right")
+        self.is_as_before(result)
+
+    def test_of_a_host_that_was_given_back_half_changed_nobody_knows_what_it_runs(self):
+        hold = self.hold("healthy", "web1")
+        run = self.sandbox.begin_deploy(self.target, playbook=self.playbook({"healthy": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        hold.let_go()
+        self.ended(self.in_production("restore", "web1"), 0)
+        result = self.in_production("recover")
+        self.ended(result, 5, "web1: given back while the app was being changed", "staithe status")
+        self.nothing_left()
+
+    def test_what_nobody_has_approved_and_nothing_reverts_needs_a_person(self):
+        result = self.sandbox.deploy(self.target, playbook=self.judged("local: 'false'", strategy=KEEP))
+        self.ended(result, 5, "staithe rollback")
+        self.assertEqual(set(self.sandbox.versions().values()), {self.target})
+        self.nothing_left()
+
+    def test_what_a_task_brings_and_refuses_itself_is_said(self):
+        self.sandbox.write("playbook: tune\nservice: payments\nhosts: app\n"
+                           "strategy: {batches: [1, 100%], max_failures: 0, min_available: 2, on_failure: stop}\n"
+                           "each:\n  - drain: {within: 20s, at_deadline: fail}\n  - run: {command: 'true', timeout: 10s}\n"
+                           f"  - restore: {{}}\n  - {REFUSES_WEB1}\n", "playbooks", "tune.yml")
+        result = self.in_production("run", "playbooks/tune.yml", "--limit", "web1")
+        self.ended(result, 5)
+        self.ended(self.in_production("recover"), 5, "Every host has what the run brings, which its own check refused")
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()
