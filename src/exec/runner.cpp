@@ -220,7 +220,10 @@ class Run {
 
   /// What comes after the roll judges the whole of it: its failure reverts all, when reverting is the policy.
   void revert_all() {
-    if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) return;
+    if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) {
+      left_unapproved_ = plan_.kind != "recover";
+      return;
+    }
     std::vector<std::string> all;
     for (const auto& lane : rolled_stage_->lanes) all.push_back(lane.host);
     const bool tells = failure_ && failure_->tells_of_release();
@@ -271,7 +274,7 @@ class Run {
     // A restore that came to some of its hosts: the others are out, or nobody has proven them.
     if (any_moved() && !all_ended_well()) return Verdict::needs_person;
     if (refused && !changed_) return Verdict::refused;
-    return mixed_versions() ? Verdict::needs_person : Verdict::failed;
+    return mixed_versions() || (left_unapproved_ && any_altered()) ? Verdict::needs_person : Verdict::failed;
   }
 
   /// A host whose service was altered and did not end well is in service as nobody has approved it. Before a
@@ -291,6 +294,11 @@ class Run {
   bool any_moved() const {
     return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
                        [](const auto& entry) { return entry.second.ok() && entry.second.moved; });
+  }
+
+  bool any_altered() const {
+    return std::any_of(rolled_.lanes.begin(), rolled_.lanes.end(),
+                       [](const auto& entry) { return entry.second.altered; });
   }
 
   /// A host that was brought back is as somebody has approved it, as one that was brought on.
@@ -435,6 +443,7 @@ class Run {
   bool refused_ = false;
   bool interrupted_ = false;
   bool late_ = false;
+  bool left_unapproved_ = false;  // what judges the roll as a whole failed, and nothing was to be reverted
 };
 
 }  // namespace

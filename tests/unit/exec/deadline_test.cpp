@@ -175,7 +175,7 @@ TEST_CASE("steps behind the roll that the deadline left no time for have failed"
   const auto result = late.run_late_after(LateRun::plan(1, policy), "outcome roll/web1/check ok");
   CHECK(state_of(result, "web1") == (policy == OnFailure::stop ? HostState::done : HostState::reverted));
   CHECK(result.finished.failed_action == "after");
-  CHECK(result.finished.exit_code == 1);
+  CHECK(result.finished.exit_code == (policy == OnFailure::stop ? 5 : 1));
   CHECK_FALSE(late.effects.did("after"));
 }
 
