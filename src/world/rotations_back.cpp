@@ -24,11 +24,11 @@ bool was_in_service(const haproxy::Found& found) {
   return true;
 }
 
-/// As it was given back, no balancer lets visitors in to all of the host.
+/// As it was given back, no balancer lets visitors in to any server of the host.
 bool lets_nobody_in(const haproxy::Found& found) {
-  return std::all_of(found.balancers.begin(), found.balancers.end(), [](const auto& balancer) {
+  return std::none_of(found.balancers.begin(), found.balancers.end(), [](const auto& balancer) {
     return std::any_of(balancer.servers.begin(), balancer.servers.end(),
-                       [](const auto& server) { return !server.follows && !server.was_ready(); });
+                       [](const auto& server) { return !server.follows && server.was_ready(); });
   });
 }
 
