@@ -26,8 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* suites_in = "checks";
+
 fs::path suites_directory(const std::string& project) {
-  return ((project.empty() ? fs::path(".") : fs::path(project)) / "checks").lexically_normal();
+  return (fs::path(project) / suites_in).lexically_normal();
 }
 
 std::vector<std::string> all_suites(const std::string& project) {
@@ -161,13 +163,17 @@ bool has_project(const App& app) {
   return app.args().has("file") || playbook::find_project(fs::current_path().string());
 }
 
-std::vector<std::string> suite_files(const std::string& project) {
+std::vector<std::string> yaml_files_in(const std::string& project, const std::string& directory) {
   std::vector<std::string> files;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(suites_directory(project), none))
+  for (const auto& entry : fs::directory_iterator(fs::path(project) / directory, none))
     if (entry.path().extension() == ".yml") files.push_back(entry.path().lexically_normal().string());
   std::sort(files.begin(), files.end());
   return files;
+}
+
+std::vector<std::string> suite_files(const std::string& project) {
+  return yaml_files_in(project, suites_in);
 }
 
 std::string suite_named(const std::string& project, const std::string& name) {

@@ -27,6 +27,10 @@ struct LoadedSuites {
 /// Whether there is a staithe.yml, here or above, or one is named.
 bool has_project(const App& app);
 
+/// The *.yml of a directory beside staithe.yml, which is in the directory `project`, "" for this one; none is
+/// no mistake.
+std::vector<std::string> yaml_files_in(const std::string& project, const std::string& directory);
+
 /// The suites of checks/ in the directory of staithe.yml, "" for this one, as files; none is no mistake.
 std::vector<std::string> suite_files(const std::string& project);
 

@@ -106,6 +106,13 @@ class Judge {
 
 void judge_service(Judge& judge, const Service& service) {
   const auto anywhere = [](const std::string&) { return true; };
+  for (const auto& [name, text] : values_of(service))
+    judge.value(name, *text, diag::Severity::warning, anywhere);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, const Text*>> values_of(const Service& service) {
   const std::pair<const char*, const std::optional<Text>*> fields[] = {{"repository", &service.repository},
                                                                        {"path", &service.path},
                                                                        {"reload", &service.reload},
@@ -113,11 +120,11 @@ void judge_service(Judge& judge, const Service& service) {
                                                                        {"release_url", &service.release_url},
                                                                        {"address", &service.address},
                                                                        {"port", &service.port}};
+  std::vector<std::pair<std::string, const Text*>> values;
   for (const auto& [name, text] : fields)
-    if (*text) judge.value(name, **text, diag::Severity::warning, anywhere);
+    if (*text) values.emplace_back(name, &**text);
+  return values;
 }
-
-}  // namespace
 
 void check_unused_values(const Project& project, const Environment& environment, const Playbook* playbook,
                          const Request& request, diag::Diagnostics& diagnostics) {

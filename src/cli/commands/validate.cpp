@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <utility>
 
 namespace staithe::cli {
@@ -206,9 +208,55 @@ void validate_secrets(Loaded& loaded) {
   }
 }
 
-/// staithe.yml, what the built-in playbook makes of it, and the suites beside it.
+const std::vector<std::string>& playbook_keys() {
+  static const std::vector<std::string> keys{"playbook", "before", "stage", "prepare", "each", "after"};
+  return keys;
+}
+
+/// Whether one of the keys is meant to be one of these.
+bool has_key_near(const yaml::Node& root, const std::vector<std::string>& keys) {
+  return std::any_of(root.entries.begin(), root.entries.end(),
+                     [&](const yaml::Entry& entry) { return base::nearest(entry.key, keys).has_value(); });
+}
+
+/// A playbook that nobody has named may be meant for one of the environments, as a suite may.
+void validate_playbook_beside(App& app, const Loaded& loaded, const std::string& file,
+                              const std::string& text, diag::Diagnostics& found) {
+  std::optional<diag::Diagnostics> least;
+  for (const auto& environment : judged_environments(loaded)) {
+    Loaded one{loaded.project, environment, {}};
+    Judged judged;
+    validate_playbook(app, one, file, text, judged);
+    if (least && least->count(diag::Severity::error) <= one.diagnostics.count(diag::Severity::error))
+      continue;
+    least = std::move(one.diagnostics);
+  }
+  if (!least) return;
+  // What staithe.yml itself is found to have stands there already.
+  std::set<diag::Position> told;
+  for (const auto& finding : found.sorted()) told.insert(finding.position);
+  for (const auto& finding : least->sorted())
+    if (told.count(finding.position) > 0) least->withdraw(finding);
+  take_over(*least, found);
+}
+
+/// Those of `directory`/playbooks: another tool may have its own there, which are told by their keys.
+void validate_playbooks(App& app, Loaded& loaded) {
+  for (const auto& file : yaml_files_in(loaded.project.directory, "playbooks")) {
+    std::error_code none;
+    if (!std::filesystem::is_regular_file(file, none)) continue;
+    diag::Diagnostics unread;
+    const auto text = read_text(file);
+    const auto root = yaml::parse(text, file, unread);
+    if (!root || has_key_near(*root, playbook_keys()))
+      validate_playbook_beside(app, loaded, file, text, loaded.diagnostics);
+  }
+}
+
+/// staithe.yml, what the built-in playbook makes of it, and the playbooks and suites beside it.
 void validate_project(App& app, Loaded& loaded, Judged& judged) {
   playbook::validate(loaded.project, nullptr, request_of(app), files_beside(loaded), loaded.diagnostics);
+  validate_playbooks(app, loaded);
   validate_secrets(loaded);
   Judged own;
   for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);
@@ -227,12 +275,6 @@ Loaded load_project_file(App& app, const std::string& path) {
 
 enum class FileKind { playbook, suite, project, unreadable };
 
-/// Whether one of the keys is meant to be one of these.
-bool has_key_near(const yaml::Node& root, const std::vector<std::string>& keys) {
-  return std::any_of(root.entries.begin(), root.entries.end(),
-                     [&](const yaml::Entry& entry) { return base::nearest(entry.key, keys).has_value(); });
-}
-
 /// By its keys, misspelt ones as well. What is no YAML at all is a finding.
 FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnostics& diagnostics) {
   diag::Diagnostics own;
@@ -241,11 +283,12 @@ FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnos
     take_over(own, diagnostics);
     return FileKind::unreadable;
   }
-  const auto has_one_of = [&](std::initializer_list<const char*> keys) {
-    return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return root->find(key) != nullptr; });
+  const auto has_one_of = [&](const std::vector<std::string>& keys) {
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const std::string& key) { return root->find(key) != nullptr; });
   };
   if (has_one_of({"staithe", "environments"})) return FileKind::project;
-  if (has_one_of({"playbook", "before", "stage", "prepare", "each", "after"})) return FileKind::playbook;
+  if (has_one_of(playbook_keys())) return FileKind::playbook;
   return has_key_near(*root, {"suite", "steps"}) ? FileKind::suite : FileKind::playbook;
 }
 
