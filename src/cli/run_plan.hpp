@@ -7,6 +7,7 @@
 #include "staithe/store/store.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@ struct Adopted {
 /// What a run goes on with, and whether that still stands.
 struct Earlier {
   std::vector<Adopted> adopted;
+  std::map<std::string, std::string> given_back{};  ///< hosts with what was found; as World::given_back
   /// Asked once the run's lock is held, from any thread, with the run's own store: why the run must not go on
   /// with what was looked at before the person was asked and the hosts connected; "" for nothing. May be
   /// empty.

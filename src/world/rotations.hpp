@@ -56,6 +56,9 @@ class Rotations {
   /// others lets nobody in.) `told`: that run had proven it, and told every balancer to let visitors in.
   void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
 
+  /// As World::given_back.
+  void given_back(const std::string& host, const std::string& found);
+
  private:
   /// Of a host that is out: whether the keeper sees to it that it stays so.
   enum class Keep { no, if_still_out, yes };
@@ -118,6 +121,7 @@ class Rotations {
   std::mutex mutex_;                                                 // guards the maps below
   std::map<std::string, std::unique_ptr<HostRotation>> hosts_;
   Reservations reservations_;  // so that two lanes cannot both take the last place
+  bool met_before_ = false;    // visitors have met what this run goes on with; told before it begins
   base::Cancel stop_keeper_;
   std::jthread keeper_;
 };

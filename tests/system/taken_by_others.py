@@ -4,6 +4,7 @@ import shutil
 import signal
 
 import harness
+import trials
 
 
 class TakenByOthers(harness.SystemTest):
@@ -86,6 +87,32 @@ class TakenByOthers(harness.SystemTest):
         self.ended(result, 0, "done: 2 hosts", "web1 (api on edge1, api on edge2) stays in maintenance")
         self.assertIn((target,), self.good())
         self.assertIn(target, self.marked())
+
+    def test_nor_is_it_once_a_recovery_has_cleaned_up(self):
+        self.ended(self.sandbox.deploy(self.before["web1"], "--limit", "web1"), 0)  # a run that dies needs a journal to be met in
+        target = self.sandbox.sha[self.target][:12]
+        shutil.rmtree(self.sandbox.path("hosts", "web1", "payments", "releases", target), ignore_errors=True)
+        before = self.good()
+        self.by_a_person("maint")
+        self.died_at("web1", "close/%")
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 0, "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertIn(f"{target} is not marked good: no visitor has met it, for web1 is out of rotation", result.text)
+        self.assertEqual(self.good(), before)
+        self.assertNotIn(target, self.marked())
+        self.nothing_held()
+        # Where the run had another host that serves, it is.
+        self.died_at("web1,web2", "cleanup/%")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.assertIn((target,), self.good())
+        self.assertIn(target, self.marked())
+
+    def died_at(self, hosts, like):
+        trial = trials.Trial(self.sandbox, trials.Point(1, options=("--limit", hosts), like=like))
+        trial.ref = self.target
+        self.addCleanup(trials.let_go, self.sandbox)
+        trial.end_it()
+        self.assertEqual((trial.reached, trial.result.code), (True, trials.DIED), str(trial.result))
 
     def test_maintenance_after_the_roll_is_told_by_who_reverts(self):
         hold = self.hold("after")
