@@ -148,17 +148,17 @@ class RunOfPlan {
   }
 
   /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
-  void say_still_out(world::World& world) {
+  void say_still_out(world::World& world, const event::RunFinished& finished) {
     const bool tells_drains = goes_by_drains();
     if (!tells_drains && plan_.kind != "recover") return;
     auto alone = world.left_alone(base::Scope::lasting(look_patience, &app_.stops().hard));
     std::map<std::string, std::string> run_of;
     std::set<std::string> left_by, advised;
+    for (const auto& host : finished.hosts)
+      if (host.kept_out) advised.insert(host.name);
     for (const auto& [host, taken] :
          world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
-      // A host that this run gave back and somebody else keeps out is this run's for all who come after it.
-      if (taken.run_id != run_id_) alone.erase(host);
-      if (taken.run_id == run_id_) advised.insert(host);
+      alone.erase(host);
       if (!tells_drains || taken.run_id == run_id_ || taken.in_hand) continue;
       app_.say(stays_out(host, taken));
       if (taken.on_purpose)
@@ -313,13 +313,16 @@ class RunOfPlan {
     const auto& finished = result.finished;
     const int code = tell_ended(finished) ? finished.exit_code : unwritten(finished);
     auto hosts = nlohmann::json::object();
-    for (const auto& host : finished.hosts)
+    for (const auto& host : finished.hosts) {
       hosts[host.name] = {{"state", event::name_of(host.state)},
                           {"detail", app_.redactor().clean(host.detail)}};
+      if (host.kept_out) hosts[host.name][world::kept_out_key] = true;
+    }
     nlohmann::json summary{{"hosts", hosts},
                            {"failed_action", finished.failed_action},
                            {"failed_host", finished.failed_host},
                            {"failure", app_.redactor().clean(finished.failure)}};
+    if (finished.but_for_others) summary[world::but_for_others_key] = *finished.but_for_others;
     if (finished.deadline.count() > 0) summary["deadline_ms"] = finished.deadline.count();
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
@@ -334,7 +337,7 @@ class RunOfPlan {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
     try {
-      say_still_out(world);
+      say_still_out(world, finished);
     } catch (const base::Error&) {
       // It was said before the run began.
     }

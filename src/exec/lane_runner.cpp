@@ -3,6 +3,7 @@
 #include "staithe/base/elapsed.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::exec {
 namespace {
@@ -72,7 +73,8 @@ class LaneRunner {
       if (!result_.ok()) break;
     }
     const bool mended = result_.ok() || result_.state == event::HostState::reverted;
-    if (mended && !result_.kept_out.empty()) result_.state = event::HostState::out;
+    if (mended && !result_.kept_out.empty())
+      result_.but_for_others = std::exchange(result_.state, event::HostState::out);
     count_out();
     result_.actions = state_.index;
     result_.late = state_.late;
@@ -291,7 +293,7 @@ LaneResult run_lane(const Context& context, const plan::Lane& lane) {
 LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
   LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out, blame).run(lane.revert);
   if (result.ok() || result.only_kept_out()) {
-    if (result.ok()) result.state = event::HostState::reverted;
+    (result.ok() ? result.state : result.but_for_others.emplace()) = event::HostState::reverted;
     result.altered = false;
     return result;
   }

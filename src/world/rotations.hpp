@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace staithe::world {
 
@@ -69,6 +70,8 @@ class Rotations {
     /// What the guard found to be the host's servers, for the drain that follows it at once.
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};
+    /// Servers of which it was said before anything began that a command keeps visitors away.
+    std::map<std::pair<std::string, haproxy::ServerRef>, haproxy::Own> told_out;
     std::string trouble;  // what the keeper met
     Keep keep = Keep::yes;
     bool told = false;                   ///< adopted, and every balancer was told to let visitors in
@@ -91,6 +94,7 @@ class Rotations {
   bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
+  static void tell_out_before(const HostRotation& entry, exec::Performance& performance);
   exec::EffectResult await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
                                    exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,

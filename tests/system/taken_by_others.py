@@ -39,9 +39,26 @@ class TakenByOthers(harness.SystemTest):
         self.assertIn("stays out, not by staithe: edge1 api/web1 is in maintenance, edge2 api/web1 is in maintenance",
                       result.text)
         self.is_in_maintenance("lb1", "lb2")
-        # The release before is on it: nothing is left to a recovery, which takes nobody's maintenance away.
-        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.assertEqual(result.text.count("edge1 api/web1 is in maintenance"), 2, "as it is noticed, and as why it is out")
+        # The release before is on it: nothing is left to a recovery, and nobody has to say so first.
+        self.nothing_of_ours_keeps_it()
         self.is_in_maintenance("lb1", "lb2")
+        self.goes_on()
+
+    def nothing_of_ours_keeps_it(self):
+        status = self.sandbox.staithe("status", "-e", "production")
+        self.assertRegex(status.out, r"Out of rotation: web1 +not by staithe")
+        self.assertNotIn("NOT OUT", status.out)
+        self.assertNotIn("staithe recover", status.out)
+        recovery = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(recovery, 0)
+        self.assertIn("nothing to recover", recovery.text)
+
+    def goes_on(self):
+        """The next deploy is not refused."""
+        again = self.sandbox.deploy(self.target, "--limit", "web1")
+        self.ended(again, 0, "done: 1 host", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertEqual(again.text.count("edge1 api/web1"), 1, f"it is said once before the last lines: {again}")
 
     def test_maintenance_on_one_balancer_in_the_proof_stays(self):
         run = self.begun_up_to("let HAProxy's checks prove web1", "1s")
@@ -60,10 +77,11 @@ class TakenByOthers(harness.SystemTest):
         self.ended(result, 5, "OUT web1", "exit 5", "stays in maintenance, not by staithe")
         # That a person keeps the host says nothing against what it runs.
         self.is_in_maintenance("lb1", "lb2", runs=self.target)
-        # Nor does a second one end it.
-        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        # All that there was to put right is, so a second one has nothing to do.
+        self.nothing_of_ours_keeps_it()
         self.is_in_maintenance("lb1", "lb2", runs=self.target)
         self.nothing_held()
+        self.goes_on()
 
     def good(self):
         return self.sandbox.rows("SELECT id FROM staithe_releases WHERE state = 'good'")
