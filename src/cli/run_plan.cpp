@@ -149,17 +149,19 @@ class RunOfPlan {
 
   /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
   void say_still_out(world::World& world, const event::RunFinished& finished) {
-    const bool tells_drains = goes_by_drains();
-    if (!tells_drains && plan_.kind != "recover") return;
+    const bool recovers = plan_.kind == "recover";
+    if (!recovers && !goes_by_drains()) return;
     auto alone = world.left_alone(base::Scope::lasting(look_patience, &app_.stops().hard));
     std::map<std::string, std::string> run_of;
     std::set<std::string> left_by, advised;
     for (const auto& host : finished.hosts)
       if (host.kept_out) advised.insert(host.name);
-    for (const auto& [host, taken] :
-         world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
+    const auto hosts = recovers ? request_.earlier.hosts : plan::target_hosts(plan_);
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, hosts)) {
       alone.erase(host);
-      if (!tells_drains || taken.run_id == run_id_ || taken.in_hand) continue;
+      // What the run that was recovered has left is told beside this.
+      const bool is_told = taken.run_id == run_id_ || (recovers && taken.run_id == request_.earlier.recovers);
+      if (is_told || taken.in_hand) continue;
       app_.say(stays_out(host, taken));
       if (taken.on_purpose)
         run_of.emplace(host, taken.run_id);

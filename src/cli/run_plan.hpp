@@ -31,7 +31,8 @@ struct Earlier {
   /// with what was looked at before the person was asked and the hosts connected; "" for nothing. May be
   /// empty.
   std::function<std::string(store::Store&)> in_the_way{};
-  std::string recovers{};  ///< the id of the run that this one is to put right; "" for none
+  std::string recovers{};            ///< the id of the run that this one is to put right; "" for none
+  std::vector<std::string> hosts{};  ///< all that that run was for
   /// Called with how the run ended, while it still holds its locks and before its end is in the state. May be
   /// empty; throws base::Error when something could not be written down.
   std::function<void(store::Store&, const event::RunFinished&)> ended{};

@@ -195,6 +195,7 @@ int run_recover(App& app) {
   earlier.adopted = adopted_of(*store, loaded, plan, left);
   earlier.given_back = given_back_of(plan, left);
   earlier.recovers = run->id;
+  earlier.hosts = plan::target_hosts(plan);
   // A host that was out then may serve by now: it must not be taken out as one that is out.
   earlier.in_the_way = [&](store::Store& now) -> std::string {
     const auto same = now.run(run->id);
