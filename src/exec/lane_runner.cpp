@@ -26,17 +26,19 @@ enum class Lost {
 };
 
 /// That the release is bad does not wait for the host to come back from it: the entry is made though what it
-/// stands behind could not be done.
+/// stands behind could not be done. It is one more action of the lane.
 void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Action>& actions,
            LaneResult& result) {
   LaneState state;
   state.host = lane.host;
   state.of = plan::count_actions(lane);
+  state.index = result.actions;
   Manner manner = giving_back;
   manner.bound = Bound::by_itself;
   for (const auto& action : actions)
     if (!result.branded && plan::brands(action.effect))
       result.branded = run_action(context, action, state, manner).ok();
+  result.actions = state.index;
 }
 
 void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Node>& nodes,
@@ -244,7 +246,11 @@ class LaneRunner {
     result_.state = event::HostState::out;
     if (!may_repair(bracket) || context_.stops.hard.requested()) return;
     const bool repaired = give_back(bracket.repair);
-    if (!repaired && blame() == Blame::release) brand(context_, lane_, bracket.repair, result_);
+    if (!repaired && blame() == Blame::release) {
+      result_.actions = state_.index;
+      brand(context_, lane_, bracket.repair, result_);
+      state_.index = result_.actions;
+    }
     if (!repaired || !give_back(bracket.release)) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
