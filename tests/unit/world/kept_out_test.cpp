@@ -12,13 +12,13 @@ using test::plan_of;
 
 namespace {
 
-constexpr const char* served =
+constexpr const char* found_in_service =
     "staithe-found 1\nbalancer lb1 100 1000\nserver api/web1 admin=0 op=2 weight=100 checked\n";
 
 /// A deploy that ended with web1 in somebody else's hand, and with web2 in its own.
 void end_kept_out(History& past, bool web2_left) {
   past.begin("run", plan_of("deploy"));
-  past.drained("run", served);
+  past.drained("run", found_in_service);
   auto summary = nlohmann::json::parse(
       R"({"hosts":{"web1":{"state":"out","detail":"","kept_out":true},"web2":{"state":"done","detail":""}}})");
   if (web2_left)
@@ -33,7 +33,7 @@ void end_kept_out(History& past, bool web2_left) {
 TEST_CASE("a run whose host somebody else keeps out left nothing to recover, and nothing in a deploy's way") {
   History past;
   past.begin("before", plan_of("deploy"));
-  past.drained("before", served);
+  past.drained("before", found_in_service);
   past.end("before", 5, "out");
   end_kept_out(past, false);
   const auto run = *past.store().run("run");

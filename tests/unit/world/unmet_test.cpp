@@ -5,7 +5,8 @@
 /// Whether visitors have met what a dead run brought, as its recovery knows it.
 using namespace staithe;
 
-namespace {
+/// Names of this file's own: several are compiled as one.
+namespace unmet {
 
 const std::string server = "server api/web1 admin=";
 const std::string rest = " op=2 weight=100 checked\n";
@@ -32,8 +33,6 @@ struct Recovery {
 
   explicit Recovery(const std::vector<std::string>& hosts) : plan(recovery_of(hosts)) {}
 };
-
-}  // namespace
 
 TEST_CASE("nobody has met a release on hosts that the dead run had found out of rotation") {
   Recovery recovery({"web1", "web2"});
@@ -68,3 +67,5 @@ TEST_CASE("a host that the recovery itself has out tells nothing, one that it do
   recovery.rotations.adopt("web2", served, false);
   CHECK(recovery.rotations.unmet() == "web1 is out of rotation");
 }
+
+}  // namespace unmet
