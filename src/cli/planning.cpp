@@ -137,7 +137,7 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
   // What failed was put right on the way: nothing is left to recover.
-  if (plan.kind == "recover" && world::put_right(plan, finished))
+  if (plan.kind == "recover" && world::put_right(plan, finished) && !finished.but_for_others)
     return {status_command(app) + "    see what runs where"};
   // What ran out of time once would do so again.
   const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();

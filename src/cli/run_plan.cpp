@@ -67,6 +67,7 @@ class RunOfPlan {
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.earlier.adopted)
       world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.told);
+    for (const auto& [host, found] : request_.earlier.given_back) world.given_back(host, found);
     if (const int refused = look_up_secrets(world); refused != exit_done) return refused;
     if (const int refused = connect(world); refused != exit_done) return refused;
     return perform(world);
@@ -147,18 +148,20 @@ class RunOfPlan {
   }
 
   /// Once the run is over: "done" alone would read as if they served. What it took out itself it has told.
-  void say_still_out(world::World& world) {
-    const bool tells_drains = goes_by_drains();
-    if (!tells_drains && plan_.kind != "recover") return;
+  void say_still_out(world::World& world, const event::RunFinished& finished) {
+    const bool recovers = plan_.kind == "recover";
+    if (!recovers && !goes_by_drains()) return;
     auto alone = world.left_alone(base::Scope::lasting(look_patience, &app_.stops().hard));
     std::map<std::string, std::string> run_of;
     std::set<std::string> left_by, advised;
-    for (const auto& [host, taken] :
-         world::taken_out(*store_, plan_.environment, plan::target_hosts(plan_))) {
-      // A host that this run gave back and somebody else keeps out is this run's for all who come after it.
-      if (taken.run_id != run_id_) alone.erase(host);
-      if (taken.run_id == run_id_) advised.insert(host);
-      if (!tells_drains || taken.run_id == run_id_ || taken.in_hand) continue;
+    for (const auto& host : finished.hosts)
+      if (host.kept_out) advised.insert(host.name);
+    const auto hosts = recovers ? request_.earlier.hosts : plan::target_hosts(plan_);
+    for (const auto& [host, taken] : world::taken_out(*store_, plan_.environment, hosts)) {
+      alone.erase(host);
+      // What the run that was recovered has left is told beside this.
+      const bool is_told = taken.run_id == run_id_ || (recovers && taken.run_id == request_.earlier.recovers);
+      if (is_told || taken.in_hand) continue;
       app_.say(stays_out(host, taken));
       if (taken.on_purpose)
         run_of.emplace(host, taken.run_id);
@@ -312,13 +315,16 @@ class RunOfPlan {
     const auto& finished = result.finished;
     const int code = tell_ended(finished) ? finished.exit_code : unwritten(finished);
     auto hosts = nlohmann::json::object();
-    for (const auto& host : finished.hosts)
+    for (const auto& host : finished.hosts) {
       hosts[host.name] = {{"state", event::name_of(host.state)},
                           {"detail", app_.redactor().clean(host.detail)}};
+      if (host.kept_out) hosts[host.name][world::kept_out_key] = true;
+    }
     nlohmann::json summary{{"hosts", hosts},
                            {"failed_action", finished.failed_action},
                            {"failed_host", finished.failed_host},
                            {"failure", app_.redactor().clean(finished.failure)}};
+    if (finished.but_for_others) summary[world::but_for_others_key] = *finished.but_for_others;
     if (finished.deadline.count() > 0) summary["deadline_ms"] = finished.deadline.count();
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
@@ -333,7 +339,7 @@ class RunOfPlan {
       app_.say(fmt::format("staithe: old runs were not removed from the history: {}", error.what()));
     }
     try {
-      say_still_out(world);
+      say_still_out(world, finished);
     } catch (const base::Error&) {
       // It was said before the run began.
     }

@@ -7,6 +7,7 @@
 #include "staithe/store/store.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,11 +26,13 @@ struct Adopted {
 /// What a run goes on with, and whether that still stands.
 struct Earlier {
   std::vector<Adopted> adopted;
+  std::map<std::string, std::string> given_back{};  ///< hosts with what was found; as World::given_back
   /// Asked once the run's lock is held, from any thread, with the run's own store: why the run must not go on
   /// with what was looked at before the person was asked and the hosts connected; "" for nothing. May be
   /// empty.
   std::function<std::string(store::Store&)> in_the_way{};
-  std::string recovers{};  ///< the id of the run that this one is to put right; "" for none
+  std::string recovers{};            ///< the id of the run that this one is to put right; "" for none
+  std::vector<std::string> hosts{};  ///< all that that run was for
   /// Called with how the run ended, while it still holds its locks and before its end is in the state. May be
   /// empty; throws base::Error when something could not be written down.
   std::function<void(store::Store&, const event::RunFinished&)> ended{};

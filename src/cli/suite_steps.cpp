@@ -40,12 +40,37 @@ checks::SuitePlan read(App& app, LoadedSuites& suites, const plan::Plan& plan,
                           check.release, check.host.empty() ? base::join(hosts, ",") : check.host);
   if (suites.diagnostics.has_errors()) return read;
   checks::select(read, {check.critical, check.tags, {}});
-  if (read.suites.empty())
-    throw FilesWrong(fmt::format("suite '{}' has no check that is {}{}{}: the step would judge nothing",
-                                 check.suite, check.critical ? "critical" : "",
-                                 check.critical && !check.tags.empty() ? " and " : "",
-                                 check.tags.empty() ? "" : "tagged " + base::join(check.tags, " or ")));
   return read;
+}
+
+std::string choice_of(const plan::CheckSuite& check) {
+  return fmt::format("{}\n{}\n{}\n{}", check.suite, check.host, check.critical, base::join(check.tags, "\n"));
+}
+
+/// Nothing is left of the suite.
+diag::Diagnostic judges_nothing(const plan::Plan& plan, const plan::Action& action,
+                                const plan::CheckSuite& check, const SuiteChoices& choices) {
+  diag::Diagnostic finding;
+  finding.position = {plan.source, 0, 0};
+  if (const auto choice = choices.find(choice_of(check)); choice != choices.end()) {
+    finding.position = choice->second.position;
+    finding.length = choice->second.length;
+    finding.path = choice->second.path;
+  }
+  finding.common =
+      fmt::format("suite '{}' has no check that is {}{}{}: the step would judge nothing", check.suite,
+                  check.critical ? "critical" : "", check.critical && !check.tags.empty() ? " and " : "",
+                  check.tags.empty() ? "" : "tagged " + base::join(check.tags, " or "));
+  finding.message = fmt::format("{}: {}", action.title, finding.common);
+  finding.host = check.host;
+  return finding;
+}
+
+/// With the line that it is about.
+void add(const diag::Diagnostic& finding, diag::Diagnostics& diagnostics) {
+  diagnostics.add(finding);
+  if (const auto file = finding.position.file.text(); fs::exists(file))
+    diagnostics.sources().add(file, read_text(file));
 }
 
 bool has_suites(plan::Plan& plan) {
@@ -61,8 +86,12 @@ std::string suite_of_step(const std::string& directory, const std::string& name)
   return is_file && !directory.empty() ? (fs::path(directory) / name).lexically_normal().string() : name;
 }
 
-steps::Files files_beside(const Loaded& loaded) {
+steps::Files files_beside(const Loaded& loaded, SuiteChoices* choices) {
   auto files = playbook::disk_files();
+  if (choices != nullptr)
+    files.asks_suite = [choices](const plan::CheckSuite& check, const steps::Template& choice) {
+      choices->emplace(choice_of(check), choice);
+    };
   // A step asks once for each of its hosts.
   files.lacks_suite = [directory = loaded.project.directory,
                        known = std::map<std::string, std::pair<std::string, std::string>>()](
@@ -76,13 +105,15 @@ steps::Files files_beside(const Loaded& loaded) {
   return files;
 }
 
-plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
+plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan, const SuiteChoices& choices) {
   if (!has_suites(plan)) return plan;
   LoadedSuites suites;
   suites.project = loaded;
   suites.survey = survey_of(app, *suites.project);
-  each_suite(plan, [&](const plan::Action&, plan::CheckSuite& check) {
+  each_suite(plan, [&](const plan::Action& action, plan::CheckSuite& check) {
     const auto asked = read(app, suites, plan, check);
+    if (!suites.diagnostics.has_errors() && asked.suites.empty())
+      add(judges_nothing(plan, action, check, choices), suites.diagnostics);
     stop_on_errors(app, suites.diagnostics);
     check.release = asked.release;
     check.suite_plan = checks::id_of(asked);
@@ -93,7 +124,7 @@ plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan) {
   return plan;
 }
 
-void validate_suites(App& app, Loaded& loaded, plan::Plan& plan) {
+void validate_suites(App& app, Loaded& loaded, plan::Plan& plan, const SuiteChoices& choices) {
   if (!has_suites(plan)) return;
   LoadedSuites suites;
   suites.project = loaded;
@@ -102,23 +133,13 @@ void validate_suites(App& app, Loaded& loaded, plan::Plan& plan) {
   each_suite(plan, [&](const plan::Action& action, plan::CheckSuite& check) {
     if (wrong.count(check.suite) > 0) return;  // its mistakes are known, and there for every host
     suites.diagnostics = {};
-    try {
-      check.secrets = checks::secrets_of(read(app, suites, plan, check));
-    } catch (const FilesWrong& missing) {
-      diag::Diagnostic finding;
-      finding.position = {plan.source, 0, 0};
-      finding.message = fmt::format("{}: {}", action.title, missing.what());
-      finding.host = check.host;
-      finding.common = missing.what();
-      loaded.diagnostics.add(std::move(finding));
-    }
-    if (suites.diagnostics.has_errors()) wrong.insert(check.suite);
-    for (const auto& finding : suites.diagnostics.sorted()) {
-      loaded.diagnostics.add(finding);
-      if (fs::exists(finding.position.file.text()))
-        loaded.diagnostics.sources().add(finding.position.file.text(),
-                                         read_text(finding.position.file.text()));
-    }
+    const auto asked = read(app, suites, plan, check);
+    check.secrets = checks::secrets_of(asked);
+    if (suites.diagnostics.has_errors())
+      wrong.insert(check.suite);
+    else if (asked.suites.empty())
+      add(judges_nothing(plan, action, check, choices), loaded.diagnostics);
+    for (const auto& finding : suites.diagnostics.sorted()) add(finding, loaded.diagnostics);
   });
 }
 

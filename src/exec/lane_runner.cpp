@@ -3,6 +3,7 @@
 #include "staithe/base/elapsed.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace staithe::exec {
 namespace {
@@ -25,17 +26,19 @@ enum class Lost {
 };
 
 /// That the release is bad does not wait for the host to come back from it: the entry is made though what it
-/// stands behind could not be done.
+/// stands behind could not be done. It is one more action of the lane.
 void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Action>& actions,
            LaneResult& result) {
   LaneState state;
   state.host = lane.host;
   state.of = plan::count_actions(lane);
+  state.index = result.actions;
   Manner manner = giving_back;
   manner.bound = Bound::by_itself;
   for (const auto& action : actions)
     if (!result.branded && plan::brands(action.effect))
       result.branded = run_action(context, action, state, manner).ok();
+  result.actions = state.index;
 }
 
 void brand(const Context& context, const plan::Lane& lane, const std::vector<plan::Node>& nodes,
@@ -72,7 +75,8 @@ class LaneRunner {
       if (!result_.ok()) break;
     }
     const bool mended = result_.ok() || result_.state == event::HostState::reverted;
-    if (mended && !result_.kept_out.empty()) result_.state = event::HostState::out;
+    if (mended && !result_.kept_out.empty())
+      result_.but_for_others = std::exchange(result_.state, event::HostState::out);
     count_out();
     result_.actions = state_.index;
     result_.late = state_.late;
@@ -242,7 +246,11 @@ class LaneRunner {
     result_.state = event::HostState::out;
     if (!may_repair(bracket) || context_.stops.hard.requested()) return;
     const bool repaired = give_back(bracket.repair);
-    if (!repaired && blame() == Blame::release) brand(context_, lane_, bracket.repair, result_);
+    if (!repaired && blame() == Blame::release) {
+      result_.actions = state_.index;
+      brand(context_, lane_, bracket.repair, result_);
+      state_.index = result_.actions;
+    }
     if (!repaired || !give_back(bracket.release)) return;
     result_.state = event::HostState::reverted;
     result_.altered = false;
@@ -291,7 +299,7 @@ LaneResult run_lane(const Context& context, const plan::Lane& lane) {
 LaneResult run_revert(const Context& context, const plan::Lane& lane, Blame blame) {
   LaneResult result = LaneRunner(context, lane, reverting, Lost::stays_out, blame).run(lane.revert);
   if (result.ok() || result.only_kept_out()) {
-    if (result.ok()) result.state = event::HostState::reverted;
+    (result.ok() ? result.state : result.but_for_others.emplace()) = event::HostState::reverted;
     result.altered = false;
     return result;
   }

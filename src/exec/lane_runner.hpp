@@ -30,6 +30,7 @@ struct LaneResult {
   bool branded = false;  ///< the history has it that the release is bad
   bool changed = false;  ///< something of it that may change the world was done, not refused
   std::string kept_out;  ///< why the host is out though all that its state would say was done; "" for none
+  std::optional<event::HostState> but_for_others;  ///< of one that is out for that alone: its state else
   std::uint64_t actions = 0;
   base::Duration duration{0};
   base::Duration taken{0};  ///< how long the host was out of rotation by it

@@ -20,6 +20,22 @@ using Clock = std::chrono::steady_clock;
 /// Locks are given back and people told whatever was asked to stop.
 constexpr Manner closing{Shield::full, Record::best_effort, Persistence::as_planned};
 
+const char* text_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::done:
+      return "done";
+    case Verdict::failed:
+      return "failed";
+    case Verdict::refused:
+      return "refused";
+    case Verdict::needs_person:
+      return "needs a person";
+    case Verdict::interrupted:
+      break;
+  }
+  return "interrupted";
+}
+
 /// One run from its locks to its last event.
 class Run {
  public:
@@ -238,7 +254,7 @@ class Run {
     if (stage.shape == plan::Stage::Shape::rolling) {
       known.state = lane.state;
       known.altered = lane.altered;
-      known.kept_out = lane.state == event::HostState::out && !lane.kept_out.empty();
+      known.kept_out = lane.but_for_others;
       return;
     }
     // Staging and preflight leave a host untouched; where they are all there is, they are its work.
@@ -261,9 +277,13 @@ class Run {
       if (!lane.host.empty() && later.count(lane.host) == 0) context_.effects.done_with(lane.host);
   }
 
-  Verdict judge() const {
-    const bool out = std::any_of(states_.begin(), states_.end(), [](const auto& entry) {
-      return entry.second.state == event::HostState::out;
+  /// Whether hosts that somebody else keeps out count as out, or as what they would be without that.
+  enum class Others { heeded, overlooked };
+
+  Verdict judge(Others others) const {
+    const bool out = std::any_of(states_.begin(), states_.end(), [others](const auto& entry) {
+      const bool is_theirs = entry.second.kept_out.has_value();
+      return entry.second.state == event::HostState::out && (others == Others::heeded || !is_theirs);
     });
     if (out || unproven()) return Verdict::needs_person;
     if (!failure_ && !interrupted_) return Verdict::done;
@@ -272,7 +292,7 @@ class Run {
     if (interrupted_) return Verdict::interrupted;
     const bool refused = refused_ || failure_->result.outcome == event::Outcome::refused;
     // A restore that came to some of its hosts: the others are out, or nobody has proven them.
-    if (any_moved() && !all_ended_well()) return Verdict::needs_person;
+    if (any_moved() && !all_ended_well(others)) return Verdict::needs_person;
     if (refused && !changed_) return Verdict::refused;
     return mixed_versions() || (left_unapproved_ && any_altered()) ? Verdict::needs_person : Verdict::failed;
   }
@@ -302,11 +322,13 @@ class Run {
   }
 
   /// A host that was brought back is as somebody has approved it, as one that was brought on.
-  bool all_ended_well() const {
-    return std::all_of(rolled_stage_->lanes.begin(), rolled_stage_->lanes.end(), [this](const auto& lane) {
+  bool all_ended_well(Others others) const {
+    return std::all_of(rolled_stage_->lanes.begin(), rolled_stage_->lanes.end(), [&](const auto& lane) {
       const auto rolled = rolled_.lanes.find(lane.host);
       if (rolled == rolled_.lanes.end()) return false;
-      const auto state = rolled->second.state;
+      const auto state = others == Others::heeded
+                             ? rolled->second.state
+                             : rolled->second.but_for_others.value_or(rolled->second.state);
       return state == event::HostState::done || state == event::HostState::reverted ||
              state == event::HostState::restored;
     });
@@ -355,34 +377,32 @@ class Run {
     }
   }
 
+  int exit_code_of(Verdict verdict) const {
+    switch (verdict) {
+      case Verdict::done:
+        return event::exit_done;
+      case Verdict::failed:
+        return event::exit_failed;
+      case Verdict::refused:
+        return event::exit_refused;
+      case Verdict::needs_person:
+        return event::exit_needs_person;
+      case Verdict::interrupted:
+        break;
+    }
+    return context_.stops.exit_code;
+  }
+
   RunResult finish() {
     if (context_.stops.soft.requested() && failure_ && failure_->result.outcome == event::Outcome::cancelled)
       interrupted_ = true;
     RunResult result;
-    result.verdict = judge();
+    result.verdict = judge(Others::heeded);
     auto& finished = result.finished;
-    switch (result.verdict) {
-      case Verdict::done:
-        finished.exit_code = event::exit_done;
-        finished.verdict = "done";
-        break;
-      case Verdict::failed:
-        finished.exit_code = event::exit_failed;
-        finished.verdict = "failed";
-        break;
-      case Verdict::refused:
-        finished.exit_code = event::exit_refused;
-        finished.verdict = "refused";
-        break;
-      case Verdict::needs_person:
-        finished.exit_code = event::exit_needs_person;
-        finished.verdict = "needs a person";
-        break;
-      case Verdict::interrupted:
-        finished.exit_code = context_.stops.exit_code;
-        finished.verdict = "interrupted";
-        break;
-    }
+    finished.exit_code = exit_code_of(result.verdict);
+    finished.verdict = text_of(result.verdict);
+    if (const auto other = judge(Others::overlooked); other != result.verdict)
+      finished.but_for_others = exit_code_of(other);
     if (failure_) {
       finished.failed_action = failure_->title.empty() ? failure_->action_id : failure_->title;
       finished.failed_host = failure_->host;
@@ -420,7 +440,7 @@ class Run {
     event::HostState state = event::HostState::untouched;
     std::string detail;
     bool altered = false;
-    bool kept_out = false;
+    std::optional<event::HostState> kept_out;
   };
 
   const plan::Plan& plan_;

@@ -239,6 +239,7 @@ void revert_lanes(const Context& context, const plan::Stage& stage, StageResult&
     auto& before = results.lanes[host];
     before.state = result.state;
     before.kept_out = result.kept_out;
+    before.but_for_others = result.but_for_others;
     before.altered =
         result.altered || (result.state != event::HostState::reverted && !result.only_kept_out());
     if (result.failure) results.failures.push_back(*result.failure);

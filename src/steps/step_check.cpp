@@ -55,6 +55,8 @@ class SuiteCheck final : public Step {
     if (sha != nullptr && sha->kind == Variable::Kind::literal) effect.release = sha->text;
     const std::string title = "check suite " + effect.suite + (critical_ ? ", critical checks" : "") +
                               (effect.host.empty() ? "" : " on " + effect.host);
+    if (at.site().files != nullptr && at.site().files->asks_suite)
+      at.site().files->asks_suite(effect, tags_.empty() ? suite_ : tags_.front());
     out.actions.push_back(at.action(std::move(effect), title, std::chrono::minutes(10)));
   }
 

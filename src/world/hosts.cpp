@@ -12,6 +12,7 @@
 #include <iterator>
 #include <set>
 #include <thread>
+#include <utility>
 
 namespace staithe::world {
 namespace {
@@ -19,6 +20,8 @@ namespace {
 constexpr base::Duration half_close_patience{5'000};
 constexpr base::Duration idle_limit{30'000};
 constexpr base::Duration idle_patience{5'000};
+/// For so long a host that was silent is not waited for again.
+constexpr base::Duration silence_lasts{10'000};
 
 /// haproxy's stream carried by an SSH session. The session is used by one exchange at a time.
 class ForwardedStream final : public haproxy::Stream {
@@ -59,7 +62,14 @@ class Hosts::BalancerLink {
   BalancerLink(Hosts& hosts, std::string host) : hosts_(hosts), host_(std::move(host)) {}
 
   std::unique_ptr<haproxy::Stream> open(const std::string& path, const base::Scope& scope) {
-    if (!session_ || !session_->alive()) session_ = hosts_.engine_->connect(hosts_.endpoint(host_), scope);
+    if (!session_ || !session_->alive()) {
+      {
+        auto& connection = hosts_.of(host_);
+        const std::lock_guard lock(connection.mutex);
+        refuse_silent(connection);
+      }
+      session_ = hosts_.engine_->connect(hosts_.endpoint(host_), scope);
+    }
     return std::make_unique<ForwardedStream>(session_->open_unix(path, scope));
   }
 
@@ -146,8 +156,11 @@ ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::strin
   endpoint.connection_attempts = resolved.connection_attempts;
   endpoint.proxy_command = resolved.proxy_command;
   endpoint.proxy_passes_socket = resolved.proxy_use_fdpass;
-  endpoint.connect_timeout =
-      resolved.connect_timeout.count() > 0 ? resolved.connect_timeout : plan_.ssh.connect_timeout;
+  // ssh bounds both by ConnectTimeout. The environment's own is short, for who is there answers at once; keys
+  // may take a busy server longer.
+  const bool is_said = resolved.connect_timeout.count() > 0;
+  endpoint.connect_timeout = is_said ? resolved.connect_timeout : plan_.ssh.connect_timeout;
+  endpoint.handshake_timeout = is_said ? resolved.connect_timeout : 3 * plan_.ssh.connect_timeout;
   if (resolved.server_alive_interval.count() > 0) {
     endpoint.keepalive_interval = resolved.server_alive_interval;
     endpoint.keepalive_count = resolved.server_alive_count_max;
@@ -211,6 +224,13 @@ Hosts::Connection& Hosts::of(const std::string& host) {
   return *connection;
 }
 
+/// Who was waited for in vain a moment ago is not waited for again: once is what people are told of.
+void Hosts::refuse_silent(Connection& connection) {
+  const auto silent = std::exchange(connection.silent, std::nullopt);
+  if (silent && std::chrono::steady_clock::now() - connection.used < silence_lasts)
+    throw base::Error(*silent);
+}
+
 ssh::Session& Hosts::live(const std::string& host, Connection& connection, const base::Scope& scope) {
   const auto now = std::chrono::steady_clock::now();
   const bool idle = now - connection.used > idle_limit;
@@ -218,6 +238,7 @@ ssh::Session& Hosts::live(const std::string& host, Connection& connection, const
       connection.session && (idle ? answers(*connection.session, scope) : connection.session->alive());
   if (!usable) {
     connection.session.reset();
+    refuse_silent(connection);
     connection.session = engine_->connect(endpoint(host), scope);
   }
   connection.used = std::chrono::steady_clock::now();
@@ -292,6 +313,10 @@ std::vector<ConnectFinding> Hosts::connect_all(std::size_t at_once, const base::
       try {
         live(names[i], connection, scope);
       } catch (const base::Error& error) {
+        if (error.code() == base::ErrorCode::timeout) {
+          connection.silent = error;
+          connection.used = std::chrono::steady_clock::now();
+        }
         const std::lock_guard guard(findings_mutex);
         const bool changed = error.code() == base::ErrorCode::host_key && met_changed_key(names[i]);
         findings.push_back({names[i], error.code(), error.what(), changed});

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,13 +62,16 @@ class Hosts {
   struct Connection {
     std::mutex mutex;
     std::unique_ptr<ssh::Session> session;
-    std::chrono::steady_clock::time_point used{};
+    std::chrono::steady_clock::time_point used{};  ///< or tried in vain
+    /// It did not answer in time when all were connected to: for the first who needs it.
+    std::optional<base::Error> silent;
   };
   class BalancerLink;
 
   Connection& of(const std::string& host);
   std::vector<ssh::Resolved> route(const std::string& host) const;
   ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label);
+  static void refuse_silent(Connection& connection);
   ssh::Session& live(const std::string& host, Connection& connection, const base::Scope& scope);
 
   const plan::Plan& plan_;

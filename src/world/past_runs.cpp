@@ -148,10 +148,27 @@ std::map<std::string, std::string> host_states(const store::Run& run) {
   return states;
 }
 
+std::set<std::string> kept_out_by_others(const store::Run& run) {
+  // Every run of a long history is asked, and hardly one has any.
+  if (run.summary_json.find(kept_out_key) == std::string::npos) return {};
+  std::set<std::string> hosts;
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  for (const auto& [host, state] : host_states(run))
+    if (const auto& known = summary["hosts"][host]; known.value(kept_out_key, nlohmann::json()) == true)
+      hosts.insert(host);
+  return hosts;
+}
+
+bool is_only_kept_out(const store::Run& run) {
+  if (run.summary_json.find(but_for_others_key) == std::string::npos) return false;
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  return summary.is_object() && summary.contains(but_for_others_key);
+}
+
 std::string why_not_recover(store::Store& store, const store::Run& run) {
   if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
   if (run.ended && run.outcome == "recovered") return "is recovered already";
-  if (run.ended && run.exit_code != event::exit_needs_person)
+  if (run.ended && (run.exit_code != event::exit_needs_person || is_only_kept_out(run)))
     return base::one_line(fmt::format("ended: {}; it left nothing to put right", run.outcome));
   if (!run.ended && run.owner == store::Owner::running)
     return base::one_line("is still going on: " + run.user);

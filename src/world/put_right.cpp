@@ -105,7 +105,8 @@ class Leavings {
             const std::function<bool(const Leaving&)>& visit) {
     bool more = true;
     each_run(store_, of_environment(environment), [&](const store::Run& run) {
-      if (takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered")
+      if (takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered" &&
+          !is_only_kept_out(run))
         for (const auto& left : left_by(run, only)) more = more && visit(left);
       const bool counts = later_.add(run);
       if (only != nullptr && counts)
@@ -119,9 +120,10 @@ class Leavings {
   std::vector<Leaving> left_by(const store::Run& run, const std::set<std::string>* only) {
     std::vector<Leaving> left;
     const bool gives_back = run.kind == "restore";
+    const auto kept_out = kept_out_by_others(run);
     for (const auto& [host, state] : host_states(run)) {
       if ((only != nullptr && only->count(host) == 0) || (gives_back && in_order(state)) ||
-          !later_.that_put_right(host, state).empty())
+          kept_out.count(host) > 0 || !later_.that_put_right(host, state).empty())
         continue;
       if (!gives_back) std::erase_if(by_restores_, [&](const Leaving& one) { return one.host == host; });
       (gives_back ? by_restores_ : left).push_back({run, host, state});

@@ -11,11 +11,11 @@
 namespace staithe::world {
 namespace {
 
-/// What the recovery says of the host.
+/// What the recovery says of the host. That somebody else keeps it out is none of its doing.
 event::HostState state_of(const std::string& host, const event::RunFinished& finished) {
   const auto known = std::find_if(finished.hosts.begin(), finished.hosts.end(),
                                   [&](const auto& mended) { return mended.name == host; });
-  return known == finished.hosts.end() ? event::HostState::untouched : known->state;
+  return known == finished.hosts.end() ? event::HostState::untouched : known->kept_out.value_or(known->state);
 }
 
 /// Where the host stands after the recovery.
@@ -94,7 +94,8 @@ Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& 
 }
 
 bool put_right(const plan::Plan& recovery, const event::RunFinished& finished) {
-  if (finished.exit_code != event::exit_failed) return finished.exit_code == event::exit_done;
+  const int code = finished.but_for_others.value_or(finished.exit_code);
+  if (code != event::exit_failed) return code == event::exit_done;
   bool mends = false;
   for (const auto& stage : recovery.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;

@@ -110,6 +110,21 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
   entry.found = rotation->found();
   entry.rotation = std::move(rotation);
   entry.rotation->drain(performance.scope);
+  tell_out_before(entry, performance);
+}
+
+/// What was found out of rotation stays so, which is news only where the look before the run did not say it.
+void Rotations::tell_out_before(const HostRotation& entry, exec::Performance& performance) {
+  for (const auto& balancer : entry.found.balancers)
+    for (const auto& server : balancer.servers) {
+      const auto own = haproxy::own_state(server.admin);
+      const auto told = entry.told_out.find({balancer.balancer, server.ref});
+      if (own == haproxy::Own::ready || (told != entry.told_out.end() && told->second == own)) continue;
+      performance.message(
+          event::Level::warning,
+          fmt::format("{} {} was {} before, and stays so", balancer.balancer, haproxy::to_text(server.ref),
+                      own == haproxy::Own::maint ? "in maintenance" : "drained"));
+    }
 }
 
 exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::Performance& performance) {
@@ -190,8 +205,11 @@ exec::EffectResult Rotations::await_serving(const plan::AwaitRotation& effect, H
     result.detail = fmt::format("baked {} of {}", base::elapsed_text(baked), base::to_text(effect.bake));
   if (const auto taken = entry.rotation->taken_by_others(performance.scope); !taken.servers.empty()) {
     const auto theirs = "stays out, not by staithe: " + base::join(taken.servers, ", ");
-    result.detail += (result.detail.empty() ? "" : "; ") + theirs;
-    if (taken.everywhere) result.kept_out = theirs;
+    // Said once: where it is all of them, as the reason why the host is out.
+    if (taken.everywhere)
+      result.kept_out = theirs;
+    else
+      result.detail += (result.detail.empty() ? "" : "; ") + theirs;
   }
   entry.rotation.reset();
   reservations_.give_back(effect.host);

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace staithe::world {
 
@@ -56,6 +57,9 @@ class Rotations {
   /// others lets nobody in.) `told`: that run had proven it, and told every balancer to let visitors in.
   void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
 
+  /// As World::given_back.
+  void given_back(const std::string& host, const std::string& found);
+
  private:
   /// Of a host that is out: whether the keeper sees to it that it stays so.
   enum class Keep { no, if_still_out, yes };
@@ -66,6 +70,8 @@ class Rotations {
     /// What the guard found to be the host's servers, for the drain that follows it at once.
     std::optional<std::vector<haproxy::Rotation::Seat>> guarded;
     base::SteadyTime guarded_at{};
+    /// Servers of which it was said before anything began that a command keeps visitors away.
+    std::map<std::pair<std::string, haproxy::ServerRef>, haproxy::Own> told_out;
     std::string trouble;  // what the keeper met
     Keep keep = Keep::yes;
     bool told = false;                   ///< adopted, and every balancer was told to let visitors in
@@ -88,6 +94,7 @@ class Rotations {
   bool serves_already(const std::string& host, exec::Performance& performance);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
+  static void tell_out_before(const HostRotation& entry, exec::Performance& performance);
   exec::EffectResult await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
                                    exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,
@@ -118,6 +125,7 @@ class Rotations {
   std::mutex mutex_;                                                 // guards the maps below
   std::map<std::string, std::unique_ptr<HostRotation>> hosts_;
   Reservations reservations_;  // so that two lanes cannot both take the last place
+  bool met_before_ = false;    // visitors have met what this run goes on with; told before it begins
   base::Cancel stop_keeper_;
   std::jthread keeper_;
 };

@@ -34,18 +34,40 @@ bool lets_nobody_in(const haproxy::Found& found) {
 
 }  // namespace
 
+void Rotations::given_back(const std::string& host, const std::string& found) {
+  haproxy::Found before;
+  try {
+    if (!found.empty()) before = haproxy::parse_found(found);
+  } catch (const base::Error&) {
+    // Of another build: whoever cannot tell says that visitors have met it.
+  }
+  if (before.balancers.empty()) {
+    met_before_ = true;
+    return;
+  }
+  auto& entry = of(host);
+  const std::lock_guard lock(entry.mutex);
+  entry.found = std::move(before);
+}
+
 std::string Rotations::unmet() {
-  // What was not taken out has served, and so have the hosts of earlier runs.
-  if (plan::target_hosts(plan_).size() != drained_by(plan_).size() || !plan::brought_along(plan_).empty())
-    return {};
+  // The hosts of earlier runs have served, and so has what was not taken out, by this run or by the one that
+  // it goes on with.
+  if (met_before_ || !plan::brought_along(plan_).empty()) return {};
+  const auto targets = plan::target_hosts(plan_);
+  std::set<std::string> served(targets.begin(), targets.end());
+  for (const auto& host : drained_by(plan_)) served.erase(host);
   std::vector<std::string> unmet;
   const std::lock_guard lock(mutex_);
   for (const auto& [host, entry] : hosts_) {
     const std::lock_guard here(entry->mutex);
-    if (entry->rotation || entry->found.balancers.empty()) continue;
+    if (entry->found.balancers.empty()) continue;
+    served.erase(host);
+    if (entry->rotation) continue;
     if (!lets_nobody_in(entry->found)) return {};
     unmet.push_back(host);
   }
+  if (!served.empty()) return {};
   return unmet.empty() ? ""
                        : base::fold_names(unmet) + (unmet.size() == 1 ? " is" : " are") + " out of rotation";
 }

@@ -31,7 +31,16 @@ Rotations::Looks Rotations::look_at_all(const base::Scope& scope) {
 
 exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
   auto looks = look_at_all(performance.scope);
-  haproxy::Rotation rotation(seats(effect.host, views_of(looks)));
+  const auto found = seats(effect.host, views_of(looks));
+  {
+    auto& entry = of(effect.host);
+    const std::lock_guard lock(entry.mutex);
+    for (const auto& seat : found)
+      for (const auto& ref : seat.refs)
+        if (const auto* state = looks.at(seat.socket->name()).state(ref); state != nullptr)
+          entry.told_out[{seat.socket->name(), ref}] = haproxy::own_state(state->admin);
+  }
+  haproxy::Rotation rotation(found);
   std::string errors = shortage_ahead(effect.host, std::move(looks));
   for (const auto& finding : rotation.survey(performance.scope)) {
     const auto text = fmt::format("{}{}{}: {}", finding.balancer, finding.subject.empty() ? "" : " ",

@@ -23,10 +23,13 @@ class Search {
   bool read(const store::Run& run) {
     Finds finds(store_, run.id);
     const auto states = host_states(run);
+    const auto kept_out = kept_out_by_others(run);
     std::erase_if(pending_, [&](const std::string& host) {
       if (!run.ended) return read_open(run, host, finds);
       const auto state = states.find(host);
-      return state != states.end() && read_ended(run, host, state->second, finds);
+      if (state == states.end()) return false;
+      const bool out = state->second == event::name_of(event::HostState::out) && kept_out.count(host) == 0;
+      return read_ended(run, host, state->second, out, finds);
     });
     return !pending_.empty();
   }
@@ -49,8 +52,9 @@ class Search {
     return true;
   }
 
-  bool read_ended(const store::Run& run, const std::string& host, const std::string& state, Finds& finds) {
-    const bool out = state == event::name_of(event::HostState::out);
+  /// `out`: the run left it so, and not somebody else.
+  bool read_ended(const store::Run& run, const std::string& host, const std::string& state, bool out,
+                  Finds& finds) {
     // What keeps visitors away after a person put it right is not this run's.
     if (run.outcome == settled_outcome && out) return false;
     if (run.kind == "restore") return read_restore(run, host, out);

@@ -117,6 +117,7 @@ class World::Performer {
   void adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
     rotations_.adopt(host, found, keep_out, told);
   }
+  void given_back(const std::string& host, const std::string& found) { rotations_.given_back(host, found); }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
     MissingSecrets missing;
     // A recovery goes on without: what was late once may be there by the time that a host needs it. A notice
@@ -413,6 +414,9 @@ std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scop
 }
 void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
   performer_->adopt(host, found, keep_out, told);
+}
+void World::given_back(const std::string& host, const std::string& found) {
+  performer_->given_back(host, found);
 }
 MissingSecrets World::look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
   return performer_->look_up_secrets(each_within, stop);

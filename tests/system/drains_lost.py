@@ -76,6 +76,7 @@ class DrainsLost(harness.SystemTest):
         shown = self.status()
         self.assertEqual(shown.code, 5, str(shown))
         self.assertRegex(shown.out, r"NOT OUT: web3 was drained by .*disk swap, but serves on edge1 \(")
+        self.assertNotIn("Out of rotation: web3", shown.out)
         record = [json.loads(line) for line in
                   self.sandbox.staithe("status", "-e", "production", "--json").out.splitlines()]
         taken = next(one["taken_out"] for one in record if one.get("host") == "web3")

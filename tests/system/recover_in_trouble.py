@@ -40,6 +40,18 @@ class RecoverInTrouble(harness.SystemTest):
         deploying.let_go()
         return mending
 
+    def test_what_an_operator_has_drained_is_told_by_who_recovers(self):
+        self.ended(self.sandbox.staithe("drain", "-e", "production", "--yes", "web2", "--reason", "disk swap"), 0)
+        self.addCleanup(self.sandbox.staithe, "restore", "-e", "production", "--yes", "web2")
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web[1-2]", playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
+        result = self.recover()
+        self.ended(result, 0, "done: 1 host", "web2 stays out of rotation: drained by", "disk swap", "staithe restore -e production web2")
+        self.assertEqual(result.text.count("web2 stays out"), 1, str(result))
+
     def test_who_looked_before_another_recovery_ended_does_not_act_on_that_look(self):
         mending = self.killed_and_held_when_mended()
         recover = ("recover", "-e", "production", "--yes", "--lock-wait", "60s")

@@ -4,6 +4,7 @@ import shutil
 import signal
 
 import harness
+import trials
 
 
 class TakenByOthers(harness.SystemTest):
@@ -38,9 +39,26 @@ class TakenByOthers(harness.SystemTest):
         self.assertIn("stays out, not by staithe: edge1 api/web1 is in maintenance, edge2 api/web1 is in maintenance",
                       result.text)
         self.is_in_maintenance("lb1", "lb2")
-        # The release before is on it: nothing is left to a recovery, which takes nobody's maintenance away.
-        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.assertEqual(result.text.count("edge1 api/web1 is in maintenance"), 2, "as it is noticed, and as why it is out")
+        # The release before is on it: nothing is left to a recovery, and nobody has to say so first.
+        self.nothing_of_ours_keeps_it()
         self.is_in_maintenance("lb1", "lb2")
+        self.goes_on()
+
+    def nothing_of_ours_keeps_it(self):
+        status = self.sandbox.staithe("status", "-e", "production")
+        self.assertRegex(status.out, r"Out of rotation: web1 +not by staithe")
+        self.assertNotIn("NOT OUT", status.out)
+        self.assertNotIn("staithe recover", status.out)
+        recovery = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(recovery, 0)
+        self.assertIn("nothing to recover", recovery.text)
+
+    def goes_on(self):
+        """The next deploy is not refused."""
+        again = self.sandbox.deploy(self.target, "--limit", "web1")
+        self.ended(again, 0, "done: 1 host", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertEqual(again.text.count("edge1 api/web1"), 1, f"it is said once before the last lines: {again}")
 
     def test_maintenance_on_one_balancer_in_the_proof_stays(self):
         run = self.begun_up_to("let HAProxy's checks prove web1", "1s")
@@ -59,10 +77,11 @@ class TakenByOthers(harness.SystemTest):
         self.ended(result, 5, "OUT web1", "exit 5", "stays in maintenance, not by staithe")
         # That a person keeps the host says nothing against what it runs.
         self.is_in_maintenance("lb1", "lb2", runs=self.target)
-        # Nor does a second one end it.
-        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        # All that there was to put right is, so a second one has nothing to do.
+        self.nothing_of_ours_keeps_it()
         self.is_in_maintenance("lb1", "lb2", runs=self.target)
         self.nothing_held()
+        self.goes_on()
 
     def good(self):
         return self.sandbox.rows("SELECT id FROM staithe_releases WHERE state = 'good'")
@@ -99,6 +118,33 @@ class TakenByOthers(harness.SystemTest):
         self.ended(result, 0, "done: 1 host", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
         self.assertNotIn("not marked good", result.text)
         self.assertIn(self.sandbox.sha[self.target][:12], self.marked())
+
+    def test_nor_is_it_once_a_recovery_has_cleaned_up(self):
+        self.ended(self.sandbox.deploy(self.before["web1"], "--limit", "web1"), 0)  # a run that dies needs a journal to be met in
+        target = self.sandbox.sha[self.target][:12]
+        shutil.rmtree(self.sandbox.path("hosts", "web1", "payments", "releases", target), ignore_errors=True)
+        before = self.good()
+        self.addCleanup(self.in_both_backends, "ready")
+        self.in_both_backends("maint")
+        self.died_at("web1", "close/%")
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 0, "web1 (", "stays in maintenance, not by staithe")
+        self.assertIn(f"{target} is not marked good: no visitor has met it, for web1 is out of rotation", result.text)
+        self.assertEqual(self.good(), before)
+        self.assertNotIn(target, self.marked())
+        self.nothing_held()
+        # Where the run had another host that serves, it is.
+        self.died_at("web1,web2", "cleanup/%")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.assertIn((target,), self.good())
+        self.assertIn(target, self.marked())
+
+    def died_at(self, hosts, like):
+        trial = trials.Trial(self.sandbox, trials.Point(1, options=("--limit", hosts), like=like))
+        trial.ref = self.target
+        self.addCleanup(trials.let_go, self.sandbox)
+        trial.end_it()
+        self.assertEqual((trial.reached, trial.result.code), (True, trials.DIED), str(trial.result))
 
     def test_maintenance_after_the_roll_is_told_by_who_reverts(self):
         hold = self.hold("after")

@@ -229,14 +229,19 @@ class Trials(unittest.TestCase):
         print(f"  {len(points)} points, {sum(requests for _, requests in counts)} requests, none failed", flush=True)
 
     def judge_recovery(self, trial):
-        problems = []
         if trial.result.code != DIED:
             return [f"it was not killed: {trial.result}"]
+        problems = []
         # Of two hosts in hand the other one may have begun something in the same moment.
         beside = 1 if "--parallel" in trial.point.options else 0
         if not trial.point.k <= trial.counted <= trial.point.k + beside:
             problems.append(f"killed at action {trial.counted} ({trial.actions[-1:]}) instead")
         recovered = trial.sandbox.staithe("recover", "-e", "production", "--yes")
+        return problems + self.judge_recovered(trial, recovered)
+
+    def judge_recovered(self, trial, recovered):
+        """What is wrong about a recovery that came to its end."""
+        problems = []
         found = trial.problems()
         mixed = trial.mixed()
         if recovered.code not in (0, 5) or (recovered.code == 5) != bool(found or mixed):

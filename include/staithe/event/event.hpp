@@ -107,8 +107,10 @@ struct RunFinished {
     HostState state;
     std::string detail;
     std::string reach{};  ///< of one that was left out or may be: "NOT serving on lb1; serving on lb2", or ""
-    bool altered = false;   ///< its service was touched and not brought back
-    bool kept_out = false;  ///< out by somebody else's hand alone: all that the run had to do there is done
+    bool altered = false;  ///< its service was touched and not brought back
+    /// Of one that is out by somebody else's hand alone: its state if it were not. All that the run had to do
+    /// there is done.
+    std::optional<HostState> kept_out{};
   };
   std::vector<Host> hosts;
   std::vector<std::string> next;  ///< commands to run next, each with a comment behind two spaces
@@ -118,6 +120,8 @@ struct RunFinished {
   /// "before".
   std::vector<std::string> stays{};
   bool wrong_servers = false;  ///< of the failure: the servers that the files name are not HAProxy's
+  /// Where it needs a person for such hosts alone: the exit code that it would have had without them.
+  std::optional<int> but_for_others{};
 };
 
 using Payload = std::variant<RunStarted, StageStarted, BatchStarted, ActionStarted, Output, Progress, Retried,

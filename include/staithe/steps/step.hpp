@@ -68,6 +68,9 @@ struct Files {
   /// Why there is no suite of checks of that name, as a step says it; "" when there is one. `help` says which
   /// there are. Without it nobody looks.
   std::function<std::string(const std::string& name, std::string& help)> lacks_suite = {};
+  /// Told of each step that asks a suite, with what in it chooses the checks: whether any is left is known
+  /// only once the suite is read for the whole plan. May be empty.
+  std::function<void(const plan::CheckSuite& check, const Template& choice)> asks_suite = {};
 };
 
 /// What a step became. Ids are given later, when all of a plan is known.

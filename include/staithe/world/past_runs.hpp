@@ -24,6 +24,10 @@ bool is_dead(store::Store& store, const store::Run& run);
 /// open.
 inline constexpr const char* settled_outcome = "settled";
 
+/// In a run's summary: of a host, and of the run.
+inline constexpr const char* kept_out_key = "kept_out";
+inline constexpr const char* but_for_others_key = "but_for_others";
+
 /// Every host that the run's summary names, also those that it did not come to, with its state: "" where none
 /// is told. Whatever stands in the state store: what is no summary names none.
 std::map<std::string, std::string> named_hosts(const store::Run& run);
@@ -39,6 +43,12 @@ std::string noted(const store::JournalEntry& record, std::string_view key);
 
 /// Hosts whose state the run's summary tells; those it did not come to are left out.
 std::map<std::string, std::string> host_states(const store::Run& run);
+
+/// Hosts that the run left out of rotation by somebody else's hand alone: all that it had to do there is
+/// done.
+std::set<std::string> kept_out_by_others(const store::Run& run);
+/// Whether it needs a person for such hosts alone: it left nothing to put right.
+bool is_only_kept_out(const store::Run& run);
 
 /// Hosts that the run left to be put right and that a later run has brought into order since, or a person for
 /// it, each with that run's id. Throws base::Error as recoveries_of().

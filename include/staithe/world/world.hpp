@@ -82,6 +82,10 @@ class World final : public exec::Effects {
   /// run had proven it and told every balancer to let visitors in: what is in maintenance since is not ours.
   void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
 
+  /// Of a host that the run which this one goes on with had given back: `found` as for adopt, "" where it had
+  /// taken the host out of nothing. Whether visitors have met what that run brought hangs on it too.
+  void given_back(const std::string& host, const std::string& found);
+
   /// Before anything runs: looks up every secret that the plan may need and keeps it, so that none is missed
   /// with a host half-way. What is wrong comes back all at once. Throws base::Error{cancelled}.
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop);

@@ -227,11 +227,6 @@ void Rotation::drain(const Scope& scope) {
   for (auto& place : places_) require_socket(place);
   for (auto& place : places_) apply(place, Phase::draining, scope);
   for (auto& place : places_) settle_agents(place, Phase::draining, scope);
-  for (const auto& place : places_)
-    for (const auto& entry : place.entries)
-      if (const Own own = own_state(entry.found.admin); own != Own::ready)
-        note(detail::at(place.name, entry.found.ref) + " was " + std::string(detail::out_text(own)) +
-             " before, and stays so");
 }
 
 void Rotation::quiesce(const Scope& scope) {

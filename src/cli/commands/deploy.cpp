@@ -28,8 +28,8 @@ std::string hosts_left(store::Store& store, const plan::Plan& plan) {
 }
 
 /// Files of this machine, and of the commit that is deployed.
-steps::Files files_of(App& app, const Loaded& loaded) {
-  auto files = files_beside(loaded);
+steps::Files files_of(App& app, const Loaded& loaded, SuiteChoices& choices) {
+  auto files = files_beside(loaded, &choices);
   files.in_commit = [&app](const std::string& repository, const std::string& sha, const std::string& pattern,
                            std::string& why) -> std::optional<std::vector<plan::FileSum>> {
     try {
@@ -49,11 +49,11 @@ steps::Files files_of(App& app, const Loaded& loaded) {
 }
 
 /// `earlier` is what the plan rests on, when it is only for the hosts that are left.
-plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier) {
+plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier, SuiteChoices& choices) {
   const auto playbook = load_playbook_of(app, loaded);
   auto request = request_of(app);
   const auto refs = resolve_refs(app, loaded, playbook, request);
-  const auto files = files_of(app, loaded);
+  const auto files = files_of(app, loaded, choices);
   const auto make = [&] {
     return require_plan(
         app, loaded, playbook::make_plan(loaded.project, playbook, request, refs, files, loaded.diagnostics));
@@ -75,7 +75,9 @@ plan::Plan plan_of(App& app, Loaded& loaded, Earlier& earlier) {
 int run_deploy(App& app) {
   auto loaded = load(app);
   Earlier earlier;
-  const auto plan = with_suites(app, loaded, plan_of(app, loaded, earlier));
+  SuiteChoices choices;
+  auto planned = plan_of(app, loaded, earlier, choices);
+  const auto plan = with_suites(app, loaded, std::move(planned), choices);
   return run_loaded(app, loaded, plan, std::move(earlier));
 }
 

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace staithe::cli {
@@ -114,6 +115,23 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   return adopted;
 }
 
+/// Hosts that are back on the run's release already, by the run or a recovery of it. Those of earlier runs,
+/// and those that another run has put right since, have served.
+std::map<std::string, std::string> given_back_of(const plan::Plan& plan,
+                                                 const std::vector<world::HostLeft>& left) {
+  std::map<std::string, std::string> given_back;
+  for (const auto& hosts : {plan::target_hosts(plan), plan::brought_along(plan)})
+    for (const auto& host : hosts) given_back[host];
+  for (const auto& host : left) {
+    if (host.brought_along) continue;
+    if (host.left == world::Left::done)
+      given_back[host.host] = host.found;
+    else
+      given_back.erase(host.host);
+  }
+  return given_back;
+}
+
 std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
                   const plan::Plan& plan) {
   if (plan.release.empty())
@@ -199,7 +217,11 @@ int run_recover(App& app) {
   const auto behind = look_at(app, *store, *run, plan);
   const auto& left = behind.left;
   const auto recovery = world::recovery_plan(plan, left);
-  Earlier earlier{adopted_of(*store, loaded, plan, left), {}, run->id, {}};
+  Earlier earlier;
+  earlier.adopted = adopted_of(*store, loaded, plan, left);
+  earlier.given_back = given_back_of(plan, left);
+  earlier.recovers = run->id;
+  earlier.hosts = plan::target_hosts(plan);
   // A host that was out then may serve by now: it must not be taken out as one that is out.
   earlier.in_the_way = [&](store::Store& now) -> std::string {
     const auto same = now.run(run->id);

@@ -18,10 +18,11 @@ namespace {
 constexpr base::Duration search_patience{60'000};
 
 plan::Plan plan_for(App& app, Loaded& loaded, const playbook::Playbook& playbook,
-                    const playbook::Request& request, const playbook::Refs& release) {
+                    const playbook::Request& request, const playbook::Refs& release,
+                    SuiteChoices* choices = nullptr) {
   return require_plan(app, loaded,
                       playbook::make_rollback_plan(loaded.project, playbook, request, release,
-                                                   files_beside(loaded), loaded.diagnostics));
+                                                   files_beside(loaded, choices), loaded.diagnostics));
 }
 
 /// Releases that the history calls bad, whatever a host says.
@@ -93,8 +94,9 @@ int run_rollback(App& app) {
   if (!app.quiet() && !app.json())
     app.say(fmt::format("Release {} -> {}, back from {}{}{}", target.release, target.sha, live_now(hosts),
                         target.why.empty() ? "" : ": ", target.why));
-  const auto plan =
-      with_suites(app, loaded, plan_for(app, loaded, playbook, request, {target.release, target.sha, ""}));
+  SuiteChoices choices;
+  auto planned = plan_for(app, loaded, playbook, request, {target.release, target.sha, ""}, &choices);
+  const auto plan = with_suites(app, loaded, std::move(planned), choices);
   return run_loaded(app, loaded, plan, resting_on(loaded.environment, survey_plan.service, ended));
 }
 

@@ -332,8 +332,10 @@ void print_releases(App& app, const Picture& picture, const std::string& service
 }
 
 void print_state(App& app, const Picture& picture) {
+  // One that some balancer lets in again is told below, with who had taken it out.
   for (const auto& host : picture.out)
-    say_line(app, fmt::format("Out of rotation: {}   {}", host, whose(picture, host)));
+    if (picture.lapsed.count(host) == 0)
+      say_line(app, fmt::format("Out of rotation: {}   {}", host, whose(picture, host)));
   for (const auto& [host, once] : picture.lapsed) say_line(app, "NOT OUT: " + in_words(host, once));
   for (const auto& lock : picture.locks)
     say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,

@@ -59,11 +59,12 @@ void validate_needs_of(App& app, Loaded& loaded, const playbook::Playbook& playb
     auto request = request_of(app);
     request.environment = environment;
     const playbook::Refs any{"", made_up_sha(), ""};
-    auto plan =
-        playbook::make_plan(one.project, playbook, request, any, files_beside(loaded), one.diagnostics);
+    SuiteChoices choices;
+    auto plan = playbook::make_plan(one.project, playbook, request, any, files_beside(loaded, &choices),
+                                    one.diagnostics);
     if (!plan) continue;  // its own mistakes are known
     one.diagnostics = {};
-    validate_suites(app, one, *plan);
+    validate_suites(app, one, *plan, choices);
     warn_of_secrets(one, *plan);
     take_over(one.diagnostics, loaded.diagnostics);
   }

@@ -21,11 +21,13 @@ struct TwoBalancers {
   Balancer lb2{"lb2", web(apps, free_port())};
   plan::Plan plan;
   std::map<std::string, std::string> captures;
-  std::vector<std::string> notes;
-  exec::Performance performance{
-      within(120'000),          captures,
-      [](auto, auto) {},        [](const auto&) {},
-      [](auto, const auto&) {}, [this](const auto&, const std::string& text) { notes.push_back(text); }};
+  std::vector<std::string> notes, said;
+  exec::Performance performance{within(120'000),
+                                captures,
+                                [](auto, auto) {},
+                                [](const auto&) {},
+                                [this](auto, const std::string& text) { said.push_back(text); },
+                                [this](const auto&, const std::string& text) { notes.push_back(text); }};
 
   TwoBalancers() {
     REQUIRE(all_up(lb1));
@@ -112,6 +114,20 @@ TEST_CASE("reach: a server that was out before the run took its host is none of 
   reach = rig.reach(rotations);
   CHECK(reach.serving == Names{"lb2"});
   CHECK(reach.out.empty());
+}
+
+TEST_CASE(
+    "drain: what was out before is said once, by the look before the run or, if it came later, by the "
+    "drain") {
+  TwoBalancers rig;
+  Rotations rotations(rig.plan, rig.dial());
+  tell(rig.lb1, "maint");
+  REQUIRE(rotations.survey({"s2"}, rig.performance).ok());
+  CHECK(rig.said == Names{"lb1 web/s2: is in maintenance already: it is left so, before and after"});
+  tell(rig.lb2, "drain");
+  rig.change(rotations, plan::ChangeRotation::To::drain);
+  REQUIRE(rig.said.size() == 2);
+  CHECK(rig.said[1] == "lb2 web/s2 was drained before, and stays so");
 }
 
 TEST_CASE("reach: a balancer that has none of the host's servers any more sends nobody to it") {

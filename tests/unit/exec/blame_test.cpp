@@ -80,6 +80,31 @@ TEST_CASE(
   CHECK_FALSE(deploy.is_branded());
 }
 
+TEST_CASE("that the release is bad is one more action of the lane whose way back failed") {
+  Branded deploy;
+  SECTION("in its bracket") {
+    deploy.effects.fail("web1 health");
+    deploy.effects.fail("web1 reload-back");
+  }
+  SECTION("in its revert") {
+    deploy.effects.fail("web1 check");
+    deploy.effects.fail("web1 revert-reload");
+  }
+  deploy.web1();
+  REQUIRE(deploy.is_branded());
+  std::uint64_t before = 0, branded = 0;
+  for (const auto& event : deploy.log.events()) {
+    const auto* begun = std::get_if<event::ActionStarted>(&event.payload);
+    if (begun == nullptr || begun->host != "web1") continue;
+    if (begun->kind == plan::kind_of(brand("web1").effect))
+      branded = begun->index;
+    else if (branded == 0)
+      before = begun->index;
+  }
+  CHECK(before > 1);
+  CHECK(branded == before + 1);
+}
+
 TEST_CASE("a host that could not be taken out says nothing against the release that is reverted for it") {
   Branded deploy;
   deploy.effects.fail("web2 drain");

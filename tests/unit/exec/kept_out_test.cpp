@@ -45,6 +45,7 @@ TEST_CASE("a host that is reverted and stays out by somebody else needs a person
     const auto result = rig.run(plan);
     CHECK(result.finished.exit_code == 5);
     CHECK(is_altered(result, "web1"));
+    CHECK_FALSE(result.finished.but_for_others);
     CHECK(told_of(rig, "web1") == "told to fail");
   }
 }
@@ -69,6 +70,34 @@ TEST_CASE("one that is repaired in its bracket, too") {
   CHECK(state_of(result, "web1") == HostState::out);
   CHECK(rig.effects.did("web1 reload-back"));
   CHECK_FALSE(is_altered(result, "web1"));
+}
+
+TEST_CASE("where somebody else's hand is all, it is told what the run and the host would be without it") {
+  Rig rig;
+  rig.effects.kept_out["web1 ready"] = theirs;
+  SECTION("all went well") {
+    const auto finished = rig.run(deploy_plan(2, strategy(revert_batch))).finished;
+    CHECK(finished.exit_code == 5);
+    CHECK(finished.but_for_others == 0);
+    CHECK(finished.hosts[0].kept_out == HostState::done);
+    CHECK_FALSE(finished.hosts[1].kept_out);
+  }
+  SECTION("it was put back") {
+    rig.effects.fail("web1 health");
+    const auto finished = rig.run(deploy_plan(1, strategy(revert_batch))).finished;
+    CHECK(finished.but_for_others == 1);
+    CHECK(finished.hosts[0].kept_out == HostState::reverted);
+  }
+  SECTION("another host is out by the run") {
+    rig.effects.fail("web2 reload");
+    rig.effects.fail("web2 reload-back");
+    auto wish = strategy(revert_batch);
+    wish.max_failures = {100, true};
+    const auto finished = rig.run(deploy_plan(2, wish)).finished;
+    CHECK(finished.hosts[0].kept_out == HostState::done);
+    CHECK(state_of({exec::Verdict::done, finished}, "web2") == HostState::out);
+    CHECK_FALSE(finished.but_for_others);
+  }
 }
 
 TEST_CASE("a release that no visitor has met is called good nowhere, and the run is done all the same") {

@@ -89,8 +89,7 @@ TEST_CASE("what somebody else took out stays out") {
   rotation.drain(soon());
   CHECK(rig.one.changes.empty());
   CHECK(rig.two.changes.empty());
-  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
-             ContainsSubstring("lb1 api/web1 was in maintenance before"));
+  CHECK(rotation.take_notes().empty());  // whoever drains says what was found
   rotation.quiesce(soon());
   rotation.prove(soon());
   rig.two.servers["api/web1"].op = 2;

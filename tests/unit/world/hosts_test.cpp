@@ -28,6 +28,7 @@ class Ways {
   Ways& operator=(const Ways&) = delete;
 
   plan::Host& host(const std::string& name) { return plan_.hosts[name]; }
+  plan::SshSettings& ssh() { return plan_.ssh; }
   ssh::Endpoint to(const std::string& name) { return world::Hosts(plan_, {}).endpoint(name); }
 
  private:
@@ -61,6 +62,18 @@ TEST_CASE("a bastion that is a host of the inventory is reached as that host is"
   CHECK(way.jumps[1].user == "gate");
   CHECK(way.jumps[1].port == 2222);
   CHECK(way.jumps[1].label == "inner");
+}
+
+TEST_CASE("a handshake is bounded by ssh's ConnectTimeout, else by the environment's and some more") {
+  Ways ways("Host slow\n  ConnectTimeout 40\n");
+  ways.host("web").address = "192.0.2.3";
+  ways.host("slow").address = "slow";
+  CHECK(ways.to("web").connect_timeout == base::Duration(5'000));
+  CHECK(ways.to("web").handshake_timeout == base::Duration(15'000));
+  CHECK(ways.to("slow").connect_timeout == base::Duration(40'000));
+  CHECK(ways.to("slow").handshake_timeout == base::Duration(40'000));
+  ways.ssh().connect_timeout = base::Duration(2'000);
+  CHECK(ways.to("web").handshake_timeout == base::Duration(6'000));
 }
 
 TEST_CASE("a bastion that the inventory does not know is the configuration file's") {
