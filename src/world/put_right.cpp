@@ -209,4 +209,12 @@ std::map<std::string, store::Run> left_to_person(store::Store& store, const std:
   return left;
 }
 
+void each_left(store::Store& store, const std::string& environment,
+               const std::function<void(const store::Run&, const std::string&, std::string_view)>& visit) {
+  Leavings(store).each(environment, nullptr, [&](const Leaving& leaving) {
+    visit(leaving.run, leaving.host, leaving.state);
+    return true;
+  });
+}
+
 }  // namespace staithe::world

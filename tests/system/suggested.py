@@ -49,20 +49,27 @@ class Suggested(harness.SystemTest):
         return result
 
     def test_to_go_on_as_status_says(self):
-        self.half_rolled()
+        """Stopped by a person, which says nothing against the release."""
+        hold = self.hold("web2", host="web2")
+        run = self.begin("v3", before_drain=hold.step)
+        hold.reached(run)
+        run.signal(2)
+        run.wait()
+        hold.let_go()
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v2"})
         words = self.said(self.sandbox.staithe("status", *AWAY, "-e", "production").out, "deploy")
         self.assertIn("--parallel", words)
-        self.sandbox.write("", self.mended)
         self.pasted(words, 0, "done: ")
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
 
     def test_to_roll_back_as_the_last_lines_and_status_say(self):
         last_lines = self.said(self.half_rolled().err, "rollback")
-        status = self.said(self.sandbox.staithe("status", *AWAY, "-e", "production").out, "rollback")
-        self.assertEqual(status, last_lines)
+        shown = self.sandbox.staithe("status", *AWAY, "-e", "production").out
+        self.assertEqual(self.said(shown, "rollback"), last_lines)
+        self.assertNotIn("staithe deploy", shown, "web2 has shown that the release is bad")
         self.sandbox.write("", self.mended)
         # To the release before on every host, with the steps of the playbook that was rolled out.
-        result = self.pasted(status, 0, "done: 4 hosts on " + self.sandbox.sha["v2"][:12])
+        result = self.pasted(last_lines, 0, "done: 4 hosts on " + self.sandbox.sha["v2"][:12])
         self.assertIn("run: test", result.err)
         self.assertEqual(set(self.sandbox.versions().values()), {"v2"})
 

@@ -3,6 +3,7 @@
 #include "staithe/store/store.hpp"
 #include "staithe/world/recovery.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -118,6 +119,12 @@ std::vector<std::string> drained_by(const plan::Plan& plan);
 /// run.
 std::map<std::string, store::Run> left_to_person(store::Store& store, const std::string& environment,
                                                  std::set<std::string> hosts);
+
+/// Tells of every host that a run which ended left to a person and that nothing since has put right, from the
+/// newest run on, with its state as that run has it.
+void each_left(
+    store::Store& store, const std::string& environment,
+    const std::function<void(const store::Run& run, const std::string& host, std::string_view state)>& visit);
 
 /// What the balancers' state of each host was before the first run of ours that took it out and did not give
 /// it back; hosts that our newest run gave back, or never took, are not in it.

@@ -5,10 +5,12 @@
 #include "out_words.hpp"
 #include "planning.hpp"
 #include "suggest.hpp"
+#include "ways_out.hpp"
 
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/world/faults.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
@@ -23,10 +25,6 @@ namespace {
 using nlohmann::json;
 
 constexpr base::Duration status_patience{60'000};
-constexpr std::size_t runs_to_read = 200;
-
-/// Ids of releases, each with the hosts that run it.
-using Versions = std::map<std::string, std::vector<std::string>>;
 
 /// Everything that status tells, gathered before a line of it is printed.
 struct Picture {
@@ -38,17 +36,34 @@ struct Picture {
   bool no_state = false;                         ///< what runs did could not be read
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
-  std::vector<std::string> forward;          ///< commands that bring hosts which differ to the newest release
-  std::vector<std::string> back;             ///< the same to the release before
-  std::vector<std::string> drain;            ///< what takes those out again that were to stay out
-  std::vector<std::string> restore;          ///< what gives to_restore() back
+  std::map<std::string, world::LeftFailed> failed;  ///< by host
+  std::vector<Way> ways;                            ///< off releases that differ or are bad
+  std::vector<std::string> drain;                   ///< what takes those out again that were to stay out
+  std::vector<std::string> restore;                 ///< what gives to_restore() back
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
   std::map<std::string, Versions> versions;  ///< by service
+  std::map<std::string, std::map<std::string, std::string>>
+      bad;  ///< by service: releases there that are, each with the run that found so
 
   bool differ() const {
     return std::any_of(versions.begin(), versions.end(),
                        [](const auto& service) { return service.second.size() > 1; });
   }
+
+  bool is_bad(const std::string& service, const std::string& release) const {
+    const auto known = bad.find(service);
+    return known != bad.end() && known->second.count(release) > 0;
+  }
+
+  /// Some run is, of any service where none is named.
+  bool under_way(const std::string& service = {}) const {
+    return std::any_of(unfinished.begin(), unfinished.end(), [&](const auto& run) {
+      return run.owner != store::Owner::gone && (service.empty() || run.service == service);
+    });
+  }
+
+  /// While its service is being worked on, what becomes of the host is not known yet.
+  bool is_open(const world::LeftFailed& left) const { return !under_way(left.run.service); }
 
   bool trouble() const {
     for (const auto& host : survey.hosts)
@@ -100,21 +115,23 @@ struct Picture {
     };
     for (const auto& [host, by] : taken) add_left(by);
     for (const auto& [host, once] : lapsed) add_left(once.taken);
+    for (const auto& [host, left] : failed)
+      if (is_open(left)) add(left.run);
     return runs;
   }
 
-  /// Somebody has to come: a run left a host out, or died, or hosts run different releases, or visitors come
-  /// to one that is meant to be out.
+  /// Somebody has to come: a run left a host out or half changed, or died, or hosts run different releases or
+  /// a bad one, or visitors come to one that is meant to be out.
   bool needs_person() const {
     if (!lapsed.empty()) return true;
     for (const auto& host : out) {
       const auto found = taken.find(host);
       if (found != taken.end() && !found->second.in_hand && !found->second.on_purpose) return true;
     }
-    const bool under_way = std::any_of(unfinished.begin(), unfinished.end(),
-                                       [](const auto& run) { return run.owner != store::Owner::gone; });
+    for (const auto& [host, left] : failed)
+      if (is_open(left)) return true;
     // While a deploy is under way versions differ as a matter of course.
-    return (differ() && !under_way) || died();
+    return ((differ() || !bad.empty()) && !under_way()) || died();
   }
 };
 
@@ -140,51 +157,6 @@ std::vector<world::HostLook> hosts_with(const Picture& picture, const std::strin
   for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
     if (picture.services[i] == service) hosts.push_back(picture.survey.hosts[i]);
   return hosts;
-}
-
-/// The newest run that brought a release which some host still runs: what was put back since counts nothing.
-std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded, const std::string& service,
-                                      const Versions& versions) {
-  std::optional<store::Run> newest;
-  for (const char* kind : {"deploy", "rollback"}) {
-    store::HistoryFilter filter;
-    filter.environment = loaded.environment;
-    filter.service = service;
-    filter.kind = kind;
-    for (auto& run : store.history(filter, runs_to_read)) {
-      if (versions.count(run.release) == 0) continue;
-      if (!newest || run.started > newest->started) newest = std::move(run);
-      break;
-    }
-  }
-  return newest ? store.run(newest->id) : std::nullopt;
-}
-
-/// What brings the hosts of a service together on the release of a run. With that run's own playbook and
-/// commit: the built-in playbook, or a branch as it is now, could bring something else to them.
-std::string way_forward(App& app, store::Store& store, const Loaded& loaded, const Versions& versions,
-                        const Asked& asked, const plan::Plan& plan) {
-  std::vector<std::string> behind;
-  for (const auto& [id, hosts] : versions)
-    if (id != plan.release) behind.insert(behind.end(), hosts.begin(), hosts.end());
-  if (plan.kind == "rollback") return same_command(app, loaded, asked, plan);
-  // Hosts that the run was not for are not its to resume.
-  auto left = world::left_behind(store, plan).value_or(std::vector<std::string>());
-  std::sort(left.begin(), left.end());
-  std::sort(behind.begin(), behind.end());
-  if (left == behind) return resume_command(app, loaded, asked, plan);
-  return rest_command(app, loaded, asked, plan, behind);
-}
-
-/// Both ways out of a service's versions that differ, as far as some run tells.
-void add_ways(App& app, store::Store& store, const Loaded& loaded, const std::string& service,
-              const Versions& versions, Picture& picture) {
-  const auto run = newest_live(store, loaded, service, versions);
-  const auto plan = run ? world::plan_of(*run) : std::nullopt;
-  if (!plan) return;
-  const auto asked = asked_of(store, run->id);
-  picture.forward.push_back(way_forward(app, store, loaded, versions, asked, *plan));
-  picture.back.push_back(rollback_command(app, loaded, asked, *plan));
 }
 
 /// Who took out what: of hosts that are out, and of those that are in and should not be.
@@ -214,8 +186,15 @@ void add_taken(App& app, store::Store& store, const Loaded& loaded, Picture& pic
 void add_state(App& app, store::Store& store, const Loaded& loaded, Picture& picture) {
   add_taken(app, store, loaded, picture);
   picture.unfinished = store.unfinished(loaded.environment);
-  for (const auto& [service, versions] : picture.versions)
-    if (versions.size() > 1) add_ways(app, store, loaded, service, versions, picture);
+  picture.failed = world::left_failed(store, loaded.environment);
+  std::erase_if(picture.failed, [&](const auto& left) {
+    return std::find(picture.hosts.begin(), picture.hosts.end(), left.first) == picture.hosts.end();
+  });
+  for (const auto& [service, versions] : picture.versions) {
+    auto out = ways_out(app, store, loaded, service, versions);
+    if (!out.bad.empty()) picture.bad[service] = std::move(out.bad);
+    picture.ways.insert(picture.ways.end(), out.ways.begin(), out.ways.end());
+  }
   picture.restore = restore_commands(app, loaded, store, picture.to_restore());
   for (auto& lock : store.locks())
     if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
@@ -317,7 +296,11 @@ void print_releases(App& app, const Picture& picture, const std::string& service
       continue;
     }
     const auto* live = host.find(host.current);
-    const auto good = live == nullptr ? "" : live->good ? "good" : "never proved good";
+    // What a host has for good may have failed elsewhere since.
+    const auto good = picture.is_bad(service, host.current) ? "bad"
+                      : live == nullptr                     ? ""
+                      : live->good                          ? "good"
+                                                            : "never proved good";
     rows.push_back({host.host, host.current.empty() ? "no release" : host.current, good, running_text(host)});
   }
   const auto& versions = picture.versions.at(service);
@@ -328,6 +311,9 @@ void print_releases(App& app, const Picture& picture, const std::string& service
       differ += fmt::format("{}{} on {}", differ.empty() ? "" : "; ", id, base::fold_names(hosts));
     say_line(app, "  VERSIONS DIFFER: " + differ);
   }
+  if (const auto bad = picture.bad.find(service); bad != picture.bad.end())
+    for (const auto& [id, run] : bad->second)
+      say_line(app, fmt::format("  BAD: {}, as run {} found", id, run));
   app.print("\n");
 }
 
@@ -337,6 +323,9 @@ void print_state(App& app, const Picture& picture) {
     if (picture.lapsed.count(host) == 0)
       say_line(app, fmt::format("Out of rotation: {}   {}", host, whose(picture, host)));
   for (const auto& [host, once] : picture.lapsed) say_line(app, "NOT OUT: " + in_words(host, once));
+  for (const auto& [host, left] : picture.failed)
+    say_line(app, fmt::format("FAILED: {}   {}; left so by {}, run {}, {}: {}", host, left.words,
+                              left.run.user, left.run.id, when_text(left.run.started), left.run.title));
   for (const auto& lock : picture.locks)
     say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,
                               when_text(lock.taken), lock.reason, lock.run_id,
@@ -374,15 +363,19 @@ json host_json(const world::HostLook& host, const std::string& service, const Pi
   auto releases = json::array();
   for (const auto& release : host.releases)
     releases.push_back({{"id", release.id}, {"sha", release.sha}, {"good", release.good}});
-  json record{{"type", "host"},
-              {"host", host.host},
-              {"service", service},
-              {"trouble", host.trouble},
-              {"current", host.current},
-              {"running", host.running},
-              {"running_trouble", host.running_trouble},
-              {"releases", releases},
-              {"out", picture.out.count(host.host) > 0}};
+  json record{{"type", "host"},          {"host", host.host},
+              {"service", service},      {"trouble", host.trouble},
+              {"current", host.current}, {"bad", picture.is_bad(service, host.current)},
+              {"running", host.running}, {"running_trouble", host.running_trouble},
+              {"releases", releases},    {"out", picture.out.count(host.host) > 0}};
+  if (const auto left = picture.failed.find(host.host);
+      left != picture.failed.end() &&
+      (left->second.run.service.empty() || left->second.run.service == service))
+    record["failed"] = {{"run_id", left->second.run.id},
+                        {"user", left->second.run.user},
+                        {"title", left->second.run.title},
+                        {"since", base::utc_text_ms(left->second.run.started)},
+                        {"left", left->second.words}};
   const auto taken = picture.taken.find(host.host);
   const auto lapsed = picture.lapsed.find(host.host);
   const bool let_in = lapsed != picture.lapsed.end();
@@ -426,11 +419,15 @@ void print_json(App& app, const Loaded& loaded, const Picture& picture, int code
   Versions all;
   for (const auto& [service, versions] : picture.versions)
     for (const auto& [id, hosts] : versions) all[id].insert(all[id].end(), hosts.begin(), hosts.end());
+  std::vector<std::string> failed;
+  for (const auto& [host, left] : picture.failed) failed.push_back(host);
   records.write({{"type", "status"},
                  {"environment", loaded.environment},
                  {"out", picture.out},
                  {"services", picture.versions},
                  {"versions", all},
+                 {"bad", picture.bad},
+                 {"failed", failed},
                  {"notes", picture.survey.notes},
                  {"exit_code", code}});
 }
@@ -449,10 +446,10 @@ void print_next(App& app, const Picture& picture) {
   if (const auto hosts = picture.distrusted(); !hosts.empty())
     next.push_back(
         {"staithe hostkeys scan" + same_place(app) + words(hosts), "compare their keys with the hosts' own"});
-  if (!left && picture.differ() && picture.unfinished.empty()) {
-    for (const auto& way : picture.forward) next.push_back({way, "bring the others to the new release"});
-    for (const auto& way : picture.back) next.push_back({way, "or bring all back"});
-    if (picture.back.empty()) next.push_back({rollback_command(app), "bring all back"});
+  if (!left && picture.unfinished.empty()) {
+    for (const auto& way : picture.ways) next.push_back({way.command, way.what_for});
+    const bool amiss = picture.differ() || !picture.bad.empty();
+    if (amiss && picture.ways.empty()) next.push_back({rollback_command(app), "bring all back"});
   }
   for (const auto& command : picture.drain) next.push_back({command, "take out again"});
   for (const auto& command : picture.restore) next.push_back({command, "give back as it is"});

@@ -32,6 +32,7 @@ class History {
     run.kind = plan.kind;
     run.environment = "production";
     run.service = plan.service;
+    run.release = plan.release;
     run.title = plan.title;
     run.plan_json = plan_json;
     run.started = store::Time(std::chrono::minutes(++minute_));

@@ -1,0 +1,27 @@
+#pragma once
+#include "staithe/store/store.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+
+/// What visitors meet though nobody meant it: hosts that a run left so, and releases that are bad.
+namespace staithe::world {
+
+/// A host that a run which ended left in service half changed, or on what it was to be rid of.
+struct LeftFailed {
+  store::Run run;     ///< without plan
+  std::string words;  ///< where its journal leaves the host: "on the new release, which was to go back"
+};
+
+/// By host, with the newest such run; those that something since has put right are not in it.
+std::map<std::string, LeftFailed> left_failed(store::Store& store, const std::string& environment);
+
+/// A service's releases that nothing is to be brought to, each with the run that found it so: those that the
+/// history calls bad, and the release of `newest`, the newest run that brought one, where that run ended and
+/// had itself found fault with it. The run is one of Store::run, which has the plan.
+std::map<std::string, std::string> bad_releases(store::Store& store, const std::string& environment,
+                                                const std::string& service,
+                                                const std::optional<store::Run>& newest);
+
+}  // namespace staithe::world

@@ -1,0 +1,71 @@
+#include "ways_out.hpp"
+
+#include "suggest.hpp"
+
+#include "staithe/world/faults.hpp"
+#include "staithe/world/past_runs.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace staithe::cli {
+namespace {
+
+constexpr std::size_t runs_to_read = 200;
+
+/// The newest run that brought a release which some host still runs: what was put back since counts nothing.
+std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded, const std::string& service,
+                                      const Versions& versions) {
+  std::optional<store::Run> newest;
+  for (const char* kind : {"deploy", "rollback"}) {
+    store::HistoryFilter filter;
+    filter.environment = loaded.environment;
+    filter.service = service;
+    filter.kind = kind;
+    for (auto& run : store.history(filter, runs_to_read)) {
+      if (versions.count(run.release) == 0) continue;
+      if (!newest || run.started > newest->started) newest = std::move(run);
+      break;
+    }
+  }
+  return newest ? store.run(newest->id) : std::nullopt;
+}
+
+/// What brings the hosts of a service together on the release of a run. With that run's own playbook and
+/// commit: the built-in playbook, or a branch as it is now, could bring something else to them.
+std::string way_forward(const App& app, store::Store& store, const Loaded& loaded, const Versions& versions,
+                        const Asked& asked, const plan::Plan& plan) {
+  std::vector<std::string> behind;
+  for (const auto& [id, hosts] : versions)
+    if (id != plan.release) behind.insert(behind.end(), hosts.begin(), hosts.end());
+  if (plan.kind == "rollback") return same_command(app, loaded, asked, plan);
+  // Hosts that the run was not for are not its to resume.
+  auto left = world::left_behind(store, plan).value_or(std::vector<std::string>());
+  std::sort(left.begin(), left.end());
+  std::sort(behind.begin(), behind.end());
+  if (left == behind) return resume_command(app, loaded, asked, plan);
+  return rest_command(app, loaded, asked, plan, behind);
+}
+
+}  // namespace
+
+WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, const std::string& service,
+                 const Versions& versions) {
+  WaysOut out;
+  const auto run = newest_live(store, loaded, service, versions);
+  out.bad = world::bad_releases(store, loaded.environment, service, run);
+  std::erase_if(out.bad, [&](const auto& known) { return versions.count(known.first) == 0; });
+  const bool differ = versions.size() > 1;
+  const auto plan = run && (differ || !out.bad.empty()) ? world::plan_of(*run) : std::nullopt;
+  if (!plan) return out;
+  const auto asked = asked_of(store, run->id);
+  const bool on = differ && out.bad.count(plan->release) == 0;
+  if (on)
+    out.ways.push_back(
+        {way_forward(app, store, loaded, versions, asked, *plan), "bring the others to the new release"});
+  out.ways.push_back(
+      {rollback_command(app, loaded, asked, *plan), on ? "or bring all back" : "bring all back"});
+  return out;
+}
+
+}  // namespace staithe::cli
