@@ -5,10 +5,12 @@
 #include "staithe/exec/runner.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
+#include "staithe/world/reached.hpp"
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +21,8 @@ namespace staithe::cli {
 struct Adopted {
   std::string host;
   std::string found;
-  bool keep_out = true;  ///< visitors should not meet it before its turn comes
-  bool told = false;     ///< it was proven, and every balancer was told to let visitors in
+  bool keep_out = true;                     ///< visitors should not meet it before its turn comes
+  std::optional<world::Reached> reached{};  ///< by a run that died; without one a person wants the host back
 };
 
 /// What a run goes on with, and whether that still stands.

@@ -11,7 +11,7 @@ std::string Finds::of(const std::string& host) {
   if (!read_) {
     for (const auto& record : store_.journal(run_id_))
       if (auto found = noted(record, found_key); !found.empty())
-        found_.emplace(record.host, std::move(found));
+        found_.insert_or_assign(record.host, std::move(found));
     read_ = true;
   }
   const auto known = found_.find(host);

@@ -24,15 +24,6 @@ bool takes_out(const plan::Effect& effect) {
   return change != nullptr && change->to != To::ready && change->to != To::undo;
 }
 
-/// Whether the action may have changed where visitors go, or anything else: a drain does not before it has
-/// noted what it found.
-bool took(const Action& action, const JournalView& journal) {
-  if (!journal.begun(action.id) || !plan::changes_the_world(action.effect)) return false;
-  const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
-  if (change == nullptr || change->to != plan::ChangeRotation::To::drain) return true;
-  return journal.ended_well(action.id) || journal.actions.at(action.id).notes.count(found_key) > 0;
-}
-
 bool took_any(const std::vector<Action>& actions, const JournalView& journal) {
   return std::any_of(actions.begin(), actions.end(), [&](const Action& a) { return took(a, journal); });
 }
@@ -130,12 +121,6 @@ bool ended_well(const Lane& lane, const JournalView& journal) {
     const auto* action = std::get_if<Action>(&node);
     return action != nullptr && journal.ended_well(action->id);
   });
-}
-
-/// The actions with which the run lets the host in.
-std::vector<Action> way_in(const Lane& lane) {
-  const Bracket* bracket = bracket_of(lane.nodes);
-  return bracket == nullptr ? loose_rotation(lane) : bracket->release;
 }
 
 /// Whether the host may serve already, of one that was on its way back.
@@ -293,12 +278,18 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
       host.left = assess_lane(lane, journal);
       if (to_be_reverted(lane, journal) && alters(lane, journal)) host.left = once_condemned(host.left);
       host.let_in = on_its_last_step(lane, host.left, journal);
-      host.told = host.let_in && told_to_let_in(way_in(lane), journal);
+      Trace trace;
+      trace.follow(lane, journal);
       for (const auto& recovery : since)
         for (const auto& mending : recovery.plan.stages)
           if (mending.shape == plan::Stage::Shape::rolling)
             for (const auto& mended : mending.lanes)
-              if (mended.host == lane.host) follow(host, lane, mended, recovery.journal);
+              if (mended.host == lane.host) {
+                follow(host, lane, mended, recovery.journal);
+                trace.follow(mended, recovery.journal);
+              }
+      host.reached = trace.reached();
+      if (host.reached == Reached::let_in && !host.let_in) host.reached = Reached::proving;
       host.by_hand = needs_a_person(lane, host.left);
       all.push_back(std::move(host));
     }

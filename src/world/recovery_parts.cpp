@@ -71,11 +71,13 @@ Left once_given_back(Left left) {
 /// The way back was begun and not ended.
 void follow_half_way(HostLeft& host, const Lane& lane, const Lane& mended, const JournalView& journal) {
   const Bracket* bracket = bracket_of(mended.nodes);
-  host.told = told_to_let_in(bracket == nullptr ? loose_rotation(mended) : bracket->release, journal);
   switch (host.left) {
     case Left::out_unaltered:
-      host.let_in = bracket_of(lane.nodes) == nullptr && let_in(loose_rotation(mended), journal);
+      host.let_in = bracket != nullptr
+                        ? let_in(bracket->release, journal)
+                        : bracket_of(lane.nodes) == nullptr && let_in(loose_rotation(mended), journal);
       return;
+    case Left::out_new:
     case Left::out_done:
       host.let_in = bracket != nullptr && let_in(bracket->release, journal);
       return;
@@ -127,12 +129,6 @@ bool refused(const std::vector<Action>& release, const JournalView& journal) {
   return any_failed(judging, journal);
 }
 
-bool told_to_let_in(const std::vector<Action>& release, const JournalView& journal) {
-  return std::any_of(release.begin(), release.end(), [&](const Action& action) {
-    return lets_in(action.effect) && journal.ended_well(action.id);
-  });
-}
-
 bool let_in(const std::vector<Action>& release, const JournalView& journal) {
   for (const auto& action : release) {
     if (lets_in(action.effect)) return journal.begun(action.id);
@@ -142,17 +138,19 @@ bool let_in(const std::vector<Action>& release, const JournalView& journal) {
 }
 
 std::string found_in(const std::vector<Node>& nodes, const JournalView& journal) {
+  std::string found;
   for (const auto& node : nodes) {
     const auto* bracket = std::get_if<Bracket>(&node);
     if (bracket == nullptr) continue;
-    for (const auto& action : bracket->acquire) {
-      const auto entry = journal.actions.find(action.id);
-      if (entry == journal.actions.end()) continue;
-      if (const auto note = entry->second.notes.find(found_key); note != entry->second.notes.end())
-        return note->second;
-    }
+    for (const auto* part : {&bracket->acquire, &bracket->release})
+      for (const auto& action : *part) {
+        const auto entry = journal.actions.find(action.id);
+        if (entry == journal.actions.end() || lets_in(action.effect)) continue;
+        if (const auto note = entry->second.notes.find(found_key); note != entry->second.notes.end())
+          found = note->second;
+      }
   }
-  return {};
+  return found;
 }
 
 bool needs_a_person(const Lane& lane, Left left) {
@@ -166,8 +164,9 @@ void follow(HostLeft& host, const Lane& lane, const Lane& mended, const JournalV
   if (settled(host.left)) return;
   const bool reverting = begun(mended.revert, journal);
   if (!reverting && !begun(mended.nodes, journal)) return;
-  if (host.found.empty()) host.found = found_in(mended.nodes, journal);
-  if (host.found.empty()) host.found = found_in(mended.revert, journal);
+  // What it met when it took the host out again is given back, where somebody had commanded meanwhile.
+  for (const auto* nodes : {&mended.nodes, &mended.revert})
+    if (auto again = found_in(*nodes, journal); !again.empty()) host.found = std::move(again);
   if (reverting) {
     host.left = ended_well(mended.revert, journal) ? Left::reverted : Left::out_altered;
     host.let_in = false;

@@ -53,12 +53,33 @@ void follow(HostLeft& host, const plan::Lane& lane, const plan::Lane& mended, co
 /// proven, and may serve.
 bool let_in(const std::vector<plan::Action>& release, const JournalView& journal);
 
+/// Whether the action may have changed where visitors go, or anything else: a drain does not before it has
+/// noted what it found.
+bool took(const plan::Action& action, const JournalView& journal);
+
+/// How far a host was taken out, by what one run after another did to its rotation.
+class Trace {
+ public:
+  void follow(const plan::Lane& lane, const JournalView& journal);
+  Reached reached() const noexcept { return reached_; }
+
+ private:
+  void follow(const std::vector<plan::Node>& nodes, const JournalView& journal);
+  void follow(const std::vector<plan::Action>& actions, const JournalView& journal);
+  void follow(const plan::ChangeRotation& change, const plan::Action& action, const JournalView& journal);
+
+  // Where a run took nothing out itself, what it goes on with was taken out by an earlier one.
+  Reached reached_ = Reached::in_maint;
+  bool out_ = false;
+};
+
 bool any_begun(const std::vector<plan::Action>& actions, const JournalView& journal);
 bool all_well(const std::vector<plan::Action>& actions, const JournalView& journal);
 bool any_failed(const std::vector<plan::Action>& actions, const JournalView& journal);
 /// Whether the balancers' proof of the host, or its serving again, did not end well. That a balancer could
 /// not be told to let visitors in says nothing of the host.
 bool refused(const std::vector<plan::Action>& release, const JournalView& journal);
+/// What was noted last of what is to be given back, before visitors were let in; "" for nothing.
 std::string found_in(const std::vector<plan::Node>& nodes, const JournalView& journal);
 /// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
 /// killed says nothing of that, nor does what the run itself would not have called the release bad for.
@@ -66,8 +87,6 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal);
 /// Whether the host, where it is on the new release, is to go back: the run had decided so, or what the host
 /// does once it is back has failed there, and the release is at fault.
 bool to_be_reverted(const plan::Lane& lane, const JournalView& journal);
-/// Whether every balancer was told so: what is in maintenance from then on is somebody else's.
-bool told_to_let_in(const std::vector<plan::Action>& release, const JournalView& journal);
 /// The app may be anything, and the plan holds nothing that brings it back.
 bool needs_a_person(const plan::Lane& lane, Left left);
 

@@ -84,6 +84,49 @@ Bracket letting_in(const Bracket& bracket, const HostLeft& host) {
   return mend;
 }
 
+/// `staithe drain` has no way in of its own: that of its undo, behind a proof.
+std::vector<Action> proven(const std::vector<Action>& undo) {
+  std::vector<Action> release;
+  for (const auto& action : undo) {
+    const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
+    if (change == nullptr || change->to != plan::ChangeRotation::To::undo) {
+      release.push_back(action);
+      continue;
+    }
+    const auto step = [&](const char* suffix, plan::Effect effect, std::string title,
+                          base::Duration timeout) {
+      Action next = action;
+      next.id += suffix;
+      next.effect = std::move(effect);
+      next.title = std::move(title);
+      next.timeout = timeout;
+      release.push_back(std::move(next));
+    };
+    const auto& host = change->host;
+    using Await = plan::AwaitRotation;
+    step("/prove", plan::ChangeRotation{host, plan::ChangeRotation::To::prove},
+         "let HAProxy's checks prove " + host, action.timeout);
+    step("/proven", Await{host, Await::Until::proven, Await::AtDeadline::fail, {}}, host + " is proven",
+         undo.back().timeout);
+    step("", plan::ChangeRotation{host, plan::ChangeRotation::To::ready}, "restore " + host, action.timeout);
+  }
+  return release;
+}
+
+/// The app was not touched by the run, but nobody knows what has become of it since: in maintenance HAProxy
+/// asks nothing, and would take it for up as soon as it leaves that. Where it was only drained the checks
+/// have gone on.
+void give_back(const Bracket& bracket, const HostLeft& host, Lane& mended) {
+  if (host.reached == Reached::drained) return add(bracket.undo, mended);
+  Bracket taken = bracket;
+  if (taken.release.empty()) taken.release = proven(taken.undo);
+  if (taken.release.empty()) return;
+  Bracket mend = letting_in(taken, host);
+  mend.repair.clear();
+  mend.on_failure = Bracket::OnFailure::keep;
+  mended.nodes.emplace_back(std::move(mend));
+}
+
 Lane recovery_lane(const Lane& lane, const HostLeft& host) {
   Lane mended{lane.host, {}, {}};
   const Bracket* bracket = bracket_of(lane.nodes);
@@ -101,7 +144,7 @@ Lane recovery_lane(const Lane& lane, const HostLeft& host) {
   }
   if (left == Left::out_unaltered || left == Left::out_new) {
     const Bracket* taken = left == Left::out_new ? bracket_of(lane.revert) : bracket;
-    add((taken == nullptr ? bracket : taken)->undo, mended);
+    give_back(taken == nullptr ? *bracket : *taken, host, mended);
     return mended;
   }
   if (left == Left::out_done) {

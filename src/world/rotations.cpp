@@ -79,16 +79,17 @@ std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, con
   return std::make_unique<haproxy::Rotation>(seats(host, scope));
 }
 
-void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
+void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out,
+                      std::optional<Reached> reached) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
-  const auto reached = told ? haproxy::Phase::restoring : haproxy::Phase::proving;
+  const auto phase = reached == Reached::let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
   entry.found = haproxy::parse_found(found);
-  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, reached);
+  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, phase);
+  if (reached) entry.rotation->expect_others(*reached == Reached::in_maint);
   entry.keep = keep_out ? Keep::if_still_out : Keep::no;
-  entry.told = told;
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
@@ -127,6 +128,19 @@ void Rotations::tell_out_before(const HostRotation& entry, exec::Performance& pe
     }
 }
 
+void Rotations::note_found(HostRotation& entry, exec::Performance& performance) {
+  if (entry.found.balancers.empty() || entry.rotation->found() == entry.found) return;
+  entry.found = entry.rotation->found();
+  performance.note(found_key, haproxy::to_text(entry.found));
+}
+
+/// Maintenance ends everywhere by it but where a balancer does not answer: whoever comes later must know.
+void Rotations::prove(HostRotation& entry, exec::Performance& performance) {
+  entry.rotation->prove(performance.scope);
+  if (const auto names = entry.rotation->left_behind(); !names.empty())
+    performance.note(left_behind_key, base::join(names, ", "));
+}
+
 exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::Performance& performance) {
   using To = plan::ChangeRotation::To;
   auto& entry = of(effect.host);
@@ -144,12 +158,14 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
   } else if (!entry.rotation) {
     return not_done(event::Outcome::failed, "not drained by this run");
   } else if (effect.to == To::maint) {
+    note_found(entry, performance);  // of a process that was reloaded, whoever goes on knows that it was told
     entry.rotation->quiesce(performance.scope);
   } else if (effect.to == To::prove) {
-    entry.rotation->prove(performance.scope);
+    prove(entry, performance);
   } else {
     entry.rotation->close_sessions(performance.scope);
   }
+  note_found(entry, performance);
   tell_notes(*entry.rotation, performance);
   return done();
 }

@@ -54,8 +54,10 @@ class Rotations {
   /// Goes on with a drain that a dead run began: `found` is what it noted. Until this run works on the host
   /// itself it is left as it is; with `keep_out`, and where it is still out on every balancer, a reload does
   /// not let visitors in either. (Of one that does not answer nobody knows: until it does, a reload of the
-  /// others lets nobody in.) `told`: that run had proven it, and told every balancer to let visitors in.
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
+  /// others lets nobody in.) `reached`: by that run. Maintenance that it cannot have begun is somebody
+  /// else's; without it none is, for a person wants the host back.
+  void adopt(const std::string& host, const std::string& found, bool keep_out,
+             std::optional<Reached> reached = std::nullopt);
 
   /// As World::given_back.
   void given_back(const std::string& host, const std::string& found);
@@ -74,7 +76,6 @@ class Rotations {
     std::map<std::pair<std::string, haproxy::ServerRef>, haproxy::Own> told_out;
     std::string trouble;  // what the keeper met
     Keep keep = Keep::yes;
-    bool told = false;                   ///< adopted, and every balancer was told to let visitors in
     std::optional<bool> serves_already;  ///< as a restore has found it, once it looked
   };
 
@@ -95,6 +96,10 @@ class Rotations {
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);
   void drain(const std::string& host, HostRotation& entry, exec::Performance& performance);
   static void tell_out_before(const HostRotation& entry, exec::Performance& performance);
+  /// Notes what is to be given back, and by which processes, where that has changed since the drain that
+  /// is known.
+  static void note_found(HostRotation& entry, exec::Performance& performance);
+  static void prove(HostRotation& entry, exec::Performance& performance);
   exec::EffectResult await_serving(const plan::AwaitRotation& effect, HostRotation& entry,
                                    exec::Performance& performance);
   exec::EffectResult give_back(const plan::ChangeRotation& effect, HostRotation& entry,

@@ -161,12 +161,8 @@ exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, Host
   }
   // Only what goes on with such a restore, once the host is proven, comes here without a proof: it may serve.
   if (!entry.rotation) take_as_ready(effect.host, entry, performance);
-  // Every balancer had been told before: what is in maintenance there by now is somebody else's, and stays.
-  if (std::exchange(entry.told, false) && !undo) {
-    entry.found = entry.rotation->find_again(performance.scope);
-    performance.note(found_key, haproxy::to_text(entry.found));
-  }
   const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);
+  note_found(entry, performance);
   tell_notes(*entry.rotation, performance);
   if (!left.empty()) return not_done(event::Outcome::failed, base::join(left, "; "), true);
   return done();

@@ -114,8 +114,9 @@ class World::Performer {
       return {};
     }
   }
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
-    rotations_.adopt(host, found, keep_out, told);
+  void adopt(const std::string& host, const std::string& found, bool keep_out,
+             std::optional<Reached> reached) {
+    rotations_.adopt(host, found, keep_out, reached);
   }
   void given_back(const std::string& host, const std::string& found) { rotations_.given_back(host, found); }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
@@ -412,8 +413,9 @@ std::string World::unmet() noexcept {
 std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scope& scope) noexcept {
   return performer_->left_alone(scope);
 }
-void World::adopt(const std::string& host, const std::string& found, bool keep_out, bool told) {
-  performer_->adopt(host, found, keep_out, told);
+void World::adopt(const std::string& host, const std::string& found, bool keep_out,
+                  std::optional<Reached> reached) {
+  performer_->adopt(host, found, keep_out, reached);
 }
 void World::given_back(const std::string& host, const std::string& found) {
   performer_->given_back(host, found);

@@ -57,8 +57,8 @@ class RecoveryKilled(trials.Trials):
 
     def test_a_recovery_is_killed_at_every_action_of_its_own(self):
         points = []
-        # Drained only; the app being changed; healthy, on its way back; back, with the rest to be done.
-        for k in (9, 14, 17, self.actions - 4):
+        # Drained only; in maintenance; the app being changed; healthy, on its way back; back, with the rest to be done.
+        for k in (9, 11, 14, 17, self.actions - 4):
             of = self.actions_of_recovery(Point(k))
             print(f"  killed at action {k}, recovered with {of} actions", flush=True)
             points += [Point(k, again=Point(j)) for j in range(1, of + 1)]

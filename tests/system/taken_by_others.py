@@ -2,9 +2,12 @@
 import os
 import shutil
 import signal
+import time
 
 import harness
 import trials
+
+CALMS, ACTIVATES, IS_PROVEN = 3, 6, 11  # of a host in the roll
 
 
 class TakenByOthers(harness.SystemTest):
@@ -83,6 +86,57 @@ class TakenByOthers(harness.SystemTest):
         self.nothing_held()
         self.goes_on()
 
+    def died_and_taken(self, k):
+        """A deploy that died as it began this action of web1, whose maintenance a person has begun since."""
+        self.ended(self.sandbox.deploy(self.before["web1"], "--limit", "web1"), 0)  # a run that dies needs a journal to be met in
+        target = self.sandbox.sha[self.target][:12]
+        shutil.rmtree(self.sandbox.path("hosts", "web1", "payments", "releases", target), ignore_errors=True)
+        self.died_at("web1", "roll/web1/%", k)
+        self.by_a_person("maint")
+        return target, self.good()
+
+    def stays_after_recovering(self, runs=None):
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 5, "OUT web1", "exit 5", "web1 (api on edge1, api on edge2) stays in maintenance, not by staithe")
+        self.assertIn("edge1 api/web1 is in maintenance, not by staithe, and stays so", result.text)
+        self.is_in_maintenance("lb1", "lb2", runs=runs)
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.is_in_maintenance("lb1", "lb2", runs=runs)
+        self.nothing_held()
+
+    def test_maintenance_after_a_death_in_the_drain_outlives_the_recovery(self):
+        """The run had not begun any: it is not the run's."""
+        self.died_and_taken(CALMS)
+        self.stays_after_recovering()
+
+    def test_maintenance_after_a_death_in_the_proof_outlives_the_recovery(self):
+        """The proof had ended what the run had begun. No visitor has met the release, so nobody calls it good."""
+        target, good = self.died_and_taken(IS_PROVEN)
+        self.stays_after_recovering(runs=self.target)
+        self.assertEqual(self.good(), good)
+        self.assertNotIn(target, self.marked())
+
+    def test_maintenance_after_a_reload_that_nobody_noticed_outlives_the_recovery(self):
+        """HAProxy had forgotten the run's own. It is told from one that a file kept by when it was begun."""
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        hold.let_go()
+        for balancer in harness.BALANCERS:
+            self.reload_balancer(balancer)
+        self.assertEqual(self.sandbox.await_serving(), {})
+        time.sleep(7)
+        self.by_a_person("maint")
+        self.stays_after_recovering()
+
+    def test_maintenance_that_may_be_the_runs_is_given_back(self):
+        self.died_and_taken(ACTIVATES)
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--yes"), 0)
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1"]), self.before)
+
     def good(self):
         return self.sandbox.rows("SELECT id FROM staithe_releases WHERE state = 'good'")
 
@@ -139,8 +193,8 @@ class TakenByOthers(harness.SystemTest):
         self.assertIn((target,), self.good())
         self.assertIn(target, self.marked())
 
-    def died_at(self, hosts, like):
-        trial = trials.Trial(self.sandbox, trials.Point(1, options=("--limit", hosts), like=like))
+    def died_at(self, hosts, like, k=1):
+        trial = trials.Trial(self.sandbox, trials.Point(k, options=("--limit", hosts), like=like))
         trial.ref = self.target
         self.addCleanup(trials.let_go, self.sandbox)
         trial.end_it()

@@ -80,6 +80,10 @@ class Rotation {
   /// is in maintenance then is somebody else's. Balancers that are not among the sockets are reported as left
   /// when things are given back.
   Rotation(const std::vector<Socket*>& sockets, Found found, Phase reached, RotationOptions options = {});
+  /// Before the first look, of who goes on when nobody has asked for these servers to come back: what that
+  /// process cannot have set is given back as if it had been found so, and a note says so. `own_maintenance`:
+  /// it may have put them there; it had not where it had not begun that, or had ended it everywhere.
+  void expect_others(bool own_maintenance);
 
   /// Reads only. Everything that stands in the way (severity error) or should be known. Throws only
   /// Error{cancelled}.
@@ -117,7 +121,7 @@ class Rotation {
   /// serves, `hurry` ends the bake. Returns how long it has lasted.
   base::Duration wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {},
                               const base::Cancel* hurry = nullptr);
-  /// Of what find_again() met: what is out by that now.
+  /// Of what find_again(), or the first look of who goes on, met: what is out by that now.
   TakenByOthers taken_by_others(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
@@ -143,6 +147,8 @@ class Rotation {
   /// True when some server has a cookie, or its backend a stick table: drain alone may never be calm. Known
   /// after find().
   bool persistent() const noexcept { return persistent_; }
+  /// Balancers that the last phase has left behind.
+  std::vector<std::string> left_behind() const;
   /// What a person should read: reloads seen, states left as found. Emptied by the call.
   std::vector<std::string> take_notes();
 
@@ -162,6 +168,7 @@ class Rotation {
     Info process;
     bool reloaded = false;  ///< the state found may not be HAProxy's any more
     bool seen_out = false;  ///< by keeps_all_out
+    bool unmet = false;     ///< expect_others, and nobody has looked since
     std::string lost;       ///< why it was left behind
     base::SteadyTime verified{};
   };
@@ -176,6 +183,9 @@ class Rotation {
   void apply(Place& place, Phase phase, const base::Scope& scope);
   void settle_agents(Place& place, Phase phase, const base::Scope& scope);
   void take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
+  FoundBalancer& found_at(const Place& place);
+  static void disown_maintenance(Entry& entry);
+  void meet(Place& place, const Snapshot& snapshot);
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);

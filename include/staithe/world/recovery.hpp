@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/plan/plan.hpp"
 #include "staithe/world/journal.hpp"
+#include "staithe/world/reached.hpp"
 
 #include <map>
 #include <string>
@@ -36,11 +37,13 @@ std::string_view text_of(Left left) noexcept;
 struct HostLeft {
   std::string host;
   Left left = Left::untouched;
-  std::string found;  ///< the rotation's state before the drain, as the run noted it; "" when it noted none
+  /// What is to be given back in the end, as the run noted it, or a recovery that took the host out again; ""
+  /// when neither did.
+  std::string found;
+  Reached reached = Reached::in_maint;  ///< of one that is out; let_in only with `let_in`
   bool by_hand = false;   ///< the app may be anything and the plan has no way back: a person has to look
   bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
   bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
-  bool told = false;      ///< with let_in: every balancer was told to let visitors in
   std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
   bool release_failed = false;    ///< on some host: the run found fault with its release before it ended
   /// By earlier runs of the rollout: the run was only to do there what follows its roll.
@@ -76,8 +79,11 @@ RotationLeft rotation_left(const plan::Lane& lane, const JournalView& journal);
 /// nothing to do. Pure.
 plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& left);
 
-/// The key under which a drain notes the state that it found.
+/// The key under which a drain notes the state that it found, and who goes on with it what is to be given
+/// back by then.
 inline constexpr const char* found_key = "found";
+/// The key under which a proof notes the balancers that it could not tell: there the host is as it was.
+inline constexpr const char* left_behind_key = "left behind";
 /// Whether such a note says that every server of the host was out by command before: giving back as found
 /// then leaves the host out, and an earlier drain is still what must be undone in the end. False for what
 /// cannot be read.

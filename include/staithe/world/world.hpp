@@ -4,6 +4,7 @@
 #include "staithe/exec/effects.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
+#include "staithe/world/reached.hpp"
 
 #include <functional>
 #include <map>
@@ -78,9 +79,11 @@ class World final : public exec::Effects {
   std::map<std::string, std::vector<LeftAlone>> left_alone(const base::Scope& scope) noexcept;
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
-  /// when it is still out, a balancer that is reloaded before its turn comes is told again. `told`: that
-  /// run had proven it and told every balancer to let visitors in: what is in maintenance since is not ours.
-  void adopt(const std::string& host, const std::string& found, bool keep_out, bool told = false);
+  /// when it is still out, a balancer that is reloaded before its turn comes is told again. What is in
+  /// maintenance where that run cannot have put it, as far as it had `reached`, is not ours; without
+  /// `reached` a person wants it back, whoever put it there.
+  void adopt(const std::string& host, const std::string& found, bool keep_out,
+             std::optional<Reached> reached = std::nullopt);
 
   /// Of a host that the run which this one goes on with had given back: `found` as for adopt, "" where it had
   /// taken the host out of nothing. Whether visitors have met what that run brought hangs on it too.

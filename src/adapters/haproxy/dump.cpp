@@ -121,6 +121,7 @@ ServerState state_of(const Row& row, std::string_view dump) {
   state.admin = row.number<std::uint32_t>("srv_admin_state");
   state.weight = row.number<std::uint32_t>("srv_uweight");
   state.initial_weight = row.number<std::uint32_t>("srv_iweight");
+  state.unchanged_seconds = number_in<std::uint64_t>(row.text("srv_time_since_last_change"));
   state.check = row.number<std::uint32_t>("srv_check_state");
   state.agent = row.number<std::uint32_t>("srv_agent_state");
   return state;

@@ -37,12 +37,21 @@ bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, co
 }
 
 constexpr base::Duration fresh_look{300};
+/// Until then after its start, a process that was reloaded may be told of a drain once more by who has it in
+/// hand.
+constexpr std::uint64_t told_again_within = 5;
+
+/// By a command, and not by a file that its process began with.
+bool to_maintenance_since_start(const ServerState& state, const Info& info) {
+  return own_state(state.admin) == Own::maint && state.unchanged_seconds &&
+         *state.unchanged_seconds + told_again_within <= info.uptime_seconds;
+}
 
 std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
   auto set = detail::bit(own_state(found.admin));
   if (own_state(found.admin) == Own::maint) return set;
   if (phase >= Phase::draining) set = static_cast<std::uint8_t>(set | detail::bit(Own::drain));
-  // What was proven was drained, and was in maintenance no more.
+  // What was given back was proven before, and was in maintenance no more.
   if (phase == Phase::quiescing || phase == Phase::proving)
     set = static_cast<std::uint8_t>(set | detail::bit(Own::maint));
   return set;
@@ -84,6 +93,19 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     place.process.started = balancer.started;
     places_.push_back(std::move(place));
   }
+}
+
+void Rotation::expect_others(bool own_maintenance) {
+  for (auto& place : places_) {
+    place.unmet = true;
+    for (auto& entry : place.entries)
+      if (!own_maintenance) disown_maintenance(entry);
+  }
+}
+
+void Rotation::disown_maintenance(Entry& entry) {
+  if (own_state(entry.found.admin) != Own::maint)
+    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(Own::maint));
 }
 
 void Rotation::require_found() const {
@@ -246,7 +268,26 @@ void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, c
   entry.found.admin = found.admin = state.admin;
   const auto where = detail::at(place.name, found.ref);
   note(entry.theirs ? where + " is " + std::string(detail::out_text(now)) + ", not by staithe, and stays so"
-                    : where + " was set to ready by somebody else, and is taken out again");
+                    : where + " was set to ready by somebody else");
+}
+
+FoundBalancer& Rotation::found_at(const Place& place) {
+  return found_.balancers[static_cast<std::size_t>(&place - places_.data())];
+}
+
+/// What the process before cannot have set is told apart before anything of ours comes on top. Of a balancer
+/// that was reloaded since, only what was commanded well after that is somebody else's: files can keep the
+/// rest, and that process may have set it once more.
+void Rotation::meet(Place& place, const Snapshot& snapshot) {
+  if (!std::exchange(place.unmet, false)) return;
+  const bool reloaded = !snapshot.info.same_process(place.process);
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr || (reloaded && !to_maintenance_since_start(*state, snapshot.info))) continue;
+    if (reloaded) disown_maintenance(entry);
+    take_over(place, entry, found_at(place).servers[k], *state);
+  }
 }
 
 const Found& Rotation::find_again(const Scope& scope) {
@@ -285,6 +326,13 @@ void Rotation::close_old_sessions(Place& place, const Scope& scope) {
   }
 }
 
+std::vector<std::string> Rotation::left_behind() const {
+  std::vector<std::string> names;
+  for (const auto& place : places_)
+    if (place.socket != nullptr && !place.lost.empty()) names.push_back(place.name);
+  return names;
+}
+
 void Rotation::lose(Place& place, const Error& error) {
   place.lost = error.what();
   note("left behind: " + place.lost);
@@ -300,7 +348,10 @@ void Rotation::prove(const Scope& scope) {
       // Looking first puts maintenance back where a reload has forgotten it, and refuses what is not ours.
       // What was seen a moment ago, by whoever watches meanwhile, is as good: the commands take longer.
       const bool seen = place.lost.empty() && std::chrono::steady_clock::now() - place.verified < fresh_look;
-      if (phase_ != Phase::proving && !seen) verify(place, look(place, scope));
+      if (phase_ != Phase::proving && !seen)
+        verify(place, look(place, scope));
+      else if (place.unmet)
+        look(place, scope);
       place.lost.clear();
       any = true;
     } catch (const Error& error) {

@@ -71,6 +71,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   // A balancer that was lost once is tried once more, without patience.
   const auto snapshot =
       place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
+  meet(place, snapshot);
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.
   if (!snapshot.info.same_process(place.process))

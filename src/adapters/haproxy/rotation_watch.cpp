@@ -64,6 +64,7 @@ Snapshot Rotation::look(Place& place, const Scope& scope) {
   constexpr int reloads_at_most = 10;
   for (int reloads = 0; reloads < reloads_at_most; ++reloads) {
     auto snapshot = look_patiently(place, scope);
+    meet(place, snapshot);
     if (snapshot.info.same_process(place.process)) return snapshot;
     notice_reload(place, snapshot, scope);
   }
@@ -90,6 +91,8 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
     note(place.name +
          ": sessions of the process before the reload cannot be counted without a master socket");
   place.process = snapshot.info;
+  found_at(place).pid = snapshot.info.pid;
+  found_at(place).started = snapshot.info.started;
 }
 
 /// Throws Error{conflict} when a server is in a state that this rotation did not give it.

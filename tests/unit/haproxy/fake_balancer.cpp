@@ -74,7 +74,8 @@ std::string FakeBalancer::one(const std::string& command) {
   if (command == "show cli level") return "[6]: " + level + "\n";
   if (command == "show table") return "";
   if (command == "show info")
-    return "Name: HAProxy\nVersion: 2.6.12\nPid: " + std::to_string(pid) + "\nUptime_sec: 5\nStopping: 0\n";
+    return "Name: HAProxy\nVersion: 2.6.12\nPid: " + std::to_string(pid) +
+           "\nUptime_sec: " + std::to_string(uptime) + "\nStopping: 0\n";
   const auto words = base::split(command, ' ');
   if (command.rfind("show servers state", 0) == 0) return show_servers(words.size() > 3 ? words[3] : "");
   if (command.rfind("show stat ", 0) == 0) return show_stat(words[2] == "-1" ? "" : words[2]);
@@ -121,13 +122,14 @@ std::uint32_t FakeBalancer::inherited(const FakeServer& server) {
 std::string FakeBalancer::show_servers(const std::string& backend) {
   std::string text =
       "1\n# be_name srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state "
-      "srv_agent_state srv_fqdn srv_port\n";
+      "srv_agent_state srv_fqdn srv_port srv_time_since_last_change\n";
   for (const auto& [name, server] : servers) {
     const auto slash = name.find('/');
     if (!backend.empty() && name.substr(0, slash) != backend) continue;
     text += name.substr(0, slash) + ' ' + name.substr(slash + 1) + " 10.0.0.1 " + std::to_string(server.op) +
             ' ' + std::to_string(server.admin | inherited(server)) + ' ' + std::to_string(server.weight) +
-            " 100 " + (server.checked ? "6 " : "0 ") + (server.agent ? "22" : "18") + " - 80\n";
+            " 100 " + (server.checked ? "6 " : "0 ") + (server.agent ? "22" : "18") + " - 80 " +
+            std::to_string(server.unchanged) + "\n";
   }
   return text;
 }

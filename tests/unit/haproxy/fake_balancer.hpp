@@ -21,7 +21,8 @@ struct FakeServer {
   std::string tracked;
   std::uint64_t sessions = 0;
   std::uint64_t total = 0;
-  std::uint32_t limit = 0;  ///< its maxconn, 0 for none
+  std::uint32_t limit = 0;      ///< its maxconn, 0 for none
+  std::uint64_t unchanged = 0;  ///< seconds
 };
 
 class FakeBalancer {
@@ -29,6 +30,7 @@ class FakeBalancer {
   std::map<std::string, FakeServer> servers;     ///< by "backend/server"
   std::map<std::string, FakeServer> configured;  ///< what a reload goes back to
   std::uint64_t pid = 100;
+  std::uint64_t uptime = 5;
   std::string level = "admin";
   bool refuses_connections = false;
   std::string refuses;               ///< start of a command that is not carried out

@@ -76,11 +76,123 @@ TEST_CASE("who was proven when a run died was in maintenance no more: what is, i
   rig.one.servers["api/web1"].admin = 1;
   rig.two.servers["api/web1"].admin = 8;  // not given back yet
   Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::restoring, rig.options);
-  const auto left = later.ready(soon());
-  REQUIRE(left.size() == 1);
-  CHECK_THAT(left.front(), ContainsSubstring("lb1 api/web1 was set to maint by somebody else"));
+  later.expect_others(false);
+  CHECK(later.ready(soon()).empty());
+  CHECK_THAT(base::join(later.take_notes(), "\n"),
+             ContainsSubstring("lb1 api/web1 is in maintenance, not by staithe, and stays so"));
   CHECK(rig.one.servers["api/web1"].admin == 1);
   CHECK(rig.two.servers["api/web1"].admin == 0);
+}
+
+TEST_CASE("who goes on leaves maintenance alone that the process before cannot have begun") {
+  Rig rig;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  rig.one.servers["api/web1"].admin = rig.two.servers["api/web1"].admin = 1;
+  rig.one.changes.clear();
+  rig.two.changes.clear();
+  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  const bool own = GENERATE(false, true);
+  later.expect_others(own);
+  SECTION("when it puts back") {
+    CHECK(later.undo(soon()).empty());
+  }
+  SECTION("when it proves and lets in") {
+    later.prove(soon());
+    for (auto* balancer : {&rig.one, &rig.two}) balancer->servers["api/web1"].op = 2;
+    later.wait_proven(soon());
+    CHECK(later.ready(soon()).empty());
+  }
+  later.wait_serving(soon(), base::Duration(0));
+  CHECK(rig.one.servers["api/web1"].admin == (own ? 0U : 1U));
+  CHECK(rig.one.changes.empty() == !own);
+  CHECK(rig.two.changes.empty() == !own);
+  CHECK(later.taken_by_others(soon()).everywhere == !own);
+  CHECK(later.found().balancers[1].servers[0].admin == (own ? 0U : 1U));
+}
+
+TEST_CASE("who goes on gives back on a balancer that was reloaded since, as it was found") {
+  Rig rig;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  rig.two.configured["api/web1"].admin = 1;
+  rig.two.configured["api/web1"].unchanged = rig.two.uptime;
+  rig.two.reload();
+  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  later.expect_others(false);
+  CHECK(later.undo(soon()).empty());
+  CHECK(rig.two.servers["api/web1"].admin == 0);
+  CHECK(later.found() == dead.found());
+}
+
+TEST_CASE("maintenance that was begun well after a reload is somebody else's, what the reload kept is not") {
+  Rig rig;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  dead.quiesce(soon());
+  rig.one.configured["api/web1"].admin = rig.two.configured["api/web1"].admin = 1;
+  rig.one.reload();
+  rig.two.reload();
+  rig.one.uptime = rig.two.uptime = 3600;
+  rig.one.servers["api/web1"].unchanged = 3500;
+  rig.two.servers["api/web1"].unchanged = 3600;
+  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  later.expect_others(true);
+  rig.two.servers["api/web1"].op = 2;
+  SECTION("when it puts back") {
+    CHECK(later.undo(soon()).empty());
+  }
+  SECTION("when it proves and lets in") {
+    later.prove(soon());
+    rig.two.servers["api/web1"].op = 2;
+    later.wait_proven(soon());
+    CHECK(later.ready(soon()).empty());
+  }
+  CHECK(rig.one.servers["api/web1"].admin == 1);
+  CHECK(rig.two.servers["api/web1"].admin == 0);
+  CHECK(later.taken_by_others(soon()).servers == Lines{"lb1 api/web1 is in maintenance"});
+}
+
+TEST_CASE("a person who wants the host back gets it, whoever put it into maintenance") {
+  Rig rig;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  rig.one.reload();
+  rig.one.servers["api/web1"].admin = rig.two.servers["api/web1"].admin = 1;
+  rig.one.uptime = 3600;
+  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  later.prove(soon());
+  CHECK(later.ready(soon()).empty());
+  CHECK((rig.one.servers["api/web1"].admin == 0 && rig.two.servers["api/web1"].admin == 0));
+}
+
+TEST_CASE("what is found says which process was told last") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rig.two.reload();
+  CHECK(rotation.wait_calm(soon()).reached);
+  CHECK(rotation.found().balancers[0].pid == 100);
+  CHECK(rotation.found().balancers[1].pid == 101);
+}
+
+TEST_CASE("a proof tells the balancers that it could not reach") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rig.two.refuses_connections = true;
+  rotation.prove(soon());
+  CHECK(rotation.left_behind() == Lines{"lb2"});
+  rig.two.refuses_connections = false;
+  rotation.prove(soon());
+  CHECK(rotation.left_behind().empty());
 }
 
 TEST_CASE("an agent that speaks again is silenced once more when the host goes out again") {
