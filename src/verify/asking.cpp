@@ -6,6 +6,7 @@
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/checks/expectation.hpp"
+#include "staithe/checks/texts.hpp"
 
 #include <fmt/format.h>
 
@@ -141,17 +142,16 @@ class Asking {
       for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
         const bool is_text = one.subject.starts_with("header.") || one.subject == "body";
-        if (!use && !is_text && !one.subject.starts_with("json")) continue;
         if (one.subject == "body")
           for (const auto& value : judge_->select("json").values) secrecy_.tell_inside(value, told);
-        // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
-        for (const auto& value : judge_->select(one.subject).values)
-          if (!use && is_text)
-            secrecy_.redactor.hold_parts(secrets_named_in(value.text), told);
-          else if (!use)
+        for (const auto& value : judge_->select(one.subject).values) {
+          if (!use && is_text) secrecy_.redactor.hold_parts(secrets_named_in(value.text), told);
+          // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
+          if (!use)
             secrecy_.tell_inside(value, told);
           else if (!says(one.matcher, value.text))
             secrecy_.tell(value, *use, told);
+        }
       }
     };
     for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
