@@ -323,9 +323,11 @@ void Secrecy::tell(const std::string& name, const Value& value,
 
 void Secrecy::tell_inside(const Value& value, std::vector<base::Redactor::Hold>& told) const {
   std::vector<std::string> secrets;
-  for (const auto& [member, text] : checks::named_texts_in(value, names_secret))
+  for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
+    if (is_plain_word(text)) continue;
     for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
       secrets.push_back(std::move(secret));
+  }
   redactor.hold_parts(secrets, told);
 }
 
@@ -336,6 +338,7 @@ void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor:
   if (kind == Value::Kind::number && value.text.size() < 6) return;
   auto secrets = secrets_in(value.text, use);
   for (auto& text : checks::texts_in(value)) secrets.push_back(std::move(text));
+  if (!use.sent) std::erase_if(secrets, is_plain_word);
   redactor.hold_parts(secrets, told);
 }
 

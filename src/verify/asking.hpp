@@ -28,7 +28,8 @@ struct Secrecy {
   std::string owner{};  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
 
   /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
-  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called.
+  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called, nor
+  /// is a word like "enabled", unless it is sent as a secret.
   /// Of any other object, what lies in it under a secret's name.
   void tell(const std::string& name, const checks::Value& value,
             std::vector<base::Redactor::Hold>& told) const;

@@ -13,6 +13,9 @@ namespace staithe::verify {
 struct TokenUse {
   bool halves = false;  ///< it goes to `auth: basic`, or to a proxy: the half behind ':'
   bool cookie = false;  ///< it is a whole cookie: each of its values
+  bool sent = false;    ///< it opens something, whatever it reads like
+
+  bool operator==(const TokenUse&) const = default;
 };
 
 /// Names of values that are secrets because of how they are called or where they go.

@@ -215,6 +215,42 @@ TEST_CASE("secrecy: no text is so deep or so large that looking through it takes
   CHECK(checks::named_texts_in(value, of_interest).size() == 1);
 }
 
+TEST_CASE("secrecy: a word that is said of a secret is none") {
+  const auto got_of = [](const std::string& body, const std::string& subject) {
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    const Ran ran(
+        {head("steps: [{name: ask, get: /, expect: {" + subject + ": nothing, json.echo: nothing}}]\n")},
+        fake);
+    std::string text;
+    for (const auto& one : ran.of("ask").judged) text += one.got + " ";
+    return text;
+  };
+  for (const char* word :
+       {"enabled", "Disabled", "REQUIRED", "optional", "none", "false", "not set", "expired"}) {
+    CAPTURE(word);
+    const auto body =
+        R"({"features":{"password":")" + std::string(word) + R"("},"echo":"is )" + word + R"("})";
+    for (const char* subject : {"json.features", "json.features.password", "json", "json.features.*"})
+      CHECK_THAT(got_of(body, subject), ContainsSubstring("is " + std::string(word)));
+  }
+  // What might be one is, however bad.
+  for (const char* word : {"default", "changeme", "secret", "enabled1", "trustno1", "password"}) {
+    CAPTURE(word);
+    const auto body =
+        R"({"features":{"password":")" + std::string(word) + R"("},"echo":"is )" + word + R"("})";
+    for (const char* subject : {"json.features", "json.features.password"})
+      CHECK(got_of(body, subject).find("is " + std::string(word)) == std::string::npos);
+  }
+  // What opens something is a secret whatever it reads like.
+  CHECK(shown("v", R"("required")", "get: /, auth: bearer $(v)", {"required"}).empty());
+  CHECK(shown("v", R"("u:required")", "get: /, auth: basic $(v)", {"is required"}).empty());
+  CHECK(shown("v", R"("required")", "get: /, headers: {x-api-key: $(v)}", {"required"}).empty());
+  CHECK(shown("v", R"("required")", "post: /, json: {password: $(v)}", {"required"}).empty());
+  CHECK(shown("password", R"("required")", "get: /", {"required"}) == Words{"required"});
+  CHECK(verify::secrets_named_in("/login?password=required&token=abcdef") ==
+        std::vector<std::string>{"abcdef"});
+}
+
 TEST_CASE("secrecy: the fields of a reply's header go by a header's rule, and how many pass is no secret") {
   for (const char* header : {"header.x-session-id", "header.x-auth", "header.x-api-key"})
     CHECK(verify::use_of_subject(header));
