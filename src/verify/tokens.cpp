@@ -4,8 +4,8 @@
 
 #include "staithe/base/redact.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/base/url_parts.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 namespace staithe::verify {
@@ -174,21 +174,6 @@ std::optional<TokenUse> use_of_subject(std::string_view subject) {
   const bool together = field == "id" && names_secret(std::string(last_part(before)) + "id");
   if (!together && !(is_header ? header_names_secret(field) : names_secret(field))) return {};
   return TokenUse{.cookie = names_cookie(field)};
-}
-
-std::vector<std::string> secrets_named_in(std::string_view text) {
-  constexpr std::size_t shown = 4096;
-  constexpr std::string_view ends = "&#; \t\r\n\"'<>,";
-  std::vector<std::string> secrets;
-  text = text.substr(0, shown);
-  for (auto at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
-    if (!names_secret(last_part(text.substr(0, at)))) continue;
-    const auto value = text.substr(at + 1, text.find_first_of(ends, at + 1) - at - 1);
-    if (is_plain_word(value)) continue;
-    secrets.emplace_back(value);
-    if (auto decoded = base::percent_decoded(value); decoded != value) secrets.push_back(std::move(decoded));
-  }
-  return secrets;
 }
 
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {

@@ -1,4 +1,5 @@
 #include "flow.hpp"
+#include "named_secrets.hpp"
 #include "tokens.hpp"
 
 #include "staithe/checks/texts.hpp"
