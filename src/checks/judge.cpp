@@ -331,57 +331,6 @@ Judged Judge::judge(const Expectation& expectation) const {
   return judged;
 }
 
-namespace {
-
-/// Of a list or an object; of a list of facts, whose text is no JSON, there is none.
-json tree_of(const Value& value) {
-  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return {};
-  auto tree = json::parse(value.text, nullptr, false);
-  return tree.is_discarded() ? json() : tree;
-}
-
-/// A JSON body is at most so deep as too_deep() allows.
-template <class Take>
-void each_text(const json& node, const Take& take) {
-  if (node.is_string()) return take(node.get_ref<const std::string&>());
-  if (!node.is_structured()) return;
-  for (const auto& one : node) each_text(one, take);
-}
-
-/// A one-time password has six digits; less is how many there are of something.
-template <class Take>
-void take_number(const std::string& name, const json& node, const Take& take) {
-  if (node.is_number() && node.dump().size() >= 6) take(name, node.dump());
-}
-
-template <class Take>
-void each_named(const json& node, bool (*of_interest)(std::string_view), const Take& take) {
-  if (!node.is_structured()) return;
-  for (auto one = node.begin(); one != node.end(); ++one) {
-    if (node.is_object() && of_interest(one.key()))
-      each_text(*one, [&](const std::string& text) { take(one.key(), text); }),
-          take_number(one.key(), *one, take);
-    else
-      each_named(*one, of_interest, take);
-  }
-}
-
-}  // namespace
-
-std::vector<std::string> texts_in(const Value& value) {
-  std::vector<std::string> texts;
-  each_text(tree_of(value), [&](const std::string& text) { texts.push_back(text); });
-  return texts;
-}
-
-std::vector<std::pair<std::string, std::string>> named_texts_in(const Value& value,
-                                                                bool (*of_interest)(std::string_view)) {
-  std::vector<std::pair<std::string, std::string>> texts;
-  each_named(tree_of(value), of_interest,
-             [&](const std::string& name, const std::string& text) { texts.emplace_back(name, text); });
-  return texts;
-}
-
 std::string check_subject(std::string_view text) {
   const auto subject = subject_of(text);
   try {

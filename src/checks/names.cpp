@@ -138,27 +138,46 @@ std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& r
     return std::nullopt;
   }
   Text expanded;
+  UrlPath path;
   bool good = true;
   for (const auto& piece : pieces) {
     if (!piece.is_name) {
-      expanded.append(std::string_view(url ? url->written(piece.text) : piece.text));
+      const auto written = url ? url->written(piece.text) : piece.text;
+      path.written(written);
+      expanded.append(std::string_view(written));
     } else if (const auto value = values_.find(piece.text); value != values_.end()) {
       using From = base::UrlWriter::From;
       const auto from = cells_.count(piece.text) > 0 ? From::cell : From::author;
-      expanded.append(std::string_view(url ? url->value(value->second, from) : value->second));
+      const auto written = url ? url->value(value->second, from) : value->second;
+      path.value(piece.text, written);
+      expanded.append(std::string_view(written));
     } else if (const auto secret = secrets_.find(piece.text); secret != secrets_.end()) {
       expanded.append(secret->second);
-      if (url) url->pass_hidden();
+      if (url) url->pass_hidden(), path.hidden();
     } else if (is_runtime(piece.text)) {
       expanded.append(plan::CaptureRef{piece.text});
-      if (url) url->pass_hidden();
+      if (url) url->pass_hidden(), path.hidden();
     } else {
       unknown(piece.text, reader);
       good = false;
     }
   }
+  if (const auto trouble = path.trouble(); url && trouble) {
+    misplaced(*trouble, text, reader);
+    return std::nullopt;
+  }
   if (!good) return std::nullopt;
   return expanded;
+}
+
+void Names::misplaced(const UrlPath::Trouble& trouble, const std::string& url,
+                      const yaml::Reader& reader) const {
+  auto message = fmt::format("'{}' cannot stand in {}: it {}", trouble.name, url, trouble.why);
+  const auto* help = "another place would be asked than is written";
+  if (const auto cell = cells_.find(trouble.name); cell != cells_.end())
+    reader.diagnostics().error(cell->second, std::move(message), reader.path(), help);
+  else
+    reader.error(std::move(message), help);
 }
 
 std::optional<std::string> Names::expand_plain(const std::string& text, const yaml::Reader& reader) const {

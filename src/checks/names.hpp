@@ -1,4 +1,6 @@
 #pragma once
+#include "url_path.hpp"
+
 #include "staithe/checks/suite.hpp"
 #include "staithe/yaml/reader.hpp"
 
@@ -9,10 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-namespace staithe::base {
-class UrlWriter;
-}  // namespace staithe::base
 
 namespace staithe::checks {
 
@@ -49,7 +47,8 @@ class Names {
   /// Replaces what is known and leaves holes for the rest; `$$` is a dollar, and a `$` in front of anything
   /// else than `(` or `$` stays. Unknown names are findings at `reader`, but for those that are assumed.
   std::optional<Text> expand(const std::string& text, const yaml::Reader& reader) const;
-  /// The same of a URL: see base::UrlWriter.
+  /// The same of a URL, see base::UrlWriter; a value that would ask for another place is a finding, see
+  /// UrlPath.
   std::optional<Text> expand_url(const std::string& text, const yaml::Reader& reader) const;
   /// The same where everything must be known now.
   std::optional<std::string> expand_plain(const std::string& text, const yaml::Reader& reader) const;
@@ -57,6 +56,7 @@ class Names {
  private:
   std::optional<Text> expand(const std::string& text, const yaml::Reader& reader, base::UrlWriter* url) const;
   void unknown(const std::string& name, const yaml::Reader& reader) const;
+  void misplaced(const UrlPath::Trouble& trouble, const std::string& url, const yaml::Reader& reader) const;
   bool is_assumed(const std::string& name) const;
 
   std::map<std::string, std::string> values_;

@@ -1,11 +1,13 @@
 #include "asking.hpp"
 
+#include "named_secrets.hpp"
 #include "secret_names.hpp"
 
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/checks/expectation.hpp"
+#include "staithe/checks/texts.hpp"
 
 #include <fmt/format.h>
 
@@ -44,11 +46,6 @@ bool says(const checks::Matcher& matcher, const std::string& text) {
                      }) ||
          std::any_of(matcher.inner.begin(), matcher.inner.end(),
                      [&](const checks::Matcher& inner) { return says(inner, text); });
-}
-
-/// What is known to it when something is quoted.
-checks::Clean cleaner(const base::Redactor& redactor) {
-  return [&redactor](std::string_view text) { return redactor.clean(text); };
 }
 
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations,
@@ -133,31 +130,45 @@ class Asking {
     return false;
   }
 
+  /// Before anything of the reply is quoted, in whatever way it is.
   void tell_tokens() {
     std::vector<base::Redactor::Hold> told;
-    for (const auto& saved : check_.save)
-      for (const auto& value : judge_->select(saved.subject).values) secrecy_.tell(saved.name, value, told);
+    for (const auto& saved : check_.save) {
+      const auto selected = judge_->select(saved.subject);
+      for (const auto& value : selected.values) secrecy_.tell(saved.name, value, told);
+      tell_around(saved.subject, selected, told);
+    }
     const auto look = [&](const std::vector<checks::Expectation>& expectations) {
       for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
-        const bool is_text = one.subject.starts_with("header.") || one.subject == "body";
-        if (!use && !is_text && !one.subject.starts_with("json")) continue;
-        if (one.subject == "body")
-          for (const auto& value : judge_->select("json").values) secrecy_.tell_inside(value, told);
-        // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
-        for (const auto& value : judge_->select(one.subject).values)
-          if (!use && is_text)
-            secrecy_.redactor.hold_parts(secrets_named_in(value.text), told);
-          else if (!use)
+        const auto selected = judge_->select(one.subject);
+        for (const auto& value : selected.values)
+          // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
+          if (!use)
             secrecy_.tell_inside(value, told);
           else if (!says(one.matcher, value.text))
             secrecy_.tell(value, *use, told);
+        tell_around(one.subject, selected, told);
       }
     };
     for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
       look(*looked_at);
     for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
     asked_.told = std::move(told);
+  }
+
+  /// What else may be quoted where that is looked at: the body that is no JSON, what lies behind a fact. Of
+  /// the body whose parts are looked at, what has its name there alone.
+  void tell_around(const std::string& subject, const checks::Judge::Selected& selected,
+                   std::vector<base::Redactor::Hold>& told) const {
+    const auto& reply = asked_.reply;
+    if (const auto behind = reply.behind.find(subject); behind != reply.behind.end())
+      secrecy_.tell_inside(Value::of(behind->second), told);
+    const bool is_xml = subject.starts_with("xml ") && !use_of_subject(subject);
+    if (subject == "body")
+      for (const auto& tree : judge_->select("json").values) secrecy_.tell_inside(tree, told);
+    else if (is_xml || !selected.why.empty())
+      secrecy_.tell_inside(Value::of(reply.body), told);
   }
 
   /// `before`: what has held already, and is shown first.
@@ -283,6 +294,11 @@ class Asking {
 
 }  // namespace
 
+/// What is known to it when something is quoted.
+checks::Clean cleaner(const base::Redactor& redactor) {
+  return [&redactor](std::string_view text) { return redactor.clean(text); };
+}
+
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply,
                               const base::Redactor& redactor) {
   if (expectations.empty()) return {};
@@ -323,9 +339,13 @@ void Secrecy::tell(const std::string& name, const Value& value,
 
 void Secrecy::tell_inside(const Value& value, std::vector<base::Redactor::Hold>& told) const {
   std::vector<std::string> secrets;
-  for (const auto& [member, text] : checks::named_texts_in(value, names_secret))
+  for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
+    if (is_plain_word(text)) continue;
     for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
       secrets.push_back(std::move(secret));
+  }
+  for (const auto& text : secrets_named_in(value.text))
+    for (auto& secret : secrets_in(text, {})) secrets.push_back(std::move(secret));
   redactor.hold_parts(secrets, told);
 }
 
@@ -336,6 +356,7 @@ void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor:
   if (kind == Value::Kind::number && value.text.size() < 6) return;
   auto secrets = secrets_in(value.text, use);
   for (auto& text : checks::texts_in(value)) secrets.push_back(std::move(text));
+  if (!use.sent) std::erase_if(secrets, is_plain_word);
   redactor.hold_parts(secrets, told);
 }
 

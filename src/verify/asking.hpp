@@ -28,14 +28,15 @@ struct Secrecy {
   std::string owner{};  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
 
   /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
-  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called.
-  /// Of any other object, what lies in it under a secret's name.
+  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called,
+  /// nor is a word like "enabled", unless it is sent as a secret. Of any other object, what lies in it under
+  /// a secret's name.
   void tell(const std::string& name, const checks::Value& value,
             std::vector<base::Redactor::Hold>& told) const;
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is
   /// one.
   void tell(const checks::Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const;
-  /// Of an object that may have a harmless name: what lies in it under a secret's.
+  /// Of what may have a harmless name: what lies in it under a secret's, in JSON or in any other text.
   void tell_inside(const checks::Value& value, std::vector<base::Redactor::Hold>& told) const;
 };
 
@@ -44,6 +45,8 @@ struct Secrecy {
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
           const base::Scope& scope);
 
+/// For what is quoted of a reply outside of ask().
+checks::Clean cleaner(const base::Redactor& redactor);
 /// Judges `expectations`, which are filled, against a reply. What is quoted of it is redacted before it is
 /// cut.
 std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,

@@ -78,6 +78,14 @@ constexpr Word of_settings[] = {"tenant", "partition", "page",     "locale",   "
                                 "region", "currency",  "country",  "timezone", "tz",     "consent",  "path",
                                 "domain", "expires",   "samesite", "priority", "version"};
 
+/// What is said of a secret. "default" and "changed" are passwords that people have.
+constexpr Word plain_words[] = {
+    "true",     "false",     "yes",      "no",        "on",          "off",       "enabled",   "disabled",
+    "active",   "inactive",  "null",     "none",      "nil",         "undefined", "unknown",   "n/a",
+    "set",      "unset",     "not set",  "empty",     "present",     "absent",    "missing",   "required",
+    "optional", "mandatory", "valid",    "invalid",   "expired",     "revoked",   "allowed",   "denied",
+    "refused",  "forbidden", "rejected", "supported", "unsupported", "accepted",  "available", "unavailable"};
+
 /// Not as the end of another word: a bypass is none.
 constexpr Word whole_secrets[] = {"pass", "pwd", "otp"};
 
@@ -186,6 +194,13 @@ bool cookie_names_secret(std::string_view name) {
 bool names_cookie(std::string_view name) {
   const auto words = words_of(name);
   return !words.empty() && (words.back() == "cookie" || words.back() == "cookies");
+}
+
+bool is_plain_word(std::string_view value) {
+  std::string word(base::trim(value));
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return is_one_of(Word(word), plain_words);
 }
 
 std::vector<std::string> cookie_secrets(std::string_view cookies) {

@@ -18,6 +18,10 @@ bool cookie_names_secret(std::string_view name);
 /// The header or saved value is a cookie as a whole.
 bool names_cookie(std::string_view name);
 
+/// A word that a system says of a secret and that is none, whatever it stands under: "enabled", "required".
+/// Only such words as nobody could open anything with.
+bool is_plain_word(std::string_view value);
+
 /// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie. Of
 /// "sid=a,b=c" also "a,b=c", which may be one value.
 std::vector<std::string> cookie_secrets(std::string_view cookies);

@@ -287,7 +287,7 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
 }
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
-  const checks::Judge judge(last.reply, 0);
+  const checks::Judge judge(last.reply, 0, cleaner(redactor_));
   // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);

@@ -4,8 +4,8 @@
 
 #include "staithe/base/redact.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/base/url_parts.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 namespace staithe::verify {
@@ -32,9 +32,12 @@ std::string_view name_before_value(std::string_view literal) {
 /// True when that was not known.
 bool insert(const std::string& name, TokenUse use, TokenNames& names) {
   const auto [known, is_new] = names.try_emplace(name, use);
-  const bool more = (use.halves && !known->second.halves) || (use.cookie && !known->second.cookie);
-  known->second.halves = known->second.halves || use.halves;
-  known->second.cookie = known->second.cookie || use.cookie;
+  auto& so_far = known->second;
+  const TokenUse all{.halves = so_far.halves || use.halves,
+                     .cookie = so_far.cookie || use.cookie,
+                     .sent = so_far.sent || use.sent};
+  const bool more = all != so_far;
+  so_far = all;
   return is_new || more;
 }
 
@@ -59,7 +62,7 @@ void each_named(const Text& text, Add add) {
 
 void add_named(const Text& text, TokenNames& names) {
   each_named(text, [&](const auto& hole, std::string_view name) {
-    if (names_secret(name)) insert(hole.name, {}, names);
+    if (names_secret(name)) insert(hole.name, {.sent = true}, names);
   });
 }
 
@@ -67,9 +70,9 @@ void add_named(const Text& text, TokenNames& names) {
 void add_cookies(const Text& text, TokenNames& names) {
   each_named(text, [&](const auto& hole, std::string_view name) {
     if (name.empty())
-      insert(hole.name, {.cookie = true}, names);
+      insert(hole.name, {.cookie = true, .sent = true}, names);
     else if (cookie_names_secret(name))
-      insert(hole.name, {}, names);
+      insert(hole.name, {.sent = true}, names);
   });
 }
 
@@ -92,18 +95,19 @@ void add(const checks::Check& check, TokenNames& names) {
       insert(saved.name, {.cookie = names_cookie(saved.name) || (use && use->cookie)}, names);
   }
   if (const auto* http = std::get_if<checks::HttpRequest>(&check.request)) {
-    add_all(http->credentials, {.halves = http->auth == checks::HttpRequest::Auth::basic}, names);
-    add_all(http->proxy_credentials, {.halves = true}, names);
+    const bool is_pair = http->auth == checks::HttpRequest::Auth::basic;
+    add_all(http->credentials, {.halves = is_pair, .sent = true}, names);
+    add_all(http->proxy_credentials, {.halves = true, .sent = true}, names);
     for (const auto& [name, value] : http->headers)
       if (names_cookie(name))
         add_cookies(value, names);
       else if (header_names_secret(name))
-        add_all(value, {}, names);
+        add_all(value, {.sent = true}, names);
     add_named(http->url, names);
     add_named(http->body, names);
   } else if (const auto* run = std::get_if<checks::RunRequest>(&check.request)) {
     for (const auto& input : run->inputs)
-      if (header_names_secret(input.variable)) add_all(input.value, {}, names);
+      if (header_names_secret(input.variable)) add_all(input.value, {.sent = true}, names);
   }
   for (const auto& undo : check.undo) add(undo, names);
 }
@@ -170,20 +174,6 @@ std::optional<TokenUse> use_of_subject(std::string_view subject) {
   const bool together = field == "id" && names_secret(std::string(last_part(before)) + "id");
   if (!together && !(is_header ? header_names_secret(field) : names_secret(field))) return {};
   return TokenUse{.cookie = names_cookie(field)};
-}
-
-std::vector<std::string> secrets_named_in(std::string_view text) {
-  constexpr std::size_t shown = 4096;
-  constexpr std::string_view ends = "&#; \t\r\n\"'<>,";
-  std::vector<std::string> secrets;
-  text = text.substr(0, shown);
-  for (auto at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
-    if (!names_secret(last_part(text.substr(0, at)))) continue;
-    const auto value = text.substr(at + 1, text.find_first_of(ends, at + 1) - at - 1);
-    secrets.emplace_back(value);
-    if (auto decoded = base::percent_decoded(value); decoded != value) secrets.push_back(std::move(decoded));
-  }
-  return secrets;
 }
 
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {

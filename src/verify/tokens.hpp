@@ -13,6 +13,9 @@ namespace staithe::verify {
 struct TokenUse {
   bool halves = false;  ///< it goes to `auth: basic`, or to a proxy: the half behind ':'
   bool cookie = false;  ///< it is a whole cookie: each of its values
+  bool sent = false;    ///< it opens something, whatever it reads like
+
+  bool operator==(const TokenUse&) const = default;
 };
 
 /// Names of values that are secrets because of how they are called or where they go.
@@ -30,8 +33,5 @@ std::optional<TokenUse> use_of_subject(std::string_view subject);
 /// The value, and what of it is a secret without the rest: of "Bearer X" that is X, of "Basic X" also
 /// the pair that X is for, and its half.
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use);
-/// What stands behind a secret's name and '=' in a URL or a form, as it is and decoded: of the beginning of
-/// the text, which is all that a report shows.
-std::vector<std::string> secrets_named_in(std::string_view text);
 
 }  // namespace staithe::verify

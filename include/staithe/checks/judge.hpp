@@ -62,12 +62,6 @@ class Judge {
   Clean clean_;
 };
 
-/// Every text in a list or an object of JSON, however deep; none of any other value.
-std::vector<std::string> texts_in(const Value& value);
-/// Those of its texts that lie under a member whose name is `of_interest`, with that name: the outermost one.
-std::vector<std::pair<std::string, std::string>> named_texts_in(const Value& value,
-                                                                bool (*of_interest)(std::string_view));
-
 /// A mistake in a subject's path, known without any reply; "" when there is none.
 std::string check_subject(std::string_view subject);
 

@@ -123,6 +123,8 @@ class Exchange {
     // check() has seen that it is http or https.
     const bool secure = same_name(std::string_view(request_.url).substr(0, 5), "https");
     set(CURLOPT_URL, request_.url.c_str());
+    // What the plan shows is what is asked: "/users/.." is no other path.
+    set(CURLOPT_PATH_AS_IS, 1L);
     // The URL itself was looked at by check(); where it leads to was not.
     if (request_.follow_redirects > 0) {
       set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");

@@ -30,6 +30,7 @@ inline Context context() {
     if (path == "slips.csv")
       return "name,want,address,time\na,at lest 3,db:1,3s\nb,\"[a, \"\"3\"\", "
              "4]\",db,4\nc,\"[a\",db:2,$(x)\n";
+    if (path == "places.csv") return "name,id\na,7\nb,\nc,..\nd,../x\ne,%2e%2e\nf,.\n";
     why = "no such file";
     return std::nullopt;
   };

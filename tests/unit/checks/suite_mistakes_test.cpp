@@ -309,6 +309,58 @@ TEST_CASE("suites: a cell is read as what stands in a suite, and told of in its 
         "slips.csv:3:22 the duration '4' has no unit\nslips.csv:4:13 '$(x)' is not a duration\n");
 }
 
+TEST_CASE("suites: a cell that would ask for another place is told of in its table") {
+  const auto with_cells = [](const std::string& url) {
+    return Loaded("suite: s\ntarget: http://h/base\ncases: places.csv\nsteps:\n  - {name: n, delete: \"" +
+                  url + "\", expect: 204}\n")
+        .all();
+  };
+  const auto cannot = [](int row, const std::string& url, const std::string& why) {
+    return "places.csv:" + std::to_string(row) + ":3 'case.id' cannot stand in " + url + ": it " + why + "\n";
+  };
+  for (const std::string url : {"/users/$(case.id)", "/users/$(case.id)/state", "/users/$(case.id)?force=1",
+                                "/$(case.id)", "http://h/users/$(case.id)#a"}) {
+    CAPTURE(url);
+    CHECK(with_cells(url) == cannot(3, url, "is empty") + cannot(4, url, "makes \"..\" of it") +
+                                 cannot(5, url, "makes \"..%2Fx\" of it") +
+                                 cannot(6, url, "makes \"%252e%252e\" of it") +
+                                 cannot(7, url, "makes \".\" of it"));
+  }
+  // Beside other text an empty one says nothing wrong, and a dot may make two.
+  CHECK(with_cells("/users/u$(case.id)").empty());
+  CHECK(with_cells("/users/.$(case.id)").find("places.csv:7:3") != std::string::npos);
+  for (const std::string url : {"/users?id=$(case.id)", "/users?$(case.id)", "/u?a=/$(case.id)/b"}) {
+    CAPTURE(url);
+    CHECK(with_cells(url).empty());
+  }
+}
+
+TEST_CASE("suites: a variable that would ask for another place is told of where it is used") {
+  const auto with = [](const std::string& value, const std::string& url) {
+    return Loaded("suite: s\ntarget: http://h/base\nvars: {v: \"" + value + "\"}\nsecrets: {key: env KEY}\n" +
+                  "steps:\n  - {name: n, delete: \"" + url + "\", expect: 204}\n")
+        .all();
+  };
+  CHECK(with("", "/users/$(v)") == "s.yml:6:23 'v' cannot stand in /users/$(v): it is empty\n");
+  CHECK(with("", "/users/$(v)$(v)/x") == "s.yml:6:23 'v' cannot stand in /users/$(v)$(v)/x: it is empty\n");
+  CHECK(with("../x", "/users/$(v)") == "s.yml:6:23 'v' cannot stand in /users/$(v): it makes \"..\" of it\n");
+  CHECK(with("a/../../x", "/users/$(v)") ==
+        "s.yml:6:23 'v' cannot stand in /users/$(v): it makes \"..\" of it\n");
+  CHECK(with("/../x", "/users$(v)") == "s.yml:6:23 'v' cannot stand in /users$(v): it makes \"..\" of it\n");
+  CHECK(with("/a/..", "$(v)/x") == "s.yml:6:23 'v' cannot stand in $(v)/x: it makes \"..\" of it\n");
+  CHECK(with("http://h/a/%2e%2e/b", "$(v)").find("makes \"%2e%2e\"") != std::string::npos);
+  CHECK(with(".", "/users/$(v)$(v)").find("makes \"..\"") != std::string::npos);
+  const std::pair<const char*, const char*> good[] = {
+      {"", "$(v)/users"},          {"", "http://h$(v)/users"}, {"/api/", "$(v)/users"},
+      {"a//b", "/users/$(v)"},     {"", "/users/$(v)$(key)"},  {"", "/files/a$(v)"},
+      {"/a?b=/../", "$(v)"},       {"..", "/?x=$(v)"},         {"10.0.0.1", "http://$(v)"},
+      {"..", "/users/$(v)$(key)"}, {"a..b", "/$(v)"},          {"7", "/users/../$(v)"}};
+  for (const auto& [value, url] : good) {
+    CAPTURE(value, url);
+    CHECK(with(value, url).empty());
+  }
+}
+
 TEST_CASE("suites: a list in a cell is one of its values") {
   Context lists = context();
   lists.read_file = [](const std::string& /*path*/, std::string& /*why*/) {

@@ -112,6 +112,22 @@ TEST_CASE("A body over the limit is cut, not an error") {
   CHECK(cut.body == "1234");
 }
 
+TEST_CASE("A path is asked for as it is written, and a redirect to a relative one from where it stands") {
+  const Server server([](const std::string& request) {
+    if (request.starts_with("GET /a/b/old ")) return reply_of(302, "Location: ../new\r\n", "");
+    return reply_of(200, "", "here");
+  });
+  for (const std::string path : {"/base/users/..", "/base/./x/../../y", "/a//b/"}) {
+    CAPTURE(path);
+    CHECK(staithe::http::send(request_to(server.url(path)), soon()).status == 200);
+    CHECK(server.requests().back().starts_with("GET " + path + " HTTP"));
+  }
+  Request request = request_to(server.url("/a/b/old"));
+  request.follow_redirects = 1;
+  CHECK(staithe::http::send(request, soon()).body == "here");
+  CHECK(server.requests().back().starts_with("GET /a/new HTTP"));
+}
+
 TEST_CASE("Redirects are followed as often as allowed, and the last reply counts") {
   const Server server([](const std::string& request) {
     if (request.starts_with("GET /a ")) return reply_of(302, "Location: /b\r\nX-First: 1\r\n", "moved");

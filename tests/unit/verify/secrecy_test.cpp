@@ -1,5 +1,10 @@
 #include "flow.hpp"
+#include "named_secrets.hpp"
 #include "tokens.hpp"
+
+#include "staithe/checks/texts.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -158,6 +163,93 @@ TEST_CASE("secrecy: of what is looked at and has a secret's name nothing is show
     CHECK(got(subject, "exists", inside).find("opensesame") == std::string::npos);
   }
   CHECK(got("json.error.password", "is required", body).find("is required") != std::string::npos);
+}
+
+TEST_CASE("secrecy: what lies under a secret's name in a text that is JSON itself is a secret") {
+  // The second check shows the same again, where it has no name.
+  const auto shown_of = [](const std::string& body, const std::string& expectation,
+                           const std::string& save = "") {
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    const Ran ran({head("steps:\n  - {name: ask, get: /, on_fail: continue, expect: {" + expectation + "}" +
+                        save + "}\n  - {name: again, get: /, expect: {json.echo: nothing}}\n")},
+                  fake);
+    std::string text;
+    for (const char* name : {"ask", "again"})
+      for (const auto& one : ran.of(name).judged) text += one.got + " ";
+    return text;
+  };
+  const auto in_text = [](const std::string& json) { return nlohmann::json(json).dump(); };
+  const std::string claims = R"({"user":{"access_token":"open\/sesame"},"next_page_token":"page00"})";
+  const std::string twice = R"({"event":)" + in_text(claims) + "}";
+  for (const auto& text : {claims, twice, "[" + claims + "]", in_text(claims), claims.substr(0, 60)}) {
+    const auto body = R"({"body":)" + in_text(text) + R"(,"echo":"open/sesame"})";
+    CAPTURE(body);
+    for (const char* looked_at :
+         {"json.body: nothing", "json: nothing", "body: contains nothing", "\"json $..body\": nothing"}) {
+      CAPTURE(looked_at);
+      const auto got = shown_of(body, looked_at);
+      CHECK(got.find("sesame") == std::string::npos);
+      CHECK_THAT(got, ContainsSubstring("***"));
+    }
+    CHECK(shown_of(body, "status: 200", ", save: {b: json.body}").find("sesame") == std::string::npos);
+  }
+  // Under a secret's name the whole is one, and each text in it.
+  const auto pair = shown_of(R"({"token":)" + in_text(R"({"id":"opensesame"})") + R"(,"echo":"opensesame"})",
+                             "json.token: nothing");
+  CHECK(pair.find("sesame") == std::string::npos);
+  // What has no such name is shown, and what only begins like JSON.
+  CHECK_THAT(shown_of(R"({"body":)" + in_text(claims) + R"(,"echo":"page00"})", "json.body: nothing"),
+             ContainsSubstring("\"page00\" "));
+  CHECK_THAT(shown_of(R"({"body":"{password: opensesame","echo":"opensesame"})", "json.body: nothing"),
+             ContainsSubstring("{password: opensesame"));
+}
+
+TEST_CASE("secrecy: no text is so deep or so large that looking through it takes long") {
+  std::string deep = R"({"password":"opensesame"})";
+  for (int i = 0; i < 6; ++i) deep = nlohmann::json(deep).dump();
+  auto value = Value::of(deep);
+  const auto of_interest = [](std::string_view name) { return name == "password"; };
+  CHECK(checks::named_texts_in(value, of_interest).empty());
+  value = Value::of(std::string(1'000'000, '['));
+  CHECK(checks::texts_in(value).empty());
+  value = Value::of(R"({"password":"opensesame","rest":")" + std::string(1'000'000, 'x') + "\"}");
+  CHECK(checks::named_texts_in(value, of_interest).size() == 1);
+}
+
+TEST_CASE("secrecy: a word that is said of a secret is none") {
+  const auto got_of = [](const std::string& body, const std::string& subject) {
+    Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {200, body}; });
+    const Ran ran(
+        {head("steps: [{name: ask, get: /, expect: {" + subject + ": nothing, json.echo: nothing}}]\n")},
+        fake);
+    std::string text;
+    for (const auto& one : ran.of("ask").judged) text += one.got + " ";
+    return text;
+  };
+  for (const char* word :
+       {"enabled", "Disabled", "REQUIRED", "optional", "none", "false", "not set", "expired"}) {
+    CAPTURE(word);
+    const auto body =
+        R"({"features":{"password":")" + std::string(word) + R"("},"echo":"is )" + word + R"("})";
+    for (const char* subject : {"json.features", "json.features.password", "json", "json.features.*"})
+      CHECK_THAT(got_of(body, subject), ContainsSubstring("is " + std::string(word)));
+  }
+  // What might be one is, however bad.
+  for (const char* word : {"default", "changeme", "secret", "enabled1", "trustno1", "password"}) {
+    CAPTURE(word);
+    const auto body =
+        R"({"features":{"password":")" + std::string(word) + R"("},"echo":"is )" + word + R"("})";
+    for (const char* subject : {"json.features", "json.features.password"})
+      CHECK(got_of(body, subject).find("is " + std::string(word)) == std::string::npos);
+  }
+  // What opens something is a secret whatever it reads like.
+  CHECK(shown("v", R"("required")", "get: /, auth: bearer $(v)", {"required"}).empty());
+  CHECK(shown("v", R"("u:required")", "get: /, auth: basic $(v)", {"is required"}).empty());
+  CHECK(shown("v", R"("required")", "get: /, headers: {x-api-key: $(v)}", {"required"}).empty());
+  CHECK(shown("v", R"("required")", "post: /, json: {password: $(v)}", {"required"}).empty());
+  CHECK(shown("password", R"("required")", "get: /", {"required"}) == Words{"required"});
+  CHECK(verify::secrets_named_in("/login?password=required&token=abcdef") ==
+        std::vector<std::string>{"abcdef"});
 }
 
 TEST_CASE("secrecy: the fields of a reply's header go by a header's rule, and how many pass is no secret") {

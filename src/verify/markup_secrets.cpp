@@ -1,0 +1,190 @@
+#include "markup_secrets.hpp"
+
+#include "secret_names.hpp"
+
+#include "staithe/base/text.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace staithe::verify {
+namespace {
+
+using Word = std::string_view;
+
+constexpr Word blanks = " \t\r\n";
+constexpr Word cdata = "<![CDATA[";
+
+std::string in_small(Word text) {
+  std::string made(text);
+  std::transform(made.begin(), made.end(), made.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return made;
+}
+
+/// What is written behind such a field is for people.
+bool shows_text_for_people(Word tag) {
+  static constexpr Word fields[] = {"input", "meta", "link", "a",      "button",   "label",
+                                    "form",  "img",  "area", "iframe", "fieldset", "select"};
+  return std::find(std::begin(fields), std::end(fields), tag) != std::end(fields);
+}
+
+/// One character of ASCII that is written as "&amp;", "&#38;" or "&#x26;"; of others the text stays.
+std::optional<char> meant_by(Word entity) {
+  static constexpr std::pair<Word, char> named[] = {
+      {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
+  for (const auto& [name, c] : named)
+    if (entity == name) return c;
+  if (!entity.starts_with('#')) return {};
+  entity.remove_prefix(1);
+  const bool hexadecimal = entity.starts_with('x') || entity.starts_with('X');
+  if (hexadecimal) entity.remove_prefix(1);
+  unsigned code = 0;
+  const auto read =
+      std::from_chars(entity.data(), entity.data() + entity.size(), code, hexadecimal ? 16 : 10);
+  if (read.ec != std::errc() || read.ptr != entity.data() + entity.size() || code == 0 || code > 0x7F)
+    return {};
+  return static_cast<char>(code);
+}
+
+std::string decoded(Word text) {
+  constexpr std::size_t longest_entity = 10;
+  std::string made;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto end = text[at] == '&' ? text.substr(at, longest_entity).find(';') : Word::npos;
+    const auto meant = end == Word::npos ? std::nullopt : meant_by(text.substr(at + 1, end - 1));
+    made += meant.value_or(text[at]);
+    if (meant) at += end;
+  }
+  return made;
+}
+
+class Markup {
+ public:
+  Markup(Word text, std::vector<std::string>& secrets) : text_(text), secrets_(secrets) {}
+
+  void read() {
+    while (at_ < text_.size()) {
+      const auto begin = std::min(text_.find('<', at_), text_.size());
+      content(text_.substr(at_, begin - at_));
+      at_ = begin;
+      if (at_ < text_.size()) tag();
+    }
+  }
+
+ private:
+  void content(Word text) {
+    if (!within_.empty() || field_) take(text);
+    if (!base::trim(text).empty()) field_ = false;
+  }
+
+  /// At '<'; goes on behind what that begins.
+  void tag() {
+    const auto rest = text_.substr(at_);
+    if (rest.starts_with(cdata)) {
+      const auto end = std::min(rest.find("]]>"), rest.size());
+      content(rest.substr(cdata.size(), end - std::min(end, cdata.size())));
+      at_ += std::min(end + 3, rest.size());
+      return;
+    }
+    ++at_;
+    const bool closes = at_ < text_.size() && text_[at_] == '/';
+    if (closes) ++at_;
+    const auto begin = at_;
+    while (at_ < text_.size() && is_name(text_[at_])) ++at_;
+    auto name = text_.substr(begin, at_ - begin);
+    if (name.empty()) return;  // "a < b", a comment
+    field_ = false;
+    name.remove_prefix(name.rfind(':') + 1);
+    closes ? leave(name) : enter(name);
+  }
+
+  void enter(Word name) {
+    std::vector<Word> values;
+    bool named = false, ends = false;
+    attributes(values, named, ends);
+    if (named)
+      for (const auto value : values) take(value);
+    if (ends) return;
+    field_ = named && !shows_text_for_people(in_small(name));
+    if (within_.empty() && names_secret(name)) within_ = name;
+    if (name == within_) ++depth_;
+  }
+
+  void leave(Word name) {
+    at_ = std::min(text_.find('>', at_), text_.size() - 1) + 1;
+    if (name == within_ && --depth_ == 0) within_ = {};
+  }
+
+  /// Up to the end of the tag. `named`: a secret's name is the value of one that gives names.
+  void attributes(std::vector<Word>& values, bool& named, bool& ends) {
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c == '>') {
+        ++at_;
+        return;
+      }
+      if (c == '<') return;  // it was none
+      ends = c == '/';
+      if (!is_name(c)) continue;
+      const auto begin = at_;
+      while (at_ < text_.size() && is_name(text_[at_])) ++at_;
+      const auto name = in_small(text_.substr(begin, at_ - begin));
+      const auto value = value_of_attribute();
+      if (name == "name" || name == "key" || name == "id" || name == "property")
+        named = named || names_secret(value);
+      else if (name == "type")
+        named = named || in_small(value) == "password";
+      else if (name == "value" || name == "content")
+        values.push_back(value);
+      --at_;
+    }
+  }
+
+  /// Behind its name; stays there where it has none. In a string of JSON or of a program its quotes are
+  /// escaped.
+  Word value_of_attribute() {
+    const auto sign = text_.find_first_not_of(blanks, at_);
+    if (sign == Word::npos || text_[sign] != '=') return {};
+    at_ = std::min(text_.find_first_not_of(blanks, sign + 1), text_.size());
+    const auto first = std::min(text_.find_first_not_of('\\', at_), text_.size());
+    const bool quoted = first < text_.size() && (text_[first] == '"' || text_[first] == '\'');
+    const auto begin = quoted ? first + 1 : at_;
+    const auto end = std::min(
+        quoted ? text_.find(text_[first], begin) : text_.find_first_of(" \t\r\n<>", begin), text_.size());
+    const auto escapes = quoted ? first - at_ : 0;
+    at_ = quoted ? std::min(end + 1, text_.size()) : end;
+    auto value = text_.substr(begin, end - begin);
+    for (std::size_t i = 0; i < escapes && value.ends_with('\\'); ++i) value.remove_suffix(1);
+    return value;
+  }
+
+  static bool is_name(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == ':' || c == '.';
+  }
+
+  void take(Word written) {
+    const auto text = base::trim(written);
+    if (text.empty() || is_plain_word(text)) return;
+    secrets_.emplace_back(text);
+    if (auto meant = decoded(text); meant != text) secrets_.push_back(std::move(meant));
+  }
+
+  const Word text_;
+  std::vector<std::string>& secrets_;
+  std::size_t at_ = 0;
+  Word within_;            ///< the outermost element that has a secret's name
+  std::size_t depth_ = 0;  ///< of elements of that name
+  bool field_ = false;     ///< what comes next is what an attribute of the element has named
+};
+
+}  // namespace
+
+void add_secrets_of_markup(std::string_view text, std::vector<std::string>& secrets) {
+  Markup(text, secrets).read();
+}
+
+}  // namespace staithe::verify

@@ -1,0 +1,158 @@
+#include "named_secrets.hpp"
+
+#include "flow.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+using namespace flow;
+
+namespace {
+
+/// What the report of one step says that looks at such a reply, and what the one behind it does, which shows
+/// where nothing has a name what was a secret.
+std::string said_of(const std::string& body, const std::string& keys) {
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    return {200, title.find("/echo") == std::string::npos ? body : R"({"echo":"opensesame, page00"})"};
+  });
+  const Ran ran({head("steps:\n  - {name: ask, get: /, on_fail: continue, " + keys +
+                      "}\n  - {name: again, get: /echo, expect: {json.echo: nothing}}\n")},
+                fake);
+  std::string text;
+  for (const char* name : {"ask", "again"}) {
+    text += ran.of(name).reason + " ";
+    for (const auto& one : ran.of(name).judged) text += one.got + " ";
+  }
+  return text;
+}
+
+using Found = std::vector<std::string>;
+
+bool has(const Found& found, const std::string& text) {
+  return std::find(found.begin(), found.end(), text) != found.end();
+}
+
+const std::vector<std::string> no_json = {
+    "access_token=opensesame&scope=repo",
+    "user%5Bpassword%5D=opensesame",
+    R"({"access_token":"opensesame","user":"jo",)",
+    R"({"user":"jo","access_token":"opensesa)",
+    R"({"user":"jo","tokens":["page00", "opensesame")",
+    ")]}',\n{\"csrfToken\": \"opensesame\"}",
+    "{'user': 'jo', 'password': 'opensesame'}",
+    R"({"user" => "jo", "password" => "opensesame"})",
+    "<r><password>opensesame</password></r>",
+    "<r><l:password kind='x'><value><![CDATA[opensesame]]></value></l:password></r>",
+    "<r><user password = 'opensesame'/></r>",
+    "<r><user><password>opensesa",
+    R"(<add key="ApiKey" value="opensesame" />)",
+    R"(<property name="db.password">opensesame</property>)",
+    R"(<form><input type="hidden" name="csrf_token" value="opensesame"></form>)",
+    R"(<form><input value=opensesame type=password></form>)",
+    R"(<meta content="opensesame" name="csrf-token" />)",
+    R"(<script>window.state = {"user": {"csrfToken": "opensesame"}}</script>)",
+};
+
+}  // namespace
+
+TEST_CASE("named secrets: a body that is not what was expected shows none of them where it is quoted") {
+  for (const auto& body : no_json) {
+    CAPTURE(body);
+    for (const char* keys :
+         {"expect: {json.user: jo}", "expect: {json: exists}", "expect: {body: contains nope}",
+          "expect: {\"json $..x\": exists}", "expect: 200, save: {v: json.user}",
+          "expect: 200, save: {v: json}", "expect: 200, warn: {json.user: jo}",
+          "until: {json.user: jo}, for: 10ms, every: 10ms",
+          "expect: 200, save: {token: json.access_token}"}) {
+      CAPTURE(keys);
+      const auto text = said_of(body, keys);
+      CHECK(text.find("opensesa") == text.find("opensesame, page00"));
+      // What is cut short is not known whole.
+      if (body.find("opensesame") != std::string::npos) CHECK(text.find("opensesame") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("named secrets: what a value of JSON or XML holds as a text is looked through as well") {
+  for (const auto& inner : no_json) {
+    CAPTURE(inner);
+    if (inner.find("opensesame") == std::string::npos) continue;
+    const auto body = nlohmann::json({{"data", inner}, {"n", 1}}).dump();
+    for (const char* looked_at : {"json.data", "json", "body", "json.*", "\"json $..data\""})
+      CHECK(said_of(body, "expect: {" + std::string(looked_at) + ": nothing}").find("opensesame") ==
+            std::string::npos);
+    CHECK(said_of(body, "expect: 200, save: {v: json.data}").find("opensesame") == std::string::npos);
+  }
+  const std::string xml = "<r><user><name>jo</name><password>opensesame</password></user></r>";
+  for (const char* looked_at : {"xml string(//user)", "xml //user/*", "xml //name"}) {
+    CAPTURE(looked_at);
+    CHECK(said_of(xml, "expect: {\"" + std::string(looked_at) + "\": nothing}").find("opensesame") ==
+          std::string::npos);
+  }
+}
+
+TEST_CASE("named secrets: what has another name, is said of a secret or is for people is none") {
+  using verify::secrets_named_in;
+  for (const char* text :
+       {"", "=", ":", "<", "\"password\":", "password=", "a=b&page_token=next", "password: opensesame",
+        R"({"password":"required","token_type":"bearer","pass":1200,"has_token":true,"n":[1,2]})",
+        R"({"password":{"length":12,"ok":[true]}})", "<label id=\"password\">Your word</label>",
+        "<a name=\"token\">Tokens</a> and more", "<input name=\"token\"> Remember me", "<password/>next",
+        "<r><password></password><name>jo</name></r>", "if (token == other) a < b; c > d",
+        "PASSWORD=\nUSER=jonathan", "https://token/"}) {
+    CAPTURE(text);
+    const auto found = secrets_named_in(text);
+    CHECK_FALSE(has(found, "jonathan"));
+    CHECK(std::all_of(found.begin(), found.end(), [](const auto& one) { return one.size() < 4; }));
+  }
+  CHECK(secrets_named_in("access_token=a%2Fb+cdef&x=1") == Found{"a%2Fb+cdef", "a/b+cdef", "a/b cdef"});
+  CHECK(secrets_named_in(R"({"password":"a\/b\"c","echo":"x"})") == Found{R"(a\/b\"c)", "a/b\"c"});
+  CHECK(has(secrets_named_in(R"("{\"a\":\"{\\\"password\\\":\\\"a\\\\\\\/b\\\"}\"}")"), "a/b"));
+  CHECK(secrets_named_in(R"({"token":{"id":"open1","list":["open2",{"n":"open3"}]},"x":"page0"})") ==
+        Found{"open1", "open2", "open3"});
+  CHECK(has(secrets_named_in("<password>a&amp;b&#x3c;c&euro;</password>"), "a&b<c&euro;"));
+  CHECK(secrets_named_in(R"({"otp":123456})") == Found{"123456"});
+}
+
+TEST_CASE("named secrets: the time that looking takes grows with the text, whatever it is", "[volume]") {
+  constexpr std::size_t size = 300'000;
+  const auto many = [](const std::string& piece) {
+    std::string text;
+    while (text.size() < size) text += piece;
+    return text;
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  for (const char* piece : {"=",
+                            ":",
+                            "token=",
+                            "token:",
+                            "\"token\":",
+                            "\"token\":[",
+                            "\"token\":{",
+                            "\"token\":\"",
+                            "\\",
+                            "\\\"",
+                            "'",
+                            "token='",
+                            "<",
+                            "<a ",
+                            "<token>",
+                            "</token>",
+                            "<a token=",
+                            "<a b=\"",
+                            "<![CDATA[",
+                            "<password ",
+                            " ",
+                            "token= ",
+                            "&",
+                            "<token>&",
+                            "\"token\":\"\\\\\"",
+                            "a%",
+                            "<a name=token>"}) {
+    CAPTURE(piece);
+    (void)verify::secrets_named_in(many(piece));
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
+}
