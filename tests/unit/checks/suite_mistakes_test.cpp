@@ -309,6 +309,25 @@ TEST_CASE("suites: a cell is read as what stands in a suite, and told of in its 
         "slips.csv:3:22 the duration '4' has no unit\nslips.csv:4:13 '$(x)' is not a duration\n");
 }
 
+TEST_CASE(
+    "suites: an address, a time and a name in a cell are told of in the table, whatever the step asks") {
+  const auto with_hosts = [](const std::string& step) {
+    return Loaded("suite: s\ntarget: http://h\ncases: hosts.csv\nsteps:\n  - {name: n, " + step + "}\n")
+        .all();
+  };
+  CHECK(with_hosts("tls: $(case.host), expect: true") == "hosts.csv:3:5 'h:x' is not HOST or HOST:PORT\n");
+  CHECK(with_hosts("tls: h, connect_to: $(case.to), expect: true") ==
+        "hosts.csv:3:11 'h' is not HOST:PORT\n");
+  CHECK(with_hosts("get: /, connect_to: $(case.to), expect: 200") == "hosts.csv:3:11 'h' is not HOST:PORT\n");
+  CHECK(with_hosts("get: /, timeout: $(case.time), expect: 200") ==
+        "hosts.csv:4:12 in no time nothing can be asked\n");
+  CHECK(with_hosts("get: /, until: 200, for: $(case.for)") ==
+        "hosts.csv:4:15 the suite's budget of 5m is over before that\n");
+  CHECK(with_hosts("sql: $(case.name), query: select 1, expect: 1") ==
+        "hosts.csv:2:1 no database is called 'ok'\nhosts.csv:3:1 no database is called 'bad'\n"
+        "hosts.csv:4:1 no database is called 'late'\n");
+}
+
 TEST_CASE("suites: a list in a cell is one of its values") {
   Context lists = context();
   lists.read_file = [](const std::string& /*path*/, std::string& /*why*/) {
