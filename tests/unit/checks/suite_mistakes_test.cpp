@@ -381,6 +381,45 @@ TEST_CASE("suites: a URL names a host") {
   CHECK(Loaded(with_step("{get: \"https://[::1]:8080/x\", expect: 200}")).suite.has_value());
 }
 
+TEST_CASE("suites: a variable goes on where another one ends with its '/', and of a cell nobody could tell") {
+  const auto asked = [](const std::string& vars, const std::string& url, const std::string& cases = "") {
+    const Loaded loaded("suite: s\ntarget: http://h\n" + cases + "vars: {" + vars +
+                        "}\nsteps:\n  - {name: n, get: \"" + url + "\", expect: 200}\n");
+    return loaded.suite ? title_of(loaded.suite->steps.at(0).request) : loaded.all();
+  };
+  const std::string base = "base: \"https://h.example/api/\", ";
+  for (const auto& [vars, url, wanted] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"path: \"items?all=1&q=a b\"", "$(base)$(path)", "GET https://h.example/api/items?all=1&q=a%20b"},
+           {"path: \"items?all=\", word: \"a&b\"", "$(base)$(path)$(word)",
+            "GET https://h.example/api/items?all=a%26b"},
+           {"path: \"items#a%20b\"", "$(base)$(path)", "GET https://h.example/api/items#a%20b"},
+           {"none: \"\", path: \"items?a=1\"", "$(base)$(none)$(path)",
+            "GET https://h.example/api/items?a=1"},
+           // where the author wrote the '/', and behind a piece, it is a piece
+           {"path: \"items?all=1\"", "https://h.example/$(path)", "GET https://h.example/items%3Fall=1"},
+           {"path: \"items?all=1\"", "$(base)v1/$(path)", "GET https://h.example/api/v1/items%3Fall=1"},
+           {"id: \"7\", path: \"items?all=1\"", "$(base)$(id)$(path)",
+            "GET https://h.example/api/7items%3Fall=1"},
+           // and no host of its own
+           {"path: \"//other.example/x?y\"", "$(base)$(path)",
+            "GET https://h.example/api///other.example/x?y"}}) {
+    CAPTURE(vars, url);
+    CHECK(asked(base + vars, url) == wanted);
+  }
+  const auto cells = asked(base + "a: b", "$(base)$(case.path)", "cases: paths.csv\n");
+  CHECK(cells ==
+        "paths.csv:3:3 'what?' stands right behind a value that ends with '/', and nobody can tell whether "
+        "its '?' "
+        "begins a query\n"
+        "paths.csv:4:3 'a#b' stands right behind a value that ends with '/', and nobody can tell whether its "
+        "'#' begins "
+        "a query\n");
+  CHECK(asked(base + "a: b", "$(base)v1/$(case.path)", "cases: paths.csv\n") ==
+        "GET https://h.example/api/v1/ok%2F..");
+  CHECK(asked("base: \"https://h.example/api\"", "$(base)/$(case.path)", "cases: paths.csv\n") ==
+        "GET https://h.example/api/ok%2F..");
+}
+
 TEST_CASE("suites: a number that is none here is told, and a text that looks like it is one") {
   const auto first = [](const std::string& phrase) {
     return Loaded(with_step("{get: /x, expect: {json.a: " + phrase + "}}")).first();
