@@ -98,6 +98,17 @@ void UrlCursor::put(char c) {
 }
 
 std::string UrlWriter::written(std::string_view text) {
+  if (!text.empty()) continues_value_ = false;
+  return put(text);
+}
+
+std::string UrlWriter::value(std::string_view text, From from) {
+  auto made = placed(text, from);
+  if (!text.empty()) continues_value_ = cursor_.part() == UrlCursor::Part::path && cursor_.last() == '/';
+  return made;
+}
+
+std::string UrlWriter::put(std::string_view text) {
   if (text.empty()) return {};
   const auto rest = cursor_.leave_start(text);
   std::string made(text.substr(0, text.size() - rest.size()));
@@ -112,9 +123,10 @@ std::string UrlWriter::written(std::string_view text) {
   return made;
 }
 
-std::string UrlWriter::value(std::string_view text, From from) {
+std::string UrlWriter::placed(std::string_view text, From from) {
   using Part = UrlCursor::Part;
-  const bool goes_on = text.starts_with('/') && cursor_.last() != '/';
+  const bool goes_on = (text.starts_with('/') && cursor_.last() != '/') ||
+                       (from == From::author && continues_value_ && cursor_.part() == Part::path);
   if (cursor_.part() == Part::path && !goes_on) {
     auto made = percent_encoded(text, std::string(in_url_segment) + (from == From::cell ? "" : "/"));
     cursor_.pass(made);
@@ -126,7 +138,7 @@ std::string UrlWriter::value(std::string_view text, From from) {
     return made;
   }
   if (cursor_.part() == Part::query && cursor_.in_value()) return percent_encoded(text, in_url_value);
-  return written(text);
+  return put(text);
 }
 
 }  // namespace staithe::base

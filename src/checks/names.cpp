@@ -59,6 +59,18 @@ bool names_secret(std::string_view text) {
           path.find('/') != std::string_view::npos);
 }
 
+/// Of a cell; see base::UrlWriter::is_unclear().
+std::string unclear_in_url(const std::string& cell) {
+  return fmt::format(
+      "'{}' stands right behind a value that ends with '/', and nobody can tell whether its '{}' begins a "
+      "query",
+      cell, cell[cell.find_first_of("?#")]);
+}
+constexpr std::string_view write_slash =
+    "where it is a piece of the path, write the '/' in the suite, /$({}); where it is a query, let the cell "
+    "begin "
+    "with '/' and the value before it end without";
+
 bool is_json_literal(std::string_view text) {
   if (text == "true" || text == "false" || text == "null") return true;
   if (text.empty() || (text.front() != '-' && (text.front() < '0' || text.front() > '9'))) return false;
@@ -147,7 +159,13 @@ std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& r
       expanded.append(std::string_view(written));
     } else if (const auto value = values_.find(piece.text); value != values_.end()) {
       using From = base::UrlWriter::From;
-      const auto from = cells_.count(piece.text) > 0 ? From::cell : From::author;
+      const auto cell = cells_.find(piece.text);
+      const auto from = cell != cells_.end() ? From::cell : From::author;
+      if (url && url->is_unclear(value->second, from)) {
+        reader.diagnostics().error(cell->second, unclear_in_url(value->second), reader.path(),
+                                   fmt::format(write_slash, piece.text));
+        good = false;
+      }
       const auto written = url ? url->value(value->second, from) : value->second;
       path.value(piece.text, written);
       expanded.append(std::string_view(written));

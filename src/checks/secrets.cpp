@@ -5,6 +5,20 @@
 namespace staithe::checks {
 namespace {
 
+void add(const std::vector<Check>& checks, std::vector<const Check*>& all) {
+  for (const auto& check : checks) {
+    all.push_back(&check);
+    add(check.undo, all);
+  }
+}
+
+void add(const Suite& suite, std::vector<const Check*>& all) {
+  for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup}) add(*part, all);
+  for (const auto& neighbour : suite.neighbours)
+    if (neighbour.probe) all.push_back(&*neighbour.probe);
+  if (suite.sweep) all.insert(all.end(), {&suite.sweep->list, &suite.sweep->each});
+}
+
 class Collector {
  public:
   void take(const plan::SecretRef& secret) {
@@ -22,29 +36,23 @@ class Collector {
       take(compare->right.url);
     }
   }
+  void take(const Suite& suite) {
+    std::vector<const Check*> checks;
+    add(suite, checks);
+    for (const auto* check : checks) take(check->request);
+    for (const auto& [name, value] : suite.use) take(value);
+  }
   std::vector<plan::SecretRef> all() { return std::move(secrets_); }
 
  private:
   std::vector<plan::SecretRef> secrets_;
 };
 
-void add(const std::vector<Check>& checks, std::vector<const Check*>& all) {
-  for (const auto& check : checks) {
-    all.push_back(&check);
-    add(check.undo, all);
-  }
-}
-
 }  // namespace
 
 std::vector<const Check*> all_checks(const SuitePlan& plan) {
   std::vector<const Check*> all;
-  for (const auto& suite : plan.suites) {
-    for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup}) add(*part, all);
-    for (const auto& neighbour : suite.neighbours)
-      if (neighbour.probe) all.push_back(&*neighbour.probe);
-    if (suite.sweep) all.insert(all.end(), {&suite.sweep->list, &suite.sweep->each});
-  }
+  for (const auto& suite : plan.suites) add(suite, all);
   return all;
 }
 
@@ -54,11 +62,15 @@ std::vector<plan::SecretRef> secrets_of(const Request& request) {
   return collector.all();
 }
 
+std::vector<plan::SecretRef> secrets_of(const Suite& suite) {
+  Collector collector;
+  collector.take(suite);
+  return collector.all();
+}
+
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan) {
   Collector collector;
-  for (const auto* check : all_checks(plan)) collector.take(check->request);
-  for (const auto& suite : plan.suites)
-    for (const auto& [name, value] : suite.use) collector.take(value);
+  for (const auto& suite : plan.suites) collector.take(suite);
   return collector.all();
 }
 

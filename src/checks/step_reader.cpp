@@ -214,7 +214,7 @@ class StepReader {
   void policy() {
     auto& map = fields_.map();
     if (const auto timeout = fields_.value_or_default("timeout"))
-      check_.timeout = read_patience(*timeout, fields_.duration(*timeout)).value_or(check_.timeout);
+      check_.timeout = read_patience(*timeout, names_, fields_.duration(*timeout)).value_or(check_.timeout);
     check_.safe = is_safe(check_.request);
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
@@ -463,10 +463,10 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
   return StepReader(item, part, instance, frame, names).read();
 }
 
-std::optional<base::Duration> read_patience(const yaml::Reader& reader,
+std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Names& names,
                                             const std::optional<base::Duration>& patience) {
   if (!patience || patience->count() > 0) return patience;
-  reader.error("in no time nothing can be asked", "write how long it may take, like 10s");
+  names.mistake(reader, "in no time nothing can be asked", "write how long it may take, like 10s");
   return std::nullopt;
 }
 

@@ -39,7 +39,7 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
 std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kind& kind, const Names& names);
 
 /// A time that something may take, as it was read: none at all is a mistake.
-std::optional<base::Duration> read_patience(const yaml::Reader& reader,
+std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Names& names,
                                             const std::optional<base::Duration>& patience);
 
 /// "env NAME", "file PATH", "command …".

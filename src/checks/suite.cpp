@@ -1,5 +1,6 @@
 #include "staithe/checks/suite.hpp"
 
+#include "cases.hpp"
 #include "receivers.hpp"
 #include "step_reader.hpp"
 
@@ -36,7 +37,8 @@ class SuiteReader {
       : context_(context),
         diagnostics_(diagnostics),
         map_(root, diagnostics),
-        frame_{context, "", Severity::major, {}, "", nullptr, {}} {
+        frame_{context, "", Severity::major, {}, "", nullptr, {}},
+        cases_(file, context) {
     suite_.file = file;
   }
 
@@ -64,9 +66,7 @@ class SuiteReader {
   }
 
   /// The table that was read, for showing what is wrong in it.
-  void add_source(diag::SourceMap& sources) const {
-    if (cases_text_) sources.add(cases_file_, *cases_text_);
-  }
+  void add_source(diag::SourceMap& sources) const { cases_.add_source(sources); }
 
  private:
   void identity() {
@@ -151,9 +151,10 @@ class SuiteReader {
 
   void timing() {
     if (const auto budget = map_.value("budget"))
-      suite_.budget = read_patience(*budget, budget->duration()).value_or(suite_.budget);
+      suite_.budget = read_patience(*budget, names_, budget->duration()).value_or(suite_.budget);
     if (const auto budget = map_.value("cleanup_budget"))
-      suite_.cleanup_budget = read_patience(*budget, budget->duration()).value_or(suite_.cleanup_budget);
+      suite_.cleanup_budget =
+          read_patience(*budget, names_, budget->duration()).value_or(suite_.cleanup_budget);
     if (const auto schedule = map_.text("schedule")) {
       const auto text = std::string_view(schedule->value);
       const auto every =
@@ -215,7 +216,8 @@ class SuiteReader {
   /// Steps that speak of a case, or of what such a step saved, are done case by case; neighbours together.
   std::vector<Check> section(std::string_view key, Part part) {
     const auto items = map_.list(key);
-    const auto cases = part == Part::steps ? cases_of() : std::vector<Instance>{};
+    const auto reader = part == Part::steps ? map_.value("cases") : std::nullopt;
+    const auto cases = reader ? cases_.read(*reader) : std::vector<Instance>{};
     std::vector<Check> checks;
     checks.reserve(items.size());
     for (std::size_t i = 0; i < items.size();) {
@@ -265,7 +267,7 @@ class SuiteReader {
       if (!check) continue;
       for (const auto& saved : check->save) names_.declare(saved.name);
       check->text_id = text_id(*check);
-      judge_patience(item, *check);
+      judge_patience(item, names, *check);
       checks.push_back(std::move(*check));
     }
     // What a step would save that could not be read is no mistake of those that use it.
@@ -274,19 +276,19 @@ class SuiteReader {
   }
 
   /// Polls that the budget cuts short say nothing of what is waited for: that is known before they begin.
-  void judge_patience(const yaml::Reader& item, const Check& check) const {
+  void judge_patience(const yaml::Reader& item, const Names& names, const Check& check) const {
     const bool tidies = check.part == Part::cleanup || check.part == Part::undo;
     const char* name = tidies ? "cleanup_budget" : "budget";
     const auto budget = tidies ? suite_.cleanup_budget : suite_.budget;
     const auto* within = item.node().find("for");
     if (within != nullptr && check.within > budget)
-      yaml::Reader(*within, diagnostics_, yaml::path_of(item.path(), "for"))
-          .error(fmt::format("the suite's {} of {} is over before that", name, base::to_text(budget)),
-                 fmt::format("write less, or say '{}: {}' or more", name, base::to_text(check.within)));
+      names.mistake({*within, diagnostics_, yaml::path_of(item.path(), "for")},
+                    fmt::format("the suite's {} of {} is over before that", name, base::to_text(budget)),
+                    fmt::format("write less, or say '{}: {}' or more", name, base::to_text(check.within)));
     const auto* undo = item.node().find("undo");
     if (undo == nullptr) return;
     for (const auto& undone : check.undo)
-      judge_patience({*undo, diagnostics_, yaml::path_of(item.path(), "undo")}, undone);
+      judge_patience({*undo, diagnostics_, yaml::path_of(item.path(), "undo")}, names, undone);
   }
 
   static std::string text_id(const Check& check) {
@@ -295,52 +297,6 @@ class SuiteReader {
     for (const auto* list : {&check.expect, &check.warn, &check.until, &check.give_up_if})
       for (const auto& expectation : *list) text += "\n" + expectation.subject + ": " + expectation.wanted;
     return base::sha256_hex(text).substr(0, 12);
-  }
-
-  std::vector<Instance> cases_of() {
-    std::vector<Instance> cases;
-    const auto reader = map_.value("cases");
-    if (!reader) return cases;
-    const auto path = reader->text();
-    if (!path) return cases;
-    std::string why;
-    cases_text_ = context_.read_file ? context_.read_file(*path, why) : std::nullopt;
-    if (!cases_text_) {
-      reader->error(fmt::format("{}: {}", *path, why));
-      return cases;
-    }
-    const auto slash = path->starts_with('/') ? std::string::npos : suite_.file.rfind('/');
-    cases_file_ = (slash == std::string::npos ? "" : suite_.file.substr(0, slash + 1)) + *path;
-    TableFault fault;
-    const auto table = parse_csv(*cases_text_, fault);
-    if (!table) {
-      diagnostics_.error({cases_file_, fault.line, fault.column}, fault.why, reader->path());
-      return cases;
-    }
-    std::set<std::string> labels;
-    for (std::size_t row = 0; row < table->rows.size(); ++row) {
-      auto one = case_of(*table, row);
-      if (labels.insert(one.label).second)
-        cases.push_back(std::move(one));
-      else
-        diagnostics_.error(one.cells.front().second,
-                           fmt::format("two rows are called '{}': their histories would be one", one.label),
-                           reader->path());
-    }
-    return cases;
-  }
-
-  Instance case_of(const Table& table, std::size_t row) const {
-    Instance one;
-    for (std::size_t column = 0; column < table.columns.size(); ++column) {
-      const auto& cell = table.rows[row][column];
-      const auto name = "case." + table.columns[column];
-      one.values.emplace_back(name, cell.text);
-      one.cells.emplace_back(name, diag::Position{cases_file_, cell.line, cell.column});
-      if (table.columns[column] == "name") one.label = cell.text;
-    }
-    if (one.label.empty()) one.label = fmt::format("row {}", row + 1);
-    return one;
   }
 
   void sweep() {
@@ -450,8 +406,7 @@ class SuiteReader {
   Frame frame_;
   Names names_;
   Suite suite_;
-  std::string cases_file_;
-  std::optional<std::string> cases_text_;
+  CaseReader cases_;
 };
 
 }  // namespace

@@ -25,12 +25,15 @@ class Filling {
         follows(*literal);
         made_.append(std::string_view(*literal));
         pass(*literal);
+        continues_value_ = continues_value_ && literal->empty();
       } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
         follows("a secret");
         made_.append(*secret);
         cursor_.pass_hidden();
+        continues_value_ = false;
       } else {
         hole(std::get<plan::CaptureRef>(piece).name);
+        continues_value_ = cursor_.part() == UrlPart::path && cursor_.last() == '/';
       }
     }
     check_last_segment();
@@ -82,6 +85,11 @@ class Filling {
         return value.text.starts_with('/') && cursor_.has_host() && !cursor_.at_port() ? reference(value.text)
                                                                                        : host(value.text);
       case UrlPart::path:
+        if (continues_value_ && value.text.find_first_of("?#") != std::string::npos)
+          refuse(fmt::format(
+              "is \"{}\" right behind a value that ends with '/', and nobody can tell whether that "
+              "is a query",
+              base::printable(value.text)));
         // A path that goes on below what was written, "/v1$(card)", or one piece.
         return value.text.starts_with('/') && cursor_.last() != '/' ? reference(value.text)
                                                                     : segment(value.text);
@@ -146,11 +154,12 @@ class Filling {
   const std::string& target_;
   const Captures& captures_;
   plan::Text made_;
-  base::UrlCursor cursor_;      ///< of what is made
-  bool brought_query_ = false;  ///< the last hole's value ends in a query
-  std::string name_;            ///< of the last hole
-  std::string segment_;         ///< as far as it is made
-  bool filled_ = false;         ///< there is something of a hole in it
+  base::UrlCursor cursor_;        ///< of what is made
+  bool continues_value_ = false;  ///< the last hole's value ends with '/', in the path
+  bool brought_query_ = false;    ///< the last hole's value ends in a query
+  std::string name_;              ///< of the last hole
+  std::string segment_;           ///< as far as it is made
+  bool filled_ = false;           ///< there is something of a hole in it
 };
 
 }  // namespace

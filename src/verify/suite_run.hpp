@@ -19,11 +19,17 @@ struct Reporting {
   std::function<void()> interrupted;
 };
 
+/// What came before a suite's first step.
+struct Begun {
+  Time run;                   ///< when the whole run began
+  base::Duration secrets{0};  ///< of the suite's budget: so long its secrets were looked up
+};
+
 /// One suite from its setup to its sweep, in one thread.
 class SuiteRun {
  public:
-  SuiteRun(const checks::Suite& suite, const Options& options, Time started, Captures values, Probes& probes,
-           const PastOfChecks& past, const Secrecy& secrecy, Reporting reporting);
+  SuiteRun(const checks::Suite& suite, const Options& options, const Begun& begun, Captures values,
+           Probes& probes, const PastOfChecks& past, const Secrecy& secrecy, Reporting reporting);
 
   /// Blocks until everything is cleaned up.
   void run();
@@ -49,6 +55,7 @@ class SuiteRun {
   void sweep_item(const checks::Value& item, Swept& swept);
   void tell(const Swept& swept, CheckResult& result) const;
   std::string why_not(const checks::Check& check) const;
+  std::string budget_used_up() const;
   CheckResult begin(const checks::Check& check, const Captures& values) const;
   /// What is done with the last reply belongs to the check, and takes of its time.
   void come_to_verdict(const checks::Check& check, const Captures& values, const base::Scope& scope,
@@ -73,7 +80,7 @@ class SuiteRun {
   const Secrecy secrecy_;
   const base::Redactor& redactor_;
   Reporting reporting_;
-  Time started_;
+  Begun begun_;
   base::Scope scope_;
   base::Scope put_right_scope_;
   Captures values_;

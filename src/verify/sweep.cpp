@@ -107,7 +107,7 @@ void SuiteRun::sweep_item(const Value& value, Swept& swept) {
     ++swept.foreign;
     return;
   }
-  const double age = static_cast<double>(started_.time_since_epoch().count()) / 1000 - item.born(mark);
+  const double age = static_cast<double>(begun_.run.time_since_epoch().count()) / 1000 - item.born(mark);
   if (age * 1000 < static_cast<double>(suite_.sweep->older_than.count())) {
     ++swept.young;
     return;

@@ -167,6 +167,25 @@ steps:
                                     "second/own": "pass", "second/lacking": "error", "second/hung": "error"}, report)
         self.assertIn("the secret's environment variable STAITHE_NO_SUCH is not set", result.out + result.err)
 
+    def test_a_store_of_secrets_that_hangs_takes_of_the_suite_s_budget(self):
+        peer = self.fixed()
+        self.write("checks/faults.yml", f"""suite: faults
+target: {peer.url}
+secrets: {{hung: command sleep 60}}
+budget: 4s
+defaults: {{on_fail: continue}}
+steps:
+  - {{name: good, get: /good, expect: 200}}
+  - {{name: hung, get: /hung, auth: bearer $(hung), timeout: 30s, expect: 200}}
+  - {{name: last, get: /last, expect: 200}}
+""")
+        result = self.check("faults", "--json")
+        self.assertEqual((result.code, peer.seen), (4, ["/good"]), str(result))
+        self.assertLess(result.seconds, 7, str(result))  # of its own it would be 8
+        good, hung, last = self.records(result)
+        self.assertEqual([one["verdict"] for one in (good, hung, last)], ["pass", "aborted", "aborted"], str(result))
+        self.assertRegex(hung["reason"], r"^the budget of 4s is used up, 2\.[0-9]s of it before the first step, by looking up secrets$")
+
     def test_no_report_holds_one(self):
         login = f"{USER}:{PASSWORD}"
         for how in forms(""):

@@ -122,6 +122,14 @@ class CheckTest(unittest.TestCase):
         self.addCleanup(peer.stop)
         return peer
 
+    def fixed(self, **bodies):
+        """A peer that answers each path with what it is given: a body, or a status and a body."""
+        def behave(connection, path):
+            one = bodies.get(path.strip("/"), "{}")
+            status, body = one if isinstance(one, tuple) else ("200 OK", one)
+            connection.sendall(answer(body, status=status))
+        return self.peer(behave)
+
     def suite(self, url, *steps, head=""):
         text = f"suite: faults\nseverity: critical\ntarget: {url}\n{head}steps:\n"
         for number, step in enumerate(steps):

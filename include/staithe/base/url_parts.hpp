@@ -59,6 +59,8 @@ class UrlCursor {
 ///
 /// - where the URL begins, or inside a host, it stands as it is, for it is the author who says whom to ask;
 /// - right behind a host or other text of the path, one that begins with '/' goes on as a path, with a query;
+/// - so does one of the author's right behind another value whose '/' it continues: "https://HOST/api/" and
+///   "items?all=1" are two parts of one URL;
 /// - elsewhere in the path it is a piece of it: '?', '#' and '%' are encoded, in a cell of a table '/' too;
 /// - behind NAME= it is one value; elsewhere behind '?' it is a query or a part of one, "a=1&b=2".
 ///
@@ -71,11 +73,23 @@ class UrlWriter {
   /// A secret inside of "USER:PASSWORD@HOST" is encoded too, but for ':' and brackets, which a host may have.
   enum class From { author, cell, secret };
   std::string value(std::string_view text, From from);
+  /// A cell with a '?' or '#' right behind a value that ends with '/': whether that is a piece of the path or
+  /// the rest of it with a query nobody could tell.
+  bool is_unclear(std::string_view text, From from) const {
+    return from == From::cell && continues_value_ && text.find_first_of("?#") != std::string_view::npos;
+  }
   /// Past what nobody here can see.
-  void pass_hidden() { cursor_.pass_hidden(); }
+  void pass_hidden() {
+    cursor_.pass_hidden();
+    continues_value_ = false;
+  }
 
  private:
+  std::string put(std::string_view text);
+  std::string placed(std::string_view text, From from);
+
   UrlCursor cursor_;
+  bool continues_value_ = false;  ///< the last value ends with '/', in the path
 };
 
 }  // namespace staithe::base

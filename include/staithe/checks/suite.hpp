@@ -168,6 +168,7 @@ std::vector<const Check*> all_checks(const SuitePlan& plan);
 
 /// Every secret that a run of it may need, each once.
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
+std::vector<plan::SecretRef> secrets_of(const Suite& suite);
 std::vector<plan::SecretRef> secrets_of(const Request& request);
 
 /// How many expectations a check declares: what coverage counts. At least one.

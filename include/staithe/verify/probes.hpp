@@ -14,7 +14,8 @@ class Probes {
   virtual checks::Reply perform(const checks::Request& request, const base::Scope& scope) = 0;
   /// Called once, before anything of that plan is asked: a reply may show a secret that is sent only later,
   /// so all of them are made known now. One that cannot be had is no matter yet: what needs it will say so.
-  /// Blocks for some seconds at most.
+  /// Blocks for some seconds at most, and no longer than half of a suite's budget. That time is taken off the
+  /// budgets of suites that need secrets.
   virtual void foresee(const checks::SuitePlan& /*plan*/, const base::Cancel* /*stop*/) {}
 };
 

@@ -17,7 +17,7 @@ std::optional<Request> parse_tls(Fields& fields, const yaml::Reader& value) {
   if (!text) return std::nullopt;
   const auto address = split_address(*text);
   if (!address) {
-    value.error("'" + *text + "' is not HOST or HOST:PORT");
+    fields.mistake(value, "'" + *text + "' is not HOST or HOST:PORT", {});
     return std::nullopt;
   }
   request.host = Text(address->host);
@@ -28,7 +28,7 @@ std::optional<Request> parse_tls(Fields& fields, const yaml::Reader& value) {
   if (const auto to = fields.value_or_default("connect_to")) {
     request.connect_to = fields.plain(*to).value_or("");
     const auto where = split_address(request.connect_to);
-    if (!where || where->port == 0) to->error("'" + request.connect_to + "' is not HOST:PORT");
+    if (!where || where->port == 0) fields.mistake(*to, "'" + request.connect_to + "' is not HOST:PORT", {});
   }
   return request;
 }

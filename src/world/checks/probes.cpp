@@ -108,8 +108,9 @@ class CheckProbes::Asker {
   }
 
   void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
-    auto within = ahead_within;  // who needs no secret is not to wait for longer than its suite may take
-    for (const auto& suite : plan.suites) within = std::min(within, suite.budget);
+    // It takes of the budgets of those that need some, and who needs none waits as well: half is left to all.
+    auto within = ahead_within;
+    for (const auto& suite : plan.suites) within = std::min(within, suite.budget / 2);
     secrets_.look_ahead(checks::secrets_of(plan), within, stop);
     for (const auto* check : checks::all_checks(plan))
       if (const auto* http = std::get_if<checks::HttpRequest>(&check->request)) foresee(*http);

@@ -361,6 +361,25 @@ TEST_CASE("suites: a variable that would ask for another place is told of where 
   }
 }
 
+TEST_CASE(
+    "suites: an address, a time and a name in a cell are told of in the table, whatever the step asks") {
+  const auto with_hosts = [](const std::string& step) {
+    return Loaded("suite: s\ntarget: http://h\ncases: hosts.csv\nsteps:\n  - {name: n, " + step + "}\n")
+        .all();
+  };
+  CHECK(with_hosts("tls: $(case.host), expect: true") == "hosts.csv:3:5 'h:x' is not HOST or HOST:PORT\n");
+  CHECK(with_hosts("tls: h, connect_to: $(case.to), expect: true") ==
+        "hosts.csv:3:11 'h' is not HOST:PORT\n");
+  CHECK(with_hosts("get: /, connect_to: $(case.to), expect: 200") == "hosts.csv:3:11 'h' is not HOST:PORT\n");
+  CHECK(with_hosts("get: /, timeout: $(case.time), expect: 200") ==
+        "hosts.csv:4:12 in no time nothing can be asked\n");
+  CHECK(with_hosts("get: /, until: 200, for: $(case.for)") ==
+        "hosts.csv:4:15 the suite's budget of 5m is over before that\n");
+  CHECK(with_hosts("sql: $(case.name), query: select 1, expect: 1") ==
+        "hosts.csv:2:1 no database is called 'ok'\nhosts.csv:3:1 no database is called 'bad'\n"
+        "hosts.csv:4:1 no database is called 'late'\n");
+}
+
 TEST_CASE("suites: a list in a cell is one of its values") {
   Context lists = context();
   lists.read_file = [](const std::string& /*path*/, std::string& /*why*/) {
@@ -412,6 +431,45 @@ TEST_CASE("suites: a URL names a host") {
   CHECK(Loaded(with_step("{get: \"http://$(environment).example/x\", expect: 200}")).suite.has_value());
   CHECK(Loaded(with_step("{get: \"http://$(run.id)/x\", expect: 200}")).suite.has_value());
   CHECK(Loaded(with_step("{get: \"https://[::1]:8080/x\", expect: 200}")).suite.has_value());
+}
+
+TEST_CASE("suites: a variable goes on where another one ends with its '/', and of a cell nobody could tell") {
+  const auto asked = [](const std::string& vars, const std::string& url, const std::string& cases = "") {
+    const Loaded loaded("suite: s\ntarget: http://h\n" + cases + "vars: {" + vars +
+                        "}\nsteps:\n  - {name: n, get: \"" + url + "\", expect: 200}\n");
+    return loaded.suite ? title_of(loaded.suite->steps.at(0).request) : loaded.all();
+  };
+  const std::string base = "base: \"https://h.example/api/\", ";
+  for (const auto& [vars, url, wanted] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"path: \"items?all=1&q=a b\"", "$(base)$(path)", "GET https://h.example/api/items?all=1&q=a%20b"},
+           {"path: \"items?all=\", word: \"a&b\"", "$(base)$(path)$(word)",
+            "GET https://h.example/api/items?all=a%26b"},
+           {"path: \"items#a%20b\"", "$(base)$(path)", "GET https://h.example/api/items#a%20b"},
+           {"none: \"\", path: \"items?a=1\"", "$(base)$(none)$(path)",
+            "GET https://h.example/api/items?a=1"},
+           // where the author wrote the '/', and behind a piece, it is a piece
+           {"path: \"items?all=1\"", "https://h.example/$(path)", "GET https://h.example/items%3Fall=1"},
+           {"path: \"items?all=1\"", "$(base)v1/$(path)", "GET https://h.example/api/v1/items%3Fall=1"},
+           {"id: \"7\", path: \"items?all=1\"", "$(base)$(id)$(path)",
+            "GET https://h.example/api/7items%3Fall=1"},
+           // and no host of its own
+           {"path: \"//other.example/x?y\"", "$(base)$(path)",
+            "GET https://h.example/api///other.example/x?y"}}) {
+    CAPTURE(vars, url);
+    CHECK(asked(base + vars, url) == wanted);
+  }
+  const auto cells = asked(base + "a: b", "$(base)$(case.path)", "cases: paths.csv\n");
+  CHECK(cells ==
+        "paths.csv:3:3 'what?' stands right behind a value that ends with '/', and nobody can tell whether "
+        "its '?' "
+        "begins a query\n"
+        "paths.csv:4:3 'a#b' stands right behind a value that ends with '/', and nobody can tell whether its "
+        "'#' begins "
+        "a query\n");
+  CHECK(asked(base + "a: b", "$(base)v1/$(case.path)", "cases: paths.csv\n") ==
+        "GET https://h.example/api/v1/ok%2F..");
+  CHECK(asked("base: \"https://h.example/api\"", "$(base)/$(case.path)", "cases: paths.csv\n") ==
+        "GET https://h.example/api/ok%2F..");
 }
 
 TEST_CASE("suites: a number that is none here is told, and a text that looks like it is one") {

@@ -58,3 +58,21 @@ cleanup:
   CHECK(ran.of("waits").reason == "the budget of 2m is used up");
   CHECK(ran.of("next").reason == "blocked: 'waits' was not judged before it");
 }
+
+TEST_CASE("ends: the time that secrets are looked up for is the suite's that needs some") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "{}"}; });
+  fake.foreseeing = base::Duration{500};
+  const auto text = [](const std::string& name, const std::string& budget, const std::string& auth) {
+    return "suite: " + name + "\ntarget: http://h\nsecrets: {a: env A}\nbudget: " + budget +
+           "\nsteps:\n  - {name: " + name + ", get: /" + name + auth + ", expect: 200}\n";
+  };
+  const std::string auth = ", auth: bearer $(a)";
+  const Ran ran({text("with", "5s", auth), text("without", "5s", ""), text("short", "400ms", auth)}, fake);
+  CHECK(fake.had.at("GET http://h/with") <= base::Duration{4500});
+  CHECK(fake.had.at("GET http://h/without") > base::Duration{4500});
+  CHECK(ran.of("with").verdict == Verdict::pass);
+  CHECK(ran.of("short").verdict == Verdict::aborted);
+  const auto& reason = ran.of("short").reason;
+  CHECK(reason.starts_with("the suite's budget of 400ms is used up, "));
+  CHECK(reason.ends_with(" of it before the first step, by looking up secrets"));
+}

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 /// Suites that are run against answers of the test's own.
@@ -54,10 +55,12 @@ class Fake final : public verify::Probes {
 
   void foresee(const checks::SuitePlan& plan, const base::Cancel*) override {
     asked_before_foreseen = asked.size();
+    std::this_thread::sleep_for(foreseeing);
     for (const auto& ref : checks::secrets_of(plan)) foreseen += ref.name + " ";
   }
 
-  std::string foreseen;  ///< names of secrets
+  std::string foreseen;          ///< names of secrets
+  base::Duration foreseeing{0};  ///< so long they are looked up
   std::size_t asked_before_foreseen = 1;
   std::vector<std::string> asked;
   std::map<std::string, base::Duration> had;  ///< how much time, by what was asked

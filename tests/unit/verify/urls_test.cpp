@@ -85,6 +85,29 @@ TEST_CASE("urls: what is put into a URL asks for what its author wrote, and for 
   }
 }
 
+TEST_CASE("urls: behind a saved value that ends with a slash a query could be part of the path") {
+  for (const auto& [base, path, wanted] :
+       {std::tuple{"/api/", "items", "DELETE http://h/api/items"},
+        std::tuple{"/api/", "items?all=1", "is \"items?all=1\" right behind a value that ends with '/'"},
+        std::tuple{"/api/", "items#all", "nobody can tell whether that is a query"},
+        std::tuple{"/api", "/items?all=1", "DELETE http://h/api/items?all=1"},
+        std::tuple{"/api/", "../items", "is \"../items\""},
+        std::tuple{"/api/", "/other.example", "DELETE http://h/api/%2Fother.example"}}) {
+    CAPTURE(base, path);
+    Fake fake(
+        [b = std::string(base), p = std::string(path)](const std::string&) -> std::pair<int, std::string> {
+          return {200, R"({"b":")" + b + R"(","p":")" + p + R"("})"};
+        });
+    const Ran ran({head("steps:\n  - {name: make, post: /make, expect: 200, save: {b: json.b, p: json.p}}\n"
+                        "  - {name: remove, delete: \"$(b)$(p)\", expect: 200}\n")},
+                  fake);
+    if (std::string_view(wanted).starts_with("DELETE"))
+      CHECK(fake.asked.back() == wanted);
+    else
+      CHECK_THAT(ran.of("remove").reason, ContainsSubstring(wanted));
+  }
+}
+
 TEST_CASE("urls: without a target a saved URL may name any host") {
   Fake fake([&](const std::string&) -> std::pair<int, std::string> {
     return {200, R"({"x":"https://other/cards/CC1"})"};
