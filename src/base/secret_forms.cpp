@@ -105,6 +105,8 @@ class Ends {
 /// Moves one spelling further: true when the text ends inside it.
 bool advance(std::string_view spelling, std::string_view rest, std::size_t from, Ends& next) {
   const std::string_view here = rest.substr(from);
+  // Nearly all are told apart by this.
+  if (!here.empty() && here.front() != spelling.front()) return false;
   if (here.starts_with(spelling)) {
     next.add(from + spelling.size());
     return false;
@@ -339,6 +341,9 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
       for (const std::string_view line_break : breaks)
         if (advance(line_break, rest, from, ends)) match.partial = true;
   };
+  const auto may_be_escape = [&](std::size_t from) {
+    return from == rest.size() || escape_starts()[static_cast<unsigned char>(rest[from])];
+  };
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = form.kind == Kind::plain ? 1 : code_point_length(text.substr(at));
     next.clear();
@@ -347,10 +352,14 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
         for (std::size_t way = 0; way < count; ++way)
           if (advance(spellings[way], rest, from, next)) match.partial = true;
     };
+    const bool escaped = std::any_of(ends.all().begin(), ends.all().end(), may_be_escape);
     // A line break before this character is passed over.
-    if (form.kind == Kind::base64 && at > 0) pass_over(breaks_of_base64);
-    if (form.kind != Kind::plain && at > 0) pass_over(breaks_of_mail);
-    if (length == 1) {
+    if (escaped && form.kind == Kind::base64 && at > 0) pass_over(breaks_of_base64);
+    if (escaped && form.kind != Kind::plain && at > 0) pass_over(breaks_of_mail);
+    if (!escaped) {
+      for (const std::size_t from : ends.all())
+        if (advance(text.substr(at, length), rest, from, next)) match.partial = true;
+    } else if (length == 1) {
       const Spellings& spellings = byte_spellings()[static_cast<unsigned char>(text[at])];
       try_all(spellings, form.kind == Kind::plain ? 1 : spellings.size());
     } else {

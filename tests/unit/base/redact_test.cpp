@@ -347,8 +347,8 @@ TEST_CASE("A secret that can be spelled in very many ways does not make it slow"
   redactor.add(std::string(300, 'A'));
   const std::clock_t before = std::clock();
   CHECK(redactor.clean(std::string(4000, '\'') + std::string(4000, 'A') + "B").size() < 1000);
-  // Half a second, under ThreadSanitizer thirty times that; what tried every spelling would take for ever.
-  CHECK(std::clock() - before < 100 * CLOCKS_PER_SEC);
+  // About one second; thirty times that where the same quotes are looked at once for each way to read them.
+  CHECK(std::clock() - before < 5 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("Secrets may be added while others read") {
