@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <map>
 #include <span>
 
 namespace staithe::base {
@@ -121,6 +122,7 @@ bool advance_mail(std::string_view bytes, std::string_view rest, std::size_t fro
     for (const std::string_view line_break : breaks_of_mail)
       if (at > from && rest.substr(at).starts_with(line_break)) at += line_break.size();
     const auto here = rest.substr(at);
+    if (!here.empty() && here.front() != '=') return false;
     const auto spelling = fmt::format("={:02X}", static_cast<unsigned char>(c));
     if (!here.starts_with(spelling))
       return here.size() < spelling.size() && (spelling.starts_with(here) || (at > from && here == "=\r"));
@@ -128,6 +130,17 @@ bool advance_mail(std::string_view bytes, std::string_view rest, std::size_t fro
   }
   next.add(at);
   return false;
+}
+
+/// How a code point of several bytes may be written. Those asked for last are kept: a few are asked for at
+/// every place.
+const Spellings& ways_to_write(std::string_view code_point) {
+  constexpr std::size_t most_kept = 64;
+  thread_local std::map<std::string, Spellings, std::less<>> kept;
+  const auto found = kept.find(code_point);
+  if (found != kept.end()) return found->second;
+  if (kept.size() == most_kept) kept.clear();
+  return kept.emplace(code_point, spellings_of_code_point(code_point)).first->second;
 }
 
 /// What stands between two numbers: `[:,;.-]? blank* (0x)?`.
@@ -363,7 +376,7 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
       const Spellings& spellings = byte_spellings()[static_cast<unsigned char>(text[at])];
       try_all(spellings, form.kind == Kind::plain ? 1 : spellings.size());
     } else {
-      const Spellings spellings = spellings_of_code_point(text.substr(at, length));
+      const Spellings& spellings = ways_to_write(text.substr(at, length));
       try_all(spellings, spellings.size());
       for (const std::size_t from : ends.all())
         if (advance_mail(text.substr(at, length), rest, from, next)) match.partial = true;
