@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <map>
 #include <span>
 
 namespace staithe::base {
@@ -105,6 +106,8 @@ class Ends {
 /// Moves one spelling further: true when the text ends inside it.
 bool advance(std::string_view spelling, std::string_view rest, std::size_t from, Ends& next) {
   const std::string_view here = rest.substr(from);
+  // Nearly all are told apart by this.
+  if (!here.empty() && here.front() != spelling.front()) return false;
   if (here.starts_with(spelling)) {
     next.add(from + spelling.size());
     return false;
@@ -119,6 +122,7 @@ bool advance_mail(std::string_view bytes, std::string_view rest, std::size_t fro
     for (const std::string_view line_break : breaks_of_mail)
       if (at > from && rest.substr(at).starts_with(line_break)) at += line_break.size();
     const auto here = rest.substr(at);
+    if (!here.empty() && here.front() != '=') return false;
     const auto spelling = fmt::format("={:02X}", static_cast<unsigned char>(c));
     if (!here.starts_with(spelling))
       return here.size() < spelling.size() && (spelling.starts_with(here) || (at > from && here == "=\r"));
@@ -126,6 +130,17 @@ bool advance_mail(std::string_view bytes, std::string_view rest, std::size_t fro
   }
   next.add(at);
   return false;
+}
+
+/// How a code point of several bytes may be written. Those asked for last are kept: a few are asked for at
+/// every place.
+const Spellings& ways_to_write(std::string_view code_point) {
+  constexpr std::size_t most_kept = 64;
+  thread_local std::map<std::string, Spellings, std::less<>> kept;
+  const auto found = kept.find(code_point);
+  if (found != kept.end()) return found->second;
+  if (kept.size() == most_kept) kept.clear();
+  return kept.emplace(code_point, spellings_of_code_point(code_point)).first->second;
 }
 
 /// What stands between two numbers: `[:,;.-]? blank* (0x)?`.
@@ -339,6 +354,9 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
       for (const std::string_view line_break : breaks)
         if (advance(line_break, rest, from, ends)) match.partial = true;
   };
+  const auto may_be_escape = [&](std::size_t from) {
+    return from == rest.size() || escape_starts()[static_cast<unsigned char>(rest[from])];
+  };
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = form.kind == Kind::plain ? 1 : code_point_length(text.substr(at));
     next.clear();
@@ -347,14 +365,18 @@ void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& 
         for (std::size_t way = 0; way < count; ++way)
           if (advance(spellings[way], rest, from, next)) match.partial = true;
     };
+    const bool escaped = std::any_of(ends.all().begin(), ends.all().end(), may_be_escape);
     // A line break before this character is passed over.
-    if (form.kind == Kind::base64 && at > 0) pass_over(breaks_of_base64);
-    if (form.kind != Kind::plain && at > 0) pass_over(breaks_of_mail);
-    if (length == 1) {
+    if (escaped && form.kind == Kind::base64 && at > 0) pass_over(breaks_of_base64);
+    if (escaped && form.kind != Kind::plain && at > 0) pass_over(breaks_of_mail);
+    if (!escaped) {
+      for (const std::size_t from : ends.all())
+        if (advance(text.substr(at, length), rest, from, next)) match.partial = true;
+    } else if (length == 1) {
       const Spellings& spellings = byte_spellings()[static_cast<unsigned char>(text[at])];
       try_all(spellings, form.kind == Kind::plain ? 1 : spellings.size());
     } else {
-      const Spellings spellings = spellings_of_code_point(text.substr(at, length));
+      const Spellings& spellings = ways_to_write(text.substr(at, length));
       try_all(spellings, spellings.size());
       for (const std::size_t from : ends.all())
         if (advance_mail(text.substr(at, length), rest, from, next)) match.partial = true;

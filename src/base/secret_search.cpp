@@ -71,6 +71,7 @@ std::size_t SecretSearch::next(std::size_t at) const {
 SecretForms::Match SecretSearch::at(std::size_t at, char before) {
   match_ = {};
   met_number_ = false;
+  tried_.clear();
   read_on({at}, at, before);
   if (met_number_) try_each(forms_.foreign_, at, before);
   if (forms_.number_digits_[byte_of(text_[at])]) try_numbers(at, before);
@@ -127,6 +128,8 @@ bool SecretSearch::may_go_on(std::uint32_t key, std::size_t bytes) const {
 }
 
 void SecretSearch::try_window(std::uint32_t key, std::size_t at, char before) {
+  if (std::find(tried_.begin(), tried_.end(), key) != tried_.end()) return;
+  tried_.push_back(key);
   auto start = std::lower_bound(forms_.starts_.begin(), forms_.starts_.end(), SecretForms::Start{key, 0});
   for (; start != forms_.starts_.end() && start->window == key; ++start)
     SecretForms::match_form(*forms_.forms_[start->form], text_.substr(at), before, match_);

@@ -58,6 +58,8 @@ class SecretSearch {
   const bool goes_on_;
   SecretForms::Match match_;
   bool met_number_ = false;  ///< of a code point, perhaps
+  /// Keys that were looked for at this place: quotes, doubled or not, are the same ones read in many ways.
+  std::vector<std::uint32_t> tried_;
   /// An escape stands in several windows, so what it may be is kept: of more places than a window reaches
   /// over, however it is written.
   struct Known {

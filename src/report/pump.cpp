@@ -23,7 +23,10 @@ std::size_t output_cost(const event::Event& event) {
 
 std::uint64_t lines_in(const event::Event& event) {
   const auto& text = std::get<event::Output>(event.payload).line;
-  return 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  std::uint64_t lines = 1;
+  // A peer that floods is what this is for: find() looks at many bytes at a time.
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) ++lines;
+  return lines;
 }
 
 }  // namespace

@@ -253,8 +253,14 @@ std::string formatted(const std::string& text, const char* format) {
 }
 
 std::string replaced(std::string text, const std::vector<std::pair<std::string, std::string>>& pairs) {
-  std::string made;
+  std::string made, firsts;
+  for (const auto& pair : pairs) firsts += pair.first.front();
   for (std::size_t at = 0; at < text.size();) {
+    // Whole pages come here: what begins none of the pairs is taken as one piece.
+    const auto next = std::min(text.find_first_of(firsts, at), text.size());
+    made.append(text, at, next - at);
+    at = next;
+    if (at == text.size()) break;
     const auto pair = std::find_if(pairs.begin(), pairs.end(), [&](const auto& one) {
       return text.compare(at, one.first.size(), one.first) == 0;
     });
@@ -357,8 +363,9 @@ TEST_CASE("check reports: no secret in any of them, in any encoding, wherever a 
       for (const auto& [name, report] : reports(probes, redactor)) {
         CAPTURE(name, secret, encoding, text);
         CHECK(report.find(text) == std::string::npos);
-        CHECK(read_back(report).find(text) == std::string::npos);
-        CHECK(read_back(read_back(report)).find(secret) == std::string::npos);
+        const auto seen = read_back(report);
+        CHECK(seen.find(text) == std::string::npos);
+        CHECK(read_back(seen).find(secret) == std::string::npos);
         CHECK(report.find(name == "summary" ? R"(\*\*\*)" : "***") != std::string::npos);
       }
     }
