@@ -69,7 +69,8 @@ struct Run {
   }
   Ids actions() const {
     Ids all;
-    for (const auto& node : recovery().stages.at(0).lanes.at(0).nodes)
+    const auto mend = recovery();
+    for (const auto& node : mend.stages.at(0).lanes.at(0).nodes)
       all.push_back(std::get<plan::Action>(node).id);
     return all;
   }
@@ -119,7 +120,9 @@ TEST_CASE("a balancer that the proof left behind may have the host in maintenanc
   auto story = Story().ok(taken).ok({"activate", "prove"});
   story.journal.actions["prove"].notes[world::left_behind_key] = "lb2";
   CHECK(deployed(story).reached() == Reached::in_maint);
-  CHECK(deployed(story.ok({"ready"})).reached() == Reached::in_maint);
+  CHECK(deployed(story.begun("ready")).reached() == Reached::in_maint);
+  CHECK(deployed(story.ok({"ready"})).reached() ==
+        Reached::proving);  // and is not proven, for it was not asked
 }
 
 TEST_CASE("what was only drained is put back as it was found, what was in maintenance is proven first") {
