@@ -79,7 +79,9 @@ void SuiteRun::run() {
     checks::Value whole;
     whole.kind = value.kind;
     whole.text = value.text;
-    secrecy_.tell(name, whole, told_);
+    FoundSecrets found;
+    secrecy_.tell(name, whole, found);
+    secrecy_.hold(found, told_);
   }
   part(suite_.setup);
   part(suite_.steps);
@@ -287,7 +289,7 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
 }
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
-  const checks::Judge judge(last.reply, 0, cleaner(redactor_));
+  const checks::Judge judge(last.reply, 0, cleaner(last, redactor_));
   // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
@@ -357,7 +359,7 @@ bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
           fmt::format("not tolerated, {} is not known to be down: {}", tolerance.neighbour, against);
       continue;
     }
-    const auto relaxed = judge_all(filled(tolerance.expect, values_), last.reply, redactor_);
+    const auto relaxed = judge_all(filled(tolerance.expect, values_), last, redactor_);
     if (!all_held(relaxed)) {
       result.reason =
           fmt::format("{} is down ({}), but less did not hold either", tolerance.neighbour, found);
@@ -393,7 +395,7 @@ bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
 std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against,
                                bool& cut) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
-  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
+  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last, redactor_)) {
     if (judged.outcome == Judged::Outcome::held && !judged.nothing)
       return judged.subject + " " + judged.wanted;
     add(fmt::format("{} is {}", judged.subject, judged.got));
