@@ -14,7 +14,8 @@ constexpr std::size_t shortest_line = 8;
 constexpr std::size_t shortest_part = 6, shortest_word = 4;
 /// Forgetting makes all forms anew: so it is done for many at a time.
 constexpr std::size_t kept_free = 64;
-constexpr std::size_t most_free = 2 * kept_free;
+/// Of what is cleaned piece by piece the first; the next ones are larger, as a secret may be.
+constexpr std::size_t first_piece = 4096;
 
 }  // namespace
 
@@ -108,7 +109,8 @@ void Redactor::let_go(const std::string& secret) noexcept {
     auto& known = known_.at(secret);
     if (--known.holds > 0 || known.for_good) return;
     free_.push_back(secret);
-    if (free_.size() <= most_free) return;
+    // As many as are in use, or letting many go would take time that grows with their square.
+    if (free_.size() <= kept_free + std::max(kept_free, known_.size() - free_.size())) return;
     for (; free_.size() > kept_free; free_.pop_front())
       if (const auto oldest = known_.find(free_.front()); !oldest->second.for_good) known_.erase(oldest);
     auto forms = std::make_shared<SecretForms>();
@@ -135,6 +137,16 @@ std::string Redactor::clean(std::string_view text) const {
   RedactingStream stream(*this);
   std::string result = stream.push(text);
   return result += stream.finish();
+}
+
+std::string Redactor::clean_front(std::string_view text, std::size_t enough) const {
+  RedactingStream stream(*this);
+  std::string result;
+  for (std::size_t piece = first_piece; !text.empty() && result.size() <= enough; piece *= 2) {
+    result += stream.push(text.substr(0, piece));
+    text.remove_prefix(std::min(piece, text.size()));
+  }
+  return text.empty() ? result += stream.finish() : result;
 }
 
 std::string_view secret_half(std::string_view credentials) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -33,11 +34,12 @@ std::string on_one_line(std::string_view text) {
 }  // namespace
 
 std::string shown_text(const std::string& whole, const Clean& clean) {
-  auto text = on_one_line(base::printable(clean ? clean(whole) : whole));
-  if (text.size() <= longest_shown) return text;
-  std::size_t end = longest_shown;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end) + fmt::format("… ({} bytes)", text.size());
+  const auto cleaned = clean ? clean(whole) : whole;
+  auto text = on_one_line(base::printable(cleaned));
+  if (text.size() <= longest_shown && cleaned.size() <= enough_cleaned) return text;
+  std::size_t end = std::min(text.size(), longest_shown);
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end) + fmt::format("… ({} bytes)", whole.size());
 }
 
 Value Value::of(std::string text) {

@@ -107,7 +107,7 @@ class Asking {
   /// False when there is nothing to judge.
   bool take(Reply reply) {
     asked_.reply = std::move(reply);
-    judge_.emplace(asked_.reply, seconds_now(), cleaner(redactor_));
+    judge_.emplace(asked_.reply, seconds_now(), cleaner(asked_, redactor_));
     tell_tokens();
     asked_.attempt.note = asked_.reply.note;
     using Failure = Reply::Failure;
@@ -132,11 +132,11 @@ class Asking {
 
   /// Before anything of the reply is quoted, in whatever way it is.
   void tell_tokens() {
-    std::vector<base::Redactor::Hold> told;
+    FoundSecrets found;
     for (const auto& saved : check_.save) {
       const auto selected = judge_->select(saved.subject);
-      for (const auto& value : selected.values) secrecy_.tell(saved.name, value, told);
-      tell_around(saved.subject, selected, told);
+      for (const auto& value : selected.values) secrecy_.tell(saved.name, value, found);
+      tell_around(saved.subject, selected, found);
     }
     const auto look = [&](const std::vector<checks::Expectation>& expectations) {
       for (const auto& one : expectations) {
@@ -145,30 +145,33 @@ class Asking {
         for (const auto& value : selected.values)
           // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
           if (!use)
-            secrecy_.tell_inside(value, told);
+            secrecy_.tell_inside(value, found);
           else if (!says(one.matcher, value.text))
-            secrecy_.tell(value, *use, told);
-        tell_around(one.subject, selected, told);
+            secrecy_.tell(value, *use, found);
+        tell_around(one.subject, selected, found);
       }
     };
     for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
       look(*looked_at);
     for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
+    std::vector<base::Redactor::Hold> told;
+    secrecy_.hold(found, told);
     asked_.told = std::move(told);
+    asked_.hidden = found.too_many();
   }
 
   /// What else may be quoted where that is looked at: the body that is no JSON, what lies behind a fact. Of
   /// the body whose parts are looked at, what has its name there alone.
   void tell_around(const std::string& subject, const checks::Judge::Selected& selected,
-                   std::vector<base::Redactor::Hold>& told) const {
+                   FoundSecrets& found) const {
     const auto& reply = asked_.reply;
     if (const auto behind = reply.behind.find(subject); behind != reply.behind.end())
-      secrecy_.tell_inside(Value::of(behind->second), told);
+      secrecy_.tell_inside(Value::of(behind->second), found);
     const bool is_xml = subject.starts_with("xml ") && !use_of_subject(subject);
     if (subject == "body")
-      for (const auto& tree : judge_->select("json").values) secrecy_.tell_inside(tree, told);
+      for (const auto& tree : judge_->select("json").values) secrecy_.tell_inside(tree, found);
     else if (is_xml || !selected.why.empty())
-      secrecy_.tell_inside(Value::of(reply.body), told);
+      secrecy_.tell_inside(Value::of(reply.body), found);
   }
 
   /// `before`: what has held already, and is shown first.
@@ -294,15 +297,29 @@ class Asking {
 
 }  // namespace
 
-/// What is known to it when something is quoted.
-checks::Clean cleaner(const base::Redactor& redactor) {
-  return [&redactor](std::string_view text) { return redactor.clean(text); };
+namespace {
+
+/// Nobody could open anything with it, whatever it is: a status, a short count, "false".
+bool is_harmless(std::string_view text) {
+  constexpr std::size_t shortest_token = 4, digits_of_password = 6;
+  const bool is_number = std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() < (is_number ? digits_of_password : shortest_token) || is_plain_word(text);
 }
 
-std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Reply& reply,
+}  // namespace
+
+/// What is known to it when something is quoted.
+checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor) {
+  return [&asked, &redactor](std::string_view text) {
+    if (asked.hidden && !is_harmless(text)) return std::string("***");
+    return redactor.clean_front(text, checks::enough_cleaned);
+  };
+}
+
+std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Asked& asked,
                               const base::Redactor& redactor) {
   if (expectations.empty()) return {};
-  return judge_all(expectations, checks::Judge(reply, seconds_now(), cleaner(redactor)));
+  return judge_all(expectations, checks::Judge(asked.reply, seconds_now(), cleaner(asked, redactor)));
 }
 
 bool all_held(const std::vector<Judged>& judged) {
@@ -331,33 +348,32 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
       "nothing was judged, for {} finds an empty list; say also how many there must be, with count", subject);
 }
 
-void Secrecy::tell(const std::string& name, const Value& value,
-                   std::vector<base::Redactor::Hold>& told) const {
-  if (const auto token = tokens.find(name); token != tokens.end()) return tell(value, token->second, told);
-  tell_inside(value, told);
+void Secrecy::tell(const std::string& name, const Value& value, FoundSecrets& found) const {
+  if (const auto token = tokens.find(name); token != tokens.end()) return tell(value, token->second, found);
+  tell_inside(value, found);
 }
 
-void Secrecy::tell_inside(const Value& value, std::vector<base::Redactor::Hold>& told) const {
-  std::vector<std::string> secrets;
+void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
+  if (found.too_many()) return;
   for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
     if (is_plain_word(text)) continue;
-    for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)}))
-      secrets.push_back(std::move(secret));
+    for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)})) found.add(std::move(secret));
   }
   for (const auto& text : secrets_named_in(value.text))
-    for (auto& secret : secrets_in(text, {})) secrets.push_back(std::move(secret));
-  redactor.hold_parts(secrets, told);
+    for (auto& secret : secrets_in(text, {})) found.add(std::move(secret));
 }
 
-void Secrecy::tell(const Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const {
+void Secrecy::tell(const Value& value, TokenUse use, FoundSecrets& found) const {
   const auto kind = value.kind;
   if (kind == Value::Kind::boolean || kind == Value::Kind::null || kind == Value::Kind::absent) return;
   // "pass": 1200 is how many did; a one-time password has six digits.
   if (kind == Value::Kind::number && value.text.size() < 6) return;
-  auto secrets = secrets_in(value.text, use);
-  for (auto& text : checks::texts_in(value)) secrets.push_back(std::move(text));
-  if (!use.sent) std::erase_if(secrets, is_plain_word);
-  redactor.hold_parts(secrets, told);
+  if (found.too_many()) return;
+  const auto add = [&](std::string secret) {
+    if (use.sent || !is_plain_word(secret)) found.add(std::move(secret));
+  };
+  for (auto& secret : secrets_in(value.text, use)) add(std::move(secret));
+  for (auto& text : checks::texts_in(value)) add(std::move(text));
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,

@@ -1,5 +1,6 @@
 #pragma once
 #include "fill.hpp"
+#include "found_secrets.hpp"
 #include "tokens.hpp"
 
 #include "staithe/base/redact.hpp"
@@ -18,6 +19,7 @@ struct Asked {
   bool silent = false;      ///< at least once nothing answered at all
   bool cancelled = false;
   std::vector<base::Redactor::Hold> told;  ///< tokens that the last reply gave
+  bool hidden = false;     ///< it gave more than can be looked for, so nothing of it is quoted
   bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
 };
 
@@ -27,17 +29,19 @@ struct Secrecy {
   const TokenNames& tokens;
   std::string owner{};  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
 
-  /// A value that was saved or is used under that name: known to the redactor as long as that lives, where it
-  /// is a token, with what of it is a secret by itself. `true` and null are none, whatever they are called,
-  /// nor is a word like "enabled", unless it is sent as a secret. Of any other object, what lies in it under
-  /// a secret's name.
-  void tell(const std::string& name, const checks::Value& value,
-            std::vector<base::Redactor::Hold>& told) const;
+  /// Of a value that was saved or is used under that name: the whole, where it is a token, with what of it is
+  /// a secret by itself. `true` and null are none, whatever they are called, nor is a word like "enabled",
+  /// unless it is sent as a secret. Of any other object, what lies in it under a secret's name.
+  void tell(const std::string& name, const checks::Value& value, FoundSecrets& found) const;
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is
   /// one.
-  void tell(const checks::Value& value, TokenUse use, std::vector<base::Redactor::Hold>& told) const;
+  void tell(const checks::Value& value, TokenUse use, FoundSecrets& found) const;
   /// Of what may have a harmless name: what lies in it under a secret's, in JSON or in any other text.
-  void tell_inside(const checks::Value& value, std::vector<base::Redactor::Hold>& told) const;
+  void tell_inside(const checks::Value& value, FoundSecrets& found) const;
+  /// Known to the redactor as long as `told` lives.
+  void hold(const FoundSecrets& found, std::vector<base::Redactor::Hold>& told) const {
+    redactor.hold_parts(found.all(), told);
+  }
 };
 
 /// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before
@@ -45,12 +49,12 @@ struct Secrecy {
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
           const base::Scope& scope);
 
-/// For what is quoted of a reply outside of ask().
-checks::Clean cleaner(const base::Redactor& redactor);
-/// Judges `expectations`, which are filled, against a reply. What is quoted of it is redacted before it is
+/// For what is quoted of its reply; both must outlive it.
+checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor);
+/// Judges `expectations`, which are filled, against its reply. What is quoted of it is redacted before it is
 /// cut.
 std::vector<checks::Judged> judge_all(const std::vector<checks::Expectation>& expectations,
-                                      const checks::Reply& reply, const base::Redactor& redactor);
+                                      const Asked& asked, const base::Redactor& redactor);
 /// False also where all of them held of nothing.
 bool all_held(const std::vector<checks::Judged>& judged);
 /// All held, and all of nothing: of each element of a list that is empty.

@@ -79,7 +79,9 @@ void SuiteRun::run() {
     checks::Value whole;
     whole.kind = value.kind;
     whole.text = value.text;
-    secrecy_.tell(name, whole, told_);
+    FoundSecrets found;
+    secrecy_.tell(name, whole, found);
+    secrecy_.hold(found, told_);
   }
   part(suite_.setup);
   part(suite_.steps);
@@ -296,7 +298,7 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
 }
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
-  const checks::Judge judge(last.reply, 0, cleaner(redactor_));
+  const checks::Judge judge(last.reply, 0, cleaner(last, redactor_));
   // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);

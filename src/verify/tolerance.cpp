@@ -50,7 +50,7 @@ bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
           fmt::format("not tolerated, {} is not known to be down: {}", tolerance.neighbour, against);
       continue;
     }
-    const auto relaxed = judge_all(filled(tolerance.expect, values_), last.reply, redactor_);
+    const auto relaxed = judge_all(filled(tolerance.expect, values_), last, redactor_);
     if (!all_held(relaxed)) {
       result.reason =
           fmt::format("{} is down ({}), but less did not hold either", tolerance.neighbour, found);
@@ -86,7 +86,7 @@ bool SuiteRun::tolerate(const checks::Check& check, const Asked& last, CheckResu
 std::string SuiteRun::evidence(const checks::Tolerance& tolerance, const Asked& last, std::string& against,
                                bool& cut) {
   const auto add = [&](const std::string& text) { against += (against.empty() ? "" : "; ") + text; };
-  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last.reply, redactor_)) {
+  for (const auto& judged : judge_all(filled(tolerance.evidence, values_), last, redactor_)) {
     if (judged.outcome == Judged::Outcome::held && !judged.nothing)
       return judged.subject + " " + judged.wanted;
     add(fmt::format("{} is {}", judged.subject, judged.got));

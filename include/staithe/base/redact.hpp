@@ -56,7 +56,7 @@ class Redactor {
   /// For good. An empty secret is ignored.
   void add(std::string_view secret);
   /// As add(), for one that is replaced by others while the program runs: it is known while a Hold of it
-  /// lives, and the newest 64 that were let go still are, since texts that hold them may come late.
+  /// lives, and the newest 64 that were let go at least, since texts that hold them may come late.
   [[nodiscard]] Hold hold(std::string_view secret);
   /// As add() and hold(), for what is secret only because of where it comes from or goes to: half of a
   /// secret, a token that a peer has given. It may be any word, so one of 4 or 5 bytes is found only as it is
@@ -67,6 +67,9 @@ class Redactor {
   /// The same of many: what is known is made anew once.
   void hold_parts(const std::vector<std::string>& secrets, std::vector<Hold>& held);
   std::string clean(std::string_view text) const;
+  /// The same of a text of which only the beginning is shown: where it has more than `enough` bytes once it
+  /// is clean, at least that many and one more, and not much of what comes behind them is looked at.
+  std::string clean_front(std::string_view text, std::size_t enough) const;
   /// No secret is known: every text is clean as it is.
   bool knows_none() const;
 

@@ -9,7 +9,9 @@
 namespace staithe::checks {
 
 /// Takes secrets out of a text. It must see the whole text: of a secret that was cut in two nothing is found.
+/// Where more than `enough_cleaned` bytes come of it, it may give only those and one more.
 using Clean = std::function<std::string(std::string_view text)>;
+inline constexpr std::size_t enough_cleaned = 4096;
 /// What a system said, for one line of a report: cleaned, printable, without line breaks, at most about 200
 /// bytes, no character cut.
 std::string shown_text(const std::string& whole, const Clean& clean = {});

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <random>
@@ -369,6 +370,46 @@ TEST_CASE("Secrets may be added while others read") {
   writer.join();
   CHECK(clean);
   CHECK(redactor.clean("secret-number-7") == "***");
+}
+
+TEST_CASE("Of a long text as much is cleaned as is shown, and the border is no way out") {
+  Redactor redactor;
+  const std::string secret = "open sesame 7";
+  redactor.add(secret);
+  for (std::size_t before = 4070; before < 4110; ++before) {
+    const auto text = std::string(before, '-') + secret + std::string(1'000'000, '-');
+    for (const std::size_t enough : {std::size_t{10}, before - 2, before, before + 2, before + 100}) {
+      CAPTURE(before, enough);
+      const auto front = redactor.clean_front(text, enough);
+      CHECK(front.size() > enough);
+      CHECK(front.size() < 100'000);
+      CHECK(redactor.clean(text).starts_with(front));
+    }
+  }
+  std::string many;
+  for (int i = 0; i < 5000; ++i) many += secret + " ";
+  CHECK(redactor.clean_front(many, 200).size() < 2000);
+  CHECK(redactor.clean_front(many, 100'000) == redactor.clean(many));
+  CHECK(redactor.clean_front("", 10).empty());
+  CHECK(redactor.clean_front(secret, 10) == "***");
+}
+
+TEST_CASE("That many secrets are let go at once takes no time that grows with their square",
+          "[one-thread][volume]") {
+  Redactor redactor;
+  const auto seconds = [&](int count) {
+    std::vector<std::string> secrets;
+    for (int i = 0; i < count; ++i) secrets.push_back(fmt::format("token-number-{:06}", i));
+    std::vector<Redactor::Hold> held;
+    redactor.hold_parts(secrets, held);
+    const auto begun = std::chrono::steady_clock::now();
+    held.clear();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  };
+  (void)seconds(500);
+  const double few = seconds(500), many = seconds(4000);
+  CAPTURE(few, many);
+  CHECK(many < 25 * few);
 }
 
 TEST_CASE("A secret that rotates is forgotten when others have long taken its place, and not before",

@@ -116,6 +116,46 @@ TEST_CASE("named secrets: what has another name, is said of a secret or is for p
   CHECK(secrets_named_in(R"({"otp":123456})") == Found{"123456"});
 }
 
+TEST_CASE("named secrets: of a reply that has more of them than can be looked for nothing is shown",
+          "[volume]") {
+  const auto list_of = [](std::size_t tokens, std::size_t items) {
+    std::string body = R"({"n":12,"note":"opensesame","on":false,"list":[)";
+    for (std::size_t i = 0; i < items; ++i)
+      body += (i > 0 ? "," : "") + std::string(R"({"name":"user)") + std::to_string(i) + R"(","token":"tok)" +
+              std::to_string(1'000'000 + i % tokens) + R"(-abcdef"})";
+    return body + "]}";
+  };
+  const auto asked = [&](const std::string& body, const std::string& subject) {
+    return said_of(body, "expect: {" + subject + ": nothing}");
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  for (const char* subject : {"json", "body", "json.list", "json.list.*.token", "\"json $..token\""}) {
+    CAPTURE(subject);
+    const auto text = asked(list_of(40'000, 40'000), subject);
+    CHECK_THAT(text, ContainsSubstring("***"));
+    CHECK(text.find("tok1") == std::string::npos);
+    CHECK(text.find("user0") == std::string::npos);
+    CHECK(said_of(list_of(40'000, 40'000), "expect: 200, save: {v: json.list}").find("tok1") ==
+          std::string::npos);
+  }
+  // What has many places, but few secrets, is shown without those.
+  const auto few = asked(list_of(150, 40'000), "json.list");
+  CHECK_THAT(few, ContainsSubstring(R"([{"name":"user0","token":"***"})"));
+  CHECK_THAT(few, ContainsSubstring(" bytes)"));
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
+  // Where nothing was looked at that has one.
+  CHECK_THAT(asked(list_of(300, 300), "json.note"), ContainsSubstring("opensesame"));
+  const auto hidden =
+      said_of(list_of(300, 300), "expect: {json.list: exists, json.n: 1, json.on: true, json.note: x}");
+  CHECK_THAT(hidden, ContainsSubstring(" 12 "));
+  CHECK_THAT(hidden, ContainsSubstring(" false "));
+  CHECK(hidden.find("opensesame") == hidden.find("opensesame, page00"));
+  // The one that is saved is known all the same.
+  const auto saved = said_of(R"({"token":"opensesame",)" + list_of(300, 300).substr(1),
+                             "expect: 200, save: {token: json.token, v: json.list}");
+  CHECK(saved.find("opensesame") == std::string::npos);
+}
+
 TEST_CASE("named secrets: the time that looking takes grows with the text, whatever it is", "[volume]") {
   constexpr std::size_t size = 300'000;
   const auto many = [](const std::string& piece) {

@@ -1,0 +1,40 @@
+#pragma once
+#include "staithe/base/text.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace staithe::verify {
+
+/// What must not be seen of one reply, before a redactor is told of it. Bounded, for each costs time wherever
+/// is looked for it: of a reply that has more, nothing is shown.
+class FoundSecrets {
+ public:
+  static constexpr std::size_t most = 200, most_bytes = 256 * 1024;
+
+  /// The first one is kept, however large it is: it is what a step saves.
+  void add(std::string secret) {
+    constexpr std::size_t shortest = 4;  // see base::Redactor::add_part
+    if (too_many_ || base::trim(secret).size() < shortest || known_.count(secret) > 0) return;
+    bytes_ += secret.size();
+    too_many_ = !all_.empty() && (all_.size() == most || bytes_ > most_bytes);
+    if (too_many_) return;
+    known_.insert(secret);
+    all_.push_back(std::move(secret));
+  }
+  bool too_many() const { return too_many_; }
+  /// As they were found.
+  const std::vector<std::string>& all() const { return all_; }
+
+ private:
+  std::vector<std::string> all_;
+  std::set<std::string, std::less<>> known_;
+  std::size_t bytes_ = 0;
+  bool too_many_ = false;
+};
+
+}  // namespace staithe::verify
