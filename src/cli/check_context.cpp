@@ -147,9 +147,13 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;
   }
+    if (!release.empty()) context.given.insert("deploy.release");
   if (loaded.watched) context.receivers = receivers_of(loaded);
   if (loaded.by_hand) {
-    for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
+    for (const auto& [name, value] : request_of(app).vars) {
+      context.values[name] = value;
+      context.given.insert(name);
+    }
     context.target = wanted_target(app);
   }
   return context;

@@ -128,6 +128,8 @@ struct Context {
     std::map<std::string, std::string> values;  ///< "address", "name", "user", ...
   };
   std::map<std::string, std::string> values;  ///< "environment", "deploy.release", ...
+  /// Those that whoever asks for this run has said: none of a suite's own `vars` stands above them.
+  std::set<std::string> given;
   std::map<std::string, std::vector<Host>> groups;
   std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
   std::string target;                                ///< instead of the suite's own
