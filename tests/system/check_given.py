@@ -29,6 +29,38 @@ class Given(checking.CheckTest):
         self.assertIn("GET http://127.0.0.1:1/unset\n", self.check("faults", "--dry-run").out)
         self.assertIn("GET http://127.0.0.1:1/abc\n", self.check("faults", "--dry-run", "--var", "deploy.release=abc").out)
 
+    def test_a_password_in_a_target_is_shown_nowhere(self):
+        def behave(connection, path):
+            connection.sendall(answer('{"said": "%s and %s"}' % (PASSWORD, READ)))
+        peer = self.peer(behave)
+        host = peer.url.removeprefix("http://")
+        target = f"http://jo:{PASSWORD}@{host}"
+        kinds = ("junit", "tap", "html", "jsonl", "lines")
+        reports = [part for kind in kinds for part in ("--report", f"{kind}=a.{kind}")]
+        forms = (PASSWORD, READ, "hunter", base64.b64encode(f"jo:{READ}".encode()).decode())
+
+        def silent(*texts):
+            for text in texts:
+                for form in forms:
+                    self.assertNotIn(form, text)
+
+        steps = (["get: /a", "expect: {status: 200, json.said: nothing}"], [f"get: '{target}/b'", "expect: 201"])
+        for url, arguments in ((target, []), (peer.url, ["--target", target])):
+            with self.subTest(arguments):
+                self.suite(url, *steps, head="setup: [{name: first, get: /s, expect: 200}]\n")
+                for more in ([], ["--json"]):
+                    plan = self.check("faults", "--dry-run", *arguments, *more)
+                    self.assertEqual(plan.code, 0, str(plan))
+                    silent(plan.out, plan.err)
+                    self.assertIn(f"http://jo:***@{host}", plan.out)
+                for more in (["-v"], ["--json"]):
+                    result = self.check("faults", *arguments, *more, *reports)
+                    self.assertEqual(result.code, 1, str(result))
+                    silent(result.out, result.err, *(pathlib.Path(self.directory, f"a.{kind}").read_text() for kind in kinds))
+                    self.assertIn(f"http://jo:***@{host}/b", result.out)
+        wrong = self.check("faults", "--target", f"http://jo:{PASSWORD}@")
+        self.assertEqual(wrong.code, 2, str(wrong))
+        silent(wrong.out, wrong.err)
 
 
 if __name__ == "__main__":

@@ -171,6 +171,8 @@ std::vector<const Check*> all_checks(const SuitePlan& plan);
 /// Every secret that a run of it may need, each once.
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
 std::vector<plan::SecretRef> secrets_of(const Request& request);
+/// Passwords that stand in URLs, as they are written there and as they are read.
+std::vector<std::string> passwords_in_urls(const SuitePlan& plan);
 
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);
