@@ -1,6 +1,7 @@
 """Suites of checks asked of servers that misbehave, with clocks that jump and disks that are full: a clear verdict,
 the right exit code, nothing lost, bounded memory."""
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -90,6 +91,26 @@ class Faults(checking.CheckTest):
         lines = self.check("faults")
         self.assertNotIn("\x1b", lines.out)
         lines.out.encode("utf-8")
+
+    def test_what_speaks_no_http_is_the_systems_fault(self):
+        """A status line that is none, one line of a header that is too large, and a header of too many."""
+        status = b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nok"
+        behind = b"\r\nContent-Length: 2\r\n\r\nok"
+        replies = {"/zero": status % b"000 Zero", "/long": status % b"2000 Long", "/version": b"HTTP/9.7 200 OK" + behind,
+                   "/minor": b"HTTP/1.7 200 OK" + behind, "/words": b"HTTP/1.1 OK" + behind, "/old": b"hello",
+                   "/line": b"HTTP/1.1 200 OK\r\nX-A: " + b"y" * 5_000_000 + behind,
+                   "/many": b"HTTP/1.1 200 OK\r\n" + b"X-A: y\r\n" * 200_000 + behind}
+        peer = self.peer(lambda connection, path: connection.sendall(replies[path]))
+        for more in ([], ["follow: 3"]):
+            with self.subTest(more):
+                self.suite(peer.url, *([f"get: {path}", "expect: 200", *more] for path in replies))
+                result = self.check("faults", "--json")
+                self.assertEqual(result.code, 1, str(result))
+                self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * len(replies), str(result))
+                self.assertNotIn("emory", result.out)
+                self.assertNotIn("redirects to", result.out)
+                for one in self.records(result)[-2:]:
+                    self.assertIn("header is too large", json.dumps(one))
 
     def test_redirects_without_end(self):
         def behave(connection, path):
