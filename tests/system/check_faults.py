@@ -112,6 +112,15 @@ class Faults(checking.CheckTest):
                 for one in self.records(result)[-2:]:
                     self.assertIn("header is too large", json.dumps(one))
 
+    def test_a_command_that_was_killed_has_no_exit_status(self):
+        self.suite("http://127.0.0.1:1", *(["run: kill -9 $$$$", f"expect: {{exit: {phrase}}}"]
+                                           for phrase in ("0", "not 0", "not 1", "over 9", "under 9", "[0, 1]", "exists")),
+                   ["run: kill -9 $$$$", "expect: {exit: absent, signal: SIGKILL}"])
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * 7 + ["pass"], str(result))
+        self.assertIn("absent (it was killed by SIGKILL)", result.out)
+
     def test_redirects_without_end(self):
         def behave(connection, path):
             number = int(path.strip("/").split("-")[-1] or 0) if "-" in path else 0
