@@ -121,6 +121,20 @@ class Faults(checking.CheckTest):
         self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * 7 + ["pass"], str(result))
         self.assertIn("absent (it was killed by SIGKILL)", result.out)
 
+    def test_details_of_a_tap_report_are_read_by_prove(self):
+        """Whose YAML takes a line of a list for a mapping where its first word ends with a colon, also within quotes."""
+        peer = self.peer(lambda connection, path: connection.sendall(answer("x" * 5 * MIB)))
+        self.suite(peer.url, ["get: /", "expect: {body: not contains y}"], ["get: /", "expect: 201"])
+        result = self.check("faults", "--report", "tap=a.tap")
+        self.assertEqual(result.code, 1, str(result))
+        text = pathlib.Path(self.directory, "a.tap").read_text()
+        self.assertIn('- "body\\x3a there is more of it', text)
+        self.assertNotRegex(text, r"(?m)^\s*- \S+\s*:\s")
+        if shutil.which("prove"):
+            asked = subprocess.run(["prove", "-e", "cat", "a.tap"], cwd=self.directory, text=True, capture_output=True)
+            self.assertNotIn("YAMLish", asked.stdout + asked.stderr)
+            self.assertIn("Failed tests:  1-2", asked.stdout + asked.stderr)
+
     def test_redirects_without_end(self):
         def behave(connection, path):
             number = int(path.strip("/").split("-")[-1] or 0) if "-" in path else 0
