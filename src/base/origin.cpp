@@ -1,5 +1,7 @@
 #include "staithe/base/origin.hpp"
 
+#include "staithe/base/redact.hpp"
+
 #include <algorithm>
 #include <cctype>
 
@@ -39,6 +41,22 @@ std::optional<HttpPlace> http_place(std::string_view url) {
   if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
   if (authority.empty() || authority.front() == ':') return std::nullopt;
   return HttpPlace{secure, authority};
+}
+
+std::string_view secret_in_url(std::string_view url) {
+  const auto scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return {};
+  auto authority = url.substr(scheme_end + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  const auto at = authority.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : secret_half(authority.substr(0, at));
+}
+
+std::string without_secret(std::string_view url) {
+  const auto secret = secret_in_url(url);
+  if (secret.empty()) return std::string(url);
+  const auto at = static_cast<std::size_t>(secret.data() - url.data());
+  return std::string(url.substr(0, at)).append("***").append(url.substr(at + secret.size()));
 }
 
 bool same_origin(std::string_view url, std::string_view other) {

@@ -18,6 +18,27 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t deepest_body = 200;
+/// What a subject finds is copied, and below '..' each node has all that lies under it once more.
+constexpr std::size_t most_found = 100'000, most_found_bytes = 16 * 1024 * 1024;
+
+/// The values that a subject finds, as far as that is bounded.
+class Found {
+ public:
+  explicit Found(std::vector<Value>& values) : values_(values) {}
+  /// Throws base::Error{invalid} where it is too much.
+  void add(Value value) {
+    bytes_ += value.text.size();
+    values_.push_back(std::move(value));
+    if (bytes_ > most_found_bytes || values_.size() > most_found)
+      throw base::Error(base::ErrorCode::invalid,
+                        fmt::format("it finds more than the {} values and {} that are looked at", most_found,
+                                    base::bytes_text(most_found_bytes)));
+  }
+
+ private:
+  std::vector<Value>& values_;
+  std::size_t bytes_ = 0;
+};
 
 /// How a subject is to be looked for.
 enum class Source { fact, json_dotted, json_path, xml };
@@ -228,6 +249,7 @@ Judge::~Judge() = default;
 Judge::Selected Judge::select(std::string_view text) const {
   const auto subject = subject_of(text);
   Selected selected;
+  Found found(selected.values);
   if (subject.source == Source::fact) {
     if (const auto fact = reply_.facts.find(text); fact != reply_.facts.end())
       selected.values.push_back(fact->second);
@@ -249,7 +271,7 @@ Judge::Selected Judge::select(std::string_view text) const {
       auto nodes = query.evaluate_node_set(body_->xml);
       nodes.sort();
       for (const auto& node : nodes)
-        selected.values.push_back(
+        found.add(
             Value::of(std::string(node.attribute() ? node.attribute().value() : node.node().text().get())));
       selected.definite = selected.values.size() == 1;
       selected.lost = selected.values.empty();
@@ -258,7 +280,7 @@ Judge::Selected Judge::select(std::string_view text) const {
     body_->need_json(reply_);
     if (auto why = body_->why_no_json(reply_, clean_); !why.empty()) return {{}, true, std::move(why)};
     const auto path = path_of(subject);
-    for (const auto* node : path.find(body_->document)) selected.values.push_back(value_of(*node));
+    for (const auto* node : path.find(body_->document)) found.add(value_of(*node));
     selected.definite = path.singular();
     if (selected.definite) return selected;
     // "every element is one of these" holds of an empty list, not of a list or a member that is not there.
@@ -271,7 +293,8 @@ Judge::Selected Judge::select(std::string_view text) const {
     selected.gap = gap.value_or("");
     return selected;
   } catch (const base::Error& error) {
-    return {{}, true, error.what()};
+    // The path itself was read with the suite: this is one of our limits.
+    return {{}, true, error.what(), true};
   } catch (const pugi::xpath_exception& error) {
     return {{}, true, std::string("the XPath cannot be meant: ") + error.what()};
   }
@@ -283,6 +306,10 @@ Judged Judge::judge(const Expectation& expectation) const {
   judged.wanted = expectation.wanted;
   judged.position = expectation.position;
   const auto selected = select(expectation.subject);
+  if (selected.unjudged) {
+    judged.why = selected.why;
+    return judged;
+  }
   if (!selected.why.empty()) {
     // A body that is not what was promised is the system's fault, and was judged: it is absent.
     judged.outcome = Judged::Outcome::differs;

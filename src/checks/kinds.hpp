@@ -37,6 +37,8 @@ class Fields {
   virtual std::optional<Text> text(const yaml::Reader& reader) = 0;
   /// The same of a URL: see base::UrlWriter.
   virtual std::optional<Text> url(const yaml::Reader& reader) = 0;
+  /// Whether it is a cell of the table, and not the suite, that says whom `url`, as it was read there, asks.
+  virtual bool cell_says_whom(const yaml::Reader& reader, const Text& url) = 0;
   /// A text that must be known now.
   virtual std::optional<std::string> plain(const yaml::Reader& reader) = 0;
   /// A tree as JSON; see json_template().

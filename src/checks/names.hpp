@@ -26,6 +26,9 @@ class Names {
   const diag::Position* cell_in(std::string_view text) const;
   /// Whether the text is one cell and nothing else.
   bool is_cell(std::string_view text) const;
+  /// Whether it is a cell, and not the suite, that says whom the URL at `reader` asks, which was read as
+  /// `url`.
+  bool cell_says_whom(const yaml::Reader& reader, const Text& url) const;
   /// A finding about what stands at `reader`; where a cell was put in there, the mistake is the cell's.
   void mistake(const yaml::Reader& reader, std::string message, std::string help = {}) const;
   /// Known from here on, at run time.

@@ -1,3 +1,4 @@
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/suite.hpp"
 
@@ -49,7 +50,8 @@ class Renderer {
   void suite(const Suite& suite) {
     text_ += fmt::format("{:<10} {}   {}, {}\n", "Suite", suite.name, name_of(suite.severity), suite.file);
     if (!suite.about.empty()) text_ += fmt::format("{:<10} {}\n", "About", suite.about);
-    if (!suite.target.empty()) text_ += fmt::format("{:<10} {}\n", "Target", suite.target);
+    if (!suite.target.empty())
+      text_ += fmt::format("{:<10} {}\n", "Target", base::without_secret(suite.target));
     if (!suite.depends_on.empty())
       text_ += fmt::format("{:<10} {}\n", "After", base::join(suite.depends_on, ", "));
     if (!plan_.release.empty()) text_ += fmt::format("{:<10} {}\n", "Release", plan_.release);

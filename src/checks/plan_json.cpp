@@ -1,5 +1,6 @@
 #include "names.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <algorithm>
@@ -139,8 +140,8 @@ void PlanJson::fields(const HttpRequest& one) {
   key("method").value(one.method);
   unless_empty("proxy", one.proxy);
   if (!one.proxy_credentials.empty()) key("proxy_credentials").value(one.proxy_credentials);
-  unless_empty("target", one.target);
-  key("url").value(one.url);
+  unless_empty("target", base::without_secret(one.target));
+  key("url").value(shown_url(one.url));
 }
 
 void PlanJson::fields(const TlsRequest& one) {
@@ -291,7 +292,7 @@ void PlanJson::value(const Suite& suite) {
         key("older_than_ms").value(suite.sweep->older_than);
       });
     key("tags").value(suite.tags);
-    key("target").value(suite.target);
+    key("target").value(base::without_secret(suite.target));
     std::map<std::string, Text> use(suite.use.begin(), suite.use.end());
     unless_empty("use", use);
   });

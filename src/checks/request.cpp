@@ -1,5 +1,6 @@
 #include "staithe/checks/request.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -17,9 +18,9 @@ template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
 std::string url_of(const HttpRequest& http) {
-  const auto url = http.url.shown();
+  const auto url = shown_url(http.url).shown();
   const bool relative = url.starts_with('/') || url.starts_with('<');
-  return relative ? http.target + url : url;
+  return relative ? base::without_secret(http.target) + url : url;
 }
 
 /// Secrets as "***", holes as "$NAME": for a line that a person may paste into a shell.
@@ -65,6 +66,20 @@ void collect(Request& request, Found& found) {
 
 }  // namespace
 
+Text shown_url(const Text& url) {
+  if (url.empty() || !std::holds_alternative<std::string>(url.pieces().front())) return url;
+  Text shown;
+  for (const auto& piece : url.pieces()) {
+    if (const auto* literal = std::get_if<std::string>(&piece))
+      shown.append(std::string_view(shown.empty() ? base::without_secret(*literal) : *literal));
+    else if (const auto* secret = std::get_if<plan::SecretRef>(&piece))
+      shown.append(*secret);
+    else
+      shown.append(std::get<plan::CaptureRef>(piece));
+  }
+  return shown;
+}
+
 std::string title_of(const Request& request) {
   return std::visit(
       Overloaded{
@@ -99,8 +114,9 @@ std::string curl_line(const Request& request) {
     line += " -I";
   else if (http->method != "GET")
     line += " -X " + http->method;
-  const auto url = pasted(http->url);
-  line += " " + base::shell_quote(url.starts_with('/') || url.starts_with("$(") ? http->target + url : url);
+  const auto url = pasted(shown_url(http->url));
+  const bool relative = url.starts_with('/') || url.starts_with("$(");
+  line += " " + base::shell_quote(relative ? base::without_secret(http->target) + url : url);
   if (http->auth == HttpRequest::Auth::basic) line += " -u '***'";
   if (http->auth == HttpRequest::Auth::bearer) line += " -H 'Authorization: Bearer ***'";
   for (const auto& [name, value] : http->headers)

@@ -1,3 +1,5 @@
+#include "staithe/base/origin.hpp"
+#include "staithe/base/url_parts.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <algorithm>
@@ -48,6 +50,12 @@ class Collector {
   std::vector<plan::SecretRef> secrets_;
 };
 
+void add_password(std::string_view url, std::vector<std::string>& found) {
+  const auto written = std::string(base::secret_in_url(url));
+  for (const auto& one : {written, base::percent_decoded(written)})
+    if (!one.empty() && std::find(found.begin(), found.end(), one) == found.end()) found.push_back(one);
+}
+
 }  // namespace
 
 std::vector<const Check*> all_checks(const SuitePlan& plan) {
@@ -66,6 +74,16 @@ std::vector<plan::SecretRef> secrets_of(const Suite& suite) {
   Collector collector;
   collector.take(suite);
   return collector.all();
+}
+
+std::vector<std::string> passwords_in_urls(const SuitePlan& plan) {
+  std::vector<std::string> found;
+  for (const auto& suite : plan.suites) add_password(suite.target, found);
+  for (const auto* check : all_checks(plan))
+    if (const auto* http = std::get_if<HttpRequest>(&check->request); http != nullptr && !http->url.empty())
+      if (const auto* start = std::get_if<std::string>(&http->url.pieces().front()))
+        add_password(*start, found);
+  return found;
 }
 
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan) {

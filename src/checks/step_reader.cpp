@@ -38,6 +38,9 @@ class StepFields final : public Fields {
     suspect(reader);
     return written ? names_.expand_url(*written, reader) : std::nullopt;
   }
+  bool cell_says_whom(const yaml::Reader& reader, const Text& url) override {
+    return names_.cell_says_whom(reader, url);
+  }
   std::optional<std::string> plain(const yaml::Reader& reader) override {
     const auto written = reader.text();
     suspect(reader);

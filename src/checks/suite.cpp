@@ -101,6 +101,7 @@ class SuiteReader {
       if (const auto secret = read_secret(member.value)) names_.set_secret(member.key.value, *secret);
     for (const auto& member : map_.map_or_slip("vars")) {
       suspect(member.value);
+      if (context_.given.count(member.key.value) > 0) continue;
       if (const auto text = member.value.text()) {
         assign(member.key.value, names_.expand_plain(*text, member.value));
       }

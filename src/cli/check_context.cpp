@@ -99,9 +99,10 @@ void add_databases(const LoadedSuites& loaded, checks::Context& context) {
 std::string wanted_target(const App& app) {
   auto target = app.args().value("target");
   if (!target.empty() && !target.starts_with("http://") && !target.starts_with("https://"))
-    throw UsageError(fmt::format("--target begins with http:// or https://, not '{}'", target));
+    throw UsageError(
+        fmt::format("--target begins with http:// or https://, not '{}'", base::without_secret(target)));
   if (!target.empty() && !base::http_place(target))
-    throw UsageError(fmt::format("--target names no host: '{}'", target));
+    throw UsageError(fmt::format("--target names no host: '{}'", base::without_secret(target)));
   return target;
 }
 
@@ -146,10 +147,14 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     add_databases(loaded, context);
     const auto judged = release.empty() ? last_good_release(app, loaded) : release;
     if (!judged.empty()) context.values["deploy.release"] = judged;
+    if (!release.empty()) context.given.insert("deploy.release");
   }
   if (loaded.watched) context.receivers = receivers_of(loaded);
   if (loaded.by_hand) {
-    for (const auto& [name, value] : request_of(app).vars) context.values[name] = value;
+    for (const auto& [name, value] : request_of(app).vars) {
+      context.values[name] = value;
+      context.given.insert(name);
+    }
     context.target = wanted_target(app);
   }
   return context;

@@ -7,6 +7,7 @@
 #include "planning.hpp"
 #include "suggest.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"
 #include "staithe/verify/runner.hpp"
@@ -48,7 +49,7 @@ std::string directory_of(const LoadedSuites& loaded) {
 std::string same_run(const App& app) {
   auto text = same_place(app);
   for (const char* name : {"limit", "target", "var", "var-file"})
-    for (const auto& value : app.args().all(name)) text += option(name, value);
+    for (const auto& value : app.args().all(name)) text += option(name, base::without_secret(value));
   return text;
 }
 

@@ -115,7 +115,10 @@ std::string help_for(const Command& command) {
   if (!command.examples.empty()) text += "\nExamples:\n" + examples_of(command);
   text += grouped_options(command.options);
   text += grouped_options(global_options_of(command));
-  return text.append(exit_line);
+  text.append(exit_line);
+  const bool fails_on = std::any_of(command.options.begin(), command.options.end(),
+                                    [](const Option& option) { return option.name == "fail-on"; });
+  return fails_on ? text + "      6 what --fail-on says: degraded, or tolerated\n" : text;
 }
 
 std::string group_summary(std::string_view noun) {

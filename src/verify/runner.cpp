@@ -93,6 +93,7 @@ class Run {
       run_.suites.back().arguments = options.arguments;
       run_.suites.back().verdict = Verdict::skipped;
     }
+    redactor.hold_parts(checks::passwords_in_urls(plan), passwords_);
     state_.resize(plan.suites.size(), State::waiting);
     begun_.resize(plan.suites.size(), run_begun_);
     values_["run.id"] = Captured::of_text(mark_of_run(run_.run_id, owner_of(plan)));
@@ -301,6 +302,7 @@ class Run {
   Probes& probes_;
   store::Store* history_;
   base::Redactor& redactor_;
+  std::vector<base::Redactor::Hold> passwords_;
   const std::map<std::string, TokenNames> tokens_;
   const std::vector<Listener*>& listeners_;
   PastOfChecks past_;

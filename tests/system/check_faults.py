@@ -1,6 +1,7 @@
 """Suites of checks asked of servers that misbehave, with clocks that jump and disks that are full: a clear verdict,
 the right exit code, nothing lost, bounded memory."""
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -90,6 +91,49 @@ class Faults(checking.CheckTest):
         lines = self.check("faults")
         self.assertNotIn("\x1b", lines.out)
         lines.out.encode("utf-8")
+
+    def test_what_speaks_no_http_is_the_systems_fault(self):
+        """A status line that is none, one line of a header that is too large, and a header of too many."""
+        status = b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nok"
+        behind = b"\r\nContent-Length: 2\r\n\r\nok"
+        replies = {"/zero": status % b"000 Zero", "/long": status % b"2000 Long", "/version": b"HTTP/9.7 200 OK" + behind,
+                   "/minor": b"HTTP/1.7 200 OK" + behind, "/words": b"HTTP/1.1 OK" + behind, "/old": b"hello",
+                   "/line": b"HTTP/1.1 200 OK\r\nX-A: " + b"y" * 5_000_000 + behind,
+                   "/many": b"HTTP/1.1 200 OK\r\n" + b"X-A: y\r\n" * 200_000 + behind}
+        peer = self.peer(lambda connection, path: connection.sendall(replies[path]))
+        for more in ([], ["follow: 3"]):
+            with self.subTest(more):
+                self.suite(peer.url, *([f"get: {path}", "expect: 200", *more] for path in replies))
+                result = self.check("faults", "--json")
+                self.assertEqual(result.code, 1, str(result))
+                self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * len(replies), str(result))
+                self.assertNotIn("emory", result.out)
+                self.assertNotIn("redirects to", result.out)
+                for one in self.records(result)[-2:]:
+                    self.assertIn("header is too large", json.dumps(one))
+
+    def test_a_command_that_was_killed_has_no_exit_status(self):
+        self.suite("http://127.0.0.1:1", *(["run: kill -9 $$$$", f"expect: {{exit: {phrase}}}"]
+                                           for phrase in ("0", "not 0", "not 1", "over 9", "under 9", "[0, 1]", "exists")),
+                   ["run: kill -9 $$$$", "expect: {exit: absent, signal: SIGKILL}"])
+        result = self.check("faults", "--json")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * 7 + ["pass"], str(result))
+        self.assertIn("absent (it was killed by SIGKILL)", result.out)
+
+    def test_details_of_a_tap_report_are_read_by_prove(self):
+        """Whose YAML takes a line of a list for a mapping where its first word ends with a colon, also within quotes."""
+        peer = self.peer(lambda connection, path: connection.sendall(answer("x" * 5 * MIB)))
+        self.suite(peer.url, ["get: /", "expect: {body: not contains y}"], ["get: /", "expect: 201"])
+        result = self.check("faults", "--report", "tap=a.tap")
+        self.assertEqual(result.code, 1, str(result))
+        text = pathlib.Path(self.directory, "a.tap").read_text()
+        self.assertIn('- "body\\x3a there is more of it', text)
+        self.assertNotRegex(text, r"(?m)^\s*- \S+\s*:\s")
+        if shutil.which("prove"):
+            asked = subprocess.run(["prove", "-e", "cat", "a.tap"], cwd=self.directory, text=True, capture_output=True)
+            self.assertNotIn("YAMLish", asked.stdout + asked.stderr)
+            self.assertIn("Failed tests:  1-2", asked.stdout + asked.stderr)
 
     def test_redirects_without_end(self):
         def behave(connection, path):

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace staithe::base {
@@ -11,6 +12,12 @@ struct HttpPlace {
 };
 /// Nothing when it is no URL of HTTP that names a host.
 std::optional<HttpPlace> http_place(std::string_view url);
+
+/// What of SCHEME://USER:PASSWORD@HOST is a secret, as it is written there: see secret_half(). "" of a URL
+/// without a user, and of what is no URL.
+std::string_view secret_in_url(std::string_view url);
+/// The same URL with "***" in its place.
+std::string without_secret(std::string_view url);
 
 /// The same scheme, host and port, where 80 and 443 are what http and https mean without one. What cannot be
 /// read has no origin, and none is like it: in doubt false.

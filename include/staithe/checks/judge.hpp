@@ -32,8 +32,9 @@ struct Judged {
 
 /// Holds one reply against expectations. The body is parsed once, when it is first asked for. For one thread.
 ///
-/// Bounded: a body is what the probe kept (see Reply::cut), JSON is at most 200 levels deep, a pattern
-/// stops at a million steps. What cannot be judged says so and never passes.
+/// Bounded: a body is what the probe kept (see Reply::cut), JSON is at most 200 levels deep, a subject finds
+/// at most 100,000 values of 16 MiB together, a pattern stops at a million steps. What cannot be judged says
+/// so and never passes.
 class Judge {
  public:
   /// `reply` must outlive it. `now`: seconds since 1970, for dates. `clean` is applied to whatever is quoted.
@@ -47,10 +48,11 @@ class Judge {
 
   struct Selected {
     std::vector<Value> values;
-    bool definite = true;  ///< the subject names at most one value
-    std::string why;       ///< it could not be looked for
-    bool lost = false;     ///< nothing was found, and no empty list is why: only words of presence can hold
-    std::string gap{};     ///< of a dotted path with '*': the first way that finds nothing
+    bool definite = true;   ///< the subject names at most one value
+    std::string why;        ///< it could not be looked for
+    bool unjudged = false;  ///< `why` is a limit of ours: it says nothing of the system
+    bool lost = false;      ///< nothing was found, and no empty list is why: only words of presence can hold
+    std::string gap{};      ///< of a dotted path with '*': the first way that finds nothing
   };
   Selected select(std::string_view subject) const;
 

@@ -90,6 +90,8 @@ struct PauseRequest {
 using Request = std::variant<HttpRequest, TlsRequest, TcpRequest, DnsRequest, SqlRequest, RunRequest,
                              HaproxyRequest, CompareRequest, PauseRequest>;
 
+/// A URL as people may see it: without a password that its author has written into it.
+Text shown_url(const Text& url);
 /// "POST https://api.example.com/cards", without a secret.
 std::string title_of(const Request& request);
 /// Whether asking twice is the same as asking once.

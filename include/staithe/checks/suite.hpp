@@ -128,6 +128,8 @@ struct Context {
     std::map<std::string, std::string> values;  ///< "address", "name", "user", ...
   };
   std::map<std::string, std::string> values;  ///< "environment", "deploy.release", ...
+  /// Those that whoever asks for this run has said: none of a suite's own `vars` stands above them.
+  std::set<std::string> given;
   std::map<std::string, std::vector<Host>> groups;
   std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
   std::string target;                                ///< instead of the suite's own
@@ -170,6 +172,8 @@ std::vector<const Check*> all_checks(const SuitePlan& plan);
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
 std::vector<plan::SecretRef> secrets_of(const Suite& suite);
 std::vector<plan::SecretRef> secrets_of(const Request& request);
+/// Passwords that stand in URLs, as they are written there and as they are read.
+std::vector<std::string> passwords_in_urls(const SuitePlan& plan);
 
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);

@@ -179,7 +179,7 @@ class Exchange {
     curl().easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
     return connections > 0 && scheme != nullptr && same_name(scheme, "https") &&
            (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
-            code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_PROXY);
+            code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_PROXY);
   }
 
   /// To the proxy, where there is one.
@@ -244,21 +244,12 @@ class Exchange {
     const CURLMsg* message = curl().multi_info_read(multi_, &left);
     if (message == nullptr || message->msg != CURLMSG_DONE) fail("libcurl ended without a result");
     const CURLcode code = message->data.result;
-    if (too_many_headers_) throw Error(ErrorCode::protocol, place() + ": the reply's header is too long");
+    if (too_many_headers_ || is_header_line_too_large(code))
+      throw Error(ErrorCode::protocol, place() + ": the reply's header is too large");
     if (leads_too_far_)
       throw Error(ErrorCode::protocol,
                   place() + ": it redirects to another origin, to which nothing was sent again");
-    if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) {
-      const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
-      // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP.
-      const bool no_http = code == CURLE_UNSUPPORTED_PROTOCOL && detail.find("HTTP/0.9") != std::string::npos;
-      // Our own URL was looked at: it is the peer that sends us to file: or from https to http.
-      if (code == CURLE_UNSUPPORTED_PROTOCOL && !no_http && request_.follow_redirects > 0)
-        throw Error(ErrorCode::protocol,
-                    place() + ": it redirects to where nobody may be sent: " + base::printable(detail));
-      throw Error(no_http ? ErrorCode::protocol : code_of_failure(code),
-                  place() + ": " + words_of(code, detail));
-    }
+    if (code != CURLE_OK && !(reply_.body_cut && code == CURLE_WRITE_ERROR)) throw failure(code);
     long number = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &number);
     reply_.status = static_cast<int>(number);
@@ -279,6 +270,28 @@ class Exchange {
     const std::string_view ip = address != nullptr ? address : "";
     const bool bracketed = ip.find(':') != std::string_view::npos;
     reply_.peer = bracketed ? fmt::format("[{}]:{}", ip, number) : fmt::format("{}:{}", ip, number);
+  }
+
+  /// libcurl keeps a line of a header whole, up to a limit of its own, and before 8.6 says of what is longer
+  /// that there is no memory.
+  bool is_header_line_too_large(CURLcode code) const {
+    bool is_limit = code == CURLE_OUT_OF_MEMORY;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    is_limit = is_limit || code == CURLE_TOO_LARGE;
+#endif
+    curl_off_t first_byte = 0;
+    curl().easy_getinfo(easy_, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
+    return is_limit && first_byte > 0 && reply_.body.empty();
+  }
+
+  Error failure(CURLcode code) const {
+    const std::string detail = error_[0] != '\0' ? error_.data() : curl().easy_strerror(code);
+    // libcurl says "unsupported protocol" of a URL, and of a peer that does not speak HTTP. Our own URL was
+    // looked at: it is the peer that sends us to file: or from https to http.
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && detail.starts_with("Protocol "))
+      return {ErrorCode::protocol,
+              place() + ": it redirects to where nobody may be sent: " + base::printable(detail)};
+    return {code_of_failure(code), place() + ": " + words_of(code, detail)};
   }
 
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) noexcept {
@@ -337,7 +350,9 @@ class Exchange {
     }
   }
 
-  std::string place() const { return request_.method + " " + origin_of(request_.url); }
+  std::string place() const {
+    return request_.method + " " + origin_of(request_.url);
+  }
   [[noreturn]] void fail(const std::string& text) const {
     throw Error(ErrorCode::failed, place() + ": " + text);
   }

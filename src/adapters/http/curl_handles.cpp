@@ -71,9 +71,9 @@ ErrorCode code_of(CURLcode code) {
     case CURLE_SSL_CACERT_BADFILE:
       return ErrorCode::not_found;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
       return ErrorCode::invalid;
-    case CURLE_SSL_CONNECT_ERROR:  // the peer speaks something else
+    case CURLE_UNSUPPORTED_PROTOCOL:  // of its status line, for URLs are looked at before
+    case CURLE_SSL_CONNECT_ERROR:     // the peer speaks something else
     case CURLE_GOT_NOTHING:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_PARTIAL_FILE:

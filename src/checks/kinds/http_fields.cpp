@@ -39,6 +39,7 @@ class HttpReader {
     if (const auto ca = fields_.value_or_default("ca"))
       if (const auto path = fields_.plain(*ca)) request_.ca_file = *path;
     if (const auto certificate = fields_.value_or_default("certificate")) own_certificate(*certificate);
+    keep_to_target(value);
     if (!good_) return std::nullopt;
     return Request(std::move(request_));
   }
@@ -165,6 +166,43 @@ class HttpReader {
         rest.append(std::get<plan::CaptureRef>(piece));
     }
     request_.credentials = rest;
+  }
+
+  /// What the defaults say of who we are is for the target, and for whom the suite itself names. A table is
+  /// written by others.
+  void keep_to_target(const yaml::Reader& value) {
+    if (!good_ || request_.target.empty()) return;
+    const auto* start = std::get_if<std::string>(&request_.url.pieces().front());
+    if (start == nullptr || start->starts_with('/') || base::same_origin(*start, request_.target)) return;
+    const bool has_auth = request_.auth != HttpRequest::Auth::none && !fields_.map().has("auth");
+    const auto header = std::find_if(request_.headers.begin(), request_.headers.end(), [&](const auto& one) {
+      return says_who_we_are(one) && !is_own_header(one.first);
+    });
+    if ((!has_auth && header == request_.headers.end()) || !fields_.cell_says_whom(value, request_.url))
+      return;
+    const auto what = has_auth ? "auth" : header->first;
+    bad(value,
+        fmt::format("this URL is not of the target's origin, and '{}' of the defaults is for that only",
+                    what),
+        has_auth ? "say 'auth' in the step itself, or 'auth: none'"
+                 : fmt::format("say '{}' in the headers of the step itself", what));
+  }
+
+  bool is_own_header(const std::string& name) {
+    const auto own = fields_.map().value("headers");
+    return own && std::any_of(own->node().entries.begin(), own->node().entries.end(),
+                              [&](const auto& entry) { return same_name(entry.key, name); });
+  }
+
+  static bool says_who_we_are(const std::pair<std::string, Text>& header) {
+    for (const char* name : {"authorization", "cookie"})
+      if (same_name(header.first, name)) return true;
+    const auto& pieces = header.second.pieces();
+    return std::any_of(pieces.begin(), pieces.end(), [](const auto& piece) {
+      const auto* saved = std::get_if<plan::CaptureRef>(&piece);
+      return saved != nullptr ? !saved->name.starts_with("run.")
+                              : std::holds_alternative<plan::SecretRef>(piece);
+    });
   }
 
   void connect_to() {

@@ -44,6 +44,7 @@ suite cleans up.
 
 on              the host
 env             environment variables: the place for saved values and secrets
+What a signal has killed has no exit status: exit is absent then, and nothing else holds of it.
 Expectations: exit, signal, out, err, time, and json.PATH of what it printed.)",
     run_subjects,
     "exit",

@@ -346,9 +346,12 @@ class CheckProbes::Asker {
       err = std::move(exit.err);
     }
     reply.duration = base::since(begun);
-    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status))
-                                         : Value::of("none, for it was killed by " + signal);
-    if (!signal.empty()) reply.facts["signal"] = Value::of(signal);
+    // What was killed has no exit status, of which "not 1" would hold.
+    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value();
+    if (!signal.empty()) {
+      reply.facts["signal"] = Value::of(signal);
+      reply.behind["exit"] = "it was killed by " + signal;
+    }
     // What is kept of more is its beginning, a word about the gap, and its end: only the first is judged.
     for (const auto& [is_cut, text] : {std::pair{out_cut, &out}, std::pair{err_cut, &err}})
       if (is_cut) text->resize(std::min(text->size(), kept_whole));

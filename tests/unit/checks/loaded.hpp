@@ -27,6 +27,9 @@ inline Context context() {
     if (path == "short.csv") return "a,b\n1,2\n3\n";
     if (path == "open.csv") return "a,b\n1,\"2\n";
     if (path == "alike.csv") return "name,a\nx,1\nx,2\n";
+    if (path == "urls.csv")
+      return "name,url,path,host\n1,http://other/z,/z,other\n2,http://h:80/z,/z,h\n3,/z,@other/"
+             "z,h:80@other\n";
     if (path == "slips.csv")
       return "name,want,address,time\na,at lest 3,db:1,3s\nb,\"[a, \"\"3\"\", "
              "4]\",db,4\nc,\"[a\",db:2,$(x)\n";

@@ -472,6 +472,42 @@ TEST_CASE("suites: a variable goes on where another one ends with its '/', and o
         "GET https://h.example/api/ok%2F..");
 }
 
+TEST_CASE("suites: what the defaults say of who we are is not told to whom a cell names") {
+  const auto all = [](const std::string& defaults, const std::string& step,
+                      const std::string& target = "http://h") {
+    return Loaded("suite: s\n" + (target.empty() ? "" : "target: " + target + "\n") +
+                  "secrets: {k: env K}\nvars: {base: \"http://other\"}\ncases: urls.csv\ndefaults: {" +
+                  defaults + "}\nsteps:\n  - {name: \"a $(case.name)\", expect: 200, " + step + "}\n")
+        .all();
+  };
+  const auto told = [](const std::string& where, const std::string& what) {
+    return "urls.csv:" + where + " this URL is not of the target's origin, and '" + what +
+           "' of the defaults is for that only\n";
+  };
+  for (const char* auth : {"auth: bearer $(k)", "auth: basic a:b", "headers: {x: y}, auth: bearer $(k)"})
+    CHECK(all(auth, "get: $(case.url)") == told("2:3", "auth"));
+  CHECK(all("auth: bearer $(k)", "get: \"http://h$(case.path)\"") == told("4:6", "auth"));
+  CHECK(all("auth: bearer $(k)", "get: \"http://$(case.host)/z\"") ==
+        told("2:21", "auth") + told("4:15", "auth"));
+  for (const char* header : {"x-key: $(k)", "x-key: \"pre $(k)\"", "authorization: abc", "Cookie: abc"})
+    CHECK_THAT(all("headers: {" + std::string(header) + "}", "get: $(case.url)"),
+               ContainsSubstring("urls.csv:2:3 this URL is not of the target's origin"));
+  // Neither what says nothing of us, nor what the step says itself, nor whom the suite names.
+  CHECK(all("headers: {x-run: $(run.id), accept: text/html}", "get: $(case.url)").empty());
+  CHECK(all("auth: none", "get: $(case.url)").empty());
+  CHECK(all("auth: bearer $(k)", "get: $(case.url), auth: bearer $(k)").empty());
+  CHECK(all("auth: bearer $(k)", "get: $(case.url), auth: none").empty());
+  CHECK(all("headers: {x-key: $(k)}", "get: $(case.url), headers: {X-Key: $(k)}").empty());
+  CHECK(all("auth: bearer $(k)", "get: $(base)/$(case.name)").empty());
+  CHECK(all("auth: bearer $(k)", "get: \"http://other/$(case.host)?u=$(case.url)\"").empty());
+  CHECK(all("auth: bearer $(k)", "get: \"/go?u=$(case.url)\"").empty());
+  // Without a target there is nobody that it would be for alone.
+  CHECK(Loaded("suite: s\nsecrets: {k: env K}\ncases: cases.csv\ndefaults: {auth: bearer $(k)}\nsteps:\n"
+               "  - {name: $(case.name), get: \"http://$(case.decision)/\", expect: 200}\n")
+            .all()
+            .find("origin") == std::string::npos);
+}
+
 TEST_CASE("suites: a number that is none here is told, and a text that looks like it is one") {
   const auto first = [](const std::string& phrase) {
     return Loaded(with_step("{get: /x, expect: {json.a: " + phrase + "}}")).first();

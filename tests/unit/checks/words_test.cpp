@@ -312,3 +312,28 @@ TEST_CASE("words: a body that is not what was promised fails, and a pattern with
   const std::string evil = "\"" + std::string(40, 'a') + "\"";
   CHECK_THAT(in_json("matches ^(a+)+[bc]$", evil), ContainsSubstring("too expensive"));
 }
+
+TEST_CASE("words: what finds more than can be looked at is not judged, and kept within bounds") {
+  const auto nested = [](int levels, std::size_t bytes) {
+    std::string body;
+    for (int i = 0; i < levels; ++i) body += "{\"a\":";
+    return body + "\"" + std::string(bytes, 'x') + "\"" + std::string(static_cast<std::size_t>(levels), '}');
+  };
+  const auto body = nested(190, 2'000'000);
+  for (const char* subject : {"json $..a", "json $..a..a", "json $..*"}) {
+    CAPTURE(subject);
+    CHECK(says(subject, "contains nope", body) ==
+          "unjudged: it finds more than the 100000 values and 16.0 MiB that are looked at");
+    CHECK(says(subject, "not contains nope", body).starts_with("unjudged"));
+    Reply reply;
+    reply.body = body;
+    CHECK(Judge(reply, noon).select(subject).values.empty());
+  }
+  std::string many = "[0", items = "<r>";
+  for (int i = 0; i < 100'001; ++i) many += ",0", items += "<i/>";
+  for (const auto& [subject, text] : {std::pair{"json.*", many + "]"}, {"xml //i", items + "</r>"}}) {
+    CAPTURE(subject);
+    CHECK_THAT(says(subject, "count at least 1", text), ContainsSubstring("unjudged: "));
+  }
+  CHECK(says("json $..a", "count 190", nested(190, 20)) == "held");
+}

@@ -1,0 +1,67 @@
+"""What the command line of `staithe check` says of a suite: --var and --target, and that a password in the latter stays out
+of everything that is shown."""
+import base64
+import pathlib
+import unittest
+
+import checking
+from checking import answer
+
+PASSWORD = "hunter%25two2"  # a '%' in it
+READ = "hunter%two2"
+
+
+class Given(checking.CheckTest):
+    def test_a_variable_of_the_command_line_stands_above_the_suites_own(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["delete: /users/$(id)/$(both)", "expect: 200"], head="vars: {id: '5', both: 'u$(id)', other: x}\n")
+        for arguments, wanted in (([], "/users/5/u5"), (["--var", "id=7"], "/users/7/u7"), (["--var", "both=b"], "/users/5/b"),
+                                  (["--var", "id=7", "--var", "id=8"], "/users/8/u8")):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                self.assertIn(f"DELETE {peer.url}{wanted}\n", self.check("faults", "--dry-run", *arguments).out)
+                result = self.check("faults", *arguments)
+                self.assertEqual(result.code, 0, str(result))
+                self.assertEqual(peer.seen, [wanted])
+
+    def test_a_release_of_the_command_line_stands_above_the_suites_own(self):
+        self.suite("http://127.0.0.1:1", ["get: /$(deploy.release)", "expect: 200"], head="vars: {deploy.release: unset}\n")
+        self.assertIn("GET http://127.0.0.1:1/unset\n", self.check("faults", "--dry-run").out)
+        self.assertIn("GET http://127.0.0.1:1/abc\n", self.check("faults", "--dry-run", "--var", "deploy.release=abc").out)
+
+    def test_a_password_in_a_target_is_shown_nowhere(self):
+        def behave(connection, path):
+            connection.sendall(answer('{"said": "%s and %s"}' % (PASSWORD, READ)))
+        peer = self.peer(behave)
+        host = peer.url.removeprefix("http://")
+        target = f"http://jo:{PASSWORD}@{host}"
+        kinds = ("junit", "tap", "html", "jsonl", "lines")
+        reports = [part for kind in kinds for part in ("--report", f"{kind}=a.{kind}")]
+        forms = (PASSWORD, READ, "hunter", base64.b64encode(f"jo:{READ}".encode()).decode())
+
+        def silent(*texts):
+            for text in texts:
+                for form in forms:
+                    self.assertNotIn(form, text)
+
+        steps = (["get: /a", "expect: {status: 200, json.said: nothing}"], [f"get: '{target}/b'", "expect: 201"])
+        for url, arguments in ((target, []), (peer.url, ["--target", target])):
+            with self.subTest(arguments):
+                self.suite(url, *steps, head="setup: [{name: first, get: /s, expect: 200}]\n")
+                for more in ([], ["--json"]):
+                    plan = self.check("faults", "--dry-run", *arguments, *more)
+                    self.assertEqual(plan.code, 0, str(plan))
+                    silent(plan.out, plan.err)
+                    self.assertIn(f"http://jo:***@{host}", plan.out)
+                for more in (["-v"], ["--json"]):
+                    result = self.check("faults", *arguments, *more, *reports)
+                    self.assertEqual(result.code, 1, str(result))
+                    silent(result.out, result.err, *(pathlib.Path(self.directory, f"a.{kind}").read_text() for kind in kinds))
+                    self.assertIn(f"http://jo:***@{host}/b", result.out)
+        wrong = self.check("faults", "--target", f"http://jo:{PASSWORD}@")
+        self.assertEqual(wrong.code, 2, str(wrong))
+        silent(wrong.out, wrong.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
