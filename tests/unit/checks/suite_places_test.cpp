@@ -188,9 +188,9 @@ TEST_CASE("suites: a variable goes on where another one ends with its '/', and o
         "'#' begins "
         "a query\n");
   CHECK(asked(base + "a: b", "$(base)v1/$(case.path)", "cases: paths.csv\n") ==
-        "GET https://h.example/api/v1/ok%2F..");
+        "GET https://h.example/api/v1/ok%2Fx");
   CHECK(asked("base: \"https://h.example/api\"", "$(base)/$(case.path)", "cases: paths.csv\n") ==
-        "GET https://h.example/api/ok%2F..");
+        "GET https://h.example/api/ok%2Fx");
 }
 
 TEST_CASE("suites: what the defaults say of who we are is not told to whom a cell names") {
