@@ -33,19 +33,26 @@ bool put_right_by_hand(const store::Run& run, const std::string& state) {
          (state == out || state == event::name_of(event::HostState::failed));
 }
 
+/// How a run has left a host.
+struct LeftAs {
+  std::string_view state;          ///< as host_states() has it; "" when it did not come to the host
+  const store::Run* by = nullptr;  ///< null where any would do
+};
+
 /// Whether a run that ended with the host in `state` has put right what an earlier one had left as `left`.
 /// One that is out is right only where it was given back: a drain keeps visitors away, and a task that takes
 /// nothing out gives nothing back. One that serves half changed, or what the run found fault with, waits for
 /// a release that comes to it as a whole: a restore changes nothing there, and a revert brings back just
-/// that.
-bool puts_right(const store::Run& run, const std::string& host, const std::string& state,
-                std::string_view left, Finds& finds) {
+/// that. What a task left so, the same task puts right where it goes well.
+bool puts_right(const store::Run& run, const std::string& host, const std::string& state, const LeftAs& left,
+                Finds& finds) {
   if (put_right_by_hand(run, state)) return true;
   if (!in_order(state) || run.kind == "drain") return false;
-  if (run.kind == "restore") return left == out;
-  if (left == out) return finds.in_service(host);
-  if (run.kind == "recover") return finds.in_service(host);
-  return (run.kind == "deploy" || run.kind == "rollback") && state == event::name_of(event::HostState::done);
+  if (run.kind == "restore") return left.state == out;
+  if (left.state == out || run.kind == "recover") return finds.in_service(host);
+  if (state != event::name_of(event::HostState::done)) return false;
+  const bool is_same = left.by != nullptr && run.kind == left.by->kind && run.title == left.by->title;
+  return run.kind == "deploy" || run.kind == "rollback" || is_same;
 }
 
 /// Runs that ended, told of from the newest on.
@@ -62,13 +69,20 @@ class LaterRuns {
   }
 
   /// Whether the run that was added last has put the host right, had it been out.
-  bool oldest_gave_back(const std::string& host) { return runs_.back().puts_right(host, out); }
+  bool oldest_gave_back(const std::string& host) { return runs_.back().puts_right(host, {out}); }
 
   /// The newest that has put the host right, which an earlier run had left as `left`; "" for none.
-  std::string that_put_right(const std::string& host, std::string_view left) {
+  std::string that_put_right(const std::string& host, const LeftAs& left) {
     for (auto& later : runs_)
       if (later.puts_right(host, left)) return later.run.id;
     return {};
+  }
+
+  std::set<std::string> hosts() const {
+    std::set<std::string> hosts;
+    for (const auto& later : runs_)
+      for (const auto& [host, state] : later.states) hosts.insert(host);
+    return hosts;
   }
 
  private:
@@ -77,7 +91,7 @@ class LaterRuns {
     std::map<std::string, std::string> states;
     Finds finds;
 
-    bool puts_right(const std::string& host, std::string_view left) {
+    bool puts_right(const std::string& host, const LeftAs& left) {
       const auto state = states.find(host);
       return state != states.end() && world::puts_right(run, host, state->second, left, finds);
     }
@@ -123,7 +137,7 @@ class Leavings {
     const auto kept_out = kept_out_by_others(run);
     for (const auto& [host, state] : host_states(run)) {
       if ((only != nullptr && only->count(host) == 0) || (gives_back && in_order(state)) ||
-          kept_out.count(host) > 0 || !later_.that_put_right(host, state).empty())
+          kept_out.count(host) > 0 || !later_.that_put_right(host, {state, &run}).empty())
         continue;
       if (!gives_back) std::erase_if(by_restores_, [&](const Leaving& one) { return one.host == host; });
       (gives_back ? by_restores_ : left).push_back({run, host, state});
@@ -172,8 +186,12 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
     return one.id != run.id;
   });
   std::map<std::string, std::string> since;
-  for (const auto& [host, left] : states_left_by(store, run))
-    if (auto by = later.that_put_right(host, left); !by.empty()) since.emplace(host, std::move(by));
+  const auto states = states_left_by(store, run);
+  for (const auto& host : later.hosts()) {
+    const auto known = states.find(host);
+    const std::string_view left = known == states.end() ? std::string_view() : known->second;
+    if (auto by = later.that_put_right(host, {left, &run}); !by.empty()) since.emplace(host, std::move(by));
+  }
   return since;
 }
 

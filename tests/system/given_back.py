@@ -61,6 +61,17 @@ class GivenBack(harness.SystemTest):
         self.ended(result, 5, "web1: given back while the app was being changed", "staithe status")
         self.nothing_left()
 
+    def test_a_rollout_that_went_on_to_its_end_leaves_nothing_mixed(self):
+        refuses = "run: {command: 'test $(host) != web2', read_only: true, timeout: 1m}"
+        playbook = self.playbook({"healthy": refuses},
+                                 strategy="  {batches: [1], max_failures: 0, min_available: 2, on_failure: revert_batch}")
+        self.ended(self.sandbox.deploy(self.target, playbook=playbook), 5)
+        self.playbook(strategy="  {batches: [1], max_failures: 0, min_available: 2, on_failure: revert_batch}")
+        self.ended(self.sandbox.deploy(self.target, "--resume", playbook=playbook), 0)
+        self.ended(self.in_production("recover"), 0)
+        self.assertEqual(set(self.sandbox.versions().values()), {self.target})
+        self.nothing_left()
+
     def test_what_nobody_has_approved_and_nothing_reverts_needs_a_person(self):
         result = self.sandbox.deploy(self.target, playbook=self.judged("local: 'false'", strategy=KEEP))
         self.ended(result, 5, "staithe rollback")

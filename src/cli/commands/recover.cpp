@@ -59,6 +59,7 @@ struct LeftBehind {
   std::vector<world::HostLeft> left;
   /// Given back while the app was being changed: nobody knows what they run.
   std::vector<std::string> unknown;
+  bool went_on = false;  ///< a later run brought the same release to the others, and found no fault with it
 };
 
 /// A host that somebody has given back since is on what the run had left on it.
@@ -84,10 +85,13 @@ LeftBehind look_at(App& app, store::Store& store, const store::Run& run, const p
                                                           (host.by_hand ? ": needs a person" : "") +
                                                           (host.to_clean ? ", cleaning up did not end" : "")
                                                     : "put right since, by run " + later->second)));
+    const auto by = open ? std::nullopt : store.run(later->second);
     if (open)
       behind.left.push_back(std::move(host));
-    else if (const auto by = store.run(later->second); by && by->kind == "restore")
+    else if (by && by->kind == "restore")
       add_given_back(std::move(host), behind);
+    behind.went_on =
+        behind.went_on || (by && !run.sha.empty() && by->sha == run.sha && by->exit_code == exit_done);
   }
   return behind;
 }
@@ -157,14 +161,16 @@ std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& 
 
 /// Versions that differ and hosts without a way back are said and need a person.
 void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
-          const plan::Plan& plan, bool judged) {
+          const plan::Plan& plan, const std::string& run_id, bool judged) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
-    app.say(fmt::format(
-        "{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
-        "  next  {}    look at it and bring it in order\n"
-        "        {}               then give back what is out of rotation",
-        base::fold_names(hosts), exec_command(app, hosts), restore_command(app, loaded, asked, hosts)));
+    app.say(
+        fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
+                    "  next  {}    look at it and bring it in order\n"
+                    "        {}    then give back what is out of rotation\n"
+                    "        {}    and say so of what serves",
+                    base::fold_names(hosts), exec_command(app, hosts),
+                    restore_command(app, loaded, asked, hosts), settle_command(app, loaded, asked, run_id)));
   else if (recovered.mixed())
     app.say(mixed(app, loaded, recovered, asked, plan));
   else if (recovered.keeps_bad() && plan.release.empty())
@@ -235,6 +241,7 @@ int run_recover(App& app) {
   earlier.ended = [&](store::Store& now, const event::RunFinished& finished) {
     if (!world::put_right(recovery, finished)) return;
     auto conclusion = world::conclude(left, finished);
+    conclusion.release_failed = conclusion.release_failed && !behind.went_on;
     world::end_recovered(now, *run, conclusion);
     recovered = std::move(conclusion);  // not before the run has its end
   };
@@ -242,14 +249,16 @@ int run_recover(App& app) {
   const auto asked = asked_of(*store, run->id);
   const int ran = run_loaded(app, loaded, recovery, std::move(earlier), asked);
   if (!recovered) return ran;
-  tell(app, loaded, *recovered, asked, plan,
+  tell(app, loaded, *recovered, asked, plan, run->id,
        !world::never_judged(plan, world::read_journal(*store, run->id)));
   if (!behind.unknown.empty())
     app.say(
         fmt::format("{}: given back while the app was being changed, and may be on either release.\n"
                     "  next  {}    see what runs where",
                     base::fold_names(behind.unknown), status_command(app)));
-  return recovered->needs_a_person() || !behind.unknown.empty() ? exit_needs_person : ran;
+  const bool may_be_mixed =
+      !behind.unknown.empty() && behind.unknown.size() < plan::target_hosts(plan).size();
+  return recovered->needs_a_person() || may_be_mixed ? exit_needs_person : ran;
 }
 
 }  // namespace staithe::cli

@@ -145,6 +145,19 @@ TEST_CASE("a host that serves half changed is put right by a release that comes 
   CHECK(world::put_right_since(past.store(), *past.store().run("half")).at("web1") == "again");
 }
 
+TEST_CASE(
+    "what a task left half changed the same task puts right, and a host that no run came to is at no fault") {
+  History past;
+  past.begin("half", plan_of("run"));
+  past.end("half", 5, {{"web1", "failed"}, {"web2", "untouched"}});
+  CHECK(past.to_recover() == "half");
+  past.begin("again", plan_of("run"));
+  past.end("again", 0, {{"web1", "done"}, {"web2", "done"}});
+  CHECK(past.to_recover().empty());
+  CHECK(world::put_right_since(past.store(), *past.store().run("half")) ==
+        std::map<std::string, std::string>{{"web1", "again"}, {"web2", "again"}});
+}
+
 TEST_CASE("a run that left a host to a person is found behind later runs, until one has put the host right") {
   History past;
   past.begin("left", plan_of("deploy"));
