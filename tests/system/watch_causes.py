@@ -1,8 +1,7 @@
 """`staithe watch` tells of causes: each once, when it has lasted, and each has its own end."""
+import re
 import threading
 import urllib.parse
-
-import re
 
 import harness
 import watch_sandbox
