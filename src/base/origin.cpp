@@ -30,24 +30,30 @@ HostAndPort host_and_port(const HttpPlace& place) {
 
 }  // namespace
 
+std::string_view up_to_path(std::string_view url) {
+  const auto scheme_end = url.find("://");
+  return scheme_end == std::string_view::npos ? std::string_view()
+                                              : url.substr(0, url.find_first_of("/?#", scheme_end + 3));
+}
+
 std::optional<HttpPlace> http_place(std::string_view url) {
   const auto scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos) return std::nullopt;
   const auto scheme = url.substr(0, scheme_end);
   const bool secure = same_letters(scheme, "https");
   if (!secure && !same_letters(scheme, "http")) return std::nullopt;
-  auto authority = url.substr(scheme_end + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  auto authority = up_to_path(url).substr(scheme_end + 3);
+  // "http://one\@two": a browser asks one, libcurl two.
+  if (authority.find('\\') != std::string_view::npos) return std::nullopt;
   if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
   if (authority.empty() || authority.front() == ':') return std::nullopt;
   return HttpPlace{secure, authority};
 }
 
 std::string_view secret_in_url(std::string_view url) {
-  const auto scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return {};
-  auto authority = url.substr(scheme_end + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  const auto whom = up_to_path(url);
+  if (whom.empty()) return {};
+  const auto authority = whom.substr(whom.find("://") + 3);
   const auto at = authority.rfind('@');
   return at == std::string_view::npos ? std::string_view() : secret_half(authority.substr(0, at));
 }

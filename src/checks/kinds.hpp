@@ -39,6 +39,8 @@ class Fields {
   virtual std::optional<Text> url(const yaml::Reader& reader) = 0;
   /// Whether it is a cell of the table, and not the suite, that says whom `url`, as it was read there, asks.
   virtual bool cell_says_whom(const yaml::Reader& reader, const Text& url) = 0;
+  /// Whether a cell of the table stands in it.
+  virtual bool has_cell(const yaml::Reader& reader) = 0;
   /// A text that must be known now.
   virtual std::optional<std::string> plain(const yaml::Reader& reader) = 0;
   /// A tree as JSON; see json_template().

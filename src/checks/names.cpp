@@ -200,7 +200,16 @@ void Names::misplaced(const UrlPath::Trouble& trouble, const std::string& url,
 
 std::optional<std::string> Names::expand_plain(const std::string& text, const yaml::Reader& reader) const {
   if (text.find('$') == std::string::npos) return text;
-  const auto expanded = expand(text, reader);
+  return known_now(expand(text, reader), text, reader);
+}
+
+std::optional<std::string> Names::expand_plain_url(const std::string& text,
+                                                   const yaml::Reader& reader) const {
+  return known_now(expand_url(text, reader), text, reader);
+}
+
+std::optional<std::string> Names::known_now(const std::optional<Text>& expanded, const std::string& text,
+                                            const yaml::Reader& reader) {
   if (!expanded) return std::nullopt;
   if (!expanded->is_literal()) {
     reader.error(fmt::format("'{}' is known at run time only and cannot stand here", text));

@@ -55,9 +55,12 @@ class Names {
   std::optional<Text> expand_url(const std::string& text, const yaml::Reader& reader) const;
   /// The same where everything must be known now.
   std::optional<std::string> expand_plain(const std::string& text, const yaml::Reader& reader) const;
+  std::optional<std::string> expand_plain_url(const std::string& text, const yaml::Reader& reader) const;
 
  private:
   std::optional<Text> expand(const std::string& text, const yaml::Reader& reader, base::UrlWriter* url) const;
+  static std::optional<std::string> known_now(const std::optional<Text>& expanded, const std::string& text,
+                                              const yaml::Reader& reader);
   void unknown(const std::string& name, const yaml::Reader& reader) const;
   void misplaced(const UrlPath::Trouble& trouble, const std::string& url, const yaml::Reader& reader) const;
   bool is_assumed(const std::string& name) const;

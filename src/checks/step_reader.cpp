@@ -41,6 +41,7 @@ class StepFields final : public Fields {
   bool cell_says_whom(const yaml::Reader& reader, const Text& url) override {
     return names_.cell_says_whom(reader, url);
   }
+  bool has_cell(const yaml::Reader& reader) override { return names_.cell_in(reader.node().text) != nullptr; }
   std::optional<std::string> plain(const yaml::Reader& reader) override {
     const auto written = reader.text();
     suspect(reader);

@@ -120,7 +120,7 @@ class SuiteReader {
     }
     if (const auto target = map_.value_or_slip("target"))
       if (const auto text = target->text())
-        suite_.target = names_.expand_plain(*text, *target).value_or("http://unknown");
+        suite_.target = names_.expand_plain_url(*text, *target).value_or("http://unknown");
     if (!context_.target.empty()) suite_.target = context_.target;
     const bool has_host = base::http_place(suite_.target).has_value();
     while (has_host && suite_.target.ends_with('/')) suite_.target.pop_back();
@@ -129,6 +129,8 @@ class SuiteReader {
       map_.error_at("target", "a target begins with http:// or https://");
     else if (!suite_.target.empty() && !has_host)
       map_.error_at("target", "this target names no host", "write https://HOST or https://HOST:PORT");
+    else if (suite_.target.find_first_of("?#") != std::string::npos)
+      map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps stand behind it");
     frame_.target = suite_.target;
   }
 

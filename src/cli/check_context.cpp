@@ -103,6 +103,8 @@ std::string wanted_target(const App& app) {
         fmt::format("--target begins with http:// or https://, not '{}'", base::without_secret(target)));
   if (!target.empty() && !base::http_place(target))
     throw UsageError(fmt::format("--target names no host: '{}'", base::without_secret(target)));
+  // Not shown: it may be a password that holds one.
+  if (target.find_first_of("?#") != std::string::npos) throw UsageError("--target holds no '?' and no '#'");
   return target;
 }
 

@@ -29,6 +29,20 @@ class Given(checking.CheckTest):
         self.assertIn("GET http://127.0.0.1:1/unset\n", self.check("faults", "--dry-run").out)
         self.assertIn("GET http://127.0.0.1:1/abc\n", self.check("faults", "--dry-run", "--var", "deploy.release=abc").out)
 
+    def test_a_target_asks_for_no_other_place_than_is_written(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url + "/$(tenant)", ["delete: /users/5", "expect: 200"], head="vars: {tenant: t1}\n")
+        for value, code, seen in (("a?b", 0, ["/a%3Fb/users/5"]), ("", 3, []), ("..", 3, [])):
+            with self.subTest(value):
+                peer.seen.clear()
+                result = self.check("faults", "--var", f"tenant={value}")
+                self.assertEqual((result.code, peer.seen), (code, seen), str(result))
+        for target in (peer.url + "/?a=b", peer.url + "#a", peer.url + "\\@127.0.0.1"):
+            with self.subTest(target):
+                peer.seen.clear()
+                result = self.check("faults", "--target", target)
+                self.assertEqual((result.code, peer.seen), (2, []), str(result))
+
     def test_a_password_in_a_target_is_shown_nowhere(self):
         def behave(connection, path):
             connection.sendall(answer('{"said": "%s and %s"}' % (PASSWORD, READ)))

@@ -10,8 +10,12 @@ struct HttpPlace {
   bool secure = false;
   std::string_view authority;  ///< of the URL: HOST or HOST:PORT, without a user
 };
-/// Nothing when it is no URL of HTTP that names a host.
+/// Nothing when it is no URL of HTTP that names a host, nor when there is a '\' before its path: readers of
+/// URLs differ on whether the host ends there, and then it would be told who we are.
 std::optional<HttpPlace> http_place(std::string_view url);
+
+/// "SCHEME://AUTHORITY" of a URL, up to its path, query or fragment; "" of what has no scheme.
+std::string_view up_to_path(std::string_view url);
 
 /// What of SCHEME://USER:PASSWORD@HOST is a secret, as it is written there: see secret_half(). "" of a URL
 /// without a user, and of what is no URL.

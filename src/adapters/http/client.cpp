@@ -123,7 +123,7 @@ class Exchange {
     // check() has seen that it is http or https.
     const bool secure = same_name(std::string_view(request_.url).substr(0, 5), "https");
     set(CURLOPT_URL, request_.url.c_str());
-    // What the plan shows is what is asked: "/users/.." is no other path.
+    // What the plan shows is what is asked: "/users/.." is no other path. A redirect is: see take_header().
     set(CURLOPT_PATH_AS_IS, 1L);
     // The URL itself was looked at by check(); where it leads to was not.
     if (request_.follow_redirects > 0) {
@@ -328,6 +328,9 @@ class Exchange {
       reply_.headers.push_back(
           {std::string(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1)))});
       const auto& header = reply_.headers.back();
+      // RFC 3986, 5.2.4: of a reference the dots are taken out, which libcurl before 8 does not do on its
+      // own.
+      if (is_redirect_ && same_name(header.name, "Location")) set(CURLOPT_PATH_AS_IS, 0L);
       // libcurl itself keeps back Authorization and Cookie only.
       if (same_name(header.name, "Location") && leads_away(header.value, request_.url)) {
         set(CURLOPT_HTTPHEADER, for_others_.get());

@@ -56,8 +56,8 @@ class HttpReader {
     const bool whole = start->starts_with("http://") || start->starts_with("https://");
     if (!whole && !start->starts_with('/'))
       bad(value, "this is neither a URL nor a path", "paths begin with '/'");
-    const bool goes_on =
-        text->pieces().size() > 1 && start->find_first_of("/?#", start->find("//") + 2) == std::string::npos;
+    const bool goes_on = text->pieces().size() > 1 &&
+                         start->find_first_of("/?#\\", start->find("//") + 2) == std::string::npos;
     if (whole && !goes_on && !base::http_place(*start)) bad(value, "this URL names no host");
     if (start->starts_with('/') && request_.target.empty())
       bad(value, "a path needs a target", "say 'target: https://…' in the suite, or write the whole URL");
@@ -172,20 +172,39 @@ class HttpReader {
   /// written by others.
   void keep_to_target(const yaml::Reader& value) {
     if (!good_ || request_.target.empty()) return;
+    const auto what = who_we_are_by_defaults();
+    if (what.empty()) return;
     const auto* start = std::get_if<std::string>(&request_.url.pieces().front());
-    if (start == nullptr || start->starts_with('/') || base::same_origin(*start, request_.target)) return;
-    const bool has_auth = request_.auth != HttpRequest::Auth::none && !fields_.map().has("auth");
-    const auto header = std::find_if(request_.headers.begin(), request_.headers.end(), [&](const auto& one) {
-      return says_who_we_are(one) && !is_own_header(one.first);
-    });
-    if ((!has_auth && header == request_.headers.end()) || !fields_.cell_says_whom(value, request_.url))
-      return;
-    const auto what = has_auth ? "auth" : header->first;
-    bad(value,
-        fmt::format("this URL is not of the target's origin, and '{}' of the defaults is for that only",
-                    what),
-        has_auth ? "say 'auth' in the step itself, or 'auth: none'"
-                 : fmt::format("say '{}' in the headers of the step itself", what));
+    const bool elsewhere =
+        start != nullptr && !start->starts_with('/') && !base::same_origin(*start, request_.target);
+    if (elsewhere && fields_.cell_says_whom(value, request_.url))
+      return not_for(value, "this URL is not of the target's origin", what);
+    // Who has no certificate of the URL's host hears nothing.
+    const auto place =
+        base::http_place(start == nullptr || start->starts_with('/') ? request_.target : *start);
+    if (place && place->secure) return;
+    for (const auto& [key, way] :
+         {std::pair("connect_to", &request_.connect_to), std::pair("proxy", &request_.proxy)})
+      if (const auto said = fields_.value_or_default(key); said && !way->empty() && fields_.has_cell(*said))
+        return not_for(*said, "it is a cell that says whom to connect to", what);
+  }
+
+  bool has_auth_of_defaults() {
+    return request_.auth != HttpRequest::Auth::none && !fields_.map().has("auth");
+  }
+
+  /// "auth", or the name of a header; "" when the step says all of it itself.
+  std::string who_we_are_by_defaults() {
+    if (has_auth_of_defaults()) return "auth";
+    for (const auto& header : request_.headers)
+      if (says_who_we_are(header) && !is_own_header(header.first)) return header.first;
+    return {};
+  }
+
+  void not_for(const yaml::Reader& reader, std::string_view why, const std::string& what) {
+    bad(reader, fmt::format("{}, and '{}' of the defaults is for the target only", why, what),
+        has_auth_of_defaults() ? "say 'auth' in the step itself, or 'auth: none'"
+                               : fmt::format("say '{}' in the headers of the step itself", what));
   }
 
   bool is_own_header(const std::string& name) {

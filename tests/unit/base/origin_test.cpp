@@ -4,6 +4,7 @@
 
 #include <utility>
 
+using staithe::base::http_place;
 using staithe::base::same_origin;
 
 TEST_CASE("An origin is a scheme, a host and a port, which may be the usual one") {
@@ -20,9 +21,23 @@ TEST_CASE("An origin is a scheme, a host and a port, which may be the usual one"
         std::pair{"https://h/", "https://h:80/"}, std::pair{"http://h/", "http://h.evil/"},
         std::pair{"http://h/", "http://h@evil/"}, std::pair{"http://h/", "http://h%5C@evil/"},
         std::pair{"http://[::1]/", "http://[::2]/"}, std::pair{"http://h/", "//h/"},
+        std::pair{"http://h/", "http://h\\@evil/"}, std::pair{"http://h\\@evil/", "http://h\\@evil/"},
+        std::pair{"http://h/", "http://h\\/"}, std::pair{"http://h/", "http://h:80\\evil"},
         std::pair{"nothing", "nothing"}}) {
     CAPTURE(one, other);
     CHECK_FALSE(same_origin(one, other));
     CHECK_FALSE(same_origin(other, one));
   }
+}
+
+TEST_CASE("A backslash before the path leaves open whose URL it is, and hides no password") {
+  for (const char* url :
+       {"http://h\\@evil/", "http://h\\evil", "https://h:1\\", "http://\\h/", "http://a\\b@h?x"}) {
+    CAPTURE(url);
+    CHECK_FALSE(http_place(url));
+  }
+  REQUIRE(http_place("http://h/a\\@b"));
+  CHECK(http_place("http://h?\\@b")->authority == "h");
+  CHECK(staithe::base::without_secret("http://jo:pass\\@h/x") == "http://jo:***@h/x");
+  CHECK(staithe::base::without_secret("http://h/jo:pass\\@x") == "http://h/jo:pass\\@x");
 }

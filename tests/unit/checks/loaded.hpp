@@ -35,6 +35,8 @@ inline Context context() {
              "4]\",db,4\nc,\"[a\",db:2,$(x)\n";
     if (path == "places.csv") return "name,id\na,7\nb,\nc,..\nd,../x\ne,%2e%2e\nf,.\n";
     if (path == "paths.csv") return "n,path\n1,ok/x\n2,what?\n3,a#b\n";
+    if (path == "ways.csv") return "name,host,to,proxy\n1,x,h:1,http://p:1\n2,y,h:2,none\n3,x/y,h:3,none\n";
+    if (path == "tricks.csv") return "name,host\n1,h\\@other\n2,h\\\n";
     if (path == "hosts.csv")
       return "name,host,to,time,for\nok,h:443,h:1,1s,1s\nbad,\"h:x\",h,1s,1s\nlate,h,h:1,0s,10m\n";
     why = "no such file";

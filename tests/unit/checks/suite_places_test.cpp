@@ -142,6 +142,28 @@ TEST_CASE("suites: a list in a cell is one of its values") {
   CHECK(suite->steps.at(1).expect.at(0).wanted == "one of x y");
 }
 
+TEST_CASE("suites: a variable in a target asks for no other place than is written") {
+  const auto asked = [](const std::string& value, const std::string& target) {
+    const Loaded loaded("suite: s\nvars: {v: \"" + value + "\"}\ntarget: \"" + target +
+                        "\"\nsteps:\n  - {name: n, delete: /users/5, expect: 204}\n");
+    return loaded.suite ? title_of(loaded.suite->steps.at(0).request) : loaded.all();
+  };
+  CHECK(asked("", "http://h/$(v)") == "s.yml:3:9 'v' cannot stand in http://h/$(v): it is empty\n");
+  CHECK(asked("..", "http://h/$(v)/x") ==
+        "s.yml:3:9 'v' cannot stand in http://h/$(v)/x: it makes \"..\" of it\n");
+  CHECK(asked("a?b", "http://h/$(v)") == "DELETE http://h/a%3Fb/users/5");
+  CHECK(asked("a/b", "http://h/$(v)/") == "DELETE http://h/a/b/users/5");
+  CHECK(asked("", "http://h$(v)") == "DELETE http://h/users/5");
+  CHECK(asked("http://h:1/a", "$(v)") == "DELETE http://h:1/a/users/5");
+  const std::string query =
+      "s.yml:3:1 a target holds no '?' and no '#': the paths of the steps stand behind it\n";
+  CHECK(asked("http://h?a=b", "$(v)") == query);
+  CHECK(asked("/a#b", "http://h$(v)") == query);
+  CHECK(asked("b", "http://h/?a=$(v)") == query);
+  CHECK(asked("b", "http://h/$(run.id)") ==
+        "s.yml:3:9 'http://h/$(run.id)' is known at run time only and cannot stand here\n");
+}
+
 TEST_CASE("suites: a URL names a host") {
   for (const char* target : {"http://", "https:///shop", "https://:8080"})
     CHECK(Loaded("suite: s\ntarget: \"" + std::string(target) + "\"\nsteps:\n  - {get: /x, expect: 200}\n")
@@ -149,6 +171,16 @@ TEST_CASE("suites: a URL names a host") {
   CHECK(Loaded(with_step("{get: \"http:///x\", expect: 200}")).first() == "4 this URL names no host | ");
   CHECK(Loaded(with_step("{get: \"https://:80/$(run.id)\", expect: 200}")).first() ==
         "4 this URL names no host | ");
+  CHECK(Loaded(with_step("{get: 'http://127.0.0.1\\@other/x', expect: 200}")).first() ==
+        "4 this URL names no host | ");
+  CHECK(Loaded(with_step("{get: 'http://127.0.0.1\\$(run.id)', expect: 200}")).first() ==
+        "4 this URL names no host | ");
+  CHECK(Loaded("suite: s\ntarget: http://h\\@other\nsteps:\n  - {get: /x, expect: 200}\n")
+            .first()
+            .starts_with("2 this target names no host"));
+  CHECK(Loaded("suite: s\ntarget: http://h\ncases: tricks.csv\nsecrets: {k: env K}\ndefaults: {auth: bearer "
+               "$(k)}\nsteps:\n  - {name: $(case.name), get: \"http://$(case.host)/\", expect: 200}\n")
+            .all() == "tricks.csv:2:3 this URL names no host\ntricks.csv:3:3 this URL names no host\n");
   CHECK(Loaded(with_step("{get: \"http://$(environment).example/x\", expect: 200}")).suite.has_value());
   CHECK(Loaded(with_step("{get: \"http://$(run.id)/x\", expect: 200}")).suite.has_value());
   CHECK(Loaded(with_step("{get: \"https://[::1]:8080/x\", expect: 200}")).suite.has_value());
@@ -203,7 +235,7 @@ TEST_CASE("suites: what the defaults say of who we are is not told to whom a cel
   };
   const auto told = [](const std::string& where, const std::string& what) {
     return "urls.csv:" + where + " this URL is not of the target's origin, and '" + what +
-           "' of the defaults is for that only\n";
+           "' of the defaults is for the target only\n";
   };
   for (const char* auth : {"auth: bearer $(k)", "auth: basic a:b", "headers: {x: y}, auth: bearer $(k)"})
     CHECK(all(auth, "get: $(case.url)") == told("2:3", "auth"));
@@ -222,6 +254,30 @@ TEST_CASE("suites: what the defaults say of who we are is not told to whom a cel
   CHECK(all("auth: bearer $(k)", "get: $(base)/$(case.name)").empty());
   CHECK(all("auth: bearer $(k)", "get: \"http://other/$(case.host)?u=$(case.url)\"").empty());
   CHECK(all("auth: bearer $(k)", "get: \"/go?u=$(case.url)\"").empty());
+  // Also a cell that is like the word which would be put in its place.
+  const auto ways = [](const std::string& defaults, const std::string& step,
+                       const std::string& target = "http://h") {
+    return Loaded("suite: s\ntarget: " + target + "\nsecrets: {k: env K}\ncases: ways.csv\ndefaults: {" +
+                  defaults + "}\nsteps:\n  - {name: \"a $(case.name)\", expect: 200, " + step + "}\n")
+        .all();
+  };
+  CHECK_THAT(ways("auth: bearer $(k)", "get: \"http://$(case.host)/z\""),
+             ContainsSubstring("ways.csv:2:3 this URL") && ContainsSubstring("ways.csv:3:3 this URL") &&
+                 ContainsSubstring("ways.csv:4:3 this URL"));
+  // Nor may a cell lead there by another way, where no certificate says who it is.
+  const auto led = [](const std::string& where, const std::string& what) {
+    return "ways.csv:" + where + " it is a cell that says whom to connect to, and '" + what +
+           "' of the defaults is for the target only\n";
+  };
+  CHECK(ways("auth: bearer $(k)", "get: /, connect_to: $(case.to)") ==
+        led("2:5", "auth") + led("3:5", "auth") + led("4:7", "auth"));
+  CHECK(ways("headers: {x-key: $(k)}, proxy: $(case.proxy)", "get: /") == led("2:9", "x-key"));
+  CHECK(ways("auth: bearer $(k)", "get: \"http://other/\", connect_to: $(case.to)", "https://h") ==
+        led("2:5", "auth") + led("3:5", "auth") + led("4:7", "auth"));
+  CHECK(ways("auth: bearer $(k)", "get: /, connect_to: $(case.to)", "https://h").empty());
+  CHECK(ways("auth: bearer $(k)", "get: /, connect_to: $(case.to), auth: bearer $(k)").empty());
+  CHECK(ways("auth: bearer $(k)", "get: \"/$(case.to)\", connect_to: \"h:1\"").empty());
+  CHECK(ways("auth: none", "get: /, connect_to: $(case.to)").empty());
   // Without a target there is nobody that it would be for alone.
   CHECK(Loaded("suite: s\nsecrets: {k: env K}\ncases: cases.csv\ndefaults: {auth: bearer $(k)}\nsteps:\n"
                "  - {name: $(case.name), get: \"http://$(case.decision)/\", expect: 200}\n")

@@ -128,6 +128,24 @@ TEST_CASE("A path is asked for as it is written, and a redirect to a relative on
   CHECK(server.requests().back().starts_with("GET /a/new HTTP"));
 }
 
+TEST_CASE("The dots of a redirect are taken out, also where those of the first path were written") {
+  for (const std::string from : {"/a/old", "/a/x/../old"})
+    for (const auto& [location, wanted] : {std::pair{"x/../y", "/a/y"}, std::pair{"/a/../b/./c", "/b/c"},
+                                           std::pair{"/../b?q=/../", "/b?q=/../"}}) {
+      const Server server([&, location = location](const std::string& request) {
+        return request.starts_with("GET " + from + " ")
+                   ? reply_of(302, "Location: " + std::string(location) + "\r\n", "")
+                   : reply_of(200, "", "here");
+      });
+      CAPTURE(from, location);
+      Request request = request_to(server.url(from));
+      request.follow_redirects = 1;
+      CHECK(staithe::http::send(request, soon()).body == "here");
+      CHECK(server.requests().front().starts_with("GET " + from + " HTTP"));
+      CHECK(server.requests().back().starts_with("GET " + std::string(wanted) + " HTTP"));
+    }
+}
+
 TEST_CASE("Redirects are followed as often as allowed, and the last reply counts") {
   const Server server([](const std::string& request) {
     if (request.starts_with("GET /a ")) return reply_of(302, "Location: /b\r\nX-First: 1\r\n", "moved");
@@ -176,6 +194,27 @@ TEST_CASE(
       CHECK_THAT(other.requests()[at], ContainsSubstring("Accept: text/plain"));
     }
   }
+}
+
+TEST_CASE("A backslash makes no other host look like the origin that a redirect comes from") {
+  const Server other([](const std::string&) { return reply_of(200, "", "there"); });
+  std::string own;
+  const auto disguised = [&] { return own + "\\@127.0.0.1:" + std::to_string(other.port()) + "/there"; };
+  const Server server(
+      [&](const std::string&) { return reply_of(307, "Location: " + disguised() + "\r\n", ""); });
+  own = server.url("");
+  Request request = request_to(server.url("/a"));
+  request.headers = {{"X-Api-Key", "k3y"}};
+  request.follow_redirects = 1;
+  CHECK(staithe::http::send(request, soon()).body == "there");
+  CHECK(other.requests().at(0).find("k3y") == std::string::npos);
+  request.method = "POST";
+  request.body = "password=hunter22";
+  CHECK(refused(request).code() == ErrorCode::protocol);
+  CHECK(other.requests().size() == 1);
+  // Nor is such a one asked at all.
+  CHECK(refused(request_to(disguised())).code() == ErrorCode::invalid);
+  CHECK(other.requests().size() == 1);
 }
 
 TEST_CASE("The port that a scheme means is no other origin when a redirect writes it down") {
