@@ -113,12 +113,7 @@ void validate_suites(App& app, Loaded& loaded, plan::Plan& plan) {
       loaded.diagnostics.add(std::move(finding));
     }
     if (suites.diagnostics.has_errors()) wrong.insert(check.suite);
-    for (const auto& finding : suites.diagnostics.sorted()) {
-      loaded.diagnostics.add(finding);
-      if (fs::exists(finding.position.file.text()))
-        loaded.diagnostics.sources().add(finding.position.file.text(),
-                                         read_text(finding.position.file.text()));
-    }
+    take_over(suites.diagnostics, loaded.diagnostics);
   });
 }
 
