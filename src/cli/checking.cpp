@@ -142,6 +142,24 @@ std::string file_needed(const LoadedSuites& loaded, const std::string& by, const
   }
 }
 
+/// What cannot be read is judged when it is known what is wanted.
+void read_if_possible(const std::string& file, checks::Context& context, LoadedSuites& loaded,
+                      checks::SuitePlan& plan) {
+  diag::Diagnostics found;
+  std::optional<checks::Suite> suite;
+  try {
+    suite = read_suite(file, context, found);
+  } catch (const FilesWrong& wrong) {
+    found.error({file, 0, 0}, wrong.what());
+  }
+  if (!suite) {
+    loaded.unread.push_back({file, std::move(found)});
+    return;
+  }
+  take_over(found, loaded.diagnostics);
+  plan.suites.push_back(std::move(*suite));
+}
+
 /// Of one step that is asked for alone the suite is known, and not what that takes from others.
 void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan) {
   for (std::size_t i = 0; i < plan.suites.size(); ++i) {
@@ -151,14 +169,34 @@ void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePl
       const auto is_it = [&](const checks::Suite& one) { return one.name == name; };
       if (std::any_of(plan.suites.begin(), plan.suites.end(), is_it)) continue;
       const auto file = file_needed(loaded, by, name);
-      if (file.empty()) continue;
-      auto suite = read_suite(file, context, loaded.diagnostics);
-      if (suite && suite->name == name) plan.suites.push_back(std::move(*suite));
+      const auto is_file = [&](const auto& one) { return one.file == file; };
+      if (file.empty() || std::any_of(loaded.unread.begin(), loaded.unread.end(), is_file)) continue;
+      read_if_possible(file, context, loaded, plan);
+      if (plan.suites.back().file == file && plan.suites.back().name != name) plan.suites.pop_back();
     }
   }
 }
 
+/// Between suites of which nothing is wanted there may be any mistake.
+void check_what_is_wanted(const App& app, const checks::SuitePlan& plan, LoadedSuites& loaded) {
+  auto wanted = plan;
+  (void)checks::select(wanted, filter_of(app));
+  if (plan.suites.empty())
+    for (const auto& one : loaded.unread) take_over(one.found, loaded.diagnostics);
+  else
+    judge_unread(loaded.unread, wanted, filter_of(app), loaded.diagnostics);
+  if (!loaded.diagnostics.has_errors()) checks::check_together(wanted.suites, loaded.diagnostics);
+}
+
 }  // namespace
+
+checks::Filter filter_of(const App& app) {
+  checks::Filter filter;
+  filter.critical = app.args().has("critical");
+  filter.tags = app.args().all("tag");
+  filter.only = app.args().all("only");
+  return filter;
+}
 
 bool has_project(const App& app) {
   return app.args().has("file") || playbook::find_project(fs::current_path().string());
@@ -224,11 +262,19 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   auto context = check_context(app, loaded, release, limit);
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(suite_named(directory_of(loaded), name));
-  if (files.empty()) files = all_suites(directory_of(loaded));
-  for (const auto& file : files)
-    if (auto suite = read_suite(file, context, loaded.diagnostics)) plan.suites.push_back(std::move(*suite));
-  if (app.args().has("only")) bring_along(loaded, context, plan);
-  if (!loaded.diagnostics.has_errors()) checks::check_together(plan.suites, loaded.diagnostics);
+  const bool some = app.args().has("only"), all = files.empty();
+  if (all) files = all_suites(directory_of(loaded));
+  for (const auto& file : files) {
+    if (some && all)
+      read_if_possible(file, context, loaded, plan);
+    else if (auto suite = read_suite(file, context, loaded.diagnostics))
+      plan.suites.push_back(std::move(*suite));
+  }
+  if (some) bring_along(loaded, context, plan);
+  if (some)
+    check_what_is_wanted(app, plan, loaded);
+  else if (!loaded.diagnostics.has_errors())
+    checks::check_together(plan.suites, loaded.diagnostics);
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;
   plan.environment = context.environment;

@@ -1,6 +1,7 @@
 #pragma once
 #include "app.hpp"
 #include "project.hpp"
+#include "unread_suites.hpp"
 
 #include "staithe/checks/filter.hpp"
 #include "staithe/checks/suite.hpp"
@@ -20,9 +21,13 @@ struct LoadedSuites {
   plan::Plan survey;              ///< hosts and balancers
   diag::Diagnostics diagnostics;
   checks::SuitePlan plan;
-  bool by_hand = false;  ///< the command line's --var and --target are for the suites
-  bool watched = false;  ///< whoever they alert must be there
+  std::vector<UnreadSuite> unread;  ///< with --only: files that nobody has named
+  bool by_hand = false;             ///< the command line's --var and --target are for the suites
+  bool watched = false;             ///< whoever they alert must be there
 };
+
+/// Which checks the command line wants.
+checks::Filter filter_of(const App& app);
 
 /// Whether there is a staithe.yml, here or above, or one is named.
 bool has_project(const App& app);

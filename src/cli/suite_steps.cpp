@@ -139,7 +139,7 @@ void validate_suites(App& app, Loaded& loaded, plan::Plan& plan, const SuiteChoi
       wrong.insert(check.suite);
     else if (asked.suites.empty())
       add(judges_nothing(plan, action, check, choices), loaded.diagnostics);
-    for (const auto& finding : suites.diagnostics.sorted()) add(finding, loaded.diagnostics);
+    take_over(suites.diagnostics, loaded.diagnostics);
   });
 }
 

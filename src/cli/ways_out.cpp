@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t runs_to_read = 200;
 
-/// The newest run that brought a release which some host still runs: what was put back since counts nothing.
+/// The newest run that brought a release which some host still runs: what was put back since counts nothing,
+/// nor does a run that was refused.
 std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded, const std::string& service,
                                       const Versions& versions) {
   std::optional<store::Run> newest;
@@ -23,7 +24,7 @@ std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded,
     filter.service = service;
     filter.kind = kind;
     for (auto& run : store.history(filter, runs_to_read)) {
-      if (versions.count(run.release) == 0) continue;
+      if (versions.count(run.release) == 0 || (run.ended && world::host_states(run).empty())) continue;
       if (!newest || run.started > newest->started) newest = std::move(run);
       break;
     }

@@ -236,10 +236,8 @@ class Run {
 
   /// What comes after the roll judges the whole of it: its failure reverts all, when reverting is the policy.
   void revert_all() {
-    if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) {
-      left_unapproved_ = plan_.kind != "recover";
-      return;
-    }
+    left_unapproved_ = plan_.kind != "recover";
+    if (plan_.strategy.on_failure == plan::Strategy::OnFailure::stop || interrupted_) return;
     std::vector<std::string> all;
     for (const auto& lane : rolled_stage_->lanes) all.push_back(lane.host);
     const bool tells = failure_ && failure_->tells_of_release();
@@ -463,7 +461,8 @@ class Run {
   bool refused_ = false;
   bool interrupted_ = false;
   bool late_ = false;
-  bool left_unapproved_ = false;  // what judges the roll as a whole failed, and nothing was to be reverted
+  bool left_unapproved_ =
+      false;  // what judges the roll as a whole failed: what is altered still, nobody approves
 };
 
 }  // namespace

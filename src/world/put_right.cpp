@@ -49,8 +49,9 @@ bool puts_right(const store::Run& run, const std::string& host, const std::strin
   if (put_right_by_hand(run, state)) return true;
   if (!in_order(state) || run.kind == "drain") return false;
   if (run.kind == "restore") return left.state == out;
-  if (left.state == out || run.kind == "recover") return finds.in_service(host);
-  if (state != event::name_of(event::HostState::done)) return false;
+  if (left.state == out) return finds.in_service(host);
+  const bool is_others = left.by != nullptr && run.service != left.by->service;
+  if (is_others || state != event::name_of(event::HostState::done)) return false;
   const bool is_same = left.by != nullptr && run.kind == left.by->kind && run.title == left.by->title;
   return run.kind == "deploy" || run.kind == "rollback" || is_same;
 }

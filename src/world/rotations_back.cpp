@@ -96,15 +96,16 @@ void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec
 
 /// A person who says "restore" of a host that is in service wants no outage: the proof would take it out.
 /// What a drain of ours is on record for is given back then, but proven by serving. Decided by the first
-/// action that asks, for all of them; a recovery proves what a deploy has left itself.
+/// action that asks, for all of them. A recovery proves what a deploy has left itself, unless the app is as
+/// it was: since HAProxy was reloaded it may serve, and to take it out would be for nothing.
 bool Rotations::serves_already(const std::string& host, exec::Performance& performance) {
   if (roles_.let_in.count(host) == 0) return false;
   auto& entry = of(host);
-  const bool recovers = !is_restored(host);
   bool ours = false;
   {
     const std::lock_guard lock(entry.mutex);
     if (entry.serves_already) return *entry.serves_already;
+    const bool recovers = !is_restored(host) && !is_untouched(entry);
     ours = entry.rotation != nullptr;
     if (ours && (recovers || !was_in_service(entry.rotation->found()))) return false;
   }
@@ -117,6 +118,12 @@ bool Rotations::serves_already(const std::string& host, exec::Performance& perfo
   const std::lock_guard lock(entry.mutex);
   entry.serves_already = serves;
   return serves;
+}
+
+bool Rotations::was_adopted_untouched(const std::string& host) {
+  auto& entry = of(host);
+  const std::lock_guard lock(entry.mutex);
+  return is_untouched(entry);
 }
 
 /// A balancer that does not answer is left behind by a restore: it cannot be counted there either.

@@ -98,7 +98,8 @@ std::string Rotations::shortage_ahead(const std::string& host, Looks looks) {
 exec::EffectResult Rotations::guard(const plan::GuardCapacity& effect, exec::Performance& performance) {
   // Before a drain it is asked however well the host serves now.
   const bool restores = is_restored(effect.host);
-  if (restores && serves_already(effect.host, performance)) return done("serves already");
+  if ((restores || was_adopted_untouched(effect.host)) && serves_already(effect.host, performance))
+    return done("serves already");
   for (;;) {
     const auto view = reservations_.look(effect.host);
     const auto looks =

@@ -20,41 +20,6 @@ CATALOGUE = """<?xml version="1.0"?><catalogue version="3"><item id="a"><price>9
 
 
 class Command(checking.CheckTest):
-    def fixed(self, **bodies):
-        """A peer that answers each path with what it is given: a body, or a status and a body."""
-        def behave(connection, path):
-            one = bodies.get(path.strip("/"), "{}")
-            status, body = one if isinstance(one, tuple) else ("200 OK", one)
-            connection.sendall(answer(body, status=status))
-        return self.peer(behave)
-
-    def test_a_step_alone_brings_along_what_it_needs_of_other_suites(self):
-        peer = self.fixed(make='{"id": "a7"}')
-        self.write("checks/first.yml", f"""suite: first
-target: {peer.url}
-steps:
-  - {{name: make, get: /make, expect: 200, save: {{id: json.id}}}}
-  - {{name: other, get: /other, expect: 200}}
-export: [id]
-""")
-        self.write("checks/second.yml", f"""suite: second
-target: {peer.url}
-depends_on: [first]
-use: {{id: $(first.id)}}
-steps:
-  - {{name: look, get: /look/$(id), expect: 200}}
-  - {{name: alone, get: /alone, expect: 200}}
-""")
-        for arguments, asked in ((["--only", "look"], ["/make", "/look/a7"]), (["checks/second.yml", "--only", "look"], ["/make", "/look/a7"]),
-                                 (["second", "--only", "alone"], ["/alone"])):
-            with self.subTest(arguments):
-                peer.seen.clear()
-                result = self.check(*arguments)
-                self.assertEqual(result.code, 0, str(result))
-                self.assertEqual(peer.seen, asked)
-        blocked = self.check("second")
-        self.assertIn("unless 'first' is named as well", " ".join(blocked.err.split()))
-
     def test_exit_codes(self):
         peer = self.fixed(slow='{"n": 3}', broken=("500 Internal Server Error", "{}"))
         good, bad = ["get: /", "expect: 200"], ["get: /broken", "expect: 200"]
@@ -123,26 +88,6 @@ steps:
         self.assertEqual(result.code, 4, str(result))
         self.assertIn("STAITHE_NO_SUCH_SECRET", result.out + result.err)
         self.assertRegex(result.out + result.err, r"(?i)inconclusive")
-
-    def test_part_of_a_suite(self):
-        """--critical, --tag and --only, and what those need comes along."""
-        peer = self.fixed(login='{"token":"t"}')
-        self.write("checks/faults.yml", f"""suite: faults
-severity: major
-target: {peer.url}
-steps:
-  - {{name: login, post: /login, json: {{}}, expect: 200, save: {{token: json.token}}}}
-  - {{name: pay, get: /pay/$(token), severity: critical, tags: [post-deploy], expect: 200}}
-  - {{name: browse, get: /browse, tags: [nightly], expect: 200}}
-""")
-        for arguments, wanted in (([], ["/login", "/pay/t", "/browse"]), (["--critical"], ["/login", "/pay/t"]),
-                                  (["--tag", "nightly"], ["/browse"]), (["--tag", "post-deploy"], ["/login", "/pay/t"]),
-                                  (["--only", "browse"], ["/browse"])):
-            with self.subTest(arguments):
-                peer.seen.clear()
-                result = self.check("faults", *arguments)
-                self.assertEqual(result.code, 0, str(result))
-                self.assertEqual(peer.seen, wanted, str(result))
 
     def test_xml_bodies(self):
         peer = self.fixed(catalogue=CATALOGUE, nothing="<a>")

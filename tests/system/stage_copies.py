@@ -284,6 +284,21 @@ class Copies(databases.StageTest):
         self.source.sql("CREATE TABLE app.more (id int)", "shop")
         self.refused(4, "the plan is", words=("stage", "snapshot", "--expect-plan", plan))
 
+    def test_a_session_that_is_just_ending_is_in_nobody_s_way(self):
+        """Of a client that is gone the server's process may live on for a moment."""
+        self.source.sql("CREATE TABLE t AS SELECT generate_series(1, 10) AS id", "shop")
+        self.ok("stage", "snapshot")
+        leaving = self.target.session("staging", "SELECT pg_sleep(1)")
+        leaving.stdin.close()
+        self.target.wait("(SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
+        self.ok("stage", "snapshot")
+        leaving.wait()
+        staying = self.target.session("staging", "SELECT 1")
+        self.addCleanup(staying.wait)
+        self.addCleanup(staying.stdin.close)
+        self.target.wait("(SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'staging' AND application_name = 'psql')")
+        self.refused(4, "1 session open in staging")
+
     def test_snapshots_have_names_and_are_kept_and_dropped(self):
         self.source.sql("CREATE TABLE t AS SELECT generate_series(1, 10) AS id", "shop")
         self.project("keep: 2")

@@ -47,6 +47,12 @@ bool to_maintenance_since_start(const ServerState& state, const Info& info) {
          *state.unchanged_seconds + told_again_within <= info.uptime_seconds;
 }
 
+/// Its file says so now, and did not when the drain began.
+bool was_disabled_since(const ServerState& state, const FoundServer& found) {
+  return (state.admin & ~found.admin & admin_bit::config_disabled) != 0 &&
+         own_state(state.admin) == Own::maint;
+}
+
 std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
   auto set = detail::bit(own_state(found.admin));
   if (own_state(found.admin) == Own::maint) return set;
@@ -284,7 +290,10 @@ void Rotation::meet(Place& place, const Snapshot& snapshot) {
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
-    if (state == nullptr || (reloaded && !to_maintenance_since_start(*state, snapshot.info))) continue;
+    if (state == nullptr) continue;
+    const bool by_others =
+        to_maintenance_since_start(*state, snapshot.info) || was_disabled_since(*state, entry.found);
+    if (reloaded && !by_others) continue;
     if (reloaded) disown_maintenance(entry);
     take_over(place, entry, found_at(place).servers[k], *state);
   }

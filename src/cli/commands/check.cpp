@@ -17,14 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-checks::Filter filter_of(const App& app) {
-  checks::Filter filter;
-  filter.critical = app.args().has("critical");
-  filter.tags = app.args().all("tag");
-  filter.only = app.args().all("only");
-  return filter;
-}
-
 /// What --only could name, each once and in the order of the files.
 std::vector<std::string> names_in(const checks::SuitePlan& plan) {
   std::vector<std::string> names;

@@ -59,7 +59,8 @@ struct LeftBehind {
   std::vector<world::HostLeft> left;
   /// Given back while the app was being changed: nobody knows what they run.
   std::vector<std::string> unknown;
-  bool went_on = false;  ///< a later run brought the same release to the others, and found no fault with it
+  bool unjudged = false;  ///< some were given back: what the run was to do on them behind that was not done
+  bool went_on = false;   ///< a later run brought the same release to the others, and found no fault with it
 };
 
 /// A host that somebody has given back since is on what the run had left on it.
@@ -89,10 +90,13 @@ LeftBehind look_at(App& app, store::Store& store, const store::Run& run, const p
     if (open)
       behind.left.push_back(std::move(host));
     else if (by && by->kind == "restore")
-      add_given_back(std::move(host), behind);
+      add_given_back(std::move(host), behind), behind.unjudged = true;
     behind.went_on =
         behind.went_on || (by && !run.sha.empty() && by->sha == run.sha && by->exit_code == exit_done);
   }
+  // No release is good for what was never looked at.
+  if (behind.unjudged)
+    for (auto& host : behind.left) host.to_clean = false;
   return behind;
 }
 
@@ -178,7 +182,12 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
         fmt::format("Every host has what the run brings, which its own check refused.\n"
                     "  next  {}    again, once it is mended",
                     same_command(app, loaded, asked, plan)));
-  else if (recovered.keeps_bad() && plan.kind == "deploy")
+  else if (recovered.keeps_bad() && plan.kind == "rollback")
+    app.say(
+        fmt::format("Every host is on the release that was rolled back to, which failed too.\n"
+                    "  next  {}    see what runs where\n        {} --to RELEASE    to another one",
+                    status_command(app), rollback_command(app, loaded, asked, plan)));
+  else if (recovered.keeps_bad())
     app.say(fmt::format("Every host is on the new release, which failed.\n  next  {}    bring all back",
                         rollback_command(app, loaded, asked, plan)));
   else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
@@ -250,7 +259,7 @@ int run_recover(App& app) {
   const int ran = run_loaded(app, loaded, recovery, std::move(earlier), asked);
   if (!recovered) return ran;
   tell(app, loaded, *recovered, asked, plan, run->id,
-       !world::never_judged(plan, world::read_journal(*store, run->id)));
+       !behind.unjudged && !world::never_judged(plan, world::read_journal(*store, run->id)));
   if (!behind.unknown.empty())
     app.say(
         fmt::format("{}: given back while the app was being changed, and may be on either release.\n"

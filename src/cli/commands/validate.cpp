@@ -27,15 +27,6 @@ const std::string& made_up_sha() {
   return sha;
 }
 
-/// What was found in other files, with the lines that it is about.
-void take_over(const diag::Diagnostics& found, diag::Diagnostics& into) {
-  for (const auto& finding : found.sorted()) {
-    into.add(finding);
-    if (const auto& file = finding.position.file; !file.empty())
-      into.sources().add(file.text(), read_text(file.text()));
-  }
-}
-
 /// An environment whose hosts programs say that were not run: without -e they are not.
 bool is_unasked(const Loaded& loaded, const playbook::Environment& environment) {
   return loaded.environment.empty() && !environment.inventory.empty();

@@ -94,6 +94,36 @@ void guard_source(pg::Session& session, const SnapshotSettings& settings, const 
   }
 }
 
+namespace {
+
+/// Sessions in the database of that name; nothing without one. A worker of autovacuum, which has no user, is
+/// nobody's: the server ends it by itself.
+std::optional<std::uint32_t> sessions_in(pg::Session& session, const std::string& database,
+                                         const base::Scope& scope) {
+  const std::vector<pg::Value> name{database};
+  const auto answer = session.query(
+      "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid"
+      " AND a.usesysid IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid())"
+      " FROM pg_catalog.pg_database d WHERE d.datname = $1",
+      name, scope);
+  if (answer.rows.empty()) return std::nullopt;
+  return static_cast<std::uint32_t>(std::stoul(answer.rows[0][0].value_or("0")));
+}
+
+/// The server takes a moment to end the session of a client that is gone: as long as it waits itself before
+/// it refuses to drop a database.
+std::optional<std::uint32_t> sessions_that_stay(pg::Session& session, const std::string& database,
+                                                const base::Scope& scope) {
+  const auto patience = scope.at_most(std::chrono::seconds(5));
+  for (;;) {
+    const auto open = sessions_in(session, database, scope);
+    if (!open || *open == 0) return open;
+    if (base::sleep_for(base::Duration{100}, patience) != base::Woke::ready) return open;
+  }
+}
+
+}  // namespace
+
 TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, const base::Scope& scope) {
   auto session = connect_cluster(url, target_options(), scope);
   TargetFacts facts;
@@ -115,14 +145,11 @@ TargetFacts read_target(std::string_view url, const SnapshotSettings& settings, 
     if (!is_complete) facts.unfinished.push_back(snapshot.database);
     if (snapshot.database == facts.database) facts.is_snapshot = is_complete;
   }
-  const std::vector<pg::Value> name{facts.database};
-  const auto answer = session.query(
-      "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid"
-      " AND a.pid <> pg_catalog.pg_backend_pid()) FROM pg_catalog.pg_database d WHERE d.datname = $1",
-      name, scope);
-  facts.exists = !answer.rows.empty();
+  const auto open = settings.replace ? sessions_in(session, facts.database, scope)
+                                     : sessions_that_stay(session, facts.database, scope);
+  facts.exists = open.has_value();
   if (!facts.exists) return facts;
-  facts.sessions = static_cast<std::uint32_t>(std::stoul(answer.rows[0][0].value_or("0")));
+  facts.sessions = *open;
   facts.is_empty = facts.is_snapshot ? false : is_empty(url, facts.database, scope);
   return facts;
 }

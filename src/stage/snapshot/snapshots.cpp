@@ -120,7 +120,7 @@ std::vector<Snapshot> list_snapshots(pg::Session& session, const base::Scope& sc
       "  OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER')"
       "  THEN pg_catalog.pg_database_size(d.oid) ELSE 0 END,"
       " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a"
-      "  WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid()), d.oid"
+      "  WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()), d.oid"
       " FROM pg_catalog.pg_database d WHERE NOT d.datistemplate"
       " AND (pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '{\"staithe\":%'"
       "  OR (pg_catalog.shobj_description(d.oid, 'pg_database') IS NULL AND d.datname ~ "

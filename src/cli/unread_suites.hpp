@@ -1,0 +1,28 @@
+#pragma once
+#include "app.hpp"
+
+#include "staithe/checks/filter.hpp"
+#include "staithe/checks/suite.hpp"
+
+#include <string>
+#include <vector>
+
+namespace staithe::cli {
+
+/// A file of which no suite could be made, and why. Where steps are asked for by their names it is of no
+/// matter, unless one of them stands in it or needs what it would export.
+struct UnreadSuite {
+  std::string file;
+  diag::Diagnostics found;
+};
+
+/// What was found in another file, with the lines that it is about.
+void take_over(const diag::Diagnostics& found, diag::Diagnostics& into);
+
+/// Takes over what is wrong with those files that the steps of `filter.only` need, and says for which; of
+/// each other one comes a warning that it is left out. `wanted` is what is left of the suites that could be
+/// read.
+void judge_unread(const std::vector<UnreadSuite>& unread, const checks::SuitePlan& wanted,
+                  const checks::Filter& filter, diag::Diagnostics& diagnostics);
+
+}  // namespace staithe::cli

@@ -1,0 +1,91 @@
+"""`staithe check` of a part of what there is: what comes along, and what is no matter of it."""
+import unittest
+
+import checking
+
+
+class Parts(checking.CheckTest):
+    def test_a_step_alone_brings_along_what_it_needs_of_other_suites(self):
+        peer = self.fixed(make='{"id": "a7"}')
+        self.write("checks/first.yml", f"""suite: first
+target: {peer.url}
+steps:
+  - {{name: make, get: /make, expect: 200, save: {{id: json.id}}}}
+  - {{name: other, get: /other, expect: 200}}
+export: [id]
+""")
+        self.write("checks/second.yml", f"""suite: second
+target: {peer.url}
+depends_on: [first]
+use: {{id: $(first.id)}}
+steps:
+  - {{name: look, get: /look/$(id), expect: 200}}
+  - {{name: alone, get: /alone, expect: 200}}
+""")
+        for arguments, asked in ((["--only", "look"], ["/make", "/look/a7"]), (["checks/second.yml", "--only", "look"], ["/make", "/look/a7"]),
+                                 (["second", "--only", "alone"], ["/alone"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check(*arguments)
+                self.assertEqual(result.code, 0, str(result))
+                self.assertEqual(peer.seen, asked)
+        blocked = self.check("second")
+        self.assertIn("unless 'first' is named as well", " ".join(blocked.err.split()))
+
+    def test_a_step_alone_runs_beside_files_that_it_does_not_need_and_cannot_be_read(self):
+        peer = self.fixed()
+        step = "  - {name: %s, get: /%s, expect: 200}\n"
+        self.write("checks/good.yml", f"suite: good\ntarget: {peer.url}\ndepends_on: [wrong]\nuse: {{id: $(wrong.id)}}\nsteps:\n"
+                   + step % ("alone", "alone") + step % ("needs", "needs/$(id)"))
+        self.write("checks/wrong.yml", f"suite: wrong\ntarget: {peer.url}\nexport: [id]\nsteps:\n"
+                   "  - {name: make, get: /make, expct: 200, save: {id: json.id}}\n  - {name: 'each $(host.name)', get: /each, expect: 200}\n")
+        self.write("checks/no_yaml.yml", "suite: [no_yaml\n")
+        # What is wrong between others is no matter of it either.
+        for name in ("twin", "other"):
+            self.write(f"checks/{name}.yml", f"suite: twin\ntarget: {peer.url}\nsteps:\n" + step % (name, name))
+        for arguments, wrong in (([], ["wrong.yml:5", "no_yaml.yml"]), (["good"], ["wrong.yml:5"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check(*arguments, "--only", "alone")
+                self.assertEqual((result.code, peer.seen), (0, ["/alone"]), str(result))
+                for place in wrong:
+                    self.assertIn(place, result.err)
+                self.assertEqual(result.err.count("this file is left out"), len(wrong), str(result))
+        # Where it needs one, or may stand in it, nothing is run, and that is said with the place.
+        for arguments, why in ((["--only", "needs"], "needs what it exports"), (["good", "--only", "needs"], "needs what it exports"),
+                               (["--only", "make"], "'make' may stand in it"), (["--only", "each web1"], "'each web1' may stand in it")):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check(*arguments)
+                self.assertEqual((result.code, peer.seen), (3, []), str(result))
+                text = " ".join(result.err.split())
+                self.assertRegex(text, r"wrong.yml:5:[0-9]+")
+                self.assertIn("unknown key 'expct'", text)
+                self.assertIn(why, text)
+        self.assertEqual(self.check("--only", "nowhere").code, 2)
+        self.assertEqual(self.check("wrong", "--only", "alone").code, 3)
+        self.assertEqual(self.check("--only", "twin").code, 0)
+
+    def test_part_of_a_suite(self):
+        """--critical, --tag and --only, and what those need comes along."""
+        peer = self.fixed(login='{"token":"t"}')
+        self.write("checks/faults.yml", f"""suite: faults
+severity: major
+target: {peer.url}
+steps:
+  - {{name: login, post: /login, json: {{}}, expect: 200, save: {{token: json.token}}}}
+  - {{name: pay, get: /pay/$(token), severity: critical, tags: [post-deploy], expect: 200}}
+  - {{name: browse, get: /browse, tags: [nightly], expect: 200}}
+""")
+        for arguments, wanted in (([], ["/login", "/pay/t", "/browse"]), (["--critical"], ["/login", "/pay/t"]),
+                                  (["--tag", "nightly"], ["/browse"]), (["--tag", "post-deploy"], ["/login", "/pay/t"]),
+                                  (["--only", "browse"], ["/browse"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check("faults", *arguments)
+                self.assertEqual(result.code, 0, str(result))
+                self.assertEqual(peer.seen, wanted, str(result))
+
+
+if __name__ == "__main__":
+    unittest.main()
