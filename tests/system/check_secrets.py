@@ -188,8 +188,8 @@ steps:
 
     def test_a_slow_store_of_secrets_takes_nothing_of_those_that_do_not_need_it(self):
         peer = self.fixed()
-        for name, secret, budget in (("slow", "command sleep 2.5; echo slow-0f9e8d7c", "4s"), ("quick", "command echo quick-0f9e8d7c", "2s"),
-                                     ("none", "env UNUSED", "1s")):
+        for name, secret, budget in (("slow", "command sleep 6.4; echo slow-0f9e8d7c", "8s"), ("quick", "command echo quick-0f9e8d7c", "4s"),
+                                     ("none", "env UNUSED", "4s")):
             auth = "" if name == "none" else ", auth: bearer $(word)"
             self.write(f"checks/{name}.yml", f"""suite: {name}
 target: {peer.url}
