@@ -76,6 +76,16 @@ std::vector<plan::SecretRef> secrets_of(const Suite& suite) {
   return collector.all();
 }
 
+base::Duration longest_budget(const SuitePlan& plan, const plan::SecretRef& secret) {
+  base::Duration longest{0};
+  for (const auto& suite : plan.suites) {
+    const auto needed = secrets_of(suite);
+    if (std::find(needed.begin(), needed.end(), secret) != needed.end())
+      longest = std::max(longest, suite.budget);
+  }
+  return longest;
+}
+
 std::vector<std::string> passwords_in_urls(const SuitePlan& plan) {
   std::vector<std::string> found;
   for (const auto& suite : plan.suites) add_password(suite.target, found);

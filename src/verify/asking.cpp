@@ -109,7 +109,7 @@ class Asking {
     asked_.reply = std::move(reply);
     judge_.emplace(asked_.reply, seconds_now(), cleaner(asked_, redactor_));
     tell_tokens();
-    asked_.attempt.note = asked_.reply.note;
+    asked_.attempt.note = note();
     using Failure = Reply::Failure;
     switch (asked_.reply.failure) {
       case Failure::none:
@@ -130,9 +130,21 @@ class Asking {
     return false;
   }
 
+  std::string note() const {
+    const auto& reply = asked_.reply;
+    if (reply.quoted.empty()) return reply.note;
+    return reply.note + ": " + cleaner(asked_, redactor_)(reply.quoted);
+  }
+
   /// Before anything of the reply is quoted, in whatever way it is.
   void tell_tokens() {
     FoundSecrets found;
+    // First, for what else there is may be more than can be looked for.
+    for (const auto& saved : check_.save) {
+      if (secrecy_.tokens.count(saved.name) == 0) continue;
+      const auto selected = judge_->select(saved.subject);
+      if (!selected.values.empty()) secrecy_.keep(saved.name, selected.values.front(), found);
+    }
     for (const auto& saved : check_.save) {
       const auto selected = judge_->select(saved.subject);
       for (const auto& value : selected.values) secrecy_.tell(saved.name, value, found);
@@ -154,6 +166,9 @@ class Asking {
     for (const auto* looked_at : {&check_.expect, &check_.warn, &check_.until, &check_.give_up_if})
       look(*looked_at);
     for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
+    if (const auto err = asked_.reply.facts.find("err");
+        err != asked_.reply.facts.end() && !asked_.reply.quoted.empty())
+      secrecy_.tell_inside(err->second, found);
     std::vector<base::Redactor::Hold> told;
     secrecy_.hold(found, told);
     asked_.told = std::move(told);
@@ -306,6 +321,14 @@ bool is_harmless(std::string_view text) {
   return text.size() < (is_number ? digits_of_password : shortest_token) || is_plain_word(text);
 }
 
+/// `true` and null are none, and "pass": 1200 is how many did; a one-time password has six digits.
+bool may_be_secret(const Value& value) {
+  using Kind = Value::Kind;
+  const auto kind = value.kind;
+  return kind != Kind::boolean && kind != Kind::null && kind != Kind::absent &&
+         (kind != Kind::number || value.text.size() >= 6);
+}
+
 }  // namespace
 
 /// What is known to it when something is quoted.
@@ -353,6 +376,16 @@ void Secrecy::tell(const std::string& name, const Value& value, FoundSecrets& fo
   tell_inside(value, found);
 }
 
+void Secrecy::keep(const std::string& name, const Value& value, FoundSecrets& found) const {
+  const auto token = tokens.find(name);
+  if (token == tokens.end() || !may_be_secret(value)) return;
+  auto parts = secrets_in(value.text, token->second);
+  // A text of nothing but cookies has as many as it is long.
+  parts.resize(std::min(parts.size(), FoundSecrets::most));
+  for (auto& part : parts)
+    if (token->second.sent || !is_plain_word(part)) found.keep(std::move(part));
+}
+
 void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
   if (found.too_many()) return;
   for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
@@ -364,11 +397,7 @@ void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
 }
 
 void Secrecy::tell(const Value& value, TokenUse use, FoundSecrets& found) const {
-  const auto kind = value.kind;
-  if (kind == Value::Kind::boolean || kind == Value::Kind::null || kind == Value::Kind::absent) return;
-  // "pass": 1200 is how many did; a one-time password has six digits.
-  if (kind == Value::Kind::number && value.text.size() < 6) return;
-  if (found.too_many()) return;
+  if (found.too_many() || !may_be_secret(value)) return;
   const auto add = [&](std::string secret) {
     if (use.sent || !is_plain_word(secret)) found.add(std::move(secret));
   };

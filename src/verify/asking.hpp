@@ -33,6 +33,8 @@ struct Secrecy {
   /// a secret by itself. `true` and null are none, whatever they are called, nor is a word like "enabled",
   /// unless it is sent as a secret. Of any other object, what lies in it under a secret's name.
   void tell(const std::string& name, const checks::Value& value, FoundSecrets& found) const;
+  /// Of a value that is saved under a token's name the whole and its parts, however many secrets there are.
+  void keep(const std::string& name, const checks::Value& value, FoundSecrets& found) const;
   /// The same of a value that is a secret whatever it is called. Of a list or an object each text in it is
   /// one.
   void tell(const checks::Value& value, TokenUse use, FoundSecrets& found) const;

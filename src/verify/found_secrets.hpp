@@ -16,21 +16,31 @@ class FoundSecrets {
  public:
   static constexpr std::size_t most = 200, most_bytes = 256 * 1024;
 
-  /// The first one is kept, however large it is: it is what a step saves.
+  /// The first one is kept, however large it is.
   void add(std::string secret) {
-    constexpr std::size_t shortest = 4;  // see base::Redactor::add_part
-    if (too_many_ || base::trim(secret).size() < shortest || known_.count(secret) > 0) return;
-    bytes_ += secret.size();
-    too_many_ = !all_.empty() && (all_.size() == most || bytes_ > most_bytes);
-    if (too_many_) return;
-    known_.insert(secret);
-    all_.push_back(std::move(secret));
+    if (too_many_ || !is_new(secret)) return;
+    too_many_ = !all_.empty() && (all_.size() >= most || bytes_ + secret.size() > most_bytes);
+    if (!too_many_) take(std::move(secret));
+  }
+  /// However many there are: what a step saves may stand wherever it is used.
+  void keep(std::string secret) {
+    if (is_new(secret)) take(std::move(secret));
   }
   bool too_many() const { return too_many_; }
   /// As they were found.
   const std::vector<std::string>& all() const { return all_; }
 
  private:
+  bool is_new(const std::string& secret) const {
+    constexpr std::size_t shortest = 4;  // see base::Redactor::add_part
+    return base::trim(secret).size() >= shortest && known_.count(secret) == 0;
+  }
+  void take(std::string secret) {
+    bytes_ += secret.size();
+    known_.insert(secret);
+    all_.push_back(std::move(secret));
+  }
+
   std::vector<std::string> all_;
   std::set<std::string, std::less<>> known_;
   std::size_t bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -67,6 +68,7 @@ class Markup {
   Markup(Word text, std::vector<std::string>& secrets) : text_(text), secrets_(secrets) {}
 
   void read() {
+    find_ends();
     while (at_ < text_.size()) {
       const auto begin = std::min(text_.find('<', at_), text_.size());
       content(text_.substr(at_, begin - at_));
@@ -76,7 +78,31 @@ class Markup {
   }
 
  private:
+  void find_ends() {
+    for (std::size_t at = 0; (at = text_.find('<', at)) != Word::npos; ++at)
+      if (const auto begin = name_of_end(at)) ends_[name_at(*begin)] = at;
+  }
+
+  /// Where the name stands of an end tag that begins at '<': in a string of JSON it may be "<\/".
+  std::optional<std::size_t> name_of_end(std::size_t at) const {
+    const auto slash = text_.find_first_not_of('\\', at + 1);
+    if (slash == Word::npos || text_[slash] != '/') return {};
+    return slash + 1;
+  }
+
+  Word name_at(std::size_t begin) const {
+    auto end = begin;
+    while (end < text_.size() && is_name(text_[end])) ++end;
+    return text_.substr(begin, end - begin);
+  }
+
+  bool ends_behind(Word name) const {
+    const auto end = ends_.find(name);
+    return end != ends_.end() && end->second >= at_;
+  }
+
   void content(Word text) {
+    if (breaks_off_ && !text.empty()) take_start(text);
     if (!within_.empty() || field_) take(text);
     if (!base::trim(text).empty()) field_ = false;
   }
@@ -90,15 +116,12 @@ class Markup {
       at_ += std::min(end + 3, rest.size());
       return;
     }
-    ++at_;
-    const bool closes = at_ < text_.size() && text_[at_] == '/';
-    if (closes) ++at_;
-    const auto begin = at_;
-    while (at_ < text_.size() && is_name(text_[at_])) ++at_;
-    auto name = text_.substr(begin, at_ - begin);
+    const auto closes = name_of_end(at_);
+    const auto begin = closes.value_or(at_ + 1);
+    const auto name = name_at(begin);
+    at_ = begin + name.size();
     if (name.empty()) return;  // "a < b", a comment
     field_ = false;
-    name.remove_prefix(name.rfind(':') + 1);
     closes ? leave(name) : enter(name);
   }
 
@@ -109,14 +132,22 @@ class Markup {
     if (named)
       for (const auto value : values) take(value);
     if (ends) return;
-    field_ = named && !shows_text_for_people(in_small(name));
-    if (within_.empty() && names_secret(name)) within_ = name;
+    const auto plain = name.substr(name.rfind(':') + 1);
+    field_ = named && !shows_text_for_people(in_small(plain));
+    if (within_.empty() && names_secret(plain)) {
+      // "usage: tool <user> <password>" is no element; one that is not closed may be where a text breaks off.
+      breaks_off_ = !ends_behind(name);
+      if (!breaks_off_) within_ = name;
+    }
     if (name == within_) ++depth_;
   }
 
   void leave(Word name) {
     at_ = std::min(text_.find('>', at_), text_.size() - 1) + 1;
-    if (name == within_ && --depth_ == 0) within_ = {};
+    breaks_off_ = false;
+    if (name != within_ || (--depth_ > 0 && ends_behind(name))) return;
+    within_ = {};
+    depth_ = 0;
   }
 
   /// Up to the end of the tag. `named`: a secret's name is the value of one that gives names.
@@ -166,6 +197,17 @@ class Markup {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == ':' || c == '.';
   }
 
+  /// The word that follows at once on the start of an element without an end, where nothing but the end of
+  /// markup or of its text comes behind it.
+  void take_start(Word text) {
+    breaks_off_ = false;
+    const auto word = text.substr(0, text.find_first_of(" \t\r\n\"'\\"));
+    const auto behind = text_.substr(static_cast<std::size_t>(word.data() - text_.data()) + word.size());
+    if (behind.empty() || Word("\"'\\").find(behind.front()) != Word::npos || behind == "<" ||
+        behind.starts_with("</") || behind.starts_with("]]"))
+      take(word);
+  }
+
   void take(Word written) {
     const auto text = base::trim(written);
     if (text.empty() || is_plain_word(text)) return;
@@ -175,10 +217,12 @@ class Markup {
 
   const Word text_;
   std::vector<std::string>& secrets_;
+  std::map<Word, std::size_t> ends_;  ///< by name, where the last end tag of it begins
   std::size_t at_ = 0;
-  Word within_;            ///< the outermost element that has a secret's name
-  std::size_t depth_ = 0;  ///< of elements of that name
-  bool field_ = false;     ///< what comes next is what an attribute of the element has named
+  Word within_;              ///< the outermost element that has a secret's name
+  std::size_t depth_ = 0;    ///< of elements of that name
+  bool breaks_off_ = false;  ///< what comes next may be what a secret's element without an end begins with
+  bool field_ = false;       ///< what comes next is what an attribute of the element has named
 };
 
 }  // namespace

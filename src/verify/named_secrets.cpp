@@ -30,7 +30,7 @@ bool is_word(char c) {
 /// How the text goes on from a quote, in whose text itself the quotes are escaped as often as that: `\\\"`.
 struct Quoted {
   std::string_view inside;
-  std::size_t end;  ///< behind the closing quote; the end of a text that breaks off
+  std::size_t end;  ///< behind the closing quote; where there is none, the end of the line
 };
 Quoted quoted_at(std::string_view text, std::size_t backslashes_from, std::size_t quote) {
   const auto depth = quote - backslashes_from;
@@ -45,7 +45,8 @@ Quoted quoted_at(std::string_view text, std::size_t backslashes_from, std::size_
     if (ends) return {text.substr(begin, at - (depth == 0 ? 0 : run) - begin), at + 1};
     run = 0;
   }
-  return {text.substr(begin), text.size()};
+  const auto end = std::min(text.find_first_of("\r\n", begin), text.size());
+  return {text.substr(begin, end - begin), end};
 }
 
 class Assignments {

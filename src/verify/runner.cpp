@@ -106,9 +106,7 @@ class Run {
     else if (history_ != nullptr)
       past_ = PastOfChecks(*history_, plan_, run_.history_trouble);
     tell([&](Listener& one) { one.run_started(run_, plan_); });
-    const auto foreseeing = Clock::now();
-    probes_.foresee(plan_, options_.soft);
-    foreseen_ = since(foreseeing);
+    foreseen_ = probes_.foresee(plan_, options_.soft);
     schedule();
     conclude();
     if (options_.memory != nullptr) options_.memory->add(run_);
@@ -229,8 +227,8 @@ class Run {
       for (auto& one : so_far.suites) one.verdict = verdict_of(one);
       tell([&](Listener& one) { one.interrupted(so_far); });
     };
-    // They were waited for before any suite began: it is the time of those that need some.
-    const Begun begun{run_.started, checks::secrets_of(suite).empty() ? base::Duration{0} : foreseen_};
+    const auto foreseen = foreseen_.find(suite.name);
+    const Begun begun{run_.started, foreseen == foreseen_.end() ? base::Duration{0} : foreseen->second};
     SuiteRun run(suite, options_, begun, values, probes_, past_,
                  {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_)},
                  reporting);
@@ -312,7 +310,7 @@ class Run {
   std::vector<State> state_;
   const Clock::time_point run_begun_ = Clock::now();
   std::vector<Clock::time_point> begun_;
-  base::Duration foreseen_{0};  ///< how long secrets were looked up
+  Foreseen foreseen_;
   std::size_t running_ = 0;
   Captures values_;
 };

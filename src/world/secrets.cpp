@@ -3,12 +3,14 @@
 #include "secret_file.hpp"
 #include "together.hpp"
 
+#include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/proc/run.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -168,15 +170,17 @@ std::vector<std::string> Secrets::look_up_all(const std::vector<plan::SecretRef>
   return findings;
 }
 
-void Secrets::look_ahead(const std::vector<plan::SecretRef>& refs, base::Duration within,
-                         const base::Cancel* stop) {
-  const auto scope = base::Scope::lasting(within, stop);
-  together(refs.size(), ahead_at_once, [&](std::size_t i) {
+void Secrets::look_ahead(std::vector<Ahead>& ahead, const base::Cancel* stop) {
+  const auto begun = std::chrono::steady_clock::now();
+  together(ahead.size(), ahead_at_once, [&](std::size_t i) {
+    auto& one = ahead[i];
     try {
-      (void)value(refs[i], scope);
+      const auto left = std::max(one.within - base::since(begun), base::Duration{0});
+      (void)value(one.ref, base::Scope::lasting(left, stop));
     } catch (const base::Error&) {
       // Who needs it hears of it.
     }
+    one.taken = base::since(begun);
   });
 }
 

@@ -172,7 +172,7 @@ steps:
         self.write("checks/faults.yml", f"""suite: faults
 target: {peer.url}
 secrets: {{hung: command sleep 60}}
-budget: 4s
+budget: 6s
 defaults: {{on_fail: continue}}
 steps:
   - {{name: good, get: /good, expect: 200}}
@@ -181,10 +181,38 @@ steps:
 """)
         result = self.check("faults", "--json")
         self.assertEqual((result.code, peer.seen), (4, ["/good"]), str(result))
-        self.assertLess(result.seconds, 7, str(result))  # of its own it would be 8
+        self.assertLess(result.seconds, 10, str(result))  # of its own it would be 11.4
         good, hung, last = self.records(result)
         self.assertEqual([one["verdict"] for one in (good, hung, last)], ["pass", "aborted", "aborted"], str(result))
-        self.assertRegex(hung["reason"], r"^the budget of 4s is used up, 2\.[0-9]s of it before the first step, by looking up secrets$")
+        self.assertRegex(hung["reason"], r"^the budget of 6s is used up, 5\.[4-9]s of it before the first step, by looking up secrets$")
+
+    def test_a_slow_store_of_secrets_takes_nothing_of_those_that_do_not_need_it(self):
+        peer = self.fixed()
+        for name, secret, budget in (("slow", "command sleep 6.4; echo slow-0f9e8d7c", "8s"), ("quick", "command echo quick-0f9e8d7c", "4s"),
+                                     ("none", "env UNUSED", "4s")):
+            auth = "" if name == "none" else ", auth: bearer $(word)"
+            self.write(f"checks/{name}.yml", f"""suite: {name}
+target: {peer.url}
+secrets: {{word: {secret}}}
+budget: {budget}
+steps:
+  - {{name: first, get: /{name}{auth}, expect: 200}}
+  - {{name: last, get: /{name}, expect: 200}}
+""")
+        result = self.check("slow", "quick", "none", "--json")
+        self.assertEqual(result.code, 0, str(result))
+
+    def test_what_a_command_has_written_last_is_quoted_without_it(self):
+        self.write("checks/run.yml", """suite: run
+defaults: {on_fail: continue}
+steps:
+  - {name: err, run: "echo begun >&2; echo token=err-0f9e8d7c >&2; exit 3", expect: {exit: 0}}
+  - {name: usage, run: "echo 'usage: tool <user> <password> <host>'; echo 'connection refused'; exit 2", expect: {out: contains zz}}
+""")
+        result = self.check("run", "--json")
+        self.assertNotIn("err-0f9e8d7c", result.out + result.err)
+        self.assertIn("exit status 3: token=***", result.out)
+        self.assertIn("connection refused", result.out)
 
     def test_no_report_holds_one(self):
         login = f"{USER}:{PASSWORD}"

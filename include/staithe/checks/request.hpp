@@ -120,7 +120,8 @@ struct Reply {
   /// By fact: what lies behind it, in words, for whom it is not as wanted. "expired 698 days ago".
   std::map<std::string, std::string, std::less<>> behind;
   std::string content_type;
-  std::string note;  ///< for people: "200 in 12 ms from 127.0.0.1:80"
+  std::string note;    ///< for people: "200 in 12 ms from 127.0.0.1:80"
+  std::string quoted;  ///< goes on with it: a line of the fact "err", which may hold what is secret
   base::Duration duration{0};
 };
 

@@ -172,6 +172,8 @@ std::vector<const Check*> all_checks(const SuitePlan& plan);
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);
 std::vector<plan::SecretRef> secrets_of(const Suite& suite);
 std::vector<plan::SecretRef> secrets_of(const Request& request);
+/// Of the suites that may need that secret; zero when none does.
+base::Duration longest_budget(const SuitePlan& plan, const plan::SecretRef& secret);
 /// Passwords that stand in URLs, as they are written there and as they are read.
 std::vector<std::string> passwords_in_urls(const SuitePlan& plan);
 

@@ -3,7 +3,15 @@
 #include "staithe/checks/request.hpp"
 #include "staithe/checks/suite.hpp"
 
+#include <functional>
+#include <map>
+#include <string>
+
 namespace staithe::verify {
+
+/// By suite: how long its own secrets were looked up, which is taken off its budget. Not how long it waited
+/// for those of others.
+using Foreseen = std::map<std::string, base::Duration, std::less<>>;
 
 /// The one door of the checks to the outside. Called from several threads at once.
 class Probes {
@@ -14,9 +22,9 @@ class Probes {
   virtual checks::Reply perform(const checks::Request& request, const base::Scope& scope) = 0;
   /// Called once, before anything of that plan is asked: a reply may show a secret that is sent only later,
   /// so all of them are made known now. One that cannot be had is no matter yet: what needs it will say so.
-  /// Blocks for some seconds at most, and no longer than half of a suite's budget. That time is taken off the
-  /// budgets of suites that need secrets.
-  virtual void foresee(const checks::SuitePlan& /*plan*/, const base::Cancel* /*stop*/) {}
+  /// Blocks for some seconds at most, and for none of them longer than the budgets of the suites that need
+  /// it.
+  virtual Foreseen foresee(const checks::SuitePlan& /*plan*/, const base::Cancel* /*stop*/) { return {}; }
 };
 
 }  // namespace staithe::verify

@@ -23,7 +23,7 @@ class CheckProbes final : public verify::Probes {
   void take_over_secrets(std::string_view handed);
 
   checks::Reply perform(const checks::Request& request, const base::Scope& scope) override;
-  void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) override;
+  verify::Foreseen foresee(const checks::SuitePlan& plan, const base::Cancel* stop) override;
 
  private:
   class Asker;

@@ -67,9 +67,14 @@ class Secrets {
   /// The other end: what was handed on is not looked up again. Throws base::Error{protocol}.
   void take_over(std::string_view handed);
 
-  /// Looks up, some at a time, what can be had within that time in all, and is silent about the rest, which
-  /// is looked for again when it is needed.
-  void look_ahead(const std::vector<plan::SecretRef>& refs, base::Duration within, const base::Cancel* stop);
+  struct Ahead {
+    plan::SecretRef ref;
+    base::Duration within;    ///< counted from when the first one is looked up
+    base::Duration taken{0};  ///< until it was had or given up, counted likewise
+  };
+  /// Looks up, some at a time, what can be had within its time, and is silent about the rest, which is looked
+  /// for again when it is needed.
+  void look_ahead(std::vector<Ahead>& ahead, const base::Cancel* stop);
 
   /// The text, when every hole is a secret that was looked up.
   std::optional<std::string> known(const plan::Text& text);

@@ -32,7 +32,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t largest_output = 256 * 1024;
 constexpr std::size_t kept_whole = largest_output / 2;
 constexpr std::uint16_t any_port = 80;
-/// A store of secrets that hangs keeps the checks that need none of it no longer from being run.
+/// A store of secrets that hangs keeps the checks that need none of it no longer from being run. Of a shorter
+/// budget something is left to them: what takes all of it leaves no time to ask for anything either way.
 constexpr base::Duration ahead_within{10'000};
 
 std::string json_inside(std::string_view text) {
@@ -107,13 +108,19 @@ class CheckProbes::Asker {
     return reply;
   }
 
-  void foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
-    // It takes of the budgets of those that need some, and who needs none waits as well: half is left to all.
-    auto within = ahead_within;
-    for (const auto& suite : plan.suites) within = std::min(within, suite.budget / 2);
-    secrets_.look_ahead(checks::secrets_of(plan), within, stop);
+  verify::Foreseen foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
+    std::vector<Secrets::Ahead> ahead;
+    for (const auto& secret : checks::secrets_of(plan))
+      ahead.push_back({secret, std::min(ahead_within, checks::longest_budget(plan, secret) * 9 / 10)});
+    secrets_.look_ahead(ahead, stop);
     for (const auto* check : checks::all_checks(plan))
       if (const auto* http = std::get_if<checks::HttpRequest>(&check->request)) foresee(*http);
+    verify::Foreseen taken;
+    for (const auto& suite : plan.suites)
+      for (const auto& secret : checks::secrets_of(suite))
+        for (const auto& one : ahead)
+          if (one.ref == secret) taken[suite.name] = std::max(taken[suite.name], one.taken);
+    return taken;
   }
 
  private:
@@ -359,7 +366,7 @@ class CheckProbes::Asker {
     reply.facts["err"] = Value::of(std::string(base::trim(err)));
     reply.note = signal.empty() ? fmt::format("exit status {}", status) : "killed by " + signal;
     const auto lines = base::split(base::trim(base::printable(err)), '\n');
-    if (status != 0 && !lines.empty()) reply.note += ": " + lines.back();
+    if (status != 0 && !lines.empty()) reply.quoted = lines.back();
     reply.body = std::move(out);
     const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(kept_whole); };
     if (out_cut) cut("out"), cut("body");
@@ -468,8 +475,8 @@ Reply CheckProbes::perform(const checks::Request& request, const base::Scope& sc
   return asker_->perform(request, scope);
 }
 
-void CheckProbes::foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
-  asker_->foresee(plan, stop);
+verify::Foreseen CheckProbes::foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
+  return asker_->foresee(plan, stop);
 }
 
 }  // namespace staithe::world

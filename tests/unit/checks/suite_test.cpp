@@ -316,3 +316,25 @@ TEST_CASE("suites: whom nobody declares is found where he is named") {
         "warning 3:14 the suite alerts 'caht', whom nobody declares; add 'watch: {alerts: {caht: slack env "
         "NAME}}' to the environment in staithe.yml");
 }
+
+TEST_CASE("suites: a secret is looked for as long as the longest budget of those that need it") {
+  const auto suite = [](const std::string& name, const std::string& budget, const std::string& secret) {
+    diag::Diagnostics diagnostics;
+    auto made =
+        load_suite("s.yml",
+                   "suite: " + name + "\ntarget: http://h\nsecrets: {a: env A, b: env B}\nbudget: " + budget +
+                       "\nsteps: [{name: n, get: /, auth: bearer " + secret + ", expect: 200}]\n",
+                   context(), diagnostics);
+    REQUIRE(made);
+    return *made;
+  };
+  SuitePlan plan;
+  plan.suites = {suite("one", "2s", "$(a)"), suite("two", "1m", "$(a)"), suite("three", "3s", "$(b)"),
+                 suite("four", "5m", "none")};
+  const auto of = [&](const char* name) {
+    return longest_budget(plan, {staithe::plan::SecretRef::Source::env, name});
+  };
+  CHECK(of("A") == std::chrono::minutes(1));
+  CHECK(of("B") == std::chrono::seconds(3));
+  CHECK(of("C") == staithe::base::Duration{0});
+}

@@ -47,16 +47,24 @@ class Fake final : public verify::Probes {
     reply.facts["status"] = Value::count(static_cast<std::uint64_t>(status));
     reply.body = text;
     reply.note = std::to_string(status);
+    if (!err.empty()) {
+      reply.facts["err"] = Value::of(err);
+      reply.quoted = err.substr(err.rfind('\n') + 1);
+    }
     if (cut) reply.cut["body"] = "4.0 MiB";
     if (exit) reply.facts["exit"] = Value::of_number(*exit);
     if (header) reply.facts["header.x-served-by"] = Value::of(header());
     return reply;
   }
 
-  void foresee(const checks::SuitePlan& plan, const base::Cancel*) override {
+  verify::Foreseen foresee(const checks::SuitePlan& plan, const base::Cancel*) override {
     asked_before_foreseen = asked.size();
     std::this_thread::sleep_for(foreseeing);
     for (const auto& ref : checks::secrets_of(plan)) foreseen += ref.name + " ";
+    verify::Foreseen taken;
+    for (const auto& suite : plan.suites)
+      if (!checks::secrets_of(suite).empty()) taken[suite.name] = foreseeing;
+    return taken;
   }
 
   std::string foreseen;          ///< names of secrets
@@ -66,6 +74,7 @@ class Fake final : public verify::Probes {
   std::map<std::string, base::Duration> had;  ///< how much time, by what was asked
   std::function<std::string()> header;        ///< who says that they answered
   bool cut = false;                           ///< bodies are larger than what is read of them
+  std::string err;                            ///< of commands, whose last line is quoted
   std::optional<double> exit;                 ///< of commands
 
  private:

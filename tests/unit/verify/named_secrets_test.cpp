@@ -150,10 +150,57 @@ TEST_CASE("named secrets: of a reply that has more of them than can be looked fo
   CHECK_THAT(hidden, ContainsSubstring(" 12 "));
   CHECK_THAT(hidden, ContainsSubstring(" false "));
   CHECK(hidden.find("opensesame") == hidden.find("opensesame, page00"));
-  // The one that is saved is known all the same.
-  const auto saved = said_of(R"({"token":"opensesame",)" + list_of(300, 300).substr(1),
-                             "expect: 200, save: {token: json.token, v: json.list}");
-  CHECK(saved.find("opensesame") == std::string::npos);
+  // Those that are saved are known all the same, wherever they stand among what is saved.
+  const auto body = R"({"token":"Bearer opensesame",)" + list_of(300, 300).substr(1);
+  for (const char* saves :
+       {"token: json.token, v: json.list", "v: json.list, token: json.token", "v: body, token: json.token",
+        "tokens: \"json $..token\", list_secret: json.list, token: json.token"}) {
+    CAPTURE(saves);
+    const auto saved = said_of(body, "expect: 200, save: {" + std::string(saves) + "}");
+    CHECK(saved.find("opensesame") == std::string::npos);
+  }
+}
+
+TEST_CASE("named secrets: what a failed command has written last is quoted without them") {
+  const auto note_of = [](const std::string& err, const std::string& expectations) {
+    Fake fake([](const std::string&) -> std::pair<int, std::string> { return {0, ""}; });
+    fake.err = err;
+    fake.exit = 3;
+    const Ran ran({head("steps: [{name: ask, run: \"false\", expect: {" + expectations + "}}]\n")}, fake);
+    return ran.of("ask").attempts.back().note;
+  };
+  CHECK(note_of("token=opensesame", "exit: 0") == "0: token=***");
+  CHECK(note_of("token=opensesame", "exit: 3") == "0: token=***");
+  CHECK(note_of("{\"password\":\n\"opensesame\"}", "exit: 0") == "0: \"***\"}");
+  CHECK(note_of("no such file", "exit: 0") == "0: no such file");
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "token=tok" + std::to_string(1000 + i) + "\n";
+  CHECK(note_of(many + "token=opensesame", "exit: 0") == "0: ***");
+}
+
+TEST_CASE("named secrets: what is no markup, and a quote that is not closed, take nothing behind them") {
+  using verify::secrets_named_in;
+  for (const char* text :
+       {"usage: tool <user> <password> <host>\nconnection refused by jonathan\ntry again",
+        "usage: tool <password>\nconnection refused by jonathan", "Bearer <token>, jonathan says",
+        "usage: <password>jonathan or none", "<token>\n<name>jonathan</name>",
+        "<user><password> and more <password>opensesame</password> of jonathan",
+        "<password>opensesame</password> of <password> jonathan", "password='opensesame\nof jonathan\n",
+        "{\"tokens\":[\"opensesame\n of jonathan"}) {
+    CAPTURE(text);
+    const auto found = secrets_named_in(text);
+    CHECK(std::none_of(found.begin(), found.end(),
+                       [](const auto& one) { return one.find("jonathan") != std::string::npos; }));
+    if (std::string_view(text).find("opensesame") != std::string_view::npos) CHECK(has(found, "opensesame"));
+  }
+  for (const char* text :
+       {"<password>opensesame", "<r><password>opensesame</passw", "<r><password>opensesame<",
+        "<l:password><value>opensesame", "{\"log\":\"<password>opensesame\", \"n\": 1}",
+        R"("<r><password>opensesame<\/password><\/r>")", "<password><![CDATA[opensesame",
+        "<password><![CDATA[opensesame]]>", "password=\"opensesame", "token='opensesame\r\nPath: x"}) {
+    CAPTURE(text);
+    CHECK(has(secrets_named_in(text), "opensesame"));
+  }
 }
 
 TEST_CASE("named secrets: the time that looking takes grows with the text, whatever it is", "[volume]") {
@@ -188,6 +235,11 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
                             "token= ",
                             "&",
                             "<token>&",
+                            "<token>x</token>",
+                            "<token></",
+                            "<\\",
+                            "token='x\n",
+                            "token=\\'x\n",
                             "\"token\":\"\\\\\"",
                             "a%",
                             "<a name=token>"}) {

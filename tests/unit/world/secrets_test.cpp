@@ -209,9 +209,15 @@ TEST_CASE("what can be had is known ahead of its use, and what hangs or lacks ke
     refs.push_back({SecretRef::Source::command, "sleep 0.5; echo word-number-" + std::to_string(i)});
   refs.push_back(env("STAITHE_AHEAD"));
   const auto begun = std::chrono::steady_clock::now();
-  secrets.look_ahead(refs, std::chrono::seconds(8), nullptr);
+  std::vector<world::Secrets::Ahead> ahead;
+  for (const auto& ref : refs) ahead.push_back({ref, std::chrono::seconds(8)});
+  ahead[1].within = std::chrono::seconds(4);
+  secrets.look_ahead(ahead, nullptr);
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
   CHECK(redactor.clean("known-ahead word-number-0 word-number-5") == "*** *** ***");
+  // Who needs others has not waited for the one that hangs.
+  CHECK(ahead[1].taken >= std::chrono::seconds(4));
+  CHECK(ahead[2].taken < ahead[1].taken);
   plan::Text text("user:");
   text.append(env("STAITHE_AHEAD"));
   CHECK(secrets.known(text) == "user:known-ahead");
@@ -224,7 +230,8 @@ TEST_CASE("what can be had is known ahead of its use, and what hangs or lacks ke
   CHECK_THROWS_AS(secrets.value(env("STAITHE_NO_SUCH_VARIABLE"), soon()), base::Error);
   base::Cancel stop;
   stop.request();
-  world::Secrets(redactor).look_ahead(refs, std::chrono::seconds(300), &stop);
+  for (auto& one : ahead) one.within = std::chrono::seconds(300);
+  world::Secrets(redactor).look_ahead(ahead, &stop);
 }
 
 TEST_CASE("holes are filled with secrets and captures; a capture that nothing made is an error") {
