@@ -2,6 +2,7 @@
 
 #include "suggest.hpp"
 
+#include "staithe/event/exit_codes.hpp"
 #include "staithe/world/faults.hpp"
 #include "staithe/world/past_runs.hpp"
 
@@ -24,7 +25,7 @@ std::optional<store::Run> newest_live(store::Store& store, const Loaded& loaded,
     filter.service = service;
     filter.kind = kind;
     for (auto& run : store.history(filter, runs_to_read)) {
-      if (versions.count(run.release) == 0 || (run.ended && world::host_states(run).empty())) continue;
+      if (versions.count(run.release) == 0 || run.exit_code == event::exit_refused) continue;
       if (!newest || run.started > newest->started) newest = std::move(run);
       break;
     }

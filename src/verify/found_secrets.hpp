@@ -15,11 +15,13 @@ namespace staithe::verify {
 class FoundSecrets {
  public:
   static constexpr std::size_t most = 200, most_bytes = 256 * 1024;
+  /// Of one that repeats itself, such as 'aaaa', each place may begin a find: looking costs its length
+  /// squared.
+  static constexpr std::size_t longest = 8 * 1024;
 
-  /// The first one is kept, however large it is.
   void add(std::string secret) {
     if (too_many_ || !is_new(secret)) return;
-    too_many_ = !all_.empty() && (all_.size() >= most || bytes_ + secret.size() > most_bytes);
+    too_many_ = secret.size() > longest || all_.size() >= most || bytes_ + secret.size() > most_bytes;
     if (!too_many_) take(std::move(secret));
   }
   /// However many there are: what a step saves may stand wherever it is used.
