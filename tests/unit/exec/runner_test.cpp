@@ -141,6 +141,16 @@ TEST_CASE("a failure after the roll reverts all hosts unless the policy is stop"
   CHECK(result.finished.exit_code == (policy == stop ? 5 : 1));
 }
 
+TEST_CASE("what has no way back and failed behind the roll is nobody's approved work, whatever the policy") {
+  Rig rig;
+  rig.effects.fail("after");
+  auto plan = test::deploy_plan(2, strategy(revert_batch));
+  for (auto& lane : plan.stages[1].lanes) lane.revert.clear();
+  const auto result = rig.run(plan);
+  CHECK(state_of(result, "web1") == HostState::done);
+  CHECK(result.finished.exit_code == 5);
+}
+
 TEST_CASE("the failure budget counts over the whole fleet") {
   Rig rig;
   rig.effects.fail("web1 reload");

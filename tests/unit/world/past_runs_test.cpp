@@ -137,6 +137,10 @@ TEST_CASE("a host that serves half changed is put right by a release that comes 
   past.end("restored", 0, "done");
   past.begin("failed too", plan_of("deploy"));
   past.end("failed too", 1, "reverted");
+  auto others = plan_of("deploy");
+  others.service = "another";
+  past.begin("of another service", others);
+  past.end("of another service", 0, "done");
   CHECK(past.to_recover() == "half");
   CHECK(world::put_right_since(past.store(), *past.store().run("half")).empty());
   past.begin("again", plan_of("deploy"));  // no balancer has it
