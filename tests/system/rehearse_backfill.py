@@ -55,7 +55,7 @@ class Backfill(databases.StageTest):
         self.standby.wait("pg_get_wal_replay_pause_state() = 'paused'")
         try:
             process = self.start(*FILL, "-e", "production", "--confirm", "shop", "--json", "--max-lag", "1s", "--batch-time",
-                                 "5ms", "--rest", "2000")
+                                 "5ms", "--rest", "1000")
             self.await_line(process, "rests for replication")
             left = self.left()
             self.assertGreater(left, 0)
@@ -63,7 +63,7 @@ class Backfill(databases.StageTest):
             self.assertEqual(self.left(), left, "it went on while the standby lagged")
         finally:
             self.standby.sql("SELECT pg_wal_replay_resume()")
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=400)
         self.assertEqual(process.returncode, 0, out[-2000:] + err)
         self.assertEqual(self.left(), 0)
 
