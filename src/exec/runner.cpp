@@ -461,8 +461,7 @@ class Run {
   bool refused_ = false;
   bool interrupted_ = false;
   bool late_ = false;
-  bool left_unapproved_ =
-      false;  // what judges the roll as a whole failed: what is altered still, nobody approves
+  bool left_unapproved_ = false;  // the roll as a whole was refused: what is still altered, nobody approves
 };
 
 }  // namespace

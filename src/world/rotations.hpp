@@ -93,7 +93,7 @@ class Rotations {
   std::unique_ptr<haproxy::Rotation> as_if_ready(const std::string& host, const base::Scope& scope);
   bool is_restored(const std::string& host) const { return roles_.restored.count(host) > 0; }
   bool serves_already(const std::string& host, exec::Performance& performance);
-  /// Left by a dead run with its app as it was: nothing keeps it out but what is to be given back.
+  /// Left by a dead run with its app as it was, or proven and on its way back: if it serves, it may.
   static bool is_untouched(const HostRotation& entry) { return entry.rotation && entry.keep == Keep::no; }
   bool was_adopted_untouched(const std::string& host);
   void take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance);

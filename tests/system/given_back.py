@@ -1,5 +1,7 @@
-"""What a run left is put right by who does just that: not by giving back what serves, nor by going back to what was bad."""
+"""What becomes of hosts between the end of a run, or its death, and the recovery: who gave them back, and what puts them right."""
+import os
 import signal
+import time
 
 import harness
 
@@ -50,12 +52,7 @@ class GivenBack(harness.SystemTest):
         self.is_as_before(result)
 
     def test_of_a_host_that_was_given_back_half_changed_nobody_knows_what_it_runs(self):
-        hold = self.hold("healthy", "web1")
-        run = self.sandbox.begin_deploy(self.target, playbook=self.playbook({"healthy": hold.step}))
-        hold.reached(run)
-        run.signal(signal.SIGKILL)
-        run.wait()
-        hold.let_go()
+        self.killed_at("healthy", self.target)
         self.ended(self.in_production("restore", "web1"), 0)
         result = self.in_production("recover")
         self.ended(result, 5, "web1: given back while the app was being changed", "staithe status")
@@ -86,6 +83,67 @@ class GivenBack(harness.SystemTest):
         result = self.in_production("run", "playbooks/tune.yml", "--limit", "web1")
         self.ended(result, 5)
         self.ended(self.in_production("recover"), 5, "Every host has what the run brings, which its own check refused")
+        self.nothing_left()
+
+    def set_state(self, hosts, state):
+        for balancer in harness.BALANCERS:
+            for host in hosts:
+                self.sandbox.ask(balancer, f"set server api/{host} state {state}")
+
+    def reload_all(self):
+        for balancer in harness.BALANCERS:
+            self.reload_balancer(balancer)
+        self.assertTrue(harness.await_true(lambda: self.sandbox.all_serving() == {}, 30))
+
+    def test_what_a_reload_let_in_is_taken_out_for_no_proof(self):
+        """Nor is it asked whether it may be: nothing is to be done."""
+        self.killed_at("drained", self.target, "--limit", "web1")
+        self.reload_all()
+        self.addCleanup(self.set_state, ("web2", "web3"), "ready")
+        self.set_state(("web2", "web3"), "maint")
+        with harness.watched(self.sandbox) as seen:
+            result = self.in_production("recover")
+        self.ended(result, 0, "1 host put right")
+        self.assertIn("web1 serves already: given back without a proof", result.text)
+        self.assertEqual(seen, {"UP weight 100"})
+        self.assertIn("nothing to recover", self.in_production("recover").text)
+        self.set_state(("web2", "web3"), "ready")
+        self.nothing_left()
+
+    def test_what_a_file_disables_meanwhile_is_somebody_elses(self):
+        self.ended(self.sandbox.deploy(self.before["web1"], "--limit", "web1"), 0)  # a run that dies needs a journal
+        self.killed_at("drained", self.target, "--limit", "web1")
+        for balancer in harness.BALANCERS:
+            old = self.sandbox.read(balancer, "haproxy.cfg")
+            self.addCleanup(self.reload_balancer, balancer)
+            self.addCleanup(self.sandbox.write, old, balancer, "haproxy.cfg")
+            lines = [line + " disabled" if line.strip().startswith("server web1 ") else line for line in old.split("\n")]
+            self.assertNotEqual(lines, old.split("\n"))
+            self.sandbox.write("\n".join(lines), balancer, "haproxy.cfg")
+            self.reload_balancer(balancer)
+        time.sleep(1)
+        self.ended(self.in_production("recover"), 5, "OUT web1", "stays in maintenance, not by staithe")
+        self.assertEqual({name for name in self.sandbox.all_serving() if "api/web1" in name},
+                         {f"{balancer} api/web1" for balancer in harness.BALANCERS})
+        self.nothing_held()
+
+    def test_a_release_is_not_good_whose_last_check_a_restore_left_out(self):
+        hold = self.hold("healthy")
+        playbook = self.playbook({"healthy": hold.step, "restored": "run: {command: 'false', read_only: true, timeout: 1m}"})
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=playbook)
+        hold.reached(run)
+        hold.let_go()
+        self.assertTrue(harness.await_true(lambda: "let HAProxy's checks prove web1" in run.peek() or not run.alive(), 60, 0.005))
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait().code, -signal.SIGKILL)
+        self.ended(self.in_production("restore", "web1"), 0)
+        result = self.in_production("recover")
+        # Which of them hangs on what the journal has of its last step: neither calls it good.
+        self.assertRegex(result.end(), "not marked good|may be on either release", str(result))
+        release = self.sandbox.sha[self.target][:12]
+        self.assertNotIn((release, "good"), self.sandbox.rows("SELECT id, state FROM staithe_releases"))
+        mark = self.sandbox.path("hosts", "web1", "payments", "releases", release, ".staithe-good")
+        self.assertFalse(os.path.exists(mark))
         self.nothing_left()
 
 

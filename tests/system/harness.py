@@ -66,6 +66,15 @@ class SystemTest(unittest.TestCase):
         self.addCleanup(hold.let_go)
         return hold
 
+    def killed_at(self, place, ref, *options):
+        """A deploy that died with web1 at that place of self.playbook()."""
+        hold = self.hold(place)
+        run = self.sandbox.begin_deploy(ref, *options, playbook=self.playbook({place: hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        hold.let_go()
+
     def ended(self, result, code, *last_lines):
         """The exit code, and texts that the last lines must hold; how far words stand apart does not count."""
         self.assertEqual(result.code, code, str(result))

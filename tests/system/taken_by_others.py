@@ -118,12 +118,7 @@ class TakenByOthers(harness.SystemTest):
 
     def test_maintenance_after_a_reload_that_nobody_noticed_outlives_the_recovery(self):
         """HAProxy had forgotten the run's own. It is told from one that a file kept by when it was begun."""
-        hold = self.hold("drained")
-        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=self.playbook({"drained": hold.step}))
-        hold.reached(run)
-        run.signal(signal.SIGKILL)
-        run.wait()
-        hold.let_go()
+        self.killed_at("drained", self.target, "--limit", "web1")
         for balancer in harness.BALANCERS:
             self.reload_balancer(balancer)
         self.assertEqual(self.sandbox.await_serving(), {})

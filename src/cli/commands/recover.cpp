@@ -66,6 +66,7 @@ struct LeftBehind {
 /// A host that somebody has given back since is on what the run had left on it.
 void add_given_back(world::HostLeft host, LeftBehind& behind) {
   using world::Left;
+  behind.unjudged = true;
   if (host.left == Left::out_altered) return behind.unknown.push_back(host.host);
   const bool on_new = host.left == Left::out_done || host.left == Left::out_new;
   host.left = on_new ? Left::done : Left::reverted;
@@ -90,7 +91,7 @@ LeftBehind look_at(App& app, store::Store& store, const store::Run& run, const p
     if (open)
       behind.left.push_back(std::move(host));
     else if (by && by->kind == "restore")
-      add_given_back(std::move(host), behind), behind.unjudged = true;
+      add_given_back(std::move(host), behind);
     behind.went_on =
         behind.went_on || (by && !run.sha.empty() && by->sha == run.sha && by->exit_code == exit_done);
   }
