@@ -213,13 +213,15 @@ std::string state_in_words(const haproxy::ServerState& state) {
 
 namespace {
 
+/// Of a commit, for people and apps.
+constexpr std::size_t shortest_said = 7;
+
 /// The release of those on a host that an app means by what it said of itself; "" for none of them.
 std::string release_said(const std::string& said, const HostLook& there) {
   // An app may say the whole commit, its beginning, or the name of the release; and for a moment, or until it
   // is reloaded, of another release than the one that `current` links to.
-  constexpr std::size_t shortest = 7;
   if (said == there.current) return said;
-  if (said.size() < shortest) return {};
+  if (said.size() < shortest_said) return {};
   const auto is_said = [&](const ReleaseThere& release) { return release.sha.starts_with(said); };
   if (const auto* live = there.find(there.current); live != nullptr && is_said(*live)) return live->id;
   const auto found = std::find_if(there.releases.begin(), there.releases.end(), is_said);
@@ -247,6 +249,14 @@ std::string version_of(const HostLook& host, const std::vector<HostLook>& all) {
 std::string running_release(const HostLook& host) {
   auto id = release_said(host.running, host);
   return id.empty() ? host.running : id;
+}
+
+bool runs_another(const HostLook& host) {
+  const auto& said = host.running;
+  if (!host.trouble.empty() || host.current.empty() || said.empty()) return false;
+  if (const auto id = release_said(said, host); !id.empty()) return id != host.current;
+  const bool is_live = said.starts_with(host.current) || host.current.starts_with(said);
+  return is_hex(said) && said.size() >= shortest_said && !is_live;
 }
 
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts) {

@@ -78,6 +78,9 @@ std::string state_in_words(const haproxy::ServerState& state);
 
 /// What the app of a host says that it runs, as the id of a release that lies there where it is one.
 std::string running_release(const HostLook& host);
+/// Whether that is surely another than the one that is live there, which the app's next start brings. An app
+/// that says what is no commit tells nothing.
+bool runs_another(const HostLook& host);
 
 /// Ids that the hosts say they run or have live, each with its hosts; more than one is version skew.
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts);

@@ -93,6 +93,15 @@ struct Picture {
     return left;
   }
 
+  /// Hosts whose next reload brings another release than the one they run, and that nobody has in hand.
+  std::vector<std::string> run_another() const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < survey.hosts.size(); ++i)
+      if (world::runs_another(survey.hosts[i]) && !under_way(services[i]))
+        names.push_back(survey.hosts[i].host);
+    return names;
+  }
+
   bool died() const {
     return std::any_of(unfinished.begin(), unfinished.end(),
                        [](const auto& run) { return run.owner == store::Owner::gone; });
@@ -121,7 +130,7 @@ struct Picture {
   }
 
   /// Somebody has to come: a run left a host out or half changed, or died, or hosts run different releases or
-  /// a bad one, or visitors come to one that is meant to be out.
+  /// a bad one, or another than is live there, or visitors come to one that is meant to be out.
   bool needs_person() const {
     if (!lapsed.empty()) return true;
     for (const auto& host : out) {
@@ -130,6 +139,7 @@ struct Picture {
     }
     for (const auto& [host, left] : failed)
       if (is_open(left)) return true;
+    if (!run_another().empty()) return true;
     // While a deploy is under way versions differ as a matter of course.
     return ((differ() || !bad.empty()) && !under_way()) || died();
   }
@@ -451,6 +461,9 @@ void print_next(App& app, const Picture& picture) {
     const bool amiss = picture.differ() || !picture.bad.empty();
     if (amiss && picture.ways.empty()) next.push_back({rollback_command(app), "bring all back"});
   }
+  if (const auto hosts = picture.run_another(); !left && !hosts.empty())
+    next.push_back(
+        {exec_command(app, hosts), "see why another release is live there than the one that runs"});
   for (const auto& command : picture.drain) next.push_back({command, "take out again"});
   for (const auto& command : picture.restore) next.push_back({command, "give back as it is"});
   for (std::size_t i = 0; i < next.size(); ++i)

@@ -119,6 +119,22 @@ TEST_CASE("versions are told apart by what the app says, else by what is live") 
   CHECK(running_release(between) == "1.0");
 }
 
+TEST_CASE("an app that runs another release than the live one says so by its commit only") {
+  auto between = host("web1", v2, {release(v2, 20), release(v1, 10)});
+  CHECK_FALSE(runs_another(between));  // it was not asked
+  for (const std::string& said :
+       {v2, v2.substr(0, 12), v2.substr(0, 8), std::string("1.0"), std::string("main")}) {
+    between.running = said;
+    CHECK_FALSE(runs_another(between));
+  }
+  for (const std::string& said : {v1, v1.substr(0, 8), std::string(40, 'f')}) {
+    between.running = said;
+    CHECK(runs_another(between));
+  }
+  between.current.clear();
+  CHECK_FALSE(runs_another(between));
+}
+
 TEST_CASE("a host that cannot be asked for its releases runs what the others run, if its app says so") {
   const std::string sha = "387e4744f364e1497ae90000000000000000beef";
   auto one = host("web1", sha, {release(sha, 20)});
