@@ -274,7 +274,8 @@ class RunOfPlan {
     begin_run();
     app_.begin_run();
     world::StoreJournal journal(*store_, run_id_, app_.redactor());
-    const exec::RunOptions options{run_id_, advise(), written_.id};
+    const exec::RunOptions options{run_id_, advise(), written_.id,
+                                   [this](event::RunFinished& finished) { conclude(finished); }};
     const exec::RunResult result = exec::run(plan_, options, world, journal, sinks->pump(), app_.stops());
     sinks.reset();
     return end_run(result, world);
@@ -313,7 +314,9 @@ class RunOfPlan {
   /// refuses.
   int end_run(const exec::RunResult& result, world::World& world) {
     const auto& finished = result.finished;
-    const int code = tell_ended(finished) ? finished.exit_code : unwritten(finished);
+    if (untold_)
+      say_unwritten(fmt::format("what became of run {} is not in the history", request_.earlier.recovers),
+                    *untold_);
     auto hosts = nlohmann::json::object();
     for (const auto& host : finished.hosts) {
       hosts[host.name] = {{"state", event::name_of(host.state)},
@@ -326,12 +329,13 @@ class RunOfPlan {
                            {"failure", app_.redactor().clean(finished.failure)}};
     if (finished.but_for_others) summary[world::but_for_others_key] = *finished.but_for_others;
     if (finished.deadline.count() > 0) summary["deadline_ms"] = finished.deadline.count();
+    if (concluded_) summary[world::concluded_key] = true;
     try {
       store_->end_run(run_id_, finished.verdict, finished.exit_code,
                       summary.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     } catch (const base::Error& error) {
       say_unwritten(fmt::format("the end of run {} could not be written to the state", run_id_), error);
-      return unwritten(finished);
+      return std::max<int>(finished.exit_code, exit_needs_person);
     }
     try {
       store_->prune(plan_.environment, request_.loaded.env().state.keep_runs);
@@ -343,21 +347,24 @@ class RunOfPlan {
     } catch (const base::Error&) {
       // It was said before the run began.
     }
-    return code;
+    return finished.exit_code;
   }
 
-  /// What stands in the history is what the next recovery and the next deploy go by. False when it could not
-  /// be written there.
-  bool tell_ended(const event::RunFinished& finished) {
-    if (!request_.earlier.ended) return true;
+  /// What stands in the history is what the next recovery and the next deploy go by: where it could not be
+  /// written there, somebody has to come, as for what is left. Who listens hears of it with the run's end.
+  void conclude(event::RunFinished& finished) {
+    if (!request_.earlier.ended) return;
+    bool needs_person = true;
     try {
-      request_.earlier.ended(*store_, finished);
-      return true;
+      const auto concluded = request_.earlier.ended(*store_, finished);
+      concluded_ = concluded.has_end;
+      needs_person = concluded.needs_person;
     } catch (const base::Error& error) {
-      say_unwritten(fmt::format("what became of run {} is not in the history", request_.earlier.recovers),
-                    error);
-      return false;
+      untold_ = error;
     }
+    if (!needs_person || finished.exit_code >= exit_needs_person) return;
+    finished.exit_code = exit_needs_person;
+    finished.verdict = "needs a person";
   }
 
   void say_unwritten(const std::string& what, const base::Error& error) {
@@ -368,10 +375,6 @@ class RunOfPlan {
                     what, error.what(), recover_command(app_)));
   }
 
-  static int unwritten(const event::RunFinished& finished) {
-    return std::max<int>(finished.exit_code, exit_needs_person);
-  }
-
   App& app_;
   const RunRequest& request_;
   const plan::Plan& plan_;
@@ -380,6 +383,8 @@ class RunOfPlan {
   std::string run_id_;
   std::unique_ptr<store::Store> store_;
   std::vector<std::string> first_steps_;  ///< to run next when it does not end well, before all others
+  bool concluded_ = false;                ///< the run that this one is for has its end
+  std::optional<base::Error> untold_;     ///< why not, where that could not be written
 };
 
 }  // namespace

@@ -25,6 +25,12 @@ struct Adopted {
   std::optional<world::Reached> reached{};  ///< by a run that died; without one a person wants the host back
 };
 
+/// Whether the run that this one is for has its end, and whether that needs a person.
+struct Concluded {
+  bool has_end = false;
+  bool needs_person = false;
+};
+
 /// What a run goes on with, and whether that still stands.
 struct Earlier {
   std::vector<Adopted> adopted;
@@ -35,9 +41,10 @@ struct Earlier {
   std::function<std::string(store::Store&)> in_the_way{};
   std::string recovers{};            ///< the id of the run that this one is to put right; "" for none
   std::vector<std::string> hosts{};  ///< all that that run was for
-  /// Called with how the run ended, while it still holds its locks and before its end is in the state. May be
-  /// empty; throws base::Error when something could not be written down.
-  std::function<void(store::Store&, const event::RunFinished&)> ended{};
+  /// Called with how the run ended, while it still holds its locks and before its end is told or in the
+  /// state. Returns what became of the run that this one is for. May be empty; throws base::Error when
+  /// something could not be written down.
+  std::function<Concluded(store::Store&, const event::RunFinished&)> ended{};
 };
 
 struct RunRequest {

@@ -430,6 +430,7 @@ class Run {
     if (late_) finished.deadline = plan_.strategy.deadline;
     finished.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - started_);
     if (options_.advise) finished.next = options_.advise(finished, untidied_);
+    if (options_.judge) options_.judge(finished);
     bus_.send(finished);
     return result;
   }

@@ -1,9 +1,11 @@
 #include "summary.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/event/exit_codes.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string>
@@ -85,6 +87,18 @@ std::string success(const Paint& paint, const event::RunStarted& started,
          next_text(finished);
 }
 
+/// A recovery that did all there was to do, whatever that left for a person.
+bool put_all_right(const event::RunStarted& started, const event::RunFinished& finished) {
+  return started.kind == "recover" && finished.exit_code == event::exit_needs_person &&
+         finished.failed_action.empty() &&
+         std::all_of(finished.hosts.begin(), finished.hosts.end(),
+                     [](const auto& host) { return host.state == HostState::done; });
+}
+
+std::string exit_line(const event::RunFinished& finished) {
+  return fmt::format("exit {} ({})\n", finished.exit_code, one_line(finished.verdict));
+}
+
 std::string headline(const Paint& paint, const event::RunFinished& finished) {
   if (finished.failed_action.empty()) return paint.bad(one_line(finished.verdict)) + "\n";
   return fmt::format(
@@ -97,6 +111,7 @@ std::string headline(const Paint& paint, const event::RunFinished& finished) {
 std::string summary(const Paint& paint, const event::RunStarted& started,
                     const event::RunFinished& finished) {
   if (finished.exit_code == 0) return success(paint, started, finished);
+  if (put_all_right(started, finished)) return success(paint, started, finished) + exit_line(finished);
   std::string text = headline(paint, finished);
   for (const auto& row : rows) {
     const bool mended = row.state == HostState::done && started.kind == "recover";
@@ -110,8 +125,7 @@ std::string summary(const Paint& paint, const event::RunStarted& started,
   if (finished.deadline.count() > 0)
     text +=
         fmt::format("  {:<10} {} for the whole run, passed\n", "deadline", base::to_text(finished.deadline));
-  return text + next_text(finished) +
-         fmt::format("exit {} ({})\n", finished.exit_code, one_line(finished.verdict));
+  return text + next_text(finished) + exit_line(finished);
 }
 
 }  // namespace staithe::report

@@ -34,7 +34,11 @@ class Stand {
     const auto known = hosts_.find(host);
     const bool as_before =
         known == hosts_.end() || known->second == Left::untouched || known->second == Left::reverted;
-    return as_before ? "" : std::string(text_of(known->second));
+    if (as_before) return "";
+    // What failed is not out of rotation, whatever the journal has last: the balancers or somebody let it in.
+    const std::string words(text_of(known->second));
+    constexpr std::string_view out = "out of ";
+    return words.starts_with(out) ? "in " + words.substr(out.size()) : words;
   }
 
  private:

@@ -165,6 +165,13 @@ bool is_only_kept_out(const store::Run& run) {
   return summary.is_object() && summary.contains(but_for_others_key);
 }
 
+bool has_concluded(const store::Run& recovery) {
+  if (recovery.exit_code == event::exit_done) return true;
+  if (recovery.summary_json.find(concluded_key) == std::string::npos) return false;
+  const auto summary = nlohmann::json::parse(recovery.summary_json, nullptr, false);
+  return summary.is_object() && summary.value(concluded_key, nlohmann::json()) == true;
+}
+
 std::string why_not_recover(store::Store& store, const store::Run& run) {
   if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
   if (run.ended && run.outcome == "recovered") return "is recovered already";
@@ -261,8 +268,8 @@ Rollout rollout_of(store::Store& store, const plan::Plan& plan) {
   for (const auto& run : store.history(filter, runs_to_read)) {
     const bool recovery = run.kind == "recover";
     if (!run.ended || (run.kind != "deploy" && run.kind != "rollback" && !recovery)) continue;
-    // A recovery that went well wrote what it came to into the run that it was for.
-    if (recovery && run.exit_code == 0) continue;
+    // Its hosts are told by the run that it was for.
+    if (recovery && has_concluded(run)) continue;
     for (const auto& [host, state] : host_states(run)) {
       if (state == event::name_of(event::HostState::restored)) continue;  // given back as it was
       const bool done = state == event::name_of(event::HostState::done) && !recovery;

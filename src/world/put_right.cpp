@@ -10,6 +10,7 @@
 #include "staithe/world/recovery.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <functional>
 #include <utility>
@@ -39,21 +40,37 @@ struct LeftAs {
   const store::Run* by = nullptr;  ///< null where any would do
 };
 
+/// Of a run's plan, which only Store::run has; "" where this build cannot read it.
+std::string source_of(store::Store& store, const std::string& run_id) {
+  const auto run = store.run(run_id);
+  const auto plan = run ? plan_of(*run) : std::nullopt;
+  return plan ? plan->source : std::string();
+}
+
+/// The values that a person gave it. Whatever else was asked, such as how many at once, makes no other task.
+nlohmann::json values_of(store::Store& store, const std::string& run_id) {
+  const auto asked = nlohmann::json::parse(asked_for(store, run_id), nullptr, false);
+  auto values = nlohmann::json::array();
+  for (const char* key : {"vars", "var_files"})
+    values.push_back(asked.is_object() ? asked.value(key, nlohmann::json::array()) : nlohmann::json::array());
+  return values;
+}
+
 /// Whether a run that ended with the host in `state` has put right what an earlier one had left as `left`.
 /// One that is out is right only where it was given back: a drain keeps visitors away, and a task that takes
 /// nothing out gives nothing back. One that serves half changed, or what the run found fault with, waits for
 /// a release that comes to it as a whole: a restore changes nothing there, and a revert brings back just
 /// that. What a task left so, the same task puts right where it goes well.
-bool puts_right(const store::Run& run, const std::string& host, const std::string& state, const LeftAs& left,
-                Finds& finds) {
+bool puts_right(store::Store& store, const store::Run& run, const std::string& host, const std::string& state,
+                const LeftAs& left, Finds& finds) {
   if (put_right_by_hand(run, state)) return true;
   if (!in_order(state) || run.kind == "drain") return false;
   if (run.kind == "restore") return left.state == out;
   if (left.state == out) return finds.in_service(host);
   const bool is_others = left.by != nullptr && run.service != left.by->service;
   if (is_others || state != event::name_of(event::HostState::done)) return false;
-  const bool is_same = left.by != nullptr && run.kind == left.by->kind && run.title == left.by->title;
-  return run.kind == "deploy" || run.kind == "rollback" || is_same;
+  if (run.kind == "deploy" || run.kind == "rollback") return true;
+  return left.by != nullptr && is_same_task(store, run, *left.by);
 }
 
 /// Runs that ended, told of from the newest on.
@@ -70,12 +87,12 @@ class LaterRuns {
   }
 
   /// Whether the run that was added last has put the host right, had it been out.
-  bool oldest_gave_back(const std::string& host) { return runs_.back().puts_right(host, {out}); }
+  bool oldest_gave_back(const std::string& host) { return puts_right(runs_.back(), host, {out}); }
 
   /// The newest that has put the host right, which an earlier run had left as `left`; "" for none.
   std::string that_put_right(const std::string& host, const LeftAs& left) {
     for (auto& later : runs_)
-      if (later.puts_right(host, left)) return later.run.id;
+      if (puts_right(later, host, left)) return later.run.id;
     return {};
   }
 
@@ -91,12 +108,14 @@ class LaterRuns {
     store::Run run;
     std::map<std::string, std::string> states;
     Finds finds;
-
-    bool puts_right(const std::string& host, const LeftAs& left) {
-      const auto state = states.find(host);
-      return state != states.end() && world::puts_right(run, host, state->second, left, finds);
-    }
   };
+
+  bool puts_right(Later& later, const std::string& host, const LeftAs& left) {
+    const auto state = later.states.find(host);
+    return state != later.states.end() &&
+           world::puts_right(store_, later.run, host, state->second, left, later.finds);
+  }
+
   store::Store& store_;
   std::vector<Later> runs_;
 };
@@ -177,6 +196,13 @@ std::map<std::string, std::string> states_left_by(store::Store& store, const sto
 }
 
 }  // namespace
+
+bool is_same_task(store::Store& store, const store::Run& one, const store::Run& other) {
+  if (one.kind != other.kind || one.title != other.title) return false;
+  const auto source = source_of(store, one.id);
+  return !source.empty() && source == source_of(store, other.id) &&
+         values_of(store, one.id) == values_of(store, other.id);
+}
 
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run) {
   LaterRuns later(store);

@@ -26,7 +26,8 @@ bool on_new_release(const HostLeft& host, const event::RunFinished& finished) {
 }
 
 event::HostState state_of(const HostLeft& host, bool on_new) {
-  if (host.by_hand) return host.left == Left::altered ? event::HostState::failed : event::HostState::out;
+  if (host.by_hand)
+    return host.left == Left::altered || host.given_back ? event::HostState::failed : event::HostState::out;
   if (on_new) return event::HostState::done;
   return host.left == Left::untouched ? event::HostState::untouched : event::HostState::reverted;
 }
@@ -46,6 +47,61 @@ event::HostState state_of(const HostLeft& host) {
     default:
       return event::HostState::out;
   }
+}
+
+/// Where a host stands once the recovery is over.
+struct HostEnd {
+  std::string state;  ///< for the run's summary
+  bool on_new = false;
+};
+
+/// No recovery came to the host, for a later run had been there: it keeps the state that it had, and is out
+/// by this run no more.
+std::string kept_state(const HostSince& host) {
+  auto state = host.state.empty() ? event::name_of(state_of(host.left)) : host.state;
+  return state == event::name_of(event::HostState::out) ? event::name_of(event::HostState::restored) : state;
+}
+
+HostEnd end_of(const HostSince& host, const event::RunFinished& finished) {
+  auto left = host.left;
+  switch (host.seen_to) {
+    case SeenTo::unknown:
+      return {event::name_of(event::HostState::failed), false};
+    case SeenTo::brought:
+      return {event::name_of(event::HostState::done), true};
+    case SeenTo::replaced:
+    case SeenTo::vouched:
+      return {kept_state(host), false};
+    case SeenTo::given_back:
+      left.left = once_let_in(left.left);
+      break;
+    case SeenTo::no:
+      break;
+  }
+  const bool on_new = on_new_release(left, finished);
+  return {event::name_of(state_of(left, on_new)), on_new};
+}
+
+std::string detail_of(const HostSince& host) {
+  if (host.seen_to == SeenTo::unknown) return "given back while the app was being changed";
+  return host.by.empty() ? "after recovery" : "after recovery, seen to by run " + host.by;
+}
+
+/// It is in rotation, by whomever let it in.
+bool is_given_back(const HostSince& host) {
+  return host.seen_to == SeenTo::given_back || host.seen_to == SeenTo::unknown ||
+         (host.left.given_back && host.left.by_hand);
+}
+
+void count(const HostSince& host, const HostEnd& end, Recovered& recovered) {
+  if (host.seen_to == SeenTo::vouched) return;  // what it runs is that person's to know
+  const auto& name = host.left.host;
+  ++recovered.hosts;
+  recovered.release_failed = recovered.release_failed || host.left.release_failed;
+  recovered.on_new += end.on_new ? 1 : 0;
+  if (!end.on_new) recovered.behind.push_back(name);
+  if (host.seen_to == SeenTo::unknown) recovered.unknown.push_back(name);
+  if (host.seen_to == SeenTo::no && host.left.by_hand) recovered.by_hand.push_back(name);
 }
 
 /// What the run itself and its recoveries wrote down of a run that died.
@@ -76,20 +132,18 @@ void free_locks_of(store::Store& store, const std::string& run_id) {
 
 }  // namespace
 
-Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished) {
+Recovered conclude(const Aftermath& aftermath, const event::RunFinished& finished) {
   Recovered recovered;
-  auto hosts = nlohmann::json::object();
-  for (const auto& host : left) {
-    if (host.brought_along) continue;  // by another run, whose it is to say so
-    ++recovered.hosts;
-    recovered.release_failed = recovered.release_failed || host.release_failed;
-    const bool on_new = on_new_release(host, finished);
-    recovered.on_new += on_new ? 1 : 0;
-    if (!on_new) recovered.behind.push_back(host.host);
-    if (host.by_hand) recovered.by_hand.push_back(host.host);
-    hosts[host.host] = {{"state", event::name_of(state_of(host, on_new))}, {"detail", "after recovery"}};
+  auto summary = nlohmann::json::object();
+  for (const auto& host : aftermath.hosts) {
+    if (host.left.brought_along) continue;  // by another run, whose it is to say so
+    const auto end = end_of(host, finished);
+    count(host, end, recovered);
+    auto& told = summary[host.left.host] = {{"state", end.state}, {"detail", detail_of(host)}};
+    if (is_given_back(host)) told[given_back_key] = aftermath.recoveries;
   }
-  recovered.summary_json = nlohmann::json{{"hosts", hosts}}.dump();
+  recovered.release_failed = recovered.release_failed && !aftermath.went_on;
+  recovered.summary_json = nlohmann::json{{"hosts", summary}}.dump();
   return recovered;
 }
 
@@ -111,7 +165,7 @@ bool put_right(const plan::Plan& recovery, const event::RunFinished& finished) {
 
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {
   free_locks_of(store, run.id);
-  store.end_run(run.id, recovered.by_hand.empty() ? "recovered" : "needs a person",
+  store.end_run(run.id, recovered.is_open() ? "needs a person" : "recovered",
                 recovered.needs_a_person() ? event::exit_needs_person : event::exit_done,
                 recovered.summary_json);
   end_dead_recoveries(store, run.environment, run.service);

@@ -1,4 +1,5 @@
 """What becomes of hosts between the end of a run, or its death, and the recovery: who gave them back, and what puts them right."""
+import json
 import os
 import signal
 import time
@@ -57,6 +58,60 @@ class GivenBack(harness.SystemTest):
         result = self.in_production("recover")
         self.ended(result, 5, "web1: given back while the app was being changed", "staithe status")
         self.nothing_left()
+        self.failed_in_status("web1")
+        # Who resumes the release brings it there too.
+        result = self.sandbox.deploy(self.target, "--resume", playbook=self.playbook())
+        self.ended(result, 0, "4 hosts on")
+        self.assertEqual(set(self.sandbox.versions().values()), {self.target})
+        self.ended(self.status(), 0)
+        self.ended(self.in_production("recover"), 0)
+
+    def status(self):
+        return self.sandbox.staithe("status", "-e", "production")
+
+    def failed_in_status(self, host):
+        result = self.status()
+        self.assertEqual(result.code, 5, str(result))
+        self.assertRegex(result.text, f"FAILED: {host} +in rotation, the app was being changed")
+
+    def test_a_host_whose_next_reload_brings_another_release_is_no_end_of_a_recovery(self):
+        hold = self.hold("activated")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=self.playbook({"reload": hold.step}))
+        hold.reached(run)
+        run.signal(signal.SIGKILL)
+        run.wait()
+        hold.let_go()
+        self.ended(self.in_production("restore", "web1"), 0)
+        result = self.in_production("recover")
+        self.ended(result, 5, "web1: given back while the app was being changed", "staithe recover", "--settled")
+        self.failed_in_status("web1")
+        self.assertEqual(self.sandbox.versions(["web1"]),
+                         {"web1": f"linked {self.target}, runs {self.before['web1']}"})
+        with harness.watched(self.sandbox) as seen:
+            result = self.in_production("recover")
+        self.ended(result, 0, "1 host put right")
+        self.assertNotEqual(seen, {"UP weight 100"})
+        self.assertIn("nothing to recover", self.in_production("recover").text)
+        self.sandbox.app("web1", "reload")
+        self.assertTrue(harness.await_true(lambda: self.sandbox.all_serving() == {}, 30))
+        self.is_as_before(result)
+        self.ended(self.status(), 0)
+
+    def test_hosts_that_another_release_came_to_are_not_forgotten(self):
+        refuses = "run: {command: 'test $(host) != web2', read_only: true, timeout: 1m}"
+        self.ended(self.sandbox.deploy(self.target, playbook=self.playbook({"healthy": refuses})), 5)
+        other = "v1" if self.target != "v1" else "v2"
+        self.ended(self.sandbox.deploy(other, "--limit", "web[2-4]", playbook=self.playbook()), 0)
+        result = self.in_production("recover", "--json")
+        self.assertEqual(result.code, 5, str(result))
+        self.assertIn("Versions are mixed: 1 of 4 hosts are on the new release, which failed", result.err)
+        records = [json.loads(line) for line in result.out.splitlines()]
+        self.assertEqual((records[-1]["type"], records[-1]["exit_code"], records[-1]["verdict"]),
+                         ("summary", 5, "needs a person"))
+        self.assertEqual(self.sandbox.rows("SELECT outcome, exit_code FROM staithe_runs WHERE kind = 'recover' "
+                                           "ORDER BY started DESC LIMIT 1"), [("needs a person", 5)])
+        self.nothing_left()
+        self.ended(self.sandbox.deploy(other, playbook=self.playbook()), 0)
 
     def test_a_rollout_that_went_on_to_its_end_leaves_nothing_mixed(self):
         refuses = "run: {command: 'test $(host) != web2', read_only: true, timeout: 1m}"

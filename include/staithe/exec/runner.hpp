@@ -36,6 +36,9 @@ struct RunOptions {
                                                         const std::vector<std::string>& untidied)>;
   Advise advise{};
   std::string plan_id{};  ///< for the first event
+  /// Called last, before anybody is told how the run ended: what is to be told otherwise. May be empty; must
+  /// not throw.
+  std::function<void(event::RunFinished&)> judge{};
 };
 
 /// Runs a plan: stages in order, lanes by their stage's shape, brackets given back on every path. Blocks;

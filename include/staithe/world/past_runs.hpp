@@ -28,6 +28,10 @@ inline constexpr const char* settled_outcome = "settled";
 /// In a run's summary: of a host, and of the run.
 inline constexpr const char* kept_out_key = "kept_out";
 inline constexpr const char* but_for_others_key = "but_for_others";
+/// Of a host that somebody had let in as it was before the run was recovered: how many recoveries there were
+/// before. And of a recovery that wrote what it came to into the run that it was for.
+inline constexpr const char* given_back_key = "given_back";
+inline constexpr const char* concluded_key = "concluded";
 
 /// Every host that the run's summary names, also those that it did not come to, with its state: "" where none
 /// is told. Whatever stands in the state store: what is no summary names none.
@@ -51,6 +55,10 @@ std::set<std::string> kept_out_by_others(const store::Run& run);
 /// Whether it needs a person for such hosts alone: it left nothing to put right.
 bool is_only_kept_out(const store::Run& run);
 
+/// Whether both ran the same playbook with the same values: their titles alone say little. Plans of other
+/// builds make no same task.
+bool is_same_task(store::Store& store, const store::Run& one, const store::Run& other);
+
 /// Hosts that the run left to be put right and that a later run has brought into order since, or a person for
 /// it, each with that run's id. Throws base::Error as recoveries_of().
 std::map<std::string, std::string> put_right_since(store::Store& store, const store::Run& run);
@@ -60,6 +68,9 @@ std::map<std::string, std::string> put_right_since(store::Store& store, const st
 /// run is under way.
 std::optional<store::Run> run_to_recover(store::Store& store, const std::string& environment,
                                          const std::string& service = {});
+
+/// Of a recovery: the run that it was for has what it came to.
+bool has_concluded(const store::Run& recovery);
 
 /// Why a run that a person names is not to be recovered, after "run ID (TITLE) "; "" when it may be.
 std::string why_not_recover(store::Store& store, const store::Run& run);

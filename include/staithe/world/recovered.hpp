@@ -1,6 +1,7 @@
 #pragma once
 #include "staithe/event/event.hpp"
 #include "staithe/store/store.hpp"
+#include "staithe/world/aftermath.hpp"
 #include "staithe/world/recovery.hpp"
 
 #include <cstddef>
@@ -15,17 +16,20 @@ struct Recovered {
   std::size_t on_new = 0;            ///< hosts that are on the run's release now
   std::size_t hosts = 0;
   std::string summary_json;  ///< every host's state now, as `deploy --resume` and the history read it
-  std::vector<std::string> behind{};  ///< hosts that are not on the run's release
-  bool release_failed = false;        ///< the run found fault with its release
+  std::vector<std::string> behind{};   ///< hosts that are not on the run's release
+  bool release_failed = false;         ///< the run found fault with its release
+  std::vector<std::string> unknown{};  ///< of those behind: let in half changed, and may be on it as well
 
   bool mixed() const noexcept { return on_new > 0 && on_new < hosts; }
   /// Hosts are on what the run itself found fault with.
   bool keeps_bad() const noexcept { return on_new > 0 && release_failed; }
-  bool needs_a_person() const noexcept { return !by_hand.empty() || mixed() || keeps_bad(); }
+  /// Something of the run is left, which a later recovery or a person has to see to.
+  bool is_open() const noexcept { return !by_hand.empty() || !unknown.empty(); }
+  bool needs_a_person() const noexcept { return is_open() || mixed() || keeps_bad(); }
 };
 
-/// `left` is what the recovery was planned from, `finished` how it ended. Pure.
-Recovered conclude(const std::vector<HostLeft>& left, const event::RunFinished& finished);
+/// `aftermath` is what the recovery was planned from, `finished` how it ended. Pure.
+Recovered conclude(const Aftermath& aftermath, const event::RunFinished& finished);
 
 /// Whether a recovery that ended so left nothing to be put right: it did all that it meant to, or what failed
 /// was undone by its own revert, or only follows a roll. Old releases that could not be removed stand in

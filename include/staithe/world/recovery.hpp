@@ -48,6 +48,7 @@ struct HostLeft {
   bool release_failed = false;    ///< on some host: the run found fault with its release before it ended
   /// By earlier runs of the rollout: the run was only to do there what follows its roll.
   bool brought_along = false;
+  bool given_back = false;  ///< of one that was out: somebody has let it in since as it was, half changed
 };
 
 /// A recovery of the run that ended or died, as its own plan and journal tell.

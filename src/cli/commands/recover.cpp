@@ -6,6 +6,7 @@
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/world/aftermath.hpp"
 #include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/recovered.hpp"
@@ -54,51 +55,24 @@ void say_beside(App& app, const std::string& line) {
     app.say(line);
 }
 
-/// What the run left where no later run has put it right, or somebody has only given it back.
-struct LeftBehind {
-  std::vector<world::HostLeft> left;
-  /// Given back while the app was being changed: nobody knows what they run.
-  std::vector<std::string> unknown;
-  bool unjudged = false;  ///< some were given back: what the run was to do on them behind that was not done
-  bool went_on = false;   ///< a later run brought the same release to the others, and found no fault with it
-};
-
-/// A host that somebody has given back since is on what the run had left on it.
-void add_given_back(world::HostLeft host, LeftBehind& behind) {
-  using world::Left;
-  behind.unjudged = true;
-  if (host.left == Left::out_altered) return behind.unknown.push_back(host.host);
-  const bool on_new = host.left == Left::out_done || host.left == Left::out_new;
-  host.left = on_new ? Left::done : Left::reverted;
-  behind.left.push_back(std::move(host));
+std::string where_it_is(const world::HostSince& host) {
+  using world::SeenTo;
+  if (host.seen_to == SeenTo::unknown) return "given back while the app was being changed, by run " + host.by;
+  if (!host.by.empty()) return "put right since, by run " + host.by;
+  if (host.seen_to == SeenTo::given_back) return "given back since";
+  const auto& left = host.left;
+  return std::string(left.given_back ? "given back while the app was being changed"
+                                     : world::text_of(left.left)) +
+         (left.by_hand ? ": needs a person" : "") + (left.to_clean ? ", cleaning up did not end" : "");
 }
 
 /// Where the hosts stand; says so of each.
-LeftBehind look_at(App& app, store::Store& store, const store::Run& run, const plan::Plan& plan) {
-  const auto since = world::put_right_since(store, run);
-  LeftBehind behind;
+world::Aftermath look_at(App& app, store::Store& store, const store::Run& run, const plan::Plan& plan) {
+  auto aftermath = world::aftermath_of(store, run, plan);
   say_beside(app, base::one_line(fmt::format("run {}: {}", run.id, run.title)));
-  const auto journal = world::read_journal(store, run.id);
-  for (auto& host : world::assess(plan, journal, world::recoveries_of(store, run))) {
-    const auto later = since.find(host.host);
-    const bool open = later == since.end();
-    say_beside(app, base::one_line(fmt::format("  {:<12} {}", host.host,
-                                               open ? std::string(world::text_of(host.left)) +
-                                                          (host.by_hand ? ": needs a person" : "") +
-                                                          (host.to_clean ? ", cleaning up did not end" : "")
-                                                    : "put right since, by run " + later->second)));
-    const auto by = open ? std::nullopt : store.run(later->second);
-    if (open)
-      behind.left.push_back(std::move(host));
-    else if (by && by->kind == "restore")
-      add_given_back(std::move(host), behind);
-    behind.went_on =
-        behind.went_on || (by && !run.sha.empty() && by->sha == run.sha && by->exit_code == exit_done);
-  }
-  // No release is good for what was never looked at.
-  if (behind.unjudged)
-    for (auto& host : behind.left) host.to_clean = false;
-  return behind;
+  for (const auto& host : aftermath.hosts)
+    say_beside(app, base::one_line(fmt::format("  {:<12} {}", host.left.host, where_it_is(host))));
+  return aftermath;
 }
 
 /// The drains that the recovery goes on with.
@@ -107,7 +81,8 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
   std::set<std::string> unknown;
   std::vector<Adopted> adopted;
   for (const auto& host : left) {
-    if (world::may_serve(host.left) || host.by_hand) continue;
+    // One that somebody has given back is drained like any that serves.
+    if (world::may_serve(host.left) || host.by_hand || host.given_back) continue;
     if (host.found.empty())
       unknown.insert(host.host);
     else
@@ -153,8 +128,10 @@ std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& 
         recovered.on_new, recovered.hosts, recovered.release_failed ? ", which its own check refused" : "",
         rest_command(app, loaded, asked, plan, recovered.behind),
         recovered.release_failed ? "once it is mended: bring it to the others" : "bring it to the others");
-  const auto text = fmt::format("Versions are mixed: {} of {} hosts are on the new release", recovered.on_new,
-                                recovered.hosts);
+  const bool surely = recovered.unknown.size() < recovered.behind.size();
+  const auto text =
+      fmt::format("Versions {} mixed: {} of {} hosts are {}on the new release", surely ? "are" : "may be",
+                  recovered.on_new, recovered.hosts, surely ? "" : "known to be ");
   const auto on = resume_command(app, loaded, asked, plan);
   const auto back = rollback_command(app, loaded, asked, plan);
   const bool has_way_back = plan.kind == "deploy" || plan.kind == "rollback";
@@ -207,68 +184,134 @@ int nothing_to_recover(App& app, store::Store& store, const Loaded& loaded) {
   return exit_done;
 }
 
-}  // namespace
-
-int run_recover(App& app) {
-  // Not overlooked: who names one host does not expect the others to be touched.
+/// Not overlooked: who names one host does not expect the others to be touched.
+void refuse_options(const App& app) {
   if (app.args().has("limit"))
     throw UsageError("recover takes no --limit: it puts right all that a run left");
-  if (app.args().has("settled")) return run_settle(app);
   // A recovery has the plan of the run that it is for, in which every variable has its value.
   for (const char* option : {"reason", "confirm", "var", "var-file"})
-    if (app.args().has(option)) throw UsageError(fmt::format("--{} goes with --settled RUN", option));
+    if (app.args().has(option) && !app.args().has("settled"))
+      throw UsageError(fmt::format("--{} goes with --settled RUN", option));
+}
+
+Loaded load_named(App& app) {
   auto loaded = load(app);
   if (const auto service = app.args().value("service");
       !service.empty() && loaded.project.find_service(service) == nullptr)
     throw FilesWrong("there is no service '" + service + "' in staithe.yml");
-  auto store = open_store(app, loaded);
-  const auto run = chosen_run(app, *store, loaded);
-  if (!run) return nothing_to_recover(app, *store, loaded);
-  const auto read = world::plan_of(*run);
-  if (!read)
-    refuse(*run,
+  return loaded;
+}
+
+plan::Plan plan_that_can_be_read(const App& app, store::Store& store, const Loaded& loaded,
+                                 const store::Run& run) {
+  auto plan = world::plan_of(run);
+  if (!plan)
+    refuse(run,
            "was begun by another build of staithe, whose plan this one cannot read; recover it with that "
            "build,\n"
            "or put right by hand what it left and then: " +
-               settle_command(app, loaded, asked_of(*store, run->id), run->id));
-  const auto& plan = *read;
-  const auto grounds = world::grounds_of(*store, *run);
-  const auto behind = look_at(app, *store, *run, plan);
-  const auto& left = behind.left;
-  const auto recovery = world::recovery_plan(plan, left);
-  Earlier earlier;
-  earlier.adopted = adopted_of(*store, loaded, plan, left);
-  earlier.given_back = given_back_of(plan, left);
-  earlier.recovers = run->id;
-  earlier.hosts = plan::target_hosts(plan);
-  // A host that was out then may serve by now: it must not be taken out as one that is out.
-  earlier.in_the_way = [&](store::Store& now) -> std::string {
-    const auto same = now.run(run->id);
-    if (same && same->outcome == run->outcome && world::grounds_of(now, *run) == grounds) return {};
-    return fmt::format("another run saw to what run {} left; next: {}", run->id, recover_command(app));
-  };
-  std::optional<world::Recovered> recovered;
-  earlier.ended = [&](store::Store& now, const event::RunFinished& finished) {
-    if (!world::put_right(recovery, finished)) return;
-    auto conclusion = world::conclude(left, finished);
-    conclusion.release_failed = conclusion.release_failed && !behind.went_on;
-    world::end_recovered(now, *run, conclusion);
-    recovered = std::move(conclusion);  // not before the run has its end
-  };
-  // Its own command line names no variables: the hosts that it leaves are the run's.
-  const auto asked = asked_of(*store, run->id);
-  const int ran = run_loaded(app, loaded, recovery, std::move(earlier), asked);
-  if (!recovered) return ran;
-  tell(app, loaded, *recovered, asked, plan, run->id,
-       !behind.unjudged && !world::never_judged(plan, world::read_journal(*store, run->id)));
-  if (!behind.unknown.empty())
-    app.say(
-        fmt::format("{}: given back while the app was being changed, and may be on either release.\n"
-                    "  next  {}    see what runs where",
-                    base::fold_names(behind.unknown), status_command(app)));
-  const bool may_be_mixed =
-      !behind.unknown.empty() && behind.unknown.size() < plan::target_hosts(plan).size();
-  return recovered->needs_a_person() || may_be_mixed ? exit_needs_person : ran;
+               settle_command(app, loaded, asked_of(store, run.id), run.id));
+  return std::move(*plan);
+}
+
+/// The recovery of one run, from what that left to what is said of it.
+class Recovery {
+ public:
+  Recovery(App& app, Loaded& loaded, store::Store& store, const store::Run& run)
+      : app_(app),
+        loaded_(loaded),
+        store_(store),
+        run_(run),
+        plan_(plan_that_can_be_read(app, store, loaded, run)),
+        grounds_(world::grounds_of(store, run)),
+        aftermath_(look_at(app, store, run, plan_)),
+        left_(world::to_mend(aftermath_)),
+        mending_(world::recovery_plan(plan_, left_)),
+        // Its own command line names no variables: the hosts that it leaves are the run's.
+        asked_(asked_of(store, run.id)) {}
+
+  int perform() {
+    const int code = run_loaded(app_, loaded_, mending_, earlier(), asked_);
+    if (recovered_) tell_end(*recovered_);
+    return code;
+  }
+
+ private:
+  Earlier earlier() {
+    Earlier earlier;
+    earlier.adopted = adopted_of(store_, loaded_, plan_, left_);
+    earlier.given_back = given_back_of(plan_, left_);
+    earlier.recovers = run_.id;
+    earlier.hosts = plan::target_hosts(plan_);
+    earlier.in_the_way = [this](store::Store& now) { return in_the_way(now); };
+    earlier.ended = [this](store::Store& now, const event::RunFinished& finished) {
+      return end(now, finished);
+    };
+    return earlier;
+  }
+
+  /// A host that was out when this one looked may serve by now: it must not be taken out as one that is out.
+  std::string in_the_way(store::Store& now) const {
+    const auto same = now.run(run_.id);
+    if (same && same->outcome == run_.outcome && world::grounds_of(now, run_) == grounds_) return {};
+    return fmt::format("another run saw to what run {} left; next: {}", run_.id, recover_command(app_));
+  }
+
+  Concluded end(store::Store& now, const event::RunFinished& finished) {
+    if (!world::put_right(mending_, finished)) return {};
+    auto conclusion = world::conclude(aftermath_, finished);
+    world::end_recovered(now, run_, conclusion);
+    recovered_ = std::move(conclusion);  // not before the run has its end
+    return {true, recovered_->needs_a_person()};
+  }
+
+  /// Says what has become of the run.
+  void tell_end(const world::Recovered& recovered) {
+    const bool judged =
+        !aftermath_.unjudged() && !world::never_judged(plan_, world::read_journal(store_, run_.id));
+    tell(app_, loaded_, recovered, asked_, plan_, run_.id, judged);
+    if (!recovered.unknown.empty()) tell_unknown(recovered.unknown);
+  }
+
+  /// Who gave them back may have brought them in order: they are not taken out unasked.
+  void tell_unknown(const std::vector<std::string>& hosts) {
+    const bool has_way_back =
+        std::any_of(aftermath_.hosts.begin(), aftermath_.hosts.end(), [](const world::HostSince& host) {
+          return host.seen_to == world::SeenTo::unknown && !host.left.by_hand;
+        });
+    auto text = fmt::format(
+        "{}: given back while the app was being changed, and may be on either release.\n"
+        "  next  {}    see what runs where\n",
+        base::fold_names(hosts), status_command(app_));
+    if (has_way_back)
+      text += fmt::format("        {}    bring the release before back there\n", recover_command(app_, run_));
+    app_.say(text + fmt::format("        {}    or say that it is in order",
+                                settle_command(app_, loaded_, asked_, run_.id)));
+  }
+
+  App& app_;
+  Loaded& loaded_;
+  store::Store& store_;
+  const store::Run& run_;
+  const plan::Plan plan_;
+  const std::string grounds_;
+  const world::Aftermath aftermath_;
+  const std::vector<world::HostLeft> left_;  ///< of it, what this one is planned from
+  const plan::Plan mending_;
+  const Asked asked_;
+  std::optional<world::Recovered> recovered_;
+};
+
+}  // namespace
+
+int run_recover(App& app) {
+  refuse_options(app);
+  if (app.args().has("settled")) return run_settle(app);
+  auto loaded = load_named(app);
+  const auto store = open_store(app, loaded);
+  const auto run = chosen_run(app, *store, loaded);
+  if (!run) return nothing_to_recover(app, *store, loaded);
+  return Recovery(app, loaded, *store, *run).perform();
 }
 
 }  // namespace staithe::cli

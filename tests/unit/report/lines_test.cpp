@@ -146,6 +146,17 @@ TEST_CASE("lines: a recovery does not say that hosts are on the release that the
   CHECK(text.substr(text.find("done:")) == "done: 1 host put right in 640ms\n");
 }
 
+TEST_CASE("lines: a recovery that put right what it could and leaves the rest to a person says both") {
+  Recording run;
+  auto started = deploy_started();
+  started.kind = "recover";
+  run.send(started);
+  run.send(RunFinished{
+      5, "needs a person", "", "", "", {}, {{"web1", HostState::done, ""}}, {}, milliseconds(640)});
+  const auto text = lines_of(run);
+  CHECK(text.substr(text.find("done:")) == "done: 1 host put right in 640ms\nexit 5 (needs a person)\n");
+}
+
 TEST_CASE("lines: the deadline of a run is said at its beginning, and in its last lines once it has passed") {
   const auto text = lines_of(late());
   CHECK_THAT(text, ContainsSubstring("9 actions on 3 hosts, deadline 30m\n"));

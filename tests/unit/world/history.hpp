@@ -33,6 +33,7 @@ class History {
     run.environment = "production";
     run.service = plan.service;
     run.release = plan.release;
+    run.sha = plan.sha;
     run.title = plan.title;
     run.plan_json = plan_json;
     run.started = store::Time(std::chrono::minutes(++minute_));

@@ -66,16 +66,17 @@ TEST_CASE(
   finished.but_for_others = 0;
   finished.hosts = {{"web1", event::HostState::out, "", {}, false, event::HostState::done}};
   CHECK(world::put_right(recovery, finished));
-  world::HostLeft left;
-  left.host = "web1";
-  left.left = world::Left::out_done;
-  CHECK(world::conclude({left}, finished).on_new == 1);
+  world::Aftermath aftermath;
+  aftermath.hosts.resize(1);
+  aftermath.hosts[0].left.host = "web1";
+  aftermath.hosts[0].left.left = world::Left::out_done;
+  CHECK(world::conclude(aftermath, finished).on_new == 1);
 
   finished.but_for_others = 1;
   finished.failed_host = "web1";
   finished.hosts[0].kept_out = event::HostState::reverted;
   CHECK(world::put_right(recovery, finished));
-  CHECK(world::conclude({left}, finished).on_new == 0);
+  CHECK(world::conclude(aftermath, finished).on_new == 0);
   // Stopped before it had come to all.
   finished.but_for_others = 130;
   CHECK_FALSE(world::put_right(recovery, finished));

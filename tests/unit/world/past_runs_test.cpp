@@ -152,10 +152,26 @@ TEST_CASE("a host that serves half changed is put right by a release that comes 
 TEST_CASE(
     "what a task left half changed the same task puts right, and a host that no run came to is at no fault") {
   History past;
-  past.begin("half", plan_of("run"));
+  auto task = plan_of("run");
+  task.source = "playbooks/tune.yml";
+  const auto begin = [&](const std::string& id, const plan::Plan& plan, const std::string& asked) {
+    past.begin(id, plan);
+    world::note_asked(past.store(), id, asked);
+  };
+  begin("half", task, R"({"vars":["pool=api"],"parallel":""})");
   past.end("half", 5, {{"web1", "failed"}, {"web2", "untouched"}});
   CHECK(past.to_recover() == "half");
-  past.begin("again", plan_of("run"));
+  // Of the same title, by another playbook, or with other values.
+  auto other = task;
+  other.source = "playbooks/tune2.yml";
+  begin("by another playbook", other, R"({"vars":["pool=api"],"parallel":""})");
+  past.end("by another playbook", 0, {{"web1", "done"}, {"web2", "done"}});
+  begin("of another pool", task, R"({"vars":["pool=admin"],"parallel":""})");
+  past.end("of another pool", 0, {{"web1", "done"}, {"web2", "done"}});
+  begin("of none", task, "");
+  past.end("of none", 0, {{"web1", "done"}, {"web2", "done"}});
+  CHECK(past.to_recover() == "half");
+  begin("again", task, R"({"vars":["pool=api"],"parallel":"4"})");
   past.end("again", 0, {{"web1", "done"}, {"web2", "done"}});
   CHECK(past.to_recover().empty());
   CHECK(world::put_right_since(past.store(), *past.store().run("half")) ==
@@ -305,6 +321,19 @@ TEST_CASE("a resumed deploy is for hosts that the newest run that came to them d
   past.begin("fourth", plan_of("deploy"));
   past.end("fourth", 1, "reverted");
   CHECK(left() == std::vector<std::string>{"web1"});
+}
+
+TEST_CASE("a recovery that told the run what it came to says nothing of the hosts itself, however it ended") {
+  History past;
+  past.begin("deploy", plan_of("deploy"));
+  past.end("deploy", 5, "done", "recovered");
+  past.begin("recovery", plan_of("recover"));
+  const bool told = GENERATE(true, false);
+  past.store().end_run(
+      "recovery", "needs a person", 5,
+      nlohmann::json{{"hosts", {{"web1", {{"state", "done"}}}}}, {"concluded", told}}.dump());
+  CHECK(world::has_concluded(*past.store().run("recovery")) == told);
+  CHECK(world::left_behind(past.store(), plan_of("deploy"))->empty() == told);
 }
 
 TEST_CASE("a run that a person settles keeps what it did to each host, and leaves nothing open") {

@@ -15,6 +15,17 @@ using test::action;
 using test::History;
 using test::plan_of;
 
+namespace {
+
+/// Nobody was there since.
+world::Aftermath as_left(const std::vector<world::HostLeft>& left) {
+  world::Aftermath aftermath;
+  for (const auto& host : left) aftermath.hosts.push_back({host});
+  return aftermath;
+}
+
+}  // namespace
+
 TEST_CASE("a recovery ends the run that it was for, with what became of each host") {
   using world::Left;
   event::RunFinished finished;
@@ -27,7 +38,7 @@ TEST_CASE("a recovery ends the run that it was for, with what became of each hos
     return known;
   };
   const auto mixed = world::conclude(
-      {host("web1", Left::out_done), host("web2", Left::out_altered), host("web3", Left::untouched)},
+      as_left({host("web1", Left::out_done), host("web2", Left::out_altered), host("web3", Left::untouched)}),
       finished);
   CHECK(mixed.mixed());
   CHECK(mixed.needs_a_person());
@@ -35,11 +46,12 @@ TEST_CASE("a recovery ends the run that it was for, with what became of each hos
   // A host that the revert of its lane brought back is not on the new release.
   event::RunFinished reverted = finished;
   reverted.hosts[0].state = event::HostState::reverted;
-  CHECK_FALSE(world::conclude({host("web1", Left::out_done), host("web2", Left::out_back)}, reverted)
+  CHECK_FALSE(world::conclude(as_left({host("web1", Left::out_done), host("web2", Left::out_back)}), reverted)
                   .needs_a_person());
-  CHECK_FALSE(world::conclude({host("web1", Left::done), host("web2", Left::out_new)}, finished).mixed());
+  CHECK_FALSE(
+      world::conclude(as_left({host("web1", Left::done), host("web2", Left::out_new)}), finished).mixed());
   const auto person =
-      world::conclude({host("web1", Left::altered, true), host("web2", Left::done)}, finished);
+      world::conclude(as_left({host("web1", Left::altered, true), host("web2", Left::done)}), finished);
   CHECK(person.by_hand == std::vector<std::string>{"web1"});
   CHECK(person.needs_a_person());
   History past;

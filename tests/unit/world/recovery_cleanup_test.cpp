@@ -75,7 +75,9 @@ TEST_CASE("what an earlier run of the rollout brought along gets its last word f
   CHECK(plan::brought_along(recovery) == std::vector<std::string>{"web3"});
   CHECK(plan::target_hosts(recovery) == std::vector<std::string>{"web2"});
   // It was not for this run to bring it to the release, nor to say that it is there.
-  const auto concluded = world::conclude(left, {});
+  world::Aftermath aftermath;
+  for (const auto& host : left) aftermath.hosts.push_back({host});
+  const auto concluded = world::conclude(aftermath, {});
   CHECK(concluded.hosts == 2);
   CHECK(concluded.summary_json.find("web3") == std::string::npos);
   CHECK(world::assess(plan, Story(rolled).ok({"web3-good"}).journal).size() == 2);
