@@ -43,7 +43,8 @@ const Kind reload_kind{
 )yaml",
     R"(Runs the service's 'reload' command on the host, or the one given here. It runs again, after 'current' has
 been put back, when the host is reverted. With 'sudo -n' in front, the right to run it is checked before
-anything begins.
+anything begins. A right that polkit gives, as to a plain 'systemctl reload', cannot be asked for: where it
+is missing, the first host finds out when it is out of rotation.
 
 command  instead of the service's own
 timeout  5m unless said otherwise)",

@@ -75,6 +75,7 @@ class Examination {
 
   Checkup run() {
     checkup_.host = wish_.host;
+    checkup_.reload = wish_.reload;
     try {
       checkup_.unheard_proxy = hosts_.unheard_proxy(wish_.host);
       checkup_.unheard = hosts_.unheard(wish_.host);
@@ -194,6 +195,11 @@ void judge_speed(const Checkup& checkup, std::vector<Advice>& advice) {
                       "look at ~/.bashrc, ~/.zshenv and PAM's session modules there: each step pays for it"});
 }
 
+/// Whether polkit lets the user do it: it answers so for one unit only to root, and else once it is done.
+bool hangs_on_polkit(const Checkup& checkup) {
+  return checkup.user != "root" && base::trim(checkup.reload).starts_with("systemctl ");
+}
+
 }  // namespace
 
 std::vector<Checkup> examine(const plan::Plan& plan, const std::vector<CheckupWish>& wishes,
@@ -226,6 +232,13 @@ std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
                       "make an Ed25519 key there: ssh-keygen -A"});
   for (const auto& obstacle : checkup.obstacles)
     advice.push_back({Severity::error, obstacle, "a deploy would be refused for that"});
+  if (hangs_on_polkit(checkup))
+    advice.push_back(
+        {Severity::note,
+         fmt::format("whether {} may run '{}' cannot be asked: a deploy finds out on the first host, "
+                     "once that is out of rotation",
+                     checkup.user, base::trim(checkup.reload)),
+         "try it, or reload with 'sudo -n' in front, whose right is asked for"});
   const auto off = std::chrono::abs(checkup.clock_ahead);
   if (checkup.clock_known && off > far_clock + checkup.clock_margin)
     advice.push_back(

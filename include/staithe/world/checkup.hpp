@@ -17,6 +17,7 @@ struct CheckupWish {
   std::string path;       ///< a directory whose disk is asked for; "" for none
   std::string preflight;  ///< a script that says on stderr what is in the way, a line each; "" for none
   std::string socket;     ///< of the balancer that is reached through this host; "" for none
+  std::string reload{};   ///< what reloads the service there; "" for none
 };
 
 struct Checkup {
@@ -39,6 +40,7 @@ struct Checkup {
   std::vector<std::string> obstacles;  ///< what the preflight said
   std::string socket_means;            ///< how the balancer's socket was reached: "streamlocal", …
   std::string socket_trouble;
+  std::string reload;  ///< as wished
 };
 
 /// All hosts at the same time, at most 16 at once.

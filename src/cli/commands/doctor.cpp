@@ -49,7 +49,7 @@ std::vector<world::CheckupWish> checkup_wishes(App& app, Loaded& loaded, const p
   std::vector<world::CheckupWish> wishes;
   const auto meant = hosts_meant(app, loaded);
   for (const auto& site : sites_of_all(app, loaded, meant))
-    wishes.push_back({site.host, site.path, site.preflight, ""});
+    wishes.push_back({site.host, site.path, site.preflight, "", site.reload});
   for (const auto& balancer : plan.balancers)
     for (auto& wish : wishes)
       if (wish.host == balancer.on) wish.socket = balancer.socket;

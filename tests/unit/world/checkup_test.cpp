@@ -34,6 +34,20 @@ TEST_CASE("a checkup: of a host that is well nothing is said") {
   CHECK(judged(healthy()) == "");
 }
 
+TEST_CASE("a checkup: that a right which polkit gives cannot be asked for is said, of whom it may lack") {
+  const auto [reload, user, said] =
+      GENERATE(table<const char*, const char*, bool>({{"systemctl reload payments", "deploy", true},
+                                                      {" systemctl restart payments\n", "deploy", true},
+                                                      {"systemctl reload payments", "root", false},
+                                                      {"sudo -n systemctl reload payments", "deploy", false},
+                                                      {"kill -HUP 1", "deploy", false},
+                                                      {"", "deploy", false}}));
+  auto checkup = healthy();
+  checkup.reload = reload;
+  checkup.user = user;
+  CHECK(judged(checkup).starts_with("0 whether deploy may run 'systemctl re") == said);
+}
+
 TEST_CASE("a checkup: each thing that is slow or wrong is said, with what helps") {
   const std::string warning = std::to_string(static_cast<int>(Advice::Severity::warning)) + " ";
   const std::string error = std::to_string(static_cast<int>(Advice::Severity::error)) + " ";
