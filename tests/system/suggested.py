@@ -156,7 +156,10 @@ class Suggested(harness.SystemTest):
         self.ended(self.sandbox.staithe(*look), 3, "pool")
         self.assertEqual(self.said(self.sandbox.staithe(*look, "--var", "pool=api").out, "restore"), words)
         self.pasted(words, 0, "done: 1 host")
-        self.ended(self.sandbox.staithe("recover", *AWAY, "-e", "production", "--yes"), 0)
+        # Nobody has said that what was given back so is in order.
+        recovered = self.sandbox.staithe("recover", *AWAY, "-e", "production", "--yes")
+        self.ended(recovered, 5, "web1: given back while the app was being changed", "--var pool=api")
+        self.pasted(self.said(recovered.err, "recover"), 0, "1 host put right")
         self.nothing_left()
 
 
