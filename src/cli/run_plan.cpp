@@ -10,6 +10,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/playbook/make_plan.hpp"
+#include "staithe/world/faults.hpp"
 #include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/survey.hpp"
@@ -281,14 +282,22 @@ class RunOfPlan {
   }
 
   /// What was found before the run began is to be seen to before anything else is tried.
-  exec::RunOptions::Advise advise() const {
-    if (first_steps_.empty() || !request_.advise) return request_.advise;
+  exec::RunOptions::Advise advise() {
+    if (!request_.advise) return {};
     return [this](const event::RunFinished& finished, const std::vector<std::string>& untidied) {
-      auto next = request_.advise(finished, untidied);
-      if (finished.exit_code != exit_done)
-        next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
+      const bool well = finished.exit_code == exit_done;
+      auto next = request_.advise(finished, untidied, !well && is_bad());
+      if (!well) next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
       return next;
     };
+  }
+
+  bool is_bad() {
+    try {
+      return world::is_bad_by(*store_, plan_, run_id_);
+    } catch (const base::Error&) {
+      return false;  // of a state that cannot be read the end of the run tells
+    }
   }
 
   void begin_run() {
