@@ -67,7 +67,7 @@ class RunOfPlan {
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.earlier.adopted)
-      world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.reached);
+      world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.known);
     for (const auto& [host, found] : request_.earlier.given_back) world.given_back(host, found);
     if (const int refused = look_up_secrets(world); refused != exit_done) return refused;
     if (const int refused = connect(world); refused != exit_done) return refused;

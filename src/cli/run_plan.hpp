@@ -22,7 +22,7 @@ struct Adopted {
   std::string host;
   std::string found;
   bool keep_out = true;                     ///< visitors should not meet it before its turn comes
-  std::optional<world::Reached> reached{};  ///< by a run that died; without one a person wants the host back
+  std::optional<world::LastKnown> known{};  ///< of a run that died; without it a person wants the host back
 };
 
 /// What a run goes on with, and whether that still stands.
