@@ -2,6 +2,7 @@
 
 #include "exit_codes.hpp"
 #include "suggest.hpp"
+#include "ways_out.hpp"
 
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
@@ -98,21 +99,40 @@ bool left_mixed(const plan::Plan& plan, const event::RunFinished& finished) {
   return finished.exit_code == event::exit_needs_person && !plan::brought_along(plan).empty();
 }
 
+/// Of a host that somebody else keeps out: as it is but for that.
+bool has_it(const event::RunFinished::Host& host) {
+  return host.kept_out.value_or(host.state) == event::HostState::done;
+}
+
+/// What a recovery is for: it comes before the hosts that are left, and a deploy would be refused until then.
+bool left_to_recover(const plan::Plan& plan, const event::RunFinished& finished) {
+  return std::any_of(finished.hosts.begin(), finished.hosts.end(), [&](const auto& host) {
+    const bool out = host.state == event::HostState::out && !host.kept_out;
+    return out || (host.state == event::HostState::failed && host.altered && reverts(plan));
+  });
+}
+
 /// What to run next where some hosts have got what was meant and others have not.
 void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
-                  const event::RunFinished& finished, std::vector<std::string>& next) {
+                  const event::RunFinished& finished, bool bad, std::vector<std::string>& next) {
   const auto done = hosts_in(finished, event::HostState::done);
-  if (done.empty() && !left_mixed(plan, finished)) return;
-  if (plan.kind == "drain")
+  if (plan.kind == "drain" && !done.empty())
     next.push_back(restore_command(app, loaded, asked, done) + "    give back what was drained");
-  if (done.size() == finished.hosts.size()) return;
   std::vector<std::string> left;
   for (const auto& host : finished.hosts)
-    if (host.state != event::HostState::done) left.push_back(host.name);
-  if (plan.kind == "deploy")
+    if (!has_it(host)) left.push_back(host.name);
+  Standing standing;
+  standing.unjudged = !done.empty();
+  standing.behind = (!done.empty() && !left.empty()) || left_mixed(plan, finished);
+  standing.bad = bad;
+  standing.first = left_to_recover(plan, finished);
+  const auto open = open_ways(standing);
+  if (open.on && plan.kind == "deploy")
     next.push_back(resume_command(app, loaded, asked, plan) + "    go on with the hosts that are left");
-  if (plan.kind == "rollback" || plan.kind == "run")
+  if (open.on && (plan.kind == "rollback" || plan.kind == "run"))
     next.push_back(rest_command(app, loaded, asked, plan, left) + "    go on with the hosts that are left");
+  if (open.back && (plan.kind == "deploy" || (plan.kind == "rollback" && bad)))
+    next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
 }
 
 /// Where the files say which servers stand for the host.
@@ -133,7 +153,7 @@ std::string servers_declared(const Loaded& loaded, const plan::Plan& plan, const
 }
 
 std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked asked, const plan::Plan& plan,
-                                const event::RunFinished& finished) {
+                                const event::RunFinished& finished, bool bad) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
   // What failed was put right on the way: nothing is left to recover.
@@ -143,10 +163,7 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();
   if (!more_time.empty()) asked.deadline = more_time;
   advise_out(app, loaded, asked, plan, finished, next);
-  advise_mixed(app, loaded, asked, plan, finished, next);
-  if (plan.kind == "deploy" &&
-      (!hosts_in(finished, event::HostState::done).empty() || left_mixed(plan, finished)))
-    next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
+  advise_mixed(app, loaded, asked, plan, finished, bad, next);
   if (!next.empty() || plan.kind == "exec") return next;
   // What keeps servers out may be a person's doing, or what a run left that nobody has looked at.
   if (finished.wrong_servers)
@@ -278,8 +295,8 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier
   if (!asked) asked = asked_of(app, loaded);
   request.asked = text_of(*asked);
   request.advise = [&app, &plan, &loaded, &asked](const event::RunFinished& finished,
-                                                  const std::vector<std::string>& untidied) {
-    auto next = advice(app, loaded, *asked, plan, finished);
+                                                  const std::vector<std::string>& untidied, bool bad) {
+    auto next = advice(app, loaded, *asked, plan, finished, bad);
     if (!untidied.empty())
       next.push_back(rest_command(app, loaded, *asked, plan, untidied) +
                      "    the same release again, which is marked good then");

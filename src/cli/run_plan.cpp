@@ -10,6 +10,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
 #include "staithe/playbook/make_plan.hpp"
+#include "staithe/world/faults.hpp"
 #include "staithe/world/journal.hpp"
 #include "staithe/world/past_runs.hpp"
 #include "staithe/world/survey.hpp"
@@ -66,7 +67,7 @@ class RunOfPlan {
     // Holds the locks, beyond the end of the run in the state.
     world::World world(located_, store_.get(), app_.redactor(), settings());
     for (const auto& adopted : request_.earlier.adopted)
-      world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.reached);
+      world.adopt(adopted.host, adopted.found, adopted.keep_out, adopted.known);
     for (const auto& [host, found] : request_.earlier.given_back) world.given_back(host, found);
     if (const int refused = look_up_secrets(world); refused != exit_done) return refused;
     if (const int refused = connect(world); refused != exit_done) return refused;
@@ -282,14 +283,22 @@ class RunOfPlan {
   }
 
   /// What was found before the run began is to be seen to before anything else is tried.
-  exec::RunOptions::Advise advise() const {
-    if (first_steps_.empty() || !request_.advise) return request_.advise;
+  exec::RunOptions::Advise advise() {
+    if (!request_.advise) return {};
     return [this](const event::RunFinished& finished, const std::vector<std::string>& untidied) {
-      auto next = request_.advise(finished, untidied);
-      if (finished.exit_code != exit_done)
-        next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
+      const bool well = finished.exit_code == exit_done;
+      auto next = request_.advise(finished, untidied, !well && is_bad());
+      if (!well) next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
       return next;
     };
+  }
+
+  bool is_bad() {
+    try {
+      return world::is_bad_by(*store_, plan_, run_id_);
+    } catch (const base::Error&) {
+      return false;  // of a state that cannot be read the end of the run tells
+    }
   }
 
   void begin_run() {

@@ -22,7 +22,7 @@ struct Adopted {
   std::string host;
   std::string found;
   bool keep_out = true;                     ///< visitors should not meet it before its turn comes
-  std::optional<world::Reached> reached{};  ///< by a run that died; without one a person wants the host back
+  std::optional<world::LastKnown> known{};  ///< of a run that died; without it a person wants the host back
 };
 
 /// Whether the run that this one is for has its end, and whether that needs a person.
@@ -51,8 +51,11 @@ struct RunRequest {
   const plan::Plan& plan;
   const Loaded& loaded;  ///< the files it was made from
   Earlier earlier{};
-  /// Commands to run next, from how it ended.
-  exec::RunOptions::Advise advise{};
+  /// Commands to run next, from how it ended, as exec::RunOptions::Advise; `bad`: nothing more is to be
+  /// brought to its release.
+  std::function<std::vector<std::string>(const event::RunFinished&, const std::vector<std::string>& untidied,
+                                         bool bad)>
+      advise{};
   std::string
       asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)
   std::string question{};  ///< asked before anything is changed; "" for none

@@ -51,8 +51,13 @@ std::string way_forward(const App& app, store::Store& store, const Loaded& loade
 
 }  // namespace
 
+OpenWays open_ways(const Standing& standing) noexcept {
+  if (standing.first) return {};
+  return {standing.behind && !standing.bad, standing.behind || standing.bad || standing.unjudged};
+}
+
 WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, const std::string& service,
-                 const Versions& versions) {
+                 const Versions& versions, bool first) {
   WaysOut out;
   const auto run = newest_live(store, loaded, service, versions);
   out.bad = world::bad_releases(store, loaded.environment, service, run);
@@ -61,12 +66,17 @@ WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, cons
   const auto plan = run && (differ || !out.bad.empty()) ? world::plan_of(*run) : std::nullopt;
   if (!plan) return out;
   const auto asked = asked_of(store, run->id);
-  const bool on = differ && out.bad.count(plan->release) == 0;
-  if (on)
+  Standing standing;
+  standing.behind = differ;
+  standing.bad = !out.bad.empty() && (!differ || out.bad.count(plan->release) > 0);
+  standing.first = first;
+  const auto open = open_ways(standing);
+  if (open.on)
     out.ways.push_back(
         {way_forward(app, store, loaded, versions, asked, *plan), "bring the others to the new release"});
-  out.ways.push_back(
-      {rollback_command(app, loaded, asked, *plan), on ? "or bring all back" : "bring all back"});
+  if (open.back)
+    out.ways.push_back(
+        {rollback_command(app, loaded, asked, *plan), open.on ? "or bring all back" : "bring all back"});
   return out;
 }
 

@@ -7,8 +7,24 @@
 #include <string>
 #include <vector>
 
-/// What to do about a service whose hosts run different releases, or one that is bad.
+/// What to do about a release that not every host runs, about a service whose hosts run different releases,
+/// or one that is bad.
 namespace staithe::cli {
+
+/// How it stands about a release that a run has brought to some hosts.
+struct Standing {
+  bool behind = false;    ///< others are not on it that were to be
+  bool bad = false;       ///< nothing more is to be brought to it
+  bool unjudged = false;  ///< the run has not come to the end at which it is called good
+  bool first = false;     ///< something else comes first: a run left what a recovery is for, or is under way
+};
+
+/// The ways that are open from there. Who ends a run and who looks at everything later both go by this.
+struct OpenWays {
+  bool on = false;    ///< the others are brought to the release
+  bool back = false;  ///< all are brought back to the one before
+};
+OpenWays open_ways(const Standing& standing) noexcept;
 
 /// Ids of releases, each with the hosts that run it.
 using Versions = std::map<std::string, std::vector<std::string>>;
@@ -23,7 +39,8 @@ struct WaysOut {
   std::vector<Way> ways;  ///< none where all is well, or no run tells; nothing is brought to what is bad
 };
 
+/// `first`: as in Standing.
 WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, const std::string& service,
-                 const Versions& versions);
+                 const Versions& versions, bool first);
 
 }  // namespace staithe::cli

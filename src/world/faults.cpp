@@ -7,6 +7,7 @@
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/world/past_runs.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace staithe::world {
@@ -76,6 +77,15 @@ std::map<std::string, std::string> bad_releases(store::Store& store, const std::
   if (newest && !newest->release.empty() && found_fault(store, *newest))
     bad.emplace(newest->release, newest->id);
   return bad;
+}
+
+bool is_bad_by(store::Store& store, const plan::Plan& plan, const std::string& run_id) {
+  if (plan.release.empty()) return false;
+  const auto known = store.releases(plan.environment, plan.service);
+  return parts::release_failed(plan, read_journal(store, run_id)) ||
+         std::any_of(known.begin(), known.end(), [&](const store::Release& release) {
+           return release.id == plan.release && release.state == store::ReleaseState::bad;
+         });
 }
 
 }  // namespace staithe::world

@@ -280,6 +280,7 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
       host.let_in = on_its_last_step(lane, host.left, journal);
       Trace trace;
       trace.follow(lane, journal);
+      host.told = told_in(lane.host, journal);
       for (const auto& recovery : since)
         for (const auto& mending : recovery.plan.stages)
           if (mending.shape == plan::Stage::Shape::rolling)
@@ -287,6 +288,7 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
               if (mended.host == lane.host) {
                 follow(host, lane, mended, recovery.journal);
                 trace.follow(mended, recovery.journal);
+                for (auto& told : told_in(lane.host, recovery.journal)) host.told.push_back(std::move(told));
               }
       host.reached = trace.reached();
       if (host.reached == Reached::let_in && !host.let_in) host.reached = Reached::proving;

@@ -81,6 +81,8 @@ bool any_failed(const std::vector<plan::Action>& actions, const JournalView& jou
 bool refused(const std::vector<plan::Action>& release, const JournalView& journal);
 /// What was noted last of what is to be given back, before visitors were let in; "" for nothing.
 std::string found_in(const std::vector<plan::Node>& nodes, const JournalView& journal);
+/// What the run noted of processes of HAProxy that it told anew for the host; none where it did not.
+std::vector<std::string> told_in(const std::string& host, const JournalView& journal);
 /// Whether the run itself found fault with its release, on a host or once the roll was over. A run that was
 /// killed says nothing of that, nor does what the run itself would not have called the release bad for.
 bool release_failed(const plan::Plan& plan, const JournalView& journal);

@@ -1,6 +1,14 @@
 #include "recovery_parts.hpp"
 
 /// How far the rotation of a host had come, by the journals of all who had it in hand.
+namespace staithe::world {
+
+std::string told_action(const std::string& host) {
+  return "told/" + host;
+}
+
+}  // namespace staithe::world
+
 namespace staithe::world::parts {
 
 using plan::Action;
@@ -10,6 +18,12 @@ bool took(const Action& action, const JournalView& journal) {
   const auto* change = std::get_if<plan::ChangeRotation>(&action.effect);
   if (change == nullptr || change->to != plan::ChangeRotation::To::drain) return true;
   return journal.ended_well(action.id) || journal.actions.at(action.id).notes.count(found_key) > 0;
+}
+
+std::vector<std::string> told_in(const std::string& host, const JournalView& journal) {
+  const auto entry = journal.actions.find(told_action(host));
+  if (entry == journal.actions.end() || entry->second.notes.count(told_key) == 0) return {};
+  return {entry->second.notes.at(told_key)};
 }
 
 void Trace::follow(const plan::Lane& lane, const JournalView& journal) {

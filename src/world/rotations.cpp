@@ -23,6 +23,19 @@ std::vector<haproxy::ServerRef> to_refs(const std::vector<plan::ServerRef>& name
   return refs;
 }
 
+/// What cannot be read is of another build: who was told by it nobody knows then.
+std::vector<haproxy::Found> all_told(const std::vector<std::string>& texts) {
+  std::vector<haproxy::Found> told;
+  for (const auto& text : texts) {
+    try {
+      told.push_back(haproxy::parse_found(text));
+    } catch (const base::Error&) {
+      continue;
+    }
+  }
+  return told;
+}
+
 haproxy::OnProgress reporter(exec::Performance& performance) {
   return [&performance](const haproxy::RotationProgress& progress) {
     event::Progress event;
@@ -35,8 +48,8 @@ haproxy::OnProgress reporter(exec::Performance& performance) {
 
 }  // namespace
 
-Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial)
-    : plan_(plan), roles_(rotation_roles(plan)) {
+Rotations::Rotations(const plan::Plan& plan, const DialBalancer& dial, ToldAnew told_anew)
+    : plan_(plan), roles_(rotation_roles(plan)), told_anew_(std::move(told_anew)) {
   for (const auto& balancer : plan.balancers)
     sockets_[balancer.name] = std::make_unique<haproxy::Socket>(
         balancer.name, dial(balancer, SocketKind::admin),
@@ -52,6 +65,13 @@ Rotations::HostRotation& Rotations::of(const std::string& host) {
   auto& entry = hosts_[host];
   if (!entry) entry = std::make_unique<HostRotation>();
   return *entry;
+}
+
+std::vector<std::pair<std::string, Rotations::HostRotation*>> Rotations::all_hosts() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<std::string, HostRotation*>> all;
+  for (const auto& [host, entry] : hosts_) all.emplace_back(host, entry.get());
+  return all;
 }
 
 std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host, const base::Scope& scope) {
@@ -79,17 +99,33 @@ std::unique_ptr<haproxy::Rotation> Rotations::fresh(const std::string& host, con
   return std::make_unique<haproxy::Rotation>(seats(host, scope));
 }
 
+void Rotations::take(const std::string& host, HostRotation& entry,
+                     std::unique_ptr<haproxy::Rotation> rotation) const {
+  entry.rotation = std::move(rotation);
+  if (told_anew_)
+    entry.rotation->when_told_anew(
+        [this, host](const haproxy::Found& found) { told_anew_(host, haproxy::to_text(found)); });
+}
+
 void Rotations::adopt(const std::string& host, const std::string& found, bool keep_out,
-                      std::optional<Reached> reached) {
+                      const std::optional<LastKnown>& known) {
   std::vector<haproxy::Socket*> sockets;
   for (const auto& [name, socket] : sockets_) sockets.push_back(socket.get());
   auto& entry = of(host);
   const std::lock_guard lock(entry.mutex);
-  const auto phase = reached == Reached::let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
+  const bool was_let_in = known && known->reached == Reached::let_in;
+  const auto phase = was_let_in ? haproxy::Phase::restoring : haproxy::Phase::proving;
   entry.found = haproxy::parse_found(found);
-  entry.rotation = std::make_unique<haproxy::Rotation>(sockets, entry.found, phase);
-  if (reached) entry.rotation->expect_others(*reached == Reached::in_maint);
+  take(host, entry, std::make_unique<haproxy::Rotation>(sockets, entry.found, phase));
+  if (known) entry.rotation->expect_others({known->reached == Reached::in_maint, all_told(known->told)});
   entry.keep = keep_out ? Keep::if_still_out : Keep::no;
+  entry.untouched = !keep_out;
+}
+
+void Rotations::take_in_hand(HostRotation& entry) {
+  entry.keep = Keep::yes;
+  entry.untouched = false;
+  entry.serves_already.reset();
 }
 
 void Rotations::drain(const std::string& host, HostRotation& entry, exec::Performance& performance) {
@@ -109,7 +145,7 @@ void Rotations::drain(const std::string& host, HostRotation& entry, exec::Perfor
   // Durable before the first command: recovery gives back what stands here.
   performance.note(found_key, haproxy::to_text(rotation->find(performance.scope)));
   entry.found = rotation->found();
-  entry.rotation = std::move(rotation);
+  take(host, entry, std::move(rotation));
   entry.rotation->drain(performance.scope);
   tell_out_before(entry, performance);
 }
@@ -150,7 +186,7 @@ exec::EffectResult Rotations::change(const plan::ChangeRotation& effect, exec::P
   if (alone && (effect.to == To::prove || !entry.rotation)) return done("serves already");
   if (effect.to == To::ready || effect.to == To::undo) return give_back(effect, entry, performance);
   start_keeper();
-  entry.keep = Keep::yes;
+  take_in_hand(entry);
   // Only an operator's restore begins with a proof: of a host that no drain of ours is known for.
   if (effect.to == To::prove && !entry.rotation) take_as_ready(effect.host, entry, performance);
   if (effect.to == To::drain) {

@@ -58,9 +58,8 @@ std::string Rotations::unmet() {
   std::set<std::string> served(targets.begin(), targets.end());
   for (const auto& host : drained_by(plan_)) served.erase(host);
   std::vector<std::string> unmet;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [host, entry] : hosts_) {
-    const std::lock_guard here(entry->mutex);
+  for (const auto& [host, entry] : all_hosts()) {
+    const std::lock_guard lock(entry->mutex);
     if (entry->found.balancers.empty()) continue;
     served.erase(host);
     if (entry->rotation) continue;
@@ -90,7 +89,7 @@ std::unique_ptr<haproxy::Rotation> Rotations::as_if_ready(const std::string& hos
 }
 
 void Rotations::take_as_ready(const std::string& host, HostRotation& entry, exec::Performance& performance) {
-  entry.rotation = as_if_ready(host, performance.scope);
+  take(host, entry, as_if_ready(host, performance.scope));
   performance.message(event::Level::info, "no drain of staithe's is on record: made ready all the same");
 }
 
@@ -166,6 +165,9 @@ exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, Host
     reservations_.give_back(effect.host);
     return done("was not taken out");
   }
+  // Should it not come back, or not last, it is taken out like any other that serves: its guard and its proof
+  // are not answered by what was seen before.
+  if (!is_restored(effect.host)) take_in_hand(entry);
   // Only what goes on with such a restore, once the host is proven, comes here without a proof: it may serve.
   if (!entry.rotation) take_as_ready(effect.host, entry, performance);
   const auto left = undo ? entry.rotation->undo(performance.scope) : entry.rotation->ready(performance.scope);

@@ -67,15 +67,10 @@ bool Rotations::must_keep(HostRotation& entry, const base::Scope& scope,
 
 /// True when a host was out.
 bool Rotations::keep_once(const base::Scope& scope) {
-  std::vector<HostRotation*> entries;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& [host, entry] : hosts_) entries.push_back(entry.get());
-  }
   Glances glances(scope);
   const auto glance = [&](haproxy::Socket& socket) { return glances.of(socket); };
   bool any = false;
-  for (auto* entry : entries) {
+  for (const auto& [host, entry] : all_hosts()) {
     // A phase that works on it looks by itself.
     const std::unique_lock lock(entry->mutex, std::try_to_lock);
     any = any || !lock.owns_lock();

@@ -112,12 +112,9 @@ std::map<std::string, exec::Reach> Rotations::reach(const std::set<std::string>&
 
 std::map<std::string, std::vector<LeftAlone>> Rotations::left_alone(const base::Scope& scope) {
   std::map<std::string, haproxy::Found> found;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [host, entry] : hosts_) {
-      const std::lock_guard here(entry->mutex);
-      if (!entry->rotation && any_sent_out(entry->found)) found.emplace(host, entry->found);
-    }
+  for (const auto& [host, entry] : all_hosts()) {
+    const std::lock_guard lock(entry->mutex);
+    if (!entry->rotation && any_sent_out(entry->found)) found.emplace(host, entry->found);
   }
   std::map<std::string, std::vector<LeftAlone>> all;
   if (found.empty()) return all;

@@ -6,6 +6,7 @@
 
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/match.hpp"
+#include "staithe/haproxy/risks.hpp"
 #include "staithe/haproxy/socket.hpp"
 #include "staithe/http/client.hpp"
 
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 namespace staithe::world {
@@ -132,6 +134,18 @@ BalancerLook look_at_balancer(Hosts& hosts, const plan::Balancer& balancer, Look
   return look;
 }
 
+void name_servers(const std::string& host, const std::vector<haproxy::ServerRef>& own,
+                  BalancerLook& balancer) {
+  haproxy::Snapshot all;
+  for (auto& server : balancer.servers) {
+    if (std::find(own.begin(), own.end(), server.state.ref) != own.end()) server.host = host;
+    all.states.push_back(server.state);
+    all.stats.push_back(server.stat);
+  }
+  for (auto& finding : haproxy::overlooked(balancer.name, all, own))
+    balancer.findings.push_back(std::move(finding));
+}
+
 /// Says which servers stand for which of the plan's hosts.
 void name_servers(const plan::Plan& plan, Survey& survey) {
   std::vector<haproxy::View> views;
@@ -147,10 +161,9 @@ void name_servers(const plan::Plan& plan, Survey& survey) {
     haproxy::Wanted wanted{name, {}, {host.servers.address}, host.servers.port};
     for (const auto& ref : host.servers.names) wanted.names.push_back({ref.backend, ref.server});
     try {
-      for (const auto& pair : haproxy::match(wanted, views))
-        for (auto& balancer : survey.balancers)
-          for (auto& server : balancer.servers)
-            if (balancer.name == pair.balancer && server.state.ref == pair.ref) server.host = name;
+      std::map<std::string, std::vector<haproxy::ServerRef>> own;  // by balancer
+      for (const auto& pair : haproxy::match(wanted, views)) own[pair.balancer].push_back(pair.ref);
+      for (auto& balancer : survey.balancers) name_servers(name, own[balancer.name], balancer);
     } catch (const base::Error& error) {
       survey.notes.emplace_back(error.what());
     }

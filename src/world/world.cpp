@@ -8,6 +8,7 @@
 #include "probes.hpp"
 #include "rehearsals.hpp"
 #include "rotations.hpp"
+#include "told_notes.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
@@ -70,9 +71,13 @@ class World::Performer {
         secrets_(redactor, settings_.directory),
         hosts_(plan, settings_.person),
         locks_(store, settings_),
-        rotations_(plan, [this](const plan::Balancer& balancer, SocketKind kind) {
-          return dial_balancer(hosts_, balancer, kind);
-        }) {}
+        told_notes_(store, settings_.run_id),
+        rotations_(
+            plan,
+            [this](const plan::Balancer& balancer, SocketKind kind) {
+              return dial_balancer(hosts_, balancer, kind);
+            },
+            [this](const std::string& host, const std::string& found) { told_notes_.add(host, found); }) {}
 
   exec::EffectResult perform(const plan::Effect& effect, exec::Performance& performance) {
     try {
@@ -115,8 +120,8 @@ class World::Performer {
     }
   }
   void adopt(const std::string& host, const std::string& found, bool keep_out,
-             std::optional<Reached> reached) {
-    rotations_.adopt(host, found, keep_out, reached);
+             const std::optional<LastKnown>& known) {
+    rotations_.adopt(host, found, keep_out, known);
   }
   void given_back(const std::string& host, const std::string& found) { rotations_.given_back(host, found); }
   MissingSecrets look_up_secrets(base::Duration each_within, const base::Cancel* stop) {
@@ -387,6 +392,7 @@ class World::Performer {
   Locks locks_;
   std::mutex bad_mutex_;
   std::set<std::string> bad_releases_;
+  ToldNotes told_notes_;
   Rotations rotations_;  // last: its sockets dial through hosts_
 };
 
@@ -414,8 +420,8 @@ std::map<std::string, std::vector<LeftAlone>> World::left_alone(const base::Scop
   return performer_->left_alone(scope);
 }
 void World::adopt(const std::string& host, const std::string& found, bool keep_out,
-                  std::optional<Reached> reached) {
-  performer_->adopt(host, found, keep_out, reached);
+                  const std::optional<LastKnown>& known) {
+  performer_->adopt(host, found, keep_out, known);
 }
 void World::given_back(const std::string& host, const std::string& found) {
   performer_->given_back(host, found);

@@ -75,25 +75,55 @@ class ReleaseIsBad(HostTest):
         self.assertEqual(self.sandbox.versions(), before)
 
     def test_later_host_fails_and_versions_are_mixed(self):
-        """web1 is done when web2 fails: both are said, and what to do next."""
+        """web1 is done when web2 fails: both are said, and what to do next. Nobody goes on with what has failed: the last
+        lines say of that what status says."""
         if self.sandbox.versions()["web1"] == "v3":
             self.assertEqual(self.sandbox.deploy("v2", *BOTH).code, 0)
-        step = "run: test $(host) = web1 || test -e $(mended) || { echo no ledger on $(host) >&2; exit 3; }"
+        step = "run: test $(host) = web1 || { echo no ledger on $(host) of $(shop) >&2; exit 3; }"
         playbook = self.playbook({"reloaded": step})
         before = self.sandbox.versions(["web2"])
-        mended = self.sandbox.path("mended")
-        self.sandbox.write("mended: " + mended, "more.yml")
+        self.sandbox.write("shop: $5", "more.yml")
         result = self.sandbox.deploy("v3", *BOTH, "--var-file", "more.yml", "--service", "payments", playbook=playbook)
-        self.ended(result, 5, "FAILED at web2", "no ledger on web2", "changed web1", "reverted web2",
-                   f"--var ref={self.sandbox.sha['v3']} --resume", "staithe rollback", "exit 5")
+        back = f"staithe rollback -e production --service payments {playbook} --var-file more.yml"
+        self.ended(result, 5, "FAILED at web2", "no ledger on web2", "changed web1", "reverted web2", "next " + back, "exit 5")
+        self.assertNotIn("--resume", result.end())
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(["web1"]), {"web1": "v3"})
         self.assertEqual(self.sandbox.versions(["web2"]), before)
-        # What it says is to be run next goes on with the same values, wherever they came from.
-        self.sandbox.write("", mended)
+        status = self.sandbox.staithe("status", "-e", "production").out
+        self.assertRegex(status, f"Next: {re.escape(back)} +bring all back")
+        self.assertNotIn("--resume", status)
+
+    def test_what_is_to_be_run_next_goes_on_with_the_same_values(self):
+        """Wherever they came from."""
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        hold = self.hold("reloaded")
+        playbook = self.playbook({"reloaded": hold.step, "restored": "run: {command: test -n $(shop), read_only: true}"})
+        self.sandbox.write("shop: a shop", "more.yml")
+        run = self.sandbox.begin_deploy(target, *BOTH, "--var-file", "more.yml", "--service", "payments", playbook=playbook)
+        hold.reached(run)
+        run.signal(2)
+        self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
+        hold.let_go()
+        result = run.wait()
+        self.ended(result, 130, "changed web1", f"--var ref={self.sandbox.sha[target]} --resume", "staithe rollback")
         said = re.search(r"staithe (deploy .*--resume)", result.err)[1]
         self.ended(self.sandbox.staithe(*shlex.split(said), "--yes"), 0, "done: 1 host")
-        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": "v3", "web2": "v3"})
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": target, "web2": target})
+
+    def test_with_a_host_left_out_nothing_is_gone_on_with_before_it_is_recovered(self):
+        """Such a deploy would be refused."""
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        fails = "run: {command: 'test $(host) = web1', undo: 'false', timeout: 1m}"
+        result = self.sandbox.deploy(target, *BOTH, playbook=self.playbook({"reloaded": fails}))
+        self.ended(result, 5, "changed web1", "OUT web2", "staithe recover -e production bring the release before back")
+        self.assertNotIn("--resume", result.end())
+        self.assertNotIn("staithe rollback", result.end())
+        status = self.sandbox.staithe("status", "-e", "production").out
+        self.assertRegex(status, "Next: staithe recover ")
+        self.assertNotIn("--resume", status)
+        self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
+        self.nothing_left()
 
     def test_git_server_gone_at_first(self):
         self.sandbox.service("stop", "git.daemon")
@@ -377,7 +407,8 @@ class HostIsLost(HostTest):
         known = self.sandbox.read("ssh", "known_hosts")
         self.sandbox.write("".join(line + "\n" for line in known.splitlines() if "127.0.1.1]" not in line), "ssh", "known_hosts")
         resumed = self.sandbox.deploy(target, *rollout, "--resume", "--max-failures", "3", playbook=only_web1)
-        self.ended(resumed, 5, "reverted web[2-3]", "--resume", "staithe rollback")
+        self.ended(resumed, 5, "reverted web[2-3]", "staithe rollback")
+        self.assertNotIn("go on with", resumed.end())
         self.assertIn("versions are mixed: web1 is on " + self.sandbox.sha[target][:12], resumed.text)
         self.assertFalse(self.good("web1", target))
         self.sandbox.write(known, "ssh", "known_hosts")

@@ -26,15 +26,7 @@ class ProvedAnew(harness.SystemTest):
         hold.let_go()
 
     def died_at(self, k, *arguments, like="%"):
-        known = self.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
-        point = trials.Point(k, like=like)
-        trials.slow_down_after(self.sandbox, k, like)
-        self.addCleanup(trials.let_go, self.sandbox)
-        run = self.sandbox.begin(*arguments)
-        reached = trials.end_at(self.sandbox, run, point, known)
-        result = run.wait()
-        trials.let_go(self.sandbox)
-        self.assertTrue(reached and result.code == trials.DIED, str(result))
+        trials.died_at(self, trials.Point(k, like=like), lambda: self.sandbox.begin(*arguments))
 
     def recover(self):
         return self.sandbox.staithe("recover", "-e", "production", "--yes")
@@ -98,6 +90,31 @@ class ProvedAnew(harness.SystemTest):
         self.ended(result, 0)
         self.assertIn("web1 is proven", result.text)
         self.nothing_left()
+
+    def test_a_revert_in_a_recovery_asks_for_capacity(self):
+        """The host served when the recovery began: that says nothing of its release once the bake has failed."""
+        playbook = self.playbook({"restore": "restore: {bake: 5s}"},
+                                 strategy="  {batches: [100%], parallel: 1, max_failures: 0, min_available: 1, "
+                                          "on_failure: revert_batch}")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=playbook)
+        self.assertTrue(harness.await_true(lambda: "restore web1 ok" in run.peek() or not run.alive(), 60))
+        run.signal(signal.SIGKILL)
+        run.wait()
+        self.addCleanup(self.set_state, "lb1", ("web2", "web3", "web4"), "ready")
+        self.set_state("lb1", ("web2", "web3", "web4"), "maint")
+        self.addCleanup(self.set_state, "lb2", ("web1",), "ready")
+        with harness.Load(self.sandbox, targets=self.sandbox.env["LB"].split(",")[0]) as load:
+            recovery = self.sandbox.begin("recover", "-e", "production", "--yes")
+            self.assertTrue(harness.await_true(lambda: "restore web1 ok" in recovery.peek() or not recovery.alive(), 60))
+            self.set_state("lb2", ("web1",), "maint")
+            result = recovery.wait()
+        self.assertIn(result.code, (1, 5), str(result))
+        self.assertIn("enough servers without web1 REFUSED", result.text)
+        self.none_failed(load)
+
+    def set_state(self, balancer, hosts, state):
+        for host in hosts:
+            self.sandbox.ask(balancer, f"set server api/{host} state {state}")
 
 
 if __name__ == "__main__":

@@ -111,6 +111,19 @@ def end_at(sandbox, run, point, before):
     return False
 
 
+def died_at(test, point, begin):
+    """The result of what `begin` began and SIGKILL ended at the point."""
+    known = test.sandbox.rows("SELECT json_group_array(id) FROM staithe_runs")[0][0]
+    slow_down_after(test.sandbox, point.k, point.like)
+    test.addCleanup(let_go, test.sandbox)
+    run = begin()
+    reached = end_at(test.sandbox, run, point, known)
+    result = run.wait()
+    let_go(test.sandbox)
+    test.assertEqual((reached, result.code), (True, DIED), str(result))
+    return result
+
+
 class Trial:
     """One deploy that is ended at one point, and what came of it."""
 

@@ -35,4 +35,9 @@ struct Overview {
 
 std::vector<Finding> risks(const Overview& overview);
 
+/// Servers at an address and port of one of `refs`, which stand for a host, that neither are among them nor
+/// follow one: they are the same app, and stay in rotation while it is restarted.
+std::vector<Finding> overlooked(const std::string& balancer, const Snapshot& all,
+                                const std::vector<ServerRef>& refs);
+
 }  // namespace staithe::haproxy

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace staithe::haproxy {
@@ -45,10 +46,20 @@ struct RotationProgress {
 };
 using OnProgress = std::function<void(const RotationProgress&)>;
 
+/// What is known of a process that had the servers in hand and died.
+struct Before {
+  /// It may have put them into maintenance; it had not where it had not begun that, or had ended it
+  /// everywhere.
+  bool own_maintenance = false;
+  /// What when_told_anew() said. A process of HAProxy that is neither in these nor in what was found was
+  /// never told by it.
+  std::vector<Found> told{};
+};
+
 /// What somebody else took out while it was in hand.
 struct TakenByOthers {
   std::vector<std::string> servers;  ///< "lb1 api/web1 is in maintenance"
-  bool everywhere = false;  ///< no balancer is left that lets visitors in to all of the host's servers
+  bool everywhere = false;  ///< no balancer is left that lets visitors in to any of the host's servers
 };
 
 struct Calm {
@@ -81,9 +92,12 @@ class Rotation {
   /// when things are given back.
   Rotation(const std::vector<Socket*>& sockets, Found found, Phase reached, RotationOptions options = {});
   /// Before the first look, of who goes on when nobody has asked for these servers to come back: what that
-  /// process cannot have set is given back as if it had been found so, and a note says so. `own_maintenance`:
-  /// it may have put them there; it had not where it had not begun that, or had ended it everywhere.
-  void expect_others(bool own_maintenance);
+  /// process cannot have set, or nobody can tell, is given back as if it had been found so, and a note says
+  /// so.
+  void expect_others(const Before& before);
+  /// Called with what is to be given back, and the processes that know of it, as soon as one has been told of
+  /// a state that a reload had forgotten. Must not wait for long, nor throw.
+  void when_told_anew(std::function<void(const Found&)> told_anew) { told_anew_ = std::move(told_anew); }
 
   /// Reads only. Everything that stands in the way (severity error) or should be known. Throws only
   /// Error{cancelled}.
@@ -113,8 +127,9 @@ class Rotation {
   /// why; Error{timeout} when nobody could be asked any more.
   void wait_proven(const base::Scope& scope, const OnProgress& progress = {});
 
-  /// Weight, state and agent as found. Returns what could not be put right, a line each; empty: all was. May
-  /// be called again. A balancer's failure, the deadline and a stop are lines of the answer too, not errors.
+  /// State and agent as found, and weights that a reload has lost. Returns what could not be put right, a
+  /// line each; empty: all was. May be called again. A balancer's failure, the deadline and a stop are lines
+  /// of the answer too, not errors.
   [[nodiscard]] std::vector<std::string> ready(const base::Scope& scope);
   /// Until all that was serving when found serves again, and has done so for `bake`. Unwell{timeout} when it
   /// does not come, Unwell{failed} when it goes within the bake; Error{timeout} as wait_proven. Once all
@@ -166,10 +181,12 @@ class Rotation {
     std::vector<std::string> backends;
     std::vector<Entry> entries;
     Info process;
-    bool reloaded = false;  ///< the state found may not be HAProxy's any more
-    bool seen_out = false;  ///< by keeps_all_out
-    bool unmet = false;     ///< expect_others, and nobody has looked since
-    std::string lost;       ///< why it was left behind
+    bool reloaded = false;               ///< the state found may not be HAProxy's any more
+    bool seen_out = false;               ///< by keeps_all_out
+    bool unmet = false;                  ///< expect_others, and nobody has looked since
+    bool before_may_have_begun = false;  ///< maintenance: of Before
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> told;  ///< processes with their start: of Before
+    std::string lost;                                           ///< why it was left behind
     base::SteadyTime verified{};
   };
 
@@ -182,10 +199,16 @@ class Rotation {
   std::vector<std::string> lines_for(const Place& place, Phase phase) const;
   void apply(Place& place, Phase phase, const base::Scope& scope);
   void settle_agents(Place& place, Phase phase, const base::Scope& scope);
-  void take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
+  enum class Surely { no, yes };  ///< somebody else has set that state
+  void take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state,
+                 Surely surely);
+  static bool was_told(const Place& place, const Info& info);
   FoundBalancer& found_at(const Place& place);
   static void disown_maintenance(Entry& entry);
   void meet(Place& place, const Snapshot& snapshot);
+  void heed_files(Place& place, const Snapshot& snapshot);
+  void set_weights_again(Place& place, const Snapshot& snapshot, const base::Scope& scope);
+  void leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
@@ -218,6 +241,7 @@ class Rotation {
   bool persistent_ = false;
   bool agents_back_ = false;  ///< given back with everything else: they speak again
   std::vector<std::string> notes_;
+  std::function<void(const Found&)> told_anew_;
 };
 
 }  // namespace staithe::haproxy

@@ -41,8 +41,9 @@ struct ServerState {
   std::uint32_t initial_weight = 0;
   /// Since it went up or down, or was put into maintenance while it was up; over a reload that keeps states.
   std::optional<std::uint64_t> unchanged_seconds;
-  std::uint32_t check = 0;  ///< bits: 1 in progress, 2 configured, 4 enabled, 8 paused
-  std::uint32_t agent = 0;  ///< the same bits, and 16
+  bool check_failed = false;  ///< its last check found it not well; over a reload that keeps states
+  std::uint32_t check = 0;    ///< bits: 1 in progress, 2 configured, 4 enabled, 8 paused
+  std::uint32_t agent = 0;    ///< the same bits, and 16
 
   bool in_maint() const noexcept { return (admin & admin_bit::any_maint) != 0; }
   bool in_drain() const noexcept { return (admin & admin_bit::any_drain) != 0; }

@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
 
 #include <map>
@@ -23,5 +24,8 @@ std::map<std::string, LeftFailed> left_failed(store::Store& store, const std::st
 std::map<std::string, std::string> bad_releases(store::Store& store, const std::string& environment,
                                                 const std::string& service,
                                                 const std::optional<store::Run>& newest);
+
+/// The same of one release: that of a run which is about to end otherwise than well, by its plan and id.
+bool is_bad_by(store::Store& store, const plan::Plan& plan, const std::string& run_id);
 
 }  // namespace staithe::world

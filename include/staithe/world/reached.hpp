@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace staithe::world {
 
@@ -10,6 +12,12 @@ enum class Reached : std::uint8_t {
   in_maint,  ///< maintenance may have begun, and may still be that run's
   proving,   ///< in maintenance no more on any balancer: health to be earned
   let_in,    ///< proven, and every balancer was told to let visitors in
+};
+
+/// What is known of such a host beside what is to be given back.
+struct LastKnown {
+  Reached reached = Reached::in_maint;
+  std::vector<std::string> told{};  ///< as HostLeft::told
 };
 
 }  // namespace staithe::world

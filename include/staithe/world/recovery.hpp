@@ -41,6 +41,7 @@ struct HostLeft {
   /// when neither did.
   std::string found;
   Reached reached = Reached::in_maint;  ///< of one that is out; let_in only with `let_in`
+  std::vector<std::string> told{};      ///< what each of them noted under told_key; such texts as `found`
   bool by_hand = false;   ///< the app may be anything and the plan has no way back: a person has to look
   bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
   bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
@@ -83,6 +84,11 @@ plan::Plan recovery_plan(const plan::Plan& plan, const std::vector<HostLeft>& le
 /// The key under which a drain notes the state that it found, and who goes on with it what is to be given
 /// back by then.
 inline constexpr const char* found_key = "found";
+/// The key, and the action of a host, under which a run notes which processes of HAProxy it has told anew
+/// after reloads, with what is to be given back. One that neither this nor `found_key` names was told
+/// nothing.
+inline constexpr const char* told_key = "told";
+std::string told_action(const std::string& host);
 /// The key under which a proof notes the balancers that it could not tell: there the host is as it was.
 inline constexpr const char* left_behind_key = "left behind";
 /// Whether such a note says that every server of the host was out by command before: giving back as found

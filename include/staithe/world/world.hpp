@@ -80,10 +80,10 @@ class World final : public exec::Effects {
 
   /// Goes on with a drain that a dead run began; `found` is what that run noted under found_key. `keep_out`:
   /// when it is still out, a balancer that is reloaded before its turn comes is told again. What is in
-  /// maintenance where that run cannot have put it, as far as it had `reached`, is not ours; without
-  /// `reached` a person wants it back, whoever put it there.
+  /// maintenance where that run cannot have put it, by what is `known` of it, or where nobody can tell, is
+  /// not ours; without that a person wants it back, whoever put it there.
   void adopt(const std::string& host, const std::string& found, bool keep_out,
-             std::optional<Reached> reached = std::nullopt);
+             const std::optional<LastKnown>& known = std::nullopt);
 
   /// Of a host that the run which this one goes on with had given back: `found` as for adopt, "" where it had
   /// taken the host out of nothing. Whether visitors have met what that run brought hangs on it too.

@@ -109,6 +109,9 @@ std::string status_of_check(std::string_view field) {
   return base::printable(field);
 }
 
+/// Source: HAProxy 2.6 and 3.0, include/haproxy/check-t.h (CHK_RES_FAILED).
+constexpr std::string_view check_result_failed = "2";
+
 ServerState state_of(const Row& row, std::string_view dump) {
   ServerState state;
   state.ref = checked_ref(dump, row.text("be_name"), row.text("srv_name"));
@@ -122,6 +125,7 @@ ServerState state_of(const Row& row, std::string_view dump) {
   state.weight = row.number<std::uint32_t>("srv_uweight");
   state.initial_weight = row.number<std::uint32_t>("srv_iweight");
   state.unchanged_seconds = number_in<std::uint64_t>(row.text("srv_time_since_last_change"));
+  state.check_failed = row.text("srv_check_result") == check_result_failed;
   state.check = row.number<std::uint32_t>("srv_check_state");
   state.agent = row.number<std::uint32_t>("srv_agent_state");
   return state;

@@ -1,6 +1,8 @@
 #include "staithe/haproxy/risks.hpp"
 
 #include "staithe/base/text.hpp"
+#include "staithe/haproxy/capacity.hpp"
+#include "staithe/haproxy/match.hpp"
 
 #include <algorithm>
 #include <array>
@@ -171,6 +173,32 @@ class Risks {
 
 std::vector<Finding> risks(const Overview& overview) {
   return Risks(overview).run();
+}
+
+std::vector<Finding> overlooked(const std::string& balancer, const Snapshot& all,
+                                const std::vector<ServerRef>& refs) {
+  const auto known = with_followers(all, refs);
+  const auto is_known = [&](const ServerRef& ref) {
+    return std::find(known.begin(), known.end(), ref) != known.end();
+  };
+  std::vector<Finding> findings;
+  for (const auto& ref : refs) {
+    const auto* own = all.state(ref);
+    if (own == nullptr || own->port == 0 || own->address.empty()) continue;
+    for (const auto& other : all.states) {
+      if (other.port != own->port || !same_address(other.address, own->address) || is_known(other.ref))
+        continue;
+      Finding finding{
+          Finding::Severity::warning, balancer, to_text(other.ref),
+          "is the app of " + to_text(ref) +
+              " too, by its address, and stays in rotation: its visitors meet the restart. Name it "
+              "in 'servers', or say 'servers: auto'"};
+      const bool said = std::any_of(findings.begin(), findings.end(),
+                                    [&](const auto& before) { return before.subject == finding.subject; });
+      if (!said) findings.push_back(std::move(finding));
+    }
+  }
+  return findings;
 }
 
 }  // namespace staithe::haproxy

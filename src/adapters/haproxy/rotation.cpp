@@ -37,22 +37,6 @@ bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, co
 }
 
 constexpr base::Duration fresh_look{300};
-/// Until then after its start, a process that was reloaded may be told of a drain once more by who has it in
-/// hand.
-constexpr std::uint64_t told_again_within = 5;
-
-/// By a command, and not by a file that its process began with.
-bool to_maintenance_since_start(const ServerState& state, const Info& info) {
-  return own_state(state.admin) == Own::maint && state.unchanged_seconds &&
-         *state.unchanged_seconds + told_again_within <= info.uptime_seconds;
-}
-
-/// Its file says so now, and did not when the drain began.
-bool was_disabled_since(const ServerState& state, const FoundServer& found) {
-  return (state.admin & ~found.admin & admin_bit::config_disabled) != 0 &&
-         own_state(state.admin) == Own::maint;
-}
-
 std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
   auto set = detail::bit(own_state(found.admin));
   if (own_state(found.admin) == Own::maint) return set;
@@ -99,19 +83,6 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     place.process.started = balancer.started;
     places_.push_back(std::move(place));
   }
-}
-
-void Rotation::expect_others(bool own_maintenance) {
-  for (auto& place : places_) {
-    place.unmet = true;
-    for (auto& entry : place.entries)
-      if (!own_maintenance) disown_maintenance(entry);
-  }
-}
-
-void Rotation::disown_maintenance(Entry& entry) {
-  if (own_state(entry.found.admin) != Own::maint)
-    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(Own::maint));
 }
 
 void Rotation::require_found() const {
@@ -266,37 +237,8 @@ void Rotation::quiesce(const Scope& scope) {
     for (auto& place : places_) settle_agents(place, Phase::quiescing, scope);
 }
 
-void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state) {
-  const Own now = own_state(state.admin);
-  if (found.follows || (entry.ours & detail::bit(now)) != 0) return;
-  entry.theirs = now != Own::ready;
-  entry.ours = detail::bit(now);
-  entry.found.admin = found.admin = state.admin;
-  const auto where = detail::at(place.name, found.ref);
-  note(entry.theirs ? where + " is " + std::string(detail::out_text(now)) + ", not by staithe, and stays so"
-                    : where + " was set to ready by somebody else");
-}
-
 FoundBalancer& Rotation::found_at(const Place& place) {
   return found_.balancers[static_cast<std::size_t>(&place - places_.data())];
-}
-
-/// What the process before cannot have set is told apart before anything of ours comes on top. Of a balancer
-/// that was reloaded since, only what was commanded well after that is somebody else's: files can keep the
-/// rest, and that process may have set it once more.
-void Rotation::meet(Place& place, const Snapshot& snapshot) {
-  if (!std::exchange(place.unmet, false)) return;
-  const bool reloaded = !snapshot.info.same_process(place.process);
-  for (std::size_t k = 0; k < place.entries.size(); ++k) {
-    auto& entry = place.entries[k];
-    const auto* state = snapshot.state(entry.found.ref);
-    if (state == nullptr) continue;
-    const bool by_others =
-        to_maintenance_since_start(*state, snapshot.info) || was_disabled_since(*state, entry.found);
-    if (reloaded && !by_others) continue;
-    if (reloaded) disown_maintenance(entry);
-    take_over(place, entry, found_at(place).servers[k], *state);
-  }
 }
 
 const Found& Rotation::find_again(const Scope& scope) {
@@ -307,7 +249,7 @@ const Found& Rotation::find_again(const Scope& scope) {
     const auto snapshot = look(place, scope);
     for (std::size_t k = 0; k < place.entries.size(); ++k)
       if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
-        take_over(place, place.entries[k], found_.balancers[i].servers[k], *state);
+        take_over(place, place.entries[k], found_.balancers[i].servers[k], *state, Surely::yes);
   }
   return found_;
 }

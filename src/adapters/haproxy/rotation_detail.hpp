@@ -22,6 +22,12 @@ inline std::string at(const std::string& balancer, const ServerRef& ref) {
   return balancer + ' ' + to_text(ref);
 }
 
+/// Its balancer's file says so now, and did not when the drain began.
+inline bool was_disabled_since(const ServerState& state, const FoundServer& found) {
+  return own_state(state.admin) == Own::maint &&
+         (state.admin & ~found.admin & admin_bit::config_disabled) != 0;
+}
+
 /// "in maintenance" or "drained", of what is not ready.
 inline std::string_view out_text(Own own) {
   return own == Own::maint ? "in maintenance" : "drained";

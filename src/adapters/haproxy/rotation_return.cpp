@@ -12,6 +12,17 @@ using base::Error;
 using base::ErrorCode;
 using base::Scope;
 
+namespace {
+
+/// What somebody else took out may have been let in again since.
+Own taken_state(const ServerRef& ref, const std::vector<ServerState>& states) {
+  const auto now =
+      std::find_if(states.begin(), states.end(), [&](const auto& state) { return state.ref == ref; });
+  return now == states.end() ? Own::ready : own_state(now->admin);
+}
+
+}  // namespace
+
 std::vector<std::string> Rotation::ready(const Scope& scope) {
   return give_back(scope, false);
 }
@@ -74,12 +85,15 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   meet(place, snapshot);
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.
-  if (!snapshot.info.same_process(place.process))
+  const bool reloaded = !snapshot.info.same_process(place.process);
+  if (reloaded) heed_files(place, snapshot);
+  if (reloaded)
     for (auto& entry : place.entries) entry.ours = detail::any_state;
   place.process = snapshot.info;
   place.lost.clear();
   std::vector<std::string> lines, kicks;
-  for (auto& entry : place.entries) {
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
     const auto& found = entry.found;
     const auto* state = snapshot.state(found.ref);
     entry.gone = state == nullptr;
@@ -98,7 +112,11 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
         if (to != Own::maint) left.push_back(text);
         continue;
       }
-      if (state->weight != found.weight) lines.push_back(command::weight(found.ref, found.weight));
+      // An agent sets weights as well, and will again.
+      if (state->weight != found.weight && (reloaded || found.agent))
+        lines.push_back(command::weight(found.ref, found.weight));
+      else if (state->weight != found.weight)
+        leave_weight(place, entry, found_at(place).servers[k], *state);
       // Leaving maintenance declares a server UP before any check. That is right only for an app that ran on.
       const bool trusted = app_untouched && (found.op == Op::running || found.op == Op::starting);
       if (now == Own::maint && to == Own::ready && found.checked && !found.tracks && !trusted)
@@ -122,23 +140,19 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
 TakenByOthers Rotation::taken_by_others(const Scope& scope) {
   TakenByOthers taken;
   taken.everywhere = true;
-  const auto is_theirs = [](const Entry& entry) { return entry.theirs; };
   for (auto& place : places_) {
-    bool out = false;
-    const bool any = std::any_of(place.entries.begin(), place.entries.end(), is_theirs);
+    const bool any = std::any_of(place.entries.begin(), place.entries.end(),
+                                 [](const auto& entry) { return entry.theirs; });
     const auto states =
         any && place.socket != nullptr ? place.socket->servers(scope) : std::vector<ServerState>();
     for (const auto& entry : place.entries) {
-      out = out || (!entry.theirs && !entry.found.follows && own_state(entry.found.admin) != Own::ready);
-      for (const auto& state : states) {
-        const Own now = own_state(state.admin);
-        if (!entry.theirs || state.ref != entry.found.ref || now == Own::ready) continue;
-        taken.servers.push_back(detail::at(place.name, state.ref) + " is " +
+      if (entry.found.follows || entry.gone) continue;  // it lets in whom the others let in, or nobody
+      const auto now = entry.theirs ? taken_state(entry.found.ref, states) : own_state(entry.found.admin);
+      if (now == Own::ready) taken.everywhere = false;
+      if (entry.theirs && now != Own::ready)
+        taken.servers.push_back(detail::at(place.name, entry.found.ref) + " is " +
                                 std::string(detail::out_text(now)));
-        out = true;
-      }
     }
-    taken.everywhere = taken.everywhere && out;
   }
   taken.everywhere = taken.everywhere && !taken.servers.empty();
   return taken;

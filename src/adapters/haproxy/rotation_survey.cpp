@@ -79,6 +79,7 @@ void Rotation::survey_place(Place& place, const Scope& scope, std::vector<Findin
   for (std::size_t at = place.refs.size(); at < closure.size(); ++at)
     findings.push_back({Severity::warning, place.name, to_text(closure[at]),
                         "tracks a server of this host and goes out with it"});
+  for (auto& finding : overlooked(place.name, all, place.refs)) findings.push_back(std::move(finding));
   if (!place.socket->has_master()) return;
   for (const auto& worker : place.socket->workers(scope))
     if (worker.old)

@@ -78,11 +78,13 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
       throw Error(ErrorCode::not_found, place.name + ": after a reload there is no server " +
                                             to_text(entry.found.ref) + " any more");
   }
-  // Whatever it says now comes from its files, not from a person.
+  heed_files(place, snapshot);
+  // Whatever else it says now comes from its files as well, and nobody meant that.
   place.reloaded = true;
   for (auto& entry : place.entries) entry.ours = detail::any_state;
   apply(place, phase_, scope);
   place.reloaded = false;
+  set_weights_again(place, snapshot, scope);
   std::vector<std::string> names;
   for (const auto& ref : place.refs) names.push_back(to_text(ref));
   note(place.name + ": HAProxy was reloaded (process " + std::to_string(place.process.pid) + " is now " +
@@ -93,6 +95,7 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
   place.process = snapshot.info;
   found_at(place).pid = snapshot.info.pid;
   found_at(place).started = snapshot.info.started;
+  if (told_anew_) told_anew_(found_);
 }
 
 /// Throws Error{conflict} when a server is in a state that this rotation did not give it.

@@ -86,19 +86,22 @@ std::vector<Adopted> adopted_of(store::Store& store, const Loaded& loaded, const
     if (host.found.empty())
       unknown.insert(host.host);
     else
-      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host), host.reached});
+      adopted.push_back({host.host, host.found, world::must_stay_out(plan, host),
+                         world::LastKnown{host.reached, host.told}});
   }
   // A restore notes nothing itself: it went on with an earlier drain. Whoever drains for a while takes
   // nothing before the note, and an earlier drain is somebody else's.
   for (const auto& host : world::drained_by(plan)) unknown.erase(host);
   const auto on_record = world::drains_on_record(store, loaded.environment, unknown);
   // Who restored a host wanted it back, whoever had put it into maintenance until its proof.
-  const auto reached = [](const world::HostLeft& host) {
-    return host.reached == world::Reached::in_maint ? std::nullopt : std::optional(host.reached);
+  const auto known = [](const world::HostLeft& host) {
+    return host.reached == world::Reached::in_maint
+               ? std::nullopt
+               : std::optional(world::LastKnown{host.reached, host.told});
   };
   for (const auto& host : left)
-    if (const auto known = on_record.find(host.host); known != on_record.end())
-      adopted.push_back({host.host, known->second, world::must_stay_out(plan, host), reached(host)});
+    if (const auto before = on_record.find(host.host); before != on_record.end())
+      adopted.push_back({host.host, before->second, world::must_stay_out(plan, host), known(host)});
   return adopted;
 }
 

@@ -1,247 +1,20 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
-#include "lapsed.hpp"
-#include "looking.hpp"
 #include "out_words.hpp"
-#include "planning.hpp"
+#include "status_picture.hpp"
 #include "suggest.hpp"
-#include "ways_out.hpp"
 
 #include "staithe/base/count_text.hpp"
+#include "staithe/base/duration.hpp"
 #include "staithe/base/text.hpp"
-#include "staithe/base/utc.hpp"
-#include "staithe/world/faults.hpp"
-#include "staithe/world/past_runs.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <set>
 
+/// What `status` tells people.
 namespace staithe::cli {
 namespace {
-
-using nlohmann::json;
-
-constexpr base::Duration status_patience{60'000};
-
-/// Everything that status tells, gathered before a line of it is printed.
-struct Picture {
-  world::Survey survey;
-  std::vector<std::string> hosts;                ///< in the order of the inventory
-  std::map<std::string, world::TakenOut> taken;  ///< by host
-  std::set<std::string> out;                     ///< hosts that some server of theirs is out by command
-  std::map<std::string, Lapsed> lapsed;          ///< hosts that are not out where a run had taken them
-  bool no_state = false;                         ///< what runs did could not be read
-  std::vector<store::LockInfo> locks;
-  std::vector<store::Run> unfinished;
-  std::map<std::string, world::LeftFailed> failed;  ///< by host
-  std::vector<Way> ways;                            ///< off releases that differ or are bad
-  std::vector<std::string> drain;                   ///< what takes those out again that were to stay out
-  std::vector<std::string> restore;                 ///< what gives to_restore() back
-  std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
-  std::map<std::string, Versions> versions;  ///< by service
-  std::map<std::string, std::map<std::string, std::string>>
-      bad;  ///< by service: releases there that are, each with the run that found so
-
-  bool differ() const {
-    return std::any_of(versions.begin(), versions.end(),
-                       [](const auto& service) { return service.second.size() > 1; });
-  }
-
-  bool is_bad(const std::string& service, const std::string& release) const {
-    const auto known = bad.find(service);
-    return known != bad.end() && known->second.count(release) > 0;
-  }
-
-  /// Some run is, of any service where none is named.
-  bool under_way(const std::string& service = {}) const {
-    return std::any_of(unfinished.begin(), unfinished.end(), [&](const auto& run) {
-      return run.owner != store::Owner::gone && (service.empty() || run.service == service);
-    });
-  }
-
-  /// While its service is being worked on, what becomes of the host is not known yet.
-  bool is_open(const world::LeftFailed& left) const { return !under_way(left.run.service); }
-
-  bool trouble() const {
-    for (const auto& host : survey.hosts)
-      if (!host.trouble.empty() || !host.running_trouble.empty()) return true;
-    for (const auto& balancer : survey.balancers)
-      if (!balancer.trouble.empty()) return true;
-    return !survey.notes.empty();
-  }
-
-  /// Hosts whose key is not known, or not the one on record.
-  std::vector<std::string> distrusted() const {
-    std::set<std::string> names;
-    for (const auto& host : survey.hosts)
-      if (!host.trouble.empty() && host.code == base::ErrorCode::host_key) names.insert(host.host);
-    return {names.begin(), names.end()};
-  }
-
-  /// Hosts that are out and that no run has in hand, each with the run that took it, "" for none of ours.
-  std::map<std::string, std::string> to_restore() const {
-    std::map<std::string, std::string> left;
-    for (const auto& host : out) {
-      const auto found = taken.find(host);
-      if (found == taken.end() || !found->second.in_hand)
-        left.emplace(host, found == taken.end() ? "" : found->second.run_id);
-    }
-    for (const auto& [host, once] : lapsed) left.emplace(host, once.taken.run_id);
-    return left;
-  }
-
-  /// Hosts whose next reload brings another release than the one they run, and that nobody has in hand.
-  std::vector<std::string> run_another() const {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < survey.hosts.size(); ++i)
-      if (world::runs_another(survey.hosts[i]) && !under_way(services[i]))
-        names.push_back(survey.hosts[i].host);
-    return names;
-  }
-
-  bool died() const {
-    return std::any_of(unfinished.begin(), unfinished.end(),
-                       [](const auto& run) { return run.owner == store::Owner::gone; });
-  }
-
-  /// The runs that left something, those that died first.
-  std::vector<store::Run> to_recover() const {
-    std::vector<store::Run> runs;
-    const auto add = [&](store::Run run) {
-      const bool known = std::any_of(runs.begin(), runs.end(), [&](const auto& r) { return r.id == run.id; });
-      if (!known) runs.push_back(std::move(run));
-    };
-    for (const auto& run : unfinished)
-      if (run.owner == store::Owner::gone && run.kind != "recover") add(run);
-    if (runs.empty() && died()) add({});  // only a recovery: what it was for is looked for
-    const auto add_left = [&](const world::TakenOut& by) {
-      store::Run run;
-      run.id = by.run_id;
-      if (!by.in_hand && !by.on_purpose) add(std::move(run));
-    };
-    for (const auto& [host, by] : taken) add_left(by);
-    for (const auto& [host, once] : lapsed) add_left(once.taken);
-    for (const auto& [host, left] : failed)
-      if (is_open(left)) add(left.run);
-    return runs;
-  }
-
-  /// Somebody has to come: a run left a host out or half changed, or died, or hosts run different releases or
-  /// a bad one, or another than is live there, or visitors come to one that is meant to be out.
-  bool needs_person() const {
-    if (!lapsed.empty()) return true;
-    for (const auto& host : out) {
-      const auto found = taken.find(host);
-      if (found != taken.end() && !found->second.in_hand && !found->second.on_purpose) return true;
-    }
-    for (const auto& [host, left] : failed)
-      if (is_open(left)) return true;
-    if (!run_another().empty()) return true;
-    // While a deploy is under way versions differ as a matter of course.
-    return ((differ() || !bad.empty()) && !under_way()) || died();
-  }
-};
-
-/// A host that runs no service (a balancer's) has nothing to say here. One that runs two is asked for each.
-std::vector<world::HostWish> wishes_for(App& app, Loaded& loaded, Picture& picture) {
-  std::vector<world::HostWish> wishes;
-  const auto services = services_meant(app, loaded);
-  for (const auto* service : services) {
-    for (auto& wish : wishes_of(sites_of_service(app, loaded, *service, picture.hosts))) {
-      if (wish.path.empty()) continue;
-      wishes.push_back(std::move(wish));
-      picture.services.push_back(service->name.value);
-    }
-  }
-  if (!services.empty()) return wishes;
-  for (const auto& host : picture.hosts) wishes.push_back({host, "", ""});
-  picture.services.resize(wishes.size());
-  return wishes;
-}
-
-std::vector<world::HostLook> hosts_with(const Picture& picture, const std::string& service) {
-  std::vector<world::HostLook> hosts;
-  for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
-    if (picture.services[i] == service) hosts.push_back(picture.survey.hosts[i]);
-  return hosts;
-}
-
-/// Who took out what: of hosts that are out, and of those that are in and should not be.
-void add_taken(App& app, store::Store& store, const Loaded& loaded, Picture& picture) {
-  std::set<std::string> seated;
-  for (const auto& balancer : picture.survey.balancers)
-    for (const auto& server : balancer.servers)
-      if (!server.host.empty()) seated.insert(server.host);
-  auto taken = world::taken_out(store, loaded.environment, {seated.begin(), seated.end()});
-  // A drain that is taken up again after a reload of one balancer finds the others' servers out: what counts
-  // is what the first of ours had found.
-  std::set<std::string> ours;
-  for (const auto& [host, by] : taken) ours.insert(host);
-  for (auto& [host, found] : world::drains_on_record(store, loaded.environment, ours))
-    taken.at(host).found = std::move(found);
-  picture.lapsed = lapsed(taken, picture.survey.balancers);
-  std::erase_if(taken, [&](const auto& known) { return picture.out.count(known.first) == 0; });
-  picture.taken = std::move(taken);
-  std::map<std::string, std::vector<std::string>> again;  // by run
-  for (const auto& [host, once] : picture.lapsed)
-    if (once.taken.on_purpose) again[once.taken.run_id].push_back(host);
-  for (const auto& [run, hosts] : again)
-    picture.drain.push_back(drain_command(app, loaded, asked_of(store, run), hosts,
-                                          reason_of(picture.lapsed.at(hosts.front()).taken)));
-}
-
-void add_state(App& app, store::Store& store, const Loaded& loaded, Picture& picture) {
-  add_taken(app, store, loaded, picture);
-  picture.unfinished = store.unfinished(loaded.environment);
-  picture.failed = world::left_failed(store, loaded.environment);
-  std::erase_if(picture.failed, [&](const auto& left) {
-    return std::find(picture.hosts.begin(), picture.hosts.end(), left.first) == picture.hosts.end();
-  });
-  for (const auto& [service, versions] : picture.versions) {
-    auto out = ways_out(app, store, loaded, service, versions);
-    if (!out.bad.empty()) picture.bad[service] = std::move(out.bad);
-    picture.ways.insert(picture.ways.end(), out.ways.begin(), out.ways.end());
-  }
-  picture.restore = restore_commands(app, loaded, store, picture.to_restore());
-  for (auto& lock : store.locks())
-    if (lock.scope.rfind(loaded.environment + "/", 0) == 0 || lock.scope == loaded.environment)
-      picture.locks.push_back(std::move(lock));
-}
-
-Picture take_picture(App& app, Loaded& loaded) {
-  Picture picture;
-  const auto plan = survey_plan(app, loaded, base::join(app.args().positionals, ","));
-  picture.hosts = hosts_meant(app, loaded);
-  const auto wishes = wishes_for(app, loaded, picture);
-  picture.survey = world::look(plan, wishes, world::Look::both, person_of(app),
-                               base::Scope::lasting(status_patience, &app.stops().soft));
-  for (const auto& balancer : picture.survey.balancers)
-    for (const auto& server : balancer.servers)
-      if (!server.host.empty() && haproxy::own_state(server.state.admin) != haproxy::Own::ready)
-        picture.out.insert(server.host);
-  for (const auto& service : picture.services)
-    if (picture.versions.count(service) == 0)
-      picture.versions[service] = world::versions(hosts_with(picture, service));
-  bool known = false;
-  try {
-    const auto store = open_store_if_there(app, loaded);
-    if (store) add_state(app, *store, loaded, picture);
-    known = store != nullptr;
-  } catch (const base::Error& error) {
-    if (error.code() == base::ErrorCode::cancelled) throw;
-    // What the balancers and hosts say is worth being shown all the same.
-    picture.no_state = true;
-    picture.survey.notes.push_back(fmt::format(
-        "the state cannot be read ({}): who took hosts out, locks and runs are not shown", error.what()));
-  }
-  if (!known && !picture.out.empty())
-    picture.restore = {
-        restore_command(app, loaded, asked_of(app, loaded), {picture.out.begin(), picture.out.end()})};
-  return picture;
-}
 
 std::string whose(const Picture& picture, const std::string& host) {
   const auto found = picture.taken.find(host);
@@ -347,101 +120,6 @@ void print_state(App& app, const Picture& picture) {
   for (const auto& note : picture.survey.notes) say_line(app, "Note: " + note);
 }
 
-json balancer_json(const world::BalancerLook& balancer) {
-  auto servers = json::array();
-  for (const auto& server : balancer.servers)
-    servers.push_back({{"backend", server.state.ref.backend},
-                       {"server", server.state.ref.server},
-                       {"host", server.host},
-                       {"state", world::state_in_words(server.state)},
-                       {"command", haproxy::name_of(haproxy::own_state(server.state.admin))},
-                       {"usable", server.state.usable()},
-                       {"weight", server.state.weight},
-                       {"sessions", server.stat.sessions},
-                       {"queued", server.stat.queued}});
-  return {{"type", "balancer"},
-          {"name", balancer.name},
-          {"trouble", balancer.trouble},
-          {"version", balancer.info.version},
-          {"pid", balancer.info.pid},
-          {"level", balancer.level},
-          {"uptime_s", balancer.info.uptime_seconds},
-          {"servers", servers}};
-}
-
-json host_json(const world::HostLook& host, const std::string& service, const Picture& picture) {
-  auto releases = json::array();
-  for (const auto& release : host.releases)
-    releases.push_back({{"id", release.id}, {"sha", release.sha}, {"good", release.good}});
-  json record{{"type", "host"},          {"host", host.host},
-              {"service", service},      {"trouble", host.trouble},
-              {"current", host.current}, {"bad", picture.is_bad(service, host.current)},
-              {"running", host.running}, {"running_trouble", host.running_trouble},
-              {"releases", releases},    {"out", picture.out.count(host.host) > 0}};
-  if (const auto left = picture.failed.find(host.host);
-      left != picture.failed.end() &&
-      (left->second.run.service.empty() || left->second.run.service == service))
-    record["failed"] = {{"run_id", left->second.run.id},
-                        {"user", left->second.run.user},
-                        {"title", left->second.run.title},
-                        {"since", base::utc_text_ms(left->second.run.started)},
-                        {"left", left->second.words}};
-  const auto taken = picture.taken.find(host.host);
-  const auto lapsed = picture.lapsed.find(host.host);
-  const bool let_in = lapsed != picture.lapsed.end();
-  if (taken == picture.taken.end() && !let_in) return record;
-  const auto& by = let_in ? lapsed->second.taken : taken->second;
-  record["taken_out"] = {{"run_id", by.run_id},
-                         {"user", by.user},
-                         {"title", by.title},
-                         {"since", base::utc_text_ms(by.when)},
-                         {"in_hand", by.in_hand},
-                         {"on_purpose", by.on_purpose},
-                         {"let_in", let_in ? lapsed->second.let_in : std::vector<std::string>()}};
-  return record;
-}
-
-/// All but the last record of `status`.
-void print_json(Records& records, const Picture& picture) {
-  for (const auto& balancer : picture.survey.balancers) records.write(balancer_json(balancer));
-  for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
-    records.write(host_json(picture.survey.hosts[i], picture.services[i], picture));
-  for (const auto& lock : picture.locks)
-    records.write({{"type", "lock"},
-                   {"scope", lock.scope},
-                   {"holder", lock.holder},
-                   {"reason", lock.reason},
-                   {"run_id", lock.run_id},
-                   {"taken", base::utc_text_ms(lock.taken)},
-                   {"abandoned", lock.abandoned}});
-  for (const auto& run : picture.unfinished)
-    records.write({{"type", "unfinished_run"},
-                   {"run_id", run.id},
-                   {"title", run.title},
-                   {"user", run.user},
-                   {"started", base::utc_text_ms(run.started)},
-                   {"died", run.owner == store::Owner::gone}});
-}
-
-void print_json(App& app, const Loaded& loaded, const Picture& picture, int code) {
-  Records records(app);
-  print_json(records, picture);
-  Versions all;
-  for (const auto& [service, versions] : picture.versions)
-    for (const auto& [id, hosts] : versions) all[id].insert(all[id].end(), hosts.begin(), hosts.end());
-  std::vector<std::string> failed;
-  for (const auto& [host, left] : picture.failed) failed.push_back(host);
-  records.write({{"type", "status"},
-                 {"environment", loaded.environment},
-                 {"out", picture.out},
-                 {"services", picture.versions},
-                 {"versions", all},
-                 {"bad", picture.bad},
-                 {"failed", failed},
-                 {"notes", picture.survey.notes},
-                 {"exit_code", code}});
-}
-
 void print_text(App& app, const Picture& picture) {
   for (const auto& balancer : picture.survey.balancers) print_balancer(app, balancer);
   for (const auto& [service, versions] : picture.versions) print_releases(app, picture, service);
@@ -456,11 +134,11 @@ void print_next(App& app, const Picture& picture) {
   if (const auto hosts = picture.distrusted(); !hosts.empty())
     next.push_back(
         {"staithe hostkeys scan" + same_place(app) + words(hosts), "compare their keys with the hosts' own"});
-  if (!left && picture.unfinished.empty()) {
-    for (const auto& way : picture.ways) next.push_back({way.command, way.what_for});
-    const bool amiss = picture.differ() || !picture.bad.empty();
-    if (amiss && picture.ways.empty()) next.push_back({rollback_command(app), "bring all back"});
-  }
+  for (const auto& way : picture.ways) next.push_back({way.command, way.what_for});
+  // No run tells how its release was made.
+  const bool amiss = picture.differ() || !picture.bad.empty();
+  if (amiss && picture.ways.empty() && !left && picture.unfinished.empty())
+    next.push_back({rollback_command(app), "bring all back"});
   if (const auto hosts = picture.run_another(); !left && !hosts.empty())
     next.push_back(
         {exec_command(app, hosts), "see why another release is live there than the one that runs"});
@@ -475,8 +153,7 @@ void print_next(App& app, const Picture& picture) {
 std::vector<std::string> print_picture(App& app, Loaded& loaded) {
   const auto picture = take_picture(app, loaded);
   if (app.json()) {
-    Records records(app);
-    print_json(records, picture);
+    print_records(app, picture);
   } else {
     print_text(app, picture);
   }
@@ -491,7 +168,7 @@ int run_status(App& app) {
   const auto picture = take_picture(app, loaded);
   const int code = picture.needs_person() ? exit_needs_person : picture.trouble() ? exit_failed : exit_done;
   if (app.json()) {
-    print_json(app, loaded, picture, code);
+    print_records(app, loaded, picture, code);
     return code;
   }
   print_text(app, picture);

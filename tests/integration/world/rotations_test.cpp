@@ -175,6 +175,24 @@ TEST_CASE(
   CHECK(eventually(is_out));
 }
 
+TEST_CASE("keeper: that a balancer was told anew after a reload is told of, with the process that it was") {
+  using To = plan::ChangeRotation::To;
+  TwoBalancers rig;
+  std::mutex mutex;
+  std::string told;
+  Rotations rotations(rig.plan, rig.dial(), [&](const std::string& host, const std::string& found) {
+    const std::lock_guard lock(mutex);
+    told = host + ": " + found;
+  });
+  for (const auto to : {To::drain, To::maint}) rig.change(rotations, to);
+  rig.lb1.reload();
+  CHECK(eventually([&] {
+    const auto pid = std::to_string(rig.lb1.socket().info(within(2'000)).pid);
+    const std::lock_guard lock(mutex);
+    return told.starts_with("s2: ") && told.find("balancer lb1 " + pid + ' ') != std::string::npos;
+  }));
+}
+
 namespace {
 
 void set(Balancer& balancer, const std::string& server, const std::string& state) {

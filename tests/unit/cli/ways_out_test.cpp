@@ -52,9 +52,9 @@ class Shop {
   }
 
   /// "WHAT FOR: COMMAND", a line each.
-  std::string ways(const Versions& versions) {
+  std::string ways(const Versions& versions, bool first = false) {
     std::string text;
-    const auto out = cli::ways_out(app_, *store_, loaded_, "shop", versions);
+    const auto out = cli::ways_out(app_, *store_, loaded_, "shop", versions, first);
     for (const auto& way : out.ways) text += way.what_for + ": " + way.command + "\n";
     for (const auto& [release, run] : out.bad) text += "bad " + release + " by " + run + "\n";
     return text;
@@ -102,4 +102,21 @@ TEST_CASE("nothing is brought to a release that the history calls bad, and who r
         "bring the others to the new release: staithe deploy deploy.yml --var ref=v3 --limit web2\n"
         "or bring all back: " +
             back + "bad v2 by recovery\n");
+}
+
+TEST_CASE("while a recovery is owed neither way is open") {
+  Shop shop;
+  CHECK(shop.ways({{"v1", {"web2"}}, {"v2", {"web1"}}}, true).empty());
+}
+
+TEST_CASE("a release that is bad is gone on with by nobody, and one that nobody judged can be left") {
+  const auto ways = [](bool behind, bool bad, bool unjudged, bool first = false) {
+    const auto open = cli::open_ways({behind, bad, unjudged, first});
+    return std::string(open.on ? "on " : "") + (open.back ? "back" : "");
+  };
+  CHECK(ways(true, false, true) == "on back");
+  CHECK(ways(true, true, true) == "back");
+  CHECK(ways(false, false, true) == "back");
+  CHECK(ways(false, false, false).empty());
+  CHECK(ways(true, false, true, true).empty());
 }

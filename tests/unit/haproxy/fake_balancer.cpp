@@ -122,14 +122,14 @@ std::uint32_t FakeBalancer::inherited(const FakeServer& server) {
 std::string FakeBalancer::show_servers(const std::string& backend) {
   std::string text =
       "1\n# be_name srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state "
-      "srv_agent_state srv_fqdn srv_port srv_time_since_last_change\n";
+      "srv_agent_state srv_fqdn srv_port srv_time_since_last_change srv_check_result\n";
   for (const auto& [name, server] : servers) {
     const auto slash = name.find('/');
     if (!backend.empty() && name.substr(0, slash) != backend) continue;
     text += name.substr(0, slash) + ' ' + name.substr(slash + 1) + " 10.0.0.1 " + std::to_string(server.op) +
             ' ' + std::to_string(server.admin | inherited(server)) + ' ' + std::to_string(server.weight) +
             " 100 " + (server.checked ? "6 " : "0 ") + (server.agent ? "22" : "18") + " - 80 " +
-            std::to_string(server.unchanged) + "\n";
+            std::to_string(server.unchanged) + (server.check_failed ? " 2\n" : " 3\n");
   }
   return text;
 }

@@ -23,6 +23,7 @@ struct FakeServer {
   std::uint64_t total = 0;
   std::uint32_t limit = 0;      ///< its maxconn, 0 for none
   std::uint64_t unchanged = 0;  ///< seconds
+  bool check_failed = false;    ///< its last one
 };
 
 class FakeBalancer {

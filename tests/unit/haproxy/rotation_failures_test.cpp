@@ -320,7 +320,7 @@ TEST_CASE("another process goes on from what was recorded") {
   }
   SECTION("a crash before the maintenance: maintenance is somebody else's") {
     Rotation again(sockets, parse_found(journal), Phase::draining, rig.options);
-    again.expect_others(false);
+    again.expect_others({false});
     CHECK(again.undo(soon()).empty());
     CHECK((rig.one.servers["api/web1"].admin == 1 && rig.two.servers["api/web1"].admin == 1));
     CHECK(again.taken_by_others(soon()).everywhere);
@@ -447,7 +447,8 @@ TEST_CASE("one refused command on the way back does not count the others as left
   auto rotation = rig.rotation_of({{"api", "web1"}, {"adm", "web1"}});
   rotation.find(soon());
   rotation.drain(soon());
-  rig.one.servers["api/web1"].weight = 7;
+  rig.one.configured["api/web1"].weight = 7;
+  rig.one.reload();
   rig.one.refuses = "set weight";
   const auto left = rotation.undo(soon());
   REQUIRE(left.size() == 1);

@@ -54,6 +54,31 @@ TEST_CASE("maintenance that somebody else has begun since is given back as found
   CHECK_FALSE(taken.everywhere);
 }
 
+TEST_CASE("a balancer is lost to the host when all of its servers there are taken out, and not before") {
+  Rig rig;
+  Rotation rotation(
+      {{&rig.lb1, {{"api", "web1"}, {"adm", "web1"}}}, {&rig.lb2, {{"api", "web1"}, {"adm", "web1"}}}},
+      rig.options);
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rotation.prove(soon());
+  CHECK(rotation.ready(soon()).empty());
+  for (auto* balancer : {&rig.one, &rig.two}) balancer->servers["api/web1"].admin = 1;
+  rotation.find_again(soon());
+  CHECK(rotation.taken_by_others(soon()).servers.size() == 2);
+  CHECK_FALSE(rotation.taken_by_others(soon()).everywhere);
+  rig.one.servers["adm/web1"].admin = 8;
+  rotation.find_again(soon());
+  CHECK_FALSE(rotation.taken_by_others(soon()).everywhere);
+  rig.two.servers["adm/web1"].admin = 1;
+  rotation.find_again(soon());
+  CHECK(rotation.taken_by_others(soon()).servers.size() == 4);
+  CHECK(rotation.taken_by_others(soon()).everywhere);
+  rig.two.servers["api/web1"].admin = 0;
+  CHECK_FALSE(rotation.taken_by_others(soon()).everywhere);
+}
+
 TEST_CASE("what a phase of our own has set is nobody else's, nor is what a reload says") {
   Rig rig;
   auto rotation = rig.rotation();
@@ -76,7 +101,7 @@ TEST_CASE("who was proven when a run died was in maintenance no more: what is, i
   rig.one.servers["api/web1"].admin = 1;
   rig.two.servers["api/web1"].admin = 8;  // not given back yet
   Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::restoring, rig.options);
-  later.expect_others(false);
+  later.expect_others({false});
   CHECK(later.ready(soon()).empty());
   CHECK_THAT(base::join(later.take_notes(), "\n"),
              ContainsSubstring("lb1 api/web1 is in maintenance, not by staithe, and stays so"));
@@ -94,7 +119,7 @@ TEST_CASE("who goes on leaves maintenance alone that the process before cannot h
   rig.two.changes.clear();
   Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
   const bool own = GENERATE(false, true);
-  later.expect_others(own);
+  later.expect_others({own});
   SECTION("when it puts back") {
     CHECK(later.undo(soon()).empty());
   }
@@ -112,48 +137,124 @@ TEST_CASE("who goes on leaves maintenance alone that the process before cannot h
   CHECK(later.found().balancers[1].servers[0].admin == (own ? 0U : 1U));
 }
 
-TEST_CASE("who goes on gives back on a balancer that was reloaded since, as it was found") {
-  Rig rig;
-  auto dead = rig.rotation();
-  dead.find(soon());
-  dead.drain(soon());
-  rig.two.configured["api/web1"].admin = 1;
-  rig.two.configured["api/web1"].unchanged = rig.two.uptime;
-  rig.two.reload();
-  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
-  later.expect_others(false);
-  CHECK(later.undo(soon()).empty());
-  CHECK(rig.two.servers["api/web1"].admin == 0);
-  CHECK(later.found() == dead.found());
+namespace {
+
+/// A run that died with web1 drained on both balancers, or in maintenance; both were reloaded an hour ago.
+struct Reloaded : Rig {
+  Found found;
+
+  explicit Reloaded(bool in_maintenance) {
+    auto dead = rotation();
+    found = dead.find(soon());
+    dead.drain(soon());
+    if (in_maintenance) dead.quiesce(soon());
+    for (auto* balancer : {&one, &two}) {
+      balancer->reload();
+      balancer->uptime = 3600;
+    }
+  }
+
+  /// In maintenance, with its last change so long ago.
+  void is_out(FakeBalancer& balancer, std::uint64_t unchanged, bool check_failed = false) {
+    auto& server = balancer.servers["api/web1"];
+    server.admin = 1;
+    server.op = 0;
+    server.unchanged = unchanged;
+    server.check_failed = check_failed;
+  }
+
+  /// What is said by who goes on and gives back.
+  std::string goes_on(const Before& before, bool proves) {
+    Rotation later({&lb1, &lb2}, found, Phase::proving, options);
+    later.expect_others(before);
+    if (proves) {
+      later.prove(soon());
+      for (auto* balancer : {&one, &two}) balancer->servers["api/web1"].op = 2;
+      later.wait_proven(soon());
+      CHECK(later.ready(soon()).empty());
+    } else {
+      CHECK(later.undo(soon()).empty());
+    }
+    taken = later.taken_by_others(soon()).servers;
+    return base::join(later.take_notes(), "\n");
+  }
+
+  std::uint32_t admin(FakeBalancer& balancer) { return balancer.servers["api/web1"].admin; }
+
+  Lines taken;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "maintenance that was begun since a reload is somebody else's, what a file kept through it is not") {
+  const bool proves = GENERATE(false, true);
+  Reloaded rig(true);
+  rig.is_out(rig.one, 3598);  // a second and a half after the start: the run had told that process nothing
+  rig.is_out(rig.two, 3602);
+  CHECK_THAT(rig.goes_on({true}, proves),
+             ContainsSubstring("lb1 api/web1 is in maintenance, not by staithe"));
+  CHECK(rig.admin(rig.one) == 1);
+  CHECK(rig.admin(rig.two) == 0);
+  CHECK(rig.taken == Lines{"lb1 api/web1 is in maintenance"});
 }
 
-TEST_CASE("maintenance that was begun well after a reload is somebody else's, what the reload kept is not") {
+TEST_CASE("maintenance of which nobody can tell whose it is since a reload stays, and is said") {
+  const bool proves = GENERATE(false, true);
+  Reloaded rig(true);
+  SECTION("of a server that was down from the start") {
+    rig.is_out(rig.one, 3600, true);
+    rig.is_out(rig.two, 3599, true);
+  }
+  SECTION("of one that was down by a file") {
+    rig.is_out(rig.one, 7200, true);
+    rig.is_out(rig.two, 7200, true);
+  }
+  SECTION("that was begun with the start") {
+    rig.is_out(rig.one, 3600);
+    rig.is_out(rig.two, 3601);
+  }
+  CHECK_THAT(rig.goes_on({true}, proves),
+             ContainsSubstring("lb1 api/web1 is in maintenance, which since a reload of HAProxy may be by "
+                               "somebody else, and stays so") &&
+                 !ContainsSubstring("not by staithe"));
+  CHECK((rig.admin(rig.one) == 1 && rig.admin(rig.two) == 1));
+  CHECK(rig.taken == Lines{"lb1 api/web1 is in maintenance", "lb2 api/web1 is in maintenance"});
+}
+
+TEST_CASE("a process that was told after a reload may have its maintenance by the run") {
+  const bool proves = GENERATE(false, true);
+  Reloaded rig(true);
+  for (auto* balancer : {&rig.one, &rig.two}) rig.is_out(*balancer, 3599, true);
+  Found told = rig.found;
+  told.balancers[0].pid = rig.one.pid;
+  rig.goes_on({true, {told}}, proves);
+  CHECK(rig.admin(rig.one) == 0);
+  CHECK(rig.admin(rig.two) == 1);
+}
+
+TEST_CASE("who had begun no maintenance ends none that a reload brought") {
+  const bool proves = GENERATE(false, true);
+  Reloaded rig(false);
+  rig.is_out(rig.one, 7200);
+  rig.is_out(rig.two, 10);
+  CHECK_THAT(rig.goes_on({false}, proves),
+             ContainsSubstring("lb1 api/web1 is in maintenance, not by staithe") &&
+                 ContainsSubstring("lb2 api/web1 is in maintenance, not by staithe"));
+  CHECK((rig.admin(rig.one) == 1 && rig.admin(rig.two) == 1));
+}
+
+TEST_CASE("whoever is told anew after a reload is told of") {
   Rig rig;
-  auto dead = rig.rotation();
-  dead.find(soon());
-  dead.drain(soon());
-  dead.quiesce(soon());
-  rig.one.configured["api/web1"].admin = rig.two.configured["api/web1"].admin = 1;
-  rig.one.reload();
+  auto rotation = rig.rotation();
+  std::vector<std::uint64_t> told;
+  rotation.when_told_anew([&](const Found& found) { told.push_back(found.balancers[1].pid); });
+  rotation.find(soon());
+  rotation.drain(soon());
+  CHECK(told.empty());
   rig.two.reload();
-  rig.one.uptime = rig.two.uptime = 3600;
-  rig.one.servers["api/web1"].unchanged = 3500;
-  rig.two.servers["api/web1"].unchanged = 3600;
-  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
-  later.expect_others(true);
-  rig.two.servers["api/web1"].op = 2;
-  SECTION("when it puts back") {
-    CHECK(later.undo(soon()).empty());
-  }
-  SECTION("when it proves and lets in") {
-    later.prove(soon());
-    rig.two.servers["api/web1"].op = 2;
-    later.wait_proven(soon());
-    CHECK(later.ready(soon()).empty());
-  }
-  CHECK(rig.one.servers["api/web1"].admin == 1);
-  CHECK(rig.two.servers["api/web1"].admin == 0);
-  CHECK(later.taken_by_others(soon()).servers == Lines{"lb1 api/web1 is in maintenance"});
+  CHECK(rotation.wait_calm(soon()).reached);
+  CHECK(told == std::vector<std::uint64_t>{101});
 }
 
 TEST_CASE("a person who wants the host back gets it, whoever put it into maintenance") {
@@ -207,4 +308,52 @@ TEST_CASE("an agent that speaks again is silenced once more when the host goes o
   CHECK_FALSE(rig.one.servers["api/web1"].agent);
   CHECK(rotation.undo(soon()).empty());
   CHECK(rig.one.servers["api/web1"].agent);
+}
+
+TEST_CASE("a weight that somebody sets while the host is out is theirs, what a reload makes of it is not") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rig.one.servers["api/web1"].weight = 0;
+  rig.two.configured["api/web1"].weight = 7;
+  rig.two.reload();
+  SECTION("noticed while it is out") {
+    CHECK(rotation.wait_calm(soon()).reached);
+    CHECK(rig.two.servers["api/web1"].weight == 100);
+  }
+  SECTION("noticed on the way back") {}
+  CHECK(rotation.undo(soon()).empty());
+  rotation.wait_serving(soon(), base::Duration(0));
+  CHECK(rig.one.servers["api/web1"].weight == 0);
+  CHECK(rig.two.servers["api/web1"].weight == 100);
+  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
+             ContainsSubstring("lb1 api/web1 has weight 0 now and had 100, not by staithe, and keeps it"));
+}
+
+TEST_CASE("what a file disables while a host is in hand is somebody else's from the reload on") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  for (auto* balancer : {&rig.one, &rig.two}) {
+    balancer->configured["api/web1"].admin = 5;
+    balancer->reload();
+  }
+  SECTION("noticed while it is out") {
+    CHECK(rotation.wait_calm(soon()).reached);
+    rotation.prove(soon());
+    rotation.wait_proven(soon());
+    CHECK(rotation.ready(soon()).empty());
+  }
+  SECTION("noticed on the way back") {
+    CHECK(rotation.undo(soon()).empty());
+  }
+  rotation.wait_serving(soon(), base::Duration(0));
+  CHECK((rig.one.servers["api/web1"].admin & 1U) == 1);
+  CHECK(rotation.taken_by_others(soon()).everywhere);
+  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
+             ContainsSubstring("lb2 api/web1 is in maintenance, not by staithe, and stays so"));
 }

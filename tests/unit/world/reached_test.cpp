@@ -196,3 +196,15 @@ TEST_CASE("what a recovery met when it took a host out again, or proved it, is w
   proven.died(Story().ok({"recover/guard", "recover/prove"}).found("recover/prove", "since"));
   CHECK(proven.host().found == "since");
 }
+
+TEST_CASE("every process of HAProxy that a run or a recovery of it has told anew is known") {
+  const auto tells = [](Story story, const std::string& text) {
+    story.journal.actions[world::told_action("web1")].notes[world::told_key] = text;
+    return story;
+  };
+  CHECK(deployed(Story().ok(taken)).host().told.empty());
+  auto run = deployed(tells(Story().ok(taken), "by the run"));
+  run.died(Story().ok({"recover/guard"}).begun("recover/prove"));
+  run.died(tells(Story().ok({"recover/guard"}).begun("recover/prove"), "by its recovery"));
+  CHECK(run.host().told == Ids{"by the run", "by its recovery"});
+}

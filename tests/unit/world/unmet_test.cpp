@@ -2,6 +2,12 @@
 #include "history.hpp"
 #include "rotations.hpp"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <map>
+#include <thread>
+
 /// Whether visitors have met what a dead run brought, as its recovery knows it.
 using namespace staithe;
 
@@ -66,6 +72,26 @@ TEST_CASE("a host that the recovery itself has out tells nothing, one that it do
   CHECK(recovery.rotations.unmet().empty());
   recovery.rotations.adopt("web2", served, false);
   CHECK(recovery.rotations.unmet() == "web1 is out of rotation");
+}
+
+TEST_CASE("who asks about all hosts and who works on one do not wait for each other") {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  const auto goes_on = [&] { return std::chrono::steady_clock::now() < until; };
+  Recovery recovery({"web1"});
+  recovery.rotations.given_back("web1", kept_out);
+  ::alarm(60);  // who waits for ever ends the program
+  std::jthread worker([&] {
+    const std::map<std::string, std::string> captures;
+    exec::Performance performance{base::Scope::lasting(base::Duration(60'000)), captures, {}, {}, {}, {}};
+    // Refused, once the host is locked and somebody sees to it that what is out stays so.
+    while (goes_on()) (void)recovery.rotations.change({"web1", plan::ChangeRotation::To::maint}, performance);
+  });
+  while (goes_on()) {
+    (void)recovery.rotations.unmet();
+    (void)recovery.rotations.left_alone(base::Scope::lasting(base::Duration(1'000)));
+  }
+  worker.join();
+  ::alarm(0);
 }
 
 }  // namespace unmet

@@ -1,0 +1,130 @@
+#include "rotation_detail.hpp"
+
+#include "staithe/haproxy/rotation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+/// What somebody else has done with servers that are in hand, or were when a process before this one died.
+namespace staithe::haproxy {
+
+using base::Error;
+using base::Scope;
+
+namespace {
+
+/// Both seconds that are compared are whole ones, and each is cut off for itself.
+constexpr std::uint64_t rounding = 1;
+
+/// Its last change is of this process's time.
+bool changed_since_start(const ServerState& state, const Info& info) {
+  return state.unchanged_seconds && *state.unchanged_seconds + rounding < info.uptime_seconds;
+}
+
+/// It changed last before this process began, which only a file can tell it. One that a check has found not
+/// well may have been in service by that file: whoever puts it into maintenance then changes nothing else.
+bool kept_by_a_file(const ServerState& state, const Info& info) {
+  return !state.check_failed && state.unchanged_seconds &&
+         *state.unchanged_seconds > info.uptime_seconds + rounding;
+}
+
+}  // namespace
+
+void Rotation::expect_others(const Before& before) {
+  for (auto& place : places_) {
+    place.unmet = true;
+    place.before_may_have_begun = before.own_maintenance;
+    for (const auto& told : before.told)
+      for (const auto& balancer : told.balancers)
+        if (balancer.balancer == place.name) place.told.push_back({balancer.pid, balancer.started});
+    for (auto& entry : place.entries)
+      if (!before.own_maintenance) disown_maintenance(entry);
+  }
+}
+
+void Rotation::disown_maintenance(Entry& entry) {
+  if (own_state(entry.found.admin) != Own::maint)
+    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(Own::maint));
+}
+
+void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state,
+                         Surely surely) {
+  const Own now = own_state(state.admin);
+  if (found.follows || (entry.ours & detail::bit(now)) != 0) return;
+  entry.theirs = now != Own::ready;
+  entry.ours = detail::bit(now);
+  entry.found.admin = found.admin = state.admin;
+  const auto where = detail::at(place.name, found.ref);
+  if (!entry.theirs)
+    note(where + " was set to ready by somebody else");
+  else if (surely == Surely::yes)
+    note(where + " is " + std::string(detail::out_text(now)) + ", not by staithe, and stays so");
+  else
+    note(where + " is " + std::string(detail::out_text(now)) +
+         ", which since a reload of HAProxy may be by somebody else, and stays so");
+}
+
+/// A person who writes it into the file means it to last, whoever has the host in hand when that is read.
+void Rotation::heed_files(Place& place, const Snapshot& snapshot) {
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr || !detail::was_disabled_since(*state, entry.found)) continue;
+    disown_maintenance(entry);
+    take_over(place, entry, found_at(place).servers[k], *state, Surely::yes);
+  }
+}
+
+/// What a reload has made of the weights that were found. While a host is out they mean nothing.
+void Rotation::set_weights_again(Place& place, const Snapshot& snapshot, const Scope& scope) {
+  std::vector<std::string> lines;
+  for (const auto& entry : place.entries)
+    if (const auto* state = snapshot.state(entry.found.ref);
+        state != nullptr && !entry.found.follows && state->weight != entry.found.weight)
+      lines.push_back(command::weight(entry.found.ref, entry.found.weight));
+  try {
+    patiently(scope, [&] { send(place, lines, scope); });
+  } catch (const Error& error) {
+    if (detail::transient(error)) throw;
+    note(place.name + ": weights are as its file says: " + error.what());
+  }
+}
+
+/// Nobody sets weights on the way out: in a process that has not been reloaded another one is a person's.
+void Rotation::leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state) {
+  note(detail::at(place.name, found.ref) + " has weight " + std::to_string(state.weight) + " now and had " +
+       std::to_string(found.weight) + ", not by staithe, and keeps it");
+  entry.found.weight = found.weight = state.weight;
+}
+
+bool Rotation::was_told(const Place& place, const Info& info) {
+  return info.same_process(place.process) ||
+         std::any_of(place.told.begin(), place.told.end(), [&](const auto& known) {
+           return known.first == info.pid && known.second == info.started;
+         });
+}
+
+/// What the process before cannot have set is told apart before anything of ours comes on top. Every process
+/// of HAProxy that it told is on record. In any other, what is in maintenance was put there by a person or by
+/// a file; only where a file has surely kept it, and it may have been ours, is it taken for ours.
+void Rotation::meet(Place& place, const Snapshot& snapshot) {
+  if (!std::exchange(place.unmet, false)) return;
+  const bool told = was_told(place, snapshot.info);
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr) continue;
+    auto surely = Surely::yes;
+    if (!told) {
+      if (own_state(state->admin) != Own::maint) continue;  // of its files
+      const bool disabled = detail::was_disabled_since(*state, entry.found);
+      const bool may_be_ours = place.before_may_have_begun && !disabled;
+      if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
+      if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
+      disown_maintenance(entry);
+    }
+    take_over(place, entry, found_at(place).servers[k], *state, surely);
+  }
+}
+
+}  // namespace staithe::haproxy
