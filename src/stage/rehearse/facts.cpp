@@ -131,6 +131,14 @@ void read_added(Cursor& cursor, Fact& fact) {
   fact.volatile_default = volatile_default(cursor);
 }
 
+/// "integer", "text COLLATE x USING (lower(a))": what stands around USING may be a blank, a line or a bracket.
+void read_type(const Cursor& cursor, Fact& fact) {
+  std::size_t split = cursor.index();
+  while (split < cursor.end() && !cursor.statement().tokens[split].is("using")) ++split;
+  if (split > cursor.index()) fact.type = cursor.slice(cursor.index(), split);
+  if (split + 1 < cursor.end()) fact.using_expression = cursor.slice(split + 1, cursor.end());
+}
+
 void read_altered(Cursor& cursor, Fact& fact) {
   if (cursor.take("constraint")) return;
   cursor.take("column");
@@ -139,7 +147,7 @@ void read_altered(Cursor& cursor, Fact& fact) {
     fact.act = Act::set_not_null;
   } else if (cursor.take("type") || cursor.take_all("set", "data", "type")) {
     fact.act = Act::alter_type;
-    fact.rest = cursor.remainder();
+    read_type(cursor, fact);
   }
 }
 

@@ -42,7 +42,9 @@ struct Fact {
   std::string column;  ///< as written
   std::string name;    ///< of the constraint or index, as written
   std::string clause;  ///< the part of the statement that asks for it, as written
-  std::string rest;    ///< expression of a CHECK; "(columns) REFERENCES …"; "(columns)"; the new type
+  std::string rest;    ///< expression of a CHECK; "(columns) REFERENCES …"; "(columns)"
+  std::string type;    ///< of alter_type: the new one with its COLLATE, as written
+  std::string using_expression;  ///< of alter_type: how the new value is made, "" for a cast
   bool concurrently = false, not_valid = false, using_index = false;
   bool has_where = false;
   bool not_null = false, has_default = false, volatile_default = false;

@@ -267,22 +267,20 @@ std::optional<Violation> type(pg::Session& session, const std::vector<Fact>& fac
   const auto fact =
       std::find_if(facts.begin(), facts.end(), [](const Fact& one) { return one.act == Act::alter_type; });
   if (fact == facts.end()) return std::nullopt;
-  std::string target = fact->rest, value = fact->column;
-  std::string lowered = target;
+  std::string lowered = fact->type;
   std::transform(lowered.begin(), lowered.end(), lowered.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (lowered.find("collate") != std::string::npos) return std::nullopt;
-  if (const std::size_t at = lowered.find(" using "); at != std::string::npos) target = target.substr(0, at);
   Violation violation;
   violation.kind = "type";
   violation.table = fact->table;
   violation.column = fact->column;
-  violation.expression = "does not become " + target;
+  violation.expression = "does not become " + fact->type;
   attempt(session, scope, [&] {
     session.run(
         "CREATE FUNCTION pg_temp.staithe_fits(value text) RETURNS boolean LANGUAGE plpgsql AS $staithe$ "
         "BEGIN PERFORM value::" +
-            target +
+            fact->type +
             "; RETURN true; EXCEPTION WHEN others THEN RETURN false; END "
             "$staithe$",
         scope);
