@@ -1,14 +1,11 @@
 #include "staithe/plan/effect.hpp"
 
+#include "staithe/base/overloaded.hpp"
+
 namespace staithe::plan {
 namespace {
 
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
+using base::Overloaded;
 
 struct ProbeHost {
   std::string operator()(const HttpProbe&) const { return {}; }
@@ -61,6 +58,27 @@ bool changes_the_world(const Effect& effect) {
                         [](const RecordRelease&) { return false; },
                         [](const CheckSuite&) { return true; },
                         [](const RequireRehearsal&) { return false; },
+                    },
+                    effect);
+}
+
+std::string capture_of(const Effect& effect) {
+  return std::visit(Overloaded{
+                        [](const RunRemote& run) { return run.capture; },
+                        [](const RunLocal& run) { return run.capture; },
+                        [](const UploadFile&) { return std::string(); },
+                        [](const ChangeRotation&) { return std::string(); },
+                        [](const AwaitRotation&) { return std::string(); },
+                        [](const GuardCapacity&) { return std::string(); },
+                        [](const SurveyRotation&) { return std::string(); },
+                        [](const Probe&) { return std::string(); },
+                        [](const Confirm&) { return std::string(); },
+                        [](const Notify&) { return std::string(); },
+                        [](const TakeLock&) { return std::string(); },
+                        [](const GiveLock&) { return std::string(); },
+                        [](const RecordRelease&) { return std::string(); },
+                        [](const CheckSuite&) { return std::string(); },
+                        [](const RequireRehearsal&) { return std::string(); },
                     },
                     effect);
 }

@@ -33,16 +33,8 @@ bool alters(const Actions& actions) {
 /// What later steps of a lane may call by name.
 std::vector<std::string> captures_of(const steps::Lowered& lowered) {
   std::vector<std::string> names;
-  for (const plan::Action& action : lowered.actions) {
-    if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect);
-        remote != nullptr && !remote->capture.empty()) {
-      names.push_back(remote->capture);
-    }
-    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect);
-        local != nullptr && !local->capture.empty()) {
-      names.push_back(local->capture);
-    }
-  }
+  for (const plan::Action& action : lowered.actions)
+    if (auto name = plan::capture_of(action.effect); !name.empty()) names.push_back(std::move(name));
   return names;
 }
 

@@ -213,6 +213,9 @@ std::string host_of(const Effect& effect);
 /// Whether performing it can change anything outside staithe's own state.
 bool changes_the_world(const Effect& effect);
 
+/// The name by which later actions of the lane call what it prints; "" for none.
+std::string capture_of(const Effect& effect);
+
 /// Whether it moves a host out of or back into rotation, or waits for that.
 bool is_rotation(const Effect& effect) noexcept;
 
