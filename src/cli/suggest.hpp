@@ -85,7 +85,7 @@ std::string again_command(const App& app, const std::string& deadline = {});
 /// The same with what was to be typed, `what`, said already.
 std::string confirmed_command(const App& app, const std::string& what);
 
-/// What brings every host to the newest release that was good before, with the playbook of `plan`.
+/// What takes every host back to the good release that was live before, with the playbook of `plan`.
 std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,
                              const plan::Plan& plan);
 

@@ -122,8 +122,8 @@ const std::array<Command, 30> table{{
      options::deploy,
      run_deploy},
     {"rollback", "Deploying", "Bring a release back that was good.", "[PLAYBOOK]", Completes::playbook,
-     "Asks the hosts which releases they hold and goes to the newest one that was good on all of them and is "
-     "older than the live one. Nothing is fetched; the rolling part of the playbook runs as in a deploy.",
+     "Asks the hosts which releases they hold and goes back to the release that was live before the present "
+     "one and is good on all of them. Nothing is fetched; the rolling part of the playbook runs as in a deploy.",
      rollback_examples, options::rollback, run_rollback},
     {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, options::run, run_run},
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
