@@ -1,5 +1,7 @@
 #include "staithe/plan/effect.hpp"
 
+#include "enum_names.hpp"
+
 #include "staithe/base/overloaded.hpp"
 
 namespace staithe::plan {
@@ -20,6 +22,10 @@ std::uint32_t Amount::of(std::uint32_t whole) const {
   if (!percent) return value;
   const std::uint64_t scaled = static_cast<std::uint64_t>(value) * whole;
   return static_cast<std::uint32_t>((scaled + 99) / 100);
+}
+
+std::string_view name_of(RecordRelease::State state) noexcept {
+  return EnumNames<RecordRelease::State>::names[static_cast<std::size_t>(state)];
 }
 
 std::string host_of(const Effect& effect) {
@@ -94,7 +100,7 @@ bool lets_in(const Effect& effect) noexcept {
 
 bool brands(const Effect& effect) noexcept {
   const auto* record = std::get_if<RecordRelease>(&effect);
-  return record != nullptr && record->state == "bad";
+  return record != nullptr && record->state == RecordRelease::State::bad;
 }
 
 bool judges_release(const Effect& effect) noexcept {

@@ -49,6 +49,20 @@ std::string json_string(const std::string& text) {
   return quoted + "\"";
 }
 
+/// The history has no word for a release that is live and not yet judged.
+store::ReleaseState in_history(plan::RecordRelease::State state) {
+  switch (state) {
+    case plan::RecordRelease::State::staged:
+    case plan::RecordRelease::State::live:
+      return store::ReleaseState::staged;
+    case plan::RecordRelease::State::good:
+      return store::ReleaseState::good;
+    case plan::RecordRelease::State::bad:
+      return store::ReleaseState::bad;
+  }
+  return store::ReleaseState::staged;
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw base::system_error(base::ErrorCode::not_found, path, errno);
@@ -350,7 +364,7 @@ class World::Performer {
 
   /// History only: when it cannot be written, the host is no worse for it, and a repair must go on.
   exec::EffectResult act(const plan::RecordRelease& effect, exec::Performance& performance) {
-    const bool bad = effect.state == "bad";
+    const bool bad = effect.state == plan::RecordRelease::State::bad;
     {
       // What failed on one host does not become good again because another host took it.
       const std::lock_guard lock(bad_mutex_);
@@ -360,16 +374,13 @@ class World::Performer {
             fmt::format("{} is a bad release from now on: rollbacks pass it over", effect.release));
       if (!bad && bad_releases_.count(effect.release) > 0) return done("stays bad: it failed on a host");
     }
-    const auto state = bad                      ? store::ReleaseState::bad
-                       : effect.state == "good" ? store::ReleaseState::good
-                                                : store::ReleaseState::staged;
     try {
       store_->record_release({plan_.environment,
                               effect.service,
                               effect.release,
                               effect.sha,
                               plan_.ref,
-                              state,
+                              in_history(effect.state),
                               {},
                               settings_.run_id});
     } catch (const base::Error& error) {

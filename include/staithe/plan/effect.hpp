@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -168,11 +169,12 @@ struct GiveLock {
 
 /// Writes into staithe's own history what became of a release on a host.
 struct RecordRelease {
+  enum class State { staged, live, good, bad };
   std::string host;
   std::string service;
   std::string release;
   std::string sha;
-  std::string state;  ///< "staged", "live", "good" or "bad"
+  State state = State::staged;
   bool operator==(const RecordRelease&) const = default;
 };
 
@@ -206,6 +208,9 @@ struct RequireRehearsal {
 using Effect = std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, AwaitRotation, GuardCapacity,
                             SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease,
                             CheckSuite, RequireRehearsal>;
+
+/// "staged", "live", "good", "bad".
+std::string_view name_of(RecordRelease::State state) noexcept;
 
 /// The host that the effect acts on or through; "" for this machine.
 std::string host_of(const Effect& effect);

@@ -46,7 +46,7 @@ std::vector<plan::Effect> every_effect() {
       plan::Notify{text_with_holes(), "done"},
       plan::TakeLock{"production/web", "deploy"},
       plan::GiveLock{"production/web"},
-      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", "good"},
+      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", plan::RecordRelease::State::good},
       plan::CheckSuite{"smoke",
                        "web1",
                        true,
