@@ -20,7 +20,7 @@ class Names {
  public:
   void set(const std::string& name, std::string value) { values_[name] = std::move(value); }
   void set_secret(const std::string& name, plan::SecretRef secret) { secrets_[name] = std::move(secret); }
-  /// The same for a cell of a table, which mistakes in it are told of.
+  /// As set(), for a table cell; `position` is where mistakes in it are reported.
   void set_cell(const std::string& name, const diag::Position& position) { cells_[name] = position; }
   /// Where the first cell stands that a text names; null for none.
   const diag::Position* cell_in(std::string_view text) const;

@@ -31,7 +31,7 @@ constexpr std::size_t tail_lines = 20;
 constexpr std::size_t largest_capture = 64 * 1024;
 /// What a suite that is stopped has to undo what it made.
 constexpr base::Duration suite_grace{8'000};
-/// Less than what hands out tokens for a while commonly gives them: a quarter of an hour or more.
+/// Shorter than the usual lifetime of a short-lived token (15 minutes or more).
 constexpr base::Duration tokens_last{300'000};
 constexpr base::Duration renewal_patience{20'000};
 
