@@ -166,7 +166,7 @@ bool read_list_of_cell(const yaml::Reader& reader, const Names& names, const std
                       });
   if (!values || own.has_errors()) {
     names.mistake(
-        reader, fmt::format("'{}' is no list of values", cell),
+        reader, fmt::format("'{}' is not a list of values", cell),
         "write [a, b]; or quote the column's name in the suite, \"$(case.NAME)\", when its cells are "
         "texts");
     return false;

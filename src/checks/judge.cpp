@@ -230,7 +230,7 @@ struct Judge::Body {
   std::string why_no_json(const Reply& reply, const Clean& clean) const {
     if (!json_trouble.empty() || !document.is_discarded()) return json_trouble;
     const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
-    return fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body).shown(clean));
+    return fmt::format("the body is not JSON{}: {}", type, Value::of(reply.body).shown(clean));
   }
 
   void need_xml(const Reply& reply) {
@@ -238,7 +238,7 @@ struct Judge::Body {
     xml_trouble = body_too_large(reply);
     if (!xml_trouble.empty()) return;
     const auto result = xml.load_buffer(reply.body.data(), reply.body.size());
-    if (!result) xml_trouble = fmt::format("the body is no XML: {}", result.description());
+    if (!result) xml_trouble = fmt::format("the body is not XML: {}", result.description());
   }
 };
 
@@ -296,7 +296,7 @@ Judge::Selected Judge::select(std::string_view text) const {
     // The path itself was read with the suite: this is one of our limits.
     return {{}, true, error.what(), true};
   } catch (const pugi::xpath_exception& error) {
-    return {{}, true, std::string("the XPath cannot be meant: ") + error.what()};
+    return {{}, true, std::string("the XPath is invalid: ") + error.what()};
   }
 }
 

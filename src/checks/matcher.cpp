@@ -332,9 +332,9 @@ class Phrase {
     if (const auto of = rest.find(" of "); of != std::string_view::npos && is_quantity(rest.substr(of + 4)))
       rest = rest.substr(0, of);
     if (!is_quantity(rest))
-      return refuse(
-          fmt::format("'{}' is followed by '{}', which is no number, time or size", base::trim(said), rest),
-          "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
+      return refuse(fmt::format("'{}' is followed by '{}', which is not a number, time or size",
+                                base::trim(said), rest),
+                    "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
     return one(word, rest);
   }
 

@@ -62,7 +62,7 @@ bool names_secret(std::string_view text) {
 /// Of a cell; see base::UrlWriter::is_unclear().
 std::string unclear_in_url(const std::string& cell) {
   return fmt::format(
-      "'{}' stands right behind a value that ends with '/', and nobody can tell whether its '{}' begins a "
+      "'{}' comes right after a value that ends with '/', so it is unclear whether its '{}' begins a "
       "query",
       cell, cell[cell.find_first_of("?#")]);
 }
@@ -86,7 +86,7 @@ void suspect(const yaml::Reader& reader) {
   const std::string_view text = node.text;
   if (names_secret(text)) {
     reader.error(
-        fmt::format("'{}' is this very text here, and no secret", text),
+        fmt::format("'{}' is literal text here, not a secret", text),
         fmt::format("say secrets: {{NAME: {}}} and write $(NAME) here; if the text is meant, put it in "
                     "quotes",
                     text));
@@ -98,7 +98,7 @@ void suspect(const yaml::Reader& reader) {
     const auto end = text.find(close, begin);
     if (end == std::string_view::npos) continue;
     const auto name = base::trim(text.substr(begin + 2, end - begin - 2));
-    reader.warning(fmt::format("{}{}{} is this very text here, and no name", open, name, close),
+    reader.warning(fmt::format("{}{}{} is literal text here, not a name", open, name, close),
                    fmt::format("write $({}); if the text is meant, put it in quotes", name));
     return;
   }

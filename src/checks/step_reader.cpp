@@ -176,7 +176,7 @@ class StepReader {
     for (const auto& kind : kinds()) known.emplace_back(kind.name);
     for (const auto& entry : item_.node().entries)
       if (const auto near = base::nearest(entry.key, known)) {
-        item_.error(fmt::format("'{}' is no kind of check", entry.key),
+        item_.error(fmt::format("'{}' is not a kind of check", entry.key),
                     fmt::format("did you mean '{}'?", *near));
         return false;
       }
@@ -258,8 +258,7 @@ class StepReader {
                            ? std::optional<base::Duration>(base::Duration{500})
                            : base::parse_duration(base::trim(std::string_view(*text).substr(after + 7)));
     if (read.ec != std::errc() || read.ptr != count.data() + count.size() || times > 10 || !pause)
-      return reader.error(fmt::format("'{}' is no retry", *text),
-                          "write '1 after 500ms'; 10 times at the most");
+      return reader.error(fmt::format("'{}' is no retry", *text), "write '1 after 500ms'; 10 times at most");
     check_.retries = times;
     check_.retry_after = *pause;
   }
@@ -307,7 +306,7 @@ class StepReader {
     if (takes_away && !says_something) return implied();
     common_expectations();
     if (check_.sample > 1 && says_something && nothing_of_each())
-      map.error_at("sample", "it is not said what a good answer is, so that any would count",
+      map.error_at("sample", "nothing says what a good answer is, so any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
     if (says_something || kind_->subjects.empty()) return;  // what only lets time pass
 
@@ -470,7 +469,7 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
 std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Names& names,
                                             const std::optional<base::Duration>& patience) {
   if (!patience || patience->count() > 0) return patience;
-  names.mistake(reader, "in no time nothing can be asked", "write how long it may take, like 10s");
+  names.mistake(reader, "nothing can be asked in no time", "write how long it may take, like 10s");
   return std::nullopt;
 }
 

@@ -130,7 +130,7 @@ class SuiteReader {
     else if (!suite_.target.empty() && !has_host)
       map_.error_at("target", "this target names no host", "write https://HOST or https://HOST:PORT");
     else if (suite_.target.find_first_of("?#") != std::string::npos)
-      map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps stand behind it");
+      map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps come after it");
     frame_.target = suite_.target;
   }
 

@@ -279,7 +279,7 @@ class Watcher::Loop {
              {{"state", "taken into use"}, {"suites", std::to_string(board_.overview().suites.size())}});
       } catch (const std::exception& error) {
         board_.files_trouble(error.what());
-        note("files", {{"state", "the old ones go on"}, {"reason", error.what()}});
+        note("files", {{"state", "the old ones stay in use"}, {"reason", error.what()}});
       }
       const std::lock_guard lock(mutex_);
       reading_ = false;

@@ -104,15 +104,15 @@ class Secrets(checking.CheckTest):
         self.files(ONCALL)
         run.send_signal(signal.SIGHUP)
         self.assertTrue(harness.await_true(lambda: "oncall" in self.verify().get("files", ""), 60), self.err())
-        self.assertRegex(self.err(), "staithe: alerts for 'oncall' could not be sent: .*; what was read before goes on")
+        self.assertRegex(self.err(), "staithe: alerts for 'oncall' could not be sent: .*; the files read before stay in use")
         self.assertTrue(self.verify()["good"])
         # What is wrong with a suite, likewise.
         self.files()
         self.write("checks/api.yml", SUITE.replace("expect:", "expct:") % (self.target, ""))
         run.send_signal(signal.SIGHUP)
         self.assertTrue(harness.await_true(lambda: "expct" in self.verify().get("files", ""), 60), self.err())
-        self.assertIn("what was read before goes on.", self.verify()["files"])
-        self.assertIn("; what was read before goes on.\n", self.err())
+        self.assertIn("the files read before stay in use.", self.verify()["files"])
+        self.assertIn("; the files read before stay in use.\n", self.err())
         self.assertNotIn("nothing was run", self.err())
         # Somebody who was declared all the time, and whom nobody was to tell until now.
         self.files(ONCALL, "alert: {to: [chat]}\n")

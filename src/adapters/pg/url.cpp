@@ -119,12 +119,12 @@ void parse_query(std::string_view text, Url& url) {
     const std::string_view pair = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
     const std::size_t equals = pair.find('=');
-    if (equals == std::string_view::npos) refuse("has an option without '=' behind its '?'");
+    if (equals == std::string_view::npos) refuse("has an option without '=' after its '?'");
     const std::string keyword = decoded(pair.substr(0, equals), "options");
     const bool plain = !keyword.empty() && std::all_of(keyword.begin(), keyword.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
     });
-    if (!plain) refuse("has an option behind its '?' that is not a keyword of libpq");
+    if (!plain) refuse("has an option after its '?' that is not a keyword of libpq");
     const bool secret = keyword.find("password") != std::string::npos;
     std::string value = secret ? decoded(pair.substr(equals + 1), "password")
                                : decoded_name(pair.substr(equals + 1), "options");

@@ -176,7 +176,7 @@ class Judge {
                             ? fmt::format("{} rows here, about {:.0f} in production", deed.rows, there)
                             : fmt::format("{} rows", deed.rows);
       add(over ? Severity::error : Severity::warning, "rewrite", &one, deed.object,
-          fmt::format("{} ({}) is written anew, with all its indexes{}", deed.object, rows,
+          fmt::format("{} ({}) is rewritten, with all its indexes{}", deed.object, rows,
                       over ? fmt::format(" (allowed: tables of {} rows)", *limit) : std::string()));
     }
   }

@@ -250,7 +250,7 @@ SqlFile split_sql(std::string_view text, const std::string& file, diag::Diagnost
     }
     statement.tokens = std::move(tokens);
     if (reads_stdin(statement))
-      diagnostics.error(place, "COPY FROM STDIN has rows behind it, which only psql reads", {},
+      diagnostics.error(place, "COPY FROM STDIN is followed by rows, which only psql reads", {},
                         "use INSERT, or COPY from a file of the server");
     result.statements.push_back(std::move(statement));
     tokens.clear();

@@ -88,8 +88,8 @@ TEST_CASE("urls: what is put into a URL asks for what its author wrote, and for 
 TEST_CASE("urls: behind a saved value that ends with a slash a query could be part of the path") {
   for (const auto& [base, path, wanted] :
        {std::tuple{"/api/", "items", "DELETE http://h/api/items"},
-        std::tuple{"/api/", "items?all=1", "is \"items?all=1\" right behind a value that ends with '/'"},
-        std::tuple{"/api/", "items#all", "nobody can tell whether that is a query"},
+        std::tuple{"/api/", "items?all=1", "is \"items?all=1\" right after a value that ends with '/'"},
+        std::tuple{"/api/", "items#all", "it is unclear whether that is a query"},
         std::tuple{"/api", "/items?all=1", "DELETE http://h/api/items?all=1"},
         std::tuple{"/api/", "../items", "is \"../items\""},
         std::tuple{"/api/", "/other.example", "DELETE http://h/api/%2Fother.example"}}) {
