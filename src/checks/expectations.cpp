@@ -1,5 +1,6 @@
 #include "step_reader.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/judge.hpp"
 
@@ -214,10 +215,7 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
 
 /// Header names have no case.
 std::string canonical(std::string subject) {
-  if (subject.rfind("header.", 0) == 0)
-    std::transform(subject.begin(), subject.end(), subject.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return subject;
+  return subject.starts_with("header.") ? base::lower(subject) : subject;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "jsonpath_query.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -110,8 +111,7 @@ class Parser {
 
   bool name_char(bool digits_too) const {
     const char c = text_[at_];
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           static_cast<unsigned char>(c) >= 0x80 || (digits_too && digit(c));
+    return base::is_alpha(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80 || (digits_too && digit(c));
   }
 
   void bracketed(Segment& segment) {

@@ -1,5 +1,6 @@
 #include "names.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
 
@@ -51,9 +52,7 @@ bool names_secret(std::string_view text) {
     return text.starts_with(word) ? base::trim(text.substr(word.size())) : std::string_view();
   };
   const auto variable = rest_after("env "), path = rest_after("file ");
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
+  const auto is_word = [](char c) { return base::is_alnum(c) || c == '_'; };
   return (!variable.empty() && std::all_of(variable.begin(), variable.end(), is_word)) ||
          (!path.empty() && path.find(' ') == std::string_view::npos &&
           path.find('/') != std::string_view::npos);

@@ -2,6 +2,7 @@
 
 #include "kinds/http_fields.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/judge.hpp"
 
@@ -16,8 +17,7 @@ namespace {
 /// "harmless wherever it stands in a shell command, quoted or not".
 bool is_harmless(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
+    return base::is_alnum(c) || std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
   });
 }
 
@@ -223,7 +223,7 @@ class StepReader {
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
       for (const auto& [name, value] : http->headers)
-        check_.safe = check_.safe || (same_name(name, "idempotency-key") &&
+        check_.safe = check_.safe || (base::equal_ignoring_case(name, "idempotency-key") &&
                                       !(value.is_literal() && base::trim(value.shown()).empty()));
     if (const auto own = map.value("retry")) {
       retry(*own);

@@ -1,5 +1,6 @@
 #include "url.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/pg/session.hpp"
 
@@ -46,8 +47,7 @@ std::string encoded(std::string_view text) {
   constexpr const char* digits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-' || c == '.';
+    const bool plain = base::is_alnum(c) || c == '_' || c == '-' || c == '.';
     const auto byte = static_cast<unsigned char>(c);
     if (plain)
       out += c;

@@ -1,5 +1,6 @@
 #include "migration_run.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/stage/clone.hpp"
 
 #include <algorithm>
@@ -21,19 +22,13 @@ void set_if_allowed(pg::Session& session, const std::string& setting, const Scop
   }
 }
 
-std::string lower(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  return out;
-}
-
 std::string first_word(const std::string& text) {
   std::string word;
   for (const char c : text) {
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    if (!base::is_alpha(c)) break;
     word += c;
   }
-  return lower(word);
+  return base::lower(word);
 }
 
 bool is_control(const std::string& text) {
@@ -46,7 +41,7 @@ bool is_control(const std::string& text) {
 /// A procedure may commit, which the server takes only outside of a transaction block; so may the body of DO.
 bool may_commit_itself(const std::string& text) {
   const std::string word = first_word(text);
-  return word == "call" || (word == "do" && lower(text).find("commit") != std::string::npos);
+  return word == "call" || (word == "do" && base::lower(text).find("commit") != std::string::npos);
 }
 
 /// The server gave up to wait, for a lock or at all.

@@ -3,9 +3,10 @@
 #include "code_words.hpp"
 #include "facts.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <set>
 #include <utility>
@@ -144,11 +145,6 @@ bool may_name(const std::set<std::string>& words, const std::string& name) {
   return std::includes(words.begin(), words.end(), parts.begin(), parts.end());
 }
 
-std::string lowered(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 /// All that runs: the statement, the functions that it or its triggers call, and theirs. Nothing when some of
 /// it cannot be read.
 std::optional<Code> code_that_runs(const SqlStatement& sql, const StatementReport& one,
@@ -189,7 +185,7 @@ bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const
     return true;
   bool is_named = false;
   for (std::string name = table;;) {
-    const auto bare = lowered(name.substr(name.rfind('.') + 1));
+    const auto bare = base::lower(name.substr(name.rfind('.') + 1));
     if (code->takes_whole_rows(bare)) return true;
     is_named |= code->words().contains(bare);
     const auto whole = report.parents.find(name);

@@ -3,6 +3,7 @@
 #include "backfill_value.hpp"
 #include "catalog.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -267,10 +268,7 @@ std::optional<Violation> type(pg::Session& session, const std::vector<Fact>& fac
   const auto fact =
       std::find_if(facts.begin(), facts.end(), [](const Fact& one) { return one.act == Act::alter_type; });
   if (fact == facts.end()) return std::nullopt;
-  std::string lowered = fact->type;
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  if (lowered.find("collate") != std::string::npos) return std::nullopt;
+  if (base::lower(fact->type).find("collate") != std::string::npos) return std::nullopt;
   Violation violation;
   violation.kind = "type";
   violation.table = fact->table;
