@@ -3,6 +3,7 @@
 #include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
+#include "staithe/plan/json_text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -266,12 +267,8 @@ void Names::unknown(const std::string& name, const yaml::Reader& reader) const {
                near ? fmt::format("did you mean '{}'?", *near) : "a step that comes before must save it");
 }
 
-std::string json_string(std::string_view text) {
-  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 std::string json_scalar(std::string_view plain) {
-  return is_json_literal(plain) ? std::string(plain) : json_string(plain);
+  return is_json_literal(plain) ? std::string(plain) : plan::json_string(plain);
 }
 
 namespace {
@@ -284,7 +281,7 @@ bool append_scalar(Text& out, const yaml::Reader& reader, const Names& names) {
   if (!text) return false;
   if (text->is_literal()) {
     const auto shown = text->shown();
-    out.append(std::string_view(node.quoted ? json_string(shown) : json_scalar(shown)));
+    out.append(std::string_view(node.quoted ? plan::json_string(shown) : json_scalar(shown)));
     return true;
   }
   const bool lone =
@@ -296,8 +293,7 @@ bool append_scalar(Text& out, const yaml::Reader& reader, const Names& names) {
   out.append("\"");
   for (const auto& piece : text->pieces()) {
     if (const auto* literal = std::get_if<std::string>(&piece)) {
-      const auto escaped = json_string(*literal);
-      out.append(std::string_view(escaped).substr(1, escaped.size() - 2));
+      out.append(std::string_view(plan::json_inside(*literal)));
     } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
       out.append(*secret);
     } else {
@@ -336,7 +332,7 @@ bool append(Text& out, const yaml::Reader& reader, const Names& names) {
       out.append("{");
       for (const auto& entry : node.entries) {
         out.append(separator);
-        out.append(std::string_view(json_string(entry.key)));
+        out.append(std::string_view(plan::json_string(entry.key)));
         out.append(":");
         good = append(out, {entry.value, reader.diagnostics(), yaml::path_of(reader.path(), entry.key)},
                       names) &&

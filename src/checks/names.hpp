@@ -85,7 +85,6 @@ void collect_names(const yaml::Node& node, std::set<std::string>& names);
 
 /// What a value looks like in JSON: numbers, true, false and null as they are, anything else as a string.
 std::string json_scalar(std::string_view plain);
-std::string json_string(std::string_view text);
 
 /// A JSON text whose holes stand where the author's stand. See HttpRequest::Encoding::json.
 std::optional<Text> json_template(const yaml::Reader& reader, const Names& names);

@@ -12,6 +12,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/http/client.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/plan/secrets.hpp"
 #include "staithe/proc/run.hpp"
 #include "staithe/world/secrets.hpp"
@@ -34,20 +35,6 @@ constexpr base::Duration suite_grace{8'000};
 /// Shorter than the usual lifetime of a short-lived token (15 minutes or more).
 constexpr base::Duration tokens_last{300'000};
 constexpr base::Duration renewal_patience{20'000};
-
-std::string json_string(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      quoted += std::string("\\") + c;
-    else if (byte < 0x20)
-      quoted += fmt::format("\\u{:04x}", byte);
-    else
-      quoted += c;
-  }
-  return quoted + "\"";
-}
 
 /// The history has no word for a release that is live and not yet judged.
 store::ReleaseState in_history(plan::RecordRelease::State state) {
@@ -346,7 +333,7 @@ class World::Performer {
       return done("nobody was notified");
     }
     request.headers.push_back({"Content-Type", "application/json"});
-    request.body = "{\"text\":" + json_string(effect.text) + "}";
+    request.body = "{\"text\":" + plan::json_string(effect.text) + "}";
     request.proxy = http::Proxy::from_environment;
     const auto reply = http::send(request, performance.scope);
     if (!reply.ok())

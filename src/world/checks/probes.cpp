@@ -13,6 +13,7 @@
 #include "staithe/http/client.hpp"
 #include "staithe/net/addresses.hpp"
 #include "staithe/net/tcp.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/proc/run.hpp"
 #include "staithe/world/check_probes.hpp"
 #include "staithe/world/secrets.hpp"
@@ -35,19 +36,6 @@ constexpr std::uint16_t any_port = 80;
 /// A store of secrets that hangs keeps the checks that need none of it no longer from being run. Of a shorter
 /// budget something is left to them: what takes all of it leaves no time to ask for anything either way.
 constexpr base::Duration ahead_within{10'000};
-
-std::string json_inside(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      escaped += '\\', escaped += c;
-    else if (static_cast<unsigned char>(c) < 0x20)
-      escaped += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    else
-      escaped += c;
-  }
-  return escaped;
-}
 
 bool has_secret(const plan::Text& text) {
   return std::any_of(text.pieces().begin(), text.pieces().end(),
@@ -183,7 +171,7 @@ class CheckProbes::Asker {
       if (const auto* literal = std::get_if<std::string>(&piece)) body += *literal;
       if (secret == nullptr) continue;
       const auto value = secrets_.value(*secret, scope);
-      body += request.encoding == Encoding::json ? json_inside(value) : base::percent_encoded(value);
+      body += request.encoding == Encoding::json ? plan::json_inside(value) : base::percent_encoded(value);
     }
     return body;
   }
