@@ -3,6 +3,7 @@
 #include "archive.hpp"
 #include "board.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/store/store.hpp"
@@ -155,9 +156,8 @@ class Watcher::Loop {
   std::string status() const {
     const auto now = board_.overview();
     const auto health = health_of(now);
-    return health.good
-               ? fmt::format("{} suite{}, all is well", now.suites.size(), now.suites.size() == 1 ? "" : "s")
-               : fmt::format("not well: {}", health.reasons.front());
+    return health.good ? base::count_text(now.suites.size(), "suite") + ", all is well"
+                       : "not well: " + health.reasons.front();
   }
 
   Courier::Ways telling() {

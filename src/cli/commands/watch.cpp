@@ -4,6 +4,7 @@
 #include "watch_log.hpp"
 #include "watching.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/watch/routes.hpp"
 #include "staithe/world/secrets.hpp"
@@ -134,8 +135,8 @@ int run_watch(App& app) {
   const auto watched = watcher.overview().suites.size();
   log.note({"watching", {{"suites", std::to_string(watched)}, {"url", server->url()}}});
   if (!app.quiet())
-    app.say(fmt::format("Watching {} suite{}; {} shows their state.", watched, watched == 1 ? "" : "s",
-                        server->url()));
+    app.say(
+        fmt::format("Watching {}; {} shows their state.", base::count_text(watched, "suite"), server->url()));
   {
     const HangUp hang_up(app, watcher);
     watcher.run();

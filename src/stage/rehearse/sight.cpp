@@ -21,10 +21,6 @@ constexpr std::array<std::string_view, 29> without_values{
     "lock",     "vacuum",   "analyze",  "cluster",    "reindex",   "listen", "notify", "discard",
     "security", "reassign", "unlisten", "checkpoint", "deallocate"};
 
-bool is_one_of(const Token& token, const auto& words) {
-  return token.kind == TokenKind::word && std::find(words.begin(), words.end(), token.text) != words.end();
-}
-
 bool has_word(const SqlStatement& sql, std::string_view word) {
   return std::any_of(sql.tokens.begin(), sql.tokens.end(), [&](const Token& one) { return one.is(word); });
 }
@@ -92,7 +88,7 @@ Sight of_words(const SqlStatement& sql) {
   if (first.is("do") || first.is("call") || first.is("execute")) return Sight::anything;
   if (first.is("alter")) return of_alter(sql);
   if (first.is("create")) return of_create(sql);
-  return is_one_of(first, without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
+  return first.is_one_of(without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
 }
 
 /// Whether it empties the table, by its words or by those of code that it runs.
