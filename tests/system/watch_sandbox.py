@@ -210,7 +210,7 @@ class Watch(WatchTest):
         self.assertIn("checks/front.yml:11:5: error: unknown key 'expct'", body["files"])
         self.assertIn("staithe_watch_files_good 0\n", self.get("/metrics")[1])
         self.assertIn("unknown key &#39;expct&#39;", self.get("/")[1])
-        self.assertTrue(harness.await_true(lambda: self.states(run, "files") == ["the old ones stay in use"]), self.states(run, "files"))
+        self.assertTrue(harness.await_true(lambda: self.states(run, "files") == ["the old ones go on"]), self.states(run, "files"))
         before = body["suites"][0]["run_id"]
         self.until(lambda status, body: status == 200 and body["suites"][0]["run_id"] != before, run)
         # A project file that is no YAML either.
