@@ -282,7 +282,7 @@ std::optional<Violation> type(pg::Session& session, const std::vector<Fact>& fac
             "; RETURN true; EXCEPTION WHEN others THEN RETURN false; END "
             "$staithe$",
         scope);
-    describe_rows(session, "NOT pg_temp.staithe_fits(" + value + "::text)", violation, scope);
+    describe_rows(session, "NOT pg_temp.staithe_fits(" + fact->column + "::text)", violation, scope);
   });
   if (violation.total == 0) return std::nullopt;
   return violation;
