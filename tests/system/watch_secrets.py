@@ -81,7 +81,7 @@ class Secrets(checking.CheckTest):
         self.files()
         refused = self.run_once("watch")
         self.assertEqual(refused.returncode, 4, refused)
-        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is no URL", refused.stderr)
+        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is not a URL", refused.stderr)
         self.assertNotIn("no-url-but", refused.stderr + refused.stdout)
         # One whom no suite names is in nobody's way.
         self.write("hook", "http://127.0.0.1:9/hook")
@@ -97,7 +97,7 @@ class Secrets(checking.CheckTest):
         self.assertIn("the token, file token, is shorter than 16 characters", refused.stderr)
         self.files()
         self.write("hook", "hook")
-        self.assertIn("the webhook, file hook, is no URL", self.run_once("watch").stderr)
+        self.assertIn("the webhook, file hook, is not a URL", self.run_once("watch").stderr)
 
     def test_old_files_go_on_when_the_new_ones_could_alert_nobody(self):
         run = self.begin()

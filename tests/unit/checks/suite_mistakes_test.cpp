@@ -84,7 +84,7 @@ TEST_CASE("suites: mistakes are found before anything is asked, with the next ac
       {with_step("get: /x\n    expect: {stats: 200}"), "did you mean 'status'?"},
       {with_step("get: /x\n    expect: {time: at most 3}"), "no unit of time"},
       {with_step("get: /x\n    expect: {json.a: '> 5', json.b: \"x\"}\n    warn: {json.c: at least lots}"),
-       "no number, time or size"},
+       "not a number, time or size"},
       {with_step("get: /x\n    expect: {json..a: 1}"), "is no path"},
       {with_step("get: /x\n    expect: {\"json $[\": 1}"), "is no path"},
       {with_step("get: /x\n    expect: {status: []}"), "can never hold"},

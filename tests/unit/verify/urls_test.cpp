@@ -45,7 +45,7 @@ TEST_CASE("urls: what is put into a URL asks for what its author wrote, and for 
       {"/runs?owner=$(x)", R"("")", "is empty"},
       {"/runs?owner=$(x)", "null", "is null"},
       {"$(x)/debits", R"("")", "is empty"},
-      {"$(x)/debits", R"("cards")", "is no URL and no path"},
+      {"$(x)/debits", R"("cards")", "is neither a URL nor a path"},
       {"/v1$(x)", R"("/runs/%2e%2e/customers")", "is "},
       {"/v1$(x)/state", R"("/runs/1?force=1")", "and /state would be part of that"},
       {"$(x)/debits", R"("/cards/CC1#a")", "and /debits would be part of that"},
