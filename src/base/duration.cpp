@@ -1,6 +1,6 @@
 #include "staithe/base/duration.hpp"
 
-#include "ascii.hpp"
+#include "staithe/base/ascii.hpp"
 
 #include <fmt/format.h>
 

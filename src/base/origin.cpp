@@ -1,17 +1,10 @@
 #include "staithe/base/origin.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/redact.hpp"
-
-#include <algorithm>
-#include <cctype>
 
 namespace staithe::base {
 namespace {
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 struct HostAndPort {
   std::string_view host, port;
@@ -40,8 +33,8 @@ std::optional<HttpPlace> http_place(std::string_view url) {
   const auto scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos) return std::nullopt;
   const auto scheme = url.substr(0, scheme_end);
-  const bool secure = same_letters(scheme, "https");
-  if (!secure && !same_letters(scheme, "http")) return std::nullopt;
+  const bool secure = equal_ignoring_case(scheme, "https");
+  if (!secure && !equal_ignoring_case(scheme, "http")) return std::nullopt;
   auto authority = up_to_path(url).substr(scheme_end + 3);
   // "http://one\@two": a browser asks one, libcurl two.
   if (authority.find('\\') != std::string_view::npos) return std::nullopt;
@@ -69,7 +62,7 @@ bool same_origin(std::string_view url, std::string_view other) {
   const auto a = http_place(url), b = http_place(other);
   if (!a || !b || a->secure != b->secure) return false;
   const auto one = host_and_port(*a), two = host_and_port(*b);
-  return same_letters(one.host, two.host) && one.port == two.port;
+  return equal_ignoring_case(one.host, two.host) && one.port == two.port;
 }
 
 }  // namespace staithe::base

@@ -3,6 +3,7 @@
 #include "readings.hpp"
 #include "spellings.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -32,10 +33,6 @@ std::string both_cases(char c) {
   std::string cases(1, c);
   if (c >= 'a' && c <= 'z') cases += static_cast<char>(c - 'a' + 'A');
   return cases;
-}
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 std::string for_urls(std::string text) {

@@ -1,7 +1,8 @@
 #include "secret_search.hpp"
 
-#include "ascii.hpp"
 #include "spellings.hpp"
+
+#include "staithe/base/ascii.hpp"
 
 #include <algorithm>
 

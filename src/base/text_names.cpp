@@ -1,5 +1,4 @@
-#include "ascii.hpp"
-
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>

@@ -1,10 +1,9 @@
 #include "staithe/base/url_parts.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
-
-#include <cctype>
 
 namespace staithe::base {
 namespace {
@@ -30,8 +29,7 @@ std::string percent_encoded(std::string_view text, std::string_view allowed) {
   constexpr std::string_view unreserved = "-._~";
   std::string encoded;
   for (const char c : text) {
-    const bool bare = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-                      unreserved.find(c) != std::string_view::npos ||
+    const bool bare = base::is_alnum(c) || unreserved.find(c) != std::string_view::npos ||
                       allowed.find(c) != std::string_view::npos;
     if (bare)
       encoded += c;

@@ -65,11 +65,6 @@ double beta_quantile(double p, double a, double b) {
   return (low + high) / 2;
 }
 
-double would_notice(std::uint64_t samples, double confidence) {
-  if (samples == 0) return 1;
-  return 1 - std::pow(1 - confidence, 1 / static_cast<double>(samples));
-}
-
 /// With q the share of good ones, at least k of n are good with the chance I_q(k, n - k + 1).
 double would_notice_below(std::uint64_t enough, std::uint64_t samples, double confidence) {
   if (enough == 0) return 1;

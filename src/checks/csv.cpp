@@ -97,7 +97,7 @@ std::optional<Table> parse_csv(std::string_view text, TableFault& fault) {
   Records read(text);
   auto& records = read.all;
   if (!base::is_utf8(text)) {
-    fault.why = "the file is no UTF-8";
+    fault.why = "the file is not UTF-8";
   } else if (read.read(fault) && records.size() < 2) {
     fault.why = "the file needs a first row with the names of the columns, and at least one more";
   } else if (records.size() > most_rows) {

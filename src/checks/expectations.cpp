@@ -1,5 +1,6 @@
 #include "step_reader.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/judge.hpp"
 
@@ -166,7 +167,7 @@ bool read_list_of_cell(const yaml::Reader& reader, const Names& names, const std
                       });
   if (!values || own.has_errors()) {
     names.mistake(
-        reader, fmt::format("'{}' is no list of values", cell),
+        reader, fmt::format("'{}' is not a list of values", cell),
         "write [a, b]; or quote the column's name in the suite, \"$(case.NAME)\", when its cells are "
         "texts");
     return false;
@@ -214,10 +215,7 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
 
 /// Header names have no case.
 std::string canonical(std::string subject) {
-  if (subject.rfind("header.", 0) == 0)
-    std::transform(subject.begin(), subject.end(), subject.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return subject;
+  return subject.starts_with("header.") ? base::lower(subject) : subject;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "jsonpath_query.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -101,7 +102,7 @@ class Parser {
     const std::size_t begin = at_;
     while (at_ < text_.size() && name_char(at_ > begin)) {
       const auto length = base::utf8_sequence(text_.substr(at_));
-      if (length == 0) fail("bytes that are no UTF-8");
+      if (length == 0) fail("bytes that are not UTF-8");
       at_ += length;
     }
     if (at_ == begin) fail("a name or '*' is expected");
@@ -110,8 +111,7 @@ class Parser {
 
   bool name_char(bool digits_too) const {
     const char c = text_[at_];
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           static_cast<unsigned char>(c) >= 0x80 || (digits_too && digit(c));
+    return base::is_alpha(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80 || (digits_too && digit(c));
   }
 
   void bracketed(Segment& segment) {
@@ -170,7 +170,7 @@ class Parser {
     while (digit(peek())) ++at_;
     const auto word = text_.substr(begin, at_ - begin);
     const bool leading_zero = text_[digits] == '0' && at_ - digits > 1;
-    if (at_ == digits || leading_zero || word == "-0") fail("that is no whole number");
+    if (at_ == digits || leading_zero || word == "-0") fail("that is not a whole number");
     std::int64_t value = 0;
     const auto result = std::from_chars(word.data(), word.data() + word.size(), value);
     if (result.ec != std::errc() || value > largest_index || value < -largest_index)
@@ -195,7 +195,7 @@ class Parser {
         continue;
       }
       const auto length = base::utf8_sequence(text_.substr(at_));
-      if (length == 0) fail("bytes that are no UTF-8");
+      if (length == 0) fail("bytes that are not UTF-8");
       value += text_.substr(at_, length);
       at_ += length;
     }
@@ -332,7 +332,7 @@ class Parser {
       return comparison;
     }
     at_ = before;
-    if (left->kind == Expression::Kind::literal) fail("a literal by itself is no condition");
+    if (left->kind == Expression::Kind::literal) fail("a literal by itself is not a condition");
     if (left->kind == Expression::Kind::function && left->type() == Type::value)
       fail(left->name + "() must be compared with something");
     return left;

@@ -206,6 +206,42 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
+/// What a path says that names one value; `got` is what was there. The value outlives the match.
+Match judge_one(const Matcher& matcher, const Judge::Selected& selected, Typing typing, double now,
+                const Clean& clean, std::string& got) {
+  static const Value nothing;
+  const Value& value = selected.values.empty() ? nothing : selected.values.front();
+  got = value.shown(clean);
+  return match(matcher, value, typing, now);
+}
+
+/// The same of one that may find several: each must hold.
+Match judge_many(const Matcher& matcher, const Judge::Selected& selected, Typing typing, double now,
+                 const Clean& clean, std::string& got) {
+  constexpr std::size_t most_shown = 5;
+  const auto count = selected.values.size();
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(count, most_shown); ++i)
+    shown.push_back(selected.values[i].shown(clean));
+  got = count == 0
+            ? "nothing"
+            : fmt::format("{} values: {}{}", count, base::join(shown, ", "), count > most_shown ? ", …" : "");
+  auto result = match_all(matcher, selected.values, typing, now);
+  const bool finds_nothing = count == 0 ? selected.lost && !speaks_of_presence(matcher)
+                                        : !selected.gap.empty() && speaks_of_each(matcher);
+  if (result.is == Match::Is::yes && finds_nothing) result.is = Match::Is::no;
+  if (result.is == Match::Is::no && !selected.gap.empty())
+    got += fmt::format("; {} is not there", shown_text(selected.gap, clean));
+  return result;
+}
+
+/// What was not read, as `part` says, may decide otherwise.
+Match unless_cut(Match result, const Matcher& matcher, const std::string& part) {
+  const bool open = (result.is == Match::Is::yes && !holds_of_more(matcher)) ||
+                    (result.is == Match::Is::no && !fails_of_more(matcher));
+  return part.empty() || !open ? result : Match{Match::Is::unknown, part, nullptr};
+}
+
 }  // namespace
 
 struct Judge::Body {
@@ -230,7 +266,7 @@ struct Judge::Body {
   std::string why_no_json(const Reply& reply, const Clean& clean) const {
     if (!json_trouble.empty() || !document.is_discarded()) return json_trouble;
     const std::string type = reply.content_type.empty() ? "" : " (" + reply.content_type + ")";
-    return fmt::format("the body is no JSON{}: {}", type, Value::of(reply.body).shown(clean));
+    return fmt::format("the body is not JSON{}: {}", type, Value::of(reply.body).shown(clean));
   }
 
   void need_xml(const Reply& reply) {
@@ -238,7 +274,49 @@ struct Judge::Body {
     xml_trouble = body_too_large(reply);
     if (!xml_trouble.empty()) return;
     const auto result = xml.load_buffer(reply.body.data(), reply.body.size());
-    if (!result) xml_trouble = fmt::format("the body is no XML: {}", result.description());
+    if (!result) xml_trouble = fmt::format("the body is not XML: {}", result.description());
+  }
+
+  Selected select_xml(const Reply& reply, const Subject& subject) {
+    need_xml(reply);
+    if (!xml_trouble.empty()) return {{}, true, xml_trouble};
+    const pugi::xpath_query query(std::string(subject.path).c_str());
+    if (query.return_type() == pugi::xpath_type_number)
+      return {{Value::of_number(query.evaluate_number(xml))}, true, {}};
+    if (query.return_type() == pugi::xpath_type_boolean)
+      return {{Value::of(query.evaluate_boolean(xml))}, true, {}};
+    if (query.return_type() == pugi::xpath_type_string)
+      return {{Value::of(std::string(query.evaluate_string(xml)))}, true, {}};
+    Selected selected;
+    Found found(selected.values);
+    auto nodes = query.evaluate_node_set(xml);
+    nodes.sort();
+    for (const auto& node : nodes)
+      found.add(
+          Value::of(std::string(node.attribute() ? node.attribute().value() : node.node().text().get())));
+    selected.definite = selected.values.size() == 1;
+    selected.lost = selected.values.empty();
+    return selected;
+  }
+
+  Selected select_json(const Reply& reply, const Subject& subject, const Clean& clean) {
+    need_json(reply);
+    if (auto why = why_no_json(reply, clean); !why.empty()) return {{}, true, std::move(why)};
+    Selected selected;
+    Found found(selected.values);
+    const auto path = path_of(subject);
+    for (const auto* node : path.find(document)) found.add(value_of(*node));
+    selected.definite = path.singular();
+    if (selected.definite) return selected;
+    // "every element is one of these" holds of an empty list, not of a list or a member that is not there.
+    // What a query of RFC 9535 finds is what it asks for; "items.*.id" is the id of every item.
+    const bool is_query = subject.source == Source::json_path;
+    if (is_query && !selected.values.empty()) return selected;
+    const auto dotted = is_query ? as_dotted(subject.path) : std::string(subject.path);
+    const auto gap = dotted ? gap_in(document, parts_of(*dotted)) : std::nullopt;
+    selected.lost = selected.values.empty() && (!dotted || gap);
+    selected.gap = gap.value_or("");
+    return selected;
   }
 };
 
@@ -248,9 +326,8 @@ Judge::~Judge() = default;
 
 Judge::Selected Judge::select(std::string_view text) const {
   const auto subject = subject_of(text);
-  Selected selected;
-  Found found(selected.values);
   if (subject.source == Source::fact) {
+    Selected selected;
     if (const auto fact = reply_.facts.find(text); fact != reply_.facts.end())
       selected.values.push_back(fact->second);
     else if (text == "body")
@@ -258,45 +335,13 @@ Judge::Selected Judge::select(std::string_view text) const {
     return selected;
   }
   try {
-    if (subject.source == Source::xml) {
-      body_->need_xml(reply_);
-      if (!body_->xml_trouble.empty()) return {{}, true, body_->xml_trouble};
-      const pugi::xpath_query query(std::string(subject.path).c_str());
-      if (query.return_type() == pugi::xpath_type_number)
-        return {{Value::of_number(query.evaluate_number(body_->xml))}, true, {}};
-      if (query.return_type() == pugi::xpath_type_boolean)
-        return {{Value::of(query.evaluate_boolean(body_->xml))}, true, {}};
-      if (query.return_type() == pugi::xpath_type_string)
-        return {{Value::of(std::string(query.evaluate_string(body_->xml)))}, true, {}};
-      auto nodes = query.evaluate_node_set(body_->xml);
-      nodes.sort();
-      for (const auto& node : nodes)
-        found.add(
-            Value::of(std::string(node.attribute() ? node.attribute().value() : node.node().text().get())));
-      selected.definite = selected.values.size() == 1;
-      selected.lost = selected.values.empty();
-      return selected;
-    }
-    body_->need_json(reply_);
-    if (auto why = body_->why_no_json(reply_, clean_); !why.empty()) return {{}, true, std::move(why)};
-    const auto path = path_of(subject);
-    for (const auto* node : path.find(body_->document)) found.add(value_of(*node));
-    selected.definite = path.singular();
-    if (selected.definite) return selected;
-    // "every element is one of these" holds of an empty list, not of a list or a member that is not there.
-    // What a query of RFC 9535 finds is what it asks for; "items.*.id" is the id of every item.
-    const bool is_query = subject.source == Source::json_path;
-    if (is_query && !selected.values.empty()) return selected;
-    const auto dotted = is_query ? as_dotted(subject.path) : std::string(subject.path);
-    const auto gap = dotted ? gap_in(body_->document, parts_of(*dotted)) : std::nullopt;
-    selected.lost = selected.values.empty() && (!dotted || gap);
-    selected.gap = gap.value_or("");
-    return selected;
+    return subject.source == Source::xml ? body_->select_xml(reply_, subject)
+                                         : body_->select_json(reply_, subject, clean_);
   } catch (const base::Error& error) {
     // The path itself was read with the suite: this is one of our limits.
     return {{}, true, error.what(), true};
   } catch (const pugi::xpath_exception& error) {
-    return {{}, true, std::string("the XPath cannot be meant: ") + error.what()};
+    return {{}, true, std::string("the XPath is invalid: ") + error.what()};
   }
 }
 
@@ -317,40 +362,19 @@ Judged Judge::judge(const Expectation& expectation) const {
     return judged;
   }
   const auto typing = expectation.subject.starts_with("json") ? Typing::strict : Typing::lenient;
-  Match result;
-  if (selected.definite) {
-    static const Value nothing;
-    const Value& value = selected.values.empty() ? nothing : selected.values.front();
-    judged.got = value.shown(clean_);
-    result = match(expectation.matcher, value, typing, now_);
-  } else {
-    std::vector<std::string> shown;
-    for (std::size_t i = 0; i < selected.values.size() && i < 5; ++i)
-      shown.push_back(selected.values[i].shown(clean_));
-    const auto count = selected.values.size();
-    judged.got = count == 0
-                     ? "nothing"
-                     : fmt::format("{} values: {}{}", count, base::join(shown, ", "), count > 5 ? ", …" : "");
-    result = match_all(expectation.matcher, selected.values, typing, now_);
-    const bool hollow = count == 0 ? selected.lost && !speaks_of_presence(expectation.matcher)
-                                   : !selected.gap.empty() && speaks_of_each(expectation.matcher);
-    if (result.is == Match::Is::yes && hollow) result.is = Match::Is::no;
-    if (result.is == Match::Is::no && !selected.gap.empty())
-      judged.got += fmt::format("; {} is not there", shown_text(selected.gap, clean_));
-  }
-  // What was not read may decide otherwise.
-  const auto part = only_a_part(reply_, expectation.subject);
-  const bool open = (result.is == Match::Is::yes && !holds_of_more(expectation.matcher)) ||
-                    (result.is == Match::Is::no && !fails_of_more(expectation.matcher));
-  if (!part.empty() && open) result = {Match::Is::unknown, part, nullptr};
+  auto result = selected.definite
+                    ? judge_one(expectation.matcher, selected, typing, now_, clean_, judged.got)
+                    : judge_many(expectation.matcher, selected, typing, now_, clean_, judged.got);
+  result = unless_cut(std::move(result), expectation.matcher, only_a_part(reply_, expectation.subject));
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
     return judged;
   }
   judged.outcome = result.is == Match::Is::yes ? Judged::Outcome::held : Judged::Outcome::differs;
-  const bool hollow =
+  const bool is_about_nothing =
       reply_.hollow.count(expectation.subject) > 0 || (!selected.definite && selected.values.empty());
-  judged.nothing = result.is == Match::Is::yes && hollow && !speaks_of_presence(expectation.matcher);
+  judged.nothing =
+      result.is == Match::Is::yes && is_about_nothing && !speaks_of_presence(expectation.matcher);
   if (result.culprit != nullptr && result.why.empty()) result.why = "not " + result.culprit->shown(clean_);
   if (const auto behind = reply_.behind.find(expectation.subject); behind != reply_.behind.end())
     if (result.why.empty()) result.why = shown_text(behind->second, clean_);

@@ -84,7 +84,7 @@ std::optional<double> operand(const Matcher& matcher, std::size_t index, const V
   const auto text = text_of(matcher.operands[index]);
   const auto quantity = parse_quantity(text);
   if (!quantity) {
-    why = "'" + text + "' is no number, time or size";
+    why = "'" + text + "' is not a number, time or size";
     return std::nullopt;
   }
   if (quantity->unit != value.unit && quantity->number != 0) {
@@ -163,7 +163,7 @@ Match matches(const Matcher& matcher, const Value& value) {
       case Pattern::Found::too_expensive:
         return unknown("the pattern is too expensive for this text");
       case Pattern::Found::bad_text:
-        return unknown("the text is no UTF-8");
+        return unknown("the text is not UTF-8");
     }
   } catch (const base::Error& error) {
     return unknown(error.what());

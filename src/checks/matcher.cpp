@@ -1,5 +1,6 @@
 #include "pattern.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/expectation.hpp"
@@ -136,9 +137,7 @@ class Phrase {
 
   /// What other tools say, and what these words are with a slip in them; "" when it is text for all we know.
   static std::string_view likely_meant(std::string_view text) {
-    std::string low(text);
-    std::transform(low.begin(), low.end(), low.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string low = base::lower(text);
     constexpr std::array<std::pair<std::string_view, std::string_view>, 8> of_numbers{{
         {"greater than ", "'over 3'"},
         {"more than ", "'over 3'"},
@@ -332,9 +331,9 @@ class Phrase {
     if (const auto of = rest.find(" of "); of != std::string_view::npos && is_quantity(rest.substr(of + 4)))
       rest = rest.substr(0, of);
     if (!is_quantity(rest))
-      return refuse(
-          fmt::format("'{}' is followed by '{}', which is no number, time or size", base::trim(said), rest),
-          "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
+      return refuse(fmt::format("'{}' is followed by '{}', which is not a number, time or size",
+                                base::trim(said), rest),
+                    "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
     return one(word, rest);
   }
 

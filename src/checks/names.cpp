@@ -1,7 +1,9 @@
 #include "names.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
+#include "staithe/plan/json_text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -51,9 +53,7 @@ bool names_secret(std::string_view text) {
     return text.starts_with(word) ? base::trim(text.substr(word.size())) : std::string_view();
   };
   const auto variable = rest_after("env "), path = rest_after("file ");
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
+  const auto is_word = [](char c) { return base::is_alnum(c) || c == '_'; };
   return (!variable.empty() && std::all_of(variable.begin(), variable.end(), is_word)) ||
          (!path.empty() && path.find(' ') == std::string_view::npos &&
           path.find('/') != std::string_view::npos);
@@ -62,7 +62,7 @@ bool names_secret(std::string_view text) {
 /// Of a cell; see base::UrlWriter::is_unclear().
 std::string unclear_in_url(const std::string& cell) {
   return fmt::format(
-      "'{}' stands right behind a value that ends with '/', and nobody can tell whether its '{}' begins a "
+      "'{}' comes right after a value that ends with '/', so it is unclear whether its '{}' begins a "
       "query",
       cell, cell[cell.find_first_of("?#")]);
 }
@@ -86,7 +86,7 @@ void suspect(const yaml::Reader& reader) {
   const std::string_view text = node.text;
   if (names_secret(text)) {
     reader.error(
-        fmt::format("'{}' is this very text here, and no secret", text),
+        fmt::format("'{}' is literal text here, not a secret", text),
         fmt::format("say secrets: {{NAME: {}}} and write $(NAME) here; if the text is meant, put it in "
                     "quotes",
                     text));
@@ -98,7 +98,7 @@ void suspect(const yaml::Reader& reader) {
     const auto end = text.find(close, begin);
     if (end == std::string_view::npos) continue;
     const auto name = base::trim(text.substr(begin + 2, end - begin - 2));
-    reader.warning(fmt::format("{}{}{} is this very text here, and no name", open, name, close),
+    reader.warning(fmt::format("{}{}{} is literal text here, not a name", open, name, close),
                    fmt::format("write $({}); if the text is meant, put it in quotes", name));
     return;
   }
@@ -267,12 +267,8 @@ void Names::unknown(const std::string& name, const yaml::Reader& reader) const {
                near ? fmt::format("did you mean '{}'?", *near) : "a step that comes before must save it");
 }
 
-std::string json_string(std::string_view text) {
-  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 std::string json_scalar(std::string_view plain) {
-  return is_json_literal(plain) ? std::string(plain) : json_string(plain);
+  return is_json_literal(plain) ? std::string(plain) : plan::json_string(plain);
 }
 
 namespace {
@@ -285,7 +281,7 @@ bool append_scalar(Text& out, const yaml::Reader& reader, const Names& names) {
   if (!text) return false;
   if (text->is_literal()) {
     const auto shown = text->shown();
-    out.append(std::string_view(node.quoted ? json_string(shown) : json_scalar(shown)));
+    out.append(std::string_view(node.quoted ? plan::json_string(shown) : json_scalar(shown)));
     return true;
   }
   const bool lone =
@@ -297,8 +293,7 @@ bool append_scalar(Text& out, const yaml::Reader& reader, const Names& names) {
   out.append("\"");
   for (const auto& piece : text->pieces()) {
     if (const auto* literal = std::get_if<std::string>(&piece)) {
-      const auto escaped = json_string(*literal);
-      out.append(std::string_view(escaped).substr(1, escaped.size() - 2));
+      out.append(std::string_view(plan::json_inside(*literal)));
     } else if (const auto* secret = std::get_if<plan::SecretRef>(&piece)) {
       out.append(*secret);
     } else {
@@ -337,7 +332,7 @@ bool append(Text& out, const yaml::Reader& reader, const Names& names) {
       out.append("{");
       for (const auto& entry : node.entries) {
         out.append(separator);
-        out.append(std::string_view(json_string(entry.key)));
+        out.append(std::string_view(plan::json_string(entry.key)));
         out.append(":");
         good = append(out, {entry.value, reader.diagnostics(), yaml::path_of(reader.path(), entry.key)},
                       names) &&

@@ -20,7 +20,7 @@ class Names {
  public:
   void set(const std::string& name, std::string value) { values_[name] = std::move(value); }
   void set_secret(const std::string& name, plan::SecretRef secret) { secrets_[name] = std::move(secret); }
-  /// The same for a cell of a table, which mistakes in it are told of.
+  /// As set(), for a table cell; `position` is where mistakes in it are reported.
   void set_cell(const std::string& name, const diag::Position& position) { cells_[name] = position; }
   /// Where the first cell stands that a text names; null for none.
   const diag::Position* cell_in(std::string_view text) const;
@@ -85,7 +85,6 @@ void collect_names(const yaml::Node& node, std::set<std::string>& names);
 
 /// What a value looks like in JSON: numbers, true, false and null as they are, anything else as a string.
 std::string json_scalar(std::string_view plain);
-std::string json_string(std::string_view text);
 
 /// A JSON text whose holes stand where the author's stand. See HttpRequest::Encoding::json.
 std::optional<Text> json_template(const yaml::Reader& reader, const Names& names);

@@ -2,6 +2,7 @@
 
 #include "staithe/base/origin.hpp"
 #include "staithe/checks/suite.hpp"
+#include "staithe/plan/json_text.hpp"
 
 #include <algorithm>
 #include <map>
@@ -31,7 +32,7 @@ class PlanJson {
     if (plain)
       text_.append(1, '"').append(text).append(1, '"');
     else
-      text_ += json_string(text);
+      text_ += plan::json_string(text);
   }
   void value(const char* text) { value(std::string_view(text)); }
   void value(const std::string& text) { value(std::string_view(text)); }

@@ -13,7 +13,7 @@ void check_receiver(const yaml::Located<std::string>& to, const Context::Receive
   const auto& names = receivers.names;
   if (std::find(names.begin(), names.end(), to.value) != names.end()) return;
   const auto near = base::nearest(to.value, names);
-  auto message = fmt::format("the suite alerts '{}', whom nobody declares", to.value);
+  auto message = fmt::format("the suite alerts '{}', which is not declared", to.value);
   auto help =
       near ? fmt::format("did you mean '{}'?", *near)
            : fmt::format("add 'watch: {{alerts: {{{}: slack env NAME}}}}' to the environment in staithe.yml",

@@ -1,6 +1,7 @@
 #include "staithe/checks/request.hpp"
 
 #include "staithe/base/origin.hpp"
+#include "staithe/base/overloaded.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -10,12 +11,7 @@
 namespace staithe::checks {
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
+using base::Overloaded;
 
 std::string url_of(const HttpRequest& http) {
   const auto url = shown_url(http.url).shown();

@@ -2,6 +2,7 @@
 
 #include "kinds/http_fields.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/judge.hpp"
 
@@ -16,8 +17,7 @@ namespace {
 /// "harmless wherever it stands in a shell command, quoted or not".
 bool is_harmless(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
+    return base::is_alnum(c) || std::string_view("_./:@%+,=-").find(c) != std::string_view::npos;
   });
 }
 
@@ -176,7 +176,7 @@ class StepReader {
     for (const auto& kind : kinds()) known.emplace_back(kind.name);
     for (const auto& entry : item_.node().entries)
       if (const auto near = base::nearest(entry.key, known)) {
-        item_.error(fmt::format("'{}' is no kind of check", entry.key),
+        item_.error(fmt::format("'{}' is not a kind of check", entry.key),
                     fmt::format("did you mean '{}'?", *near));
         return false;
       }
@@ -223,7 +223,7 @@ class StepReader {
     if (const auto safe = map.boolean("safe")) check_.safe = safe->value;
     if (const auto* http = std::get_if<HttpRequest>(&check_.request))
       for (const auto& [name, value] : http->headers)
-        check_.safe = check_.safe || (same_name(name, "idempotency-key") &&
+        check_.safe = check_.safe || (base::equal_ignoring_case(name, "idempotency-key") &&
                                       !(value.is_literal() && base::trim(value.shown()).empty()));
     if (const auto own = map.value("retry")) {
       retry(*own);
@@ -258,8 +258,7 @@ class StepReader {
                            ? std::optional<base::Duration>(base::Duration{500})
                            : base::parse_duration(base::trim(std::string_view(*text).substr(after + 7)));
     if (read.ec != std::errc() || read.ptr != count.data() + count.size() || times > 10 || !pause)
-      return reader.error(fmt::format("'{}' is no retry", *text),
-                          "write '1 after 500ms'; 10 times at the most");
+      return reader.error(fmt::format("'{}' is no retry", *text), "write '1 after 500ms'; 10 times at most");
     check_.retries = times;
     check_.retry_after = *pause;
   }
@@ -307,7 +306,7 @@ class StepReader {
     if (takes_away && !says_something) return implied();
     common_expectations();
     if (check_.sample > 1 && says_something && nothing_of_each())
-      map.error_at("sample", "it is not said what a good answer is, so that any would count",
+      map.error_at("sample", "nothing says what a good answer is, so any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
     if (says_something || kind_->subjects.empty()) return;  // what only lets time pass
 
@@ -470,7 +469,7 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
 std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Names& names,
                                             const std::optional<base::Duration>& patience) {
   if (!patience || patience->count() > 0) return patience;
-  names.mistake(reader, "in no time nothing can be asked", "write how long it may take, like 10s");
+  names.mistake(reader, "nothing can be asked in no time", "write how long it may take, like 10s");
   return std::nullopt;
 }
 

@@ -23,8 +23,8 @@ struct Instance {
   std::vector<std::pair<std::string, diag::Position>> cells{};  ///< where values of a table stand
 };
 
-/// What a step saves: the value of its `save`, or of what was most likely meant as it, which is told of as
-/// the slip that it is; null for none.
+/// What a step saves: the value of its `save`, or of a key that looks like a misspelt `save`, which is
+/// reported elsewhere; null for none.
 const yaml::Node* saves_of(const yaml::Node& step);
 
 /// The hosts that `each` of a step names; one without a label when it says nothing.

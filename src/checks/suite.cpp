@@ -4,6 +4,7 @@
 #include "receivers.hpp"
 #include "step_reader.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
@@ -16,9 +17,8 @@ namespace staithe::checks {
 namespace {
 
 bool is_suite_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  return !name.empty() && std::all_of(name.begin(), name.end(),
+                                      [](char c) { return base::is_alnum(c) || c == '_' || c == '-'; });
 }
 
 /// "200 runs", "2 flips", "2 failed runs in a row": the number in front.
@@ -130,7 +130,7 @@ class SuiteReader {
     else if (!suite_.target.empty() && !has_host)
       map_.error_at("target", "this target names no host", "write https://HOST or https://HOST:PORT");
     else if (suite_.target.find_first_of("?#") != std::string::npos)
-      map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps stand behind it");
+      map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps come after it");
     frame_.target = suite_.target;
   }
 

@@ -268,14 +268,24 @@ bool takes_next_word(const std::string& word) {
   return option != nullptr && option->takes != Takes::nothing && word.find('=') == std::string::npos;
 }
 
-/// Whether it is an option of some command, but not of every one.
-bool belongs_to_a_command(const std::string& word) {
+/// "staithe deploy --deadline TIME" for a word that is an option of some command, but not of every one: of
+/// one that is among `words`, if it can be; "" for other words.
+std::string example_with(const std::string& word, const std::vector<std::string>& words) {
   const auto spelled = word.substr(0, word.find('='));
-  const auto has = [&](const Command& command) {
-    return std::any_of(command.options.begin(), command.options.end(),
-                       [&](const Option& option) { return spelled == fmt::format("--{}", option.name); });
-  };
-  return global_option(word) == nullptr && std::any_of(commands().begin(), commands().end(), has);
+  std::string example;
+  if (global_option(word) != nullptr) return example;
+  for (const auto& command : commands()) {
+    const auto option = std::find_if(command.options.begin(), command.options.end(), [&](const Option& one) {
+      return spelled == fmt::format("--{}", one.name);
+    });
+    if (option == command.options.end()) continue;
+    const bool is_meant = std::find(words.begin(), words.end(), command.name) != words.end();
+    if (!is_meant && !example.empty()) continue;
+    example = fmt::format("staithe {} {}", command.name, spelled);
+    if (option->takes != Takes::nothing) example += fmt::format(" {}", option->metavar);
+    if (is_meant) break;
+  }
+  return example;
 }
 
 /// How many words stand in front of the command.
@@ -307,9 +317,9 @@ ParseResult parse(int argc, const char* const* argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto front = words_in_front(words);
   for (std::size_t i = 0; i < front; ++i)
-    if (belongs_to_a_command(words[i]))
-      return usage_error(fmt::format("'{}' belongs behind the command that it is for",
-                                     words[i].substr(0, words[i].find('='))),
+    if (const auto example = example_with(words[i], words); !example.empty())
+      return usage_error(fmt::format("'{}' must come after the command, as in '{}'",
+                                     words[i].substr(0, words[i].find('=')), example),
                          "");
   words = reordered(std::move(words), front);
   // CLI11 would take the next word for the value.

@@ -88,7 +88,7 @@ void advise_out(const App& app, const Loaded& loaded, const Asked& asked, const 
     return host.state == event::HostState::failed && host.altered;
   });
   if (plan.kind == "recover" && !failed.empty())
-    next.push_back(recover + "    again, once what stands in its way is gone");
+    next.push_back(recover + "    again, once the cause is fixed");
   else if (half_changed && reverts(plan) && out.empty() && finished.exit_code == event::exit_needs_person)
     next.push_back(
         fmt::format("{}    bring {} back to the release before", recover, base::fold_names(failed)));
@@ -170,7 +170,7 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
     next.push_back("man staithe.yml    " + servers_declared(loaded, plan, finished.failed_host));
   else if (finished.failed_kind == "guard" || finished.failed_kind == "survey")
     next.push_back(status_command(app) + "    see which servers are out, and who took them out");
-  next.push_back(more_time.empty() ? again_command(app) + "    again, once what stands in the way is gone"
+  next.push_back(more_time.empty() ? again_command(app) + "    again, once the cause is fixed"
                                    : again_command(app, more_time) + "    again, with more time");
   return next;
 }
@@ -248,7 +248,7 @@ Earlier resting_on(const std::string& environment, const std::string& service, c
   Earlier earlier;
   earlier.in_the_way = [environment, service, ended](store::Store& now) -> std::string {
     if (world::ended_runs(now, environment, service) == ended) return {};
-    return "another run ended since this was planned; next: the same command again, which looks anew";
+    return "another run ended since this was planned; next: the same command again, which looks again";
   };
   return earlier;
 }

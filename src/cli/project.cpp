@@ -109,9 +109,9 @@ void stop_on_errors(App& app, const diag::Diagnostics& diagnostics) {
   throw FilesWrong::printed(diag::render(diagnostics, plain));
 }
 
-Loaded load_files(App& app, const std::string& file) {
-  const auto named = file.empty() ? app.args().value("file") : file;
-  const auto path = named.empty() ? find_project_file() : named;
+namespace {
+
+Loaded load_project_at(App& app, const std::string& path) {
   Loaded loaded;
   auto project = playbook::load_project(path, read_text(path), loaded.diagnostics);
   if (!project) {
@@ -119,6 +119,14 @@ Loaded load_files(App& app, const std::string& file) {
     throw FilesWrong();
   }
   loaded.project = std::move(*project);
+  return loaded;
+}
+
+}  // namespace
+
+Loaded load_files(App& app, const std::string& file) {
+  const auto named = file.empty() ? app.args().value("file") : file;
+  auto loaded = load_project_at(app, named.empty() ? find_project_file() : named);
   diag::Diagnostics unheard;
   const auto* environment =
       playbook::choose_environment(loaded.project, app.args().value("environment"), unheard);
@@ -127,14 +135,7 @@ Loaded load_files(App& app, const std::string& file) {
 }
 
 Loaded load(App& app) {
-  const auto path = app.args().has("file") ? app.args().value("file") : find_project_file();
-  Loaded loaded;
-  auto project = playbook::load_project(path, read_text(path), loaded.diagnostics);
-  if (!project) {
-    stop_on_errors(app, loaded.diagnostics);
-    throw FilesWrong();
-  }
-  loaded.project = std::move(*project);
+  auto loaded = load_project_at(app, app.args().has("file") ? app.args().value("file") : find_project_file());
   const auto* environment =
       playbook::choose_environment(loaded.project, app.args().value("environment"), loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);

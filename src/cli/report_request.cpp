@@ -12,8 +12,8 @@ ReportRequest report_request(const std::string& text) {
                         equals == std::string::npos ? std::string() : text.substr(equals + 1)};
   if (request.path == "-")
     throw UsageError(
-        fmt::format("--report {}: a report is written to a file, for stdout tells how the run "
-                    "goes (--json: as records); ./- is a file of that name",
+        fmt::format("--report {}: a report goes to a file; stdout shows how the run goes "
+                    "(--json: as records). ./- is a file of that name",
                     text));
   return request;
 }

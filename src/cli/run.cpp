@@ -77,7 +77,7 @@ std::string once_mended(const App& app, std::string_view text) {
   const bool runs = std::any_of(options.begin(), options.end(),
                                 [](const auto& option) { return option.name == "expect-plan"; });
   if (!runs || app.args().command->name == "exec" || says_next(text)) return {};
-  return fmt::format("\n  next  {}    again, once that is mended", again_command(app));
+  return fmt::format("\n  next  {}    again, once that is fixed", again_command(app));
 }
 
 /// Something that nobody foresaw. What is true of the hosts then depends on whether a run had begun.

@@ -64,8 +64,8 @@ std::string drain_command(const App& app, const Loaded& loaded, const Asked& ask
 /// What gives these hosts back as they are.
 std::string restore_command(const App& app, const Loaded& loaded, const Asked& asked,
                             const std::vector<std::string>& hosts);
-/// The same where each has the id of the run that took it, or "" for one that nobody knows, which this
-/// command line's variables are for: one command for those that want the same.
+/// Restore commands for these hosts, grouped so that hosts with the same variables share one. `run_of` maps a
+/// host to the run that took it out; "" if unknown (this command line's variables are used).
 std::vector<std::string> restore_commands(const App& app, const Loaded& loaded, store::Store& store,
                                           const std::map<std::string, std::string>& run_of);
 
@@ -85,7 +85,7 @@ std::string again_command(const App& app, const std::string& deadline = {});
 /// The same with what was to be typed, `what`, said already.
 std::string confirmed_command(const App& app, const std::string& what);
 
-/// What brings every host to the newest release that was good before, with the playbook of `plan`.
+/// What takes every host back to the good release that was live before, with the playbook of `plan`.
 std::string rollback_command(const App& app, const Loaded& loaded, const Asked& asked,
                              const plan::Plan& plan);
 

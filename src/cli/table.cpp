@@ -121,32 +121,33 @@ const std::array<Command, 30> table{{
      {},
      options::deploy,
      run_deploy},
-    {"rollback", "Deploying", "Bring a release back that was good.", "[PLAYBOOK]", Completes::playbook,
-     "Asks the hosts which releases they hold and goes to the newest one that was good on all of them and is "
-     "older than the live one. Nothing is fetched; the rolling part of the playbook runs as in a deploy.",
+    {"rollback", "Deploying", "Bring back a release that was good.", "[PLAYBOOK]", Completes::playbook,
+     "Asks the hosts which releases they hold and goes back to the release that was live before the present "
+     "one and is good on all of them. Nothing is fetched; the rolling part of the playbook runs as in a "
+     "deploy.",
      rollback_examples, options::rollback, run_rollback},
     {"run", "Deploying", "Run a playbook.", "PLAYBOOK", Completes::playbook, "", {}, options::run, run_run},
     {"exec", "Deploying", "Run one command on many hosts.", "-- COMMAND...", Completes::nothing, "",
      exec_examples, options::exec, run_exec},
-    {"check", "Looking", "Ask the running system what suites of checks ask.", "[SUITE|FILE...]",
+    {"check", "Looking", "Run suites of checks against the running system.", "[SUITE|FILE...]",
      Completes::suite,
      "A suite is checks/SUITE.yml beside staithe.yml; without one, all that are there. Ends with 1 when a "
      "check as "
      "severe as its suite failed, 4 when too little could be judged, 6 with --fail-on, else 0.",
      check_examples, options::check, run_check},
-    {"watch", "Looking", "Run suites of checks on their schedules, tell how they are, and alert.",
+    {"watch", "Looking", "Run suites of checks on their schedules, report their state, and alert.",
      "[SUITE|FILE...]", Completes::suite,
      "Runs until it is told to stop. GET /verify answers 200 or 503 with what failed, /metrics is for "
      "Prometheus, / for "
-     "a person. SIGHUP reads the files again; when they are wrong the old ones go on.",
+     "a person. SIGHUP reads the files again; if they are wrong, the old ones stay in use.",
      watch_examples, options::watch, run_watch},
     {"status", "Looking", "Show balancers, servers, releases, locks, and what is out of rotation.",
      "[HOST...]", Completes::host,
-     "Reads only. Ends with 5 when a run left a host out of rotation or died or releases are mixed, 1 when "
-     "something cannot be looked at, else 0. A host that somebody drained on purpose is said and is no "
-     "reason for 5.",
+     "Reads only. Ends with 5 when a run died or left a host out of rotation, or when releases are mixed; "
+     "with 1 when something cannot be read; else with 0. A host that somebody drained on purpose is listed "
+     "and does not make it 5.",
      status_examples, options::looking, run_status},
-    {"history", "Looking", "List the runs, or tell what one did.", "[RUN]", Completes::run, "",
+    {"history", "Looking", "List the runs, or show what one did.", "[RUN]", Completes::run, "",
      history_examples, options::history, run_history},
     {"doctor",
      "Looking",
@@ -164,12 +165,12 @@ const std::array<Command, 30> table{{
      "", drain_examples, options::drain, run_drain},
     {"restore", "By hand", "Give hosts back to rotation, as they were found.", "HOST...", Completes::host, "",
      restore_examples, options::restore, run_restore},
-    {"recover", "By hand", "Put right what a run that died left.", "[RUN]", Completes::run,
+    {"recover", "By hand", "Put right what a run that died left behind.", "[RUN]", Completes::run,
      "A run whose plan this build cannot read, or that cannot be put right any more, is ended with "
      "--settled once a person has looked.",
      recover_examples, options::recover, run_recover},
     {"unlock", "By hand", "Free a lock whose holder is gone, or take it away.", "[SCOPE]", Completes::nothing,
-     "Without --force only a lock whose holder is gone is freed. Who did it and why stands in the state.",
+     "Without --force only a lock whose holder is gone is freed. Who did it, and why, is kept in the state.",
      unlock_examples, options::unlock, run_unlock},
     {"hostkeys scan",
      "Host keys",
@@ -201,9 +202,8 @@ const std::array<Command, 30> table{{
      run_hostkeys_verify},
     {"stage snapshot", "Staging", "Copy production's PostgreSQL into staging: masked, whole or not at all.",
      "", Completes::nothing,
-     "Reads databases.source of the environment, whatever its role may do, and builds a database beside the "
-     "one in "
-     "use, verifies it and gives it the name. A run that fails leaves the old one in use.",
+     "Only reads databases.source of the environment, whatever its role may do. Builds a database beside "
+     "the one in use, verifies it, and gives it the name. A run that fails leaves the old one in use.",
      snapshot_examples, options::snapshot, run_stage_snapshot},
     {"stage rehearse", "Staging",
      "Run migrations on a clone of a snapshot and say what production would see.", "[FILE...]",
@@ -217,9 +217,8 @@ const std::array<Command, 30> table{{
      rehearse_examples, options::rehearse, run_stage_rehearse},
     {"stage backfill", "Staging", "Rehearse a backfill on a clone of a snapshot.", "TABLE",
      Completes::nothing,
-     "What staithe backfill would do, done to a clone that is dropped afterwards: how long it takes, whether "
-     "every "
-     "row can be filled.",
+     "Does what staithe backfill would do, on a clone that is dropped afterwards: shows how long it takes "
+     "and whether every row can be filled.",
      stage_backfill_examples, options::stage_backfill, run_stage_backfill},
     {"stage list",
      "Staging",
@@ -232,27 +231,24 @@ const std::array<Command, 30> table{{
      run_stage_list},
     {"stage drop",
      "Staging",
-     "Drop snapshots, or what a run that died has left.",
+     "Drop snapshots, or what a run that died left behind.",
      "[SNAPSHOT...]",
      Completes::nothing,
      "",
      {},
      options::drop_snapshot,
      run_stage_drop},
-    {"stage suggest-masks", "Staging", "Print a first file of masks, by names, types and a sample.", "",
+    {"stage suggest-masks", "Staging", "Print a first file of masks, based on names, types and a sample.", "",
      Completes::nothing,
-     "Looks at databases.source: what columns are called, their types, and on the server what share of a "
-     "sample looks "
-     "like addresses, numbers or keys. No value leaves it. Columns with a rule are left out.",
+     "Looks at the names and types of columns in databases.source and, on the server, at what share of a "
+     "sample looks like addresses, numbers or keys. No value leaves it. Columns with a rule are left out.",
      suggest_examples, options::suggest_masks, run_stage_suggest_masks},
     {"backfill", "Staging", "Fill old rows in small batches, and make a column NOT NULL without an outage.",
      "TABLE", Completes::nothing,
      "Writes to databases.target of the environment, once the database's name is confirmed. Each batch is a "
-     "transaction of its own and keeps its place in a table staithe_backfill beside the filled one: the same "
-     "command "
-     "goes on where a run that was stopped or killed had come to. It rests while replication lags or "
-     "sessions wait "
-     "for locks.",
+     "transaction of its own and records its progress in a table staithe_backfill beside the filled one: the "
+     "same command continues where a run that was stopped or killed left off. It rests while replication "
+     "lags or sessions wait for locks.",
      backfill_examples, options::backfill, run_backfill},
     {"validate",
      "Files",

@@ -48,7 +48,7 @@ inline constexpr auto global = std::to_array<Option>({
     {"color", '\0', Takes::value, "WHEN", Completes::color, global_group, "auto, always or never"},
     {"json", '\0', Takes::nothing, "", Completes::nothing, global_group, "JSON on stdout"},
     {"report", '\0', Takes::values, "NAME=FILE", Completes::file, global_group,
-     "also write junit, jsonl or lines, of rehearsals html, of checks html, tap or github, to FILE "
+     "also write a report to FILE: junit, jsonl or lines; of rehearsals html; of checks html, tap or github "
      "(repeatable)"},
     {"log-file", '\0', Takes::value, "FILE", Completes::file, global_group, "diagnostic log"},
     {"chdir", 'C', Takes::value, "DIR", Completes::directory, global_group, "work in DIR"},
@@ -125,7 +125,7 @@ inline constexpr auto recover = std::to_array<Option>({
     one_of_a_run("yes"),
     one_of_a_run("lock-wait"),
     {"settled", '\0', Takes::value, "RUN", Completes::run, what_group,
-     "change nothing: a person has put right what RUN left, and it stands in nobody's way any more"},
+     "change nothing: a person has put right what RUN left, and it no longer blocks other runs"},
     {"reason", '\0', Takes::value, "TEXT", Completes::nothing, what_group,
      "with --settled, for the history; required"},
     {"confirm", '\0', Takes::value, "RUN", Completes::nothing, how_group,
@@ -162,7 +162,7 @@ inline constexpr auto drain =
                                   {"within", '\0', Takes::value, "TIME", Completes::nothing, how_group,
                                    "for sessions to end (default: 60s)"},
                                   {"close-sessions", '\0', Takes::nothing, "", Completes::nothing, how_group,
-                                   "when that is over: cut what is still open, instead of failing"},
+                                   "after that, cut what is still open instead of failing"},
                                   by_hand_min_available,
                               }));
 /// A deadline would leave hosts out that are half-way back.
@@ -236,7 +236,7 @@ inline constexpr auto snapshot = std::to_array<Option>({
     {"require-masks", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "fail when a column that looks personal has no rule"},
     {"keep-live", '\0', Takes::nothing, "", Completes::nothing, what_group,
-     "take queues and secrets along that no rule speaks of"},
+     "also copy queues and secrets that no rule mentions"},
     replace_database,
     {"jobs", 'j', Takes::value, "N", Completes::nothing, how_group,
      "tables at a time (default: staithe.yml's, 2)"},
@@ -267,21 +267,21 @@ inline constexpr auto every_backfill = std::to_array<Option>({
     {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 30d)"},
 });
 
-inline constexpr auto backfill = joined(
-    every_backfill,
-    std::to_array<Option>({
-        {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
-         "the database's name, for scripts; else it is asked for"},
-        {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
-         "pause, go or abort: to the one that is under way; limits beside it hold from its next batch on"},
-    }));
-inline constexpr auto stage_backfill = joined(
-    every_backfill,
-    std::to_array<Option>({
-        {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
-         "the snapshot to clone (default: the newest)"},
-        {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the clone for a look"},
-    }));
+inline constexpr auto backfill =
+    joined(every_backfill, std::to_array<Option>({
+                               {"confirm", '\0', Takes::value, "DATABASE", Completes::nothing, how_group,
+                                "the database's name, for scripts; else it is asked for"},
+                               {"tell", '\0', Takes::value, "WORD", Completes::nothing, what_group,
+                                "pause, go or abort the backfill that is running; limits given with it apply "
+                                "from its next batch on"},
+                           }));
+inline constexpr auto stage_backfill =
+    joined(every_backfill, std::to_array<Option>({
+                               {"source", '\0', Takes::value, "SNAPSHOT", Completes::nothing, what_group,
+                                "the snapshot to clone (default: the newest)"},
+                               {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group,
+                                "keep the clone for inspection"},
+                           }));
 inline constexpr auto rehearse = std::to_array<Option>({
     dry_run,
     expect_plan,
@@ -295,14 +295,14 @@ inline constexpr auto rehearse = std::to_array<Option>({
      "the longest that readers or writers may be kept out (default: the file's, 1s)"},
     {"offline", '\0', Takes::nothing, "", Completes::nothing, what_group,
      "do not ask production for its settings and statements"},
-    {"no-load", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave the pass under load out"},
+    {"no-load", '\0', Takes::nothing, "", Completes::nothing, how_group, "leave out the pass under load"},
     {"no-open-transaction", '\0', Takes::nothing, "", Completes::nothing, how_group,
-     "leave the pass with an open transaction out"},
+     "leave out the pass with an open transaction"},
     {"no-advice", '\0', Takes::nothing, "", Completes::nothing, how_group, "do not try what is advised"},
     {"open-transaction", '\0', Takes::value, "TIME", Completes::nothing, how_group,
      "how long that transaction stays open (default: 2s)"},
     {"keep-clone", '\0', Takes::nothing, "", Completes::nothing, how_group,
-     "leave the clone of the first pass for a look"},
+     "keep the clone of the first pass for inspection"},
     {"timeout", '\0', Takes::value, "TIME", Completes::nothing, how_group, "for all of it (default: 8h)"},
     yes,
 });

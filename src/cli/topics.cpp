@@ -41,7 +41,7 @@ std::string variables_text() {
   for (const auto& variable : environment_variables())
     text += fmt::format("  {:<22}{}\n", variable.name, variable.says);
   return text +
-         "\nWhat stands on the command line wins. Secrets of a project come from the\n"
+         "\nThe command line wins. Secrets of a project come from the\n"
          "variables that its files name ('env NAME').\n";
 }
 

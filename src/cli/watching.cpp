@@ -53,7 +53,7 @@ std::string trouble_with(App& app, const LoadedSuites& loaded, const watch::Dest
     const bool is_url = value.starts_with("https://") || value.starts_with("http://");
     if (destination.kind != watch::Destination::Kind::slack) return {};
     if (!is_url)
-      return fmt::format("the webhook, {}, is no URL: it begins with neither https:// nor http://",
+      return fmt::format("the webhook, {}, is not a URL: it begins with neither https:// nor http://",
                          plan::shown(destination.secret));
     return base::http_place(value)
                ? ""
@@ -134,7 +134,7 @@ Front front_of(App& app, const LoadedSuites& loaded) {
   const auto endpoint = httpd::parse_endpoint(text);
   if (!endpoint)
     throw UsageError(
-        fmt::format("'{}' is no address to listen on: write 127.0.0.1:9797 or [::1]:9797", text));
+        fmt::format("'{}' is not an address to listen on: write 127.0.0.1:9797 or [::1]:9797", text));
   Front front{*endpoint, ""};
   if (settings.token) {
     // The redactor hears of it when it is good: one that is short stands in words of ours too.

@@ -1,5 +1,6 @@
 #include "staithe/diag/render.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -66,14 +67,10 @@ std::string location(const Position& position) {
   return fmt::format("{}:{}:{}: ", file, position.line, position.column);
 }
 
-std::string counted(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string summary(std::size_t errors, std::size_t warnings, const std::string& consequence) {
-  if (errors == 0) return counted(warnings, "warning") + ".\n";
-  const std::string also = warnings > 0 ? ", " + counted(warnings, "warning") : "";
-  return counted(errors, "error") + also + "; " + consequence + ".\n";
+  if (errors == 0) return base::count_text(warnings, "warning") + ".\n";
+  const std::string also = warnings > 0 ? ", " + base::count_text(warnings, "warning") : "";
+  return base::count_text(errors, "error") + also + "; " + consequence + ".\n";
 }
 
 }  // namespace

@@ -169,11 +169,8 @@ class Attempt {
   }
 
   void finish_capture(const EffectResult& result) {
-    const auto keep = [&](const std::string& name) {
-      if (!name.empty()) lane_.captures[name] = result.captured;
-    };
-    if (const auto* remote = std::get_if<plan::RunRemote>(&action_.effect)) keep(remote->capture);
-    if (const auto* local = std::get_if<plan::RunLocal>(&action_.effect)) keep(local->capture);
+    if (const auto name = plan::capture_of(action_.effect); !name.empty())
+      lane_.captures[name] = result.captured;
   }
 
   void message(event::Level level, std::string text) {

@@ -89,7 +89,7 @@ class LaneRunner {
     return std::any_of(nodes.begin(), nodes.end(), [](const plan::Node& node) {
       const auto* action = std::get_if<plan::Action>(&node);
       const auto* record = action == nullptr ? nullptr : std::get_if<plan::RecordRelease>(&action->effect);
-      return record != nullptr && record->state == "good";
+      return record != nullptr && record->state == plan::RecordRelease::State::good;
     });
   }
 

@@ -214,7 +214,7 @@ struct Describe {
   }
   Description operator()(const GiveLock& lock) const { return {lock.scope, {}}; }
   Description operator()(const RecordRelease& record) const {
-    return {fmt::format("{} {} is {}{}", record.service, record.release, record.state,
+    return {fmt::format("{} {} is {}{}", record.service, record.release, name_of(record.state),
                         record.host.empty() ? "" : " on " + record.host),
             {}};
   }

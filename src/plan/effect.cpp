@@ -1,14 +1,13 @@
 #include "staithe/plan/effect.hpp"
 
+#include "enum_names.hpp"
+
+#include "staithe/base/overloaded.hpp"
+
 namespace staithe::plan {
 namespace {
 
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
+using base::Overloaded;
 
 struct ProbeHost {
   std::string operator()(const HttpProbe&) const { return {}; }
@@ -23,6 +22,10 @@ std::uint32_t Amount::of(std::uint32_t whole) const {
   if (!percent) return value;
   const std::uint64_t scaled = static_cast<std::uint64_t>(value) * whole;
   return static_cast<std::uint32_t>((scaled + 99) / 100);
+}
+
+std::string_view name_of(RecordRelease::State state) noexcept {
+  return EnumNames<RecordRelease::State>::names[static_cast<std::size_t>(state)];
 }
 
 std::string host_of(const Effect& effect) {
@@ -65,6 +68,27 @@ bool changes_the_world(const Effect& effect) {
                     effect);
 }
 
+std::string capture_of(const Effect& effect) {
+  return std::visit(Overloaded{
+                        [](const RunRemote& run) { return run.capture; },
+                        [](const RunLocal& run) { return run.capture; },
+                        [](const UploadFile&) { return std::string(); },
+                        [](const ChangeRotation&) { return std::string(); },
+                        [](const AwaitRotation&) { return std::string(); },
+                        [](const GuardCapacity&) { return std::string(); },
+                        [](const SurveyRotation&) { return std::string(); },
+                        [](const Probe&) { return std::string(); },
+                        [](const Confirm&) { return std::string(); },
+                        [](const Notify&) { return std::string(); },
+                        [](const TakeLock&) { return std::string(); },
+                        [](const GiveLock&) { return std::string(); },
+                        [](const RecordRelease&) { return std::string(); },
+                        [](const CheckSuite&) { return std::string(); },
+                        [](const RequireRehearsal&) { return std::string(); },
+                    },
+                    effect);
+}
+
 bool is_rotation(const Effect& effect) noexcept {
   return std::holds_alternative<ChangeRotation>(effect) || std::holds_alternative<AwaitRotation>(effect);
 }
@@ -76,7 +100,7 @@ bool lets_in(const Effect& effect) noexcept {
 
 bool brands(const Effect& effect) noexcept {
   const auto* record = std::get_if<RecordRelease>(&effect);
-  return record != nullptr && record->state == "bad";
+  return record != nullptr && record->state == RecordRelease::State::bad;
 }
 
 bool judges_release(const Effect& effect) noexcept {

@@ -1,6 +1,7 @@
 #include "json_archive.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/plan/plan.hpp"
 
 #include <nlohmann/json.hpp>
@@ -8,6 +9,17 @@
 #include <array>
 
 namespace staithe::plan {
+
+std::string json_string(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string json_inside(std::string_view text) {
+  auto quoted = json_string(text);
+  quoted.pop_back();
+  quoted.erase(0, 1);
+  return quoted;
+}
 
 std::string to_json(const Plan& plan) {
   std::string text;

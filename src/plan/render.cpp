@@ -1,12 +1,11 @@
 #include "describe.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/plan/plan.hpp"
 
 #include <fmt/format.h>
-
-#include <cctype>
 
 namespace staithe::plan {
 namespace {
@@ -205,7 +204,7 @@ class Renderer {
   /// Replaces whole words only: "web1" is not a part of "web10".
   static std::string blot(const std::string& text, const std::string& word, std::string_view mark) {
     if (word.empty()) return text;
-    const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+    const auto is_word = [](char c) { return base::is_alnum(c); };
     std::string result;
     std::size_t from = 0;
     for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {

@@ -1,5 +1,6 @@
 #include "staithe/plan/secrets.hpp"
 
+#include "staithe/base/overloaded.hpp"
 #include "staithe/plan/each_action.hpp"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 namespace staithe::plan {
 namespace {
 
+using base::Overloaded;
 using Visit = std::function<void(const Text&)>;
 
 void each_input(const std::vector<Input>& inputs, const Visit& visit) {
@@ -14,13 +16,18 @@ void each_input(const std::vector<Input>& inputs, const Visit& visit) {
 }
 
 void each_text_of(const Probe& probe, const Visit& visit) {
-  if (const auto* command = std::get_if<CommandProbe>(&probe.what)) each_input(command->inputs, visit);
-  const auto* http = std::get_if<HttpProbe>(&probe.what);
-  if (http == nullptr) return;
-  visit(http->url);
-  visit(http->body);
-  visit(http->contains);
-  for (const auto& [name, value] : http->headers) visit(value);
+  std::visit(Overloaded{
+                 [&](const HttpProbe& http) {
+                   visit(http.url);
+                   visit(http.body);
+                   visit(http.contains);
+                   for (const auto& [name, value] : http.headers) visit(value);
+                 },
+                 [](const TcpProbe&) {},
+                 [&](const CommandProbe& command) { each_input(command.inputs, visit); },
+                 [](const FileProbe&) {},
+             },
+             probe.what);
 }
 
 bool is_notice(const Action& action) {
@@ -53,11 +60,25 @@ std::vector<SecretRef> collected(const Plan& plan, const std::function<bool(cons
 }  // namespace
 
 void each_text(const Effect& effect, const std::function<void(const Text&)>& visit) {
-  if (const auto* remote = std::get_if<RunRemote>(&effect)) each_input(remote->inputs, visit);
-  if (const auto* local = std::get_if<RunLocal>(&effect)) each_input(local->inputs, visit);
-  if (const auto* upload = std::get_if<UploadFile>(&effect)) visit(upload->content);
-  if (const auto* probe = std::get_if<Probe>(&effect)) each_text_of(*probe, visit);
-  if (const auto* notify = std::get_if<Notify>(&effect)) visit(notify->url);
+  // No handler for whatever else there may be: a text that is not visited is a secret that nobody knows of.
+  std::visit(Overloaded{
+                 [&](const RunRemote& run) { each_input(run.inputs, visit); },
+                 [&](const RunLocal& run) { each_input(run.inputs, visit); },
+                 [&](const UploadFile& upload) { visit(upload.content); },
+                 [](const ChangeRotation&) {},
+                 [](const AwaitRotation&) {},
+                 [](const GuardCapacity&) {},
+                 [](const SurveyRotation&) {},
+                 [&](const Probe& probe) { each_text_of(probe, visit); },
+                 [](const Confirm&) {},
+                 [&](const Notify& notify) { visit(notify.url); },
+                 [](const TakeLock&) {},
+                 [](const GiveLock&) {},
+                 [](const RecordRelease&) {},
+                 [](const CheckSuite&) {},
+                 [](const RequireRehearsal&) {},
+             },
+             effect);
 }
 
 std::vector<SecretRef> needed_secrets_of(const Plan& plan) {

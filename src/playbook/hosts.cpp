@@ -1,10 +1,10 @@
 #include "reading.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/steps/substitute.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::playbook {
 namespace {
@@ -116,10 +116,9 @@ void read_host(const yaml::Member& member, const std::string& environment, std::
 
 bool is_host_name(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
-  if (std::isalnum(static_cast<unsigned char>(name.front())) == 0 && name.front() != ':') return false;
+  if (!base::is_alnum(name.front()) && name.front() != ':') return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("._-:%").find(c) != std::string_view::npos;
+    return base::is_alnum(c) || std::string_view("._-:%").find(c) != std::string_view::npos;
   });
 }
 

@@ -6,12 +6,15 @@
 #include "staithe/playbook/selection.hpp"
 #include "staithe/steps/release_scripts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
 namespace staithe::playbook {
 namespace {
 
+using State = plan::RecordRelease::State;
 using Actions = std::vector<plan::Action>;
 using std::chrono::seconds;
 
@@ -19,10 +22,11 @@ void append(Actions& to, Actions from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-plan::Action record(const HostSite& host, const std::string& state) {
+plan::Action record(const HostSite& host, State state) {
   const steps::Release& release = *host.release;
   plan::RecordRelease effect{host.host->name.value, release.service, release.id, release.sha, state};
-  return make_action("record", std::move(effect), "release " + release.id + " is " + state, seconds(10));
+  return make_action("record", std::move(effect),
+                     fmt::format("release {} is {}", release.id, plan::name_of(state)), seconds(10));
 }
 
 bool alters(const Actions& actions) {
@@ -33,16 +37,8 @@ bool alters(const Actions& actions) {
 /// What later steps of a lane may call by name.
 std::vector<std::string> captures_of(const steps::Lowered& lowered) {
   std::vector<std::string> names;
-  for (const plan::Action& action : lowered.actions) {
-    if (const auto* remote = std::get_if<plan::RunRemote>(&action.effect);
-        remote != nullptr && !remote->capture.empty()) {
-      names.push_back(remote->capture);
-    }
-    if (const auto* local = std::get_if<plan::RunLocal>(&action.effect);
-        local != nullptr && !local->capture.empty()) {
-      names.push_back(local->capture);
-    }
-  }
+  for (const plan::Action& action : lowered.actions)
+    if (auto name = plan::capture_of(action.effect); !name.empty()) names.push_back(std::move(name));
   return names;
 }
 
@@ -234,7 +230,7 @@ void LaneMaker::close(Assembly& lane, HostSite& host) {
   append(repair, lane.repair);
   // Asking again how the app is would repair nothing.
   if (!alters(repair) && lane.undo.empty()) repair.clear();
-  if (!repair.empty() && host.activated && host.release) repair.push_back(record(host, "bad"));
+  if (!repair.empty() && host.activated && host.release) repair.push_back(record(host, State::bad));
   const bool reverts = run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop;
   lane.open->on_failure =
       reverts && !repair.empty() ? plan::Bracket::OnFailure::repair : plan::Bracket::OnFailure::keep;
@@ -269,7 +265,7 @@ plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
   lane.host = host.host->name.value;
   if (!assembly.bracket && host.activated) verify(assembly, host);
   lane.nodes = std::move(assembly.nodes);
-  if (host.activated && host.release) lane.nodes.emplace_back(record(host, "live"));
+  if (host.activated && host.release) lane.nodes.emplace_back(record(host, State::live));
   if (assembly.bracket) {
     if (assembly.bracket->repair.empty()) return lane;
     plan::Bracket back = std::move(*assembly.bracket);
@@ -285,7 +281,7 @@ plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
   Actions repair = std::move(assembly.undo);
   append(repair, std::move(assembly.repair));
   lane.revert = recaptured(assembly, repair);
-  if (host.activated && host.release) repair.push_back(record(host, "bad"));
+  if (host.activated && host.release) repair.push_back(record(host, State::bad));
   for (plan::Action& action : repair) lane.revert.emplace_back(std::move(action));
   return lane;
 }
@@ -359,7 +355,7 @@ plan::Lane LaneMaker::cleanup_lane(const HostSite& host) {
   lane.nodes.emplace_back(make_action("cleanup", std::move(effect),
                                       "mark " + host.release->id + " good and remove old releases",
                                       std::chrono::minutes(5)));
-  lane.nodes.emplace_back(record(host, "good"));
+  lane.nodes.emplace_back(record(host, State::good));
   return lane;
 }
 

@@ -3,11 +3,11 @@
 #include "lanes.hpp"
 #include "reading.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/selection.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::playbook {
 namespace {
@@ -19,7 +19,7 @@ enum class Purpose { deploy, rollback };
 
 bool is_sha(const std::string& text) {
   return (text.size() == 40 || text.size() == 64) && std::all_of(text.begin(), text.end(), [](char c) {
-           return std::isdigit(static_cast<unsigned char>(c)) != 0 || (c >= 'a' && c <= 'f');
+           return base::is_digit(c) || (c >= 'a' && c <= 'f');
          });
 }
 

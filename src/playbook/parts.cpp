@@ -2,6 +2,7 @@
 
 #include "reading.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/selection.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <map>
 
@@ -25,8 +25,7 @@ bool is_ip(const std::string& text) {
 /// What HAProxy's command line can carry; nothing else may get near it.
 bool is_server_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("_.:-").find(c) != std::string_view::npos;
+    return base::is_alnum(c) || std::string_view("_.:-").find(c) != std::string_view::npos;
   });
 }
 

@@ -1,11 +1,11 @@
 #include "reading.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/steps/variables.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace staithe::playbook {
 namespace {
@@ -70,9 +70,8 @@ std::optional<plan::SecretRef> parse_secret(std::string_view text) {
   if (secret.name.empty()) return std::nullopt;
   if (kind == "env") {
     secret.source = plan::SecretRef::Source::env;
-    const bool good = std::all_of(secret.name.begin(), secret.name.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-    });
+    const bool good = std::all_of(secret.name.begin(), secret.name.end(),
+                                  [](char c) { return base::is_alnum(c) || c == '_'; });
     if (!good) return std::nullopt;
   } else if (kind == "file") {
     secret.source = plan::SecretRef::Source::file;

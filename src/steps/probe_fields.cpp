@@ -1,20 +1,13 @@
 #include "probe_fields.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 namespace staithe::steps {
 namespace {
-
-bool is_header_name(std::string_view name) {
-  constexpr std::string_view token = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || token.find(c) != std::string_view::npos;
-  });
-}
 
 std::optional<std::uint16_t> port_of(std::string_view text) {
   unsigned value = 0;
@@ -70,7 +63,7 @@ HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) 
   if (auto method = map.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}))
     method_ = method->value;
   for (const yaml::Member& member : map.map("headers")) {
-    if (!is_header_name(member.key.value)) {
+    if (!base::is_http_token(member.key.value)) {
       member.value.error("'" + member.key.value + "' cannot be the name of a header");
     } else if (auto value = member.value.text()) {
       headers_.emplace_back(member.key.value, member.value.located(*value));
@@ -79,7 +72,7 @@ HttpFields::HttpFields(yaml::Mapping& map, Template url) : url_(std::move(url)) 
   if (auto header = map.text("header")) {
     const std::size_t colon = header->value.find(':');
     const std::string name(base::trim(std::string_view(header->value).substr(0, colon)));
-    if (colon == std::string::npos || !is_header_name(name)) {
+    if (colon == std::string::npos || !base::is_http_token(name)) {
       map.error_at("header", "'" + header->value + "' is no header", "write it as \"Name: value\"");
     } else {
       header->value = std::string(base::trim(std::string_view(header->value).substr(colon + 1)));

@@ -1,17 +1,16 @@
 #include "script_fields.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::steps {
 namespace {
 
 bool is_environment_name(std::string_view name) {
-  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+  if (name.empty() || base::is_digit(name.front())) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) { return base::is_alnum(c) || c == '_'; });
 }
 
 bool only_comments(std::string_view script) {

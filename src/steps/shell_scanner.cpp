@@ -1,8 +1,9 @@
 #include "shell_scanner.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
 #include <utility>
 
@@ -23,9 +24,8 @@ bool is_assignment(std::string_view word) {
   const std::size_t equals = word.find('=');
   if (equals == std::string_view::npos || equals == 0) return false;
   const auto name = word.substr(0, equals);
-  return std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
-         std::all_of(name.begin(), name.end(),
-                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+  return !base::is_digit(name.front()) &&
+         std::all_of(name.begin(), name.end(), [](char c) { return base::is_alnum(c) || c == '_'; });
 }
 
 /// What stands in front of the last word's end since the last command began.

@@ -89,7 +89,7 @@ const Kind check_kind{
 - check: {command: bin/smoke-test, retry: {times: 2, every: 5s}}
 - check: {suite: payments-smoke, critical: true}
 )yaml",
-    R"(The same questions as 'wait', asked once; with 'retry', as often as it says. Under 'each', put it behind
+    R"(The same questions as 'wait', asked once; with 'retry', as often as it says. Under 'each', put it after
 'restore' to judge the host with real traffic on it.
 
 http, tcp, command, file    as for 'wait'

@@ -17,7 +17,8 @@ class Checkout final : public Step {
     out.actions.push_back(at.action(
         std::move(effect), "fetch " + short_sha(release.sha) + " and unpack it into " + release.directory(),
         std::chrono::minutes(10)));
-    plan::RecordRelease record{at.host(), release.service, release.id, release.sha, "staged"};
+    plan::RecordRelease record{at.host(), release.service, release.id, release.sha,
+                               plan::RecordRelease::State::staged};
     out.actions.push_back(
         at.single(std::move(record), "release " + release.id + " is staged", std::chrono::seconds(10)));
   }

@@ -42,8 +42,8 @@ const Kind notify_kind{
     R"yaml(- notify: $(service) $(ref) is live on $(environment)
 - notify: {text: "starting $(sha)", url: $(secret.webhook)}
 )yaml",
-    R"(Posts {"text": …} to the webhooks of the environment's 'notify', or to 'url'. They also hear, without any step,
-when a run does not end well.
+    R"(Posts {"text": …} to the webhooks of the environment's 'notify', or to 'url'. Without any step, they
+are also told when a run does not end well.
 
 text     the short form 'notify: TEXT' is the same
 url      another webhook, usually a secret

@@ -46,7 +46,7 @@ class Rehearsed final : public Step {
       effect.rehearse += " --command " + base::shell_quote(effect.terms.command);
     const bool of_release = from_.value_or(From::release) == From::release && at.site().release != nullptr;
     if (from_ == From::release && !of_release)
-      return at.error(environment_, "there is no release here whose files could be asked for",
+      return at.error(environment_, "this playbook brings no release whose files could be looked up",
                       "a service with its repository, and a playbook that brings a release");
     for (const auto& pattern : migrations_)
       if (of_release)
@@ -106,7 +106,7 @@ class Rehearsed final : public Step {
       ++added;
     }
     if (added == 0)
-      at.error(pattern, "no file is meant by '" + *path + "'", "it starts from the directory of staithe.yml");
+      at.error(pattern, "no file matches '" + *path + "'", "it starts from the directory of staithe.yml");
   }
 
   /// What will be deployed counts, whatever lies about on this machine.
@@ -149,15 +149,15 @@ const Kind rehearsed_kind{
     R"yaml(- rehearsed: {migrations: migrations/*.sql, environment: staging, snapshot_at_most: 7d}
 )yaml",
     R"(Refuses the deploy, with exit code 4 and the command that rehearses them, unless the last 'staithe stage rehearse'
-of exactly these files, in this order, ended without a finding that fails it, and asked for no less than what stands
-here. The checksums of the files stand in the plan. Put it in front of the step that migrates.
+of exactly these files, in this order, ended without a finding that fails it, and asked for no less than is given
+here. The plan holds the checksums of the files. Put it before the step that migrates.
 
-migrations        the files, or patterns of the shell that mean them, in the order of their bytes; files that end in
+migrations        the files, or shell patterns that match them, in the order of their bytes; files that end in
                   .down.sql are left out
-from              release: as the commit has them that is deployed, from the root of its repository; project: as they
-                  are on this machine, from the directory of staithe.yml. Where a release is deployed, that one. From a
-                  repository on another machine all files of that commit are fetched, however large, and none of its
-                  history
+from              release: the files of the commit that is deployed, relative to the root of its repository; project:
+                  those on this machine, relative to the directory of staithe.yml. The default is release where one is
+                  deployed. From a repository on another machine all files of that commit are fetched, however large,
+                  and none of its history
 environment       the one in which they are rehearsed; it must keep its state in the same place as this one
 snapshot_at_most  the oldest that the snapshot may be today, 7d for a week; any age unless said otherwise
 command           what migrates, as --command of the rehearsal had it; files that are applied as they are unless said
@@ -165,8 +165,8 @@ command           what migrates, as --command of the rehearsal had it; files tha
 budgets           blocking (1s unless said otherwise), total, rewrite_rows, wal_bytes: the most that the rehearsal may
                   have allowed
 passes            those that must have been made, of load and open_transaction; both unless said otherwise. A command
-                  is not rehearsed with an open transaction. One that was left out, since there was nobody to run it
-                  with, was not made
+                  is not rehearsed with an open transaction. A pass that was skipped, because there was no workload
+                  for it, was not made
 open_transaction  the least time that a transaction must have been open in that pass, 2s unless said otherwise
 offline           true: it will do when production was not asked for its size and its statements
 accept            partial: [TABLES], masked: [COLUMNS]: what the rehearsal may have been declared to do without

@@ -13,7 +13,7 @@ class Reload final : public Step {
     if (command_) {
       script = at.shell(*command_);
     } else if (at.site().variables->find("reload") == nullptr) {
-      return at.error("the service says no command to reload it",
+      return at.error("the service has no command to reload it",
                       "add 'reload: COMMAND' to the service in staithe.yml");
     } else {
       Template declared;

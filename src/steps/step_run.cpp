@@ -69,7 +69,7 @@ capture    a name: what the script prints is $(NAME) in later steps of this sect
 undo       a script that takes the step back when a later step of the host fails; it must do no harm when
            the step itself never ran, or when it runs twice because the connection broke
 read_only  true: the step changes nothing, so that a failure needs no repair, and a run that is refused
-           after it is told as refused before any change (exit 4)
+           after it is reported as refused before any change (exit 4)
 silence    the longest time without output
 timeout    5m unless said otherwise)",
     "command",

@@ -2,6 +2,7 @@
 
 #include "shell_scanner.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -79,7 +80,7 @@ class Expander {
       content = base::trim(content.substr(4));
     }
     const bool is_reference = !content.empty() && std::all_of(content.begin(), content.end(), [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+      return base::is_alnum(c) || c == '_' || c == '-' || c == '.';
     });
     if (!is_reference) {
       return problem("'$(" + std::string(content) + ")' is not the name of a variable",
@@ -267,8 +268,7 @@ class ShellSink final : public Sink {
         }
         break;
     }
-    after_digit_ =
-        place == Place::bare && harmless && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
+    after_digit_ = place == Place::bare && harmless && base::is_digit(text.back());
     script.text += written;
     scanner.passed_value(written);
     return {};

@@ -1,5 +1,7 @@
 #include "staithe/steps/variables.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
@@ -33,9 +35,8 @@ std::vector<std::string> Variables::names() const {
 bool Variables::is_name(std::string_view name) {
   if (name.empty() || name.size() > 64) return false;
   if (std::isalpha(static_cast<unsigned char>(name.front())) == 0 && name.front() != '_') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return base::is_alnum(c) || c == '_' || c == '-'; });
 }
 
 }  // namespace staithe::steps

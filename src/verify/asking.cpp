@@ -365,10 +365,10 @@ std::string nothing_judged(const std::vector<Judged>& judged) {
   const auto& subject =
       std::find_if(judged.begin(), judged.end(), [](const Judged& one) { return one.nothing; })->subject;
   if (subject == "missing" || subject == "different" || subject == "extra")
-    return "nothing was judged, for there was nothing to compare; say also how many rows there must be, with "
+    return "nothing was judged: there was nothing to compare; say also how many rows there must be, with "
            "left";
   return fmt::format(
-      "nothing was judged, for {} finds an empty list; say also how many there must be, with count", subject);
+      "nothing was judged: {} finds an empty list; say also how many there must be, with count", subject);
 }
 
 void Secrecy::tell(const std::string& name, const Value& value, FoundSecrets& found) const {

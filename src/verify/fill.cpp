@@ -3,6 +3,7 @@
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
+#include "staithe/plan/json_text.hpp"
 
 #include <fmt/format.h>
 
@@ -35,12 +36,6 @@ void fill_in(Text& text, Fill fill) {
   text = std::move(made);
 }
 
-/// The inside of a JSON string.
-std::string inside(const std::string& json) {
-  const bool is_string = json.size() >= 2 && json.front() == '"';
-  return is_string ? json.substr(1, json.size() - 2) : json;
-}
-
 /// Whether a hole stands inside quotes is told by the literals before it.
 Text json_filled(const Text& text, const Captures& captures) {
   Text made;
@@ -58,7 +53,7 @@ Text json_filled(const Text& text, const Captures& captures) {
       made.append(*secret);
     } else {
       const auto& value = find(captures, std::get<plan::CaptureRef>(piece).name);
-      made.append(std::string_view(in_string ? inside(Captured::of_text(value.text).json) : value.json));
+      made.append(std::string_view(in_string ? plan::json_inside(value.text) : value.json));
     }
   }
   return made;
@@ -76,17 +71,8 @@ void fill(checks::Matcher& matcher, const Captures& captures) {
 }  // namespace
 
 Captured Captured::of_text(std::string text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      json += '\\', json += c;
-    else if (static_cast<unsigned char>(c) < 0x20)
-      json += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    else
-      json += c;
-  }
-  Captured made{std::move(text), json + "\""};
-  return made;
+  auto json = plan::json_string(text);
+  return {std::move(text), std::move(json)};
 }
 
 Captured Captured::of(const checks::Value& value) {

@@ -55,7 +55,7 @@ class Filling {
     if (!text.starts_with('&') && !text.starts_with('#'))
       refuse(fmt::format(
           "has a query or a fragment of its own, and {} would be part of that",
-          text.starts_with('/') || text.starts_with('?') ? base::printable(text) : "what comes behind it"));
+          text.starts_with('/') || text.starts_with('?') ? base::printable(text) : "what comes after it"));
     brought_query_ = false;
   }
 
@@ -86,10 +86,10 @@ class Filling {
                                                                                        : host(value.text);
       case UrlPart::path:
         if (continues_value_ && value.text.find_first_of("?#") != std::string::npos)
-          refuse(fmt::format(
-              "is \"{}\" right behind a value that ends with '/', and nobody can tell whether that "
-              "is a query",
-              base::printable(value.text)));
+          refuse(
+              fmt::format("is \"{}\" right after a value that ends with '/', so it is unclear whether that "
+                          "is a query",
+                          base::printable(value.text)));
         // A path that goes on below what was written, "/v1$(card)", or one piece.
         return value.text.starts_with('/') && cursor_.last() != '/' ? reference(value.text)
                                                                     : segment(value.text);
@@ -102,7 +102,7 @@ class Filling {
   void reference(const std::string& value) {
     const bool whole = value.starts_with("http://") || value.starts_with("https://");
     if (!whole && !value.starts_with('/'))
-      refuse(fmt::format("is \"{}\", which is no URL and no path", base::printable(value)));
+      refuse(fmt::format("is \"{}\", which is neither a URL nor a path", base::printable(value)));
     const auto text = base::url_reference(value);
     if (whole && cursor_.part() == UrlPart::start && !target_.empty() && !base::same_origin(text, target_))
       refuse(fmt::format("names another host than {}: {}", base::printable(target_), origin_shown(text)));

@@ -13,7 +13,7 @@ namespace staithe::verify {
 /// only run.id may stand, behind "host:" also a port.
 ///
 /// Throws base::Error{not_found, invalid}: a value that is empty, null, a list or an object, one that would
-/// climb with "..", one that names another host, one whose query would take in what comes behind it, one
+/// climb with "..", one that names another host, one whose query would take in what comes after it, one
 /// whose query may as well be part of the path.
 plan::Text url_filled(const plan::Text& url, const std::string& target, const Captures& captures);
 

@@ -3,6 +3,7 @@
 #include "past.hpp"
 #include "suite_run.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/digest.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/utc.hpp"
@@ -370,19 +371,16 @@ std::string mark_of_run(std::string_view run_id, std::string_view owner) {
 
 std::string mark_in(std::string_view text, std::string_view owner) {
   constexpr std::string_view id = "ddddddddtdddddd-xxxxxx", shape = "ddddddddtdddddd-xxxxxxxxxxxx";
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  const auto is_word = [&](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
   const auto fits = [&](char wanted, char c) {
-    if (wanted == 'd') return is_digit(c);
-    if (wanted == 'x') return is_digit(c) || (c >= 'a' && c <= 'f');
+    if (wanted == 'd') return base::is_digit(c);
+    if (wanted == 'x') return base::is_digit(c) || (c >= 'a' && c <= 'f');
     return wanted == c;
   };
   for (std::size_t at = 0; at + shape.size() <= text.size(); ++at) {
     const auto candidate = text.substr(at, shape.size());
     const auto end = at + shape.size();
-    if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end]))) continue;
+    if ((at > 0 && base::is_alnum(text[at - 1])) || (end < text.size() && base::is_alnum(text[end])))
+      continue;
     if (std::equal(shape.begin(), shape.end(), candidate.begin(), fits) && began(candidate) != Time{} &&
         candidate == mark_of_run(candidate.substr(0, id.size()), owner))
       return std::string(candidate);

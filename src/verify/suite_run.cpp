@@ -345,9 +345,9 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
   auto result = begin(check, values);
   if (!name.empty()) {
     result.verdict = Verdict::skipped;
-    result.reason = fmt::format(
-        "nothing was removed, for '{}' is not known: look for what may be left ('{}' was to save it)", name,
-        loser->second);
+    result.reason =
+        fmt::format("nothing was removed: '{}' is not known: look for what may be left ('{}' was to save it)",
+                    name, loser->second);
     return finish(std::move(result));
   }
   come_to_verdict(check, values, put_right_scope_, result, [](Asked&) {});

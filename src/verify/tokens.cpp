@@ -2,11 +2,11 @@
 
 #include "secret_names.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/redact.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::verify {
 namespace {
@@ -22,9 +22,7 @@ std::string_view name_before_value(std::string_view literal) {
   }
   if (!assigned) return {};
   std::size_t begin = literal.size();
-  const auto is_word = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  };
+  const auto is_word = [](char c) { return base::is_alnum(c) || c == '_' || c == '-'; };
   while (begin > 0 && is_word(literal[begin - 1])) --begin;
   return literal.substr(begin);
 }
@@ -79,9 +77,7 @@ void add_cookies(const Text& text, TokenNames& names) {
 /// "json.session.access_token", "header.set-cookie", "json $.keys[0]['secret']", "xml //token/text()".
 std::string_view last_part(std::string_view subject) {
   if (subject.ends_with("/text()")) subject.remove_suffix(std::string_view("/text()").size());
-  const auto is_word = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  };
+  const auto is_word = [](char c) { return base::is_alnum(c) || c == '_' || c == '-'; };
   while (!subject.empty() && !is_word(subject.back())) subject.remove_suffix(1);
   auto begin = subject.size();
   while (begin > 0 && is_word(subject[begin - 1])) --begin;
@@ -191,8 +187,7 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
     add(base::secret_half(*pair));
   };
   if (const auto blank = token.find(' '); blank != std::string_view::npos) {
-    std::string scheme(token.substr(0, blank));
-    for (auto& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const auto scheme = base::lower(token.substr(0, blank));
     const auto rest = base::trim(token.substr(blank));
     if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(rest);
     if (scheme == "basic") add_pair(rest);

@@ -8,7 +8,7 @@
 namespace staithe::watch {
 namespace {
 
-/// A label's value: backslash, quote and line end are escaped, bytes that are no UTF-8 replaced.
+/// A label's value: backslash, quote and line end are escaped, bytes that are not UTF-8 replaced.
 /// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 std::string label(std::string_view value) {
   std::string escaped;

@@ -104,7 +104,7 @@ std::string page_html(const Overview& overview) {
       "content=\"width=device-width\"><meta http-equiv=refresh content=15><link rel=icon "
       "href=\"data:,\"><title>{}: "
       "{}</title><style>{}</style></head>\n<body><h1>{}</h1><p class=dim>{} UTC, staithe {}. This page "
-      "reads itself anew every 15 seconds; <a href=/verify>/verify</a> and <a href=/metrics>/metrics</a> are "
+      "reloads every 15 seconds; <a href=/verify>/verify</a> and <a href=/metrics>/metrics</a> are "
       "for "
       "machines.</p>\n",
       word, for_html(place), style, for_html(place.empty() ? "Checks" : place),
@@ -116,7 +116,7 @@ std::string page_html(const Overview& overview) {
     out += "</ul>";
   }
   out += "</div>\n";
-  trouble("The files on the disk cannot be used; those read before go on", overview.files_trouble, out);
+  trouble("The files on the disk cannot be used; those read before stay in use", overview.files_trouble, out);
   trouble("Results are not kept", overview.history_trouble, out);
   trouble(overview.alerts_held ? "Alerts are held back" : "Alerts may come twice", overview.lock_trouble,
           out);

@@ -1,5 +1,6 @@
 #include "staithe/watch/routes.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/digest.hpp"
 
 namespace staithe::watch {
@@ -14,11 +15,7 @@ constexpr const char* page_policy =
 
 bool shows_token(std::string_view authorization, std::string_view token) {
   constexpr std::string_view scheme = "bearer ";
-  if (authorization.size() < scheme.size()) return false;
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = authorization[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != scheme[i]) return false;
-  }
+  if (!base::equal_ignoring_case(authorization.substr(0, scheme.size()), scheme)) return false;
   // Digests have one length, and where they differ says nothing about the token.
   const auto shown = base::sha256(authorization.substr(scheme.size()));
   const auto wanted = base::sha256(token);

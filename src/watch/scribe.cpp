@@ -123,7 +123,7 @@ void Scribe::rest() {
 void Scribe::carry(Load& load) {
   look();
   if (load.notes && !write(load.suites)) {
-    // Who has no ear for the one has none for the other: that is not tried for another while.
+    // If the notes cannot be written, results cannot either: do not spend another timeout on them.
     if (!load.results.empty()) tell(notes_trouble_, 0);
     return;
   }

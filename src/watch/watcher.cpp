@@ -3,6 +3,7 @@
 #include "archive.hpp"
 #include "board.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/store/store.hpp"
@@ -155,9 +156,8 @@ class Watcher::Loop {
   std::string status() const {
     const auto now = board_.overview();
     const auto health = health_of(now);
-    return health.good
-               ? fmt::format("{} suite{}, all is well", now.suites.size(), now.suites.size() == 1 ? "" : "s")
-               : fmt::format("not well: {}", health.reasons.front());
+    return health.good ? base::count_text(now.suites.size(), "suite") + ", all is well"
+                       : "not well: " + health.reasons.front();
   }
 
   Courier::Ways telling() {
@@ -339,6 +339,18 @@ class Watcher::Loop {
     const auto now = Clock::now();
     auto next = base::SteadyTime::max();
     for (const auto& [use, index] : in_hand_) count_missed(*use, index, now);
+    reap_ended();
+    // With what room there is: nobody waits for as much as it could use. When a run in hand ends, it is
+    // looked again.
+    for (const auto index : units_due(now, next)) {
+      if (free_ == 0) break;
+      begin(index, std::min(in_use_->names[index].size(), free_), now);
+    }
+    return next;
+  }
+
+  /// Joins the threads whose runs are over. Called with the lock held.
+  void reap_ended() {
     for (auto thread = threads_.begin(); thread != threads_.end();) {
       const auto done = std::find(done_.begin(), done_.end(), thread->get_id());
       if (done == done_.end()) {
@@ -349,6 +361,11 @@ class Watcher::Loop {
       thread->join();
       thread = threads_.erase(thread);
     }
+  }
+
+  /// Those whose turn has come and that do not run, the one that has waited longest first; `next` becomes the
+  /// earliest tick of the others. Called with the lock held.
+  std::vector<std::size_t> units_due(base::SteadyTime now, base::SteadyTime& next) const {
     std::vector<std::pair<base::SteadyTime, std::size_t>> due;
     for (std::size_t i = 0; i < in_use_->units.size(); ++i) {
       const auto& unit = in_use_->units[i];
@@ -360,14 +377,10 @@ class Watcher::Loop {
       else
         due.emplace_back(unit.next(), i);
     }
-    // Who has waited longest goes first, with what room there is: nobody waits for as much as it could use.
-    // When a run in hand ends, it is looked again.
     std::sort(due.begin(), due.end());
-    for (const auto& [since, i] : due) {
-      if (free_ == 0) break;
-      begin(i, std::min(in_use_->names[i].size(), free_), now);
-    }
-    return next;
+    std::vector<std::size_t> units;
+    for (const auto& [since, index] : due) units.push_back(index);
+    return units;
   }
 
   void begin(std::size_t index, std::size_t slots, base::SteadyTime now) {

@@ -13,6 +13,7 @@
 #include "staithe/base/text.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/http/client.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/plan/secrets.hpp"
 #include "staithe/proc/run.hpp"
 #include "staithe/world/secrets.hpp"
@@ -32,22 +33,22 @@ constexpr std::size_t tail_lines = 20;
 constexpr std::size_t largest_capture = 64 * 1024;
 /// What a suite that is stopped has to undo what it made.
 constexpr base::Duration suite_grace{8'000};
-/// Less than what hands out tokens for a while commonly gives them: a quarter of an hour or more.
+/// Shorter than the usual lifetime of a short-lived token (15 minutes or more).
 constexpr base::Duration tokens_last{300'000};
 constexpr base::Duration renewal_patience{20'000};
 
-std::string json_string(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      quoted += std::string("\\") + c;
-    else if (byte < 0x20)
-      quoted += fmt::format("\\u{:04x}", byte);
-    else
-      quoted += c;
+/// The history has no word for a release that is live and not yet judged.
+store::ReleaseState in_history(plan::RecordRelease::State state) {
+  switch (state) {
+    case plan::RecordRelease::State::staged:
+    case plan::RecordRelease::State::live:
+      return store::ReleaseState::staged;
+    case plan::RecordRelease::State::good:
+      return store::ReleaseState::good;
+    case plan::RecordRelease::State::bad:
+      return store::ReleaseState::bad;
   }
-  return quoted + "\"";
+  return store::ReleaseState::staged;
 }
 
 std::string read_file(const std::string& path) {
@@ -337,7 +338,7 @@ class World::Performer {
       return done("nobody was notified");
     }
     request.headers.push_back({"Content-Type", "application/json"});
-    request.body = "{\"text\":" + json_string(effect.text) + "}";
+    request.body = "{\"text\":" + plan::json_string(effect.text) + "}";
     request.proxy = http::Proxy::from_environment;
     const auto reply = http::send(request, performance.scope);
     if (!reply.ok())
@@ -355,7 +356,7 @@ class World::Performer {
 
   /// History only: when it cannot be written, the host is no worse for it, and a repair must go on.
   exec::EffectResult act(const plan::RecordRelease& effect, exec::Performance& performance) {
-    const bool bad = effect.state == "bad";
+    const bool bad = effect.state == plan::RecordRelease::State::bad;
     {
       // What failed on one host does not become good again because another host took it.
       const std::lock_guard lock(bad_mutex_);
@@ -365,16 +366,13 @@ class World::Performer {
             fmt::format("{} is a bad release from now on: rollbacks pass it over", effect.release));
       if (!bad && bad_releases_.count(effect.release) > 0) return done("stays bad: it failed on a host");
     }
-    const auto state = bad                      ? store::ReleaseState::bad
-                       : effect.state == "good" ? store::ReleaseState::good
-                                                : store::ReleaseState::staged;
     try {
       store_->record_release({plan_.environment,
                               effect.service,
                               effect.release,
                               effect.sha,
                               plan_.ref,
-                              state,
+                              in_history(effect.state),
                               {},
                               settings_.run_id});
     } catch (const base::Error& error) {

@@ -101,7 +101,7 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
 }
 
 void Builder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
-  // The mark of a value that is not there is that of the next token, which may be lines away.
+  // yaml-cpp marks an absent value at the next token, which may be lines away.
   const auto& text = source_.text();
   std::size_t offset = offset_of(mark);
   const bool written =

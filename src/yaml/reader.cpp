@@ -2,6 +2,7 @@
 
 #include "words.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -15,8 +16,7 @@ namespace {
 
 bool is_word(std::string_view key) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || static_cast<unsigned char>(c) >= 0x80;
+    return base::is_alnum(c) || c == '_' || c == '-' || static_cast<unsigned char>(c) >= 0x80;
   };
   return !key.empty() && std::all_of(key.begin(), key.end(), plain);
 }
@@ -125,9 +125,7 @@ std::optional<bool> Reader::boolean() const {
   if (!node_->quoted && text == "false") return false;
   if (text == "true" || text == "false")
     return unfit("expected true or false, found text", "remove the quotes");
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string lower = base::lower(text);
   std::string help = "write true or false";
   if (lower == "yes" || lower == "on" || lower == "y" || lower == "true" || lower == "1") help = "write true";
   if (lower == "no" || lower == "off" || lower == "n" || lower == "false" || lower == "0")

@@ -78,10 +78,10 @@ Finding misplaced(std::size_t offset, const Source& source, const Builder& build
     return {offset, "this line does not fit the lines before it",
             "keys of one mapping, and items of one list, start in the same column"};
   if (source.line_of(start) != source.line_of(end))
-    return {offset, "text behind a closing quote",
+    return {offset, "text after a closing quote",
             fmt::format("the quoted text began on line {}: is its closing quote missing there?",
                         source.line_of(start) + 1)};
-  return {offset, "text behind a closing quote", "put the whole value in quotes, or none of it"};
+  return {offset, "text after a closing quote", "put the whole value in quotes, or none of it"};
 }
 
 /// In braces and brackets the parser takes a '?' inside of a text for the beginning of a key.

@@ -1,9 +1,10 @@
 /// Any bytes as HAProxy's answer: every reader takes them or refuses them with base::Error, and nothing that
 /// it takes could be turned into a second command or reach a terminal as a control sequence.
+#include "reply.hpp"
+
 #include "staithe/base/error.hpp"
 #include "staithe/haproxy/capacity.hpp"
 #include "staithe/haproxy/found.hpp"
-#include "staithe/haproxy/reply.hpp"
 #include "staithe/haproxy/risks.hpp"
 
 #include <algorithm>

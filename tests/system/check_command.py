@@ -100,7 +100,7 @@ class Command(checking.CheckTest):
         result = self.check("faults", "--json")
         verdicts = [one["verdict"] for one in self.records(result)]
         self.assertEqual(verdicts, ["pass", "fail", "fail"], str(result))
-        self.assertIn("no XML", result.out)
+        self.assertIn("not XML", result.out)
         self.suite(peer.url, ["get: /catalogue", "expect:", "  xml //item[: 1"])
         wrong = self.check("faults")
         self.assertEqual(wrong.code, 3, str(wrong))

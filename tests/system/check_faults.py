@@ -80,7 +80,7 @@ class Faults(checking.CheckTest):
                             "--report", "html=checks.html")
         self.assertEqual(result.code, 1, str(result))
         self.assertEqual([one["verdict"] for one in self.records(result)], ["fail"] * len(bodies), str(result))
-        for words in ("the body is no JSON (text/html)", "the body is empty", "nested too deeply"):
+        for words in ("the body is not JSON (text/html)", "the body is empty", "nested too deeply"):
             self.assertIn(words, result.out)
         # Whatever a peer sends, reports are well formed: UTF-8, and nothing that moves a cursor.
         for name in ("checks.xml", "checks.tap", "checks.html"):

@@ -246,7 +246,8 @@ class HostIsLost(HostTest):
             result = run.wait()
             self.ended(result, 5, "FAILED at web1", "OUT web1", "untouched web2", "staithe recover", "exit 5")
             self.sandbox.service("start", "web1.sshd")
-            harness.await_true(lambda: self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--", "true").code == 0, 30)
+            reached = lambda: self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", "true").code == 0
+            self.assertTrue(harness.await_true(reached, 30), "web1 cannot be reached again")
             self.sandbox.app("web1", "start")
             recovered = self.sandbox.staithe("recover", "-e", "production", "--yes")
             self.assertEqual(recovered.code, 0, str(recovered))

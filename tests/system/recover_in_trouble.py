@@ -95,7 +95,7 @@ class RecoverInTrouble(harness.SystemTest):
         recovery = self.sandbox.begin("recover", "-e", "production", "--yes")
         mending.reached(recovery)
         waiting.signal(signal.SIGCONT)
-        time.sleep(0.5)
+        self.assertTrue(harness.await_true(lambda: f"pid {recovery.pid}" in waiting.peek()), waiting.peek())
         self.assertTrue(waiting.alive(), "it did not wait for the recovery")
         mending.let_go()
         self.ended(recovery.wait(), 0)

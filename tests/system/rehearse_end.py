@@ -43,7 +43,7 @@ class End(databases.StageTest):
         ended = self.rehearse("--timeout", "3s", "long.sql", "--report", "jsonl=run.jsonl", "--report", "html=page.html")
         last = self.one_code(ended, "run.jsonl", 4, "refused")
         self.assertEqual(last["failed_action"], "measure")
-        self.assertIn("again, once that is mended", last["next"][0])
+        self.assertIn("again, once that is fixed", last["next"][0])
         self.assertIn("not rehearsed to the end: " + last["failure"].replace("'", "&#39;"), (self.directory / "page.html").read_text())
 
     def test_no_earlier_page_passes_for_what_was_refused(self):

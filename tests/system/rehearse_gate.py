@@ -307,7 +307,7 @@ class Gate(databases.StageTest):
             path.unlink()
         none = self.staithe("plan", "deploy.yml", "-e", "production")
         self.assertEqual(none.code, 3, none)
-        self.assertIn("no file is meant by 'migrations/*.sql'", none.err)
+        self.assertIn("no file matches 'migrations/*.sql'", none.err)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ class Faults(databases.StageTest):
         holder = self.source.session("shop", "BEGIN", "LOCK TABLE slow IN ACCESS EXCLUSIVE MODE", "SELECT 'locked'")
         holder.stdout.readline()
         process = self.start("stage", "snapshot")
-        time.sleep(1.5)
+        self.source.wait("EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         holder.communicate("ROLLBACK;\n")
         self.end(process, 0)
 

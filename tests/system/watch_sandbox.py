@@ -387,7 +387,7 @@ class Front(WatchTest):
         self.until(lambda status, _: status == 200, run)
         second = self.begin("front", "--listen", f"127.0.0.1:{free_port()}").wait()
         self.assertEqual(second.code, 4, str(second))
-        self.assertIn("production is being watched by", second.err)
+        self.assertIn("production is already being watched by", second.err)
         self.ended_by_term(run)
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

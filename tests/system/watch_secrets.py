@@ -81,7 +81,7 @@ class Secrets(checking.CheckTest):
         self.files()
         refused = self.run_once("watch")
         self.assertEqual(refused.returncode, 4, refused)
-        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is no URL", refused.stderr)
+        self.assertIn("alerts for 'chat' could not be sent: the webhook, file hook, is not a URL", refused.stderr)
         self.assertNotIn("no-url-but", refused.stderr + refused.stdout)
         # One whom no suite names is in nobody's way.
         self.write("hook", "http://127.0.0.1:9/hook")
@@ -97,22 +97,22 @@ class Secrets(checking.CheckTest):
         self.assertIn("the token, file token, is shorter than 16 characters", refused.stderr)
         self.files()
         self.write("hook", "hook")
-        self.assertIn("the webhook, file hook, is no URL", self.run_once("watch").stderr)
+        self.assertIn("the webhook, file hook, is not a URL", self.run_once("watch").stderr)
 
     def test_old_files_go_on_when_the_new_ones_could_alert_nobody(self):
         run = self.begin()
         self.files(ONCALL)
         run.send_signal(signal.SIGHUP)
         self.assertTrue(harness.await_true(lambda: "oncall" in self.verify().get("files", ""), 60), self.err())
-        self.assertRegex(self.err(), "staithe: alerts for 'oncall' could not be sent: .*; what was read before goes on")
+        self.assertRegex(self.err(), "staithe: alerts for 'oncall' could not be sent: .*; the files read before stay in use")
         self.assertTrue(self.verify()["good"])
         # What is wrong with a suite, likewise.
         self.files()
         self.write("checks/api.yml", SUITE.replace("expect:", "expct:") % (self.target, ""))
         run.send_signal(signal.SIGHUP)
         self.assertTrue(harness.await_true(lambda: "expct" in self.verify().get("files", ""), 60), self.err())
-        self.assertIn("what was read before goes on.", self.verify()["files"])
-        self.assertIn("; what was read before goes on.\n", self.err())
+        self.assertIn("the files read before stay in use.", self.verify()["files"])
+        self.assertIn("; the files read before stay in use.\n", self.err())
         self.assertNotIn("nothing was run", self.err())
         # Somebody who was declared all the time, and whom nobody was to tell until now.
         self.files(ONCALL, "alert: {to: [chat]}\n")

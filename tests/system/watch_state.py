@@ -34,7 +34,7 @@ class Many(watch_sandbox.WatchTest):
         seen, begun = [], time.monotonic()
 
         def known():
-            """What is in hand as it begins may be held up for ten seconds, and what comes behind it for ten more."""
+            """What is in hand as it begins may be held up for ten seconds, and what comes after it for ten more."""
             return all(self.states(run, event) for event in ("notes", "history"))
 
         while time.monotonic() < begun + 25 or (not known() and time.monotonic() < begun + 60):

@@ -7,11 +7,8 @@
 /// How far a verdict can be believed: three statements, and a number made of them. Pure arithmetic.
 namespace staithe::checks {
 
-/// What share of requests must fail for a run of `samples` good ones to have noticed it, with the given
-/// confidence: 1 - (1-c)^(1/n).
-double would_notice(std::uint64_t samples, double confidence = 0.95);
-/// The same where `enough` good ones of them are enough: what share must fail for fewer than that to be good.
-/// 1 when `enough` is 0: nothing would be noticed.
+/// What share of requests must fail for fewer than `enough` of `samples` to be good, with the given
+/// confidence; where all must be, that is 1 - (1-c)^(1/n). 1 when `enough` is 0: nothing would be noticed.
 double would_notice_below(std::uint64_t enough, std::uint64_t samples, double confidence = 0.95);
 
 /// The share of runs in which a check is wrong by itself, from flips on unchanged releases. Beta(1, 19)

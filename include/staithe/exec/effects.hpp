@@ -23,7 +23,8 @@ struct EffectResult {
   bool retryable = false;                ///< another attempt may succeed
   bool nothing_done = false;             ///< surely: it failed before anything was sent or started
   bool wrong_servers = false;            ///< what the files say of a host's servers is not what HAProxy has
-  bool own_fault = false;  ///< of this machine, a balancer or the run's time: no release is bad for it
+  bool own_fault = false;  ///< caused by this machine, a balancer or the run's deadline; does not count
+                           ///< against the release
   /// Why visitors do not meet the host though all was done: somebody else took it out meanwhile. "" for none.
   std::string kept_out{};
 

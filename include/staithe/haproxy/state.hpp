@@ -57,28 +57,19 @@ struct ServerState {
 struct ServerStat {
   ServerRef ref;  ///< server "BACKEND" for the backend's own row
   bool is_backend = false;
-  std::uint64_t sessions = 0;         ///< scur
-  std::uint64_t queued = 0;           ///< qcur
-  std::uint32_t limit = 0;            ///< slim, a server's maxconn; 0 for none
-  std::uint64_t total_sessions = 0;   ///< stot
-  std::uint64_t chosen = 0;           ///< lbtot: how often it was picked by the balancer
-  std::uint64_t connect_errors = 0;   ///< econ
-  std::uint64_t response_errors = 0;  ///< eresp
-  std::uint64_t retries = 0;          ///< wretr
-  std::uint64_t redispatches = 0;     ///< wredis
-  std::uint64_t responses_5xx = 0;    ///< hrsp_5xx
-  std::uint32_t weight = 0;           ///< effective; for a backend the sum
-  std::uint32_t active = 0;           ///< act
-  bool backup = false;                ///< bck of a server row
-  std::string status;  ///< for people only: it hides the administrative state behind the health
+  std::uint64_t sessions = 0;        ///< scur
+  std::uint64_t queued = 0;          ///< qcur
+  std::uint32_t limit = 0;           ///< slim, a server's maxconn; 0 for none
+  std::uint64_t total_sessions = 0;  ///< stot
+  std::uint64_t chosen = 0;          ///< lbtot: how often it was picked by the balancer
+  std::uint32_t weight = 0;          ///< effective; for a backend the sum
+  bool backup = false;               ///< bck of a server row
+  std::string status;                ///< for people only: it hides the administrative state behind the health
   std::string check_status;
   std::string last_check;
-  std::string agent_status;
-  std::string last_agent;
   std::string address;    ///< "" below operator level
   std::string cookie;     ///< "" below operator level
   std::string algorithm;  ///< backend rows, "" below operator level
-  std::string mode;
   std::optional<ServerRef> tracked;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -168,11 +169,12 @@ struct GiveLock {
 
 /// Writes into staithe's own history what became of a release on a host.
 struct RecordRelease {
+  enum class State { staged, live, good, bad };
   std::string host;
   std::string service;
   std::string release;
   std::string sha;
-  std::string state;  ///< "staged", "live", "good" or "bad"
+  State state = State::staged;
   bool operator==(const RecordRelease&) const = default;
 };
 
@@ -207,11 +209,17 @@ using Effect = std::variant<RunRemote, RunLocal, UploadFile, ChangeRotation, Awa
                             SurveyRotation, Probe, Confirm, Notify, TakeLock, GiveLock, RecordRelease,
                             CheckSuite, RequireRehearsal>;
 
+/// "staged", "live", "good", "bad".
+std::string_view name_of(RecordRelease::State state) noexcept;
+
 /// The host that the effect acts on or through; "" for this machine.
 std::string host_of(const Effect& effect);
 
 /// Whether performing it can change anything outside staithe's own state.
 bool changes_the_world(const Effect& effect);
+
+/// The name by which later actions of the lane call what it prints; "" for none.
+std::string capture_of(const Effect& effect);
 
 /// Whether it moves a host out of or back into rotation, or waits for that.
 bool is_rotation(const Effect& effect) noexcept;

@@ -40,7 +40,8 @@ struct RehearsalTerms {
 
 /// Canonical JSON.
 std::string to_json(const RehearsalTerms& terms);
-/// Nothing for what is none, also for what an earlier version wrote, which said less.
+/// Returns nullopt unless `json` is a complete record; records of earlier versions lack fields and are
+/// refused.
 std::optional<RehearsalTerms> rehearsal_terms(std::string_view json);
 
 /// Where a rehearsal asked less than is wanted, in words: "with 60s of blocking allowed (wanted: 1s)". ""

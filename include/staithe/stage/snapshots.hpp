@@ -89,9 +89,8 @@ std::string system_identifier(pg::Session& session, const base::Scope& scope);
 /// all.
 std::string server_identity(pg::Session& session, const base::Scope& scope);
 
-/// Throws base::Error{conflict} when something that hands server sessions around stands between: what is SET
-/// for one of ours would hold for whoever gets that session next, and not for us. To be called before the
-/// first SET.
+/// Throws base::Error{conflict} when something that hands server sessions around stands between: a SET would
+/// stick to the pooled session and reach its next user, not us. To be called before the first SET.
 void refuse_pooler(pg::Session& session, const base::Scope& scope);
 
 /// The databases of a cluster that a comment marks as production: COMMENT ON DATABASE shop IS 'production'.

@@ -96,7 +96,11 @@ struct JournalEntry {
   std::string body;  ///< JSON text, at most 1 MiB
 };
 
-enum class ReleaseState { staged, good, bad };
+enum class ReleaseState {
+  staged,  ///< brought to a host, and maybe live there; not yet judged
+  good,
+  bad
+};
 
 struct Release {
   std::string environment;

@@ -123,8 +123,8 @@ class Store {
   /// Of one check of a suite, newest first, at most `most`.
   std::vector<CheckRecord> check_history_of(std::string_view environment, std::string_view suite,
                                             std::string_view key, std::size_t most = 200);
-  /// The first run that was excused of those that no run which held came after, of one text of a check, as
-  /// far back as records are kept; zero when there is none.
+  /// Start of the latest unbroken series of excused runs of one text of a check: the first excused run after
+  /// the last one that held, as far back as records are kept; zero when there is none.
   Time tolerated_since(std::string_view environment, std::string_view suite, std::string_view key,
                        std::string_view text_id);
   /// Removes what is older than the newest `each` records of every check of a suite.

@@ -32,8 +32,8 @@ std::uint64_t mark_of(std::string_view text);
 /// Flips and runs of one check, oldest run first, of one text. A flip is a failure that a later attempt of
 /// its run, or the next run, did not have. There is none between runs of different releases, also of a run in
 /// between that was not judged; nor where a run between them, or one of them, was an error or excused by a
-/// neighbour. Runs of which nobody knows the release are of one that does not change: taken for clean ones,
-/// they would make a check that wavers look ever more trustworthy.
+/// neighbour. Runs without a known release count as one unchanged release; counted as clean, they would make
+/// a flaky check look reliable.
 Past past_of(const std::vector<PastRun>& runs, std::uint64_t text);
 
 /// The flips that this result adds to its `past`: 0 to 2.

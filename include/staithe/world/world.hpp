@@ -35,8 +35,8 @@ struct Settings {
   /// How this program runs a suite of checks of the same project: "/usr/bin/staithe check -f …"; the rest of
   /// the command line follows. Empty: there is no such step.
   std::vector<std::string> check_command;
-  /// Asked when a lock has been taken: what stands in the way by now, because of what its holder before left;
-  /// "" for nothing. May be empty.
+  /// Asked when a lock has been taken: what now blocks this run because of what the lock's previous holder
+  /// left; "" for nothing. May be empty.
   std::function<std::string()> in_the_way;
 };
 

@@ -1,5 +1,6 @@
 #include "refs.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -56,9 +57,7 @@ Wanted parse_ref(std::string_view ref) {
   if (!all_hex(ref)) return wanted;
   wanted.is_commit = ref.size() == 40 || ref.size() == 64;
   wanted.looks_short = !wanted.is_commit && ref.size() >= 4 && ref.size() < 64;
-  if (wanted.is_commit)
-    std::transform(wanted.name.begin(), wanted.name.end(), wanted.name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (wanted.is_commit) wanted.name = base::lower(wanted.name);
   return wanted;
 }
 

@@ -1,12 +1,13 @@
 #include "url.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 #include "staithe/git/resolve.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace staithe::git {
 namespace {
@@ -18,34 +19,6 @@ namespace {
 
 bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == '\x7f';
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
-int digit_of(char c) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  const auto at = digits.find(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string result;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const int high = text[at] == '%' && at + 2 < text.size() ? digit_of(text[at + 1]) : -1;
-    const int low = high >= 0 ? digit_of(text[at + 2]) : -1;
-    if (low < 0) {
-      result += text[at];
-    } else {
-      result += static_cast<char>(high * 16 + low);
-      at += 2;
-    }
-  }
-  return result;
 }
 
 /// The parts of scheme://userinfo@rest.
@@ -69,10 +42,11 @@ Parts take_apart(std::string_view url) {
 
 Remote parse_http(const Parts& parts, std::string_view url) {
   Remote remote;
-  remote.url = lower(parts.scheme) + "://" + std::string(parts.rest);
+  remote.url = base::lower(parts.scheme) + "://" + std::string(parts.rest);
   const auto colon = std::min(parts.user_info.find(':'), parts.user_info.size());
-  remote.user = percent_decoded(parts.user_info.substr(0, colon));
-  if (colon < parts.user_info.size()) remote.password = percent_decoded(parts.user_info.substr(colon + 1));
+  remote.user = base::percent_decoded(parts.user_info.substr(0, colon));
+  if (colon < parts.user_info.size())
+    remote.password = base::percent_decoded(parts.user_info.substr(colon + 1));
   const std::string both = remote.user + remote.password;
   if (std::any_of(both.begin(), both.end(), is_control)) refuse(url, "control characters in the user info");
   return remote;
@@ -85,7 +59,7 @@ Remote parse_url(std::string_view url) {
   if (url.front() == '-') refuse(url, "a URL cannot begin with '-'");
   if (std::any_of(url.begin(), url.end(), is_control)) refuse(url, "control characters");
   const Parts parts = take_apart(url);
-  const std::string scheme = lower(parts.scheme);
+  const std::string scheme = base::lower(parts.scheme);
   Remote remote;
   if (scheme.empty()) {
     const auto colon = url.find(':');
@@ -107,7 +81,7 @@ Remote parse_url(std::string_view url) {
     refuse(url, "only https, http, ssh, git and file URLs");
   if (parts.user_info.find(':') != std::string_view::npos)
     refuse(url, "a password does not belong in this kind of URL");
-  if (scheme == "file") remote.path = percent_decoded(parts.rest);
+  if (scheme == "file") remote.path = base::percent_decoded(parts.rest);
   remote.url = url;
   return remote;
 }
@@ -116,7 +90,7 @@ std::string display_url(std::string_view url) {
   const Parts parts = take_apart(url);
   if (parts.user_info.empty()) return std::string(url);
   // The user of an ssh URL is no secret and helps to find a mistake.
-  const std::string scheme = lower(parts.scheme);
+  const std::string scheme = base::lower(parts.scheme);
   const bool show = scheme == "ssh" && parts.user_info.find(':') == std::string_view::npos;
   return std::string(parts.scheme) + "://" + (show ? std::string(parts.user_info) + "@" : "") +
          std::string(parts.rest);

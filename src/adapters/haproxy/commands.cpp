@@ -1,5 +1,6 @@
 #include "staithe/haproxy/commands.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -15,8 +16,7 @@ using base::ErrorCode;
 constexpr std::size_t longest_name = 255;
 
 bool name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-         c == ':' || c == '-';
+  return base::is_alnum(c) || c == '_' || c == '.' || c == ':' || c == '-';
 }
 
 std::string checked_text(const ServerRef& ref) {

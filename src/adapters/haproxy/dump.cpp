@@ -1,7 +1,7 @@
+#include "reply.hpp"
 #include "text_scan.hpp"
 
 #include "staithe/base/text.hpp"
-#include "staithe/haproxy/reply.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -140,23 +140,14 @@ ServerStat stat_of(const Row& row, bool is_backend) {
   stat.limit = row.number<std::uint32_t>("slim");
   stat.total_sessions = row.number("stot");
   stat.chosen = row.number("lbtot");
-  stat.connect_errors = row.number("econ");
-  stat.response_errors = row.number("eresp");
-  stat.retries = row.number("wretr");
-  stat.redispatches = row.number("wredis");
-  stat.responses_5xx = row.number("hrsp_5xx");
   stat.weight = row.number<std::uint32_t>("weight");
-  stat.active = row.number<std::uint32_t>("act");
   stat.backup = row.number<std::uint32_t>("bck") > 0;
   stat.status = base::printable(row.text("status"));
   stat.check_status = status_of_check(row.text("check_status"));
   stat.last_check = base::printable(row.text("last_chk"));
-  stat.agent_status = status_of_check(row.text("agent_status"));
-  stat.last_agent = base::printable(row.text("last_agt"));
   stat.address = base::printable(row.text("addr"));
   stat.cookie = base::printable(row.text("cookie"));
   stat.algorithm = base::printable(row.text("algo"));
-  stat.mode = base::printable(row.text("mode"));
   if (const auto& tracked = row.text("tracked"); !tracked.empty()) {
     const auto slash = tracked.find('/');
     if (slash == std::string::npos) throw not_understood("show stat, column tracked", tracked);

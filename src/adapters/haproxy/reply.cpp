@@ -1,4 +1,4 @@
-#include "staithe/haproxy/reply.hpp"
+#include "reply.hpp"
 
 #include "text_scan.hpp"
 

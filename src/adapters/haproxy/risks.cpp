@@ -1,5 +1,6 @@
 #include "staithe/haproxy/risks.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/capacity.hpp"
 #include "staithe/haproxy/match.hpp"
@@ -58,8 +59,9 @@ class Risks {
                                    [](const auto& worker) { return worker.old; });
     if (old > 0)
       add(Severity::warning, "",
-          std::to_string(old) + " old worker" + (old == 1 ? "" : "s") + " from before a reload still finish" +
-              (old == 1 ? "es" : "") + " sessions, and cannot be drained");
+          base::count_text(static_cast<std::uint64_t>(old), "old worker") +
+              " from before a reload still finish" + (old == 1 ? "es" : "") +
+              " sessions, and cannot be drained");
     if (!overview_.master)
       add(Severity::note, "",
           "no master socket is declared: sessions of old workers after a reload cannot be counted");

@@ -1,7 +1,8 @@
 #include "staithe/haproxy/socket.hpp"
 
+#include "reply.hpp"
+
 #include "staithe/base/text.hpp"
-#include "staithe/haproxy/reply.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -2,6 +2,7 @@
 
 #include "curl_handles.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <memory>
 
 namespace staithe::http {
@@ -24,24 +24,6 @@ using base::ErrorCode;
 constexpr std::size_t most_header_bytes = 256 * 1024;
 constexpr std::size_t usual_headers = 16;
 
-char lower(char c) {
-  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-/// RFC 9110, 5.6.2: what a method and a header name are made of.
-bool is_token(std::string_view text) {
-  const auto allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == '\x7f';
@@ -52,7 +34,8 @@ bool has_control(std::string_view text) {
 bool is_for_everybody(std::string_view name) {
   const std::string_view names[] = {"Accept", "Accept-Language", "Accept-Encoding", "Content-Type",
                                     "User-Agent"};
-  return std::any_of(std::begin(names), std::end(names), [&](auto known) { return same_name(known, name); });
+  return std::any_of(std::begin(names), std::end(names),
+                     [&](auto known) { return base::equal_ignoring_case(known, name); });
 }
 
 /// Whether a Location may lead away from where the URL does: in doubt it does.
@@ -66,12 +49,13 @@ bool leads_away(std::string_view location, std::string_view url) {
 
 void check(const Request& request) {
   const auto refuse = [](std::string text) { throw Error(ErrorCode::invalid, std::move(text)); };
-  if (!is_token(request.method)) refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
+  if (!base::is_http_token(request.method))
+    refuse("'" + base::printable(request.method) + "' cannot be an HTTP method");
   if (has_control(request.url) || request.url.find(' ') != std::string::npos)
     refuse("the URL holds spaces or control characters");
   if (!base::http_place(request.url)) refuse("a URL begins with http:// or https:// and names a host");
   for (const auto& [name, value] : request.headers) {
-    if (!is_token(name)) refuse("'" + base::printable(name) + "' cannot be the name of a header");
+    if (!base::is_http_token(name)) refuse("'" + base::printable(name) + "' cannot be the name of a header");
     if (has_control(value)) refuse("the header " + name + " holds control characters");
   }
   for (const auto& rule : request.connect_to)
@@ -121,7 +105,7 @@ class Exchange {
 
   void set_target(const base::Scope& scope) {
     // check() has seen that it is http or https.
-    const bool secure = same_name(std::string_view(request_.url).substr(0, 5), "https");
+    const bool secure = base::equal_ignoring_case(std::string_view(request_.url).substr(0, 5), "https");
     set(CURLOPT_URL, request_.url.c_str());
     // What the plan shows is what is asked: "/users/.." is no other path. A redirect is: see take_header().
     set(CURLOPT_PATH_AS_IS, 1L);
@@ -177,7 +161,7 @@ class Exchange {
     curl().easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &connections);
     const char* scheme = nullptr;
     curl().easy_getinfo(easy_, CURLINFO_SCHEME, &scheme);
-    return connections > 0 && scheme != nullptr && same_name(scheme, "https") &&
+    return connections > 0 && scheme != nullptr && base::equal_ignoring_case(scheme, "https") &&
            (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
             code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_PROXY);
   }
@@ -196,7 +180,7 @@ class Exchange {
       const auto line = value.empty() ? name + ";" : name + ": " + value;
       headers_.add(line);
       if (is_for_everybody(name)) for_others_.add(line);
-      has_agent = has_agent || same_name(name, "User-Agent");
+      has_agent = has_agent || base::equal_ignoring_case(name, "User-Agent");
     }
     for (auto* list : {&headers_, &for_others_}) list->add("Expect:");  // no waiting for "100 Continue"
     if (!has_agent) set(CURLOPT_USERAGENT, "staithe");
@@ -206,9 +190,9 @@ class Exchange {
       set(CURLOPT_POST, 1L);
       set(CURLOPT_POSTFIELDS, request_.body.c_str());
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-      const bool typed =
-          std::any_of(request_.headers.begin(), request_.headers.end(),
-                      [](const Header& header) { return same_name(header.name, "Content-Type"); });
+      const bool typed = std::any_of(
+          request_.headers.begin(), request_.headers.end(),
+          [](const Header& header) { return base::equal_ignoring_case(header.name, "Content-Type"); });
       if (!typed)  // libcurl would call everything a form
         for (auto* list : {&headers_, &for_others_}) list->add("Content-Type:");
       if (request_.method != "POST") set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
@@ -330,9 +314,9 @@ class Exchange {
       const auto& header = reply_.headers.back();
       // RFC 3986, 5.2.4: of a reference the dots are taken out, which libcurl before 8 does not do on its
       // own.
-      if (is_redirect_ && same_name(header.name, "Location")) set(CURLOPT_PATH_AS_IS, 0L);
+      if (is_redirect_ && base::equal_ignoring_case(header.name, "Location")) set(CURLOPT_PATH_AS_IS, 0L);
       // libcurl itself keeps back Authorization and Cookie only.
-      if (same_name(header.name, "Location") && leads_away(header.value, request_.url)) {
+      if (base::equal_ignoring_case(header.name, "Location") && leads_away(header.value, request_.url)) {
         set(CURLOPT_HTTPHEADER, for_others_.get());
         leads_too_far_ = request_.follow_redirects > 0 && is_redirect_ && (has_body_ || changes_);
         return !leads_too_far_;
@@ -382,7 +366,7 @@ class Exchange {
 
 const std::string* Reply::header(std::string_view name) const noexcept {
   for (const auto& header : headers)
-    if (same_name(header.name, name)) return &header.value;
+    if (base::equal_ignoring_case(header.name, name)) return &header.value;
   return nullptr;
 }
 

@@ -57,7 +57,7 @@ Refusal without_words(const Refusal& said) {
   left.message = "SQLSTATE " + said.sqlstate + " (" + std::string(name_of(said.sqlstate)) + ")";
   if (!said.table.empty())
     left.message += " at " + said.schema + "." + said.table + (said.column.empty() ? "" : "." + said.column);
-  left.message += "; the server's words are withheld, for they may quote what is masked";
+  left.message += "; the server's message is withheld, because it may quote masked data";
   return left;
 }
 

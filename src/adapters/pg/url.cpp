@@ -1,5 +1,6 @@
 #include "url.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/pg/session.hpp"
 
@@ -46,8 +47,7 @@ std::string encoded(std::string_view text) {
   constexpr const char* digits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-' || c == '.';
+    const bool plain = base::is_alnum(c) || c == '_' || c == '-' || c == '.';
     const auto byte = static_cast<unsigned char>(c);
     if (plain)
       out += c;
@@ -119,12 +119,12 @@ void parse_query(std::string_view text, Url& url) {
     const std::string_view pair = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
     const std::size_t equals = pair.find('=');
-    if (equals == std::string_view::npos) refuse("has an option without '=' behind its '?'");
+    if (equals == std::string_view::npos) refuse("has an option without '=' after its '?'");
     const std::string keyword = decoded(pair.substr(0, equals), "options");
     const bool plain = !keyword.empty() && std::all_of(keyword.begin(), keyword.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
     });
-    if (!plain) refuse("has an option behind its '?' that is not a keyword of libpq");
+    if (!plain) refuse("has an option after its '?' that is not a keyword of libpq");
     const bool secret = keyword.find("password") != std::string::npos;
     std::string value = secret ? decoded(pair.substr(equals + 1), "password")
                                : decoded_name(pair.substr(equals + 1), "options");

@@ -1,5 +1,6 @@
 #include "staithe/ssh/host_key.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/digest.hpp"
 #include "staithe/base/text.hpp"
 
@@ -15,8 +16,7 @@ constexpr std::size_t max_blob_bytes = 16384;
 constexpr std::size_t max_type_bytes = 64;
 
 bool is_type_byte(char byte) {
-  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-         byte == '-' || byte == '@' || byte == '.' || byte == '_';
+  return base::is_alnum(byte) || byte == '-' || byte == '@' || byte == '.' || byte == '_';
 }
 
 /// The length of the wire string (RFC 4251 section 5) that begins at `start`, when it fits.

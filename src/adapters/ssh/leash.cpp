@@ -1,5 +1,6 @@
 #include "leash.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 
@@ -37,7 +38,7 @@ constexpr std::string_view watcher =
 constexpr std::string_view opening = "exec 3<&0 </dev/null\n";
 
 bool is_name(std::string_view name) {
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto letter = [](char c) { return base::is_alpha(c) || c == '_'; };
   return !name.empty() && letter(name.front()) &&
          std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }

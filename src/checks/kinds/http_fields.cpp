@@ -2,6 +2,7 @@
 
 #include "names.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
@@ -9,17 +10,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 namespace staithe::checks {
 namespace {
-
-bool is_header_name(std::string_view name) {
-  constexpr std::string_view token = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || token.find(c) != std::string_view::npos;
-  });
-}
 
 class HttpReader {
  public:
@@ -69,19 +62,19 @@ class HttpReader {
     if (!members) return bad();
     for (const auto& member : *members) {
       const auto other = std::find_if(members->begin(), members->end(), [&](const auto& one) {
-        return same_name(one.key.value, member.key.value);
+        return base::equal_ignoring_case(one.key.value, member.key.value);
       });
       if (other->key.value != member.key.value)
         bad(member.value,
             fmt::format("'{}' and '{}' are the same header", other->key.value, member.key.value));
-      if (!is_header_name(member.key.value)) {
+      if (!base::is_http_token(member.key.value)) {
         bad(member.value, fmt::format("'{}' cannot be the name of a header", member.key.value));
         continue;
       }
       const auto text = fields_.text(member.value);
       if (!text) return bad();
       std::erase_if(request_.headers,
-                    [&](const auto& one) { return same_name(one.first, member.key.value); });
+                    [&](const auto& one) { return base::equal_ignoring_case(one.first, member.key.value); });
       request_.headers.emplace_back(member.key.value, *text);
     }
   }
@@ -135,7 +128,7 @@ class HttpReader {
 
   void default_type(const char* type) {
     for (const auto& [name, value] : request_.headers)
-      if (same_name(name, "Content-Type")) return;
+      if (base::equal_ignoring_case(name, "Content-Type")) return;
     request_.headers.emplace_back("content-type", Text(type));
   }
 
@@ -210,12 +203,12 @@ class HttpReader {
   bool is_own_header(const std::string& name) {
     const auto own = fields_.map().value("headers");
     return own && std::any_of(own->node().entries.begin(), own->node().entries.end(),
-                              [&](const auto& entry) { return same_name(entry.key, name); });
+                              [&](const auto& entry) { return base::equal_ignoring_case(entry.key, name); });
   }
 
   static bool says_who_we_are(const std::pair<std::string, Text>& header) {
     for (const char* name : {"authorization", "cookie"})
-      if (same_name(header.first, name)) return true;
+      if (base::equal_ignoring_case(header.first, name)) return true;
     const auto& pieces = header.second.pieces();
     return std::any_of(pieces.begin(), pieces.end(), [](const auto& piece) {
       const auto* saved = std::get_if<plan::CaptureRef>(&piece);
@@ -279,12 +272,6 @@ class HttpReader {
 };
 
 }  // namespace
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
 
 std::optional<Request> read_http(Fields& fields, const yaml::Reader& value, const std::string& method) {
   return HttpReader(fields, method).read(value);

@@ -1,5 +1,7 @@
 #include "kinds.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -10,10 +12,8 @@ constexpr std::array<std::string_view, 8> run_subjects{"exit", "out",   "err",  
                                                        "json", "json.", "json ", "signal"};
 
 bool is_variable(std::string_view name) {
-  return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-         });
+  return !name.empty() && !base::is_digit(name.front()) &&
+         std::all_of(name.begin(), name.end(), [](char c) { return base::is_alnum(c) || c == '_'; });
 }
 
 std::optional<Request> parse_run(Fields& fields, const yaml::Reader& value) {

@@ -46,12 +46,12 @@ const Kind sql_kind{
     "expect: {row.0.0: at least 1}",
     R"(A query on a connection that staithe.yml declares under databases, in a transaction that cannot write and
 with the check's timeout for the statement. An answer of more than a million rows or 128 MiB is an error.
-PostgreSQL's library holds one row whole, however large it is (a cell may have 1 GB): where that can be, ask for
+PostgreSQL's library holds one row whole, however large it is (a cell may have 1 GB): if that may happen, ask for
 left(TEXT, 1000) or length(TEXT).
 
 query           one statement, with $1, $2, ... for its arguments
 args            their values
-Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's, of 10000 at the most),
+Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's, of 10000 at most),
 columns, time.)",
     sql_subjects,
     "rows",

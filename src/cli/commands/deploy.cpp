@@ -23,7 +23,7 @@ std::string hosts_left(store::Store& store, const plan::Plan& plan) {
     throw base::Error(base::ErrorCode::not_found,
                       fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
   if (left->empty())
-    throw base::Error(base::ErrorCode::conflict, fmt::format("no host is left behind {}", plan.release));
+    throw base::Error(base::ErrorCode::conflict, fmt::format("every host already has {}", plan.release));
   return base::join(*left, ",");
 }
 

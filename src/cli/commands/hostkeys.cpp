@@ -4,6 +4,7 @@
 #include "planning.hpp"
 #include "suggest.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/world/host_keys.hpp"
@@ -61,13 +62,6 @@ std::string_view word(ssh::HostKeyState state) {
   return "";
 }
 
-std::string lower(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return lowered;
-}
-
 void show(App& app, const Scanned& scanned) {
   if (app.json()) {
     Records records(app);
@@ -76,7 +70,7 @@ void show(App& app, const Scanned& scanned) {
       for (const auto& key : host.keys)
         keys.push_back({{"type", key.key.type},
                         {"fingerprint", ssh::fingerprint(key.key)},
-                        {"state", lower(word(key.state))},
+                        {"state", base::lower(word(key.state))},
                         {"detail", key.detail}});
       records.write({{"type", "host_keys"},
                      {"host", host.host},

@@ -173,7 +173,7 @@ void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, con
                         rollback_command(app, loaded, asked, plan)));
   else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
     app.say(fmt::format(
-        "Every host is on the new release, and what judges it behind the roll did not end: it is "
+        "Every host is on the new release, and what judges it after the roll did not end: it is "
         "not marked good.\n  next  {}    roll it out again and judge it\n        {}    or bring all back",
         same_command(app, loaded, asked, plan), rollback_command(app, loaded, asked, plan)));
 }

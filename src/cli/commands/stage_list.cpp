@@ -75,11 +75,9 @@ void print_table(App& app, const std::vector<stage::Snapshot>& snapshots,
                  const std::vector<stage::CloneInfo>& clones) {
   std::vector<std::vector<std::string>> rows{{"SNAPSHOT", "STATE", "AGE", "SIZE", "ROWS", "MASKED", "FROM"}};
   for (const auto& one : snapshots)
-    rows.push_back(
-        {one.database, state_of(one), age_of(one), base::bytes_text(one.size_bytes),
-         std::to_string(one.marker.rows),
-         fmt::format("{} column{}", one.marker.masked.size(), one.marker.masked.size() == 1 ? "" : "s"),
-         one.marker.origin.where});
+    rows.push_back({one.database, state_of(one), age_of(one), base::bytes_text(one.size_bytes),
+                    std::to_string(one.marker.rows), base::count_text(one.marker.masked.size(), "column"),
+                    one.marker.origin.where});
   for (const auto& one : clones)
     rows.push_back({one.database, state_of(one), "-", base::bytes_text(one.size_bytes), "-", "-",
                     one.mark.snapshot.empty() ? "-" : one.mark.snapshot});

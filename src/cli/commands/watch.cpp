@@ -4,6 +4,7 @@
 #include "watch_log.hpp"
 #include "watching.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/watch/routes.hpp"
 #include "staithe/world/secrets.hpp"
@@ -21,7 +22,7 @@ std::optional<store::Lock> only_one(store::Store& store, const std::string& envi
   auto result = store.try_lock({environment + "/watch", "watch", "", ""});
   if (auto* lock = std::get_if<store::Lock>(&result)) return std::move(*lock);
   const auto& holder = std::get<store::LockInfo>(result);
-  code = app.fail(exit_refused, fmt::format("{} is being watched by {} already; nothing was begun",
+  code = app.fail(exit_refused, fmt::format("{} is already being watched by {}; nothing was started",
                                             environment, holder.holder));
   return std::nullopt;
 }
@@ -40,7 +41,7 @@ class HangUp {
   App& app_;
 };
 
-constexpr const char* go_on = "what was read before goes on";
+constexpr const char* go_on = "the files read before stay in use";
 
 /// What is wrong with the files, in words, for /verify and the log; findings have been printed on stderr, and
 /// whatever else it is is said there too.
@@ -88,7 +89,8 @@ int run_watch(App& app) {
   const auto every = app.duration("every", base::Duration{0});
   if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
   if (app.args().has("report"))
-    throw UsageError("watch writes no --report, for it has no end: its log on standard output has every run");
+    throw UsageError(
+        "watch writes no --report, because it never ends: its log on standard output has every run");
   // The files are looked at first: a mistake in them is no reason to take a lock.
   auto loaded = load_suites(app, app.args().positionals, "");
   const auto front = front_of(app, loaded);
@@ -133,8 +135,8 @@ int run_watch(App& app) {
   const auto watched = watcher.overview().suites.size();
   log.note({"watching", {{"suites", std::to_string(watched)}, {"url", server->url()}}});
   if (!app.quiet())
-    app.say(fmt::format("Watching {} suite{}; {} tells how they are.", watched, watched == 1 ? "" : "s",
-                        server->url()));
+    app.say(
+        fmt::format("Watching {}; {} shows their state.", base::count_text(watched, "suite"), server->url()));
   {
     const HangUp hang_up(app, watcher);
     watcher.run();

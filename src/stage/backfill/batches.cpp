@@ -187,7 +187,7 @@ bool Checkpoints::open(pg::Session& session, Checkpoint& checkpoint, const Scope
   if (!place.is_object() || !place.contains("key"))
     throw Error(ErrorCode::conflict,
                 "the checkpoint in " + table_ +
-                    " cannot be understood; look at it, and delete its row to begin anew");
+                    " cannot be understood; look at it, and delete its row to start again");
   checkpoint.last_key = place["key"].get<std::vector<std::string>>();
   checkpoint.last_page = place.value("page", std::uint64_t{0});
   checkpoint.end_page = place.value("end_page", checkpoint.end_page);

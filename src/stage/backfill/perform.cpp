@@ -142,7 +142,7 @@ End end_of(const BackfillResult& result, const std::string& again) {
   if (result.complete) return end;
   end.outcome = event::Outcome::cancelled;
   finished.failure = result.left > 0 ? fmt::format(
-                                           "{}: they came in behind it, or "
+                                           "{}: they came in after it, or "
                                            "SET does not change what --where asks",
                                            matching_text(result.left))
                                      : "somebody asked it to stop; what is filled stays filled";

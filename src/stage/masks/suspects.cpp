@@ -1,3 +1,4 @@
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/stage/masks.hpp"
 
@@ -84,9 +85,7 @@ bool is_about_people(const Table& table) {
 }
 
 std::optional<Suspect> by_name_or_type(const Table& table, const Column& column) {
-  std::string lower = column.name;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = base::lower(column.name);
   for (const auto& one : telling_names)
     if (std::regex_search(lower, std::regex(one.pattern)))
       return Suspect{table.full_name(), column.name, column.type, "its name", fitting(column, one.mask)};
@@ -155,7 +154,7 @@ std::string yaml_key(const std::string& name) {
   const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '.';
   });
-  if (plain && std::isdigit(static_cast<unsigned char>(name.front())) == 0) return name;
+  if (plain && !base::is_digit(name.front())) return name;
   std::string text = "'";
   for (const char c : name) text += c == '\'' ? "''" : std::string(1, c);
   return text + "'";

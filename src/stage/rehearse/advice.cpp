@@ -198,16 +198,10 @@ AdvicePlan changed_type(const Fact& fact) {
   plan.text =
       "a new column beside the old one, written by the application and filled in batches; the next release "
       "reads it, the one after drops the old one";
-  std::string lowered = fact.rest, type = fact.rest;
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  std::string value = fact.column + "::" + type;
-  if (const std::size_t at = lowered.find(" using "); at != std::string::npos) {
-    type = fact.rest.substr(0, at);
-    value = fact.rest.substr(at + 7);
-  }
+  const std::string value =
+      fact.using_expression.empty() ? fact.column + "::" + fact.type : fact.using_expression;
   const std::string next = pg::quoted_name(bare_name(fact.column) + "_next");
-  add(plan, alter(fact, fmt::format("ADD COLUMN {} {}", next, type)));
+  add(plan, alter(fact, fmt::format("ADD COLUMN {} {}", next, fact.type)));
   BackfillSpec spec;
   spec.table = fact.table;
   spec.set = next + " = " + value;

@@ -10,10 +10,6 @@ namespace {
 
 using Tokens = std::vector<Token>;
 
-bool is_word_of(const Token& token, const auto& words) {
-  return token.kind == TokenKind::word && std::find(words.begin(), words.end(), token.text) != words.end();
-}
-
 const Token& at(const Tokens& tokens, std::size_t index) {
   static const Token none;
   return index < tokens.size() ? tokens[index] : none;
@@ -53,15 +49,15 @@ class TableWords {
       // FROM (a JOIN b): tables still; elsewhere arguments and columns.
       const bool goes_on =
           tables_ && (at(tokens_, i - 1).is_symbol('(') || at(tokens_, i - 1).is_symbol(',') ||
-                      is_word_of(at(tokens_, i - 1), before_tables));
+                      at(tokens_, i - 1).is_one_of(before_tables));
       outer_.push_back(tables_);
       tables_ = goes_on;
     } else if (token.is_symbol(')') && !outer_.empty()) {
       tables_ = outer_.back();
       outer_.pop_back();
-    } else if (is_word_of(token, before_tables)) {
+    } else if (token.is_one_of(before_tables)) {
       tables_ = true;
-    } else if (is_word_of(token, ends_of_tables)) {
+    } else if (token.is_one_of(ends_of_tables)) {
       tables_ = false;
     }
   }
@@ -71,15 +67,15 @@ class TableWords {
       return false;
     const auto& before = at(tokens_, i - 1);
     return before.is_symbol('.') || before.is_symbol(',') || before.is_symbol('(') || before.is("only") ||
-           is_word_of(before, before_tables);
+           before.is_one_of(before_tables);
   }
 
   void define(std::size_t i) {
     definitions_.insert(i);
     const std::size_t next = at(tokens_, i + 1).is("as") ? i + 2 : i + 1;
     const auto& name = at(tokens_, next);
-    const bool is_alias = name.is_name() && !is_word_of(name, ends_of_tables) &&
-                          !is_word_of(name, no_alias) && !is_word_of(name, before_tables);
+    const bool is_alias = name.is_name() && !name.is_one_of(ends_of_tables) && !name.is_one_of(no_alias) &&
+                          !name.is_one_of(before_tables);
     aliases_.insert(is_alias ? name.text : tokens_[i].text);
     if (is_alias) definitions_.insert(next);
   }
@@ -106,12 +102,12 @@ bool is_table_query(const Tokens& tokens, std::size_t i) {
                                                       "alter",  "drop",  "truncate",  "lock",     "on",
                                                       "global", "local", "new",       "old"};
   if (!tokens[i].is("table") || !at(tokens, i + 1).is_name()) return false;
-  return i == 0 || !is_word_of(tokens[i - 1], no_query);
+  return i == 0 || !tokens[i - 1].is_one_of(no_query);
 }
 
 bool is_natural_join(const Tokens& tokens, std::size_t i) {
   constexpr std::array<std::string_view, 5> joins{"join", "inner", "left", "right", "full"};
-  return tokens[i].is("natural") && is_word_of(at(tokens, i + 1), joins);
+  return tokens[i].is("natural") && at(tokens, i + 1).is_one_of(joins);
 }
 
 /// As an item of a list; not in count(*) and not between two factors.

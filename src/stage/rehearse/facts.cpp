@@ -131,6 +131,15 @@ void read_added(Cursor& cursor, Fact& fact) {
   fact.volatile_default = volatile_default(cursor);
 }
 
+/// "integer", "text COLLATE x USING (lower(a))": what stands around USING may be a blank, a line or a
+/// bracket.
+void read_type(const Cursor& cursor, Fact& fact) {
+  std::size_t split = cursor.index();
+  while (split < cursor.end() && !cursor.statement().tokens[split].is("using")) ++split;
+  if (split > cursor.index()) fact.type = cursor.slice(cursor.index(), split);
+  if (split + 1 < cursor.end()) fact.using_expression = cursor.slice(split + 1, cursor.end());
+}
+
 void read_altered(Cursor& cursor, Fact& fact) {
   if (cursor.take("constraint")) return;
   cursor.take("column");
@@ -139,7 +148,7 @@ void read_altered(Cursor& cursor, Fact& fact) {
     fact.act = Act::set_not_null;
   } else if (cursor.take("type") || cursor.take_all("set", "data", "type")) {
     fact.act = Act::alter_type;
-    fact.rest = cursor.remainder();
+    read_type(cursor, fact);
   }
 }
 
@@ -243,7 +252,6 @@ Fact changed_rows(Cursor cursor, Act act) {
   fact.act = act;
   cursor.take("only");
   fact.table = cursor.name();
-  fact.has_where = cursor.has_later("where");
   fact.rest = cursor.remainder();
   return fact;
 }
@@ -280,15 +288,9 @@ Fact maintained(Cursor cursor) {
   return fact;
 }
 
-bool is_control(const Token& token) {
-  for (const auto* word : {"begin", "commit", "rollback", "savepoint", "release", "start", "end", "abort"})
-    if (token.is(word)) return true;
-  return false;
-}
-
 Fact simple(Cursor cursor) {
   Fact fact;
-  if (is_control(cursor.token())) {
+  if (cursor.token().kind == TokenKind::word && controls_transaction(cursor.token().text)) {
     fact.act = Act::control;
   } else if (cursor.take("create")) {
     fact = created(cursor);
@@ -319,6 +321,12 @@ std::vector<Fact> facts_of(const SqlStatement& statement) {
   for (auto& fact : facts)
     if (fact.clause.empty()) fact.clause = statement.text;
   return facts;
+}
+
+bool controls_transaction(std::string_view word) {
+  constexpr std::array<std::string_view, 8> words{"begin",   "commit", "rollback", "savepoint",
+                                                  "release", "start",  "end",      "abort"};
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 bool may_run_in_transaction(const SqlStatement& statement) {

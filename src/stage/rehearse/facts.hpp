@@ -2,6 +2,7 @@
 #include "sql_text.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace staithe::stage {
@@ -38,13 +39,14 @@ enum class Act {
 
 struct Fact {
   Act act = Act::other;
-  std::string table;   ///< as written, "" when the words do not show it
-  std::string column;  ///< as written
-  std::string name;    ///< of the constraint or index, as written
-  std::string clause;  ///< the part of the statement that asks for it, as written
-  std::string rest;    ///< expression of a CHECK; "(columns) REFERENCES …"; "(columns)"; the new type
+  std::string table;             ///< as written, "" when the words do not show it
+  std::string column;            ///< as written
+  std::string name;              ///< of the constraint or index, as written
+  std::string clause;            ///< the part of the statement that asks for it, as written
+  std::string rest;              ///< expression of a CHECK; "(columns) REFERENCES …"; "(columns)"
+  std::string type;              ///< of alter_type: the new one with its COLLATE, as written
+  std::string using_expression;  ///< of alter_type: how the new value is made, "" for a cast
   bool concurrently = false, not_valid = false, using_index = false;
-  bool has_where = false;
   bool not_null = false, has_default = false, volatile_default = false;
 };
 
@@ -56,6 +58,9 @@ std::vector<Fact> facts_of(const SqlStatement& statement);
 /// LOOP or WHILE whose batches ask for NULLs and that ends when the last of them found none: not by what
 /// another statement found. Names as written.
 bool fills(const SqlStatement& statement, const std::string& table, const std::string& column);
+
+/// Whether a statement that begins so begins or ends a transaction or a part of one; in lower case.
+bool controls_transaction(std::string_view word);
 
 /// False for what the server refuses inside a transaction block.
 bool may_run_in_transaction(const SqlStatement& statement);

@@ -176,7 +176,7 @@ class Body {
            (i > 1 && before.is_symbol('>') && tokens[i - 2].is_symbol('>'));
   }
 
-  /// What a statement means for what is told, but for an UPDATE of ours: that comes when its word does.
+  /// Updates what we know at the start of a statement, except for an UPDATE of the column itself.
   /// https://www.postgresql.org/docs/current/plpgsql-statements.html#PLPGSQL-STATEMENTS-DIAGNOSTICS
   void begin(const std::vector<Token>& tokens, std::size_t i) {
     static constexpr std::string_view neither[] = {"begin", "commit", "continue", "end",  "exit",

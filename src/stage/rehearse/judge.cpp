@@ -5,6 +5,7 @@
 #include "passes.hpp"
 #include "version_words.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -176,7 +177,7 @@ class Judge {
                             ? fmt::format("{} rows here, about {:.0f} in production", deed.rows, there)
                             : fmt::format("{} rows", deed.rows);
       add(over ? Severity::error : Severity::warning, "rewrite", &one, deed.object,
-          fmt::format("{} ({}) is written anew, with all its indexes{}", deed.object, rows,
+          fmt::format("{} ({}) is rewritten, with all its indexes{}", deed.object, rows,
                       over ? fmt::format(" (allowed: tables of {} rows)", *limit) : std::string()));
     }
   }
@@ -288,8 +289,7 @@ class Judge {
     if (report_.standbys == 0 || bytes < little) return;
     constexpr const char* advice =
         "in batches that wait for the standbys, as staithe backfill does; or when nobody reads from them";
-    const std::string theirs =
-        fmt::format("its {} standby{} at once", report_.standbys, report_.standbys == 1 ? "" : "s");
+    const std::string theirs = fmt::format("its {} at once", base::count_text(report_.standbys, "standby"));
     if (report_.production_wal_rate <= 0) {
       add(Severity::note, "replica-lag", nullptr, "",
           fmt::format("{} of WAL reach {}: how much production writes otherwise is not known (PostgreSQL "

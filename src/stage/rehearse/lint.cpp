@@ -51,7 +51,7 @@ std::optional<Rule> table_rule(const Fact& fact) {
       return Rule{"type-rewrites", "changing a type usually rewrites the table while everybody waits",
                   Blocks::everybody, Deed::Kind::rewrite};
     case Act::rewrite:
-      return Rule{"rewrites", "this writes the whole table anew while everybody waits", Blocks::everybody,
+      return Rule{"rewrites", "this rewrites the whole table while everybody waits", Blocks::everybody,
                   Deed::Kind::rewrite};
     case Act::rename:
     case Act::drop_column:
@@ -159,11 +159,11 @@ std::vector<std::string> disagreements(const std::vector<MigrationFile>& files,
     const std::string place = fmt::format("{}:{}: ", report->file, report->line);
     if (one.deed && !did(*report, *one.deed))
       out.push_back(fmt::format(
-          "{}the words let expect a {} ({}); the server did none{}", place, name_of(*one.deed), one.code,
+          "{}the words suggest a {} ({}); the server did none{}", place, name_of(*one.deed), one.code,
           did(*report, Deed::Kind::scan_skipped) ? ": a constraint that holds already proves it" : ""));
     if (one.blocks != Blocks::nobody && !blocked_during(statements, *report, one.blocks))
       out.push_back(
-          fmt::format("{}the words let expect that {} wait ({}); no such lock was seen on anything that "
+          fmt::format("{}the words suggest that {} wait ({}); no such lock was seen on anything that "
                       "was there before",
                       place, name_of(one.blocks), one.code));
   }
@@ -173,8 +173,8 @@ std::vector<std::string> disagreements(const std::vector<MigrationFile>& files,
       if (report == nullptr || report->failure || rewrite_expected.contains({f, s})) continue;
       for (const auto& deed : report->deeds)
         if (deed.kind == Deed::Kind::rewrite)
-          out.push_back(fmt::format("{}:{}: {} was rewritten, which the words did not let expect",
-                                    report->file, report->line, deed.object));
+          out.push_back(fmt::format("{}:{}: {} was rewritten, which the words did not suggest", report->file,
+                                    report->line, deed.object));
     }
   return out;
 }

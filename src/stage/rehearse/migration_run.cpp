@@ -1,5 +1,6 @@
 #include "migration_run.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/stage/clone.hpp"
 
 #include <algorithm>
@@ -21,32 +22,19 @@ void set_if_allowed(pg::Session& session, const std::string& setting, const Scop
   }
 }
 
-std::string lower(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  return out;
-}
-
 std::string first_word(const std::string& text) {
   std::string word;
   for (const char c : text) {
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    if (!base::is_alpha(c)) break;
     word += c;
   }
-  return lower(word);
-}
-
-bool is_control(const std::string& text) {
-  const std::string word = first_word(text);
-  for (const auto* control : {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
-    if (word == control) return true;
-  return false;
+  return base::lower(word);
 }
 
 /// A procedure may commit, which the server takes only outside of a transaction block; so may the body of DO.
 bool may_commit_itself(const std::string& text) {
   const std::string word = first_word(text);
-  return word == "call" || (word == "do" && lower(text).find("commit") != std::string::npos);
+  return word == "call" || (word == "do" && base::lower(text).find("commit") != std::string::npos);
 }
 
 /// The server gave up to wait, for a lock or at all.
@@ -122,24 +110,24 @@ StatementReport& MigrationRun::begin_report(const MigrationFile& file, std::uint
 bool MigrationRun::perform(const MigrationFile& file, const PlannedStatement& statement, Around around) {
   // Alone it would commit at once: with BEGIN and COMMIT around it, it can be asked what it holds.
   const bool own = file.transactions == Transactions::own && statement.in_transaction;
-  if (own && !is_control(statement.text))
+  if (own && !controls_transaction(first_word(statement.text)))
     around = session_.in_transaction() ? Around::savepoint : Around::transaction;
   if (around == Around::transaction && may_commit_itself(statement.text)) around = Around::nothing;
-  begin_report(file, statement.line, statement.text);
-  const std::size_t index = statements_.size() - 1;
-  auto& report = statements_.back();
-  if (observer_) observer_->begin_statement(index);
-  bool passed = attempt(index, statement.text, around, report);
-  if (hooks_.after) hooks_.after(index, report);
-  return passed;
+  return run_reported(file, statement.line, statement.text, around);
 }
 
 bool MigrationRun::commit(const MigrationFile& file) {
-  begin_report(file, file.statements.empty() ? 0 : file.statements.back().line, "COMMIT");
+  const auto line = file.statements.empty() ? 0 : file.statements.back().line;
+  return run_reported(file, line, "COMMIT", Around::nothing);
+}
+
+bool MigrationRun::run_reported(const MigrationFile& file, std::uint32_t line, const std::string& text,
+                                Around around) {
+  begin_report(file, line, text);
   const std::size_t index = statements_.size() - 1;
   auto& report = statements_.back();
   if (observer_) observer_->begin_statement(index);
-  const bool passed = attempt(index, "COMMIT", Around::nothing, report);
+  const bool passed = attempt(index, text, around, report);
   if (hooks_.after) hooks_.after(index, report);
   return passed;
 }
@@ -185,7 +173,7 @@ bool MigrationRun::attempt(std::size_t index, const std::string& text, Around ar
 }
 
 bool MigrationRun::close_gate(const std::string& text) {
-  if (!gate_ || session_.in_transaction() || is_control(text)) return false;
+  if (!gate_ || session_.in_transaction() || controls_transaction(first_word(text))) return false;
   diag::Diagnostics ignored;
   const auto sql = split_sql(text, "", ignored);
   if (sql.statements.empty()) return false;

@@ -45,7 +45,6 @@ class MigrationRun {
   /// Ends the sampling of locks and puts them with their statements.
   void finish();
   const CatalogState& first_state() const { return first_state_; }
-  const CatalogState& last_state() const { return state_; }
   const std::string& problem() const { return problem_; }
   pg::Session& session() { return session_; }
 
@@ -54,6 +53,7 @@ class MigrationRun {
   bool run_file(const MigrationFile& file);
   bool perform(const MigrationFile& file, const PlannedStatement& statement, Around around);
   bool commit(const MigrationFile& file);
+  bool run_reported(const MigrationFile& file, std::uint32_t line, const std::string& text, Around around);
   bool attempt(std::size_t index, const std::string& text, Around around, StatementReport& report);
   void refused(const pg::StatementError& error, Around around, StatementReport& report);
   StatementReport& begin_report(const MigrationFile& file, std::uint32_t line, const std::string& text);

@@ -1,3 +1,4 @@
+#include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/stage/rehearsal.hpp"
 #include "staithe/stage/rehearsal_report.hpp"
@@ -78,8 +79,8 @@ std::string file_text(const MigrationFile& file) {
   for (const auto& statement : file.statements)
     out += fmt::format("    {:>4}  {}\n", statement.line, short_sql(statement.text, shown_statement));
   if (!file.down_path.empty())
-    out += fmt::format("    and back by {}, {} statement{}\n", file.down_path, file.down.size(),
-                       file.down.size() == 1 ? "" : "s");
+    out += fmt::format("    and back by {}, {}\n", file.down_path,
+                       base::count_text(file.down.size(), "statement"));
   return out;
 }
 

@@ -90,7 +90,7 @@ class Rehearsal {
     finished.failed_action = step_;
     finished.failure = thrown.what();
     if (!stopped && !run_.again.empty())
-      finished.next.push_back(run_.again + "    again, once that is mended");
+      finished.next.push_back(run_.again + "    again, once that is fixed");
   }
 
   /// Reasons to fail are actions of their own, so that every reporter shows them as failed.

@@ -3,9 +3,10 @@
 #include "code_words.hpp"
 #include "facts.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <set>
 #include <utility>
@@ -19,10 +20,6 @@ constexpr std::array<std::string_view, 29> without_values{
     "set",      "reset",    "show",     "comment",    "grant",     "revoke", "drop",   "truncate",
     "lock",     "vacuum",   "analyze",  "cluster",    "reindex",   "listen", "notify", "discard",
     "security", "reassign", "unlisten", "checkpoint", "deallocate"};
-
-bool is_one_of(const Token& token, const auto& words) {
-  return token.kind == TokenKind::word && std::find(words.begin(), words.end(), token.text) != words.end();
-}
 
 bool has_word(const SqlStatement& sql, std::string_view word) {
   return std::any_of(sql.tokens.begin(), sql.tokens.end(), [&](const Token& one) { return one.is(word); });
@@ -91,7 +88,7 @@ Sight of_words(const SqlStatement& sql) {
   if (first.is("do") || first.is("call") || first.is("execute")) return Sight::anything;
   if (first.is("alter")) return of_alter(sql);
   if (first.is("create")) return of_create(sql);
-  return is_one_of(first, without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
+  return first.is_one_of(without_values) && !facts_of(sql).empty() ? Sight::none : Sight::hidden;
 }
 
 /// Whether it empties the table, by its words or by those of code that it runs.
@@ -144,11 +141,6 @@ bool may_name(const std::set<std::string>& words, const std::string& name) {
   return std::includes(words.begin(), words.end(), parts.begin(), parts.end());
 }
 
-std::string lowered(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 /// All that runs: the statement, the functions that it or its triggers call, and theirs. Nothing when some of
 /// it cannot be read.
 std::optional<Code> code_that_runs(const SqlStatement& sql, const StatementReport& one,
@@ -189,7 +181,7 @@ bool code_may_look_at(const SqlStatement& sql, const StatementReport& one, const
     return true;
   bool is_named = false;
   for (std::string name = table;;) {
-    const auto bare = lowered(name.substr(name.rfind('.') + 1));
+    const auto bare = base::lower(name.substr(name.rfind('.') + 1));
     if (code->takes_whole_rows(bare)) return true;
     is_named |= code->words().contains(bare);
     const auto whole = report.parents.find(name);

@@ -7,6 +7,7 @@
 #include "sight.hpp"
 #include "statement_text.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/stage/snapshots.hpp"
 
 #include <fmt/format.h>
@@ -213,9 +214,9 @@ SourceFacts ask_source(const std::string& source_url, pg::Session& clone, std::u
     facts.wal_rate = wal_rate(source, scope);
     if (const auto count = facts.standbys; count > 0)
       facts.differences.push_back(
-          fmt::format("production has {} standby{}: strong locks are replayed there and cancel readers after "
+          fmt::format("production has {}: strong locks are replayed there and cancel readers after "
                       "max_standby_streaming_delay",
-                      count, count == 1 ? "" : "s"));
+                      base::count_text(count, "standby")));
     facts.asked = true;
   } catch (const base::Error& error) {
     if (error.code() == base::ErrorCode::cancelled) throw;

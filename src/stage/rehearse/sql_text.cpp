@@ -1,5 +1,6 @@
 #include "sql_text.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -9,21 +10,17 @@ namespace {
 
 constexpr std::string_view header_mark = "staithe:";
 
+using base::is_digit;
+using base::lower;
+
 bool starts_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
+  return base::is_alpha(c) || c == '_' || base::byte_of(c) >= 0x80;
 }
 bool continues_word(char c) {
   return starts_word(c) || is_digit(c) || c == '$';
 }
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 /// Walks over the text once and hands out tokens; comments are skipped, headers among them noted.
@@ -250,7 +247,7 @@ SqlFile split_sql(std::string_view text, const std::string& file, diag::Diagnost
     }
     statement.tokens = std::move(tokens);
     if (reads_stdin(statement))
-      diagnostics.error(place, "COPY FROM STDIN has rows behind it, which only psql reads", {},
+      diagnostics.error(place, "COPY FROM STDIN is followed by rows, which only psql reads", {},
                         "use INSERT, or COPY from a file of the server");
     result.statements.push_back(std::move(statement));
     tokens.clear();

@@ -1,8 +1,10 @@
 #pragma once
 #include "staithe/diag/diagnostic.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,9 @@ struct Token {
   std::size_t begin = 0, end = 0;
 
   bool is(std::string_view word) const { return kind == TokenKind::word && text == word; }
+  bool is_one_of(const auto& words) const {
+    return kind == TokenKind::word && std::find(std::begin(words), std::end(words), text) != std::end(words);
+  }
   bool is_symbol(char c) const { return kind == TokenKind::symbol && text.size() == 1 && text[0] == c; }
   bool is_name() const { return kind == TokenKind::word || kind == TokenKind::quoted; }
 };

@@ -25,10 +25,6 @@ constexpr std::array<std::string_view, 15> behind_items{"asc",    "desc",      "
 /// The server takes at most 1664 columns.
 constexpr std::size_t longest_place = 4;
 
-bool is_word_among(const Token& token, const auto& words) {
-  return token.kind == TokenKind::word && std::find(words.begin(), words.end(), token.text) != words.end();
-}
-
 bool has_only_digits(const std::string& text) {
   return text.find_first_not_of("0123456789") == std::string::npos;
 }
@@ -45,7 +41,7 @@ bool is_modifier(const Tokens& tokens, std::size_t i) {
   while (open > 0 && (tokens[open].kind == TokenKind::number || tokens[open].is_symbol(','))) --open;
   if (open < 1 || !tokens[open].is_symbol('(') || !has_only_digits(tokens[i].text)) return false;
   const std::size_t type = open - 1;
-  if (is_word_among(tokens[type], types_with_modifiers)) return true;
+  if (tokens[type].is_one_of(types_with_modifiers)) return true;
   if (type < 2) return false;
   if (tokens[type].is("varying"))
     return tokens[type - 1].is("character") || tokens[type - 1].is("char") || tokens[type - 1].is("bit") ||
@@ -64,7 +60,7 @@ class Lists {
       if (in_list_.size() > 1) in_list_.pop_back();
     } else if (token.is("by")) {
       in_list_.back() = i > 0 && (tokens[i - 1].is("order") || tokens[i - 1].is("group"));
-    } else if (token.is("select") || is_word_among(token, behind_items)) {
+    } else if (token.is("select") || token.is_one_of(behind_items)) {
       in_list_.back() = in_list_.back() && (token.is("asc") || token.is("desc") || token.is("nulls"));
     }
   }
@@ -75,7 +71,7 @@ class Lists {
       return false;
     if (!tokens[i - 1].is("by") && !tokens[i - 1].is_symbol(',')) return false;
     return i + 1 == tokens.size() || tokens[i + 1].is_symbol(',') || tokens[i + 1].is_symbol(')') ||
-           is_word_among(tokens[i + 1], behind_items);
+           tokens[i + 1].is_one_of(behind_items);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "backfill_value.hpp"
 #include "catalog.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -267,26 +268,21 @@ std::optional<Violation> type(pg::Session& session, const std::vector<Fact>& fac
   const auto fact =
       std::find_if(facts.begin(), facts.end(), [](const Fact& one) { return one.act == Act::alter_type; });
   if (fact == facts.end()) return std::nullopt;
-  std::string target = fact->rest, value = fact->column;
-  std::string lowered = target;
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  if (lowered.find("collate") != std::string::npos) return std::nullopt;
-  if (const std::size_t at = lowered.find(" using "); at != std::string::npos) target = target.substr(0, at);
+  if (base::lower(fact->type).find("collate") != std::string::npos) return std::nullopt;
   Violation violation;
   violation.kind = "type";
   violation.table = fact->table;
   violation.column = fact->column;
-  violation.expression = "does not become " + target;
+  violation.expression = "does not become " + fact->type;
   attempt(session, scope, [&] {
     session.run(
         "CREATE FUNCTION pg_temp.staithe_fits(value text) RETURNS boolean LANGUAGE plpgsql AS $staithe$ "
         "BEGIN PERFORM value::" +
-            target +
+            fact->type +
             "; RETURN true; EXCEPTION WHEN others THEN RETURN false; END "
             "$staithe$",
         scope);
-    describe_rows(session, "NOT pg_temp.staithe_fits(" + value + "::text)", violation, scope);
+    describe_rows(session, "NOT pg_temp.staithe_fits(" + fact->column + "::text)", violation, scope);
   });
   if (violation.total == 0) return std::nullopt;
   return violation;

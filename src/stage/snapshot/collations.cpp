@@ -43,7 +43,7 @@ std::vector<Difference> stale_collations(const Catalogue& source) {
     if (one.recorded.empty() || one.actual.empty() || one.recorded == one.actual) continue;
     stale.push_back(
         {fmt::format("{} of the source is of version {} now, and its indexes were built with {}: there they "
-                     "may miss rows or hold doubles; the copy's are built anew, and a unique one may then "
+                     "may miss rows or hold doubles; the copy's are rebuilt, and a unique one may then "
                      "fail",
                      title_of(one), one.actual, one.recorded),
          fmt::format("on the source: REINDEX what uses it, then ALTER {} REFRESH {}VERSION",

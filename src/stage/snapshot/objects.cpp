@@ -1,5 +1,6 @@
 #include "finish.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/error.hpp"
 
 #include <fmt/format.h>
@@ -41,9 +42,7 @@ bool is_never_made(const Entry& entry) {
 }
 
 std::string title_of(const Entry& entry) {
-  std::string text = entry.type;
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string text = base::lower(entry.type);
   const bool has_schema = !entry.schema.empty() && entry.schema != "-";
   return fmt::format("{} {}{}", text, has_schema ? entry.schema + "." : "", entry.name);
 }

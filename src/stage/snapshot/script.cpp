@@ -1,7 +1,8 @@
 #include "script.hpp"
 
+#include "staithe/base/ascii.hpp"
+
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <optional>
 
@@ -9,8 +10,7 @@ namespace staithe::stage {
 namespace {
 
 bool is_word(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
-         (static_cast<unsigned char>(c) & 0x80U) != 0;
+  return base::is_alnum(c) || c == '_' || (static_cast<unsigned char>(c) & 0x80U) != 0;
 }
 
 /// Goes through SQL one token at a time, as far as quoting goes.

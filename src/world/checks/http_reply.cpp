@@ -1,26 +1,14 @@
 #include "checks/http_reply.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/checks/expectation.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
 namespace staithe::world {
 
 using checks::Value;
-
-namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
-}
-
-}  // namespace
 
 checks::Reply reply_of(http::Reply answer) {
   checks::Reply reply;
@@ -34,7 +22,7 @@ checks::Reply reply_of(http::Reply answer) {
   version.number = checks::parse_number(answer.version).value_or(0);
   facts.emplace("redirects", Value::count(static_cast<std::uint64_t>(answer.redirects)));
   for (auto& [name, value] : answer.headers) {
-    auto& fact = facts.try_emplace("header." + lower(name)).first->second;
+    auto& fact = facts.try_emplace("header." + base::lower(name)).first->second;
     if (fact.kind == Value::Kind::absent)
       fact = Value::of(std::move(value));
     else

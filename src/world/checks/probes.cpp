@@ -1,5 +1,6 @@
-#include "balancer_dial.hpp"
+#include "checks/balancers.hpp"
 #include "checks/certificate_words.hpp"
+#include "checks/command.hpp"
 #include "checks/http_reply.hpp"
 #include "checks/sql.hpp"
 #include "hosts.hpp"
@@ -9,11 +10,10 @@
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
 #include "staithe/checks/expectation.hpp"
-#include "staithe/haproxy/socket.hpp"
 #include "staithe/http/client.hpp"
 #include "staithe/net/addresses.hpp"
 #include "staithe/net/tcp.hpp"
-#include "staithe/proc/run.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/world/check_probes.hpp"
 #include "staithe/world/secrets.hpp"
 
@@ -29,25 +29,10 @@ using checks::Reply;
 using checks::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t largest_output = 256 * 1024;
-constexpr std::size_t kept_whole = largest_output / 2;
 constexpr std::uint16_t any_port = 80;
 /// A store of secrets that hangs keeps the checks that need none of it no longer from being run. Of a shorter
 /// budget something is left to them: what takes all of it leaves no time to ask for anything either way.
 constexpr base::Duration ahead_within{10'000};
-
-std::string json_inside(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '"' || c == '\\')
-      escaped += '\\', escaped += c;
-    else if (static_cast<unsigned char>(c) < 0x20)
-      escaped += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    else
-      escaped += c;
-  }
-  return escaped;
-}
 
 bool has_secret(const plan::Text& text) {
   return std::any_of(text.pieces().begin(), text.pieces().end(),
@@ -183,7 +168,7 @@ class CheckProbes::Asker {
       if (const auto* literal = std::get_if<std::string>(&piece)) body += *literal;
       if (secret == nullptr) continue;
       const auto value = secrets_.value(*secret, scope);
-      body += request.encoding == Encoding::json ? json_inside(value) : base::percent_encoded(value);
+      body += request.encoding == Encoding::json ? plan::json_inside(value) : base::percent_encoded(value);
     }
     return body;
   }
@@ -319,116 +304,24 @@ class CheckProbes::Asker {
   }
 
   Reply ask(const checks::RunRequest& request, const base::Scope& scope) {
-    Reply reply;
     const auto begun = Clock::now();
     const auto inputs = secrets_.fill(request.inputs, {}, scope);
-    int status = 0;
-    std::string signal, out, err;
-    bool out_cut = false, err_cut = false;
-    if (request.host.empty()) {
-      proc::Command command;
-      command.script = request.command;
-      command.environment = inputs;
-      command.keep_bytes = largest_output;
-      auto exit = proc::run(command, scope);
-      status = exit.status;
-      if (exit.signal != 0) signal = proc::signal_name(exit.signal);
-      out_cut = exit.out_bytes > largest_output;
-      err_cut = exit.err_bytes > largest_output;
-      out = std::move(exit.out);
-      err = std::move(exit.err);
-    } else {
-      if (plan_.hosts.count(request.host) == 0)
-        throw base::Error(base::ErrorCode::not_found, "the inventory has no host '" + request.host + "'");
-      ssh::Command command;
-      command.script = request.command;
-      command.inputs = inputs;
-      command.keep_bytes = largest_output;
-      auto exit = hosts().run(request.host, command, {}, scope);
-      status = exit.status;
-      if (!exit.signal.empty()) signal = "SIG" + exit.signal;
-      out_cut = exit.out_truncated;
-      err_cut = exit.err_truncated;
-      out = std::move(exit.out);
-      err = std::move(exit.err);
-    }
-    reply.duration = base::since(begun);
-    // What was killed has no exit status, of which "not 1" would hold.
-    reply.facts["exit"] = signal.empty() ? Value::count(static_cast<std::uint64_t>(status)) : Value();
-    if (!signal.empty()) {
-      reply.facts["signal"] = Value::of(signal);
-      reply.behind["exit"] = "it was killed by " + signal;
-    }
-    // What is kept of more is its beginning, a word about the gap, and its end: only the first is judged.
-    for (const auto& [is_cut, text] : {std::pair{out_cut, &out}, std::pair{err_cut, &err}})
-      if (is_cut) text->resize(std::min(text->size(), kept_whole));
-    reply.facts["out"] = Value::of(std::string(base::trim(out)));
-    reply.facts["err"] = Value::of(std::string(base::trim(err)));
-    reply.note = signal.empty() ? fmt::format("exit status {}", status) : "killed by " + signal;
-    const auto lines = base::split(base::trim(base::printable(err)), '\n');
-    if (status != 0 && !lines.empty()) reply.quoted = lines.back();
-    reply.body = std::move(out);
-    const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(kept_whole); };
-    if (out_cut) cut("out"), cut("body");
-    if (err_cut) cut("err");
+    if (!request.host.empty() && plan_.hosts.count(request.host) == 0)
+      throw base::Error(base::ErrorCode::not_found, "the inventory has no host '" + request.host + "'");
+    auto ran = request.host.empty() ? run_here(request.command, inputs, scope)
+                                    : run_on(hosts(), request.host, request.command, inputs, scope);
+    const auto duration = base::since(begun);
+    auto reply = reply_of(std::move(ran));
+    reply.duration = duration;
     return reply;
   }
 
   Reply ask(const checks::HaproxyRequest& request, const base::Scope& scope) {
-    Reply reply;
     const auto begun = Clock::now();
-    double up = 0, draining = 0, maint = 0, down = 0, servers = 0, queued = 0, sessions = 0;
-    std::size_t asked = 0;
-    for (const auto& balancer : plan_.balancers) {
-      const auto& only = request.balancers;
-      if (!only.empty() && std::find(only.begin(), only.end(), balancer.name) == only.end()) continue;
-      haproxy::Socket socket(balancer.name, dial_balancer(hosts(), balancer, SocketKind::admin));
-      const std::vector<std::string> backends{request.backend};
-      const auto seen = socket.snapshot(backends, scope);
-      double usable = 0, drained = 0, in_maint = 0, dead = 0, all = 0;
-      for (const auto& server : seen.states) {
-        ++all;
-        if (server.in_maint())
-          ++in_maint;
-        else if (server.in_drain())
-          ++drained;
-        else if (server.usable())
-          ++usable;
-        else
-          ++dead;
-      }
-      if (all == 0)
-        throw base::Error(base::ErrorCode::not_found,
-                          fmt::format("balancer {} has no backend '{}'", balancer.name, request.backend));
-      for (const auto& row : seen.stats)
-        if (row.is_backend) {
-          queued = std::max(queued, static_cast<double>(row.queued));
-          sessions += static_cast<double>(row.sessions);
-        }
-      up = asked == 0 ? usable : std::min(up, usable);
-      draining = std::max(draining, drained);
-      maint = std::max(maint, in_maint);
-      down = std::max(down, dead);
-      servers = std::max(servers, all);
-      ++asked;
-    }
-    if (asked == 0) throw base::Error(base::ErrorCode::not_found, nobody_to_ask());
-    const std::pair<const char*, double> numbers[] = {
-        {"up", up},           {"draining", draining}, {"maint", maint},      {"down", down},
-        {"servers", servers}, {"queued", queued},     {"sessions", sessions}};
-    for (const auto& [name, number] : numbers) reply.facts[name] = Value::of_number(number);
-    reply.facts["balancers"] = Value::count(asked);
+    auto reply = ask_balancers(
+        request, plan_, [this]() -> Hosts& { return hosts(); }, scope);
     reply.duration = base::since(begun);
-    reply.note = fmt::format("{} of {} up, {} draining, {} in maintenance, {} down", up, servers, draining,
-                             maint, down);
     return reply;
-  }
-
-  std::string nobody_to_ask() const {
-    if (plan_.balancers.empty()) return "no balancer is declared that could be asked";
-    std::vector<std::string> known;
-    for (const auto& balancer : plan_.balancers) known.push_back(balancer.name);
-    return "no such balancer is declared; there are " + base::join(known, ", ");
   }
 
   Reply ask(const checks::PauseRequest& request, const base::Scope& scope) {

@@ -89,9 +89,9 @@ TEST_CASE("checks ask: hostile answers end in a verdict, soon and in bounded mem
              ContainsSubstring("unjudged: there is more of it than the 4.0 MiB that are read"));
   CHECK(judged(cut, "size", "at least 1MB") == "held");
   CHECK_THAT(judged(asking.get(server.url("/html")), "json.a", "1"),
-             ContainsSubstring("the body is no JSON (text/html)"));
+             ContainsSubstring("the body is not JSON (text/html)"));
   CHECK_THAT(judged(asking.get(server.url("/bytes")), "json.a", "x"),
-             ContainsSubstring("the body is no JSON"));
+             ContainsSubstring("the body is not JSON"));
 
   checks::HttpRequest loop;
   loop.url = checks::Text(server.url("/loop"));

@@ -39,7 +39,7 @@ double points(const std::vector<Share>& shares) {
 TEST_CASE("confidence: what a run would have noticed") {
   const std::pair<std::uint64_t, double> table[] = {{1, 95},  {2, 78},  {3, 63}, {5, 45},  {10, 26},
                                                     {20, 14}, {30, 10}, {59, 5}, {100, 3}, {299, 1}};
-  for (const auto& [samples, share] : table) CHECK(percent(would_notice(samples), 0) == share);
+  for (const auto& [samples, share] : table) CHECK(percent(would_notice_below(samples, samples), 0) == share);
 }
 
 TEST_CASE("confidence: flake rates from histories") {

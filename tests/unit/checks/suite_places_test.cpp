@@ -13,7 +13,7 @@ TEST_CASE("suites: a mistake in a table is told where it stands there") {
   };
   const auto cells = with_cases("bad.csv", "{json.a: $(case.want), status: $(case.code)}");
   CHECK(cells.all() ==
-        "bad.csv:4:3 'at least' is followed by 'x', which is no number, time or size\n"
+        "bad.csv:4:3 'at least' is followed by 'x', which is not a number, time or size\n"
         "bad.csv:4:14 '20x' can never be the status, which is a number of three digits\n"
         "bad.csv:5:11 '$' can never be the status, which is a number of three digits\n");
   CHECK(cells.diagnostics.sources().line("bad.csv", 4) == "é,at least x,20x");
@@ -32,7 +32,7 @@ TEST_CASE("suites: a cell is read as what stands in a suite, and told of in its 
   const auto slips = with_cells("get: /x, expect: {json.a: $(case.want)}");
   CHECK(slips.all() ==
         "slips.csv:2:3 'at lest 3' is no phrase that is known, so it is this very text\n"
-        "slips.csv:4:3 '[a' is no list of values\n");
+        "slips.csv:4:3 '[a' is not a list of values\n");
   CHECK(
       slips.first().ends_with("write 'at least 3'; or quote the column's name in the suite, "
                               "\"$(case.NAME)\", when its cells are texts"));
@@ -114,7 +114,7 @@ TEST_CASE(
         "hosts.csv:3:11 'h' is not HOST:PORT\n");
   CHECK(with_hosts("get: /, connect_to: $(case.to), expect: 200") == "hosts.csv:3:11 'h' is not HOST:PORT\n");
   CHECK(with_hosts("get: /, timeout: $(case.time), expect: 200") ==
-        "hosts.csv:4:12 in no time nothing can be asked\n");
+        "hosts.csv:4:12 nothing can be asked in no time\n");
   CHECK(with_hosts("get: /, until: 200, for: $(case.for)") ==
         "hosts.csv:4:15 the suite's budget of 5m is over before that\n");
   CHECK(with_hosts("sql: $(case.name), query: select 1, expect: 1") ==
@@ -156,7 +156,7 @@ TEST_CASE("suites: a variable in a target asks for no other place than is writte
   CHECK(asked("", "http://h$(v)") == "DELETE http://h/users/5");
   CHECK(asked("http://h:1/a", "$(v)") == "DELETE http://h:1/a/users/5");
   const std::string query =
-      "s.yml:3:1 a target holds no '?' and no '#': the paths of the steps stand behind it\n";
+      "s.yml:3:1 a target holds no '?' and no '#': the paths of the steps come after it\n";
   CHECK(asked("http://h?a=b", "$(v)") == query);
   CHECK(asked("/a#b", "http://h$(v)") == query);
   CHECK(asked("b", "http://h/?a=$(v)") == query);
@@ -212,13 +212,12 @@ TEST_CASE("suites: a variable goes on where another one ends with its '/', and o
     CHECK(asked(base + vars, url) == wanted);
   }
   const auto cells = asked(base + "a: b", "$(base)$(case.path)", "cases: paths.csv\n");
-  CHECK(cells ==
-        "paths.csv:3:3 'what?' stands right behind a value that ends with '/', and nobody can tell whether "
-        "its '?' "
-        "begins a query\n"
-        "paths.csv:4:3 'a#b' stands right behind a value that ends with '/', and nobody can tell whether its "
-        "'#' begins "
-        "a query\n");
+  CHECK(
+      cells ==
+      "paths.csv:3:3 'what?' comes right after a value that ends with '/', so it is unclear whether its '?' "
+      "begins a query\n"
+      "paths.csv:4:3 'a#b' comes right after a value that ends with '/', so it is unclear whether its '#' "
+      "begins a query\n");
   CHECK(asked(base + "a: b", "$(base)v1/$(case.path)", "cases: paths.csv\n") ==
         "GET https://h.example/api/v1/ok%2Fx");
   CHECK(asked("base: \"https://h.example/api\"", "$(base)/$(case.path)", "cases: paths.csv\n") ==

@@ -294,7 +294,7 @@ steps:
                                      "       then       json.miles: at least 100"));
 }
 
-TEST_CASE("suites: whom nobody declares is found where he is named") {
+TEST_CASE("suites: which is not declared is found where he is named") {
   const auto told = [](std::optional<Context::Receivers> receivers) {
     auto known = context();
     known.receivers = std::move(receivers);
@@ -311,9 +311,9 @@ TEST_CASE("suites: whom nobody declares is found where he is named") {
   CHECK(told(std::nullopt) == "fine");
   CHECK(told(Context::Receivers{{"caht"}}) == "fine");
   CHECK(told(Context::Receivers{{"chat"}}) ==
-        "error 3:14 the suite alerts 'caht', whom nobody declares; did you mean 'chat'?");
+        "error 3:14 the suite alerts 'caht', which is not declared; did you mean 'chat'?");
   CHECK(told(Context::Receivers{{}, diag::Severity::warning}) ==
-        "warning 3:14 the suite alerts 'caht', whom nobody declares; add 'watch: {alerts: {caht: slack env "
+        "warning 3:14 the suite alerts 'caht', which is not declared; add 'watch: {alerts: {caht: slack env "
         "NAME}}' to the environment in staithe.yml");
 }
 

@@ -10,7 +10,7 @@ namespace {
 plan::Action brand(const std::string& host) {
   plan::Action record;
   record.id = "roll/" + host + "/record";
-  record.effect = plan::RecordRelease{host, "payments", "r1", "r1", "bad"};
+  record.effect = plan::RecordRelease{host, "payments", "r1", "r1", plan::RecordRelease::State::bad};
   return record;
 }
 

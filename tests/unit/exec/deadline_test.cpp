@@ -107,7 +107,7 @@ struct LateRun {
 void ends_with_restore(plan::Lane& lane) {
   plan::Action record;
   record.id = "roll/" + lane.host + "/record";
-  record.effect = plan::RecordRelease{lane.host, "payments", "r1", "r1", "live"};
+  record.effect = plan::RecordRelease{lane.host, "payments", "r1", "r1", plan::RecordRelease::State::live};
   lane.nodes.back() = record;
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("a release is not bad for a deadline that left no time for what is beh
   auto plan = LateRun::plan(1, OnFailure::revert_batch);
   plan::Action record;
   record.id = "roll/web1/record-bad";
-  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"};
+  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", plan::RecordRelease::State::bad};
   auto& lane = plan.stages[1].lanes[0];
   std::get<plan::Bracket>(lane.revert.front()).body.push_back(record);
   LateRun late;
@@ -196,7 +196,7 @@ TEST_CASE("a release is not bad for a deadline that ended what was in hand") {
   auto plan = LateRun::plan(1, OnFailure::revert_batch);
   plan::Action record;
   record.id = "roll/web1/record-bad";
-  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"};
+  record.effect = plan::RecordRelease{"web1", "payments", "r1", "r1", plan::RecordRelease::State::bad};
   std::get<plan::Bracket>(plan.stages[1].lanes[0].nodes.front()).repair.push_back(record);
   LateRun late;
   CHECK(state_of(late.run(plan, "web1 health"), "web1") == HostState::reverted);

@@ -107,7 +107,7 @@ TEST_CASE("a release that no visitor has met is called good nowhere, and the run
   plan::Stage cleanup{"cleanup", plan::Stage::Shape::parallel, 2, {}};
   for (const auto* host : {"web1", "web2"}) {
     auto good = action(std::string("cleanup/") + host + "/2", host);
-    good.effect = plan::RecordRelease{host, "payments", plan.release, "", "good"};
+    good.effect = plan::RecordRelease{host, "payments", plan.release, "", plan::RecordRelease::State::good};
     cleanup.lanes.push_back(
         {host, {action(std::string("cleanup/") + host + "/1", std::string(host) + " mark"), good}, {}});
   }

@@ -1,6 +1,5 @@
 #include "catch.hpp"
-
-#include "staithe/haproxy/reply.hpp"
+#include "reply.hpp"
 
 #include <fstream>
 #include <sstream>

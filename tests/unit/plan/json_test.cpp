@@ -1,6 +1,7 @@
 #include "catch.hpp"
 
 #include "staithe/base/error.hpp"
+#include "staithe/plan/json_text.hpp"
 #include "staithe/plan/plan.hpp"
 
 #include <nlohmann/json.hpp>
@@ -46,7 +47,7 @@ std::vector<plan::Effect> every_effect() {
       plan::Notify{text_with_holes(), "done"},
       plan::TakeLock{"production/web", "deploy"},
       plan::GiveLock{"production/web"},
-      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", "good"},
+      plan::RecordRelease{"web1", "web", "9d1f3c2ab4e5", "9d1f3c2ab4e500", plan::RecordRelease::State::good},
       plan::CheckSuite{"smoke",
                        "web1",
                        true,
@@ -265,4 +266,12 @@ TEST_CASE("batches add up to the hosts, and none is empty") {
       CHECK(sum == hosts);
     }
   }
+}
+
+TEST_CASE("a text becomes a string of JSON that reads back as it was") {
+  for (const std::string text : {"", "plain", "a \"b\" \\ c\n\t\x01\x7f \xc2\xa3", "</script>"}) {
+    CHECK(nlohmann::json::parse(plan::json_string(text)) == text);
+    CHECK(plan::json_string(text) == "\"" + plan::json_inside(text) + "\"");
+  }
+  CHECK(nlohmann::json::parse(plan::json_string("\xff")) == "\xef\xbf\xbd");
 }

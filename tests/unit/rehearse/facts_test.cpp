@@ -55,6 +55,32 @@ TEST_CASE("ALTER TABLE is taken apart") {
   CHECK(facts[2].not_valid);
 }
 
+TEST_CASE("a new type and how its values are made are told apart however USING is written") {
+  for (const std::string tail : {"USING(n::integer)", "USING (n::integer)", "\nuSING\n(n::integer)",
+                                 "USING/* a blank? */(n::integer)"}) {
+    INFO(tail);
+    const auto statement = one("ALTER TABLE t ALTER COLUMN n TYPE integer " + tail);
+    const auto facts = stage::facts_of(statement);
+    REQUIRE(facts.size() == 1);
+    CHECK(facts[0].act == Act::alter_type);
+    CHECK(facts[0].type == "integer");
+    CHECK(facts[0].using_expression == "(n::integer)");
+    const auto plan = stage::advise(statement, {});
+    REQUIRE(plan);
+    REQUIRE(plan->steps.size() == 2);
+    CHECK(plan->steps[0].sql == "ALTER TABLE t ADD COLUMN \"n_next\" integer");
+    REQUIRE(plan->steps[1].backfill);
+    CHECK(plan->steps[1].backfill->set == "\"n_next\" = (n::integer)");
+  }
+  const auto bare = stage::facts_of(
+      one("ALTER TABLE t ALTER n SET DATA TYPE varchar(9) COLLATE \"C\", ALTER m TYPE \"using\" USING m"));
+  REQUIRE(bare.size() == 2);
+  CHECK(bare[0].type == "varchar(9) COLLATE \"C\"");
+  CHECK(bare[0].using_expression.empty());
+  CHECK(bare[1].type == "\"using\"");
+  CHECK(bare[1].using_expression == "m");
+}
+
 TEST_CASE("what the server refuses in a transaction is known") {
   CHECK(stage::may_run_in_transaction(one("CREATE INDEX a ON b (c)")));
   CHECK_FALSE(stage::may_run_in_transaction(one("CREATE UNIQUE INDEX CONCURRENTLY a ON b (c)")));

@@ -453,7 +453,7 @@ TEST_CASE("flow: what holds of each element of an empty list is no pass by itsel
     return std::string(name_of(one.verdict)) + (one.verdict == Verdict::error ? ": " + one.reason : "");
   };
   CHECK_THAT(verdict_of("    expect: {json.e.*.x: 5}\n"),
-             ContainsSubstring("error: nothing was judged, for json.e.*.x finds an empty list"));
+             ContainsSubstring("error: nothing was judged: json.e.*.x finds an empty list"));
   CHECK_THAT(verdict_of("    warn: {json.e.*.x: 5}\n"), ContainsSubstring("error: nothing was judged"));
   CHECK_THAT(verdict_of("    sample: 2\n    expect: {json.e.*.x: 5}\n"), ContainsSubstring("error: nothing"));
   CHECK_THAT(verdict_of("    until: {json.e.*.x: 5}\n    every: 10ms\n    for: 30ms\n"),

@@ -45,7 +45,7 @@ TEST_CASE("urls: what is put into a URL asks for what its author wrote, and for 
       {"/runs?owner=$(x)", R"("")", "is empty"},
       {"/runs?owner=$(x)", "null", "is null"},
       {"$(x)/debits", R"("")", "is empty"},
-      {"$(x)/debits", R"("cards")", "is no URL and no path"},
+      {"$(x)/debits", R"("cards")", "is neither a URL nor a path"},
       {"/v1$(x)", R"("/runs/%2e%2e/customers")", "is "},
       {"/v1$(x)/state", R"("/runs/1?force=1")", "and /state would be part of that"},
       {"$(x)/debits", R"("/cards/CC1#a")", "and /debits would be part of that"},
@@ -88,8 +88,8 @@ TEST_CASE("urls: what is put into a URL asks for what its author wrote, and for 
 TEST_CASE("urls: behind a saved value that ends with a slash a query could be part of the path") {
   for (const auto& [base, path, wanted] :
        {std::tuple{"/api/", "items", "DELETE http://h/api/items"},
-        std::tuple{"/api/", "items?all=1", "is \"items?all=1\" right behind a value that ends with '/'"},
-        std::tuple{"/api/", "items#all", "nobody can tell whether that is a query"},
+        std::tuple{"/api/", "items?all=1", "is \"items?all=1\" right after a value that ends with '/'"},
+        std::tuple{"/api/", "items#all", "it is unclear whether that is a query"},
         std::tuple{"/api", "/items?all=1", "DELETE http://h/api/items?all=1"},
         std::tuple{"/api/", "../items", "is \"../items\""},
         std::tuple{"/api/", "/other.example", "DELETE http://h/api/%2Fother.example"}}) {

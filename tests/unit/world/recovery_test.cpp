@@ -295,7 +295,8 @@ TEST_CASE(
     "a release is bad for what failed, not for the death of its run, and a host is right without the word") {
   auto plan = deploy();
   auto& lane = plan.stages[0].lanes[0];
-  const auto bad = action("bad", plan::RecordRelease{"web1", "payments", "r1", "r1", "bad"});
+  const auto bad =
+      action("bad", plan::RecordRelease{"web1", "payments", "r1", "r1", plan::RecordRelease::State::bad});
   std::get<plan::Bracket>(lane.nodes[0]).repair.push_back(bad);
   const auto mending = [&](const Story& story) {
     return ids(bracket_of(world::recovery_plan(plan, world::assess(plan, story.journal))).body);

@@ -97,9 +97,9 @@ TEST_CASE("an unclosed quote is an error where it opens") {
 
 TEST_CASE("a quote that closes too late is told by the line where it began") {
   const Parsed parsed("a: \"abc\nj: \"def\"\n");
-  CHECK(parsed.finding() == "2:5 text behind a closing quote");
+  CHECK(parsed.finding() == "2:5 text after a closing quote");
   CHECK(parsed.help() == "the quoted text began on line 1: is its closing quote missing there?");
-  CHECK(Parsed("a: \"x\" y\n").finding() == "1:8 text behind a closing quote");
+  CHECK(Parsed("a: \"x\" y\n").finding() == "1:8 text after a closing quote");
 }
 
 TEST_CASE("duplicate keys are reported and the first is kept") {
