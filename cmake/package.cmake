@@ -6,8 +6,6 @@ foreach(section 1 5 7)
 endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.bash"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME staithe OPTIONAL)
-install(FILES "${PROJECT_SOURCE_DIR}/completions/_staithe"
-        DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions" OPTIONAL)
 install(FILES "${PROJECT_SOURCE_DIR}/completions/staithe.fish"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d" OPTIONAL)
 file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/playbooks/*.yml" "${PROJECT_SOURCE_DIR}/playbooks/Jenkinsfile")
@@ -17,6 +15,14 @@ foreach(part checks migrations staging)
           FILES_MATCHING PATTERN "*.yml" PATTERN "*.sql")
 endforeach()
 # Where the program will be is known when it is installed: --prefix says so, or the package's /usr.
+# Debian's zsh reads vendor-completions below /usr, and site-functions below /usr/local.
+install(CODE "
+  set(functions site-functions)
+  if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
+    set(functions vendor-completions)
+  endif()
+  file(INSTALL \"${PROJECT_SOURCE_DIR}/completions/_staithe\"
+    DESTINATION \"\${CMAKE_INSTALL_PREFIX}/share/zsh/\${functions}\")")
 install(CODE "
   set(bindir \"${CMAKE_INSTALL_BINDIR}\")
   cmake_path(ABSOLUTE_PATH bindir BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")

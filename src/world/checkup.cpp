@@ -77,7 +77,7 @@ class Examination {
     checkup_.host = wish_.host;
     checkup_.reload = wish_.reload;
     try {
-      checkup_.unheard_proxy = hosts_.unheard_proxy(wish_.host);
+      checkup_.said_for_name_alone = hosts_.said_for_name_alone(wish_.host);
       checkup_.unheard = hosts_.unheard(wish_.host);
       facts();
       time_shell();
@@ -214,12 +214,9 @@ std::vector<Checkup> examine(const plan::Plan& plan, const std::vector<CheckupWi
 
 std::vector<Advice> judge(const Checkup& checkup, const std::string& place) {
   std::vector<Advice> advice;
-  if (!checkup.unheard_proxy.empty())
-    advice.push_back(
-        {Severity::warning,
-         fmt::format("ssh_config has a proxy ({}) for the name {}, but is asked about the address",
-                     checkup.unheard_proxy, checkup.host),
-         "say 'jump' in staithe.yml, leave 'address' out, or add the address to that Host line"});
+  if (!checkup.said_for_name_alone.empty())
+    advice.push_back({Severity::warning, checkup.said_for_name_alone,
+                      "say it in staithe.yml, leave 'address' out, or add the address to that Host line"});
   for (const auto& sentence : checkup.unheard) advice.push_back({Severity::note, sentence, ""});
   if (!checkup.trouble.empty()) {
     advice.push_back({Severity::error, checkup.trouble, what_to_do(checkup, place)});

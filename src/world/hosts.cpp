@@ -142,6 +142,7 @@ ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::strin
   endpoint.key_records = records_of(resolved, plan_.ssh.known_hosts);
   endpoint.host_key_types = trust_.known_types(endpoint);
   endpoint.identity_files = resolved.identity_files;
+  endpoint.identity_files_are_defaults = resolved.identity_files_are_defaults;
   endpoint.certificate_files = resolved.certificate_files;
   endpoint.identity_agent = resolved.identity_agent;
   endpoint.identities_only = resolved.identities_only;
@@ -168,14 +169,25 @@ ssh::Endpoint Hosts::to_endpoint(const ssh::Resolved& resolved, const std::strin
   return endpoint;
 }
 
-std::string Hosts::unheard_proxy(const std::string& host) {
+std::string Hosts::said_for_name_alone(const std::string& host) const {
   const auto& target = plan_.hosts.at(host);
-  if (target.address.empty() || target.address == host || !target.jump.empty()) return {};
+  if (target.address.empty() || target.address == host) return {};
+  const auto by_name = ssh::resolve(sources_, host);
+  const auto asked = ssh::resolve(sources_, target.address);
   const auto way = [](const ssh::Resolved& resolved) {
     return resolved.proxy_jump.empty() ? resolved.proxy_command : resolved.proxy_jump;
   };
-  return way(ssh::resolve(sources_, target.address)).empty() ? way(ssh::resolve(sources_, host))
-                                                             : std::string();
+  std::vector<std::string> said;
+  if (target.jump.empty() && way(asked).empty() && !way(by_name).empty())
+    said.push_back(fmt::format("a proxy ({})", way(by_name)));
+  if (target.user.empty() && by_name.user != asked.user) said.push_back("User " + by_name.user);
+  if (target.port == 0 && by_name.port != asked.port) said.push_back(fmt::format("Port {}", by_name.port));
+  const bool names_keys = !by_name.identity_files_are_defaults;
+  if (target.identity_files.empty() && names_keys && by_name.identity_files != asked.identity_files)
+    said.push_back("IdentityFile " + base::join(by_name.identity_files, " "));
+  if (said.empty()) return {};
+  return fmt::format("ssh_config has {} for the name {}, but is asked about the address {}",
+                     base::join(said, ", "), host, target.address);
 }
 
 /// As `ssh ADDRESS` would reach it; what the inventory says wins over the configuration file. A bastion that
@@ -231,6 +243,17 @@ void Hosts::refuse_silent(Connection& connection) {
     throw base::Error(*silent);
 }
 
+std::unique_ptr<ssh::Session> Hosts::connect(const std::string& host, const base::Scope& scope) {
+  try {
+    return engine_->connect(endpoint(host), scope);
+  } catch (const base::Error& error) {
+    if (error.code() != base::ErrorCode::auth) throw;
+    const auto meant = said_for_name_alone(host);
+    if (meant.empty()) throw;
+    throw base::Error(error.code(), fmt::format("{}; {}", error.what(), meant));
+  }
+}
+
 ssh::Session& Hosts::live(const std::string& host, Connection& connection, const base::Scope& scope) {
   const auto now = std::chrono::steady_clock::now();
   const bool idle = now - connection.used > idle_limit;
@@ -239,7 +262,7 @@ ssh::Session& Hosts::live(const std::string& host, Connection& connection, const
   if (!usable) {
     connection.session.reset();
     refuse_silent(connection);
-    connection.session = engine_->connect(endpoint(host), scope);
+    connection.session = connect(host, scope);
   }
   connection.used = std::chrono::steady_clock::now();
   return *connection.session;

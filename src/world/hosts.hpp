@@ -52,9 +52,9 @@ class Hosts {
   /// What a person wants to know of a session: null when the host is not connected.
   const ssh::Session* session(const std::string& host);
 
-  /// The proxy that ssh_config has for the name of a host, where it is asked about the address and has none
-  /// there.
-  std::string unheard_proxy(const std::string& host);
+  /// What ssh_config has for the name of a host and not for its address, which is what it is asked about: a
+  /// proxy, User, Port or IdentityFile that staithe.yml does not say either. A sentence; "" for nothing.
+  std::string said_for_name_alone(const std::string& host) const;
   /// What ssh_config says for a host and the bastions before it and staithe does not honour, a sentence each.
   std::vector<std::string> unheard(const std::string& host) const;
 
@@ -71,6 +71,8 @@ class Hosts {
   Connection& of(const std::string& host);
   std::vector<ssh::Resolved> route(const std::string& host) const;
   ssh::Endpoint to_endpoint(const ssh::Resolved& resolved, const std::string& label);
+  /// Throws base::Error as the engine does; a refused key with what the name's blocks would have said.
+  std::unique_ptr<ssh::Session> connect(const std::string& host, const base::Scope& scope);
   static void refuse_silent(Connection& connection);
   ssh::Session& live(const std::string& host, Connection& connection, const base::Scope& scope);
 

@@ -444,6 +444,13 @@ class ByHand(harness.SystemTest):
         self.assertEqual(ill.code, 0, str(ill))
         self.assertEqual(ill.out.count("ssh_config has a proxy (echo web1"), 1, str(ill))
         self.assertFalse(os.path.exists(on_record))
+        # The same of a key, and where the door stays shut for lack of it.
+        other = config.replace("IdentityFile", "IdentityFile /nowhere/key\n    #")
+        self.sandbox.write("Host web1\n    User deploy\n    IdentityFile /for/web1\n" + other, "ssh", "config")
+        shut = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", "true")
+        self.assertNotEqual(shut.code, 0, str(shut))
+        self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file.*; ssh_config has User deploy, "
+                                   r"IdentityFile /for/web1 for the name web1, but is asked about the address 127\.0\.1\.1")
         # A shell command that `exec` would end, as with OpenSSH, is put into a shell of its own.
         proxy = f"ProxyCommand sh -c 'echo %n >>{on_record}; exec socat - TCP:%h:%p'"
         self.sandbox.write(f"Host web[12] 127.0.1.*\n    {proxy}\nHost 127.0.2.1\n    ProxyJump lb2\n" + config,

@@ -41,6 +41,7 @@ struct Endpoint {
   KeyRecords key_records;
 
   std::vector<std::string> identity_files;     ///< private keys, in order; missing files are skipped
+  bool identity_files_are_defaults = false;    ///< nobody named them: a missing one is not worth a word
   std::vector<std::string> certificate_files;  ///< beside each FILE-cert.pub; matched to keys by content
   std::string identity_agent;                  ///< socket path; "none"; empty: $SSH_AUTH_SOCK
   bool identities_only = false;                ///< of the agent's keys only those of `identity_files`

@@ -24,9 +24,8 @@ struct Checkup {
   std::string host;
   std::string trouble;  ///< why nobody could log in; "" when that went well
   base::ErrorCode code = base::ErrorCode::failed;
-  bool changed_key = false;  ///< the trouble is a host key that differs from what is on record
-  std::string
-      unheard_proxy;  ///< what ssh_config says for the host's name and nobody asks for; "" for nothing
+  bool changed_key = false;          ///< the trouble is a host key that differs from what is on record
+  std::string said_for_name_alone;   ///< by ssh_config, where it is asked about the address; "" for nothing
   std::vector<std::string> unheard;  ///< of ssh_config: what is not honoured, a sentence each
   ssh::Timings timings;
   ssh::Negotiated negotiated;

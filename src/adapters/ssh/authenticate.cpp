@@ -51,6 +51,8 @@ class Authentication {
   bool with_file(const std::string& file) {
     const Identity identity = ring_.load(file, endpoint_.certificate_files);
     if (!identity.problem.empty()) notes_.push_back(fmt::format("{}: {}", file, identity.problem));
+    if (identity.is_missing && !endpoint_.identity_files_are_defaults)
+      notes_.push_back(file + ": no such file");
     if (identity.keys.empty()) return false;
     for (const auto& key : identity.keys) {
       const auto step = [&] { return ::ssh_userauth_publickey(link_.raw(), nullptr, key->raw()); };
@@ -111,7 +113,10 @@ class Authentication {
   }
 
   Error refusal() {
-    std::string text = tried_.empty() ? "no key to show" : "the server refused " + base::join(tried_, ", ");
+    const std::string none = endpoint_.identity_files_are_defaults
+                                 ? "no key to show: no file is named, and none of ssh's usual ones has a key"
+                                 : "no key to show";
+    std::string text = tried_.empty() ? none : "the server refused " + base::join(tried_, ", ");
     text = fmt::format("authentication as {} failed: {}", base::printable(endpoint_.user), text);
     if (partial_) text += "; a key was accepted, but the server wants a further method";
     const int list = tried_.empty() ? 0 : ::ssh_userauth_list(link_.raw(), nullptr);

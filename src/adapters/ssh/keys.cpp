@@ -5,6 +5,7 @@
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -51,6 +52,12 @@ std::vector<std::string> certificates_of(const std::string& file, std::string_vi
   return files;
 }
 
+/// As OpenSSH's sshkey_perm_ok(): only a file of one's own is judged.
+bool others_can_read(const std::string& file) {
+  struct stat info {};
+  return ::stat(file.c_str(), &info) == 0 && info.st_uid == ::getuid() && (info.st_mode & 077U) != 0;
+}
+
 std::string public_blob_of(ssh_key key) {
   char* encoded = nullptr;
   if (::ssh_pki_export_pubkey_base64(key, &encoded) != SSH_OK) return {};
@@ -88,7 +95,15 @@ int answer_passphrase(const char*, char* buffer, std::size_t size, int, int, voi
 
 KeyRing::Loaded KeyRing::import(const std::string& file, Ask ask) {
   Loaded result;
-  if (::access(file.c_str(), F_OK) != 0) return result;
+  if (::access(file.c_str(), F_OK) != 0) {
+    result.is_missing = true;
+    return result;
+  }
+  if (others_can_read(file) && !blob_in_file(file)) {
+    result.problem =
+        fmt::format("others can read it, and ssh refuses such a key: chmod 600 {}", base::shell_quote(file));
+    return result;
+  }
   constexpr int most_tries = 3;
   Asking asking{ask == Ask::yes ? &passphrase_ : nullptr, &file, false, false, nullptr};
   for (int attempt = 0; attempt < most_tries; ++attempt) {
@@ -126,7 +141,7 @@ KeyRing::Loaded& KeyRing::loaded(const std::string& file, Ask ask) {
 Identity KeyRing::load(const std::string& file, const std::vector<std::string>& certificate_files) {
   const std::lock_guard lock(mutex_);
   const Loaded& found = loaded(file, Ask::yes);
-  Identity identity{file, {}, found.problem};
+  Identity identity{file, {}, found.problem, found.is_missing};
   if (!found.key) return identity;
   for (const std::string& name : certificates_of(file, found.public_blob, certificate_files)) {
     ssh_key certificate = nullptr;

@@ -31,7 +31,8 @@ class PrivateKey {
 struct Identity {
   std::string file;
   std::vector<std::shared_ptr<const PrivateKey>> keys;
-  std::string problem;  ///< why there are no keys; empty when the file is just not there
+  std::string problem;      ///< why there are no keys; empty when the file is just not there
+  bool is_missing = false;  ///< there is no such file
 };
 
 /// The blobs under which an identity file is known to an agent: its certificates', then its own.
@@ -56,6 +57,7 @@ class KeyRing {
     std::shared_ptr<const PrivateKey> key;
     std::string public_blob;
     std::string problem;
+    bool is_missing = false;
     bool encrypted = false;  ///< and not opened: nobody was asked
   };
   enum class Ask { yes, no };

@@ -218,6 +218,7 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"identityagent", identity_agent},
     {"identityfile", key_file<&Settings::identity_files>},
     {"identityfile2", key_file<&Settings::identity_files>},
+    {"ignoreunknown", text<&Settings::ignore_unknown>},
     {"kbdinteractiveauthentication", flag<&Settings::kbd_interactive_authentication>},
     {"keepalive", flag<&Settings::tcp_keep_alive>},
     {"kexalgorithms", text<&Settings::kex_algorithms>},
@@ -245,6 +246,93 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"userknownhostsfile", list<&Settings::user_known_hosts_files>},
 });
 
+/// Those of OpenSSH up to 10.2, and of Debian's patches to it, that mean nothing to staithe, as ssh spells
+/// them.
+constexpr auto idle_keywords = std::to_array<std::string_view>({
+    "AddKeysToAgent",
+    "AfsTokenPassing",
+    "CanonicalizePermittedCNAMEs",
+    "CASignatureAlgorithms",
+    "ChannelTimeout",
+    "Cipher",
+    "ClearAllForwardings",
+    "CompressionLevel",
+    "ControlMaster",
+    "ControlPath",
+    "ControlPersist",
+    "DynamicForward",
+    "EnableEscapeCommandline",
+    "EnableSSHKeysign",
+    "EscapeChar",
+    "ExitOnForwardFailure",
+    "FallBackToRsh",
+    "FingerprintHash",
+    "ForkAfterAuthentication",
+    "ForwardX11",
+    "ForwardX11Timeout",
+    "ForwardX11Trusted",
+    "GatewayPorts",
+    "GlobalKnownHostsFile2",
+    "GSSAPIAuthentication",
+    "GSSAPIClientIdentity",
+    "GSSAPIDelegateCredentials",
+    "GSSAPIKexAlgorithms",
+    "GSSAPIKeyExchange",
+    "GSSAPIRenewalForcesRekey",
+    "GSSAPIServerIdentity",
+    "GSSAPITrustDns",
+    "HostbasedAcceptedAlgorithms",
+    "HostbasedAuthentication",
+    "HostbasedKeyTypes",
+    "IPQoS",
+    "KbdInteractiveDevices",
+    "KerberosAuthentication",
+    "KerberosTgtPassing",
+    "LocalCommand",
+    "LocalForward",
+    "LogLevel",
+    "LogVerbose",
+    "NoHostAuthenticationForLocalhost",
+    "NumberOfPasswordPrompts",
+    "ObscureKeystrokeTiming",
+    "PermitLocalCommand",
+    "PermitRemoteOpen",
+    "PKCS11Provider",
+    "Protocol",
+    "ProtocolKeepAlives",
+    "RefuseConnection",
+    "RekeyLimit",
+    "RemoteCommand",
+    "RemoteForward",
+    "RequestTTY",
+    "RhostsAuthentication",
+    "RhostsRSAAuthentication",
+    "RSAAuthentication",
+    "SecurityKeyProvider",
+    "SendEnv",
+    "SessionType",
+    "SetEnv",
+    "SetupTimeOut",
+    "SmartcardDevice",
+    "StdinNull",
+    "StreamLocalBindMask",
+    "StreamLocalBindUnlink",
+    "SyslogFacility",
+    "Tunnel",
+    "TunnelDevice",
+    "UpdateHostKeys",
+    "UseBlacklistedKeys",
+    "UsePrivilegedPort",
+    "UserKnownHostsFile2",
+    "UseRoaming",
+    "UseRsh",
+    "VerifyHostKeyDNS",
+    "VersionAddendum",
+    "VisualHostKey",
+    "WarnWeakCrypto",
+    "XAuthLocation",
+});
+
 const Keyword* find(std::string_view name) noexcept {
   const auto found = std::find_if(keywords.begin(), keywords.end(),
                                   [&](const Keyword& keyword) { return keyword.name == name; });
@@ -255,6 +343,11 @@ const Keyword* find(std::string_view name) noexcept {
 
 bool is_setting(std::string_view keyword) noexcept {
   return find(keyword) != nullptr;
+}
+
+bool is_idle(std::string_view keyword) noexcept {
+  return std::any_of(idle_keywords.begin(), idle_keywords.end(),
+                     [&](std::string_view idle) { return equal_ignoring_case(idle, keyword); });
 }
 
 void apply(Settings& settings, const Line& line, const Sources& sources) {

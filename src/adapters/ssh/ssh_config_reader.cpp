@@ -129,7 +129,7 @@ class Reader {
     if (parsed.active && !parsed.rest.empty() && is_unheard(parsed.keyword))
       settings_.unheard.try_emplace(parsed.keyword,
                                     Said{std::string(parsed.rest), place_.text(), parsed.from_user});
-    if (!known(parsed.keyword)) return;
+    if (!is_heeded(parsed.keyword)) return refuse_unknown(parsed.keyword);
     if (parsed.rest.empty()) throw bad(fmt::format("a value is missing after {}", parsed.keyword));
     auto split = split_arguments(parsed.rest);
     if (!split) throw bad("a quote is not closed");
@@ -190,8 +190,16 @@ class Reader {
     return sources.files->paths(full, [&] { return glob_of(full); });
   }
 
-  static bool known(std::string_view keyword) {
+  static bool is_heeded(std::string_view keyword) {
     return keyword == "host" || keyword == "match" || keyword == "include" || is_setting(keyword);
+  }
+
+  /// As ssh: a misspelt ProxyJump must not become a direct connection. Also where no block counts.
+  void refuse_unknown(std::string_view keyword) const {
+    if (is_idle(keyword) || match_list(keyword, settings_.ignore_unknown.value_or("")) == 1) return;
+    throw bad(
+        fmt::format("'{}' is no keyword of ssh_config; ssh refuses it too, unless IgnoreUnknown names it",
+                    base::printable(keyword)));
   }
 
   struct Place {

@@ -36,7 +36,7 @@ struct Settings {
   std::optional<std::string> proxy_command;  ///< "none" is a value: it shuts out what comes later
   std::optional<std::string> proxy_jump;     ///< also "none"
   std::optional<std::string> revoked_host_keys, known_hosts_command;  ///< also "none"
-  std::optional<std::string> preferred_authentications, bind_address, bind_interface;
+  std::optional<std::string> preferred_authentications, bind_address, bind_interface, ignore_unknown;
   std::optional<std::string> ciphers, macs, kex_algorithms, host_key_algorithms, pubkey_accepted_algorithms;
   std::optional<int> port, connection_attempts, server_alive_count_max, canonicalize_max_dots;
   std::optional<int> required_rsa_size;
@@ -61,11 +61,13 @@ struct Line {
   bool active = true;              ///< inside a block that matches: else the line is only checked
 };
 
-/// Applies a line that is neither Host, Match nor Include. Keywords that staithe has no use for are skipped.
-/// Throws base::Error{invalid} without the place.
+/// Applies a line that is neither Host, Match nor Include. Keywords that is_setting() does not know are
+/// skipped. Throws base::Error{invalid} without the place.
 void apply(Settings& settings, const Line& line, const Sources& sources);
 /// Whether apply() knows a keyword (in lower case).
 bool is_setting(std::string_view keyword) noexcept;
+/// Whether a keyword (in lower case) is one that ssh(1) knows and staithe has no use for.
+bool is_idle(std::string_view keyword) noexcept;
 
 /// Whether a keyword (in lower case) is one that ssh(1) honours and staithe does not, or not whatever it
 /// says.

@@ -293,11 +293,23 @@ TEST_CASE("key files: several, missing, encrypted, unreadable, RSA, ECDSA") {
   }
 
   write_file(server.directory() / "garbage", "not a key\n");
-  endpoint.identity_files = {wrong, server.directory() / "garbage"};
+  ::chmod((server.directory() / "garbage").c_str(), 0600);
+  endpoint.identity_files = {wrong, server.directory() / "garbage", server.directory() / "missing"};
   Caught error = caught([&] { engine.connect(endpoint, soon()); });
   CHECK(error.code == ErrorCode::auth);
   CHECK_THAT(error.text, ContainsSubstring("refused " + wrong));
   CHECK_THAT(error.text, ContainsSubstring("garbage: not a private key"));
+  CHECK_THAT(error.text, ContainsSubstring("missing: no such file"));
+
+  const std::string open = server.make_key("open");
+  server.authorize(read_file(open + ".pub"));
+  ::chmod(open.c_str(), 0640);
+  endpoint.identity_files = {open};
+  error = caught([&] { Engine(accept_all()).connect(endpoint, soon()); });
+  CHECK(error.code == ErrorCode::auth);
+  CHECK_THAT(error.text, ContainsSubstring("no key to show (" + open + ": others can read it"));
+  ::chmod(open.c_str(), 0600);
+  CHECK(Engine(accept_all()).connect(endpoint, soon())->negotiated().identity == open);
 
   const std::string secret = server.make_key("secret", "-N opensesame");
   server.authorize(read_file(secret + ".pub"));

@@ -158,7 +158,7 @@ class Grammar {
   }
 
   std::string setting() {
-    switch (number(1, 28)) {
+    switch (number(1, 30)) {
       case 1:
       case 2:
         return keyword("HostName") +
@@ -228,6 +228,10 @@ class Grammar {
                end();
       case 27:
         return keyword("KnownHostsCommand") + pick({"none", "/bin/keys %H", "/a  b # c", "?"}) + end();
+      case 28:
+        return keyword("IgnoreUnknown") + quoted(pick({"Use*", "proxyjmp,!usekey*", "*", "None"})) + end();
+      case 29:
+        return keyword(pick({"?ProxyJmp", "?UseKeychain", "ControlMaster", "VisualHostKey"})) + "no" + end();
       default:
         return keyword(pick({"SendEnv", "PreferredAuthentications", "CanonicalizeHostname"})) +
                pick({"yes", "no"}) + end();

@@ -114,8 +114,13 @@ TEST_CASE("mistakes carry their place", "[ssh][config]") {
   CHECK_THAT(said("HostName 'a b'\n"), ContainsSubstring("white space"));
   CHECK_THAT(said("CanonicalizeHostname yes\nCanonicalDomains lan\n"),
              ContainsSubstring("cannot look 'web1' up"));
-  // What staithe does not need it does not judge; ssh itself would complain.
-  CHECK(said("NoSuchSetting\nVisualHostKey \"\nLocalForward x\n") == "nothing was thrown");
+  // Of what staithe does not need it does not judge the value; ssh itself would complain.
+  CHECK(said("VisualHostKey \"\nLocalForward x\n") == "nothing was thrown");
+  // A bastion that is misspelt must not be left out, wherever it stands.
+  const std::string unknown = ":2: 'proxyjmp' is no keyword of ssh_config";
+  CHECK_THAT(said("User x\nProxyJmp gate\n"), ContainsSubstring(file + unknown));
+  CHECK_THAT(said("Host other\n  ProxyJmp gate\n"), ContainsSubstring(file + unknown));
+  CHECK(said("IgnoreUnknown UseKeychain,Proxy*\nProxyJmp gate\n  usekeychain yes\n") == "nothing was thrown");
 }
 
 TEST_CASE("files that others can write are refused", "[ssh][config]") {

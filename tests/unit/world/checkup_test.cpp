@@ -84,7 +84,7 @@ TEST_CASE("a checkup: each thing that is slow or wrong is said, with what helps"
        "no SSH agent answers: /run/agent: Connection refused, so that only /keys/deploy opens the door | "
        "start it");
   also(warning + "/keys/old: not readable, so that only /keys/deploy opens the door | mend the file");
-  all.unheard_proxy = "gate";
+  all.said_for_name_alone = "ssh_config has a proxy (gate) for the name web1";
   also(warning + "ssh_config has a proxy (gate) for the name web1");
   CHECK(world::judge(all, "").size() == 11);  // why the socket is not reached, instead of how it would be
 }
