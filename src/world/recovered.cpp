@@ -111,7 +111,7 @@ bool put_right(const plan::Plan& recovery, const event::RunFinished& finished) {
 
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {
   free_locks_of(store, run.id);
-  store.end_run(run.id, recovered.by_hand.empty() ? "recovered" : "needs a person",
+  store.end_run(run.id, recovered.by_hand.empty() ? recovered_outcome : "needs a person",
                 recovered.needs_a_person() ? event::exit_needs_person : event::exit_done,
                 recovered.summary_json);
   end_dead_recoveries(store, run.environment, run.service);

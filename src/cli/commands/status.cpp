@@ -4,6 +4,7 @@
 #include "looking.hpp"
 #include "out_words.hpp"
 #include "planning.hpp"
+#include "status_records.hpp"
 #include "suggest.hpp"
 #include "ways_out.hpp"
 
@@ -37,7 +38,8 @@ struct Picture {
   std::vector<store::LockInfo> locks;
   std::vector<store::Run> unfinished;
   std::map<std::string, world::LeftFailed> failed;  ///< by host
-  std::vector<Way> ways;                            ///< off releases that differ or are bad
+  std::vector<Way> ways;                            ///< off releases that differ or are bad, and the like
+  std::vector<world::Unjudged> unjudged;            ///< runs whose end is missing
   std::vector<std::string> drain;                   ///< what takes those out again that were to stay out
   std::vector<std::string> restore;                 ///< what gives to_restore() back
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
@@ -120,8 +122,8 @@ struct Picture {
     return runs;
   }
 
-  /// Somebody has to come: a run left a host out or half changed, or died, or hosts run different releases or
-  /// a bad one, or visitors come to one that is meant to be out.
+  /// Somebody has to come: a run left a host out or half changed, or died, or nobody judged what it brought,
+  /// or hosts run different releases or a bad one, or visitors come to one that is meant to be out.
   bool needs_person() const {
     if (!lapsed.empty()) return true;
     for (const auto& host : out) {
@@ -130,6 +132,8 @@ struct Picture {
     }
     for (const auto& [host, left] : failed)
       if (is_open(left)) return true;
+    for (const auto& [run, words] : unjudged)
+      if (run.exit_code == exit_needs_person && !under_way(run.service)) return true;
     // While a deploy is under way versions differ as a matter of course.
     return ((differ() || !bad.empty()) && !under_way()) || died();
   }
@@ -194,6 +198,11 @@ void add_state(App& app, store::Store& store, const Loaded& loaded, Picture& pic
     auto out = ways_out(app, store, loaded, service, versions);
     if (!out.bad.empty()) picture.bad[service] = std::move(out.bad);
     picture.ways.insert(picture.ways.end(), out.ways.begin(), out.ways.end());
+    if (out.unjudged) picture.unjudged.push_back(std::move(*out.unjudged));
+  }
+  for (auto& task : world::unjudged_tasks(store, loaded.environment)) {
+    picture.ways.push_back(way_out(app, store, loaded, task));
+    picture.unjudged.push_back(std::move(task));
   }
   picture.restore = restore_commands(app, loaded, store, picture.to_restore());
   for (auto& lock : store.locks())
@@ -326,6 +335,9 @@ void print_state(App& app, const Picture& picture) {
   for (const auto& [host, left] : picture.failed)
     say_line(app, fmt::format("FAILED: {}   {}; left so by {}, run {}, {}: {}", host, left.words,
                               left.run.user, left.run.id, when_text(left.run.started), left.run.title));
+  for (const auto& [run, words] : picture.unjudged)
+    say_line(app, fmt::format("UNFINISHED: run {}   {}; {} by {}, {}", run.id, words, run.title, run.user,
+                              when_text(run.started)));
   for (const auto& lock : picture.locks)
     say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,
                               when_text(lock.taken), lock.reason, lock.run_id,
@@ -335,28 +347,6 @@ void print_state(App& app, const Picture& picture) {
                               run.owner == store::Owner::gone ? "DIED" : "Under way", run.id, run.title,
                               run.user, when_text(run.started)));
   for (const auto& note : picture.survey.notes) say_line(app, "Note: " + note);
-}
-
-json balancer_json(const world::BalancerLook& balancer) {
-  auto servers = json::array();
-  for (const auto& server : balancer.servers)
-    servers.push_back({{"backend", server.state.ref.backend},
-                       {"server", server.state.ref.server},
-                       {"host", server.host},
-                       {"state", world::state_in_words(server.state)},
-                       {"command", haproxy::name_of(haproxy::own_state(server.state.admin))},
-                       {"usable", server.state.usable()},
-                       {"weight", server.state.weight},
-                       {"sessions", server.stat.sessions},
-                       {"queued", server.stat.queued}});
-  return {{"type", "balancer"},
-          {"name", balancer.name},
-          {"trouble", balancer.trouble},
-          {"version", balancer.info.version},
-          {"pid", balancer.info.pid},
-          {"level", balancer.level},
-          {"uptime_s", balancer.info.uptime_seconds},
-          {"servers", servers}};
 }
 
 json host_json(const world::HostLook& host, const std::string& service, const Picture& picture) {
@@ -404,6 +394,7 @@ void print_json(Records& records, const Picture& picture) {
                    {"run_id", lock.run_id},
                    {"taken", base::utc_text_ms(lock.taken)},
                    {"abandoned", lock.abandoned}});
+  for (const auto& unjudged : picture.unjudged) records.write(unjudged_json(unjudged));
   for (const auto& run : picture.unfinished)
     records.write({{"type", "unfinished_run"},
                    {"run_id", run.id},
