@@ -29,8 +29,22 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return previous[b.size()];
 }
 
+namespace {
+
+bool same_but_for_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+}  // namespace
+
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   constexpr std::size_t farthest = 2;
+  const auto cased = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& candidate) {
+    return same_but_for_case(word, candidate);
+  });
+  if (cased != candidates.end() && !word.empty()) return *cased;
   const std::string* best = nullptr;
   std::size_t best_distance = farthest + 1;
   for (const auto& candidate : candidates) {

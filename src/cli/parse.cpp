@@ -9,12 +9,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <memory>
 
 namespace staithe::cli {
 namespace {
+
+constexpr std::array<std::string_view, 2> selections{"hosts", "limit"};
+
+/// The last of two would silently leave out what the first one meant.
+bool once_only(std::string_view option) {
+  return std::find(selections.begin(), selections.end(), option) != selections.end();
+}
 
 /// CLI11's tree made from the table. CLI11 writes into `values`; nothing of it leaves this file.
 class Tree {
@@ -106,8 +114,9 @@ class Tree {
     } else {
       added = leaf.app->add_option(spelled, leaf.values[name]);
       // One value each time, though they are kept in a vector: "-f FILE PLAYBOOK" has a positional.
+      const bool all = option.takes == Takes::values || once_only(option.name);
       added->expected(1)->allow_extra_args(false)->multi_option_policy(
-          option.takes == Takes::values ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+          all ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     }
     leaf.options[name] = added;
   }
@@ -159,8 +168,18 @@ ParseResult unknown(const std::vector<std::string>& rest, const Command* command
   for (const auto& option : global_options()) options.push_back("--" + std::string(option.name));
   for (const auto& option : command->options) options.push_back("--" + std::string(option.name));
   const std::string name(command->name);
-  if (word.rfind('-', 0) == 0)
-    return usage_error(fmt::format("{} has no option '{}'{}", name, word, suggestion(word, options)), name);
+  const bool has_words_of_hosts = command->positionals.starts_with("--");
+  if (word.rfind('-', 0) == 0) {
+    const auto near = suggestion(word, options);
+    return usage_error(
+        fmt::format("{} has no option '{}'{}", name, word,
+                    near.empty() && has_words_of_hosts ? "; its command stands behind '--'" : near),
+        name);
+  }
+  if (has_words_of_hosts)
+    return usage_error(
+        fmt::format("{0} has its hosts behind -H: staithe {0} -H HOSTS {1}", name, command->positionals),
+        name);
   return usage_error(fmt::format("{} takes no '{}'", name, word), name);
 }
 
@@ -195,6 +214,18 @@ std::optional<ParseResult> refuse_empty(const Parsed& parsed) {
   if (!words_of_hosts && std::any_of(parsed.positionals.begin(), parsed.positionals.end(), is_blank))
     return usage_error(fmt::format("a word given to {} is empty{}", command.name, empty_why),
                        std::string(command.name));
+  return std::nullopt;
+}
+
+std::optional<ParseResult> refuse_twice(const Parsed& parsed) {
+  for (const auto option : selections) {
+    const auto values = parsed.all(option);
+    if (std::all_of(values.begin(), values.end(), [&](const auto& one) { return one == values.front(); }))
+      continue;
+    return usage_error(fmt::format("--{} is given {} times: join what is meant, as in --{} {}", option,
+                                   values.size(), option, base::shell_quote(base::join(values, ","))),
+                       std::string(parsed.command->name));
+  }
   return std::nullopt;
 }
 
@@ -361,6 +392,7 @@ ParseResult parse(int argc, const char* const* argv) {
   if (const auto most = most_words(*command); positionals.size() > most)
     return unknown({positionals[most]}, command);
   if (auto refusal = refuse_empty(*result.parsed)) return *refusal;
+  if (auto refusal = refuse_twice(*result.parsed)) return *refusal;
   take_environment(*result.parsed);
   return result;
 }

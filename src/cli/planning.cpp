@@ -1,6 +1,8 @@
 #include "planning.hpp"
 
 #include "exit_codes.hpp"
+#include "playbook_files.hpp"
+#include "ssh_files.hpp"
 #include "suggest.hpp"
 #include "ways_out.hpp"
 
@@ -35,13 +37,14 @@ std::pair<std::string, std::string> key_and_value(const std::string& text) {
 }
 
 plan::Amount amount_of(std::string text, std::string_view option) {
+  const auto said = text;
   plan::Amount amount;
   if (!text.empty() && text.back() == '%') {
     amount.percent = true;
     text.pop_back();
   }
   if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos)
-    throw UsageError(fmt::format("--{} takes a number or a percentage", option));
+    throw UsageError(fmt::format("--{} takes a number or a percentage, not '{}'", option, said));
   amount.value = static_cast<std::uint32_t>(std::stoul(text));
   if (amount.percent && amount.value > 100)
     throw UsageError(fmt::format("--{} is at most 100%, not {}%", option, amount.value));
@@ -175,6 +178,34 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   return next;
 }
 
+/// What cannot be read may have been meant otherwise: as another file, or as a host.
+std::string read_playbook(const Loaded& loaded, const std::string& path) {
+  try {
+    return read_text(path);
+  } catch (const FilesWrong& wrong) {
+    const auto& environment = loaded.env();
+    const auto groups = environment.group_names();
+    const bool is_host = environment.find_host(path) != nullptr ||
+                         std::find(groups.begin(), groups.end(), path) != groups.end();
+    auto help = meant_file(loaded.project.directory, path);
+    if (is_host) help = fmt::format("hosts are named with --limit {}", shell_word(path));
+    throw FilesWrong(help.empty() ? std::string(wrong.what()) : fmt::format("{} ({})", wrong.what(), help));
+  }
+}
+
+/// The one of the command line, or the project's own; "" for the built-in one. That one knows nothing of what
+/// a project does between checkout and reload: it must not stand in for a playbook that is there.
+std::string playbook_named(App& app, const Loaded& loaded) {
+  if (!app.args().positionals.empty()) return app.args().positionals.front();
+  std::error_code none;
+  const auto own = fs::path(loaded.project.directory) / "playbooks" / "deploy.yml";
+  if (!fs::is_regular_file(own, none)) return {};
+  const auto path = own.lexically_normal().string();
+  if (!app.quiet() && !app.json())
+    app.say(fmt::format("Playbook {}, as none is named", base::printable(path)));
+  return path;
+}
+
 /// Where staithe.yml names the secret; nullptr when a playbook does.
 const playbook::SecretEntry* entry_of(const Loaded& loaded, const plan::SecretRef& secret) {
   const auto is_it = [&](const playbook::SecretEntry& entry) { return entry.source == secret; };
@@ -211,9 +242,12 @@ playbook::Request request_of(App& app) {
 }
 
 playbook::Playbook load_playbook_of(App& app, Loaded& loaded) {
-  if (app.args().positionals.empty()) return playbook::default_playbook();
-  const auto& path = app.args().positionals.front();
-  auto playbook = playbook::load_playbook(path, read_text(path), loaded.diagnostics);
+  check_ssh_config(loaded, loaded.env(), loaded.diagnostics);
+  const auto path = playbook_named(app, loaded);
+  if (path.empty()) return playbook::default_playbook();
+  const auto text = read_playbook(loaded, path);
+  refuse_other_kinds(path, text);
+  auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
   if (!playbook) {
     stop_on_errors(app, loaded.diagnostics);
     throw FilesWrong();

@@ -14,7 +14,8 @@ namespace staithe::cli {
 /// --environment, --service, --limit, --var, --var-file, --parallel, --max-failures, --deadline.
 playbook::Request request_of(App& app);
 
-/// The playbook that is named first on the command line, or the built-in one.
+/// The playbook that is named first on the command line, else playbooks/deploy.yml beside staithe.yml, which
+/// is said, else the built-in one.
 playbook::Playbook load_playbook_of(App& app, Loaded& loaded);
 
 /// Asks the repository once which commit the ref means, and says so on stderr. Nothing to ask: empty.

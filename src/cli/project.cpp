@@ -140,9 +140,7 @@ Loaded load(App& app) {
       playbook::choose_environment(loaded.project, app.args().value("environment"), loaded.diagnostics);
   stop_on_errors(app, loaded.diagnostics);
   loaded.environment = environment->name.value;
-  for (const auto& program : programs_of(loaded))
-    playbook::add_dynamic_inventory(loaded.project, loaded.environment, program.value,
-                                    ask_program(app, loaded, program.value), loaded.diagnostics);
+  ask_inventory_and_go_on(app, loaded);
   stop_on_errors(app, loaded.diagnostics);
   return loaded;
 }

@@ -47,7 +47,7 @@ Loaded load(App& app);
 /// several. `file`: the project file; "" for the one of -f, or the nearest.
 Loaded load_files(App& app, const std::string& file = {});
 
-/// For `validate`: asks the programs of `loaded`'s environment; what goes wrong with one is a finding, and
+/// Asks the programs of `loaded`'s environment; what goes wrong with one is a finding, and
 /// the hosts that it would have named stay unknown.
 void ask_inventory_and_go_on(App& app, Loaded& loaded);
 

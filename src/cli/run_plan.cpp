@@ -412,6 +412,8 @@ bool only_prints(const App& app) {
 int refuse_other_plan(App& app, const std::string& id) {
   const auto expected = app.args().value("expect-plan", id);
   if (expected == id) return exit_done;
+  if (expected.size() != id.size() || expected.find_first_not_of("0123456789abcdef") != std::string::npos)
+    throw UsageError(fmt::format("--expect-plan takes the id of a plan, such as {}, not '{}'", id, expected));
   return app.fail(exit_refused,
                   fmt::format("the plan is {}, not {} as expected; nothing was changed\n"
                               "  next  the same command with --dry-run shows the plan as it is now",

@@ -109,8 +109,9 @@ constexpr auto variables = std::to_array<Variable>({
 // clang-format off: a line for each field is harder to read than this.
 const std::array<Command, 30> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
-     "Without a playbook the built-in one is used: stage everywhere, then drain, activate, reload, prove "
-     "healthy and restore, host by host.",
+     "Without a playbook playbooks/deploy.yml beside staithe.yml is used, or where there is none the "
+     "built-in "
+     "one: stage everywhere, then drain, activate, reload, prove healthy and restore, host by host.",
      deploy_examples, options::deploy, run_deploy},
     {"plan",
      "Deploying",

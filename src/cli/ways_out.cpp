@@ -3,7 +3,6 @@
 #include "suggest.hpp"
 
 #include "staithe/event/exit_codes.hpp"
-#include "staithe/world/faults.hpp"
 #include "staithe/world/past_runs.hpp"
 
 #include <algorithm>
@@ -56,6 +55,11 @@ OpenWays open_ways(const Standing& standing) noexcept {
   return {standing.behind && !standing.bad, standing.behind || standing.bad || standing.unjudged};
 }
 
+Way way_out(const App& app, store::Store& store, const Loaded& loaded, const world::Unjudged& task) {
+  const auto plan = world::plan_of(task.run);
+  return {same_command(app, loaded, asked_of(store, task.run.id), *plan), "do it again, to its end"};
+}
+
 WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, const std::string& service,
                  const Versions& versions, bool first) {
   WaysOut out;
@@ -63,14 +67,19 @@ WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, cons
   out.bad = world::bad_releases(store, loaded.environment, service, run);
   std::erase_if(out.bad, [&](const auto& known) { return versions.count(known.first) == 0; });
   const bool differ = versions.size() > 1;
-  const auto plan = run && (differ || !out.bad.empty()) ? world::plan_of(*run) : std::nullopt;
+  if (run && out.bad.count(run->release) == 0) out.unjudged = world::unjudged(store, *run);
+  const bool amiss = differ || !out.bad.empty() || out.unjudged;
+  const auto plan = run && amiss ? world::plan_of(*run) : std::nullopt;
   if (!plan) return out;
   const auto asked = asked_of(store, run->id);
   Standing standing;
   standing.behind = differ;
   standing.bad = !out.bad.empty() && (!differ || out.bad.count(plan->release) > 0);
+  standing.unjudged = out.unjudged.has_value();
   standing.first = first;
   const auto open = open_ways(standing);
+  if (standing.unjudged && !standing.behind && !standing.bad && !standing.first)
+    out.ways.push_back({same_command(app, loaded, asked, *plan), "roll it out again, to its end"});
   if (open.on)
     out.ways.push_back(
         {way_forward(app, store, loaded, versions, asked, *plan), "bring the others to the new release"});

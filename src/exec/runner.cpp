@@ -407,6 +407,9 @@ class Run {
       finished.failed_kind = failure_->kind;
       finished.wrong_servers = failure_->result.wrong_servers;
       finished.failure = failure_->result.detail;
+      // What it was abandoned in looks like a failure of its own.
+      if (context_.stops.hard.requested())
+        finished.failure = "interrupted a second time, and abandoned: " + finished.failure;
       if (findings_ > 1)
         finished.failure += fmt::format(" (and {} more, above)", base::count_text(findings_ - 1, "finding"));
       if (const auto others = failed_hosts_.size() - failed_hosts_.count(failure_->host); others > 0)

@@ -33,7 +33,10 @@ class Renderer {
 
   void header() {
     text_ += fmt::format("{:<10} {}\n", "Plan", base::one_line(plan_.title));
-    if (!plan_.source.empty()) text_ += fmt::format("{:<10} {}\n", "Playbook", base::one_line(plan_.source));
+    const bool has_playbook = plan_.kind == "deploy" || plan_.kind == "rollback" || plan_.kind == "run";
+    if (!plan_.source.empty() || has_playbook)
+      text_ += fmt::format("{:<10} {}\n", "Playbook",
+                           plan_.source.empty() ? "built-in" : base::one_line(plan_.source));
     if (!plan_.environment.empty())
       text_ += fmt::format("{:<10} {}   ({}{})\n", "On", plan_.environment,
                            hosts_text(target_hosts(plan_).size()), plan_.is_protected ? ", protected" : "");

@@ -57,7 +57,8 @@ void read_ssh(yaml::Mapping& map, Environment& environment) {
   if (!fields) return;
   plan::SshSettings& ssh = environment.ssh;
   if (auto file = fields->text("known_hosts")) ssh.known_hosts = file->value;
-  if (auto file = fields->text("config")) ssh.config = file->value;
+  environment.ssh_config = fields->text("config");
+  if (environment.ssh_config) ssh.config = environment.ssh_config->value;
   if (auto timeout = fields->duration("connect_timeout")) {
     if (timeout->value < base::Duration(10))
       fields->error_at("connect_timeout", "no connection is made in that time");
@@ -187,7 +188,7 @@ void check_environment(const Environment& environment, diag::Diagnostics& diagno
   for (std::size_t i = 0; i < environment.balancers.size(); ++i) {
     const plan::Balancer& balancer = environment.balancers[i];
     if (balancer.on.empty() || environment.find_host(balancer.on) != nullptr) continue;
-    if (!environment.inventory.empty() && !environment.inventory_asked) continue;
+    if (!environment.knows_hosts()) continue;
     std::vector<std::string> known;
     for (const Host& host : environment.hosts) known.push_back(host.name.value);
     const auto near = base::nearest(balancer.on, known);

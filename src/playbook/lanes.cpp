@@ -2,6 +2,7 @@
 
 #include "reading.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/plan/secrets.hpp"
 #include "staithe/playbook/selection.hpp"
 #include "staithe/steps/release_scripts.hpp"
@@ -82,7 +83,7 @@ struct LaneMaker::Assembly {
 };
 
 bool LaneMaker::is_meant(const steps::ParsedStep& step, const HostSite& host) {
-  if (!step.common.only) return true;
+  if (!step.common.only || host.stands_in) return true;
   const auto hosts = select_any(*run_.environment, *step.common.only, *run_.diagnostics);
   return hosts && std::find(hosts->begin(), hosts->end(), host.host->name.value) != hosts->end();
 }
@@ -200,10 +201,8 @@ void LaneMaker::verify(Assembly& lane, const HostSite& host) {
   } else {
     std::vector<steps::Problem> problems;
     const auto url = steps::expand_text("$(release_url)", host.variables, problems);
-    for (const steps::Problem& problem : problems) {
-      const Text& where = *run_.service->release_url;
-      run_.diagnostics->error(where.position, problem.message, where.path, problem.help);
-    }
+    const auto& written = host.variables.find("release_url")->source;
+    report(Text{"", written.position, written.length, written.path}, *run_.diagnostics, problems);
     plan::HttpProbe probe;
     probe.url = url.value_or(plan::Text());
     probe.contains = plan::Text(release.id);
@@ -293,10 +292,15 @@ HostSite* LaneMaker::host_of_once(const steps::ParsedStep& step) {
   for (HostSite& host : run_.hosts) {
     if (host.host->name.value == *name) return &host;
   }
+  if (!run_.hosts.empty() && run_.hosts.back().stands_in) return &run_.hosts.back();
   const std::string why =
       run_.environment->find_host(*name) == nullptr ? "' is no host of " : "' is not selected in ";
-  run_.diagnostics->error(step.common.on->position, "'" + *name + why + run_.environment->name.value,
-                          step.common.on->path, "name one of the playbook's hosts");
+  std::vector<std::string> known;
+  for (const HostSite& host : run_.hosts) known.push_back(host.host->name.value);
+  const auto near = base::nearest(*name, known);
+  report(*step.common.on, *run_.diagnostics, "'" + *name + why + run_.environment->name.value,
+         near ? "did you mean '" + *near + "'?"
+              : "name one of the playbook's hosts: " + base::fold_names(known));
   return nullptr;
 }
 

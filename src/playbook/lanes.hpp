@@ -9,6 +9,7 @@ namespace staithe::playbook {
 /// One host of a run with everything its texts need.
 struct HostSite {
   const Host* host = nullptr;
+  bool stands_in = false;  ///< for hosts that nobody knows yet: every step may be meant for one
   steps::Variables variables;
   std::optional<steps::Release> release;
   bool in_rotation = false;

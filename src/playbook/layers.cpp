@@ -10,12 +10,16 @@
 namespace staithe::playbook {
 namespace {
 
+steps::Source source_of(const Text& text) {
+  return {text.position, text.length, text.path};
+}
+
 void add_entries(steps::Variables& variables, const VariableEntries& entries, const std::string& origin) {
   for (const VariableEntry& entry : entries) {
     if (entry.is_literal) {
       variables.set_literal(entry.name.value, entry.value.value, origin);
     } else {
-      variables.set_text(entry.name.value, entry.value.value, origin);
+      variables.set_text(entry.name.value, entry.value.value, origin, source_of(entry.value));
     }
   }
 }
@@ -50,9 +54,7 @@ std::optional<std::string> expand_plain(const Text& text, const steps::Variables
                                         diag::Diagnostics& diagnostics) {
   std::vector<steps::Problem> problems;
   auto result = steps::expand_plain(text.value, variables, problems);
-  for (const steps::Problem& problem : problems) {
-    report(text, diagnostics, problem.message, problem.help);
-  }
+  report(text, diagnostics, problems);
   return result;
 }
 
@@ -71,16 +73,46 @@ void Layers::prepare(diag::Diagnostics& diagnostics) {
     if (const auto members = yaml::Reader(*root, diagnostics).map())
       files_.push_back(read_variables(*members));
   }
+  warn_of_slips(diagnostics);
   for (const auto& [name, value] : request_.vars) check_var(name, diagnostics);
+}
+
+bool Layers::is_mentioned(const std::string& name) const {
+  return mentions(project_.text, name) || (playbook_ != nullptr && mentions(playbook_->text, name));
+}
+
+/// A file of variables may be meant for other playbooks too; what is near a name that is there is hardly.
+void Layers::warn_of_slips(diag::Diagnostics& diagnostics) const {
+  if (files_.empty() || !environment_.knows_hosts()) return;
+  const Request without;
+  const Layers layers(project_, environment_, service_, playbook_, without);
+  for (const VariableEntries& file : files_)
+    for (const VariableEntry& entry : file) {
+      const auto& name = entry.name.value;
+      if (is_mentioned(name) || layers.declares(name)) continue;
+      const auto near = base::nearest(name, layers.for_run().names());
+      if (near)
+        diagnostics.add({diag::Severity::warning, entry.name.position, entry.name.length,
+                         "nothing uses a variable of the name '" + name + "'", entry.name.path,
+                         "did you mean '" + *near + "'?"});
+    }
 }
 
 /// A mistyped --var that nobody reads would deploy something else than what was meant.
 void Layers::check_var(const std::string& name, diag::Diagnostics& diagnostics) const {
   if (!steps::Variables::is_name(name)) {
-    return diagnostics.error({}, "--var " + name + ": this cannot be the name of a variable");
+    const bool is_secret = name.starts_with("secret.");
+    return diagnostics.error(
+        {}, "--var " + name + ": this cannot be the name of a variable", "",
+        is_secret ? "a secret is never written down: 'secrets:' in staithe.yml says where it is"
+                  : "use letters, digits, '_' and '-'; begin with a letter");
   }
-  if (is_reserved(name)) return diagnostics.error({}, "--var " + name + ": it is set by staithe itself");
-  if (mentions(project_.text, name) || (playbook_ != nullptr && mentions(playbook_->text, name))) return;
+  if (is_reserved(name))
+    return diagnostics.error({}, "--var " + name + ": it is set by staithe itself", "",
+                             name == "sha" || name == "release"
+                                 ? "--var ref=BRANCH, a tag or a commit says which"
+                                 : "choose another name");
+  if (is_mentioned(name)) return;
   Request without = request_;
   without.vars.clear();
   Layers layers(project_, environment_, service_, playbook_, without);
@@ -106,6 +138,21 @@ steps::Variables Layers::for_run() const {
 }
 steps::Variables Layers::for_host(const Host& host) const {
   return make(&host);
+}
+
+steps::Variables Layers::for_unknown_host() const {
+  auto variables = make(nullptr);
+  // What the known ones have the others will have too, some value or other.
+  const auto add_usual = [&](const VariableEntries& entries) {
+    VariableEntries missing;
+    for (const auto& entry : entries)
+      if (variables.find(entry.name.value) == nullptr) missing.push_back(entry);
+    add_entries(variables, missing, "another host");
+  };
+  for (const Host& host : environment_.hosts) add_usual(host.vars);
+  for (const Group& group : environment_.groups) add_usual(group.vars);
+  variables.leave_open();
+  return variables;
 }
 
 steps::Variables Layers::make(const Host* host) const {
@@ -136,7 +183,7 @@ void Layers::add_service(steps::Variables& variables) const {
       {"reload", &service_->reload},           {"health", &service_->health},
       {"release_url", &service_->release_url}, {"port", &service_->port}};
   for (const auto& [name, text] : fields) {
-    if (*text) variables.set_text(name, (*text)->value, origin);
+    if (*text) variables.set_text(name, (*text)->value, origin, source_of(**text));
   }
 }
 

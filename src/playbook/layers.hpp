@@ -22,6 +22,8 @@ class Layers {
   /// What is known without a host: for steps on this machine.
   steps::Variables for_run() const;
   steps::Variables for_host(const Host& host) const;
+  /// Of a host that only an inventory program knows, which was not asked.
+  steps::Variables for_unknown_host() const;
   /// Whether any of the two has a variable of that name.
   bool declares(const std::string& name) const;
 
@@ -30,6 +32,8 @@ class Layers {
   void add_service(steps::Variables& variables) const;
   void add_groups(steps::Variables& variables, const Host& host) const;
   void add_own(steps::Variables& variables, const Host* host) const;
+  bool is_mentioned(const std::string& name) const;
+  void warn_of_slips(diag::Diagnostics& diagnostics) const;
   void check_var(const std::string& name, diag::Diagnostics& diagnostics) const;
 
   const Project& project_;

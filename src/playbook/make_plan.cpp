@@ -28,6 +28,7 @@ struct Choice {
   const Environment* environment = nullptr;
   const Service* service = nullptr;
   bool good = false;
+  bool is_guessed = false;  ///< not good, and enough to find what else is wrong
 };
 
 Choice choose(const Project& project, const Playbook& playbook, const Request& request,
@@ -48,6 +49,9 @@ Choice choose(const Project& project, const Playbook& playbook, const Request& r
                         "there is no service '" + playbook.service->value + "' in " + project.path,
                         playbook.service->path,
                         near ? "did you mean '" + *near + "'?" : "there are: " + base::join(known, ", "));
+      // The rest is judged by the one that was probably meant.
+      if (near || known.size() == 1) choice.service = project.find_service(near ? *near : known.front());
+      choice.is_guessed = choice.good && choice.service != nullptr;
       choice.good = false;
     }
   } else {
@@ -98,14 +102,16 @@ class PlanMaker {
     auto hosts = choose_hosts();
     // A selection that is wrong does not keep the steps from being looked at: every mistake is told at once.
     if (!hosts) hosts = usual_hosts();
-    if (!hosts) return std::nullopt;
-    start(purpose, *hosts);
+    if (!hosts && environment_.knows_hosts()) return std::nullopt;
+    start(purpose, hosts.value_or(std::vector<std::string>()));
     add_stages(purpose);
     add_locks();
     add_failure_notice();
     number_actions(plan_);
-    if (diagnostics_.count(diag::Severity::error) > errors_before) return std::nullopt;
-    return std::move(plan_);
+    // Without all its hosts it was made only to find what is wrong.
+    const bool good =
+        diagnostics_.count(diag::Severity::error) == errors_before && environment_.knows_hosts();
+    return good ? std::optional(std::move(plan_)) : std::nullopt;
   }
 
  private:
@@ -138,7 +144,7 @@ class PlanMaker {
     for (const std::string& host : *hosts) {
       if (std::find(limited->begin(), limited->end(), host) != limited->end()) both.push_back(host);
     }
-    if (both.empty()) {
+    if (both.empty() && environment_.knows_hosts()) {
       diagnostics_.error({}, "--limit: '" + request_.limit + "' leaves none of the playbook's hosts", "",
                          "they are: " + base::fold_names(*hosts));
       return std::nullopt;
@@ -178,9 +184,11 @@ class PlanMaker {
       run_.notify_urls.back().append(url);
     }
     for (const std::string& name : hosts) add_site(*environment_.find_host(name));
+    if (!environment_.knows_hosts()) add_stand_in();
     for (const std::string& name : request_.brought_along) add_brought_along(*environment_.find_host(name));
     check_shared_servers(plan_, service_, diagnostics_);
     if (drains()) {
+      check_capacity();
       add_balancers(plan_, environment_);
       if (plan_.balancers.empty()) {
         diagnostics_.error(
@@ -201,8 +209,41 @@ class PlanMaker {
       site.in_rotation = found.has_value();
       servers = found.value_or(plan::Servers());
     }
-    site.release = release_for(site.variables);
+    site.release = release_at(site.variables);
     add_host(plan_, environment_, host, std::move(servers));
+    run_.hosts.push_back(std::move(site));
+  }
+
+  /// With one host out the others must be enough. HAProxy may have servers that no file names.
+  void check_capacity() {
+    const auto& least = playbook_.strategy.min_available_said;
+    diag::Diagnostics heard;
+    const auto all = select(environment_, default_hosts(environment_, service_), heard);
+    if (!least || least->position.file.empty() || !all || !environment_.knows_hosts()) return;
+    const auto& amount = playbook_.strategy.min_available;
+    const auto needed = amount.percent ? (all->size() * amount.value + 99) / 100 : amount.value;
+    if (needed < all->size()) return;
+    diag::Diagnostic finding;
+    finding.severity = diag::Severity::warning;
+    finding.position = least->position;
+    finding.length = least->length;
+    finding.path = least->path;
+    finding.message = "with this no host could ever be drained: " + environment_.name.value + " has " +
+                      std::to_string(all->size());
+    finding.help = "ask for fewer, unless the balancers have servers beside these hosts";
+    diagnostics_.add(std::move(finding));
+  }
+
+  /// For the hosts that only a program knows: what is wrong whatever they are is found with it.
+  void add_stand_in() {
+    static const Host nobody;
+    HostSite site;
+    site.host = &nobody;
+    site.stands_in = true;
+    site.variables = layers_.for_unknown_host();
+    site.in_rotation = true;
+    site.release = release_at(site.variables);
+    if (service_ != nullptr && drains()) check_server_names(*service_, site.variables, diagnostics_);
     run_.hosts.push_back(std::move(site));
   }
 
@@ -211,25 +252,32 @@ class PlanMaker {
     HostSite site;
     site.host = &host;
     site.variables = layers_.for_host(host);
-    site.release = release_for(site.variables);
+    site.release = release_at(site.variables);
     add_host(plan_, environment_, host, {});
     run_.brought_along.push_back(std::move(site));
   }
 
-  std::optional<steps::Release> release_for(const steps::Variables& variables) {
+  /// One about which something was found, or that nobody knows yet, is there all the same: steps are not to
+  /// say that there is none.
+  std::optional<steps::Release> release_at(const steps::Variables& variables) {
     if (service_ == nullptr || refs_.sha.empty() || !service_->path || !service_->repository)
       return std::nullopt;
+    return release_for(variables).value_or(steps::Release());
+  }
+
+  std::optional<steps::Release> release_for(const steps::Variables& variables) {
     const auto path = expand_plain(named("path", *service_->path), variables, diagnostics_);
     const auto repository = expand_plain(named("repository", *service_->repository), variables, diagnostics_);
     if (!path || !repository) return std::nullopt;
     if (path->size() < 2 || path->front() != '/' || path->back() == '/') {
-      diagnostics_.error(service_->path->position, "'" + *path + "' is not an absolute path",
-                         service_->path->path, "such as /srv/" + service_->name.value);
+      report(written(variables, "path"), diagnostics_,
+             "'" + *path + "' is not an absolute path" + said_by(variables, "path"),
+             "such as /srv/" + service_->name.value);
       return std::nullopt;
     }
     if (repository->empty() || repository->front() == '-') {
-      diagnostics_.error(service_->repository->position, "'" + *repository + "' is not a repository",
-                         service_->repository->path);
+      report(written(variables, "repository"), diagnostics_,
+             "'" + *repository + "' is not a repository" + said_by(variables, "repository"));
       return std::nullopt;
     }
     steps::Release release;
@@ -264,6 +312,19 @@ class PlanMaker {
   /// The variable that stands for a field of the service, which a higher layer may have set.
   static Text named(const std::string& name, const Text& where) {
     return Text{"$(" + name + ")", where.position, where.length, where.path};
+  }
+
+  /// Where the value stands that a field of the service has in the end.
+  static Text written(const steps::Variables& variables, const std::string& name) {
+    const auto& source = variables.find(name)->source;
+    return Text{"", source.position, source.length, source.path};
+  }
+
+  /// Of a value that stands in no file: who says it.
+  static std::string said_by(const steps::Variables& variables, const std::string& name) {
+    const auto* variable = variables.find(name);
+    return variable->source.position.file.empty() ? ", as " + variable->origin + " says of '" + name + "'"
+                                                  : "";
   }
 
   bool drains() const { return playbook_.uses("drain"); }
@@ -302,7 +363,7 @@ class PlanMaker {
       for (const steps::ParsedStep& step : playbook_.section(place)) {
         if (!step.common.only || !request_.limit.empty()) continue;
         const auto hosts = select_any(environment_, *step.common.only, diagnostics_);
-        if (!hosts) continue;
+        if (!hosts || !environment_.knows_hosts()) continue;
         const bool any = std::any_of(run_.hosts.begin(), run_.hosts.end(), [&](const HostSite& site) {
           return std::find(hosts->begin(), hosts->end(), site.host->name.value) != hosts->end();
         });
@@ -368,8 +429,9 @@ std::optional<plan::Plan> make(const Project& project, const Playbook& playbook,
                                const Refs& refs, const steps::Files& files, diag::Diagnostics& diagnostics,
                                Purpose purpose) {
   const Choice choice = choose(project, playbook, request, diagnostics);
-  if (!choice.good) return std::nullopt;
-  return PlanMaker(project, playbook, request, choice, diagnostics).make(purpose, refs, files);
+  if (!choice.good && !choice.is_guessed) return std::nullopt;
+  auto plan = PlanMaker(project, playbook, request, choice, diagnostics).make(purpose, refs, files);
+  return choice.good ? std::move(plan) : std::nullopt;
 }
 
 }  // namespace

@@ -16,18 +16,21 @@ using Await = plan::AwaitRotation;
 constexpr std::uint32_t exec_parallel = 32;
 constexpr std::size_t title_bytes = 100;
 
+/// `said_as`: how a person says the selection.
 std::optional<std::vector<std::string>> selected(const Environment& environment, const Request& request,
-                                                 const std::string& selection,
-                                                 diag::Diagnostics& diagnostics) {
-  auto hosts = select(environment, Text{selection, {}, 1, ""}, diagnostics, "hosts");
+                                                 const std::string& selection, diag::Diagnostics& diagnostics,
+                                                 const std::string& said_as = "hosts") {
+  auto hosts = select(environment, Text{selection, {}, 1, ""}, diagnostics, said_as);
   if (!hosts || request.limit.empty()) return hosts;
   const auto limited = select(environment, Text{request.limit, {}, 1, ""}, diagnostics, "--limit");
   if (!limited) return std::nullopt;
+  const auto meant = *hosts;
   std::erase_if(*hosts, [&](const std::string& host) {
     return std::find(limited->begin(), limited->end(), host) == limited->end();
   });
   if (!hosts->empty()) return hosts;
-  diagnostics.error({}, "--limit: '" + request.limit + "' leaves no host");
+  diagnostics.error({}, "--limit: '" + request.limit + "' leaves no host", "",
+                    "without it there are: " + base::fold_names(meant));
   return std::nullopt;
 }
 
@@ -174,7 +177,7 @@ std::optional<plan::Plan> make_exec_plan(const Project& project, const Request& 
                                          base::Duration timeout, diag::Diagnostics& diagnostics) {
   const Environment* environment = choose_environment(project, request.environment, diagnostics);
   if (environment == nullptr) return std::nullopt;
-  const auto hosts = selected(*environment, request, selection, diagnostics);
+  const auto hosts = selected(*environment, request, selection, diagnostics, "-H");
   if (!hosts) return std::nullopt;
   if (base::trim(command).empty()) {
     diagnostics.error({}, "no command to run");

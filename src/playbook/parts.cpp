@@ -136,11 +136,25 @@ std::optional<plan::Servers> servers_of(const Environment& environment, const Se
   add_address(servers, service, host, variables, diagnostics);
   if (spec.form == ServersSpec::Form::automatic && servers.address.empty()) {
     const std::string said = host.address.empty() ? "has none" : "has '" + host.address + "'";
-    report(host.name, diagnostics,
-           "servers: auto needs an IP address to find servers by, and host '" + host.name.value + "' " + said,
-           "give it an 'address', or the service an 'address' with the app's own");
+    diag::Diagnostic finding;
+    finding.position = host.name.position;
+    finding.length = host.name.length;
+    finding.path = host.name.path;
+    finding.common = "servers: auto needs an IP address to find servers by";
+    finding.message = finding.common + ", and host '" + host.name.value + "' " + said;
+    finding.help = "give it an 'address', or the service an 'address' with the app's own";
+    finding.host = host.name.value;
+    diagnostics.add(std::move(finding));
   }
   return servers;
+}
+
+void check_server_names(const Service& service, const steps::Variables& variables,
+                        diag::Diagnostics& diagnostics) {
+  plan::Servers unused;
+  add_names(unused, service.servers.names, variables, diagnostics);
+  for (const auto& [selection, names] : service.servers.by_host)
+    add_names(unused, names, variables, diagnostics);
 }
 
 void check_shared_servers(const plan::Plan& plan, const Service* service, diag::Diagnostics& diagnostics) {
@@ -149,11 +163,14 @@ void check_shared_servers(const plan::Plan& plan, const Service* service, diag::
     for (const plan::ServerRef& ref : host.servers.names) {
       const auto [known, is_new] = stands_for.emplace(ref, name);
       if (is_new || service == nullptr) continue;
-      diagnostics.error(position_of(service->servers, *service),
-                        "server '" + ref.backend + "/" + ref.server + "' would stand for " + known->second +
-                            " and for " + name,
-                        "services." + service->name.value + ".servers",
-                        "write $(host) in its name, or map hosts to servers");
+      diag::Diagnostic finding;
+      finding.position = position_of(service->servers, *service);
+      finding.common = "server '" + ref.backend + "/" + ref.server + "' would stand for " + known->second;
+      finding.message = finding.common + " and for " + name;
+      finding.path = "services." + service->name.value + ".servers";
+      finding.help = "write $(host) in its name, or map hosts to servers";
+      finding.host = name;
+      diagnostics.add(std::move(finding));
     }
   }
 }

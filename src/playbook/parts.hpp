@@ -18,6 +18,10 @@ std::optional<plan::Servers> servers_of(const Environment& environment, const Se
                                         const Host& host, const steps::Variables& variables,
                                         diag::Diagnostics& diagnostics);
 
+/// Finds names that cannot be servers of HAProxy whatever a host is; `variables` are of none that is known.
+void check_server_names(const Service& service, const steps::Variables& variables,
+                        diag::Diagnostics& diagnostics);
+
 /// Reports servers that stand for two hosts of the plan.
 void check_shared_servers(const plan::Plan& plan, const Service* service, diag::Diagnostics& diagnostics);
 

@@ -32,7 +32,8 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
         strategy.batches.push_back(amount_of(*amount));
       }
     }
-    if (items.empty()) map->error_at("batches", "no batch at all");
+    const bool is_list = map->node().find("batches")->kind == yaml::Kind::list;
+    if (items.empty() && is_list) map->error_at("batches", "no batch at all");
   }
   if (auto parallel = map->integer("parallel", 1, 10'000))
     strategy.parallel = static_cast<std::uint32_t>(parallel->value);
@@ -42,7 +43,8 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
     strategy.window = window->value;
   }
   if (auto most = map->percent_or_count("max_failures")) strategy.max_failures = amount_of(most->value);
-  if (auto least = map->percent_or_count("min_available")) entry.min_available = amount_of(least->value);
+  entry.min_available_said = map->percent_or_count("min_available");
+  if (const auto& least = entry.min_available_said) entry.min_available = amount_of(least->value);
   using OnFailure = plan::Strategy::OnFailure;
   if (auto policy = map->choice_of<OnFailure>("on_failure", {{"stop", OnFailure::stop},
                                                              {"revert_batch", OnFailure::revert_batch},
@@ -54,6 +56,20 @@ void read_strategy(yaml::Mapping& playbook, StrategyEntry& entry) {
     strategy.deadline = deadline->value;
   }
   map->finish();
+}
+
+/// A selection is one text, where other tools have a list.
+std::optional<Text> read_selection(yaml::Mapping& playbook) {
+  const auto value = playbook.value("hosts");
+  if (!value) return std::nullopt;
+  if (value->node().kind == yaml::Kind::list) {
+    std::vector<std::string> names;
+    for (const auto& item : value->node().items) names.push_back(item.text);
+    value->error("expected text, found a list", "write '" + base::join(names, ", ") + "'");
+    return std::nullopt;
+  }
+  auto text = value->text();
+  return text ? std::optional(value->located(std::move(*text))) : std::nullopt;
 }
 
 /// What could not be read but was probably meant as some kind stands in its place, without a step, until the
@@ -230,7 +246,7 @@ std::optional<Playbook> load_playbook(const std::string& path, const std::string
   playbook.text = text;
   if (auto title = map.text("playbook", yaml::Need::required)) playbook.title = title->value;
   playbook.service = map.text("service");
-  playbook.hosts = map.text("hosts");
+  playbook.hosts = read_selection(map);
   playbook.vars = read_variables(map);
   playbook.secrets = read_secrets(map);
   read_strategy(map, playbook.strategy);
@@ -241,7 +257,8 @@ std::optional<Playbook> load_playbook(const std::string& path, const std::string
   playbook.after = read_section(map, Place::after);
   const bool has_section = std::any_of(places.begin(), places.end(), [&](Place place) {
     const yaml::Node* node = root->find(steps::name_of(place));
-    return node != nullptr && !node->items.empty();
+    // What is no list has been said to be none.
+    return node != nullptr && (!node->items.empty() || node->kind == yaml::Kind::map || !node->text.empty());
   });
   if (!has_section)
     map.error_without({"before", "stage", "prepare", "each", "after"}, "a playbook without a step",

@@ -28,6 +28,20 @@ void report(const Text& at, diag::Diagnostics& diagnostics, std::string message,
   diagnostics.add(std::move(finding));
 }
 
+void report(const Text& at, diag::Diagnostics& diagnostics, const std::vector<steps::Problem>& problems) {
+  for (const steps::Problem& problem : problems) {
+    diag::Diagnostic finding;
+    finding.severity = problem.is_warning ? diag::Severity::warning : diag::Severity::error;
+    finding.position = at.position;
+    finding.length = at.length;
+    finding.message = problem.message;
+    finding.path = at.path;
+    finding.help = problem.help;
+    finding.cause = problem.source.position;
+    diagnostics.add(std::move(finding));
+  }
+}
+
 void report_key(const yaml::Member& member, std::string message, std::string help) {
   report(member.key, member.value.diagnostics(), std::move(message), std::move(help));
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "staithe/playbook/project.hpp"
+#include "staithe/steps/substitute.hpp"
 
 #include <set>
 
@@ -27,6 +28,8 @@ std::string directory_of(const std::string& path);
 
 /// A finding about a value that has been read, and one about the key of a mapping with free keys.
 void report(const Text& at, diag::Diagnostics& diagnostics, std::string message, std::string help = {});
+/// What expanding the text has found.
+void report(const Text& at, diag::Diagnostics& diagnostics, const std::vector<steps::Problem>& problems);
 void report_key(const yaml::Member& member, std::string message, std::string help = {});
 
 /// The parts of load_project.

@@ -32,8 +32,10 @@ class Selector {
     Mask mask = any_of();
     skip_blanks();
     if (good_ && at_ < text_.size()) {
-      problem("unexpected '" + std::string(text_.substr(at_, 1)) + "' in the selection",
-              text_[at_] == ')' ? "there is no '(' for it" : "join names with '|', '&' or ','");
+      const auto next = word();
+      problem(
+          "unexpected '" + std::string(next.empty() ? text_.substr(at_, 1) : next) + "' in the selection",
+          next.empty() && text_[at_] == ')' ? "there is no '(' for it" : "join names with '|', '&' or ','");
     }
     if (!good_ || !known_) return std::nullopt;
     return mask;
@@ -84,7 +86,7 @@ class Selector {
       Mask mask = any_of();
       --nesting_;
       skip_blanks();
-      if (good_ && (at_ >= text_.size() || text_[at_] != ')')) problem("a '(' is never closed", "");
+      if (good_ && (at_ >= text_.size() || text_[at_] != ')')) problem("a '(' is never closed", "add a ')'");
       ++at_;
       return mask;
     }
@@ -159,7 +161,7 @@ class Selector {
     for (const Host& host : environment_.hosts) known.push_back(host.name.value);
     const auto near = base::nearest(name, known);
     const std::string missing = "no host or group is called '" + name + "' in " + environment_.name.value;
-    if (!environment_.inventory.empty() && !environment_.inventory_asked) {
+    if (!environment_.knows_hosts()) {
       // Only the inventory program could tell.
       warning(missing + "; its inventory program was not asked");
       return mask;
@@ -202,6 +204,9 @@ class Selector {
   }
   void problem(std::string message, std::string help) {
     good_ = false;
+    // On a command line nothing else shows it.
+    if (!what_.empty() && message.find(text_) == std::string::npos)
+      message += ": \"" + std::string(text_) + "\"";
     add(diag::Severity::error, std::move(message), std::move(help));
   }
   /// The grammar is judged to the end all the same.
@@ -239,7 +244,7 @@ std::optional<std::vector<std::string>> select(const Environment& environment, c
                                                diag::Diagnostics& diagnostics, const std::string& what) {
   auto names = select_any(environment, expression, diagnostics, what);
   if (!names || !names->empty()) return names;
-  if (!environment.inventory.empty() && !environment.inventory_asked) return names;
+  if (!environment.knows_hosts()) return names;
   diag::Diagnostic finding;
   finding.position = expression.position;
   finding.length = expression.length;

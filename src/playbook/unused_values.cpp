@@ -6,6 +6,7 @@
 #include "staithe/steps/substitute.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace staithe::playbook {
@@ -30,7 +31,7 @@ class Judge {
         playbook_(playbook),
         request_(request),
         diagnostics_(diagnostics) {
-    for (const auto& finding : diagnostics.sorted()) told_.push_back(finding.message);
+    for (const auto& finding : diagnostics.sorted()) told_.insert(finding.cause);
   }
 
   /// The variables as every host, and a step without one, would have them with this service.
@@ -39,6 +40,7 @@ class Judge {
     diag::Diagnostics told_elsewhere;
     layers.prepare(told_elsewhere);
     layers.set_release(Refs{"", std::string(40, '0'), ""});
+    if (!environment_.knows_hosts()) return (void)views_.emplace_back("", layers.for_unknown_host());
     views_.emplace_back("", layers.for_run());
     for (const Host& host : environment_.hosts) views_.emplace_back(host.name.value, layers.for_host(host));
   }
@@ -47,46 +49,41 @@ class Judge {
   template <class IsMeant>
   void entries(const VariableEntries& entries, diag::Severity severity, const IsMeant& is_meant) {
     for (const VariableEntry& entry : entries)
-      if (!entry.is_literal) value(entry.name.value, entry.value, severity, is_meant);
+      if (!entry.is_literal) value(entry.value, severity, is_meant);
   }
 
   /// A value that is wrong for all of them is a mistake; what only some can read may be meant for those.
   template <class IsMeant>
-  void value(const std::string& name, const Text& text, diag::Severity severity, const IsMeant& is_meant) {
+  void value(const Text& text, diag::Severity severity, const IsMeant& is_meant) {
     std::vector<steps::Problem> least;  // a host lacks nothing that every host has
     bool any = false;
     for (const auto& [host, variables] : views_) {
-      if (!is_meant(host)) continue;
+      if (environment_.knows_hosts() && !is_meant(host)) continue;
       std::vector<steps::Problem> problems;
       (void)steps::expand_text(text.value, variables, problems);
-      std::erase_if(problems, [&](const steps::Problem& problem) { return captured(problem.message); });
+      std::erase_if(problems, [&](const steps::Problem& problem) { return is_excused(problem); });
       if (problems.empty()) return;
       if (!std::exchange(any, true) || problems.size() < least.size()) least = std::move(problems);
     }
     for (const steps::Problem& problem : least)
-      if (!is_told(name, problem.message)) report(text, severity, problem);
+      if (!is_told(text, problem)) report(text, severity, problem);
   }
 
  private:
-  static std::string quoted(const std::string& message) {
-    const auto open = message.find('\'');
-    return open == std::string::npos ? "" : message.substr(open + 1, message.find('\'', open + 1) - open - 1);
+  /// What is captured, or what a host may have that nobody knows yet.
+  bool is_excused(const steps::Problem& problem) const {
+    return problem.is_warning || (!problem.missing.empty() && is_captured(playbook_, problem.missing));
   }
 
-  bool captured(const std::string& message) const {
-    return message.starts_with("unknown variable '") && is_captured(playbook_, quoted(message));
-  }
-
-  /// Where the value is used the mistake stands already, with the name of the variable behind it.
-  bool is_told(const std::string& name, const std::string& message) const {
-    return std::any_of(told_.begin(), told_.end(), [&](const std::string& told) {
-      return told == message || told == message + " in '" + name + "'";
-    });
+  /// Where the value is used the mistake stands already, and says that it is this value's.
+  bool is_told(const Text& text, const steps::Problem& problem) const {
+    const auto& inner = problem.source.position;
+    return told_.count(inner.file.empty() ? text.position : inner) > 0;
   }
 
   void report(const Text& text, diag::Severity severity, const steps::Problem& problem) {
     diag::Diagnostic finding;
-    finding.severity = problem.is_warning ? diag::Severity::warning : severity;
+    finding.severity = severity;
     finding.position = text.position;
     finding.length = text.length;
     finding.path = text.path;
@@ -100,36 +97,22 @@ class Judge {
   const Playbook* playbook_;
   const Request& request_;
   diag::Diagnostics& diagnostics_;
-  std::vector<std::string> told_;
+  std::set<diag::Position> told_;  ///< values whose mistakes stand where they are used
   std::vector<std::pair<std::string, steps::Variables>> views_;
 };
 
 void judge_service(Judge& judge, const Service& service) {
   const auto anywhere = [](const std::string&) { return true; };
-  for (const auto& [name, text] : values_of(service))
-    judge.value(name, *text, diag::Severity::warning, anywhere);
+  for (const auto* text : {&service.repository, &service.path, &service.reload, &service.health,
+                           &service.release_url, &service.address, &service.port})
+    if (*text) judge.value(**text, diag::Severity::warning, anywhere);
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string, const Text*>> values_of(const Service& service) {
-  const std::pair<const char*, const std::optional<Text>*> fields[] = {{"repository", &service.repository},
-                                                                       {"path", &service.path},
-                                                                       {"reload", &service.reload},
-                                                                       {"health", &service.health},
-                                                                       {"release_url", &service.release_url},
-                                                                       {"address", &service.address},
-                                                                       {"port", &service.port}};
-  std::vector<std::pair<std::string, const Text*>> values;
-  for (const auto& [name, text] : fields)
-    if (*text) values.emplace_back(name, &**text);
-  return values;
-}
-
 void check_unused_values(const Project& project, const Environment& environment, const Playbook* playbook,
                          const Request& request, diag::Diagnostics& diagnostics) {
-  // Hosts that a program would name are not known: what they say of themselves could be all that is missing.
-  if (environment.hosts.empty() || (!environment.inventory.empty() && !environment.inventory_asked)) return;
+  if (environment.hosts.empty() && environment.knows_hosts()) return;
   const bool named = playbook != nullptr && playbook->service;
   Judge all(project, environment, playbook, request, diagnostics);
   for (const Service& service : project.services) {

@@ -27,7 +27,7 @@ void check_service(const Project& project, const Environment& environment, const
                    const Request& request, diag::Diagnostics& diagnostics) {
   for (const auto& [selection, names] : service.servers.by_host) {
     const auto hosts = select_any(environment, selection, diagnostics);
-    if (hosts && hosts->empty()) {
+    if (hosts && hosts->empty() && environment.knows_hosts()) {
       diagnostics.error(selection.position,
                         "no host of " + environment.name.value + " stands for these servers: '" +
                             selection.value + "' selects none",
@@ -47,18 +47,6 @@ void check_service(const Project& project, const Environment& environment, const
   check_shared_servers(plan, &service, diagnostics);
 }
 
-/// The built-in playbook stands in no file: what is wrong in a value of the service that it uses is told
-/// there.
-void place(diag::Diagnostic& finding, const Service& service) {
-  if (!finding.position.file.empty()) return;
-  for (const auto& [name, text] : values_of(service)) {
-    if (!finding.message.ends_with(" in '" + name + "'")) continue;
-    finding.position = text->position;
-    finding.length = text->length;
-    finding.path = text->path;
-  }
-}
-
 /// Without a playbook, what the built-in one would make of each service that can be deployed with it.
 void try_default(const Project& project, const Environment& environment, const Request& request,
                  const steps::Files& files, diag::Diagnostics& diagnostics) {
@@ -68,12 +56,7 @@ void try_default(const Project& project, const Environment& environment, const R
     if (!complete) continue;
     Request one = request;
     one.service = service.name.value;
-    diag::Diagnostics found;
-    try_playbook(project, default_playbook(), one, environment.name.value, files, found);
-    for (auto finding : found.sorted()) {
-      place(finding, service);
-      diagnostics.add(std::move(finding));
-    }
+    try_playbook(project, default_playbook(), one, environment.name.value, files, diagnostics);
   }
 }
 

@@ -184,7 +184,9 @@ class ExecOutput final : public Sink {
       const auto found = failures_.find(host);
       if (found == failures_.end()) return;
       const auto& [outcome, why] = found->second;
-      groups.add(painted(paint_, outcome) + "\n" + why, host);
+      // Folded with others it stands once in front of them all.
+      const bool names_it = !host.empty() && why.starts_with(host + ": ");
+      groups.add(painted(paint_, outcome) + "\n" + (names_it ? why.substr(host.size() + 2) : why), host);
     };
     add("");
     for (const auto& host : hosts_) add(host);

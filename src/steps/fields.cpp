@@ -80,7 +80,10 @@ void read_common(yaml::Mapping& map, Common& common) {
   once("on", common.on.has_value());
   if (auto on = map.text("on")) common.on = std::move(*on);
   once("retry", common.attempts.has_value());
-  if (auto retry = map.mapping("retry")) {
+  const auto* written = map.node().find("retry");
+  if (written != nullptr && written->kind == yaml::Kind::scalar && map.has("retry")) {
+    map.value("retry")->error("expected a mapping, found text", "write it as 'retry: {times: 2, every: 5s}'");
+  } else if (auto retry = map.mapping("retry")) {
     if (auto times = retry->integer("times", 0, 1000, yaml::Need::required)) {
       common.attempts = static_cast<std::uint32_t>(times->value) + 1;
     }

@@ -23,6 +23,7 @@ const std::string& Lowering::path() const {
 plan::Text Lowering::text(const Template& text) {
   std::vector<Problem> problems;
   auto result = expand_text(text.value, *site_.variables, problems);
+  failed_ = failed_ || !result;
   report(text, problems);
   return result.value_or(plan::Text());
 }
@@ -30,6 +31,7 @@ plan::Text Lowering::text(const Template& text) {
 std::optional<std::string> Lowering::plain(const Template& text) {
   std::vector<Problem> problems;
   auto result = expand_plain(text.value, *site_.variables, problems);
+  failed_ = failed_ || !result;
   report(text, problems);
   return result;
 }
@@ -44,6 +46,7 @@ std::optional<std::string> Lowering::local_path(const Template& text) {
 Script Lowering::shell(const Template& text) {
   std::vector<Problem> problems;
   auto result = expand_shell(text.value, *site_.variables, problems);
+  failed_ = failed_ || !result;
   report(text, problems);
   return result.value_or(Script());
 }
@@ -90,10 +93,34 @@ void Lowering::declare_capture(const Template& name) {
 }
 
 void Lowering::error(const Template& where, std::string message, std::string help) {
-  add(diag::Severity::error, where, std::move(message), std::move(help));
+  if (where.position.file.empty()) message += said_by(where);
+  add(diag::Severity::error, in_file(where, source_of(where)), std::move(message), std::move(help));
 }
 
-void Lowering::add(diag::Severity severity, const Template& where, std::string message, std::string help) {
+void Lowering::warning(const Template& where, std::string message, std::string help) {
+  add(diag::Severity::warning, in_file(where, source_of(where)), std::move(message), std::move(help));
+}
+
+Source Lowering::source_of(const Template& text) const {
+  const auto* variable = site_.variables == nullptr ? nullptr : variable_of(text.value, *site_.variables);
+  return variable == nullptr ? Source() : variable->source;
+}
+
+/// Of a value that no file has: who says it.
+std::string Lowering::said_by(const Template& text) const {
+  const auto* variable = site_.variables == nullptr ? nullptr : variable_of(text.value, *site_.variables);
+  const bool is_placed = variable == nullptr || !variable->source.position.file.empty();
+  return is_placed ? std::string() : ", as " + variable->origin + " says";
+}
+
+/// What the built-in playbook says stands in no file: people find the value that it uses.
+Template Lowering::in_file(const Template& where, const Source& source) {
+  if (!where.position.file.empty() || source.position.file.empty()) return where;
+  return {where.value, source.position, source.length, source.path};
+}
+
+void Lowering::add(diag::Severity severity, const Template& where, std::string message, std::string help,
+                   const diag::Position& cause) {
   failed_ = failed_ || severity == diag::Severity::error;
   diag::Diagnostic finding;
   finding.severity = severity;
@@ -102,6 +129,7 @@ void Lowering::add(diag::Severity severity, const Template& where, std::string m
   finding.message = std::move(message);
   finding.path = where.path;
   finding.help = std::move(help);
+  finding.cause = cause;
   if (!site_.host.empty()) {
     finding.host = site_.host;
     const auto* address = site_.variables->find("host.address");
@@ -129,8 +157,9 @@ void Lowering::report(const Template& where, const std::vector<Problem>& problem
       const auto inside = std::string_view(where.value).substr(problem.offset, problem.length);
       exact.length = static_cast<std::uint32_t>(base::code_points(inside));
     }
-    add(problem.is_warning ? diag::Severity::warning : diag::Severity::error, exact, problem.message,
-        problem.help);
+    const auto source = problem.source.position.file.empty() ? source_of(where) : problem.source;
+    add(problem.is_warning ? diag::Severity::warning : diag::Severity::error, in_file(exact, source),
+        problem.message, problem.help, problem.source.position);
   }
 }
 

@@ -124,7 +124,7 @@ void ProbeFields::lower_tcp(Lowering& at, plan::Probe& probe) const {
   if (const auto parts = split_address(*address)) {
     probe.what = plan::TcpProbe{parts->first, parts->second};
   } else {
-    at.error(subject_, "'" + *address + "' is not HOST:PORT");
+    at.error(subject_, "'" + *address + "' is not HOST:PORT", "such as $(host.address):5432");
   }
 }
 

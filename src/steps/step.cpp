@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace staithe::steps {
 namespace {
@@ -22,9 +23,31 @@ std::vector<std::string> words() {
   return all;
 }
 
+/// What other tools call a kind of step: no misspelling leads there, or it leads elsewhere.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> other_words{{{"restart", "reload"},
+                                                                                     {"service", "reload"},
+                                                                                     {"systemd", "reload"},
+                                                                                     {"shell", "run"},
+                                                                                     {"command", "run"},
+                                                                                     {"script", "run"},
+                                                                                     {"exec", "run"},
+                                                                                     {"copy", "upload"},
+                                                                                     {"git", "checkout"},
+                                                                                     {"symlink", "activate"},
+                                                                                     {"undrain", "restore"},
+                                                                                     {"sleep", "wait"},
+                                                                                     {"pause", "confirm"},
+                                                                                     {"slack", "notify"}}};
+
+/// The kind or the common key that a word was probably meant as.
+std::optional<std::string> meant_by(const std::string& word) {
+  for (const auto& [other, ours] : other_words)
+    if (word == other) return std::string(ours);
+  return base::nearest(word, words());
+}
+
 void unknown_key(const yaml::Member& member, bool has_kind, diag::Diagnostics& diagnostics) {
-  const std::vector<std::string> known = words();
-  const auto near = base::nearest(member.key.value, known);
+  const auto near = has_kind ? base::nearest(member.key.value, words()) : meant_by(member.key.value);
   diag::Diagnostic finding;
   finding.position = member.key.position;
   finding.length = member.key.length;
@@ -136,9 +159,8 @@ std::optional<ParsedStep> parse_step(const yaml::Reader& item, Place place) {
 }
 
 const Kind* kind_meant(const yaml::Reader& item) {
-  const std::vector<std::string> known = words();
-  const auto meant = [&known](const std::string& word) -> const Kind* {
-    const auto near = base::nearest(word, known);
+  const auto meant = [](const std::string& word) -> const Kind* {
+    const auto near = meant_by(word);
     return near ? find_kind(*near) : nullptr;
   };
   if (item.node().kind == yaml::Kind::scalar) return meant(item.node().text);

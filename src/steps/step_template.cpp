@@ -39,8 +39,13 @@ class TemplateStep final : public Step {
     for (const Problem& problem : problems) {
       const auto lines =
           std::count(content->begin(), content->begin() + static_cast<std::ptrdiff_t>(problem.offset), '\n');
-      at.error(text_, *path + ":" + std::to_string(lines + 1) + ": " + problem.message, problem.help);
+      auto message = *path + ":" + std::to_string(lines + 1) + ": " + problem.message;
+      if (problem.is_warning)
+        at.warning(text_, std::move(message), problem.help);
+      else
+        at.error(text_, std::move(message), problem.help);
     }
+    if (!result) at.give_up();
     return result.value_or(plan::Text());
   }
 

@@ -17,7 +17,7 @@ class Upload final : public Step {
     if (!path) return;
     std::string why;
     const auto digest = at.site().files->sha256(*path, why);
-    if (!digest) return at.error(from_, why);
+    if (!digest) return at.error(from_, why, "it starts from the directory of staithe.yml");
     if (at.failed()) return;
     effect.source = at.plain(from_).value();
     effect.source_sha256 = *digest;

@@ -129,14 +129,26 @@ class Expander {
                 "secrets are declared under 'secrets' in staithe.yml, of the project or of the environment");
   }
 
+  /// What a host that nobody has been asked for may have: no mistake, and nothing that can be judged.
+  void undecided(std::string_view name) {
+    good_ = false;
+    if (Variables::is_of_host(name)) return;
+    const auto near = base::nearest(name, variables_.names());
+    add("unknown variable '" + std::string(name) + "'" + within() +
+            ", unless a host has it: no inventory program was asked",
+        near ? "did you mean '" + *near + "'?" : "", true);
+  }
+
   void unknown(std::string_view name) {
     if (name.starts_with(secret_prefix)) return unknown_secret(name);
+    if (variables_.may_have(name)) return undecided(name);
     const std::vector<std::string> known = variables_.names();
     const auto near = base::nearest(name, known);
     std::string help = near ? "did you mean '" + *near + "'?"
                             : "set it under vars: or with --var; write $$(" + std::string(name) +
                                   ") for the shell's own command substitution";
     problem("unknown variable '" + std::string(name) + "'" + within(), std::move(help));
+    problems_.back().missing = name;
   }
 
   std::string within() const { return stack_.empty() ? std::string() : " in '" + stack_.back() + "'"; }
@@ -161,14 +173,23 @@ class Expander {
 
   void warn(std::string why) {
     if (why.empty()) return;
-    problems_.push_back({std::move(why),
-                         "use 'env:' and let the program read the variable, or a here-document", offset_,
-                         length_, true});
+    add(std::move(why), "use 'env:' and let the program read the variable, or a here-document", true);
   }
 
   void problem(std::string message, std::string help) {
     good_ = false;
-    problems_.push_back({std::move(message), std::move(help), offset_, length_, false});
+    add(std::move(message), std::move(help), false);
+  }
+
+  void add(std::string message, std::string help, bool is_warning) {
+    const auto* inner = stack_.empty() ? nullptr : variables_.find(stack_.back());
+    problems_.push_back({std::move(message),
+                         std::move(help),
+                         offset_,
+                         length_,
+                         is_warning,
+                         inner == nullptr ? Source() : inner->source,
+                         {}});
   }
 
   const Variables& variables_;
@@ -335,6 +356,13 @@ class ShellSink final : public Sink {
 
 }  // namespace
 
+const Variable* variable_of(std::string_view text, const Variables& variables) {
+  if (!text.starts_with("$(") || text.find(')') + 1 != text.size()) return nullptr;
+  auto name = base::trim(text.substr(2, text.size() - 3));
+  if (name.starts_with("raw ")) name = base::trim(name.substr(4));
+  return variables.find(name);
+}
+
 std::optional<plan::Text> expand_text(std::string_view text, const Variables& variables,
                                       std::vector<Problem>& problems) {
   TextSink sink;
@@ -352,17 +380,25 @@ std::optional<std::string> expand_plain(std::string_view text, const Variables& 
 std::optional<Script> expand_shell(std::string_view text, const Variables& variables,
                                    std::vector<Problem>& problems) {
   ShellSink sink;
-  if (!Expander(variables, sink, problems).run(text)) return std::nullopt;
+  const bool good = Expander(variables, sink, problems).run(text);
+  // Values are quoted whatever they are, so that quotes can be judged without them; but for what is put in
+  // raw.
+  if (!good && text.find("$(raw ") != std::string_view::npos) return std::nullopt;
   if (const auto quote = sink.scanner.open_quote()) {
-    problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0, false});
+    problems.push_back({std::string("the command has an unclosed ") + *quote, "", 0, 0, false, {}, {}});
     return std::nullopt;
   }
   if (sink.scanner.ended_by_value()) {
-    problems.push_back(
-        {"a value makes up the line that ends a here-document", "upload a template instead", 0, 0, false});
+    problems.push_back({"a value makes up the line that ends a here-document",
+                        "upload a template instead",
+                        0,
+                        0,
+                        false,
+                        {},
+                        {}});
     return std::nullopt;
   }
-  return std::move(sink.script);
+  return good ? std::optional(std::move(sink.script)) : std::nullopt;
 }
 
 std::string input_name(const Variable& variable, std::string_view name) {

@@ -3,6 +3,7 @@
 #include "staithe/base/ascii.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -16,8 +17,8 @@ void Variables::set_literal(const std::string& name, std::string value, std::str
   set(name, Variable{Variable::Kind::literal, std::move(value), {}, std::move(origin)});
 }
 
-void Variables::set_text(const std::string& name, std::string value, std::string origin) {
-  set(name, Variable{Variable::Kind::text, std::move(value), {}, std::move(origin)});
+void Variables::set_text(const std::string& name, std::string value, std::string origin, Source source) {
+  set(name, Variable{Variable::Kind::text, std::move(value), {}, std::move(origin), std::move(source)});
 }
 
 const Variable* Variables::find(std::string_view name) const {
@@ -30,6 +31,15 @@ std::vector<std::string> Variables::names() const {
   all.reserve(values_.size());
   for (const auto& [name, variable] : values_) all.push_back(name);
   return all;
+}
+
+bool Variables::may_have(std::string_view name) const {
+  return open_ && (is_name(name) || is_of_host(name));
+}
+
+bool Variables::is_of_host(std::string_view name) {
+  constexpr std::array own{"host", "host.name", "host.address", "host.in_url", "host.user", "host.port", "n"};
+  return std::find(own.begin(), own.end(), name) != own.end();
 }
 
 bool Variables::is_name(std::string_view name) {

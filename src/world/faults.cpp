@@ -7,7 +7,10 @@
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/world/past_runs.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace staithe::world {
@@ -66,6 +69,30 @@ std::map<std::string, LeftFailed> left_failed(store::Store& store, const std::st
       failed.emplace(host, LeftFailed{run, std::move(words)});
   });
   return failed;
+}
+
+std::optional<Unjudged> unjudged(store::Store& store, const store::Run& run) {
+  const bool ended_well = run.exit_code == event::exit_done && run.outcome != recovered_outcome;
+  if (!run.ended || ended_well || run.outcome == settled_outcome) return std::nullopt;
+  const auto plan = plan_of(run);
+  if (!plan) return std::nullopt;
+  const auto journal = read_journal(store, run.id);
+  const auto [stage, action] = first_unjudged(*plan, journal);
+  if (action == nullptr) return std::nullopt;
+  return Unjudged{run, fmt::format("'{}' under '{}' {}", action->title, stage->name,
+                                   journal.begun(action->id) ? "did not end well" : "was not begun")};
+}
+
+std::vector<Unjudged> unjudged_tasks(store::Store& store, const std::string& environment) {
+  std::vector<Unjudged> tasks;
+  std::set<std::string> seen;
+  each_left(store, environment, [&](const store::Run& run, const std::string&, std::string_view state) {
+    if (run.kind != "run" || state != event::name_of(event::HostState::done)) return;
+    if (!seen.insert(run.id).second) return;
+    const auto whole = store.run(run.id);
+    if (auto found = whole ? unjudged(store, *whole) : std::nullopt) tasks.push_back(std::move(*found));
+  });
+  return tasks;
 }
 
 std::map<std::string, std::string> bad_releases(store::Store& store, const std::string& environment,

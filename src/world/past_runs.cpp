@@ -174,7 +174,7 @@ bool has_concluded(const store::Run& recovery) {
 
 std::string why_not_recover(store::Store& store, const store::Run& run) {
   if (run.kind == "recover") return "is a recovery itself: 'staithe recover' goes on with what it was for";
-  if (run.ended && run.outcome == "recovered") return "is recovered already";
+  if (run.ended && run.outcome == recovered_outcome) return "is recovered already";
   if (run.ended && (run.exit_code != event::exit_needs_person || is_only_kept_out(run)))
     return base::one_line(fmt::format("ended: {}; it left nothing to put right", run.outcome));
   if (!run.ended && run.owner == store::Owner::running)

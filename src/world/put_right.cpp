@@ -139,7 +139,7 @@ class Leavings {
             const std::function<bool(const Leaving&)>& visit) {
     bool more = true;
     each_run(store_, of_environment(environment), [&](const store::Run& run) {
-      if (takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != "recovered" &&
+      if (takes_hosts(run) && run.exit_code == event::exit_needs_person && run.outcome != recovered_outcome &&
           !is_only_kept_out(run))
         for (const auto& left : left_by(run, only)) more = more && visit(left);
       const bool counts = later_.add(run);

@@ -165,7 +165,7 @@ bool put_right(const plan::Plan& recovery, const event::RunFinished& finished) {
 
 void end_recovered(store::Store& store, const store::Run& run, const Recovered& recovered) {
   free_locks_of(store, run.id);
-  store.end_run(run.id, recovered.is_open() ? "needs a person" : "recovered",
+  store.end_run(run.id, recovered.is_open() ? "needs a person" : recovered_outcome,
                 recovered.needs_a_person() ? event::exit_needs_person : event::exit_done,
                 recovered.summary_json);
   end_dead_recoveries(store, run.environment, run.service);

@@ -56,7 +56,8 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal) {
 
 namespace staithe::world {
 
-bool never_judged(const plan::Plan& plan, const JournalView& journal) {
+std::pair<const plan::Stage*, const plan::Action*> first_unjudged(const plan::Plan& plan,
+                                                                  const JournalView& journal) {
   bool rolled = false;
   for (const auto& stage : plan.stages) {
     rolled = rolled || stage.shape == plan::Stage::Shape::rolling;
@@ -65,9 +66,13 @@ bool never_judged(const plan::Plan& plan, const JournalView& journal) {
       for (const auto& node : lane.nodes)
         if (const auto* action = std::get_if<plan::Action>(&node);
             action != nullptr && !journal.ended_well(action->id))
-          return true;
+          return {&stage, action};
   }
-  return false;
+  return {nullptr, nullptr};
+}
+
+bool never_judged(const plan::Plan& plan, const JournalView& journal) {
+  return first_unjudged(plan, journal).second != nullptr;
 }
 
 }  // namespace staithe::world

@@ -44,8 +44,12 @@ void Trust::check(const ssh::Endpoint& endpoint, const ssh::HostKey& key) {
     const std::lock_guard lock(mutex_);
     changed_.insert(record_name(endpoint));
   }
-  throw base::Error(base::ErrorCode::host_key, fmt::format("{} key {}: {}", ssh::type_label(key.type),
-                                                           ssh::fingerprint(key), verdict.detail));
+  const auto print = ssh::fingerprint(key);
+  const bool is_shown = verdict.detail.find(print) != std::string::npos;
+  throw base::Error(base::ErrorCode::host_key,
+                    is_shown
+                        ? verdict.detail
+                        : fmt::format("{} key {}: {}", ssh::type_label(key.type), print, verdict.detail));
 }
 
 bool Trust::met_changed(const ssh::Endpoint& endpoint) {

@@ -161,8 +161,9 @@ std::optional<std::vector<Reader>> Reader::list() const {
   std::vector<Reader> items;
   if (node_->refused) return std::nullopt;
   if (node_->kind != Kind::list && node_->kind != Kind::null)
-    return expected("a list",
-                    node_->kind == Kind::scalar ? "write it as '[...]', or an item a line after '- '" : "");
+    return expected("a list", node_->kind == Kind::scalar
+                                  ? "write it as '[...]', or an item a line after '- '"
+                                  : "put '- ' in front of each item");
   for (const auto& item : node_->items) items.emplace_back(item, *diagnostics_, path_of(path_, items.size()));
   return items;
 }

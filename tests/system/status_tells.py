@@ -1,5 +1,7 @@
 """What `status` says, and what it says to do, where a run left a host in service as nobody meant it, or a release is bad."""
 import json
+import re
+import shlex
 
 import harness
 
@@ -63,6 +65,55 @@ class StatusTells(harness.SystemTest):
         # Once somebody has brought it all the same and it went well, it is bad no more.
         self.ended(self.sandbox.deploy("v2", playbook=self.playbook()), 0)
         self.assertNotRegex(self.shown(0)[0], "BAD|Next")
+
+    def unjudged(self, shown, records, run, step):
+        self.assertRegex(shown, rf"(?m)^UNFINISHED: run {run} +'{step}' under 'after' did not end well; ")
+        self.assertEqual([(record["run_id"], record["left"]) for record in records["unjudged_run"]],
+                         [(run, f"'{step}' under 'after' did not end well")])
+
+    def newest(self):
+        return self.sandbox.rows("SELECT id FROM staithe_runs ORDER BY started DESC, id DESC LIMIT 1")[0][0]
+
+    def with_end(self, path, step):
+        self.sandbox.write(self.sandbox.read(path) + f"after:\n  - local: {step}\n", path)
+        return path
+
+    def test_a_deploy_whose_last_step_failed_is_told_until_one_ends(self):
+        playbook = self.with_end(self.playbook(strategy=CANARY), "'false'")
+        self.ended(self.sandbox.deploy("v2", playbook=playbook), 5, "staithe rollback")
+        run = self.newest()
+        shown, records = self.shown(5)
+        self.unjudged(shown, records, run, "false")
+        self.assertNotRegex(shown, "BAD|FAILED")
+        again = re.search(r"(?m)^Next: staithe (deploy .*?) +roll it out again, to its end$", shown)[1]
+        self.assertRegex(shown, r"(?m)^ +staithe rollback -e production playbooks/test.yml +or bring all back\n\Z")
+        self.sandbox.write(self.sandbox.read(playbook).replace("local: 'false'", "local: 'true'"), playbook)
+        self.ended(self.sandbox.staithe(*shlex.split(again), "--yes"), 0)
+        shown, records = self.shown(0)
+        self.assertNotRegex(shown, "UNFINISHED|Next")
+
+    def test_a_recovery_judges_nothing(self):
+        playbook = self.with_end(self.playbook(strategy=CANARY), "'false'")
+        self.ended(self.sandbox.deploy("v2", playbook=playbook), 5)
+        run = self.newest()
+        self.ended(self.sandbox.staithe("recover", "-e", "production", run, "--yes"), 0, "it is not marked good")
+        shown, records = self.shown(0)
+        self.unjudged(shown, records, run, "false")
+        self.assertRegex(shown, r"(?m)^Next: staithe deploy .* roll it out again, to its end$")
+        self.ended(self.sandbox.staithe("rollback", "-e", "production", self.playbook(), "--yes"), 0)
+        self.assertNotRegex(self.shown(0)[0], "UNFINISHED|Next")
+
+    def test_a_task_whose_last_step_failed_is_told_until_a_person_says_so(self):
+        task = ("playbook: tune\nservice: payments\nhosts: app\nstrategy: {batches: [100%], on_failure: stop}\n"
+                "each:\n  - run: 'true'\nafter:\n  - local: 'false'\n")
+        self.sandbox.write(task, "playbooks", "tune.yml")
+        self.ended(self.sandbox.staithe("run", "playbooks/tune.yml", "-e", "production", "--yes"), 5)
+        run = self.newest()
+        shown, records = self.shown(5)
+        self.unjudged(shown, records, run, "false")
+        self.assertRegex(shown, r"(?m)^Next: staithe run -e production playbooks/tune.yml +do it again, to its end\n\Z")
+        self.ended(self.sandbox.staithe("recover", "-e", "production", "--settled", run, "--reason", "seen to", "--confirm", run), 0)
+        self.assertNotRegex(self.shown(0)[0], "UNFINISHED|Next")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ struct Diagnostic {
   /// Of a text that is the same for many hosts: the one that it was wrong for, and the message without that
   /// host's own words. Findings that differ in nothing else are one mistake.
   std::string host{}, common{};
+  /// Where the value stands that is at fault, when `position` is only where it is used.
+  Position cause{};
 };
 
 /// The texts that positions point into, so that a finding can show its line.

@@ -54,7 +54,8 @@ std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playboo
                                            const Request& request, diag::Diagnostics& diagnostics);
 
 /// A deploy when the playbook brings a release to the hosts, else a run. Nothing comes back after findings
-/// that are errors.
+/// that are errors, nor where programs name hosts that were not asked: then it finds what is wrong whatever
+/// those are, and what they alone decide is a warning.
 std::optional<plan::Plan> make_plan(const Project& project, const Playbook& playbook, const Request& request,
                                     const Refs& refs, const steps::Files& files,
                                     diag::Diagnostics& diagnostics);

@@ -13,6 +13,7 @@ namespace staithe::playbook {
 struct StrategyEntry {
   plan::Strategy strategy;
   plan::Amount min_available{1, false};
+  std::optional<yaml::Located<yaml::Amount>> min_available_said{};  ///< where the file says it
 };
 
 /// A playbook as typed values. Movable only: it owns its steps.

@@ -106,6 +106,7 @@ struct Environment {
   std::vector<plan::Balancer> balancers;
   std::vector<diag::Position> balancer_positions;
   plan::SshSettings ssh;
+  std::optional<Text> ssh_config;  ///< where its file is named
   StateStore state;
   std::vector<plan::SecretRef> notify;  ///< Slack-compatible webhooks
   std::vector<Text> inventory;          ///< commands that print Ansible's inventory JSON
@@ -115,6 +116,8 @@ struct Environment {
   std::optional<Databases> databases;  ///< what the staging commands work on
   WatchSettings watch;
 
+  /// Whether every host is known: else programs name more that were not asked, or did not answer.
+  bool knows_hosts() const { return inventory.empty() || inventory_asked; }
   const Host* find_host(std::string_view name) const;
   const Group* find_group(std::string_view name) const;
   /// Every group name, those that only hosts mention included.

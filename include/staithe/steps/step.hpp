@@ -128,11 +128,18 @@ class Lowering {
 
   void error(const Template& where, std::string message, std::string help = {});
   void error(std::string message, std::string help = {});
+  void warning(const Template& where, std::string message, std::string help = {});
+  /// No action can come of the step, and why has been said.
+  void give_up() { failed_ = true; }
   bool failed() const { return failed_; }
 
  private:
-  void add(diag::Severity severity, const Template& where, std::string message, std::string help);
+  void add(diag::Severity severity, const Template& where, std::string message, std::string help,
+           const diag::Position& cause = {});
   void report(const Template& where, const std::vector<Problem>& problems);
+  Source source_of(const Template& text) const;
+  std::string said_by(const Template& text) const;
+  static Template in_file(const Template& where, const Source& source);
 
   const Site& site_;
   const ParsedStep& step_;

@@ -17,7 +17,10 @@ struct Problem {
   std::string help;
   std::size_t offset = 0;   ///< bytes from the start of the text
   std::size_t length = 0;   ///< bytes; 0 when the whole text is meant
-  bool is_warning = false;  ///< the text can be used all the same
+  bool is_warning = false;  ///< the text can be used all the same, or nobody can tell yet whether it can
+  /// Where the value stands that it is in, when that is a variable's text.
+  Source source{};
+  std::string missing{};  ///< the variable that nobody knows, when it is that
 };
 
 /// A POSIX shell script in which every substituted value is one quoted piece, in whatever quotes the
@@ -27,6 +30,9 @@ struct Script {
   std::vector<plan::Input> inputs;
   bool operator==(const Script&) const = default;
 };
+
+/// The variable that the whole text is, as "$(name)" or "$(raw name)"; nullptr for other texts.
+const Variable* variable_of(std::string_view text, const Variables& variables);
 
 /// For URLs, headers, bodies and templates: secrets and captures become holes.
 std::optional<plan::Text> expand_text(std::string_view text, const Variables& variables,

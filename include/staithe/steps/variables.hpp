@@ -1,6 +1,8 @@
 #pragma once
+#include "staithe/diag/diagnostic.hpp"
 #include "staithe/plan/text.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -8,6 +10,13 @@
 #include <vector>
 
 namespace staithe::steps {
+
+/// Where a text stands that a variable has; no file for what none says.
+struct Source {
+  diag::Position position;
+  std::uint32_t length = 1;
+  std::string path{};
+};
 
 /// What `$(name)` stands for.
 struct Variable {
@@ -21,6 +30,7 @@ struct Variable {
   std::string text;  ///< the text or literal; the capture's name
   plan::SecretRef secret;
   std::string origin;  ///< for people: "host web1", "--var"
+  Source source{};     ///< of a text
 };
 
 /// The names that may be used in the texts of one host (or of this machine). A later set() replaces an
@@ -29,10 +39,16 @@ class Variables {
  public:
   void set(const std::string& name, Variable variable);
   void set_literal(const std::string& name, std::string value, std::string origin = "staithe");
-  void set_text(const std::string& name, std::string value, std::string origin);
+  void set_text(const std::string& name, std::string value, std::string origin, Source source = {});
+  /// These are of a host that nobody has been asked for: it may have others beside them.
+  void leave_open() { open_ = true; }
 
   const Variable* find(std::string_view name) const;
   std::vector<std::string> names() const;
+  /// Whether a name that stands for nothing here may stand for something once hosts are known.
+  bool may_have(std::string_view name) const;
+  /// Whether staithe itself sets it for each host.
+  static bool is_of_host(std::string_view name);
 
   /// Whether `name` may be declared in a file: a letter or '_', then letters, digits, '_' and '-'. Dots are
   /// kept for staithe's own names.
@@ -40,6 +56,7 @@ class Variables {
 
  private:
   std::map<std::string, Variable, std::less<>> values_;
+  bool open_ = false;
 };
 
 }  // namespace staithe::steps

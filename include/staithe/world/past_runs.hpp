@@ -24,6 +24,8 @@ bool is_dead(store::Store& store, const store::Run& run);
 /// Of a run that a person put right: its hosts' states say where it had left them, and nothing of them is
 /// open.
 inline constexpr const char* settled_outcome = "settled";
+/// Of a run that a recovery put right, as far as a recovery can.
+inline constexpr const char* recovered_outcome = "recovered";
 
 /// In a run's summary: of a host, and of the run.
 inline constexpr const char* kept_out_key = "kept_out";

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace staithe::world {
@@ -63,8 +64,12 @@ struct LaterRecovery {
 std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since = {});
 
-/// Whether something that was to follow the roll once, which is what judges the whole of it, did not end
-/// well. A recovery does not do that in the run's place. Pure.
+/// The first of what was to follow the roll once, which is what judges the whole of it, that did not end
+/// well, with its stage; null where all did. A recovery does not do that in the run's place. Points into the
+/// plan. Pure.
+std::pair<const plan::Stage*, const plan::Action*> first_unjudged(const plan::Plan& plan,
+                                                                  const JournalView& journal);
+/// Whether there is one.
 bool never_judged(const plan::Plan& plan, const JournalView& journal);
 
 /// Whether visitors should not meet the host before it is mended: its app may be half changed, or nobody has

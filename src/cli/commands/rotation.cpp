@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "looking.hpp"
 #include "planning.hpp"
+#include "ssh_files.hpp"
 #include "suggest.hpp"
 
 #include "staithe/base/text.hpp"
@@ -70,6 +71,7 @@ int run_exec(App& app) {
   auto loaded = load(app);
   if (app.args().positionals.empty())
     throw UsageError("exec needs a command: staithe exec -H HOSTS -- COMMAND");
+  check_ssh_config(loaded, loaded.env(), loaded.diagnostics);
   const auto command = base::join(app.args().positionals, " ");
   const auto plan = require_plan(
       app, loaded,

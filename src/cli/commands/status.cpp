@@ -109,6 +109,9 @@ void print_state(App& app, const Picture& picture) {
   for (const auto& [host, left] : picture.failed)
     say_line(app, fmt::format("FAILED: {}   {}; left so by {}, run {}, {}: {}", host, left.words,
                               left.run.user, left.run.id, when_text(left.run.started), left.run.title));
+  for (const auto& [run, words] : picture.unjudged)
+    say_line(app, fmt::format("UNFINISHED: run {}   {}; {} by {}, {}", run.id, words, run.title, run.user,
+                              when_text(run.started)));
   for (const auto& lock : picture.locks)
     say_line(app, fmt::format("Locked: {}   by {} since {}: {} (run {}){}", lock.scope, lock.holder,
                               when_text(lock.taken), lock.reason, lock.run_id,

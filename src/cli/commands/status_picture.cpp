@@ -1,5 +1,6 @@
 #include "status_picture.hpp"
 
+#include "exit_codes.hpp"
 #include "out_words.hpp"
 #include "suggest.hpp"
 
@@ -71,6 +72,11 @@ void add_state(App& app, store::Store& store, const Loaded& loaded, Picture& pic
     auto out = ways_out(app, store, loaded, service, versions, first);
     if (!out.bad.empty()) picture.bad[service] = std::move(out.bad);
     picture.ways.insert(picture.ways.end(), out.ways.begin(), out.ways.end());
+    if (out.unjudged) picture.unjudged.push_back(std::move(*out.unjudged));
+  }
+  for (auto& task : world::unjudged_tasks(store, loaded.environment)) {
+    if (!first) picture.ways.push_back(way_out(app, store, loaded, task));
+    picture.unjudged.push_back(std::move(task));
   }
   picture.restore = restore_commands(app, loaded, store, picture.to_restore());
   for (auto& lock : store.locks())
@@ -168,6 +174,8 @@ bool Picture::needs_person() const {
   for (const auto& [host, left] : failed)
     if (is_open(left)) return true;
   if (!run_another().empty()) return true;
+  for (const auto& [run, words] : unjudged)
+    if (run.exit_code == exit_needs_person && !under_way(run.service)) return true;
   // While a deploy is under way versions differ as a matter of course.
   return ((differ() || !bad.empty()) && !under_way()) || died();
 }

@@ -24,6 +24,7 @@ struct Picture {
   std::vector<store::Run> unfinished;
   std::map<std::string, world::LeftFailed> failed;  ///< by host
   std::vector<Way> ways;                            ///< off releases that differ or are bad
+  std::vector<world::Unjudged> unjudged;            ///< runs whose end is missing
   std::vector<std::string> drain;                   ///< what takes those out again that were to stay out
   std::vector<std::string> restore;                 ///< what gives to_restore() back
   std::vector<std::string> services;         ///< of each of the survey's hosts, in its order; "" for none
@@ -47,8 +48,9 @@ struct Picture {
   bool died() const;
   /// The runs that left something, those that died first.
   std::vector<store::Run> to_recover() const;
-  /// Somebody has to come: a run left a host out or half changed, or died, or hosts run different releases or
-  /// a bad one, or another than is live there, or visitors come to one that is meant to be out.
+  /// Somebody has to come: a run left a host out or half changed, or died, or nobody judged what it brought, or
+  /// hosts run different releases or a bad one, or another than is live there, or visitors come to one that is
+  /// meant to be out.
   bool needs_person() const;
 };
 

@@ -65,6 +65,16 @@ json host_json(const world::HostLook& host, const std::string& service, const Pi
   return record;
 }
 
+json unjudged_json(const world::Unjudged& unjudged) {
+  const auto& run = unjudged.run;
+  return {{"type", "unjudged_run"},
+          {"run_id", run.id},
+          {"title", run.title},
+          {"user", run.user},
+          {"started", base::utc_text_ms(run.started)},
+          {"left", unjudged.words}};
+}
+
 void write_all(Records& records, const Picture& picture) {
   for (const auto& balancer : picture.survey.balancers) records.write(balancer_json(balancer));
   for (std::size_t i = 0; i < picture.survey.hosts.size(); ++i)
@@ -77,6 +87,7 @@ void write_all(Records& records, const Picture& picture) {
                    {"run_id", lock.run_id},
                    {"taken", base::utc_text_ms(lock.taken)},
                    {"abandoned", lock.abandoned}});
+  for (const auto& unjudged : picture.unjudged) records.write(unjudged_json(unjudged));
   for (const auto& run : picture.unfinished)
     records.write({{"type", "unfinished_run"},
                    {"run_id", run.id},

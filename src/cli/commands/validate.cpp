@@ -1,7 +1,11 @@
 #include "check_context.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
+#include "file_kinds.hpp"
+#include "looking.hpp"
 #include "planning.hpp"
+#include "playbook_files.hpp"
+#include "ssh_files.hpp"
 #include "suite_steps.hpp"
 
 #include "staithe/base/text.hpp"
@@ -12,6 +16,7 @@
 #include "staithe/yaml/reader.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -27,19 +32,14 @@ const std::string& made_up_sha() {
   return sha;
 }
 
-/// An environment whose hosts programs say that were not run: without -e they are not.
-bool is_unasked(const Loaded& loaded, const playbook::Environment& environment) {
-  return loaded.environment.empty() && !environment.inventory.empty();
-}
-
-/// Environments that are judged: the one that was named, else all whose hosts the files tell of, or, with
-/// `unasked`, the others.
+/// Environments that are judged: of all, or of the one that was named, those whose hosts are known, or, with
+/// `unasked`, those whose hosts programs say that were not run, which is so without -e, or failed.
 std::vector<std::string> judged_environments(const Loaded& loaded, bool unasked = false) {
-  if (!loaded.environment.empty())
-    return unasked ? std::vector<std::string>() : std::vector{loaded.environment};
   std::vector<std::string> names;
-  for (const auto& environment : loaded.project.environments)
-    if (is_unasked(loaded, environment) == unasked) names.push_back(environment.name.value);
+  for (const auto& environment : loaded.project.environments) {
+    const bool meant = loaded.environment.empty() || loaded.environment == environment.name.value;
+    if (meant && environment.knows_hosts() != unasked) names.push_back(environment.name.value);
+  }
   return names;
 }
 
@@ -107,6 +107,7 @@ std::optional<checks::Suite> suite_in(App& app, Place place, const std::string& 
 struct Judged {
   std::vector<checks::Suite> suites;
   bool wholly = true;
+  std::vector<std::string> skipped{};  ///< files of other tools
 };
 
 /// A suite that is right in one of the environments is right: it may be meant for that one. Of one that is
@@ -128,7 +129,8 @@ void validate_suite(App& app, Loaded& loaded, bool has_files, const std::string&
     known = here;
   }
   const bool speaks_of_hosts = read_text(file).find("hosts.") != std::string::npos;
-  if (known == checks::Context::Known::no_hosts && speaks_of_hosts) {
+  // Of a program that was asked and failed that stands there already.
+  if (known == checks::Context::Known::no_hosts && speaks_of_hosts && loaded.environment.empty()) {
     const auto names = judged_environments(loaded, true);
     least->warning(
         {file, 0, 0},
@@ -177,14 +179,32 @@ void validate_playbook(App& app, Loaded& loaded, const std::string& path, const 
                        Judged& judged) {
   const auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
   if (!playbook) return;
-  playbook::validate(loaded.project, &*playbook, request_of(app), files_beside(loaded), loaded.diagnostics);
+  auto request = request_of(app);
+  request.environment = loaded.environment;
+  playbook::validate(loaded.project, &*playbook, request, files_beside(loaded), loaded.diagnostics);
   validate_needs_of(app, loaded, *playbook);
   validate_unplanned_suites(app, loaded, *playbook, judged);
 }
 
+/// Of what only hosts decide nothing is said to be right where they are not known.
+void say_unjudged(Loaded& loaded, Judged& judged) {
+  if (!loaded.environment.empty()) return;  // a program that failed is a mistake of its own
+  for (const auto& name : judged_environments(loaded, true)) {
+    const auto& program = loaded.project.find_environment(name)->inventory.front();
+    loaded.diagnostics.add(
+        {diag::Severity::warning, program.position, program.length,
+         fmt::format("what the hosts of {} decide was not judged: a program says them, and was not asked",
+                     name),
+         program.path, fmt::format("-e {} asks", name)});
+    judged.wholly = false;
+  }
+}
+
 /// All that staithe.yml names, whatever uses them.
 void validate_secrets(Loaded& loaded) {
-  for (const auto& environment : judged_environments(loaded)) {
+  auto environments = judged_environments(loaded);
+  for (auto& unasked : judged_environments(loaded, true)) environments.push_back(std::move(unasked));
+  for (const auto& environment : environments) {
     Loaded one{loaded.project, environment, {}};
     std::vector<plan::SecretRef> secrets;
     for (const auto* entries : {&std::as_const(one).project.secrets, &one.env().secrets})
@@ -200,30 +220,20 @@ void validate_secrets(Loaded& loaded) {
   }
 }
 
-const std::vector<std::string>& playbook_keys() {
-  static const std::vector<std::string> keys{"playbook", "before", "stage", "prepare", "each", "after"};
-  return keys;
-}
-
-/// Whether one of the keys is meant to be one of these.
-bool has_key_near(const yaml::Node& root, const std::vector<std::string>& keys) {
-  return std::any_of(root.entries.begin(), root.entries.end(),
-                     [&](const yaml::Entry& entry) { return base::nearest(entry.key, keys).has_value(); });
-}
-
 /// A playbook that nobody has named may be meant for one of the environments, as a suite may.
 void validate_playbook_beside(App& app, const Loaded& loaded, const std::string& file,
                               const std::string& text, diag::Diagnostics& found) {
   std::optional<diag::Diagnostics> least;
-  for (const auto& environment : judged_environments(loaded)) {
-    Loaded one{loaded.project, environment, {}};
-    Judged judged;
-    validate_playbook(app, one, file, text, judged);
-    if (least && least->count(diag::Severity::error) <= one.diagnostics.count(diag::Severity::error))
-      continue;
-    least = std::move(one.diagnostics);
-  }
-  if (!least) return;
+  for (const bool unasked : {false, true})
+    for (const auto& environment : judged_environments(loaded, unasked)) {
+      Loaded one{loaded.project, environment, {}};
+      Judged judged;
+      validate_playbook(app, one, file, text, judged);
+      if (least && least->count(diag::Severity::error) <= one.diagnostics.count(diag::Severity::error))
+        continue;
+      least = std::move(one.diagnostics);
+    }
+  if (!least) (void)playbook::load_playbook(file, text, least.emplace());
   // What staithe.yml itself is found to have stands there already.
   std::set<diag::Position> told;
   for (const auto& finding : found.sorted()) told.insert(finding.position);
@@ -232,23 +242,31 @@ void validate_playbook_beside(App& app, const Loaded& loaded, const std::string&
   take_over(*least, found);
 }
 
-/// Those of `directory`/playbooks: another tool may have its own there, which are told by their keys.
-void validate_playbooks(App& app, Loaded& loaded) {
+/// Those of the project's playbooks/: another tool may have its own there.
+void validate_playbooks(App& app, Loaded& loaded, Judged& judged) {
   for (const auto& file : yaml_files_in(loaded.project.directory, "playbooks")) {
     std::error_code none;
     if (!std::filesystem::is_regular_file(file, none)) continue;
-    diag::Diagnostics unread;
-    const auto text = read_text(file);
-    const auto root = yaml::parse(text, file, unread);
-    if (!root || has_key_near(*root, playbook_keys()))
-      validate_playbook_beside(app, loaded, file, text, loaded.diagnostics);
+    try {
+      const auto text = read_text(file);
+      if (is_of_another_tool(text, file))
+        judged.skipped.push_back(file);
+      else
+        validate_playbook_beside(app, loaded, file, text, loaded.diagnostics);
+    } catch (const FilesWrong& wrong) {
+      loaded.diagnostics.error({}, wrong.what());
+    }
   }
 }
 
 /// staithe.yml, what the built-in playbook makes of it, and the playbooks and suites beside it.
 void validate_project(App& app, Loaded& loaded, Judged& judged) {
   playbook::validate(loaded.project, nullptr, request_of(app), files_beside(loaded), loaded.diagnostics);
-  validate_playbooks(app, loaded);
+  validate_playbooks(app, loaded, judged);
+  say_unjudged(loaded, judged);
+  for (const auto& environment : loaded.project.environments)
+    if (loaded.environment.empty() || loaded.environment == environment.name.value)
+      check_ssh_config(loaded, environment, loaded.diagnostics);
   validate_secrets(loaded);
   Judged own;
   for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);
@@ -263,25 +281,6 @@ Loaded load_project_file(App& app, const std::string& path) {
   if (!wanted.empty()) (void)playbook::choose_environment(loaded.project, wanted, loaded.diagnostics);
   if (!loaded.environment.empty()) ask_inventory_and_go_on(app, loaded);
   return loaded;
-}
-
-enum class FileKind { playbook, suite, project, unreadable };
-
-/// By its keys, misspelt ones as well. What is no YAML at all is a finding.
-FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnostics& diagnostics) {
-  diag::Diagnostics own;
-  const auto root = yaml::parse(text, path, own);
-  if (!root) {
-    take_over(own, diagnostics);
-    return FileKind::unreadable;
-  }
-  const auto has_one_of = [&](const std::vector<std::string>& keys) {
-    return std::any_of(keys.begin(), keys.end(),
-                       [&](const std::string& key) { return root->find(key) != nullptr; });
-  };
-  if (has_one_of({"staithe", "environments"})) return FileKind::project;
-  if (has_one_of(playbook_keys())) return FileKind::playbook;
-  return has_key_near(*root, {"suite", "steps"}) ? FileKind::suite : FileKind::playbook;
 }
 
 struct File {
@@ -302,7 +301,7 @@ std::vector<File> files_named(const App& app, diag::Diagnostics& diagnostics) {
       const auto kind = kind_of(text, path, diagnostics);
       files.push_back({path, std::move(text), kind});
     } catch (const FilesWrong& wrong) {
-      diagnostics.error({}, wrong.what());
+      diagnostics.error({}, wrong.what(), "", meant_file("", path));
     }
   }
   return files;
@@ -322,7 +321,8 @@ void validate_file(App& app, Loaded& loaded, bool has_files, const File& file, J
     case FileKind::suite:
       return validate_suite(app, loaded, has_files, file.path, judged);
     case FileKind::playbook:
-      return validate_playbook(app, loaded, file.path, file.text, judged);
+      validate_playbook(app, loaded, file.path, file.text, judged);
+      return say_unjudged(loaded, judged);
     case FileKind::project: {
       auto own = load_project_file(app, file.path);
       validate_project(app, own, judged);
@@ -330,6 +330,17 @@ void validate_file(App& app, Loaded& loaded, bool has_files, const File& file, J
     }
     case FileKind::unreadable:
       return;
+  }
+}
+
+void say_skipped(App& app, const std::vector<std::string>& files) {
+  constexpr std::string_view why =
+      "another tool's: none of its keys is 'playbook' or a section such as 'each'";
+  for (const auto& file : files) {
+    if (app.json())
+      Records(app, Records::Place::further).write({{"type", "skipped"}, {"file", file}, {"reason", why}});
+    else if (!app.quiet())
+      app.say(base::one_line(fmt::format("{}: skipped, as {}", file, why)));
   }
 }
 
@@ -348,6 +359,7 @@ int run_validate(App& app) {
   judge_together(judged.suites, loaded.diagnostics);
   if (nothing_named) validate_project(app, loaded, judged);
   print_findings(app, loaded.diagnostics);
+  say_skipped(app, judged.skipped);
   if (loaded.diagnostics.has_errors()) return exit_files;
   if (!app.quiet() && !app.json()) app.print(judged.wholly ? "valid\n" : "valid, as far as it was judged\n");
   return exit_done;

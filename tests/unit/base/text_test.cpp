@@ -45,6 +45,7 @@ TEST_CASE("nearest suggests what was meant and nothing far-fetched") {
   CHECK(nearest("restroe", kinds) == "restore");
   CHECK(nearest("relaod", kinds) == "reload");
   CHECK(nearest("rnu", kinds) == "run");
+  CHECK(nearest("RESTORE", kinds) == "restore");
   CHECK_FALSE(nearest("rxy", kinds));
   CHECK_FALSE(nearest("banana", kinds));
   CHECK_FALSE(nearest("", kinds));

@@ -85,7 +85,7 @@ TEST_CASE("what cannot be meant is said, with a suggestion") {
   CHECK(select("app & data").message == "'app & data' selects no host in e");
   CHECK_THAT(select("(app").message, ContainsSubstring("never closed"));
   CHECK_THAT(select("app)").message, ContainsSubstring("unexpected ')'"));
-  CHECK_THAT(select("app data").message, ContainsSubstring("unexpected 'd'"));
+  CHECK_THAT(select("app data").message, ContainsSubstring("unexpected 'data'"));
   CHECK_THAT(select("app &").message, ContainsSubstring("is missing"));
   CHECK_THAT(select("").message, ContainsSubstring("is missing"));
   CHECK_THAT(select(std::string(300, '(')).message, ContainsSubstring("parentheses"));

@@ -1,0 +1,19 @@
+#pragma once
+#include "staithe/diag/diagnostic.hpp"
+
+#include <string>
+
+/// What a file that `validate` meets is, told by its keys.
+namespace staithe::cli {
+
+enum class FileKind { playbook, suite, project, unreadable };
+
+/// Of one that a person named: misspelt keys tell as well. What is no YAML at all is a finding.
+FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnostics& diagnostics);
+
+/// Of one that lies in playbooks/: whether it is plainly not staithe's. A playbook has the key 'playbook',
+/// also misspelt, or a section by its right name; of what is no YAML the lines tell that look like keys, and
+/// where none does it is nobody else's either.
+bool is_of_another_tool(const std::string& text, const std::string& path);
+
+}  // namespace staithe::cli
