@@ -146,6 +146,11 @@ bool speaks_of_each(const Matcher& matcher) {
   return inner == Word::absent || inner == Word::empty || !speaks_of_presence(matcher);
 }
 
+bool asks_how_many(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  return matcher.word == Word::count || (matcher.word == Word::negation && asks_how_many(matcher.inner[0]));
+}
+
 bool fails_of_more(const Matcher& matcher);
 
 /// Whether what holds of the first part of something holds of the whole, too.
@@ -322,6 +327,10 @@ Judged Judge::judge(const Expectation& expectation) const {
     static const Value nothing;
     const Value& value = selected.values.empty() ? nothing : selected.values.front();
     judged.got = value.shown(clean_);
+    // How many there are is no secret, though all that they are may be.
+    if (asks_how_many(expectation.matcher) &&
+        (value.kind == Value::Kind::list || value.kind == Value::Kind::object))
+      judged.got = Value::of_number(value.number).shown() + " in " + judged.got;
     result = match(expectation.matcher, value, typing, now_);
   } else {
     std::vector<std::string> shown;
