@@ -194,7 +194,7 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
     std::string scheme(token.substr(0, blank));
     for (auto& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const auto rest = base::trim(token.substr(blank));
-    if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(rest);
+    if (is_scheme(scheme)) add(rest);
     if (scheme == "basic") add_pair(rest);
   }
   return secrets;
