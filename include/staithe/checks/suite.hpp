@@ -112,6 +112,7 @@ struct Suite {
   std::optional<Sweep> sweep;
   Flaky flaky;
   Alert alert;
+  std::set<std::string> names{};  ///< where Context::given has any: its variables, and what its texts name
 };
 
 struct SuitePlan {
