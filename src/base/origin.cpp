@@ -3,8 +3,22 @@
 #include "staithe/base/ascii.hpp"
 #include "staithe/base/redact.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace staithe::base {
 namespace {
+
+/// Behind these a user without a password is who logs in, and not a key as of an API.
+bool user_is_name(std::string_view url) {
+  static constexpr std::string_view schemes[] = {"ssh", "sftp", "rsync", "git", "postgres", "postgresql"};
+  // "repository=git+ssh://git@host"
+  auto scheme = url.substr(0, url.find("://"));
+  const auto begin = std::find_if(scheme.rbegin(), scheme.rend(), [](char c) { return !is_alnum(c); });
+  scheme.remove_prefix(static_cast<std::size_t>(scheme.rend() - begin));
+  return std::any_of(std::begin(schemes), std::end(schemes),
+                     [&](std::string_view one) { return equal_ignoring_case(scheme, one); });
+}
 
 struct HostAndPort {
   std::string_view host, port;
@@ -48,7 +62,10 @@ std::string_view secret_in_url(std::string_view url) {
   if (whom.empty()) return {};
   const auto authority = whom.substr(whom.find("://") + 3);
   const auto at = authority.rfind('@');
-  return at == std::string_view::npos ? std::string_view() : secret_half(authority.substr(0, at));
+  if (at == std::string_view::npos) return {};
+  const auto user = authority.substr(0, at);
+  return user.find(':') == std::string_view::npos && user_is_name(url) ? std::string_view()
+                                                                       : secret_half(user);
 }
 
 std::string without_secret(std::string_view url) {

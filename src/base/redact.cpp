@@ -90,7 +90,7 @@ Redactor::Hold Redactor::keep(std::string_view secret, bool everywhere) {
   return {this, std::string(secret)};
 }
 
-void Redactor::hold_parts(const std::vector<std::string>& secrets, std::vector<Hold>& held) {
+void Redactor::hold_parts(std::span<const std::string> secrets, std::vector<Hold>& held) {
   if (secrets.empty()) return;
   const std::lock_guard lock(mutex_);
   for (const auto& secret : secrets)

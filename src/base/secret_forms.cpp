@@ -1,6 +1,7 @@
 #include "secret_forms.hpp"
 
 #include "readings.hpp"
+#include "repeats.hpp"
 #include "spellings.hpp"
 
 #include "staithe/base/ascii.hpp"
@@ -172,10 +173,10 @@ void SecretForms::add(std::string_view secret) {
 }
 
 void SecretForms::add_line(std::string_view line) {
-  if (line.size() < short_secret) return add_form(std::string(line), Kind::plain);
-  add_form(std::string(line), Kind::escaped);
-  add_form(std::string(line), Kind::hex);
-  add_form(std::string(line), Kind::decimal);
+  if (line.size() < short_secret) return add_form(line, Kind::plain);
+  add_form(line, Kind::escaped);
+  add_form(line, Kind::hex);
+  add_form(line, Kind::decimal);
   add_base64(line);
   add_base32(line);
   for (const auto& text : in_other_encodings(line)) {
@@ -185,13 +186,15 @@ void SecretForms::add_line(std::string_view line) {
 }
 
 void SecretForms::add_word(std::string_view secret) {
-  add_form(std::string(secret), Kind::word);
+  add_form(secret, Kind::word);
 }
 
-void SecretForms::add_form(std::string text, Kind kind) {
-  const auto number = static_cast<std::uint32_t>(forms_.size());
-  forms_.push_back(std::make_shared<const Form>(Form{std::move(text), kind}));
-  index(*forms_.back(), number);
+void SecretForms::add_form(std::string_view text, Kind kind) {
+  for (const auto piece : pieces_of(text)) {
+    const auto number = static_cast<std::uint32_t>(forms_.size());
+    forms_.push_back(std::make_shared<const Form>(Form{std::string(piece), kind}));
+    index(*forms_.back(), number);
+  }
 }
 
 void SecretForms::add_base64(std::string_view secret) {
@@ -315,7 +318,7 @@ void SecretForms::match_form(const Form& form, std::string_view rest, char befor
     case Kind::plain:
     case Kind::escaped:
     case Kind::base64:
-      if (!surely_not(form, rest)) match_spelled(form, rest, match);
+      if (!match_bare(form, rest, match)) match_spelled(form, rest, match);
       return;
     case Kind::word:
       return match_word(form, rest, before, match);
@@ -327,15 +330,19 @@ void SecretForms::match_form(const Form& form, std::string_view rest, char befor
   }
 }
 
-/// Nearly every place where a secret might begin is left here: something else follows, and no escape stands
-/// before it.
-bool SecretForms::surely_not(const Form& form, std::string_view rest) {
+/// Nearly every place where a secret might begin is told here: something else follows, or the secret as it
+/// is. False where an escape stands before that.
+bool SecretForms::match_bare(const Form& form, std::string_view rest, Match& match) {
   const std::size_t length = std::min(form.text.size(), rest.size());
   for (std::size_t at = 0; at < length; ++at) {
     if (escape_starts()[static_cast<unsigned char>(rest[at])]) return false;
     if (form.text[at] != rest[at]) return true;
   }
-  return false;
+  if (length < form.text.size())
+    match.partial = true;
+  else
+    match.length = std::max(match.length, length);
+  return true;
 }
 
 void SecretForms::match_spelled(const Form& form, std::string_view rest, Match& match) {

@@ -96,7 +96,7 @@ class SecretForms {
   bool begins(std::uint32_t key, std::size_t bytes) const noexcept {
     return bytes == 1 ? firsts_[key] : bytes != 2 || pairs_[key];
   }
-  void add_form(std::string text, Kind kind);
+  void add_form(std::string_view text, Kind kind);
   void add_base64(std::string_view secret);
   void add_base32(std::string_view secret);
   void add_twice(std::string_view secret);
@@ -105,7 +105,7 @@ class SecretForms {
   void add_start(std::string_view start, std::uint32_t number);
   void index_cases(std::string_view start, std::uint32_t number);
   static void match_form(const Form& form, std::string_view rest, char before, Match& match);
-  static bool surely_not(const Form& form, std::string_view rest);
+  static bool match_bare(const Form& form, std::string_view rest, Match& match);
   static void match_spelled(const Form& form, std::string_view rest, Match& match);
   static void match_word(const Form& form, std::string_view rest, char before, Match& match);
   static void match_base32(const Form& form, std::string_view rest, Match& match);

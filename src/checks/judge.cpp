@@ -146,6 +146,11 @@ bool speaks_of_each(const Matcher& matcher) {
   return inner == Word::absent || inner == Word::empty || !speaks_of_presence(matcher);
 }
 
+bool asks_how_many(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  return matcher.word == Word::count || (matcher.word == Word::negation && asks_how_many(matcher.inner[0]));
+}
+
 bool fails_of_more(const Matcher& matcher);
 
 /// Whether what holds of the first part of something holds of the whole, too.
@@ -212,6 +217,9 @@ Match judge_one(const Matcher& matcher, const Judge::Selected& selected, Typing 
   static const Value nothing;
   const Value& value = selected.values.empty() ? nothing : selected.values.front();
   got = value.shown(clean);
+  // How many there are is no secret, though all that they are may be.
+  if (asks_how_many(matcher) && (value.kind == Value::Kind::list || value.kind == Value::Kind::object))
+    got = Value::of_number(value.number).shown() + " in " + got;
   return match(matcher, value, typing, now);
 }
 

@@ -3,6 +3,7 @@
 #include "staithe/base/origin.hpp"
 #include "staithe/base/overloaded.hpp"
 #include "staithe/base/text.hpp"
+#include "staithe/base/url_parts.hpp"
 
 #include <fmt/format.h>
 
@@ -112,6 +113,7 @@ std::string curl_line(const Request& request) {
     line += " -X " + http->method;
   const auto url = pasted(shown_url(http->url));
   const bool relative = url.starts_with('/') || url.starts_with("$(");
+  if (base::climbs(url)) line += " --path-as-is";
   line += " " + base::shell_quote(relative ? base::without_secret(http->target) + url : url);
   if (http->auth == HttpRequest::Auth::basic) line += " -u '***'";
   if (http->auth == HttpRequest::Auth::bearer) line += " -H 'Authorization: Bearer ***'";

@@ -39,9 +39,7 @@ class Collector {
     }
   }
   void take(const Suite& suite) {
-    std::vector<const Check*> checks;
-    add(suite, checks);
-    for (const auto* check : checks) take(check->request);
+    for (const auto* check : all_checks(suite)) take(check->request);
     for (const auto& [name, value] : suite.use) take(value);
   }
   std::vector<plan::SecretRef> all() { return std::move(secrets_); }
@@ -61,6 +59,12 @@ void add_password(std::string_view url, std::vector<std::string>& found) {
 std::vector<const Check*> all_checks(const SuitePlan& plan) {
   std::vector<const Check*> all;
   for (const auto& suite : plan.suites) add(suite, all);
+  return all;
+}
+
+std::vector<const Check*> all_checks(const Suite& suite) {
+  std::vector<const Check*> all;
+  add(suite, all);
   return all;
 }
 

@@ -434,6 +434,18 @@ std::size_t declared(const Check& check) {
   return std::max<std::size_t>(check.expect.size() + check.warn.size() + check.until.size(), 1);
 }
 
+namespace {
+
+std::set<std::string> names_of(const yaml::Node& root) {
+  std::set<std::string> names;
+  collect_names(root, names);
+  if (const auto* vars = root.find("vars"))
+    for (const auto& entry : vars->entries) names.insert(entry.key);
+  return names;
+}
+
+}  // namespace
+
 std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
                                 diag::Diagnostics& diagnostics) {
   const auto before = diagnostics.count(diag::Severity::error);
@@ -446,6 +458,7 @@ std::optional<Suite> load_suite(const std::string& file, const std::string& text
   reader.add_source(diagnostics.sources());
   for (const auto& finding : own.sorted()) diagnostics.add(finding);
   if (diagnostics.count(diag::Severity::error) > before) return std::nullopt;
+  if (suite && !context.given.empty()) suite->names = names_of(*root);
   return suite;
 }
 

@@ -10,6 +10,7 @@
 #include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/files.hpp"
+#include "staithe/playbook/make_plan.hpp"
 #include "staithe/verify/runner.hpp"
 #include "staithe/world/check_probes.hpp"
 #include "staithe/yaml/node.hpp"
@@ -21,6 +22,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 namespace staithe::cli {
 namespace {
@@ -188,6 +190,22 @@ void check_what_is_wanted(const App& app, const checks::SuitePlan& plan, LoadedS
   if (!loaded.diagnostics.has_errors()) checks::check_together(wanted.suites, loaded.diagnostics);
 }
 
+/// A mistyped --var would check something else than what was meant.
+void check_variables(App& app, const LoadedSuites& loaded) {
+  // A file that is left out may name it.
+  if (!loaded.by_hand || !loaded.unread.empty()) return;
+  std::set<std::string> known;
+  for (const auto& suite : loaded.plan.suites) known.insert(suite.names.begin(), suite.names.end());
+  for (const auto& [name, value] : request_of(app).vars) {
+    // What is judged is said in every result, whether a suite names it or not.
+    if (name == "deploy.release" || known.count(name) > 0) continue;
+    if (loaded.project && playbook::names_variable(loaded.project->project, name)) continue;
+    const auto near = base::nearest(name, std::vector<std::string>(known.begin(), known.end()));
+    throw UsageError(fmt::format("--var {}: no suite uses a variable of that name{}", name,
+                                 near ? fmt::format("; did you mean '{}'?", *near) : ""));
+  }
+}
+
 }  // namespace
 
 checks::Filter filter_of(const App& app) {
@@ -293,6 +311,7 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
   loaded.plan = read_suites(app, loaded, names, release, app.args().value("limit"));
   stop_on_errors(app, loaded.diagnostics);
   if (!loaded.diagnostics.empty()) print_findings(app, loaded.diagnostics);
+  check_variables(app, loaded);
   return loaded;
 }
 

@@ -39,10 +39,14 @@ bool mentions(const std::string& text, const std::string& name) {
 
 }  // namespace
 
+bool names_variable(const Project& project, const std::string& name) {
+  return mentions(project.text, name);
+}
+
 bool takes_variable(const Project& project, const Environment& environment, const std::string& service,
                     const std::string& name) {
   const Request nothing;
-  return mentions(project.text, name) ||
+  return names_variable(project, name) ||
          Layers(project, environment, project.find_service(service), nullptr, nothing).declares(name);
 }
 

@@ -34,25 +34,14 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-/// Whether the suite itself has that text in what it wants: its own words, and nothing that is put in.
-bool says(const checks::Matcher& matcher, const std::string& text) {
-  const auto has = [&](const auto& piece) {
-    const auto* literal = std::get_if<std::string>(&piece);
-    return literal != nullptr && literal->find(text) != std::string::npos;
-  };
-  return std::any_of(matcher.operands.begin(), matcher.operands.end(),
-                     [&](const plan::Text& one) {
-                       return std::any_of(one.pieces().begin(), one.pieces().end(), has);
-                     }) ||
-         std::any_of(matcher.inner.begin(), matcher.inner.end(),
-                     [&](const checks::Matcher& inner) { return says(inner, text); });
-}
-
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations,
-                              const checks::Judge& judge) {
+                              const checks::Judge& judge, const std::set<std::string>& hidden_there) {
   std::vector<Judged> judged;
   judged.reserve(expectations.size());
-  for (const auto& one : expectations) judged.push_back(judge.judge(one));
+  for (const auto& one : expectations) {
+    judged.push_back(judge.judge(one));
+    if (hidden_there.count(one.subject) > 0) judged.back().got = "***";
+  }
   return judged;
 }
 
@@ -138,28 +127,22 @@ class Asking {
 
   /// Before anything of the reply is quoted, in whatever way it is.
   void tell_tokens() {
-    FoundSecrets found;
-    // First, for what else there is may be more than can be looked for.
-    for (const auto& saved : check_.save) {
-      if (secrecy_.tokens.count(saved.name) == 0) continue;
-      const auto selected = judge_->select(saved.subject);
-      if (!selected.values.empty()) secrecy_.keep(saved.name, selected.values.front(), found);
-    }
-    for (const auto& saved : check_.save) {
-      const auto selected = judge_->select(saved.subject);
-      for (const auto& value : selected.values) secrecy_.tell(saved.name, value, found);
-      tell_around(saved.subject, selected, found);
-    }
+    FoundSecrets found(secrecy_.own);
+    tell_saved(found);
+    const auto saved = found.all().size();
+    for (const auto& one : check_.save) tell_around(one.subject, judge_->select(one.subject), found);
+    std::set<std::string> hidden_there;
     const auto look = [&](const std::vector<checks::Expectation>& expectations) {
       for (const auto& one : expectations) {
         const auto use = use_of_subject(one.subject);
         const auto selected = judge_->select(one.subject);
         for (const auto& value : selected.values)
-          // What the suite's own text says is no secret: "is required" may be what is wrong with a password.
           if (!use)
             secrecy_.tell_inside(value, found);
-          else if (!says(one.matcher, value.text))
+          else if (value.kind != Value::Kind::text || !is_short_number(value.text))
             secrecy_.tell(value, *use, found);
+          else if (!secrecy_.own.have(value.text))
+            hidden_there.insert(one.subject);
         tell_around(one.subject, selected, found);
       }
     };
@@ -169,10 +152,24 @@ class Asking {
     if (const auto err = asked_.reply.facts.find("err");
         err != asked_.reply.facts.end() && !asked_.reply.quoted.empty())
       secrecy_.tell_inside(err->second, found);
-    std::vector<base::Redactor::Hold> told;
-    secrecy_.hold(found, told);
+    const std::span all(found.all());
+    // The new ones first: some are of the last reply too.
+    auto held = secrecy_.hold(all.first(saved)), told = secrecy_.hold(all.subspan(saved));
+    asked_.saved = std::move(held);
     asked_.told = std::move(told);
+    asked_.hidden_there = std::move(hidden_there);
     asked_.hidden = found.too_many();
+  }
+
+  void tell_saved(FoundSecrets& found) const {
+    // First, for what else there is may be more than can be looked for.
+    for (const auto& saved : check_.save) {
+      if (secrecy_.tokens.count(saved.name) == 0) continue;
+      const auto selected = judge_->select(saved.subject);
+      if (!selected.values.empty()) secrecy_.keep(saved.name, selected.values.front(), found);
+    }
+    for (const auto& saved : check_.save)
+      for (const auto& value : judge_->select(saved.subject).values) secrecy_.tell(saved.name, value, found);
   }
 
   /// What else may be quoted where that is looked at: the body that is no JSON, what lies behind a fact. Of
@@ -193,7 +190,8 @@ class Asking {
   void judge(std::vector<Judged> before = {}) {
     auto& attempt = asked_.attempt;
     attempt.judged = std::move(before);
-    for (auto& one : judge_all(expect_, *judge_)) attempt.judged.push_back(std::move(one));
+    for (auto& one : judge_all(expect_, *judge_, asked_.hidden_there))
+      attempt.judged.push_back(std::move(one));
     attempt.held = all_held(attempt.judged);
     if (held_of_nothing(attempt.judged)) unjudged(nothing_judged(attempt.judged));
     for (const auto& one : attempt.judged)
@@ -203,7 +201,7 @@ class Asking {
 
   void warn() {
     if (check_.warn.empty()) return;
-    asked_.warnings = judge_all(filled(check_.warn, captures_), *judge_);
+    asked_.warnings = judge_all(filled(check_.warn, captures_), *judge_, asked_.hidden_there);
     for (auto& one : asked_.warnings) one.warns = true;
   }
 
@@ -227,13 +225,13 @@ class Asking {
       asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(base::since(begun).count()));
       asked_.reply.facts["polls"] = Value::count(polls);
       if (answered) {
-        auto judged = judge_all(until, *judge_);
+        auto judged = judge_all(until, *judge_, asked_.hidden_there);
         if (all_held(judged)) {
           asked_.attempt.note += fmt::format(", poll {}", polls);
           return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
-        if (!give_up.empty() && all_held(judge_all(give_up, *judge_))) {
+        if (!give_up.empty() && all_held(judge_all(give_up, *judge_, asked_.hidden_there))) {
           asked_.attempt.reason =
               fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
@@ -260,7 +258,7 @@ class Asking {
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
-      const auto judged = answered ? judge_all(each, *judge_) : asked_.attempt.judged;
+      const auto judged = answered ? judge_all(each, *judge_, asked_.hidden_there) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
@@ -281,7 +279,7 @@ class Asking {
     asked_.attempt.reason.clear();
     const bool success_said =
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
-    auto judged = judge_all(all, *judge_);
+    auto judged = judge_all(all, *judge_, asked_.hidden_there);
     asked_.attempt.held = all_held(judged) || all.empty();
     // Without a word about it every sample must be good.
     if (!success_said) asked_.attempt.held = asked_.attempt.held && good == check_.sample;
@@ -321,7 +319,7 @@ bool is_harmless(std::string_view text) {
   return text.size() < (is_number ? digits_of_password : shortest_token) || is_plain_word(text);
 }
 
-/// `true` and null are none, and "pass": 1200 is how many did; a one-time password has six digits.
+/// `true` and null are none, and "pass": 1200 is how many did.
 bool may_be_secret(const Value& value) {
   using Kind = Value::Kind;
   const auto kind = value.kind;
@@ -342,7 +340,8 @@ checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor) {
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Asked& asked,
                               const base::Redactor& redactor) {
   if (expectations.empty()) return {};
-  return judge_all(expectations, checks::Judge(asked.reply, seconds_now(), cleaner(asked, redactor)));
+  return judge_all(expectations, checks::Judge(asked.reply, seconds_now(), cleaner(asked, redactor)),
+                   asked.hidden_there);
 }
 
 bool all_held(const std::vector<Judged>& judged) {
@@ -389,7 +388,8 @@ void Secrecy::keep(const std::string& name, const Value& value, FoundSecrets& fo
 void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
   if (found.too_many()) return;
   for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
-    if (is_plain_word(text)) continue;
+    // What is hidden with its name only is found below, where that stands.
+    if (is_plain_word(text) || is_short_number(text)) continue;
     for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)})) found.add(std::move(secret));
   }
   for (const auto& text : secrets_named_in(value.text))

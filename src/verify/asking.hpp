@@ -7,6 +7,11 @@
 #include "staithe/verify/probes.hpp"
 #include "staithe/verify/result.hpp"
 
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
 namespace staithe::verify {
 
 /// One attempt at a check: a request, polls until something holds, or many samples; and what was judged.
@@ -18,7 +23,11 @@ struct Asked {
   std::size_t of_each = 0;  ///< expectations that each sample was held to, beside those that are shown
   bool silent = false;      ///< at least once nothing answered at all
   bool cancelled = false;
-  std::vector<base::Redactor::Hold> told;  ///< tokens that the last reply gave
+  std::vector<base::Redactor::Hold> saved;  ///< secrets of the last reply in what is saved of it
+  std::vector<base::Redactor::Hold> told;   ///< and all others
+  /// What has a secret's name and may be one, or a number that stands anywhere: hidden there alone. See
+  /// is_short_number().
+  std::set<std::string> hidden_there;
   bool hidden = false;     ///< it gave more than can be looked for, so nothing of it is quoted
   bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
 };
@@ -27,7 +36,8 @@ struct Asked {
 struct Secrecy {
   base::Redactor& redactor;
   const TokenNames& tokens;
-  std::string owner{};  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
+  std::string owner;  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
+  OwnWords own;
 
   /// Of a value that was saved or is used under that name: the whole, where it is a token, with what of it is
   /// a secret by itself. `true` and null are none, whatever they are called, nor is a word like "enabled",
@@ -40,9 +50,11 @@ struct Secrecy {
   void tell(const checks::Value& value, TokenUse use, FoundSecrets& found) const;
   /// Of what may have a harmless name: what lies in it under a secret's, in JSON or in any other text.
   void tell_inside(const checks::Value& value, FoundSecrets& found) const;
-  /// Known to the redactor as long as `told` lives.
-  void hold(const FoundSecrets& found, std::vector<base::Redactor::Hold>& told) const {
-    redactor.hold_parts(found.all(), told);
+  /// Known to the redactor as long as what this gives lives.
+  std::vector<base::Redactor::Hold> hold(std::span<const std::string> secrets) const {
+    std::vector<base::Redactor::Hold> held;
+    redactor.hold_parts(secrets, held);
+    return held;
   }
 };
 

@@ -1,4 +1,6 @@
 #pragma once
+#include "own_words.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <cstddef>
@@ -15,13 +17,13 @@ namespace staithe::verify {
 class FoundSecrets {
  public:
   static constexpr std::size_t most = 200, most_bytes = 256 * 1024;
-  /// Of one that repeats itself, such as 'aaaa', each place may begin a find: looking costs its length
-  /// squared.
-  static constexpr std::size_t longest = 8 * 1024;
+
+  /// `own`, whose words are no secrets that a reply has let out, must outlive it.
+  explicit FoundSecrets(const OwnWords& own) : own_(own) {}
 
   void add(std::string secret) {
-    if (too_many_ || !is_new(secret)) return;
-    too_many_ = secret.size() > longest || all_.size() >= most || bytes_ + secret.size() > most_bytes;
+    if (too_many_ || !is_new(secret) || own_.have(secret)) return;
+    too_many_ = all_.size() >= most || bytes_ + secret.size() > most_bytes;
     if (!too_many_) take(std::move(secret));
   }
   /// However many there are: what a step saves may stand wherever it is used.
@@ -43,6 +45,7 @@ class FoundSecrets {
     all_.push_back(std::move(secret));
   }
 
+  const OwnWords& own_;
   std::vector<std::string> all_;
   std::set<std::string, std::less<>> known_;
   std::size_t bytes_ = 0;

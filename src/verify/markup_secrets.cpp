@@ -19,13 +19,6 @@ using Word = std::string_view;
 constexpr Word blanks = " \t\r\n";
 constexpr Word cdata = "<![CDATA[";
 
-std::string in_small(Word text) {
-  std::string made(text);
-  std::transform(made.begin(), made.end(), made.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return made;
-}
-
 /// What is written behind such a field is for people.
 bool shows_text_for_people(Word tag) {
   static constexpr Word fields[] = {"input", "meta", "link", "a",      "button",   "label",
@@ -165,11 +158,11 @@ class Markup {
       while (at_ < text_.size() && is_name(text_[at_])) ++at_;
       const auto name = in_small(text_.substr(begin, at_ - begin));
       const auto value = value_of_attribute();
-      if (name == "name" || name == "key" || name == "id" || name == "property")
+      if (gives_name(name))
         named = named || names_secret(value);
       else if (name == "type")
         named = named || in_small(value) == "password";
-      else if (name == "value" || name == "content")
+      else if (gives_value(name))
         values.push_back(value);
       --at_;
     }
@@ -211,8 +204,17 @@ class Markup {
   void take(Word written) {
     const auto text = base::trim(written);
     if (text.empty() || is_plain_word(text)) return;
+    if (is_short_number(text)) return take_with_tag(text);
     secrets_.emplace_back(text);
     if (auto meant = decoded(text); meant != text) secrets_.push_back(std::move(meant));
+  }
+
+  /// From where its tag begins.
+  void take_with_tag(Word text) {
+    constexpr std::size_t longest_tag = 128;
+    const auto end = static_cast<std::size_t>(text.data() - text_.data()) + text.size();
+    const auto near = text_.substr(end - std::min(end, longest_tag), std::min(end, longest_tag));
+    if (const auto tag = near.rfind('<'); tag != Word::npos) secrets_.emplace_back(near.substr(tag));
   }
 
   const Word text_;

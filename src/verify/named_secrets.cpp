@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <optional>
 
 namespace staithe::verify {
 namespace {
 
 constexpr std::size_t most_read = 256 * 1024;
-constexpr std::size_t longest_name = 64, longest_gap = 16;
+constexpr std::size_t longest_name = 64, longest_gap = 16, longest_word = 4096;
 constexpr unsigned deepest_text = 4;
 constexpr std::size_t digits_of_password = 6;
 
@@ -55,30 +57,61 @@ class Assignments {
 
   void find() {
     for (std::size_t at = 0; (at = text_.find_first_of("=:", at)) != std::string_view::npos;)
-      at = std::max(at + 1, is_secret(at) ? value(at) : at + 1);
+      at = std::max(at + 1, assigned_at(at));
   }
 
  private:
-  /// Whether a name that says so stands in front of that sign, in quotes for JSON: "user[password]" in a
-  /// form, `\"password\"` in a text in a text.
-  bool is_secret(std::size_t sign) {
+  /// Takes what is a secret of what stands around that sign; where to go on.
+  std::size_t assigned_at(std::size_t sign) {
+    if (const auto authority = behind_scheme(sign)) return password_of(*authority);
+    const auto name = name_before(sign);
+    into_ = &secrets_;
+    if (names_secret(name)) return value(sign);
+    const bool assigns_text = text_[sign] == '=' && !text_.substr(sign).starts_with("=>");
+    if (!assigns_text && (gives_name(name) || gives_value(name))) pair(name, sign);
+    return sign;
+  }
+
+  /// The name in front of that sign, in quotes for JSON: "user[password]" in a form, `\"password\"` in a text
+  /// in a text. "" for none.
+  std::string name_before(std::size_t sign) {
     auto end = sign;
     const auto first = sign - std::min(sign, longest_gap);
     while (end > first && is_blank(text_[end - 1])) --end;
     name_is_quoted_ = end > first && is_quote(text_[end - 1]);
     while (end > first && !is_word(text_[end - 1])) {
       // Another name's value, or none at all.
-      if (std::string_view("&;,{}()<>=:").find(text_[end - 1]) != std::string_view::npos) return false;
+      if (std::string_view("&;,{}()<>=:").find(text_[end - 1]) != std::string_view::npos) return {};
       --end;
     }
-    auto begin = end;
-    while (begin > 0 && end - begin < longest_name && (is_word(text_[begin - 1]) || text_[begin - 1] == '%'))
-      --begin;
-    return names_secret(base::percent_decoded(text_.substr(begin, end - begin)));  // user%5Bpassword%5D
+    name_at_ = end;
+    while (name_at_ > 0 && end - name_at_ < longest_name &&
+           (is_word(text_[name_at_ - 1]) || text_[name_at_ - 1] == '%'))
+      --name_at_;
+    return base::percent_decoded(text_.substr(name_at_, end - name_at_));  // user%5Bpassword%5D
   }
 
+  /// Two that say together what one says alone, in any order: `"name": "password", "value": "x"`; see Markup
+  /// for attributes. What they hold is looked through for others all the same.
+  void pair(const std::string& name, std::size_t sign) {
+    const auto between = text_.substr(std::min(pair_end_, sign), sign - std::min(pair_end_, sign));
+    if (between.find_first_of("{}<>") != std::string_view::npos ||
+        between.find("- ") != std::string_view::npos) {
+      named_ = false;
+      values_.clear();
+    }
+    std::vector<std::string> names;
+    into_ = gives_name(name) ? &names : &values_;
+    pair_end_ = std::max(pair_end_, value(sign, Lists::left_alone));
+    if (gives_name(name)) named_ = std::any_of(names.begin(), names.end(), names_secret);
+    if (!named_) return;
+    std::move(values_.begin(), values_.end(), std::back_inserter(secrets_));
+    values_.clear();
+  }
+
+  enum class Lists { taken, left_alone };
   /// Takes what stands behind that sign; where to go on.
-  std::size_t value(std::size_t sign) {
+  std::size_t value(std::size_t sign, Lists lists = Lists::taken) {
     const bool assigns = text_[sign] == '=';
     auto at = sign + 1;
     if (assigns && at < text_.size() && text_[at] == '>') ++at;  // "password" => "..."
@@ -90,8 +123,10 @@ class Assignments {
     if (at == text_.size()) return at;
     if (is_quote(text_[at])) return quoted(backslashes, at);
     if (assigns) return bare(backslashes);
-    if (!name_is_quoted_) return at;
-    return text_[at] == '[' || text_[at] == '{' ? all_in(at) : number(at);
+    const bool on_one_line = text_.substr(sign, at - sign).find('\n') == std::string_view::npos;
+    if (!name_is_quoted_) return on_one_line ? word(backslashes) : at;
+    if (text_[at] != '[' && text_[at] != '{') return number(at);
+    return lists == Lists::taken ? all_in(at) : at;
   }
 
   std::size_t quoted(std::size_t backslashes, std::size_t quote) {
@@ -105,11 +140,11 @@ class Assignments {
     const auto value = text_.substr(begin, end - begin);
     take(value);
     auto decoded = base::percent_decoded(value);
-    if (decoded != value) take(decoded);
+    if (decoded != value) take_meant(decoded);
     if (value.find('+') == std::string_view::npos) return end;
     auto blanks = std::string(value);
     std::replace(blanks.begin(), blanks.end(), '+', ' ');
-    take(base::percent_decoded(blanks));
+    take_meant(base::percent_decoded(blanks));
     return end;
   }
 
@@ -138,8 +173,59 @@ class Assignments {
     return std::max(end, begin);
   }
 
-  void take(std::string_view value) {
-    if (!value.empty() && !is_plain_word(value)) secrets_.emplace_back(value);
+  /// "password: x", as people write it: one word, or two where the first says how it is sent. More words are
+  /// a sentence about it. A ',' or ')' behind it may belong to it or not.
+  std::size_t word(std::size_t begin) {
+    constexpr std::string_view ends = " \t\r\n\"'<>";
+    const auto near = text_.substr(0, begin + longest_word);
+    auto end = std::min(near.find_first_of(ends, begin), near.size());
+    if (is_scheme(near.substr(begin, end - begin)) && end < near.size() && near[end] == ' ')
+      end = std::min(near.find_first_of(ends, end + 1), near.size());
+    const auto whole = near.substr(begin, end - begin);
+    const bool is_longer = end == near.size() && near.size() < text_.size();
+    if (is_longer || whole.starts_with(':') || whole.starts_with('=')) return begin;
+    const auto behind = std::min(text_.find_first_not_of(" \t", end), text_.size());
+    const bool is_all = behind == text_.size() || ends.find(text_[behind]) != std::string_view::npos;
+    const auto first = whole.substr(0, whole.find_first_of(",;)}]\\"));
+    if (is_all || first.size() < whole.size()) take(first);
+    if (is_all && first.size() < whole.size()) take(whole);
+    return begin;
+  }
+
+  /// Behind "SCHEME://" at that ':'; in a text in a text the slashes may be escaped.
+  std::optional<std::size_t> behind_scheme(std::size_t sign) const {
+    auto at = sign + 1;
+    for (int slashes = 0; slashes < 2; ++slashes, ++at) {
+      while (at < text_.size() && at < sign + longest_gap && text_[at] == '\\') ++at;
+      if (at == text_.size() || text_[at] != '/') return {};
+    }
+    return at;
+  }
+
+  /// Of "USER:PASSWORD@HOST"; behind it.
+  std::size_t password_of(std::size_t begin) {
+    const auto end = std::min(text_.find_first_of("/?# \t\r\n\"'<>\\", begin), text_.size());
+    const auto user = text_.substr(begin, end - begin);
+    const auto at = user.rfind('@'), colon = user.find(':');
+    if (at == std::string_view::npos || colon > at) return begin;
+    name_at_ = begin;
+    into_ = &secrets_;
+    const auto password = user.substr(colon + 1, at - colon - 1);
+    take(password);
+    take_meant(base::percent_decoded(password));
+    return end;
+  }
+
+  void take(std::string_view written) {
+    if (written.empty() || is_plain_word(written)) return;
+    if (!is_short_number(written)) return into_->emplace_back(written), void();
+    const auto end = static_cast<std::size_t>(written.data() - text_.data()) + written.size();
+    if (end - name_at_ <= longest_name + 2 * longest_gap)
+      into_->emplace_back(text_.substr(name_at_, end - name_at_));
+  }
+  void take_meant(std::string meant) {
+    if (!meant.empty() && !is_plain_word(meant) && !is_short_number(meant))
+      into_->push_back(std::move(meant));
   }
 
   /// As it is, and as JSON means it, in a text in a text more than once.
@@ -149,14 +235,19 @@ class Assignments {
     for (unsigned depth = 0; depth < deepest_text && text.find('\\') != std::string_view::npos; ++depth) {
       const auto meant = checks::texts_in(checks::Value::of("\"" + text + "\""));
       if (meant.empty()) return;
-      for (const auto& one : meant) take(one);
+      for (const auto& one : meant) take_meant(one);
       text = meant.front();
     }
   }
 
   const std::string_view text_;
   std::vector<std::string>& secrets_;
+  std::vector<std::string>* into_ = &secrets_;
+  std::size_t name_at_ = 0;  ///< where the name stands that a value has
   bool name_is_quoted_ = false;
+  bool named_ = false;               ///< the name of this pair is that of a secret
+  std::vector<std::string> values_;  ///< of this pair
+  std::size_t pair_end_ = 0;         ///< behind what it has assigned so far
 };
 
 }  // namespace

@@ -172,6 +172,13 @@ void add_secrets_of(std::string_view part, std::vector<std::string>& found) {
 
 }  // namespace
 
+std::string in_small(std::string_view text) {
+  std::string made(text);
+  std::transform(made.begin(), made.end(), made.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return made;
+}
+
 bool names_secret(std::string_view name) {
   const auto words = words_of(name);
   return !is_about(words) && says_secret(words);
@@ -197,10 +204,29 @@ bool names_cookie(std::string_view name) {
 }
 
 bool is_plain_word(std::string_view value) {
-  std::string word(base::trim(value));
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return is_one_of(Word(word), plain_words);
+  return is_one_of(Word(in_small(base::trim(value))), plain_words);
+}
+
+bool is_short_number(std::string_view value) {
+  constexpr std::size_t digits_of_password = 6;
+  constexpr std::size_t shortest_secret = 4;
+  return value.size() >= shortest_secret && value.size() < digits_of_password &&
+         std::all_of(value.begin(), value.end(), is_digit);
+}
+
+bool is_scheme(std::string_view word) {
+  static constexpr Word schemes[] = {"bearer", "basic", "token"};
+  return is_one_of(Word(in_small(word)), schemes);
+}
+
+bool gives_name(std::string_view name) {
+  static constexpr Word names[] = {"name", "key", "id", "property"};
+  return is_one_of(Word(in_small(name)), names);
+}
+
+bool gives_value(std::string_view name) {
+  static constexpr Word names[] = {"value", "content"};
+  return is_one_of(Word(in_small(name)), names);
 }
 
 std::vector<std::string> cookie_secrets(std::string_view cookies) {

@@ -21,6 +21,17 @@ bool names_cookie(std::string_view name);
 /// A word that a system says of a secret and that is none, whatever it stands under: "enabled", "required".
 /// Only such words as nobody could open anything with.
 bool is_plain_word(std::string_view value);
+/// Four or five digits, "1200": under a secret's name as likely how many passed as a PIN, and it may stand
+/// anywhere by chance. So it is hidden with its name, and not elsewhere. A one-time password has six digits.
+bool is_short_number(std::string_view value);
+/// What stands before what is sent: "Bearer".
+bool is_scheme(std::string_view word);
+
+/// Where a name and its value stand apart, in JSON, YAML and attributes of markup: "name" and "value".
+bool gives_name(std::string_view name);
+bool gives_value(std::string_view name);
+
+std::string in_small(std::string_view text);
 
 /// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie. Of
 /// "sid=a,b=c" also "a,b=c", which may be one value.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace staithe::verify {
 namespace {
@@ -79,9 +80,9 @@ void SuiteRun::run() {
     checks::Value whole;
     whole.kind = value.kind;
     whole.text = value.text;
-    FoundSecrets found;
+    FoundSecrets found(secrecy_.own);
     secrecy_.tell(name, whole, found);
-    secrecy_.hold(found, told_);
+    hold_on(secrecy_.hold(found.all()));
   }
   part(suite_.setup);
   part(suite_.steps);
@@ -197,10 +198,14 @@ void SuiteRun::come_to_verdict(const checks::Check& check, const Captures& value
   Asked last;
   attempt(check, values, scope, result, last);
   conclude(check, scope, last, result);
-  std::move(last.told.begin(), last.told.end(), std::back_inserter(told_));
-  last.told.clear();
+  hold_on(std::move(last.saved));
+  told_ = std::move(last.told);
   then(last);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+}
+
+void SuiteRun::hold_on(std::vector<base::Redactor::Hold> held) {
+  std::move(held.begin(), held.end(), std::back_inserter(saved_));
 }
 
 void SuiteRun::attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
@@ -355,6 +360,9 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
 }
 
 void SuiteRun::finish(CheckResult result) {
+  // What only this reply has let out is in nothing that comes later but by chance, where the redactor knows
+  // the newest ones for a while.
+  const auto told = std::exchange(told_, {});
   if (redactor_.knows_none()) return reporting_.finished(std::move(result));
   const auto clean = [this](std::string& text) { text = redactor_.clean(text); };
   const auto clean_all = [&](std::vector<Judged>& judged) {

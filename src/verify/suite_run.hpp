@@ -60,6 +60,7 @@ class SuiteRun {
   /// What is done with the last reply belongs to the check, and takes of its time.
   void come_to_verdict(const checks::Check& check, const Captures& values, const base::Scope& scope,
                        CheckResult& result, const std::function<void(Asked&)>& then);
+  void hold_on(std::vector<base::Redactor::Hold> held);
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
                CheckResult& result, Asked& last);
   void look_around(const checks::Check& check, const Captures& values, const base::Scope& scope,
@@ -84,7 +85,8 @@ class SuiteRun {
   base::Scope scope_;
   base::Scope put_right_scope_;
   Captures values_;
-  std::vector<base::Redactor::Hold> told_;  ///< of values_
+  std::vector<base::Redactor::Hold> saved_;  ///< of values_
+  std::vector<base::Redactor::Hold> told_;   ///< of the check in hand, until it is reported
   std::vector<Undo> undos_;
   std::string stopped_by_;                     ///< name of the failed check after which nothing more is begun
   bool stopped_unjudged_ = false;              ///< it was not judged: nobody knows whether it fails

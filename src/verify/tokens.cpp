@@ -189,7 +189,7 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
   if (const auto blank = token.find(' '); blank != std::string_view::npos) {
     const auto scheme = base::lower(token.substr(0, blank));
     const auto rest = base::trim(token.substr(blank));
-    if (scheme == "bearer" || scheme == "basic" || scheme == "token") add(rest);
+    if (is_scheme(scheme)) add(rest);
     if (scheme == "basic") add_pair(rest);
   }
   return secrets;

@@ -29,6 +29,29 @@ class Given(checking.CheckTest):
         self.assertIn("GET http://127.0.0.1:1/unset\n", self.check("faults", "--dry-run").out)
         self.assertIn("GET http://127.0.0.1:1/abc\n", self.check("faults", "--dry-run", "--var", "deploy.release=abc").out)
 
+    def test_a_variable_that_no_suite_reads_is_a_slip(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["get: /$(tenant)", "expect: 200"], head="vars: {tenant: t1, other: x}\n")
+        for name, said in (("tenent", "did you mean 'tenant'?"), ("utterly", "no suite uses a variable of that name"),
+                           ("ref", "no suite uses a variable of that name")):
+            with self.subTest(name):
+                peer.seen.clear()
+                for more in ([], ["--dry-run"], ["--only", "step 0"]):
+                    result = self.check("faults", "--var", name + "=t2", *more)
+                    self.assertEqual((result.code, peer.seen), (2, []), str(result))
+                    self.assertIn(f"--var {name}: no suite uses a variable of that name", result.err)
+                    self.assertIn(said, result.err)
+        for name in ("tenant", "other", "deploy.release"):
+            with self.subTest(name):
+                self.assertEqual(self.check("faults", "--var", name + "=t2").code, 0)
+
+    def test_the_command_to_run_again_has_what_is_no_secret(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["get: /$(repo)", "expect: 201"], head="vars: {repo: x}\n")
+        result = self.check("faults", "--var", "repo=ssh://git@h")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertIn("--var repo=ssh://git@h ", result.out)
+
     def test_a_target_asks_for_no_other_place_than_is_written(self):
         peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
         self.suite(peer.url + "/$(tenant)", ["delete: /users/5", "expect: 200"], head="vars: {tenant: t1}\n")

@@ -18,7 +18,7 @@ std::optional<HttpPlace> http_place(std::string_view url);
 std::string_view up_to_path(std::string_view url);
 
 /// What of SCHEME://USER:PASSWORD@HOST is a secret, as it is written there: see secret_half(). "" of a URL
-/// without a user, and of what is no URL.
+/// without a user, of one of SSH, rsync, git or PostgreSQL without a password, and of what is no URL.
 std::string_view secret_in_url(std::string_view url);
 /// The same URL with "***" in its place.
 std::string without_secret(std::string_view url);

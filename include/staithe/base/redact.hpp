@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,7 +66,7 @@ class Redactor {
   void add_part(std::string_view secret);
   [[nodiscard]] Hold hold_part(std::string_view secret);
   /// The same of many: what is known is made anew once.
-  void hold_parts(const std::vector<std::string>& secrets, std::vector<Hold>& held);
+  void hold_parts(std::span<const std::string> secrets, std::vector<Hold>& held);
   std::string clean(std::string_view text) const;
   /// The same of a text of which only the beginning is shown: where it has more than `enough` bytes once it
   /// is clean, at least that many and one more, and not much of what comes behind them is looked at.

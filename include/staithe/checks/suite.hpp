@@ -112,6 +112,7 @@ struct Suite {
   std::optional<Sweep> sweep;
   Flaky flaky;
   Alert alert;
+  std::set<std::string> names{};  ///< where Context::given has any: its variables, and what its texts name
 };
 
 struct SuitePlan {
@@ -167,6 +168,7 @@ std::vector<std::string> listing(const SuitePlan& plan);
 
 /// Every check of it: also those that put right, list what is left, and probe neighbours.
 std::vector<const Check*> all_checks(const SuitePlan& plan);
+std::vector<const Check*> all_checks(const Suite& suite);
 
 /// Every secret that a run of it may need, each once.
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan);

@@ -48,6 +48,8 @@ struct RefToResolve {
 /// what it has none for is refused. Files of --var-file are not looked at. `service` may be "".
 bool takes_variable(const Project& project, const Environment& environment, const std::string& service,
                     const std::string& name);
+/// Whether staithe.yml puts it in anywhere.
+bool names_variable(const Project& project, const std::string& name);
 
 /// What the playbook needs resolved; nothing when it needs no release, or after findings.
 std::optional<RefToResolve> ref_to_resolve(const Project& project, const Playbook& playbook,

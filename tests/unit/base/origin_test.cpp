@@ -41,3 +41,16 @@ TEST_CASE("A backslash before the path leaves open whose URL it is, and hides no
   CHECK(staithe::base::without_secret("http://jo:pass\\@h/x") == "http://jo:***@h/x");
   CHECK(staithe::base::without_secret("http://h/jo:pass\\@x") == "http://h/jo:pass\\@x");
 }
+
+TEST_CASE("Who logs in is no secret, and what opens an API is one") {
+  using staithe::base::without_secret;
+  for (const char* url : {"ssh://git@h/x", "git+ssh://git@h/x", "repository=ssh://git@h", "SSH://git@h",
+                          "postgres://app@h/shop", "postgresql://app@h", "sftp://jo@h"}) {
+    CAPTURE(url);
+    CHECK(without_secret(url) == url);
+  }
+  CHECK(without_secret("ssh://git:pw@h/x") == "ssh://git:***@h/x");
+  CHECK(without_secret("postgres://app:pw@h/x") == "postgres://app:***@h/x");
+  CHECK(without_secret("https://ghp_abc@h/x") == "https://***@h/x");
+  CHECK(without_secret("redis://abc@h/x") == "redis://***@h/x");
+}

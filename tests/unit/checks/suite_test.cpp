@@ -338,3 +338,19 @@ TEST_CASE("suites: a secret is looked for as long as the longest budget of those
   CHECK(of("B") == std::chrono::seconds(3));
   CHECK(of("C") == staithe::base::Duration{0});
 }
+
+TEST_CASE("suites: the curl line asks for the path that was asked for") {
+  HttpRequest request;
+  request.target = "http://h";
+  for (const char* url : {"/a/../b", "/..", "http://h/./x", "/a/%2e%2e/b"}) {
+    request.url = Text(url);
+    CAPTURE(url);
+    CHECK(curl_line(request) ==
+          "curl -sS -i --path-as-is " + std::string(*url == '/' ? "http://h" : "") + url);
+  }
+  for (const char* url : {"/a..b/...", "/a?b=.c", "http://h.x/"}) {
+    request.url = Text(url);
+    CAPTURE(url);
+    CHECK(curl_line(request).find("path-as-is") == std::string::npos);
+  }
+}

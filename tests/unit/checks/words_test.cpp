@@ -221,6 +221,18 @@ TEST_CASE("words: '*' is every element, also the one that lacks what is asked fo
     REQUIRE(matcher);
     return Judge(reply, noon).judge({subject, *matcher, "1", {}}).got;
   };
+  const auto count_of = [&](const std::string& phrase, const std::string& list) {
+    Reply reply;
+    reply.body = list;
+    std::string why, help;
+    const auto matcher = parse_matcher(Text(phrase), Matcher::Form::plain, why, help);
+    REQUIRE(matcher);
+    return Judge(reply, noon).judge({"json", *matcher, phrase, {}}).got;
+  };
+  CHECK(count_of("count 3", "[1,2]") == "2 in [1,2]");
+  CHECK(count_of("not count 2", "{\"a\":1}") == "1 in {\"a\":1}");
+  CHECK(count_of("empty", "[1,2]") == "[1,2]");
+  CHECK(count_of("count 3", "7") == "7 (there is nothing to count in it)");
   CHECK(got("json.o.*.v") == "1 values: 1; o.l.v is not there");
   CHECK(got("json.e.*.u") == "nothing; e.0.u is not there");
   CHECK(got("json.gone.*.u") == "nothing; gone is not there");

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 using namespace flow;
 
@@ -53,6 +54,17 @@ const std::vector<std::string> no_json = {
     R"(<form><input value=opensesame type=password></form>)",
     R"(<meta content="opensesame" name="csrf-token" />)",
     R"(<script>window.state = {"user": {"csrfToken": "opensesame"}}</script>)",
+    R"({"env":[{"name":"DB_PASSWORD","value":"opensesame"},{"name":"USER","value":"jo"}],)",
+    R"({"env":[{"value" : "opensesame", "name" : "DB_PASSWORD"}],)",
+    "[{'Key': 'api_key', 'Value': 'opensesame'}",
+    "- name: DB_PASSWORD\n  value: opensesame\n- name: USER\n  value: jo\n",
+    "user: jo\npassword: opensesame\n",
+    "Authorization: Bearer opensesame\r\n",
+    "the new password: opensesame",
+    "{password: opensesame, user: jo}",
+    "cannot reach postgres://jo:opensesame@h/shop?x=1",
+    R"({"dsn":"amqp:\/\/jo:opensesame@h:5672",)",
+    "https://x:opensesame@h",
 };
 
 }  // namespace
@@ -96,12 +108,33 @@ TEST_CASE("named secrets: what a value of JSON or XML holds as a text is looked 
 TEST_CASE("named secrets: what has another name, is said of a secret or is for people is none") {
   using verify::secrets_named_in;
   for (const char* text :
-       {"", "=", ":", "<", "\"password\":", "password=", "a=b&page_token=next", "password: opensesame",
+       {"",
+        "=",
+        ":",
+        "<",
+        "\"password\":",
+        "password=",
+        "a=b&page_token=next",
+        "password: jonathan must say more",
+        "token: 12 of 30 jonathan",
+        "Token::jonathan()",
+        "ssh://jonathan@h/x",
+        "http://h/jonathan:x@y",
+        R"([{"name":"password"},{"name":"user","value":"jonathan"}])",
+        R"({"name":"password","id":7},{"value":"jonathan"})",
+        "- name: token\n- value: jonathan\n",
+        R"({"value":"jonathan","name":"user"},{"name":"token"})",
+        "password:\njonathan",
         R"({"password":"required","token_type":"bearer","pass":1200,"has_token":true,"n":[1,2]})",
-        R"({"password":{"length":12,"ok":[true]}})", "<label id=\"password\">Your word</label>",
-        "<a name=\"token\">Tokens</a> and more", "<input name=\"token\"> Remember me", "<password/>next",
-        "<r><password></password><name>jo</name></r>", "if (token == other) a < b; c > d",
-        "PASSWORD=\nUSER=jonathan", "https://token/"}) {
+        R"({"password":{"length":12,"ok":[true]}})",
+        "<label id=\"password\">Your word</label>",
+        "<a name=\"token\">Tokens</a> and more",
+        "<input name=\"token\"> Remember me",
+        "<password/>next",
+        "<r><password></password><name>jo</name></r>",
+        "if (token == other) a < b; c > d",
+        "PASSWORD=\nUSER=jonathan",
+        "https://token/"}) {
     CAPTURE(text);
     const auto found = secrets_named_in(text);
     CHECK_FALSE(has(found, "jonathan"));
@@ -114,6 +147,9 @@ TEST_CASE("named secrets: what has another name, is said of a secret or is for p
         Found{"open1", "open2", "open3"});
   CHECK(has(secrets_named_in("<password>a&amp;b&#x3c;c&euro;</password>"), "a&b<c&euro;"));
   CHECK(secrets_named_in(R"({"otp":123456})") == Found{"123456"});
+  CHECK(secrets_named_in("password: a,b;c") == Found{"a", "a,b;c"});
+  CHECK(secrets_named_in("mysql://u:p%40w%2F1@h") == Found{"p%40w%2F1", "p@w/1"});
+  CHECK(secrets_named_in(R"({"name":"password","value":"required"})").empty());
 }
 
 TEST_CASE("named secrets: of a reply that has more of them than can be looked for nothing is shown",
@@ -143,6 +179,9 @@ TEST_CASE("named secrets: of a reply that has more of them than can be looked fo
   CHECK_THAT(few, ContainsSubstring(R"([{"name":"user0","token":"***"})"));
   CHECK_THAT(few, ContainsSubstring(" bytes)"));
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
+  // How many there are is what was asked for.
+  CHECK_THAT(asked(list_of(300, 300), "json.list").substr(0, 9), ContainsSubstring("***"));
+  CHECK_THAT(said_of(list_of(300, 300), "expect: {json.list: count 301}"), ContainsSubstring(" 300 in *** "));
   // Where nothing was looked at that has one.
   CHECK_THAT(asked(list_of(300, 300), "json.note"), ContainsSubstring("opensesame"));
   const auto hidden =
@@ -210,7 +249,7 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
     while (text.size() < size) text += piece;
     return text;
   };
-  const auto begun = std::chrono::steady_clock::now();
+  const std::clock_t begun = std::clock();
   for (const char* piece : {"=",
                             ":",
                             "token=",
@@ -242,9 +281,21 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
                             "token=\\'x\n",
                             "\"token\":\"\\\\\"",
                             "a%",
+                            "a://",
+                            "a://b:c@",
+                            "a:\\/",
+                            "\"name\":\"",
+                            "\"name\":\"token\",\"value\":",
+                            "name: token\n",
+                            "value='\\\"",
+                            "token: a ",
+                            "value=",
+                            "value:",
+                            "\"value\":",
+                            "<a pass=1200 value=1200 name=pass ",
                             "<a name=token>"}) {
     CAPTURE(piece);
     (void)verify::secrets_named_in(many(piece));
   }
-  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
+  CHECK(std::clock() - begun < 20 * CLOCKS_PER_SEC);
 }

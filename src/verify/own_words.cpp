@@ -1,0 +1,49 @@
+#include "own_words.hpp"
+
+#include <cctype>
+
+namespace staithe::verify {
+namespace {
+
+bool goes_on_with(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80;
+}
+
+void add(std::string_view text, std::string& all) {
+  all.append(text).append("\n");
+}
+
+void add(const checks::Matcher& matcher, std::string& all) {
+  for (const auto& operand : matcher.operands)
+    for (const auto& piece : operand.pieces())
+      if (const auto* literal = std::get_if<std::string>(&piece)) add(*literal, all);
+  for (const auto& inner : matcher.inner) add(inner, all);
+}
+
+void add(const std::vector<checks::Expectation>& expectations, std::string& all) {
+  for (const auto& one : expectations) add(one.matcher, all);
+}
+
+}  // namespace
+
+bool OwnWords::have(std::string_view text) const {
+  if (all_.empty()) {
+    add(suite_->name, all_);
+    for (const auto& neighbour : suite_->neighbours) add(neighbour.name, all_);
+    for (const auto* check : checks::all_checks(*suite_)) {
+      add(check->name, all_);
+      for (const auto* expectations : {&check->expect, &check->warn, &check->until, &check->give_up_if})
+        add(*expectations, all_);
+      for (const auto& tolerance : check->tolerate)
+        add(tolerance.evidence, all_), add(tolerance.expect, all_);
+    }
+  }
+  for (std::size_t at = 0; !text.empty() && (at = all_.find(text, at)) != std::string::npos; ++at) {
+    const auto end = at + text.size();
+    if ((at == 0 || !goes_on_with(all_[at - 1])) && (end == all_.size() || !goes_on_with(all_[end])))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace staithe::verify
