@@ -1,5 +1,6 @@
 #include "staithe/checks/judge.hpp"
 
+#include "json_tree.hpp"
 #include "jsonpath.hpp"
 #include "match.hpp"
 
@@ -78,9 +79,9 @@ Value value_of(const json& node) {
       break;
     default:
       value.kind = Value::Kind::number;
-      value.number = node.get<double>();
+      value.number = number_of(node);
   }
-  value.text = node.dump(-1, ' ', false, json::error_handler_t::replace);
+  value.text = written(node);
   return value;
 }
 
@@ -171,6 +172,18 @@ bool fails_of_more(const Matcher& matcher) {
          matcher.word == Word::under;
 }
 
+/// A shell ends with 126 and 127 where there is no command that it could run: nothing was asked then.
+bool is_no_command(std::string_view subject, const std::string& exit) {
+  return subject == "exit" && (exit == "126" || exit == "127");
+}
+/// Whether a matcher says that very value: "not 1" does not mean 127.
+bool names(const Matcher& matcher, const std::string& value) {
+  if (matcher.word == Matcher::Word::equals) return matcher.operands[0].shown() == value;
+  return matcher.word == Matcher::Word::one_of &&
+         std::any_of(matcher.inner.begin(), matcher.inner.end(),
+                     [&](const Matcher& inner) { return names(inner, value); });
+}
+
 /// "" of what was read whole.
 std::string only_a_part(const Reply& reply, std::string_view subject) {
   const auto cut = reply.cut.find(subject);
@@ -223,7 +236,7 @@ struct Judge::Body {
     else if (reply.body.empty())
       json_trouble = "the body is empty";
     else
-      document = json::parse(reply.body, nullptr, false);
+      document = read_json(reply.body);
   }
 
   /// Said anew each time: what must not be quoted may be known only later.
@@ -323,6 +336,10 @@ Judged Judge::judge(const Expectation& expectation) const {
     const Value& value = selected.values.empty() ? nothing : selected.values.front();
     judged.got = value.shown(clean_);
     result = match(expectation.matcher, value, typing, now_);
+    if (result.is == Match::Is::yes && is_no_command(expectation.subject, value.text) &&
+        !names(expectation.matcher, value.text))
+      result = {Match::Is::unknown, value.text + " says that the command is not there, or cannot be run",
+                nullptr};
   } else {
     std::vector<std::string> shown;
     for (std::size_t i = 0; i < selected.values.size() && i < 5; ++i)
