@@ -1,5 +1,6 @@
 #include "jsonpath.hpp"
 
+#include "json_tree.hpp"
 #include "jsonpath_query.hpp"
 #include "pattern.hpp"
 
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace staithe::checks {
 namespace {
@@ -145,16 +147,15 @@ class Finder {
   }
 
   /// RFC 9535, 2.3.5.2.2: nothing equals nothing; only numbers and only texts have an order.
-  static bool compare(std::string_view sign, const Operand& left, const Operand& right) {
-    const bool equal = left && right ? *left == *right : !left && !right;
+  static bool compare(std::string_view sign, Operand left, Operand right) {
+    const bool equal = left && right ? same(*left, *right) : !left && !right;
     if (sign == "==") return equal;
     if (sign == "!=") return !equal;
     if (equal && (sign == "<=" || sign == ">=")) return true;
     if (!left || !right) return false;
-    const bool ordered =
-        (left->is_number() && right->is_number()) || (left->is_string() && right->is_string());
-    if (!ordered) return false;
-    return sign.front() == '<' ? *left < *right : *right < *left;
+    if (sign.front() == '>') std::swap(left, right);
+    if (is_number(*left) && is_number(*right)) return is_less(*left, *right);
+    return left->is_string() && right->is_string() && *left < *right;
   }
 
   bool matches(const Expression& call, const json& current) {

@@ -1,3 +1,4 @@
+#include "json_tree.hpp"
 #include "jsonpath_query.hpp"
 
 #include "staithe/base/ascii.hpp"
@@ -405,7 +406,7 @@ class Parser {
       double value = 0;
       if (std::from_chars(word.data(), word.data() + word.size(), value).ec != std::errc())
         fail("the number is out of range");
-      literal->literal = value;
+      literal->literal = number_as_written(value, word);
     }
     return literal;
   }

@@ -1,5 +1,6 @@
 #include "staithe/checks/judge.hpp"
 
+#include "json_tree.hpp"
 #include "jsonpath.hpp"
 #include "match.hpp"
 
@@ -78,9 +79,9 @@ Value value_of(const json& node) {
       break;
     default:
       value.kind = Value::Kind::number;
-      value.number = node.get<double>();
+      value.number = number_of(node);
   }
-  value.text = node.dump(-1, ' ', false, json::error_handler_t::replace);
+  value.text = written(node);
   return value;
 }
 
@@ -176,6 +177,18 @@ bool fails_of_more(const Matcher& matcher) {
          matcher.word == Word::under;
 }
 
+/// A shell ends with 126 and 127 where there is no command that it could run: nothing was asked then.
+bool is_no_command(std::string_view subject, const std::string& exit) {
+  return subject == "exit" && (exit == "126" || exit == "127");
+}
+/// Whether a matcher says that very value: "not 1" does not mean 127.
+bool names(const Matcher& matcher, const std::string& value) {
+  if (matcher.word == Matcher::Word::equals) return matcher.operands[0].shown() == value;
+  return matcher.word == Matcher::Word::one_of &&
+         std::any_of(matcher.inner.begin(), matcher.inner.end(),
+                     [&](const Matcher& inner) { return names(inner, value); });
+}
+
 /// "" of what was read whole.
 std::string only_a_part(const Reply& reply, std::string_view subject) {
   const auto cut = reply.cut.find(subject);
@@ -212,15 +225,21 @@ bool too_deep(std::string_view text) {
 }
 
 /// What a path says that names one value; `got` is what was there. The value outlives the match.
-Match judge_one(const Matcher& matcher, const Judge::Selected& selected, Typing typing, double now,
+Match judge_one(const Expectation& expectation, const Judge::Selected& selected, Typing typing, double now,
                 const Clean& clean, std::string& got) {
+  const auto& matcher = expectation.matcher;
   static const Value nothing;
   const Value& value = selected.values.empty() ? nothing : selected.values.front();
   got = value.shown(clean);
   // How many there are is no secret, though all that they are may be.
   if (asks_how_many(matcher) && (value.kind == Value::Kind::list || value.kind == Value::Kind::object))
     got = Value::of_number(value.number).shown() + " in " + got;
-  return match(matcher, value, typing, now);
+  auto result = match(matcher, value, typing, now);
+  if (result.is == Match::Is::yes && is_no_command(expectation.subject, value.text) &&
+      !names(matcher, value.text))
+    result = {Match::Is::unknown, value.text + " says that the command is not there, or cannot be run",
+              nullptr};
+  return result;
 }
 
 /// The same of one that may find several: each must hold.
@@ -267,7 +286,7 @@ struct Judge::Body {
     else if (reply.body.empty())
       json_trouble = "the body is empty";
     else
-      document = json::parse(reply.body, nullptr, false);
+      document = read_json(reply.body);
   }
 
   /// Said anew each time: what must not be quoted may be known only later.
@@ -371,7 +390,7 @@ Judged Judge::judge(const Expectation& expectation) const {
   }
   const auto typing = expectation.subject.starts_with("json") ? Typing::strict : Typing::lenient;
   auto result = selected.definite
-                    ? judge_one(expectation.matcher, selected, typing, now_, clean_, judged.got)
+                    ? judge_one(expectation, selected, typing, now_, clean_, judged.got)
                     : judge_many(expectation.matcher, selected, typing, now_, clean_, judged.got);
   result = unless_cut(std::move(result), expectation.matcher, only_a_part(reply_, expectation.subject));
   if (result.is == Match::Is::unknown) {

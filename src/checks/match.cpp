@@ -1,6 +1,8 @@
 #include "match.hpp"
 
+#include "json_tree.hpp"
 #include "pattern.hpp"
+#include "whole.hpp"
 
 #include "staithe/base/error.hpp"
 
@@ -9,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
 
 namespace staithe::checks {
 namespace {
@@ -33,10 +37,21 @@ bool is_literal_word(const std::string& text) {
   return parse_number(text).has_value() || text == "true" || text == "false" || text == "null";
 }
 
+/// A number as it is counted with, and as it is written where that says more.
+struct Number {
+  double value = 0;
+  std::string text;
+};
+
+/// Below 0, 0 or above 0: how `a` stands to `b`. A double has only the first digits of an id.
+int order(const Number& a, const Number& b) {
+  if (is_whole(a.text) && is_whole(b.text)) return order_of_whole(a.text, b.text);
+  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
+}
+
 bool equal_json(const std::string& a, const std::string& b) {
-  const auto left = nlohmann::json::parse(a, nullptr, false);
-  const auto right = nlohmann::json::parse(b, nullptr, false);
-  return !left.is_discarded() && left == right;
+  const auto left = read_json(a);
+  return !left.is_discarded() && same(left, read_json(b));
 }
 
 Match equals(const Matcher& matcher, const Value& value, Typing typing) {
@@ -54,16 +69,16 @@ Match equals(const Matcher& matcher, const Value& value, Typing typing) {
       if (typing == Typing::strict && matcher.form == Matcher::Form::plain && is_literal_word(wanted))
         return {Match::Is::no,
                 value.text == wanted ? "this is text; quote the expectation when text is meant" : ""};
-      if (const auto number = parse_number(wanted); typing == Typing::lenient && number)
-        if (const auto own = parse_number(value.text)) return when(*own == *number);
+      if (typing == Typing::lenient && parse_number(wanted))
+        if (parse_number(value.text)) return when(same_number(value.text, wanted));
       return when(value.text == wanted);
     case Value::Kind::number: {
-      if (value.text == wanted) return yes;  // beyond 2^53 only the digits tell
+      if (value.text == wanted) return yes;
       const auto number = parse_quantity(wanted);
       if (!number) return no;
       if (number->unit != value.unit && number->unit != Value::Unit::none)
         return unknown("a number and '" + wanted + "' have different units");
-      return when(number->number == value.number);
+      return when(order({value.number, value.text}, {number->number, wanted}) == 0);
     }
     case Value::Kind::list:
     case Value::Kind::object:
@@ -72,14 +87,15 @@ Match equals(const Matcher& matcher, const Value& value, Typing typing) {
   return no;
 }
 
-std::optional<double> number_in(const Value& value) {
-  if (value.kind == Value::Kind::number) return value.number;
-  if (value.kind == Value::Kind::text) return parse_number(value.text);
-  return std::nullopt;
+std::optional<Number> number_in(const Value& value) {
+  if (value.kind == Value::Kind::number) return Number{value.number, value.text};
+  if (value.kind != Value::Kind::text) return std::nullopt;
+  const auto number = parse_number(value.text);
+  return number ? std::optional(Number{*number, value.text}) : std::nullopt;
 }
 
 /// An operand as a number in the value's unit; `why` says why it is none.
-std::optional<double> operand(const Matcher& matcher, std::size_t index, const Value& value,
+std::optional<Number> operand(const Matcher& matcher, std::size_t index, const Value& value,
                               std::string& why) {
   const auto text = text_of(matcher.operands[index]);
   const auto quantity = parse_quantity(text);
@@ -94,7 +110,7 @@ std::optional<double> operand(const Matcher& matcher, std::size_t index, const V
               : "'" + text + "' does not have the unit of what it is compared with";
     if (!why.empty()) return std::nullopt;
   }
-  return quantity->number;
+  return Number{quantity->number, text};
 }
 
 /// Money has decimals that doubles do not: a cent is not lost to the last bit.
@@ -102,11 +118,23 @@ double slack(double a, double b) {
   return 1e-9 * std::max({std::abs(a), std::abs(b), 1e-6});
 }
 
+/// Whether they are at most `room` apart, or that share of `middle`.
+bool is_within(const Number& number, const Number& middle, const Number& room, double percent) {
+  const double share = std::abs(middle.value) * percent / 100;
+  if (!is_whole(number.text) || !is_whole(middle.text))
+    return std::isfinite(number.value) && std::abs(number.value - middle.value) <=
+                                              std::max(room.value, share) + slack(number.value, middle.value);
+  const auto apart = distance_of_whole(number.text, middle.text);
+  const Number distance{std::strtod(apart.c_str(), nullptr), apart};
+  constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
+  return order(distance, room) <= 0 || distance.value <= share * (1 + rounding);
+}
+
 Match numeric(const Matcher& matcher, const Value& value) {
   const auto number = number_in(value);
   if (!number) return {Match::Is::no, value.kind == Value::Kind::absent ? "" : "this is no number"};
   std::string why;
-  std::vector<double> operands;
+  std::vector<Number> operands;
   for (std::size_t i = 0; i < matcher.operands.size(); ++i) {
     // A percentage has no unit.
     Value plain = value;
@@ -117,22 +145,25 @@ Match numeric(const Matcher& matcher, const Value& value) {
   }
   switch (matcher.word) {
     case Word::at_least:
-      return when(*number >= operands[0]);
+      return when(order(*number, operands[0]) >= 0);
     case Word::at_most:
-      return when(*number <= operands[0]);
+      return when(order(*number, operands[0]) <= 0);
     case Word::over:
-      return when(*number > operands[0]);
+      return when(order(*number, operands[0]) > 0);
     case Word::under:
-      return when(*number < operands[0]);
+      return when(order(*number, operands[0]) < 0);
     case Word::range:
-      return when(*number >= operands[0] && *number <= operands[1]);
-    case Word::within: {
-      const double room = std::max(operands[1], std::abs(operands[0]) * operands[2] / 100);
-      return when(std::abs(*number - operands[0]) <= room + slack(*number, operands[0]));
-    }
+      return when(order(*number, operands[0]) >= 0 && order(*number, operands[1]) <= 0);
+    case Word::within:
+      return when(is_within(*number, operands[0], operands[1], operands[2].value));
     default:
       return no;
   }
+}
+
+/// Of a list: a number is one however it is written.
+bool is_element(const Value& element, const std::string& wanted) {
+  return element.text == wanted || (element.kind == Value::Kind::number && same_number(element.text, wanted));
 }
 
 Match contains(const Matcher& matcher, const Value& value) {
@@ -142,11 +173,13 @@ Match contains(const Matcher& matcher, const Value& value) {
     return when(std::any_of(value.items.begin(), value.items.end(),
                             [&](const Value& item) { return item.text == wanted; }));
   if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return no;
-  const auto document = nlohmann::json::parse(value.text, nullptr, false);
+  const auto document = read_json(value.text);
   if (document.is_object()) return when(document.contains(wanted));
   if (!document.is_array()) return no;
   return when(std::any_of(document.begin(), document.end(), [&](const auto& item) {
-    return item.is_string() ? item.template get_ref<const std::string&>() == wanted : item.dump() == wanted;
+    return item.is_string()
+               ? item.template get_ref<const std::string&>() == wanted
+               : written(item) == wanted || (is_number(item) && same_number(written(item), wanted));
   }));
 }
 
@@ -275,8 +308,8 @@ Match match_all(const Matcher& matcher, std::span<const Value> values, Typing ty
   if (matcher.word == Word::contains) {
     // A list contains a value when one of its elements is it.
     const auto wanted = text_of(matcher.operands[0]);
-    return when(
-        std::any_of(values.begin(), values.end(), [&](const Value& value) { return value.text == wanted; }));
+    return when(std::any_of(values.begin(), values.end(),
+                            [&](const Value& value) { return is_element(value, wanted); }));
   }
   for (const auto& value : values)
     if (auto one = match(matcher, value, typing, now); one.is != Match::Is::yes) {

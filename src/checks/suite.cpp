@@ -61,6 +61,7 @@ class SuiteReader {
     ends();
     map_.finish();
     unique_names();
+    something_blocks();
     if (diagnostics_.has_errors()) return std::nullopt;
     return std::move(suite_);
   }
@@ -393,14 +394,32 @@ class SuiteReader {
 
   void unique_names() {
     std::map<std::string, diag::Position> seen;
+    const auto see = [&](const Check& check) {
+      const auto [found, added] = seen.emplace(check.key, check.position);
+      if (!added)
+        diagnostics_.error(
+            check.position, fmt::format("two checks are called '{}'", check.name), "",
+            fmt::format("the other one stands in line {}; their histories would be one", found->second.line));
+    };
     for (const auto* part : {&suite_.setup, &suite_.steps, &suite_.cleanup})
       for (const auto& check : *part) {
-        const auto [found, added] = seen.emplace(check.key, check.position);
-        if (!added)
-          diagnostics_.error(check.position, fmt::format("two checks are called '{}'", check.name), "",
-                             fmt::format("the other one stands in line {}; their histories would be one",
-                                         found->second.line));
+        see(check);
+        for (const auto& undo : check.undo) see(undo);
       }
+  }
+
+  /// A suite that ends well whatever its steps find is hardly meant.
+  void something_blocks() {
+    const auto blocks = [this](const Check& check) { return check.severity >= suite_.severity; };
+    const auto any = [&](const std::vector<Check>& part) {
+      return std::any_of(part.begin(), part.end(), blocks);
+    };
+    const bool all_known = context_.known == Context::Known::everything;
+    if (!all_known || suite_.steps.empty() || any(suite_.setup) || any(suite_.steps)) return;
+    if (const auto place = map_.value(map_.has("severity") ? "severity" : "suite"))
+      place->warning("no step is as severe as the suite, so it can never fail",
+                     fmt::format("a step blocks when it is {}, as it is without a severity of its own",
+                                 name_of(suite_.severity)));
   }
 
   const Context& context_;

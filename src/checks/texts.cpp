@@ -1,9 +1,12 @@
 #include "staithe/checks/texts.hpp"
 
+#include "json_tree.hpp"
+
 #include "staithe/base/text.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <string>
 #include <utility>
 
 namespace staithe::checks {
@@ -41,14 +44,23 @@ class Gatherer {
   Gatherer(OfInterest of_interest, NamedTexts& texts) : of_interest_(of_interest), texts_(texts) {}
 
   /// Where a text breaks off, what came before has been met.
-  void read(std::string_view text) { (void)json::sax_parse(text.begin(), text.end(), this); }
+  void read(std::string_view text) {
+    if (json::sax_parse(text.begin(), text.end(), this) || !beyond_numbers_) return;
+    const InRange in_range(text);
+    Gatherer again(of_interest_, texts_);
+    again.text_depth_ = text_depth_;
+    again.in_range_ = &in_range;
+    (void)json::sax_parse(in_range.text(), &again);
+  }
 
   // What nlohmann's parser calls; false ends it.
   bool null() { return plain(); }
   bool boolean(bool) { return plain(); }
-  bool number_integer(json::number_integer_t number) { return this->number(json(number)); }
-  bool number_unsigned(json::number_unsigned_t number) { return this->number(json(number)); }
-  bool number_float(json::number_float_t number, const std::string&) { return this->number(json(number)); }
+  bool number_integer(json::number_integer_t number) { return this->number(std::to_string(number)); }
+  bool number_unsigned(json::number_unsigned_t number) { return this->number(std::to_string(number)); }
+  bool number_float(json::number_float_t, const std::string& text) {
+    return number(in_range_ == nullptr ? text : in_range_->original(text));
+  }
   bool binary(json::binary_t&) { return plain(); }
   bool string(std::string& text) {
     const auto name = name_of_value();
@@ -64,7 +76,10 @@ class Gatherer {
     if (within_ == 0 && of_interest_ != nullptr && of_interest_(name)) name_ = name;
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const json::exception&) { return false; }
+  bool parse_error(std::size_t, const std::string&, const json::exception& error) {
+    beyond_numbers_ = error.id == InRange::beyond;
+    return false;
+  }
 
  private:
   /// Of the member of interest that the next value is or lies in; "" for none.
@@ -87,12 +102,11 @@ class Gatherer {
     }
   }
   /// Not in a list or an object of interest: there it counts something.
-  bool number(const json& number) {
+  bool number(std::string text) {
     const bool lies_within = within_ > 0;
     const auto name = name_of_value();
     if (lies_within || name.empty()) return true;
-    if (auto text = number.dump(); text.size() >= digits_of_password)
-      texts_.emplace_back(name, std::move(text));
+    if (text.size() >= digits_of_password) texts_.emplace_back(name, std::move(text));
     return true;
   }
   bool enter() {
@@ -125,6 +139,8 @@ class Gatherer {
   std::size_t depth_ = 0,
               within_ = 0;  ///< how deep that is which has the name; 0: it comes next, or none does
   unsigned text_depth_ = 0;
+  const InRange* in_range_ = nullptr;
+  bool beyond_numbers_ = false;
 };
 
 NamedTexts gathered(const Value& value, OfInterest of_interest) {

@@ -30,7 +30,7 @@ void check_use(const Suite& suite, const std::vector<Suite>& suites, diag::Diagn
       if (capture == nullptr) continue;
       const auto dot = capture->name.find('.');
       const auto* other = find(suites, capture->name.substr(0, dot));
-      if (other == nullptr || dot == std::string::npos) continue;
+      if (other == nullptr || dot == std::string::npos || !other->unread.empty()) continue;
       const auto value = capture->name.substr(dot + 1);
       if (std::find(other->exports.begin(), other->exports.end(), value) == other->exports.end())
         diagnostics.error({suite.file, 0, 0},

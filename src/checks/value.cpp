@@ -66,7 +66,9 @@ Value Value::of_number(double number) {
 }
 
 Value Value::count(std::uint64_t number) {
-  return of_number(static_cast<double>(number));
+  Value value = of_number(static_cast<double>(number));
+  value.text = std::to_string(number);
+  return value;
 }
 
 Value Value::milliseconds(double number) {

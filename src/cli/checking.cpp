@@ -206,6 +206,15 @@ void check_variables(App& app, const LoadedSuites& loaded) {
   }
 }
 
+/// Where no suite is left there is nothing that goes on.
+void leave_out_what_is_wrong(checks::SuitePlan& plan, LoadedSuites& loaded) {
+  if (!plan.suites.empty()) put_stand_ins(plan, loaded.unread, loaded.may_be_left_out);
+  const bool asks = std::any_of(plan.suites.begin(), plan.suites.end(),
+                                [](const checks::Suite& one) { return one.unread.empty(); });
+  if (!asks)
+    for (const auto& one : loaded.unread) take_over(one.found, loaded.diagnostics);
+}
+
 }  // namespace
 
 checks::Filter filter_of(const App& app) {
@@ -283,12 +292,13 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   const bool some = app.args().has("only"), all = files.empty();
   if (all) files = all_suites(directory_of(loaded));
   for (const auto& file : files) {
-    if (some && all)
+    if ((some && all) || (loaded.may_be_left_out && loaded.may_be_left_out(file)))
       read_if_possible(file, context, loaded, plan);
     else if (auto suite = read_suite(file, context, loaded.diagnostics))
       plan.suites.push_back(std::move(*suite));
   }
   if (some) bring_along(loaded, context, plan);
+  if (loaded.may_be_left_out) leave_out_what_is_wrong(plan, loaded);
   if (some)
     check_what_is_wanted(app, plan, loaded);
   else if (!loaded.diagnostics.has_errors())
@@ -300,8 +310,10 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   return plan;
 }
 
-LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release) {
+LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release,
+                         const std::function<bool(const std::string& file)>& may_be_left_out) {
   LoadedSuites loaded;
+  loaded.may_be_left_out = may_be_left_out;
   loaded.by_hand = app.args().command->name == "check";
   loaded.watched = app.args().command->name == "watch";
   if (has_project(app)) {

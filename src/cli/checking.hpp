@@ -8,6 +8,7 @@
 #include "staithe/plan/plan.hpp"
 #include "staithe/verify/result.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,9 +22,11 @@ struct LoadedSuites {
   plan::Plan survey;              ///< hosts and balancers
   diag::Diagnostics diagnostics;
   checks::SuitePlan plan;
-  std::vector<UnreadSuite> unread;  ///< with --only: files that nobody has named
+  std::vector<UnreadSuite> unread;  ///< with --only: files that nobody has named; else those left out
   bool by_hand = false;             ///< the command line's --var and --target are for the suites
   bool watched = false;             ///< whoever they alert must be there
+  /// Files that may be wrong, as long as others are not: a suite that ends with error stands for such a one.
+  std::function<bool(const std::string& file)> may_be_left_out;
 };
 
 /// Which checks the command line wants.
@@ -53,8 +56,9 @@ std::optional<checks::Suite> read_suite(const std::string& file, checks::Context
                                         diag::Diagnostics& diagnostics);
 
 /// Reads suites by name (checks/NAME.yml beside staithe.yml) or as files; all of that directory when none is
-/// named. Throws FilesWrong once the findings are printed.
-LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release);
+/// named. Throws FilesWrong once the findings are printed. `may_be_left_out`: see LoadedSuites.
+LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release,
+                         const std::function<bool(const std::string& file)>& may_be_left_out = {});
 
 /// The same for a project that was loaded before; findings go to loaded.diagnostics. `release` "" is the
 /// newest good one; `limit` says which hosts `each` means, "" for all. Throws FilesWrong when a file cannot

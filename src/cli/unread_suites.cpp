@@ -2,12 +2,14 @@
 
 #include "project.hpp"
 
+#include "staithe/base/count_text.hpp"
 #include "staithe/yaml/node.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 namespace staithe::cli {
@@ -70,7 +72,52 @@ std::string needed_by(const Look& look, const checks::SuitePlan& wanted, const c
   return {};
 }
 
+constexpr base::Duration between_errors = std::chrono::minutes(1);
+
+/// The first mistake with its place, and how many there are.
+std::string first_mistake(const UnreadSuite& one) {
+  const auto findings = one.found.sorted();
+  const auto first = std::find_if(findings.begin(), findings.end(), [](const diag::Diagnostic& finding) {
+    return finding.severity == diag::Severity::error;
+  });
+  if (first == findings.end()) return one.file;
+  const auto& at = first->position;
+  auto text = one.file;
+  if (at.line > 0) text += fmt::format(":{}:{}", at.line, at.column);
+  text += ": " + first->message;
+  const auto all = one.found.count(diag::Severity::error);
+  return all > 1 ? fmt::format("{}, and {} more", text, base::count_text(all - 1, "mistake")) : text;
+}
+
+checks::Suite stand_in(const UnreadSuite& one, const checks::SuitePlan& plan) {
+  checks::Suite suite;
+  suite.file = one.file;
+  suite.name = Look(one.file).name();
+  if (std::any_of(plan.suites.begin(), plan.suites.end(),
+                  [&](const checks::Suite& other) { return other.name == suite.name; }))
+    suite.name = one.file;
+  suite.unread = fmt::format("it is not watched, for its file is wrong: {}", first_mistake(one));
+  suite.severity = checks::Severity::critical;
+  suite.schedule = between_errors;
+  suite.alert.after = 1;
+  return suite;
+}
+
 }  // namespace
+
+void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
+                   const std::function<bool(const std::string& file)>& may_be_left_out) {
+  diag::Diagnostics together;
+  checks::check_together(plan.suites, together);
+  std::map<std::string, diag::Diagnostics> wrong;
+  for (const auto& finding : together.sorted())
+    if (const auto& file = finding.position.file.text();
+        finding.severity == diag::Severity::error && may_be_left_out(file))
+      wrong[file].add(finding);
+  std::erase_if(plan.suites, [&](const checks::Suite& one) { return wrong.count(one.file) > 0; });
+  for (auto& [file, found] : wrong) unread.push_back({file, std::move(found)});
+  for (const auto& one : unread) plan.suites.push_back(stand_in(one, plan));
+}
 
 void take_over(const diag::Diagnostics& found, diag::Diagnostics& into) {
   for (const auto& finding : found.sorted()) {

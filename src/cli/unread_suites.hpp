@@ -4,6 +4,7 @@
 #include "staithe/checks/filter.hpp"
 #include "staithe/checks/suite.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,11 @@ void take_over(const diag::Diagnostics& found, diag::Diagnostics& into);
 /// read.
 void judge_unread(const std::vector<UnreadSuite>& unread, const checks::SuitePlan& wanted,
                   const checks::Filter& filter, diag::Diagnostics& diagnostics);
+
+/// Puts a suite for each of them into the plan, so that what is not watched is seen: it has the name, as far
+/// as that can be told, asks nothing, and ends with error. What `may_be_left_out` and does not go together
+/// with the others is taken out of the plan first.
+void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
+                   const std::function<bool(const std::string& file)>& may_be_left_out);
 
 }  // namespace staithe::cli

@@ -164,6 +164,7 @@ std::vector<watch::Destination> told_by(const watch::Programme& programme) {
   auto all = programme.destinations;
   std::set<std::string> named;
   for (const auto& suite : programme.plan.suites) {
+    if (!suite.unread.empty()) continue;  // nobody knows whom it names
     if (suite.alert.to.empty()) return all;
     named.insert(suite.alert.to.begin(), suite.alert.to.end());
   }

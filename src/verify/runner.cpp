@@ -134,13 +134,19 @@ class Run {
     std::vector<std::thread> threads;
     std::unique_lock lock(mutex_);
     for (;;) {
-      bool left = false;
+      bool left = false, ended = false;
       for (std::size_t i = 0; i < state_.size(); ++i) {
         if (state_[i] != State::waiting) continue;
         left = true;
         std::string culprit;
+        if (!plan_.suites[i].unread.empty()) {
+          give_up(i);
+          ended = true;
+          continue;
+        }
         if (!may_begin(i, culprit)) {
           if (!culprit.empty()) block(i, culprit);
+          ended = ended || !culprit.empty();
           continue;
         }
         if (running_ >= options_.suites_at_once) continue;
@@ -148,6 +154,7 @@ class Run {
         ++running_;
         threads.emplace_back([this, i] { suite(i); });
       }
+      if (ended) continue;  // which others may have waited for
       if (!left && running_ == 0) break;
       changed_.wait_for(lock, std::chrono::milliseconds(200));
       tell([](Listener& one) { one.tick(); });
@@ -175,11 +182,24 @@ class Run {
     return true;
   }
 
-  void block(std::size_t index, const std::string& culprit) {
+  SuiteResult& not_begun(std::size_t index, const std::string& reason) {
     auto& result = run_.suites[index];
     result.started = store::now();
     begun_[index] = Clock::now();
-    result.reason = culprit;
+    result.reason = reason;
+    return result;
+  }
+
+  /// A suite of which nobody can say whether what it would check is well.
+  void give_up(std::size_t index) {
+    auto& result = not_begun(index, plan_.suites[index].unread);
+    result.verdict = Verdict::error;
+    tell([&](Listener& one) { one.suite_started(result); });
+    end(index);
+  }
+
+  void block(std::size_t index, const std::string& culprit) {
+    auto& result = not_begun(index, culprit);
     result.blocked = true;
     tell([&](Listener& one) { one.suite_started(result); });
     for (const auto* part : {&plan_.suites[index].setup, &plan_.suites[index].steps})

@@ -171,12 +171,14 @@ void SuiteRun::one(const checks::Check& check) {
   }
   come_to_verdict(check, values_, scope_, result, [&](Asked& last) {
     if (result.verdict != Verdict::pass && result.verdict != Verdict::degraded &&
-        result.verdict != Verdict::tolerated)
-      return lose(check);
+        result.verdict != Verdict::tolerated) {
+      lose(check);
+      return leave(check, last, Attempts::over);
+    }
     save(check, last, result);
     // Queued with what is known now: a later step of the same name may save anew. What was made is there,
     // though a value of it could not be saved.
-    for (const auto& undo : check.undo) undos_.push_back({&undo, values_});
+    for (const auto& undo : check.undo) queue(undo, values_);
   });
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
@@ -222,6 +224,7 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
     const bool ours = last.attempt.unjudged && last.reply.failure == checks::Reply::Failure::ours;
     keep(result.attempts, last.attempt);
     if (held || last.cancelled || number >= most || (ours)) break;
+    leave(check, last, Attempts::go_on);
     if (base::sleep_for(check.retry_after, scope) != base::Woke::ready) break;
   }
   // What could not be judged says nothing of the system, so a pass after it is none that wavered.
@@ -237,7 +240,8 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
                            Spread& spread, CheckResult& result, Asked& last) {
   std::uint32_t made = 0, good = 0;
   while (made < more_requests && !scope.cancelled() && !scope.expired()) {
-    const auto more = ask(check, values, probes_, secrecy_, scope);
+    auto more = ask(check, values, probes_, secrecy_, scope);
+    leave(check, more, Attempts::go_on);
     if (more.cancelled || more.attempt.unjudged) break;
     if (!more.attempt.held && (scope.cancelled() || scope.expired())) break;  // it may have been cut
     spread.add(more);
@@ -300,63 +304,6 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
     if (first != result.judged.end())
       result.reason = fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
   }
-}
-
-void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
-  const checks::Judge judge(last.reply, 0, cleaner(last, redactor_));
-  // What can be had is kept: it is what the step has made, and what its undo removes.
-  for (const auto& saved : check.save) {
-    const auto selected = judge.select(saved.subject);
-    if (!selected.why.empty() || selected.values.empty() ||
-        selected.values.front().kind == checks::Value::Kind::absent ||
-        last.reply.cut.count(saved.subject) > 0) {
-      // What comes after would be blocked without a word about why.
-      values_.erase(saved.name);
-      lost_[saved.name] = check.name;
-      result.verdict = Verdict::fail;
-      result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject,
-                                  last.reply.cut.count(saved.subject) > 0 ? "is too large to be read whole"
-                                  : selected.why.empty()                  ? "is absent"
-                                                                          : selected.why);
-      result.judged.push_back(
-          {Judged::Outcome::differs, saved.subject, "a value to save", "absent", "", check.position, false});
-      continue;
-    }
-    values_[saved.name] = Captured::of(selected.values.front());
-    lost_.erase(saved.name);
-  }
-}
-
-/// What the step was to save is not known: an older value of the name is of something else, which must not be
-/// taken for it, to be removed least of all.
-void SuiteRun::lose(const checks::Check& check) {
-  for (const auto& saved : check.save)
-    if (values_.erase(saved.name) > 0) lost_[saved.name] = check.name;
-}
-
-void SuiteRun::put_right() {
-  put_right_scope_ = base::Scope::lasting(suite_.cleanup_budget, options_.hard);
-  for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) tidy(*undo->check, undo->values);
-  for (const auto& check : suite_.cleanup) tidy(check, values_);
-  if (suite_.sweep && !scope_.cancelled()) sweep();
-}
-
-/// Every step is tried. One whose values were never saved has nothing to remove; where a value was lost,
-/// there may be something.
-void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
-  const auto name = missing(check.needs, values);
-  const auto loser = lost_.find(name);
-  if (!name.empty() && loser == lost_.end()) return;
-  auto result = begin(check, values);
-  if (!name.empty()) {
-    result.verdict = Verdict::skipped;
-    result.reason =
-        fmt::format("nothing was removed: '{}' is not known: look for what may be left ('{}' was to save it)",
-                    name, loser->second);
-    return finish(std::move(result));
-  }
-  come_to_verdict(check, values, put_right_scope_, result, [](Asked&) {});
-  finish(std::move(result));
 }
 
 void SuiteRun::finish(CheckResult result) {

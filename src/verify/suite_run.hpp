@@ -40,13 +40,20 @@ class SuiteRun {
   struct Undo {
     const checks::Check* check;
     Captures values;
+    std::string why_not{};  ///< it cannot be asked: what may be left
   };
 
   void part(const std::vector<checks::Check>& checks);
   void one(const checks::Check& check);
   void put_right();
   void lose(const checks::Check& check);
+  /// Of an attempt that did not hold: what it has made is there all the same, and is put right.
+  enum class Attempts { go_on, over };
+  void leave(const checks::Check& check, Asked& last, Attempts attempts);
+  /// Once where two attempts have made the same.
+  void queue(const checks::Check& undo, const Captures& values);
   void tidy(const checks::Check& check, const Captures& values);
+  void skip(const checks::Check& check, const Captures& values, std::string reason);
   struct Swept {
     std::size_t removed = 0, left = 0, foreign = 0, young = 0;
     std::string why;  ///< of the first that is left
@@ -94,6 +101,7 @@ class SuiteRun {
   std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
   std::map<std::string, std::string> failed_;  ///< step to what became of it
   std::map<std::string, std::string> lost_;    ///< names that were to be saved and are not known, and by whom
+  Captures left_;  ///< what failed steps have saved: for what is put right, and for nothing else
   std::map<std::string, Attempt> neighbours_;
 };
 

@@ -179,7 +179,7 @@ void Mapping::finish() {
   };
   for (const auto& entry : reader_.node().entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    // A key that stands there already cannot be what was meant.
+    // A key that stands there already is hardly what was meant.
     const auto meant = base::nearest(entry.key, unused());
     std::vector<std::string> known;  // each once, in the order in which they were asked for
     for (const auto& key : known_)
@@ -188,6 +188,8 @@ void Mapping::finish() {
     if (meant) {
       help = fmt::format("did you mean '{}'?", *meant);
       withdraw_absence_of(*meant);
+    } else if (const auto beside = base::nearest(entry.key, known)) {
+      help = fmt::format("'{}' stands here already; is this a part of it?", *beside);
     } else {
       help = known.empty() ? "nothing can stand here" : "known keys: " + base::join(known, ", ");
     }

@@ -79,7 +79,7 @@ class Wrong(harness.SystemTest):
         said = {one["name"]: one for one in reports.checks()}
         self.assertEqual({name: one["verdict"] for name, one in said.items()},
                          {"the host runs the release [web1]": "pass", "charge [web1]": "fail",
-                          "the charge settles [web1]": "skipped"}, str(result))
+                          "the charge settles [web1]": "skipped", "undo: charge [web1]": "pass"}, str(result))
         wrong = said["charge [web1]"]
         self.assertEqual({key: wrong[key] for key in ("host", "step", "suite", "severity", "release")},
                          {"host": "web1", "step": "check", "suite": "charges", "severity": "critical",

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -230,6 +231,26 @@ class Steps(harness.SystemTest):
         self.assertEqual(code, 4, log)
         self.assertEqual(self.sandbox.versions(), before)
         self.nothing_left()
+
+    def test_check_stage_judges_where_it_was_deployed_to(self):
+        """The repository that the Jenkinsfile speaks of, with the examples as they are shipped; nothing is asked."""
+        place = self.sandbox.path("run", "shipped")
+        shipped = os.path.join(sandbox.ROOT, "playbooks")
+        os.makedirs(place, exist_ok=True)
+        shutil.copy(os.path.join(shipped, "staithe.yml"), place)
+        shutil.copytree(os.path.join(shipped, "checks"), os.path.join(place, "checks"), dirs_exist_ok=True)
+        with open(os.path.join(shipped, "Jenkinsfile"), encoding="utf-8") as file:
+            credentials = set(re.findall(r"^ +(\w+) = credentials\(", file.read(), re.M))
+        with open(os.path.join(shipped, "checks", "payments-smoke.yml"), encoding="utf-8") as file:
+            self.assertLessEqual(set(re.findall(r": env (\w+)", file.read())), credentials)
+        command = re.search(r"staithe check [^\n]*?--fail-on degraded", steps()["Check"][0])[0]
+        for environment, host in (("staging", "payments.staging.example.com"), ("production", "payments.example.com")):
+            with self.subTest(environment):
+                ran = subprocess.run(["sh", "-ec", command + " --var deploy.release=v2 --dry-run"], cwd=place, text=True,
+                                     capture_output=True, env={**self.environ, "ENVIRONMENT": environment})
+                self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+                self.assertIn(f"POST https://{host}/charges", ran.stdout)
+                self.assertEqual(set(re.findall(r"[\w.]*payments[\w.]*\.example\.com", ran.stdout)), {host}, ran.stdout)
 
     def test_abort_puts_the_host_in_hand_back(self):
         hold = self.hold("abort")

@@ -226,6 +226,36 @@ class Watch(WatchTest):
         self.assertNotIn('check="health [web1]"', self.get("/metrics")[1])
         self.ended_by_term(run)
 
+    def test_broken_file_at_the_start_is_left_out_and_told_of(self):
+        """As after a restart of the machine: what is good is watched, and what is not is an alert with its place."""
+        self.suite("front", FRONT)
+        self.suite("shop", SHOP.replace("    expect: 200", "    expct: 200"))
+        self.suite("later", SHOP.replace("suite: shop", "suite: later").replace("depends_on: [front]", "depends_on: [shop]"))
+        run = self.begin("front", "shop", "later")
+        known = lambda body: {one["name"]: one for one in body["suites"]}
+        status, body = self.until(lambda _, body: len(known(body)) == 3 and all(
+            one["verdict"] for one in known(body).values()), run)
+        suites = known(body)
+        self.assertEqual((status, suites["front"]["verdict"], suites["shop"]["verdict"]), (503, "pass", "error"), body)
+        self.assertIn("checks/shop.yml:9:5: unknown key 'expct'", suites["shop"]["reason"])
+        self.assertIn("its file is wrong", self.await_told(SLACK_SECRET, 1)[0]["text"])
+        self.assertIn("needs suite 'shop', which ended with error", suites["later"]["reason"])
+        self.assertIn("error: unknown key 'expct'", run.peek())
+        self.assertIn("what is wrong is not watched; the other suites are", run.peek())
+        # Another file is taken into use while that one is still wrong.
+        self.suite("front", FRONT.replace("name: health", "name: heart"))
+        run.signal(signal.SIGHUP)
+        self.assertTrue(harness.await_true(lambda: 'check="heart [web1]"' in self.get("/metrics")[1], 60), run.peek())
+        self.assertEqual(known(self.verify()[1])["shop"]["verdict"], "error")
+        self.suite("shop", SHOP)
+        run.signal(signal.SIGHUP)
+        self.until(lambda status, body: status == 200 and known(body)["later"]["verdict"] == "pass", run)
+        self.assertIn("has recovered", self.await_told(SLACK_SECRET, 2)[1]["text"])
+        self.ended_by_term(run)
+        # With nothing else to watch there is no watch.
+        self.suite("shop", SHOP.replace("    expect: 200", "    expct: 200"))
+        self.assertEqual(self.begin("shop").wait().code, 3)
+
     def test_kill_and_restart_keep_what_is_known(self):
         """Killed while something is wrong and an alert waits: after the restart the alert comes, under the same key,
         nobody is told twice, and the recovery is told."""

@@ -97,6 +97,8 @@ struct Alert {
 struct Suite {
   std::string name, about, owner, runbook;
   std::string file;
+  std::string
+      unread;  ///< why nothing of it is known: it stands for a file that is wrong, and ends with error
   Severity severity = Severity::major;
   std::vector<std::string> tags;
   std::string target;

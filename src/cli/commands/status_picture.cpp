@@ -135,7 +135,8 @@ std::map<std::string, std::string> Picture::to_restore() const {
 std::vector<std::string> Picture::run_another() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < survey.hosts.size(); ++i)
-    if (world::runs_another(survey.hosts[i]) && !under_way(services[i])) names.push_back(survey.hosts[i].host);
+    if (world::runs_another(survey.hosts[i]) && !under_way(services[i]))
+      names.push_back(survey.hosts[i].host);
   return names;
 }
 

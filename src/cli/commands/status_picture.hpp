@@ -48,9 +48,9 @@ struct Picture {
   bool died() const;
   /// The runs that left something, those that died first.
   std::vector<store::Run> to_recover() const;
-  /// Somebody has to come: a run left a host out or half changed, or died, or nobody judged what it brought, or
-  /// hosts run different releases or a bad one, or another than is live there, or visitors come to one that is
-  /// meant to be out.
+  /// Somebody has to come: a run left a host out or half changed, or died, or nobody judged what it brought,
+  /// or hosts run different releases or a bad one, or another than is live there, or visitors come to one
+  /// that is meant to be out.
   bool needs_person() const;
 };
 

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <set>
 
 namespace staithe::cli {
 namespace {
@@ -39,6 +40,32 @@ class HangUp {
 
  private:
   App& app_;
+};
+
+/// Files that are wrong beside others: these are watched all the same. A file that is in use and has become
+/// wrong is another matter, for what was read before goes on. One thread at a time.
+class LeftOut {
+ public:
+  bool has(const std::string& file) const { return files_.count(file) > 0; }
+
+  void tell(App& app, const LoadedSuites& loaded) const {
+    if (loaded.unread.empty()) return;
+    diag::Diagnostics all;
+    for (const auto& one : loaded.unread) take_over(one.found, all);
+    const auto consequence = app.consequence();
+    app.mistakes_mean("what is wrong is not watched; the other suites are");
+    print_findings(app, all);
+    app.mistakes_mean(consequence);
+  }
+
+  void remember(const checks::SuitePlan& plan) {
+    files_.clear();
+    for (const auto& suite : plan.suites)
+      if (!suite.unread.empty()) files_.insert(suite.file);
+  }
+
+ private:
+  std::set<std::string> files_;
 };
 
 constexpr const char* go_on = "the files read before stay in use";
@@ -92,7 +119,9 @@ int run_watch(App& app) {
     throw UsageError(
         "watch writes no --report, because it never ends: its log on standard output has every run");
   // The files are looked at first: a mistake in them is no reason to take a lock.
-  auto loaded = load_suites(app, app.args().positionals, "");
+  LeftOut left_out;
+  auto loaded = load_suites(app, app.args().positionals, "", [](const std::string&) { return true; });
+  left_out.tell(app, loaded);
   const auto front = front_of(app, loaded);
   std::unique_ptr<store::Store> store;
   std::optional<store::Lock> lock;
@@ -108,6 +137,7 @@ int run_watch(App& app) {
     auto programme = programme_of(
         app, std::move(read), every, [&log] { return log.listener(); }, told);
     told = told_by(programme);
+    left_out.remember(programme.plan);
     return programme;
   };
   auto service = watch::ServiceManager::from_environment();
@@ -122,7 +152,10 @@ int run_watch(App& app) {
     app.stops().soft.request();
   };
   settings.read = [&] {
-    return in_words(app, [&] { return made_of(load_suites(app, app.args().positionals, "")); });
+    return in_words(app, [&] {
+      return made_of(load_suites(app, app.args().positionals, "",
+                                 [&](const std::string& file) { return left_out.has(file); }));
+    });
   };
   auto first = made_of(std::move(loaded));
   app.mistakes_mean(go_on);

@@ -72,7 +72,8 @@ std::string skipped_text(const CheckCase& one) {
 }  // namespace
 
 std::string case_name(const CheckRecord& check) {
-  return check.part == "cleanup" ? "cleanup: " + check.name : check.name;
+  // An undo and a sweep are called so in their names already.
+  return check.part == "setup" || check.part == "cleanup" ? check.part + ": " + check.name : check.name;
 }
 
 CaseOutcome outcome_of(const CheckCase& one) {

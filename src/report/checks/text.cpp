@@ -98,12 +98,12 @@ class CheckText final : public verify::Listener {
     auto word = fmt::format("{:<4}", word_of(one));
     if (options_.color == Color::on) word = fmt::format("\033[{}m{}\033[0m", color_of(one.verdict), word);
     std::string line =
-        fmt::format("{:>7}  {}  {}{}{}", base::elapsed_text(elapsed), word,
-                    several_ ? suite.suite->name + ": " : "", one.check->name,
+        fmt::format("{}{}{}", several_ ? suite.suite->name + ": " : "", one.check->name,
                     one.verdict == Verdict::skipped ? "" : fmt::format("   {} ms", one.duration.count()));
     if (one.quarantined) line += "   (in quarantine)";
     if (const auto more = more_of(one); !more.empty()) line += "   " + more;
-    write(base::printable(line) + "\n");
+    // The colours are ours, and would not be left in what is made printable.
+    write(fmt::format("{:>7}  {}  {}\n", base::elapsed_text(elapsed), word, base::printable(line)));
     if (options_.verbosity > 0 && one.verdict == Verdict::pass)
       for (const auto& judged : one.judged)
         write(base::printable(

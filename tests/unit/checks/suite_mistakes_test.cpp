@@ -321,3 +321,32 @@ TEST_CASE("suites: mistakes between suites") {
   CHECK_THAT(together({text("a", ""), text("b", "depends_on: [a]\nuse: {x: $(a.id)}\n")}),
              ContainsSubstring("does not export 'id'"));
 }
+
+TEST_CASE(
+    "suites: a step that is called like another one's undo is refused, for their histories would be one") {
+  const Loaded loaded(
+      "suite: s\ntarget: http://h\nsteps:\n  - {name: same, post: /x, expect: 200, undo: {delete: /x, "
+      "expect: 200}}\n"
+      "  - {name: 'undo: same', get: /x, expect: 200}\n");
+  CHECK_FALSE(loaded.suite);
+  CHECK(loaded.first().find("two checks are called 'undo: same'") != std::string::npos);
+}
+
+TEST_CASE("suites: one that can never fail is told of") {
+  const auto text = [](const char* severity) {
+    return std::string(
+               "suite: s\nseverity: critical\ntarget: http://h\nsteps:\n"
+               "  - {name: a, get: /, expect: 200, severity: ") +
+           severity + "}\n  - {name: b, get: /b, expect: 200, severity: major}\n";
+  };
+  const Loaded never(text("major"));
+  REQUIRE(never.suite);
+  CHECK(never.diagnostics.count(diag::Severity::warning) == 1);
+  CHECK(never.first().find("it can never fail") != std::string::npos);
+  CHECK(Loaded(text("critical")).diagnostics.sorted().empty());
+}
+
+TEST_CASE("suites: a slip beside the key that was meant names it") {
+  const Loaded loaded(with_step("get: /x\n    expect: 200") + "stepz: []\n");
+  CHECK(loaded.first().find("'steps' stands here already") != std::string::npos);
+}

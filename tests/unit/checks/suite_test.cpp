@@ -188,6 +188,7 @@ TEST_CASE("suites: the examples load as they stand") {
       for (auto& host : made.groups["app"]) host.values["port"] = "5000";
       for (const char* name : {"ledger_readonly", "decisions_readonly", "analytics_readonly"})
         made.databases[name] = {staithe::plan::SecretRef::Source::env, "URL"};
+      made.values["public_host"] = "payments.example.com";
       made.read_file = [&](const std::string& path, std::string&) {
         return std::optional(read(directory / path));
       };

@@ -61,6 +61,92 @@ TEST_CASE("words: exact values, and what quotes mean") {
   CHECK(in_json("[1, 2]", "[1,2]") == "held");
 }
 
+TEST_CASE("words: of whole numbers every digit counts, however many there are") {
+  const std::string id = "1234567890123456789", balance = "9007199254740993";
+  CHECK(in_json(id, id) == "held");
+  CHECK(in_json("0" + id, id) == "held");
+  CHECK(in_json("1234567890123456790", id) == "differs");
+  CHECK(in_json("-" + id, id) == "differs");
+  CHECK(in_json("[1, 1234567890123456700]", id) == "differs");
+  CHECK(in_json("not 1234567890123456790", id) == "held");
+  CHECK(in_json("1234567890123456790", id, Matcher::Form::substituted) == "differs");
+  CHECK(in_json("1234567890123456700 within 0", id) == "differs");
+  CHECK(in_json("1234567890123456700 within 88", id) == "differs");
+  CHECK(in_json("1234567890123456700 within 89", id) == "held");
+  CHECK(in_json("1234567890123456700 within 1%", id) == "held");
+  CHECK(in_json("-1 within 3", "2") == "held");
+  CHECK(in_json("-1 within 2", "2") == "differs");
+  CHECK(in_json("at most 9007199254740992", balance) == "differs");
+  CHECK(in_json("under 9007199254740993", balance) == "differs");
+  CHECK(in_json("at least 9007199254740994", balance) == "differs");
+  CHECK(in_json("over 9007199254740992", balance) == "held");
+  CHECK(in_json("over -9007199254740994", "-" + balance) == "held");
+  CHECK(in_json("9007199254740994 to 9007199254740999", balance) == "differs");
+  CHECK(in_json("18446744073709551617", "18446744073709551616") == "differs");
+  CHECK(in_json("100000000000000000000000000000000", "100000000000000000000000000000001") == "differs");
+  CHECK(in_json("100000000000000000000000000000001", "100000000000000000000000000000001") == "held");
+  CHECK(in_json("contains 1234567890123456790", "[" + id + "]") == "differs");
+  CHECK(in_json("contains 2.5", "[2.50]") == "held");
+  CHECK(says("json.v.*", "contains 2.5", R"({"v":[2.50]})") == "held");
+  CHECK(in_json("{\"a\": 2.5}", R"({"a":2.50})") == "held");
+  CHECK(in_json("{\"a\": 1234567890123456789012}", R"({"a":1234567890123456789013})") == "differs");
+  CHECK(says("header.length", "12.0", "") == "held");
+  Reply reply;
+  reply.facts["row.0.id"] = Value::of(std::string("1234567890123456789"));
+  std::string why, help;
+  CHECK(says(reply, "row.0.id",
+             *parse_matcher(Text(std::string("1234567890123456790")), Matcher::Form::plain, why, help)) ==
+        "differs");
+}
+
+TEST_CASE("words: what is beyond doubles is JSON, and larger than any number that can be written") {
+  CHECK(in_json("at least 5", "1e400") == "held");
+  CHECK(in_json("at most 5", "1e400") == "differs");
+  CHECK(in_json("5 within 1%", "-1e400") == "differs");
+  CHECK(says("json.other", "7", R"({"v":1e400,"t":"\"1e400","w":[0e7,1e999],"other":7})") == "held");
+  CHECK(says("json.w.0", "0", R"({"v":1e400,"w":[0e7,1e999]})") == "held");
+  CHECK(says("json.t", "has", R"({"v":1e400,"t":"has"})") == "held");
+  CHECK_THAT(says("json.v", "exists", R"({"v":01e400})"), ContainsSubstring("differs"));
+  Reply reply;
+  reply.body =
+      R"({"vast":-1E+400,"long":1234567890123456789012345,"money":2.50,"t":"a\\","in":{"b":1e400,"a":2.50}})";
+  const auto text = [&](const char* subject) { return Judge(reply, noon).select(subject).values.at(0).text; };
+  CHECK(text("json.vast") == "-1E+400");
+  CHECK(text("json.long") == "1234567890123456789012345");
+  CHECK(text("json.money") == "2.50");
+  CHECK(text("json.t") == "a\\");
+  CHECK(text("json.in") == R"({"a":2.50,"b":1e400})");
+  CHECK(text("json $[?@ == 1234567890123456789012345]") == "1234567890123456789012345");
+  CHECK(Judge(reply, noon).select("json $[?@ == 1234567890123456789012346]").values.empty());
+  CHECK(Judge(reply, noon).select("json $[?@ > 1234567890123456789012345]").values.empty());
+  CHECK(text("json $[?@ >= 1234567890123456789012345]") == "1234567890123456789012345");
+  CHECK(text("json $[?@ == 2.5]") == "2.50");
+}
+
+TEST_CASE("words: that the command is not there is no status that a suite means without saying it") {
+  Reply reply;
+  reply.facts["exit"] = Value::count(127);
+  const auto matcher = [](const std::string& phrase) {
+    std::string why, help;
+    return *parse_matcher(Text(phrase), Matcher::Form::plain, why, help);
+  };
+  const auto says_of = [&](const std::string& phrase) { return says(reply, "exit", matcher(phrase)); };
+  for (const char* phrase : {"not 1", "not 0", "at least 1", "over 0", "exists"}) {
+    INFO(phrase);
+    CHECK_THAT(says_of(phrase), ContainsSubstring("unjudged: 127 says that the command is not there"));
+  }
+  CHECK(says_of("127") == "held");
+  Matcher any;
+  any.word = Matcher::Word::one_of;
+  any.inner = {matcher("0"), matcher("127")};
+  CHECK(says(reply, "exit", any) == "held");
+  any.inner = {matcher("0"), matcher("not 1")};
+  CHECK_THAT(says(reply, "exit", any), ContainsSubstring("unjudged"));
+  CHECK(says_of("0") == "differs");
+  reply.facts["exit"] = Value::count(2);
+  CHECK(says_of("not 1") == "held");
+}
+
 TEST_CASE("words: comparisons have units, and do not guess them") {
   CHECK(says("status", "2xx", "") == "held");
   CHECK(says("status", "3xx", "") == "differs");

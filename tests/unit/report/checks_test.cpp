@@ -149,6 +149,7 @@ TEST_CASE("check reports: each tells what happened in its own way") {
   CHECK_THAT(texts["text"], ContainsSubstring("; 2 pass, 1 degraded, 1 skipped, 1 fail"));
   CHECK(texts["text"].find('\033') == std::string::npos);
   CHECK(texts["loud"].find("\033[1;31m") != std::string::npos);
+  CHECK_THAT(texts["loud"], ContainsSubstring("  \033[1;31mFAIL\033[0m  wrong"));
   // Jenkins: a failure has a message and a text and no skipped beside it; attempts that failed are visible.
   CHECK_THAT(texts["junit"],
              ContainsSubstring("<failure message=\"status: wanted 200, got 500\" type=\"assertion\">checks"));
@@ -448,4 +449,25 @@ TEST_CASE("check words: what sets up or puts right is run again with its suite")
   }
   check.part = checks::Part::steps;
   CHECK(report::check_again(result, one) == "staithe check checks/s.yml --only cl1");
+}
+
+TEST_CASE("check reports: what has one name in two parts of a suite has two names in JUnit") {
+  Fixed probes([](const std::string&) { return reply(200, "{}"); });
+  diag::Diagnostics diagnostics;
+  checks::SuitePlan plan;
+  plan.suites.push_back(*checks::load_suite("s.yml",
+                                            "suite: s\ntarget: http://h\n"
+                                            "setup: [{name: same, get: /, expect: 200}]\n"
+                                            "steps: [{name: same, post: /, expect: 200, undo: {delete: /}}]\n"
+                                            "cleanup: [{name: same, get: /, expect: 200}]\n",
+                                            {}, diagnostics));
+  base::Redactor redactor;
+  const auto junit = report::check_junit(verify::run(plan, {}, probes, nullptr, redactor, {}));
+  for (const char* name : {"setup: same", "same", "undo: same", "cleanup: same"}) {
+    const auto wanted = " name=\"" + std::string(name) + "\"";
+    const auto at = junit.find(wanted);
+    CAPTURE(name, junit);
+    REQUIRE(at != std::string::npos);
+    CHECK(junit.find(wanted, at + 1) == std::string::npos);
+  }
 }

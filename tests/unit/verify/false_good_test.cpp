@@ -1,5 +1,9 @@
 #include "flow.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 /// Runs that would have ended with 0, or have deleted what was not theirs.
 using namespace flow;
 
@@ -33,6 +37,92 @@ cleanup:
 )")},
                 fake);
   CHECK(fake.asked == std::vector<std::string>{"GET http://h/customers/first", "POST http://h/customers"});
+}
+
+TEST_CASE("false good: what a failed step has made is undone and cleaned up") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    return {200, title == "POST http://h/charges"
+                     ? R"({"href":"/charges/c1","id":12345678901234567890123,"amount":10000})"
+                     : "{}"};
+  });
+  const Ran ran({head(R"(steps:
+  - name: charge
+    post: /charges
+    expect: {status: 200, json.amount: 100}
+    save: {href: json.href, id: json.id}
+    undo: {post: $(href)/refund, expect: 200}
+    on_fail: continue
+  - {name: look, get: /charges/$(id), expect: 200}
+cleanup:
+  - {name: tidy, delete: /charges/$(id), expect: 200}
+)")},
+                fake);
+  CHECK(ran.verdicts() == "charge=fail look=skipped undo: charge=pass tidy=pass");
+  CHECK(ran.of("look").reason == "blocked: needs 'charge', which failed");
+  CHECK(fake.asked == std::vector<std::string>{"POST http://h/charges", "POST http://h/charges/c1/refund",
+                                               "DELETE http://h/charges/12345678901234567890123"});
+}
+
+TEST_CASE("false good: what a failed step may have left is said where it cannot be undone") {
+  int status = 201;
+  Fake fake([&](const std::string&) -> std::pair<int, std::string> { return {status, R"({"name":"a"})"}; });
+  const auto run = [&](const std::string& verb) {
+    fake.asked.clear();
+    return Ran({head("steps:\n  - name: make\n    " + verb + R"(: /a
+    expect: {json.name: b}
+    save: {href: json.href}
+    undo: {delete: $(href), expect: 200}
+cleanup:
+  - {name: tidy, delete: $(href), expect: 200}
+)")},
+               fake);
+  };
+  for (const int answered : {201, 503}) {
+    status = answered;
+    const auto ran = run("post");
+    CHECK(ran.of("make").verdict == Verdict::fail);
+    CHECK(ran.of("undo: make").verdict == Verdict::skipped);
+    CHECK(ran.of("undo: make").reason ==
+          "may be left: 'make' answered " + std::to_string(answered) + " and was not undone");
+    CHECK_THAT(ran.of("tidy").reason, ContainsSubstring("look for what may be left ('make' was to save it)"));
+    CHECK(fake.asked == std::vector<std::string>{"POST http://h/a"});
+  }
+  // Somebody else's, or nothing at all.
+  status = 409;
+  CHECK(run("post").verdicts() == "make=fail");
+  status = 200;
+  CHECK(run("get").verdicts() == "make=fail");
+}
+
+TEST_CASE("false good: each attempt that has made something is undone, once where it is the same") {
+  for (const bool is_new : {true, false}) {
+    int number = 0;
+    Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+      if (title != "POST http://h/a") return {200, "{}"};
+      ++number;
+      return {201, fmt::format(R"({{"id":{},"good":{}}})", is_new ? number : 7, number > 1)};
+    });
+    const Ran ran({head(R"(steps:
+  - name: make
+    post: /a
+    safe: true
+    retry: 1 after 1ms
+    expect: {json.good: true}
+    save: {id: json.id}
+    undo: {delete: /a/$(id), expect: 200}
+)")},
+                  fake);
+    CHECK(ran.of("make").verdict == Verdict::pass);
+    std::vector<std::string> undone(fake.asked.begin() + 2, fake.asked.end());
+    undone.erase(std::remove(undone.begin(), undone.end(), "POST http://h/a"), undone.end());
+    // Five more are asked for to see whether one host of several is bad.
+    std::vector<std::string> wanted{"DELETE http://h/a/7"};
+    if (is_new) {
+      wanted.clear();
+      for (const int id : {2, 7, 6, 5, 4, 3, 1}) wanted.push_back(fmt::format("DELETE http://h/a/{}", id));
+    }
+    CHECK(undone == wanted);
+  }
 }
 
 TEST_CASE("false good: where nothing answers nothing is tolerated, however little is asked for") {

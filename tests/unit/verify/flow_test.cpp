@@ -72,7 +72,9 @@ cleanup:
     expect: 500
 )")},
                 fake);
-  CHECK(ran.verdicts() == "a=pass b=fail c=skipped d=skipped undo: a=pass all away=fail");
+  CHECK(ran.verdicts() ==
+        "a=pass b=fail c=skipped d=skipped undo: b=skipped undo: a=pass b away=skipped all away=fail");
+  CHECK(ran.of("undo: b").reason == "may be left: 'b' answered 500 and was not undone");
   CHECK(ran.of("c").reason == "blocked: needs 'b', which failed");
   CHECK(ran.of("d").reason == "blocked: 'b' failed before it");
   CHECK(ran.result.verdict == Verdict::fail);
@@ -490,4 +492,33 @@ TEST_CASE("flow: suites are run beside each other, never more than there is room
     CHECK(done == 8);
     CHECK(most == room);
   }
+}
+
+TEST_CASE("flow: suites that wait for one that is blocked are blocked at once") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {500, "{}"}; });
+  const auto suite = [](const std::string& name, const std::string& needs) {
+    return "suite: " + name + "\ntarget: http://h\n" + needs + "steps:\n  - {name: " + name +
+           "1, get: /, expect: 200}\n";
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  const Ran ran({suite("c", "depends_on: [b]\n"), suite("b", "depends_on: [a]\n"), suite("a", "")}, fake);
+  const auto took = std::chrono::steady_clock::now() - begun;
+  CHECK(ran.verdicts() == "c1=skipped b1=skipped a1=fail");
+  CHECK(took < std::chrono::milliseconds(150));
+}
+
+TEST_CASE("flow: a suite whose file is wrong ends with error by itself, and what needs it is blocked") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "{}"}; });
+  checks::SuitePlan plan;
+  plan.suites.resize(1);
+  plan.suites[0].name = "broken";
+  plan.suites[0].unread = "checks/broken.yml:3:1: unknown key";
+  base::Redactor redactor;
+  verify::Options options;
+  options.run_id = verify::new_run_id(store::now());
+  const auto result = verify::run(plan, options, fake, nullptr, redactor, {});
+  CHECK(result.suites[0].verdict == Verdict::error);
+  CHECK(result.suites[0].reason == plan.suites[0].unread);
+  CHECK(result.verdict == Verdict::error);
+  CHECK(fake.asked.empty());
 }
