@@ -196,7 +196,7 @@ class Reader {
 
   /// As ssh: a misspelt ProxyJump must not become a direct connection. Also where no block counts.
   void refuse_unknown(std::string_view keyword) const {
-    if (is_idle(keyword) || match_list(keyword, settings_.ignore_unknown.value_or("")) == 1) return;
+    if (is_idle(keyword) || match_list(keyword, lower(settings_.ignore_unknown.value_or(""))) == 1) return;
     throw bad(
         fmt::format("'{}' is no keyword of ssh_config; ssh refuses it too, unless IgnoreUnknown names it",
                     base::printable(keyword)));

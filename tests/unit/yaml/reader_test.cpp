@@ -144,7 +144,8 @@ TEST_CASE("unknown keys are reported with what was meant, and never a key that s
   CHECK(found[0].help == "did you mean 'drain'?");
   CHECK(found[0].length == 5);
   CHECK(found[0].path == "each[0]");
-  CHECK(found[1].help == "known keys: drain, timeout");
+  CHECK(found[1].help == "'timeout' stands here already; is this a part of it?");
+  CHECK(found[2].help == "known keys: drain, timeout");
 }
 
 TEST_CASE("a missing required key is reported at its mapping") {
