@@ -1,6 +1,7 @@
 #include "planning.hpp"
 
 #include "exit_codes.hpp"
+#include "file_kinds.hpp"
 #include "playbook_files.hpp"
 #include "ssh_files.hpp"
 #include "suggest.hpp"
@@ -124,6 +125,8 @@ void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, cons
   std::vector<std::string> left;
   for (const auto& host : finished.hosts)
     if (!has_it(host)) left.push_back(host.name);
+  // Where all were brought back, the release before them would be an older one.
+  if (left.size() == finished.hosts.size() && !left_mixed(plan, finished)) return;
   Standing standing;
   standing.unjudged = !done.empty();
   standing.behind = (!done.empty() && !left.empty()) || left_mixed(plan, finished);
@@ -196,13 +199,22 @@ std::string read_playbook(const Loaded& loaded, const std::string& path) {
 /// The one of the command line, or the project's own; "" for the built-in one. That one knows nothing of what
 /// a project does between checkout and reload: it must not stand in for a playbook that is there.
 std::string playbook_named(App& app, const Loaded& loaded) {
-  if (!app.args().positionals.empty()) return app.args().positionals.front();
   std::error_code none;
-  const auto own = fs::path(loaded.project.directory) / "playbooks" / "deploy.yml";
-  if (!fs::is_regular_file(own, none)) return {};
-  const auto path = own.lexically_normal().string();
-  if (!app.quiet() && !app.json())
-    app.say(fmt::format("Playbook {}, as none is named", base::printable(path)));
+  if (!app.args().positionals.empty()) {
+    const auto& named = app.args().positionals.front();
+    return named == built_in_playbook && !fs::exists(named, none) ? std::string() : named;
+  }
+  auto path = own_playbook(loaded.project.directory);
+  const auto say = [&](std::string_view consequence) {
+    if (!app.quiet() && !app.json())
+      app.say(fmt::format("Playbook {}{}, as none is named", base::printable(path), consequence));
+  };
+  if (path.empty()) return {};
+  if (is_of_another_tool(read_text(path), path)) {
+    say(" is another tool's: the built-in one");
+    return {};
+  }
+  say("");
   return path;
 }
 

@@ -29,6 +29,12 @@ std::vector<std::string> files_near(const std::string& directory, const std::str
 
 }  // namespace
 
+std::string own_playbook(const std::string& directory) {
+  std::error_code none;
+  const auto own = fs::path(directory) / "playbooks" / "deploy.yml";
+  return fs::is_regular_file(own, none) ? own.lexically_normal().string() : std::string();
+}
+
 std::string meant_file(const std::string& directory, const std::string& named) {
   const auto files = files_near(directory, named);
   std::error_code none;

@@ -1,5 +1,7 @@
 #include "suggest.hpp"
 
+#include "playbook_files.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -95,7 +97,8 @@ std::string variables_of(const Loaded& loaded, const Asked& asked, const std::st
 }
 
 std::string playbook_of(const Loaded& loaded, const plan::Plan& plan) {
-  return plan.source.empty() ? "" : " " + from_here(loaded, plan.source);
+  if (!plan.source.empty()) return " " + from_here(loaded, plan.source);
+  return own_playbook(loaded.project.directory).empty() ? "" : fmt::format(" {}", built_in_playbook);
 }
 
 /// As a command takes it that has no playbook and no release: a variable that only those read would be

@@ -111,7 +111,8 @@ const std::array<Command, 30> table{{
     {"deploy", "Deploying", "Roll a release out, host by host.", "[PLAYBOOK]", Completes::playbook,
      "Without a playbook playbooks/deploy.yml beside staithe.yml is used, or where there is none the "
      "built-in "
-     "one: stage everywhere, then drain, activate, reload, prove healthy and restore, host by host.",
+     "one: stage everywhere, then drain, activate, reload, prove healthy and restore, host by host. "
+     "'built-in' names that one.",
      deploy_examples, options::deploy, run_deploy},
     {"plan",
      "Deploying",

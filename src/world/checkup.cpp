@@ -197,7 +197,9 @@ void judge_speed(const Checkup& checkup, std::vector<Advice>& advice) {
 
 /// Whether polkit lets the user do it: it answers so for one unit only to root, and else once it is done.
 bool hangs_on_polkit(const Checkup& checkup) {
-  return checkup.user != "root" && base::trim(checkup.reload).starts_with("systemctl ");
+  const auto reload = base::trim(checkup.reload);
+  const bool is_own = reload.find(" --user ") != std::string_view::npos;
+  return checkup.user != "root" && reload.starts_with("systemctl ") && !is_own;
 }
 
 }  // namespace

@@ -74,7 +74,14 @@ std::map<std::string, LeftFailed> left_failed(store::Store& store, const std::st
 std::optional<Unjudged> unjudged(store::Store& store, const store::Run& run) {
   const bool ended_well = run.exit_code == event::exit_done && run.outcome != recovered_outcome;
   if (!run.ended || ended_well || run.outcome == settled_outcome) return std::nullopt;
-  const auto plan = plan_of(run);
+  // One that left every host as it was has brought nothing that could be judged.
+  const auto states = host_states(run);
+  const bool brought = std::any_of(states.begin(), states.end(), [](const auto& host) {
+    return host.second == event::name_of(event::HostState::done) ||
+           host.second == event::name_of(event::HostState::failed) ||
+           host.second == event::name_of(event::HostState::out);
+  });
+  const auto plan = brought ? plan_of(run) : std::nullopt;
   if (!plan) return std::nullopt;
   const auto journal = read_journal(store, run.id);
   const auto [stage, action] = first_unjudged(*plan, journal);

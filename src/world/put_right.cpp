@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <functional>
+#include <map>
 #include <utility>
 
 /// What runs left to a person, and whether later ones have put that right.
@@ -50,10 +51,11 @@ std::string source_of(store::Store& store, const std::string& run_id) {
 /// The values that a person gave it. Whatever else was asked, such as how many at once, makes no other task.
 nlohmann::json values_of(store::Store& store, const std::string& run_id) {
   const auto asked = nlohmann::json::parse(asked_for(store, run_id), nullptr, false);
-  auto values = nlohmann::json::array();
-  for (const char* key : {"vars", "var_files"})
-    values.push_back(asked.is_object() ? asked.value(key, nlohmann::json::array()) : nlohmann::json::array());
-  return values;
+  using Texts = std::vector<std::string>;
+  if (!asked.is_object()) return nlohmann::json::array();
+  std::map<std::string, std::string> vars;  // the last one of a name counts
+  for (const auto& one : asked.value("vars", Texts())) vars[one.substr(0, one.find('='))] = one;
+  return nlohmann::json::array({vars, asked.value("var_files", Texts())});
 }
 
 /// Whether a run that ended with the host in `state` has put right what an earlier one had left as `left`.

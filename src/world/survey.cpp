@@ -269,7 +269,10 @@ bool runs_another(const HostLook& host) {
   if (!host.trouble.empty() || host.current.empty() || said.empty()) return false;
   if (const auto id = release_said(said, host); !id.empty()) return id != host.current;
   const bool is_live = said.starts_with(host.current) || host.current.starts_with(said);
-  return is_hex(said) && said.size() >= shortest_said && !is_live;
+  // Digits alone are more likely the number of a build, or a time.
+  const bool is_commit = is_hex(said) && said.size() >= shortest_said &&
+                         said.find_first_not_of("0123456789") != std::string::npos;
+  return is_commit && !is_live;
 }
 
 std::map<std::string, std::vector<std::string>> versions(const std::vector<HostLook>& hosts) {

@@ -40,6 +40,7 @@ TEST_CASE("a checkup: that a right which polkit gives cannot be asked for is sai
                                                       {" systemctl restart payments\n", "deploy", true},
                                                       {"systemctl reload payments", "root", false},
                                                       {"sudo -n systemctl reload payments", "deploy", false},
+                                                      {"systemctl --user restart app", "deploy", false},
                                                       {"kill -HUP 1", "deploy", false},
                                                       {"", "deploy", false}}));
   auto checkup = healthy();

@@ -158,7 +158,7 @@ TEST_CASE(
     past.begin(id, plan);
     world::note_asked(past.store(), id, asked);
   };
-  begin("half", task, R"({"vars":["pool=api"],"parallel":""})");
+  begin("half", task, R"({"vars":["pool=api","n=1"],"parallel":""})");
   past.end("half", 5, {{"web1", "failed"}, {"web2", "untouched"}});
   CHECK(past.to_recover() == "half");
   // Of the same title, by another playbook, or with other values.
@@ -171,7 +171,7 @@ TEST_CASE(
   begin("of none", task, "");
   past.end("of none", 0, {{"web1", "done"}, {"web2", "done"}});
   CHECK(past.to_recover() == "half");
-  begin("again", task, R"({"vars":["pool=api"],"parallel":"4"})");
+  begin("again", task, R"({"vars":["n=1","pool=api"],"parallel":"4"})");
   past.end("again", 0, {{"web1", "done"}, {"web2", "done"}});
   CHECK(past.to_recover().empty());
   CHECK(world::put_right_since(past.store(), *past.store().run("half")) ==
