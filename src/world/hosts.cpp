@@ -182,9 +182,11 @@ std::string Hosts::said_for_name_alone(const std::string& host) const {
     said.push_back(fmt::format("a proxy ({})", way(by_name)));
   if (target.user.empty() && by_name.user != asked.user) said.push_back("User " + by_name.user);
   if (target.port == 0 && by_name.port != asked.port) said.push_back(fmt::format("Port {}", by_name.port));
-  const bool names_keys = !by_name.identity_files_are_defaults;
-  if (target.identity_files.empty() && names_keys && by_name.identity_files != asked.identity_files)
-    said.push_back("IdentityFile " + base::join(by_name.identity_files, " "));
+  if (target.identity_files.empty() && !by_name.identity_files_are_defaults)
+    for (const auto& file : by_name.identity_files)
+      if (std::find(asked.identity_files.begin(), asked.identity_files.end(), file) ==
+          asked.identity_files.end())
+        said.push_back("IdentityFile " + file);
   if (said.empty()) return {};
   return fmt::format("ssh_config has {} for the name {}, but is asked about the address {}",
                      base::join(said, ", "), host, target.address);

@@ -446,10 +446,10 @@ class ByHand(harness.SystemTest):
         self.assertFalse(os.path.exists(on_record))
         # The same of a key, and where the door stays shut for lack of it.
         other = config.replace("IdentityFile", "IdentityFile /nowhere/key\n    #")
-        self.sandbox.write("Host web1\n    User deploy\n    IdentityFile /for/web1\n" + other, "ssh", "config")
+        self.sandbox.write("Host web1\n    IdentityFile /for/web1\n" + other, "ssh", "config")
         shut = self.sandbox.staithe("exec", "-e", "production", "-H", "web1", "--yes", "--", "true")
         self.assertNotEqual(shut.code, 0, str(shut))
-        self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file.*; ssh_config has User deploy, "
+        self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file.*; ssh_config has "
                                    r"IdentityFile /for/web1 for the name web1, but is asked about the address 127\.0\.1\.1")
         # A shell command that `exec` would end, as with OpenSSH, is put into a shell of its own.
         proxy = f"ProxyCommand sh -c 'echo %n >>{on_record}; exec socat - TCP:%h:%p'"

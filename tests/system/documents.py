@@ -149,7 +149,7 @@ class ReadmeWatch(watch_sandbox.WatchTest):
                 subprocess.run(["sh", "-ec", command], cwd=self.sandbox.dir, env=self.sandbox.environ, check=True)
         self.sandbox.app("web2", "start")
         told = self.await_told(watch_sandbox.SLACK_SECRET, 2)
-        channel = re.search(r"channel that the webhook leads to has\n\n(.*?)\n\n", readme(), re.S)[1]
+        channel = re.search(r"channel of the webhook receives\n\n(.*?)\n\n", readme(), re.S)[1]
         for alert, lines in zip(told, re.split(r"\n(?=    \S)", channel)):
             # Where an earlier test deployed, the alert names the release besides.
             text, at = self.words(re.sub(r", release [0-9a-f]{12}", "", alert["text"])), 0
@@ -347,6 +347,15 @@ class Events(harness.SystemTest):
         look("check", "charges")
         self.sandbox.write("playbook: x\nhosts: web1\neach:\n  - rum: x\n", "playbooks", "bad.yml")
         look("validate", "playbooks/bad.yml")
+        os.remove(self.sandbox.path("playbooks", "bad.yml"))
+        self.sandbox.write("- hosts: web\n  tasks: []\n", "playbooks", "of-another-tool.yml")
+        look("validate")
+        os.remove(self.sandbox.path("playbooks", "of-another-tool.yml"))
+        self.sandbox.write("playbook: tune\nservice: payments\nhosts: web1\nstrategy: {batches: [100%], on_failure: stop}\n"
+                           "each:\n  - run: 'true'\nafter:\n  - local: 'false'\n", "playbooks", "tune.yml")
+        look("run", "playbooks/tune.yml", "--yes")
+        unjudged, = [record for record in look("status") if record["type"] == "unjudged_run"]
+        look("recover", "--settled", unjudged["run_id"], "--reason", "test", "--confirm", unjudged["run_id"])
         rare = {"retried", "alert", "secret", "heartbeat", "progress", "message"}
         self.assertEqual(set(self.described) - seen - rare, set(), "described, and written by nothing here")
 

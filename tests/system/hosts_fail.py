@@ -36,6 +36,8 @@ class ReleaseIsBad(HostTest):
         self.none_failed(load)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), before, str(result))
+        # All are on the release before: going back further would bring an older one.
+        self.assertNotIn("staithe rollback", result.err)
         return result
 
     def test_app_does_not_come_up(self):

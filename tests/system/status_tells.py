@@ -92,6 +92,12 @@ class StatusTells(harness.SystemTest):
         shown, records = self.shown(0)
         self.assertNotRegex(shown, "UNFINISHED|Next")
 
+    def test_a_release_that_could_not_be_staged_again_stays_good(self):
+        staged = self.playbook()
+        self.sandbox.write(self.sandbox.read(staged).replace("stage:\n", "stage:\n  - run: 'false'\n"), staged)
+        self.ended(self.sandbox.deploy("v1", playbook=self.with_end(staged, "'true'")), 1, "untouched web[1-4]")
+        self.assertNotRegex(self.shown(0)[0], "UNFINISHED|Next")
+
     def test_a_recovery_judges_nothing(self):
         playbook = self.with_end(self.playbook(strategy=CANARY), "'false'")
         self.ended(self.sandbox.deploy("v2", playbook=playbook), 5)
