@@ -110,14 +110,20 @@ watch::Settings settings_of(App& app, const LoadedSuites& loaded, store::Store* 
   return settings;
 }
 
-}  // namespace
-
-int run_watch(App& app) {
-  const auto every = app.duration("every", base::Duration{0});
-  if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
+/// Zero: as each suite's schedule says.
+base::Duration period_of(App& app) {
   if (app.args().has("report"))
     throw UsageError(
         "watch writes no --report, because it never ends: its log on standard output has every run");
+  const auto every = app.duration("every", base::Duration{0});
+  if (app.args().has("every") && every < std::chrono::seconds(1)) throw UsageError("--every is at least 1s");
+  return every;
+}
+
+}  // namespace
+
+int run_watch(App& app) {
+  const auto every = period_of(app);
   // The files are looked at first: a mistake in them is no reason to take a lock.
   LeftOut left_out;
   auto loaded = load_suites(app, app.args().positionals, "", [](const std::string&) { return true; });
