@@ -84,8 +84,8 @@ WaysOut ways_out(const App& app, store::Store& store, const Loaded& loaded, cons
     out.ways.push_back(
         {way_forward(app, store, loaded, versions, asked, *plan), "bring the others to the new release"});
   if (open.back)
-    out.ways.push_back(
-        {rollback_command(app, loaded, asked, *plan), open.on ? "or bring all back" : "bring all back"});
+    out.ways.push_back({rollback_command(app, loaded, asked, *plan),
+                        out.ways.empty() ? "bring all back" : "or bring all back"});
   return out;
 }
 
