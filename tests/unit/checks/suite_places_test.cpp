@@ -277,6 +277,17 @@ TEST_CASE("suites: what the defaults say of who we are is not told to whom a cel
   CHECK(ways("auth: bearer $(k)", "get: /, connect_to: $(case.to), auth: bearer $(k)").empty());
   CHECK(ways("auth: bearer $(k)", "get: \"/$(case.to)\", connect_to: \"h:1\"").empty());
   CHECK(ways("auth: none", "get: /, connect_to: $(case.to)").empty());
+  // A proxy hears its password whatever it is asked for.
+  const std::string proxied =
+      "ways.csv:2:9 it is a cell that says which proxy, and 'proxy_auth' of the "
+      "defaults is not for any proxy\n";
+  for (const char* target : {"http://h", "https://h"}) {
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: $(case.proxy)", target) == proxied);
+    CHECK(ways("proxy_auth: \"a:b\", proxy: $(case.proxy)", "get: /", target) == proxied);
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: $(case.proxy), proxy_auth: $(k)", target) != proxied);
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: \"http://p:1\"", target).empty());
+  }
+  CHECK(ways("proxy_auth: $(k)", "get: \"https://other/\", proxy: $(case.proxy)") == proxied);
   // Without a target there is nobody that it would be for alone.
   CHECK(Loaded("suite: s\nsecrets: {k: env K}\ncases: cases.csv\ndefaults: {auth: bearer $(k)}\nsteps:\n"
                "  - {name: $(case.name), get: \"http://$(case.decision)/\", expect: 200}\n")
