@@ -27,7 +27,9 @@ std::vector<Instance> CaseReader::read(const yaml::Reader& reader) {
   std::set<std::string> labels;
   for (std::size_t row = 0; row < table->rows.size(); ++row) {
     auto one = case_of(*table, row);
-    if (labels.insert(one.label).second)
+    if (!is_on_one_line(one.label))
+      reader.diagnostics().error(place_of_label(one), not_on_one_line, reader.path());
+    else if (labels.insert(one.label).second)
       cases.push_back(std::move(one));
     else
       reader.diagnostics().error(
@@ -35,6 +37,12 @@ std::vector<Instance> CaseReader::read(const yaml::Reader& reader) {
           fmt::format("two rows are called '{}': their histories would be one", one.label), reader.path());
   }
   return cases;
+}
+
+diag::Position CaseReader::place_of_label(const Instance& one) {
+  for (const auto& [name, position] : one.cells)
+    if (name == "case.name") return position;
+  return one.cells.front().second;
 }
 
 Instance CaseReader::case_of(const Table& table, std::size_t row) const {

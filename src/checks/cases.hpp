@@ -22,6 +22,7 @@ class CaseReader {
 
  private:
   Instance case_of(const Table& table, std::size_t row) const;
+  static diag::Position place_of_label(const Instance& one);
 
   std::string suite_file_;
   const Context& context_;

@@ -190,6 +190,7 @@ class StepReader {
       raw = name->text().value_or("");
       // What a step is called is no value: it may well begin with "env".
       check_.name = names_.expand_plain(raw, *name).value_or(raw);
+      if (!is_on_one_line(check_.name)) names_.mistake(*name, not_on_one_line, {});
     }
     if (check_.name.empty() && has_request) check_.name = title_of(check_.request);
     if (check_.part == Part::undo) check_.name = "undo: " + check_.name;
@@ -451,6 +452,10 @@ std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame)
   if (instances.empty())
     reader.error(fmt::format("the group '{}' has no hosts: nothing would be checked", group));
   return instances;
+}
+
+bool is_on_one_line(std::string_view name) {
+  return base::one_line(name) == name;
 }
 
 const yaml::Node* saves_of(const yaml::Node& step) {

@@ -23,6 +23,10 @@ struct Instance {
   std::vector<std::pair<std::string, diag::Position>> cells{};  ///< where values of a table stand
 };
 
+/// Names stand in lines that terminals and CI servers read; a table with some of them is written by others.
+bool is_on_one_line(std::string_view name);
+inline constexpr const char* not_on_one_line = "a name is one line, without tabs and control characters";
+
 /// What a step saves: the value of its `save`, or of a key that looks like a misspelt `save`, which is
 /// reported elsewhere; null for none.
 const yaml::Node* saves_of(const yaml::Node& step);

@@ -176,6 +176,7 @@ class SuiteReader {
       yaml::Mapping map(member.value);
       Neighbour neighbour;
       neighbour.name = member.key.value;
+      if (!is_on_one_line(neighbour.name)) member.value.error(not_on_one_line);
       if (const auto about = map.text("about")) neighbour.about = about->value;
       if (const auto patience = map.duration("patience")) neighbour.patience = patience->value;
       if (const auto probe = map.value("probe"))

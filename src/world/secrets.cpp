@@ -174,13 +174,14 @@ void Secrets::look_ahead(std::vector<Ahead>& ahead, const base::Cancel* stop) {
   const auto begun = std::chrono::steady_clock::now();
   together(ahead.size(), ahead_at_once, [&](std::size_t i) {
     auto& one = ahead[i];
+    one.begun = one.ended = base::since(begun);
+    if (one.begun >= one.within) return;
     try {
-      const auto left = std::max(one.within - base::since(begun), base::Duration{0});
-      (void)value(one.ref, base::Scope::lasting(left, stop));
+      (void)value(one.ref, base::Scope::lasting(one.within - one.begun, stop));
     } catch (const base::Error&) {
       // Who needs it hears of it.
     }
-    one.taken = base::since(begun);
+    one.ended = base::since(begun);
   });
 }
 

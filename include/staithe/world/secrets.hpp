@@ -69,11 +69,13 @@ class Secrets {
 
   struct Ahead {
     plan::SecretRef ref;
-    base::Duration within;    ///< counted from when the first one is looked up
-    base::Duration taken{0};  ///< until it was had or given up, counted likewise
+    base::Duration within;  ///< counted from when the first one is looked up
+    /// From when it was looked for itself until it was had or given up, counted likewise; the same where its
+    /// time was over before its turn came.
+    base::Duration begun{0}, ended{0};
   };
-  /// Looks up, some at a time, what can be had within its time, and is silent about the rest, which is looked
-  /// for again when it is needed.
+  /// Looks up in that order, some at a time, what can be had within its time, and is silent about the rest,
+  /// which is looked for again when it is needed.
   void look_ahead(std::vector<Ahead>& ahead, const base::Cancel* stop);
 
   /// The text, when every hole is a secret that was looked up.

@@ -164,6 +164,7 @@ class HttpReader {
   /// What the defaults say of who we are is for the target, and for whom the suite itself names. A table is
   /// written by others.
   void keep_to_target(const yaml::Reader& value) {
+    if (good_) keep_to_proxy();
     if (!good_ || request_.target.empty()) return;
     const auto what = who_we_are_by_defaults();
     if (what.empty()) return;
@@ -180,6 +181,14 @@ class HttpReader {
          {std::pair("connect_to", &request_.connect_to), std::pair("proxy", &request_.proxy)})
       if (const auto said = fields_.value_or_default(key); said && !way->empty() && fields_.has_cell(*said))
         return not_for(*said, "it is a cell that says whom to connect to", what);
+  }
+
+  /// A proxy hears its password in clear, whatever it is asked for.
+  void keep_to_proxy() {
+    if (request_.proxy_credentials.empty() || fields_.map().has("proxy_auth")) return;
+    if (const auto said = fields_.value_or_default("proxy"); said && fields_.has_cell(*said))
+      bad(*said, "it is a cell that says which proxy, and 'proxy_auth' of the defaults is not for any proxy",
+          "say 'proxy_auth' in the step itself");
   }
 
   bool has_auth_of_defaults() {

@@ -39,6 +39,47 @@ bool has_secret(const plan::Text& text) {
                      [](const auto& piece) { return std::holds_alternative<plan::SecretRef>(piece); });
 }
 
+/// What costs nothing first, then of each suite one: those of a suite whose commands hang may be many.
+std::vector<plan::SecretRef> by_turns(const checks::SuitePlan& plan) {
+  std::vector<plan::SecretRef> order;
+  const auto add = [&](const plan::SecretRef& secret) {
+    if (std::find(order.begin(), order.end(), secret) == order.end()) order.push_back(secret);
+  };
+  std::vector<std::vector<plan::SecretRef>> commands;
+  for (const auto& suite : plan.suites) {
+    commands.emplace_back();
+    for (const auto& secret : checks::secrets_of(suite))
+      if (secret.source == plan::SecretRef::Source::command)
+        commands.back().push_back(secret);
+      else
+        add(secret);
+  }
+  for (std::size_t turn = 0, left = commands.size(); left > 0; ++turn) {
+    left = 0;
+    for (const auto& of_suite : commands) {
+      if (turn < of_suite.size()) add(of_suite[turn]);
+      if (turn + 1 < of_suite.size()) ++left;
+    }
+  }
+  return order;
+}
+
+/// How long some of these were looked up, without the time between.
+base::Duration time_of(const std::vector<plan::SecretRef>& secrets,
+                       const std::vector<Secrets::Ahead>& ahead) {
+  std::vector<std::pair<base::Duration, base::Duration>> spans;
+  for (const auto& one : ahead)
+    if (std::find(secrets.begin(), secrets.end(), one.ref) != secrets.end())
+      spans.emplace_back(one.begun, one.ended);
+  std::sort(spans.begin(), spans.end());
+  base::Duration time{0}, until{0};
+  for (const auto& [begun, ended] : spans) {
+    time += std::max(ended - std::max(begun, until), base::Duration{0});
+    until = std::max(until, ended);
+  }
+  return time;
+}
+
 /// Whose fault it is that there is no answer.
 Reply::Failure failure_of(base::ErrorCode code) {
   using base::ErrorCode;
@@ -95,16 +136,13 @@ class CheckProbes::Asker {
 
   verify::Foreseen foresee(const checks::SuitePlan& plan, const base::Cancel* stop) {
     std::vector<Secrets::Ahead> ahead;
-    for (const auto& secret : checks::secrets_of(plan))
+    for (const auto& secret : by_turns(plan))
       ahead.push_back({secret, std::min(ahead_within, checks::longest_budget(plan, secret) * 9 / 10)});
     secrets_.look_ahead(ahead, stop);
     for (const auto* check : checks::all_checks(plan))
       if (const auto* http = std::get_if<checks::HttpRequest>(&check->request)) foresee(*http);
     verify::Foreseen taken;
-    for (const auto& suite : plan.suites)
-      for (const auto& secret : checks::secrets_of(suite))
-        for (const auto& one : ahead)
-          if (one.ref == secret) taken[suite.name] = std::max(taken[suite.name], one.taken);
+    for (const auto& suite : plan.suites) taken[suite.name] = time_of(checks::secrets_of(suite), ahead);
     return taken;
   }
 

@@ -23,7 +23,8 @@ inline Context context() {
     if (path == "semicolons.csv") return "a;b\n1;2\n";
     if (path == "semicolons_and_quotes.csv") return "\n\"a\";\"b\"\n1;2\n";
     if (path == "quoted.csv") return "\"a;b\"\n1\n2\n";
-    if (path == "bad.csv") return "name,want,code\r\n\"a\nb\",\"1\",200\né,at least x,20x\nc, 1 to 2,$\n";
+    if (path == "bad.csv") return "note,want,code\r\n\"a\nb\",\"1\",200\né,at least x,20x\nc, 1 to 2,$\n";
+    if (path == "forged.csv") return "a,name\n1,\"th\n::add-mask::zzz\"\n2,\x1b[31mred\n3,ring\x07\n4,fine\n";
     if (path == "short.csv") return "a,b\n1,2\n3\n";
     if (path == "open.csv") return "a,b\n1,\"2\n";
     if (path == "alike.csv") return "name,a\nx,1\nx,2\n";

@@ -25,6 +25,30 @@ TEST_CASE("suites: a mistake in a table is told where it stands there") {
         "alike.csv:3:1 two rows are called 'x': their histories would be one\n");
 }
 
+TEST_CASE("suites: a name is one line and gives nothing to a terminal or to who reads the lines") {
+  const std::string why = " a name is one line, without tabs and control characters\n";
+  const auto forged = [](const std::string& name) {
+    return Loaded("suite: s\ntarget: http://h\ncases: forged.csv\nsteps:\n  - {name: " + name +
+                  ", get: /$(case.a), expect: 200}\n")
+        .all();
+  };
+  for (const char* name : {"n", "\"n $(case.name)\""})
+    CHECK(forged(name) == "forged.csv:2:3" + why + "forged.csv:4:3" + why + "forged.csv:5:3" + why);
+  const auto named = [](const std::string& step) {
+    return Loaded("suite: s\ntarget: http://h\nvars: {v: \"a\\n::b\"}\nsteps:\n  - {get: /, expect: 200, " +
+                  step + "}\n")
+        .all();
+  };
+  CHECK(named("name: \"a\\n::add-mask::z\"") == "s.yml:5:33" + why);
+  CHECK(named("name: \"a $(v)\"") == "s.yml:5:33" + why);
+  CHECK(named("name: \"\\e[31mred\"") == "s.yml:5:33" + why);
+  CHECK(named("name: \"café → ok\"").empty());
+  CHECK(Loaded("suite: s\ntarget: http://h\nneighbours: {\"a\\nb\": {about: x}}\nsteps:\n"
+               "  - {get: /, expect: 200}\n")
+            .all()
+            .find(why) != std::string::npos);
+}
+
 TEST_CASE("suites: a cell is read as what stands in a suite, and told of in its table") {
   const auto with_cells = [](const std::string& step) {
     return Loaded("suite: s\ntarget: http://h\ncases: slips.csv\nsteps:\n  - {name: n, " + step + "}\n");
@@ -277,6 +301,17 @@ TEST_CASE("suites: what the defaults say of who we are is not told to whom a cel
   CHECK(ways("auth: bearer $(k)", "get: /, connect_to: $(case.to), auth: bearer $(k)").empty());
   CHECK(ways("auth: bearer $(k)", "get: \"/$(case.to)\", connect_to: \"h:1\"").empty());
   CHECK(ways("auth: none", "get: /, connect_to: $(case.to)").empty());
+  // A proxy hears its password whatever it is asked for.
+  const std::string proxied =
+      "ways.csv:2:9 it is a cell that says which proxy, and 'proxy_auth' of the "
+      "defaults is not for any proxy\n";
+  for (const char* target : {"http://h", "https://h"}) {
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: $(case.proxy)", target) == proxied);
+    CHECK(ways("proxy_auth: \"a:b\", proxy: $(case.proxy)", "get: /", target) == proxied);
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: $(case.proxy), proxy_auth: $(k)", target) != proxied);
+    CHECK(ways("proxy_auth: $(k)", "get: /, proxy: \"http://p:1\"", target).empty());
+  }
+  CHECK(ways("proxy_auth: $(k)", "get: \"https://other/\", proxy: $(case.proxy)") == proxied);
   // Without a target there is nobody that it would be for alone.
   CHECK(Loaded("suite: s\nsecrets: {k: env K}\ncases: cases.csv\ndefaults: {auth: bearer $(k)}\nsteps:\n"
                "  - {name: $(case.name), get: \"http://$(case.decision)/\", expect: 200}\n")
