@@ -177,9 +177,8 @@ bool fails_of_more(const Matcher& matcher) {
          matcher.word == Word::under;
 }
 
-/// A shell ends with 126 and 127 where there is no command that it could run: nothing was asked then.
-bool is_no_command(std::string_view subject, const std::string& exit) {
-  return subject == "exit" && (exit == "126" || exit == "127");
+bool is_no_command(const std::string& exit) {
+  return exit == "126" || exit == "127";
 }
 /// Whether a matcher says that very value: "not 1" does not mean 127.
 bool names(const Matcher& matcher, const std::string& value) {
@@ -187,6 +186,10 @@ bool names(const Matcher& matcher, const std::string& value) {
   return matcher.word == Matcher::Word::one_of &&
          std::any_of(matcher.inner.begin(), matcher.inner.end(),
                      [&](const Matcher& inner) { return names(inner, value); });
+}
+
+std::string no_command_text(const std::string& exit) {
+  return exit + " says that the command is not there, or cannot be run";
 }
 
 /// "" of what was read whole.
@@ -235,10 +238,9 @@ Match judge_one(const Expectation& expectation, const Judge::Selected& selected,
   if (asks_how_many(matcher) && (value.kind == Value::Kind::list || value.kind == Value::Kind::object))
     got = Value::of_number(value.number).shown() + " in " + got;
   auto result = match(matcher, value, typing, now);
-  if (result.is == Match::Is::yes && is_no_command(expectation.subject, value.text) &&
+  if (result.is == Match::Is::yes && expectation.subject == "exit" && is_no_command(value.text) &&
       !names(matcher, value.text))
-    result = {Match::Is::unknown, value.text + " says that the command is not there, or cannot be run",
-              nullptr};
+    result = {Match::Is::unknown, no_command_text(value.text), nullptr};
   return result;
 }
 
@@ -407,6 +409,31 @@ Judged Judge::judge(const Expectation& expectation) const {
     if (result.why.empty()) result.why = shown_text(behind->second, clean_);
   if (result.is == Match::Is::no && !result.why.empty()) judged.got += " (" + result.why + ")";
   return judged;
+}
+
+bool says_no_command(const Reply& reply) {
+  const auto exit = reply.facts.find("exit");
+  return exit != reply.facts.end() && is_no_command(exit->second.text);
+}
+
+bool name_exit_of(const Reply& reply, const std::vector<Expectation>& expectations) {
+  const auto exit = reply.facts.find("exit");
+  return exit != reply.facts.end() &&
+         std::any_of(expectations.begin(), expectations.end(), [&](const Expectation& one) {
+           return one.subject == "exit" && names(one.matcher, exit->second.text);
+         });
+}
+
+void doubt_without_command(const Reply& reply, std::vector<Judged>& judged) {
+  using Outcome = Judged::Outcome;
+  if (std::any_of(judged.begin(), judged.end(),
+                  [](const Judged& one) { return one.outcome == Outcome::differs; }))
+    return;
+  for (auto& one : judged) {
+    if (one.outcome != Outcome::held) continue;
+    one.outcome = Outcome::unjudged;
+    one.why = no_command_text(reply.facts.find("exit")->second.text);
+  }
 }
 
 std::string check_subject(std::string_view text) {

@@ -35,13 +35,15 @@ double percentile(const std::vector<double>& sorted, double share) {
 }
 
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations,
-                              const checks::Judge& judge, const std::set<std::string>& hidden_there) {
+                              const checks::Judge& judge, const Asked& asked) {
   std::vector<Judged> judged;
   judged.reserve(expectations.size());
   for (const auto& one : expectations) {
     judged.push_back(judge.judge(one));
-    if (hidden_there.count(one.subject) > 0) judged.back().got = "***";
+    if (asked.hidden_there.count(one.subject) > 0) judged.back().got = "***";
   }
+  if (asked.no_command && !checks::name_exit_of(asked.reply, expectations))
+    checks::doubt_without_command(asked.reply, judged);
   return judged;
 }
 
@@ -98,6 +100,7 @@ class Asking {
     asked_.reply = std::move(reply);
     judge_.emplace(asked_.reply, seconds_now(), cleaner(asked_, redactor_));
     tell_tokens();
+    asked_.no_command = checks::says_no_command(asked_.reply) && !is_exit_meant();
     asked_.attempt.note = note();
     using Failure = Reply::Failure;
     switch (asked_.reply.failure) {
@@ -117,6 +120,11 @@ class Asking {
         return false;
     }
     return false;
+  }
+
+  bool is_exit_meant() const {
+    return checks::name_exit_of(asked_.reply, check_.expect) ||
+           checks::name_exit_of(asked_.reply, check_.until);
   }
 
   std::string note() const {
@@ -190,8 +198,7 @@ class Asking {
   void judge(std::vector<Judged> before = {}) {
     auto& attempt = asked_.attempt;
     attempt.judged = std::move(before);
-    for (auto& one : judge_all(expect_, *judge_, asked_.hidden_there))
-      attempt.judged.push_back(std::move(one));
+    for (auto& one : judge_all(expect_, *judge_, asked_)) attempt.judged.push_back(std::move(one));
     attempt.held = all_held(attempt.judged);
     if (held_of_nothing(attempt.judged)) unjudged(nothing_judged(attempt.judged));
     for (const auto& one : attempt.judged)
@@ -201,7 +208,7 @@ class Asking {
 
   void warn() {
     if (check_.warn.empty()) return;
-    asked_.warnings = judge_all(filled(check_.warn, captures_), *judge_, asked_.hidden_there);
+    asked_.warnings = judge_all(filled(check_.warn, captures_), *judge_, asked_);
     for (auto& one : asked_.warnings) one.warns = true;
   }
 
@@ -225,13 +232,13 @@ class Asking {
       asked_.reply.facts["waited"] = Value::milliseconds(static_cast<double>(base::since(begun).count()));
       asked_.reply.facts["polls"] = Value::count(polls);
       if (answered) {
-        auto judged = judge_all(until, *judge_, asked_.hidden_there);
+        auto judged = judge_all(until, *judge_, asked_);
         if (all_held(judged)) {
           asked_.attempt.note += fmt::format(", poll {}", polls);
           return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
-        if (!give_up.empty() && all_held(judge_all(give_up, *judge_, asked_.hidden_there))) {
+        if (!give_up.empty() && all_held(judge_all(give_up, *judge_, asked_))) {
           asked_.attempt.reason =
               fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
@@ -258,7 +265,7 @@ class Asking {
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
       const bool answered = take(perform());
       if (asked_.cancelled || asked_.attempt.unjudged) return;
-      const auto judged = answered ? judge_all(each, *judge_, asked_.hidden_there) : asked_.attempt.judged;
+      const auto judged = answered ? judge_all(each, *judge_, asked_) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
@@ -279,7 +286,7 @@ class Asking {
     asked_.attempt.reason.clear();
     const bool success_said =
         std::any_of(all.begin(), all.end(), [](const auto& one) { return one.subject == "success"; });
-    auto judged = judge_all(all, *judge_, asked_.hidden_there);
+    auto judged = judge_all(all, *judge_, asked_);
     asked_.attempt.held = all_held(judged) || all.empty();
     // Without a word about it every sample must be good.
     if (!success_said) asked_.attempt.held = asked_.attempt.held && good == check_.sample;
@@ -340,8 +347,7 @@ checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor) {
 std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectations, const Asked& asked,
                               const base::Redactor& redactor) {
   if (expectations.empty()) return {};
-  return judge_all(expectations, checks::Judge(asked.reply, seconds_now(), cleaner(asked, redactor)),
-                   asked.hidden_there);
+  return judge_all(expectations, checks::Judge(asked.reply, seconds_now(), cleaner(asked, redactor)), asked);
 }
 
 bool all_held(const std::vector<Judged>& judged) {

@@ -28,8 +28,9 @@ struct Asked {
   /// What has a secret's name and may be one, or a number that stands anywhere: hidden there alone. See
   /// is_short_number().
   std::set<std::string> hidden_there;
-  bool hidden = false;     ///< it gave more than can be looked for, so nothing of it is quoted
-  bool cut_short = false;  ///< it was not asked for as long as the check says: the scope ends before
+  bool hidden = false;      ///< it gave more than can be looked for, so nothing of it is quoted
+  bool no_command = false;  ///< the command is not there, and the check does not say that it may be so
+  bool cut_short = false;   ///< it was not asked for as long as the check says: the scope ends before
 };
 
 /// What must not be seen, which saved values are of that kind, and what may be removed.

@@ -15,7 +15,7 @@ namespace staithe::verify {
 namespace {
 
 constexpr std::size_t most_read = 256 * 1024;
-constexpr std::size_t longest_name = 64, longest_gap = 16, longest_word = 4096;
+constexpr std::size_t longest_name = 64, longest_gap = 16, longest_word = 4096, most_names_in_word = 16;
 constexpr unsigned deepest_text = 4;
 constexpr std::size_t digits_of_password = 6;
 
@@ -176,11 +176,15 @@ class Assignments {
   /// "password: x", as people write it: one word, or two where the first says how it is sent. More words are
   /// a sentence about it. A ',' or ')' behind it may belong to it or not.
   std::size_t word(std::size_t begin) {
+    // What the first names in a word have is all of it; of each more it would be looked through again.
+    if (begin >= word_end_) names_in_word_ = 0;
+    if (++names_in_word_ > most_names_in_word) return begin;
     constexpr std::string_view ends = " \t\r\n\"'<>";
     const auto near = text_.substr(0, begin + longest_word);
     auto end = std::min(near.find_first_of(ends, begin), near.size());
     if (is_scheme(near.substr(begin, end - begin)) && end < near.size() && near[end] == ' ')
       end = std::min(near.find_first_of(ends, end + 1), near.size());
+    word_end_ = end;
     const auto whole = near.substr(begin, end - begin);
     const bool is_longer = end == near.size() && near.size() < text_.size();
     if (is_longer || whole.starts_with(':') || whole.starts_with('=')) return begin;
@@ -245,9 +249,10 @@ class Assignments {
   std::vector<std::string>* into_ = &secrets_;
   std::size_t name_at_ = 0;  ///< where the name stands that a value has
   bool name_is_quoted_ = false;
-  bool named_ = false;               ///< the name of this pair is that of a secret
-  std::vector<std::string> values_;  ///< of this pair
-  std::size_t pair_end_ = 0;         ///< behind what it has assigned so far
+  std::size_t word_end_ = 0, names_in_word_ = 0;  ///< of the word() that was looked at last
+  bool named_ = false;                            ///< the name of this pair is that of a secret
+  std::vector<std::string> values_;               ///< of this pair
+  std::size_t pair_end_ = 0;                      ///< behind what it has assigned so far
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "suite_run.hpp"
+#include "tokens.hpp"
 
 #include <fmt/format.h>
 
@@ -14,29 +15,53 @@ using checks::Judged;
 using checks::Reply;
 using checks::Value;
 
-/// What a step has made when it was answered so.
+/// What a step that did not hold has made.
 struct Made {
-  enum class Is { nothing, perhaps, something };
+  enum class Is {
+    nothing,
+    perhaps,  ///< and what it would be is not known
+    found,    ///< what was answered may as well be of somebody else: that may be just what did not hold
+    ours,
+  };
   Is is = Is::nothing;
   std::string by;  ///< "answered 201"
 };
 
-Made made_by(const checks::Request& request, const Reply& reply) {
-  // What only looks may have found a thing that is not ours: that may be just what did not hold.
-  if (reply.failure != Reply::Failure::none || checks::is_safe(request)) return {};
-  const auto fact = [&](const char* name) {
-    const auto found = reply.facts.find(name);
-    return found == reply.facts.end() || found->second.kind != Value::Kind::number ? nullptr : &found->second;
-  };
+const Value* number_of(const Reply& reply, const char* name) {
+  const auto found = reply.facts.find(name);
+  return found == reply.facts.end() || found->second.kind != Value::Kind::number ? nullptr : &found->second;
+}
+
+bool held_its_status(const Attempt& attempt) {
+  return std::none_of(attempt.judged.begin(), attempt.judged.end(), [](const Judged& one) {
+    return one.subject == "status" && one.outcome != Judged::Outcome::held;
+  });
+}
+
+Made made_by_command(const Reply& reply) {
+  const auto* exit = number_of(reply, "exit");
+  if (exit == nullptr) return {Made::Is::perhaps, "was killed"};
+  if (checks::says_no_command(reply)) return {};
+  return {exit->number == 0 ? Made::Is::found : Made::Is::perhaps, "ended with " + exit->text};
+}
+
+/// Only data of the run's own is ever deleted, and of what did not hold one answer alone says that it is:
+/// 201. A 200 may be a customer whom the name belongs to already, or one who was looked for; so may what a
+/// command prints.
+Made made_by(const checks::Check& check, const Asked& last) {
+  // What only looks has made nothing, nor has what says that it does no harm and has nothing to undo.
+  if (checks::is_safe(check.request) || (check.safe && check.undo.empty())) return {};
+  if (last.reply.failure == Reply::Failure::ours) return {};
+  if (last.silent || last.reply.failure != Reply::Failure::none)
+    return {Made::Is::perhaps, "was not answered"};
+  if (std::holds_alternative<checks::RunRequest>(check.request)) return made_by_command(last.reply);
+  const auto* status = number_of(last.reply, "status");
+  if (status == nullptr) return {};
+  const auto by = "answered " + status->text;
+  if (status->number == 201 && held_its_status(last.attempt)) return {Made::Is::ours, by};
+  if (status->number < 400) return {Made::Is::found, by};
   // 409 tells of a thing that another one has made.
-  if (const auto* status = fact("status"))
-    return {status->number < 400    ? Made::Is::something
-            : status->number >= 500 ? Made::Is::perhaps
-                                    : Made::Is::nothing,
-            "answered " + status->text};
-  if (const auto* exit = fact("exit"))
-    return {exit->number == 0 ? Made::Is::something : Made::Is::nothing, "ended with " + exit->text};
-  return {};
+  return {status->number >= 500 ? Made::Is::perhaps : Made::Is::nothing, by};
 }
 
 /// Why there is nothing to save; "" where there is.
@@ -48,6 +73,10 @@ std::string why_not_saved(const Reply& reply, const checks::Save& saved,
   return absent ? "is absent" : "";
 }
 
+std::string not_known(const std::string& value, const std::string& step) {
+  return fmt::format("'{}' is not known: look for what may be left ('{}' was to save it)", value, step);
+}
+
 }  // namespace
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
@@ -55,11 +84,10 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
   // What can be had is kept: it is what the step has made, and what its undo removes.
   for (const auto& saved : check.save) {
     const auto selected = judge.select(saved.subject);
-    left_.erase(saved.name);
     if (const auto why = why_not_saved(last.reply, saved, selected); !why.empty()) {
       // What comes after would be blocked without a word about why.
       values_.erase(saved.name);
-      lost_[saved.name] = check.name;
+      lost_[saved.name] = not_known(saved.name, check.name);
       result.verdict = Verdict::fail;
       result.reason = fmt::format("'{}' could not be saved: {} {}", saved.name, saved.subject, why);
       result.judged.push_back(
@@ -75,37 +103,49 @@ void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result
 /// taken for it, to be removed least of all.
 void SuiteRun::lose(const checks::Check& check) {
   for (const auto& saved : check.save)
-    if (values_.erase(saved.name) > 0) lost_[saved.name] = check.name;
+    if (values_.erase(saved.name) > 0) lost_[saved.name] = not_known(saved.name, check.name);
 }
 
 void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts) {
   if (check.save.empty() && check.undo.empty()) return;
-  const auto made = made_by(check.request, last.reply);
+  auto made = made_by(check, last);
   if (made.is == Made::Is::nothing) return;
-  hold_on(std::exchange(last.saved, {}));
   const bool over = attempts == Attempts::over;
+  // One more request that held has made what the one before it has.
+  if (!over && last.attempt.held) made.is = Made::Is::ours;
+  hold_on(std::exchange(last.saved, {}));
   auto values = values_;
-  const checks::Judge judge(last.reply, 0, cleaner(last, redactor_));
+  std::string had;
+  const auto clean = cleaner(last, redactor_);
+  const checks::Judge judge(last.reply, 0, clean);
   for (const auto& saved : check.save) {
-    const auto selected = judge.select(saved.subject);
-    const bool had = made.is == Made::Is::something && why_not_saved(last.reply, saved, selected).empty();
     values.erase(saved.name);
-    if (had) values[saved.name] = Captured::of(selected.values.front());
-    if (!over) continue;
-    left_.erase(saved.name);
-    lost_.erase(saved.name);
-    if (had)
-      left_[saved.name] = values[saved.name];
-    else
-      lost_[saved.name] = check.name;
+    if (over) lost_[saved.name] = not_known(saved.name, check.name);
+    const auto selected = judge.select(saved.subject);
+    if (made.is == Made::Is::perhaps || !why_not_saved(last.reply, saved, selected).empty()) continue;
+    const auto& value = selected.values.front();
+    const bool is_secret = secrecy_.tokens.count(saved.name) > 0 || use_of_subject(saved.subject);
+    const auto shown = is_secret ? "***" : value.shown(clean);
+    values[saved.name] = Captured::of(value);
+    had += fmt::format("{}{}={}", had.empty() ? ": " : ", ", saved.name, shown);
+    if (over)
+      lost_[saved.name] = fmt::format("'{}' is {} of '{}', which did not pass: look for what may be left",
+                                      saved.name, shown, check.name);
   }
-  for (const auto& undo : check.undo) {
-    if (made.is == Made::Is::something && missing(undo.needs, values).empty())
+  for (const auto& undo : check.undo)
+    if (made.is == Made::Is::ours && missing(undo.needs, values).empty())
       queue(undo, values);
-    else if (over)
-      undos_.push_back(
-          {&undo, values, fmt::format("may be left: '{}' {} and was not undone", check.name, made.by)});
-  }
+    else
+      tell_left(undo, values,
+                fmt::format("may be left: '{}' {} and was not undone{}", check.name, made.by, had));
+}
+
+/// Once for all attempts of which no more is known than that.
+void SuiteRun::tell_left(const checks::Check& undo, const Captures& values, std::string text) {
+  const bool is_told = std::any_of(undos_.begin(), undos_.end(), [&](const Undo& one) {
+    return one.check == &undo && one.why_not.starts_with(text);
+  });
+  if (!is_told) undos_.push_back({&undo, values, std::move(text)});
 }
 
 void SuiteRun::queue(const checks::Check& undo, const Captures& values) {
@@ -128,9 +168,7 @@ void SuiteRun::put_right() {
     else
       skip(*undo->check, undo->values, undo->why_not);
   }
-  auto values = values_;
-  for (const auto& [name, value] : left_) values.insert_or_assign(name, value);
-  for (const auto& check : suite_.cleanup) tidy(check, values);
+  for (const auto& check : suite_.cleanup) tidy(check, values_);
   if (suite_.sweep && !scope_.cancelled()) sweep();
 }
 
@@ -140,11 +178,7 @@ void SuiteRun::tidy(const checks::Check& check, const Captures& values) {
   const auto name = missing(check.needs, values);
   const auto loser = lost_.find(name);
   if (!name.empty() && loser == lost_.end()) return;
-  if (!name.empty())
-    return skip(check, values,
-                fmt::format("nothing was removed: '{}' is not known: look for what may be left ('{}' was "
-                            "to save it)",
-                            name, loser->second));
+  if (!name.empty()) return skip(check, values, "nothing was removed: " + loser->second);
   auto result = begin(check, values);
   come_to_verdict(check, values, put_right_scope_, result, [](Asked&) {});
   finish(std::move(result));

@@ -47,9 +47,11 @@ class SuiteRun {
   void one(const checks::Check& check);
   void put_right();
   void lose(const checks::Check& check);
-  /// Of an attempt that did not hold: what it has made is there all the same, and is put right.
+  /// Of an attempt that did not hold: what it has made is there all the same. It is put right where it is the
+  /// run's own for certain, and told of otherwise.
   enum class Attempts { go_on, over };
   void leave(const checks::Check& check, Asked& last, Attempts attempts);
+  void tell_left(const checks::Check& undo, const Captures& values, std::string text);
   /// Once where two attempts have made the same.
   void queue(const checks::Check& undo, const Captures& values);
   void tidy(const checks::Check& check, const Captures& values);
@@ -100,8 +102,8 @@ class SuiteRun {
   std::string stopped_by_step_;                ///< its step: the other hosts of the same step are still asked
   std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
   std::map<std::string, std::string> failed_;  ///< step to what became of it
-  std::map<std::string, std::string> lost_;    ///< names that were to be saved and are not known, and by whom
-  Captures left_;  ///< what failed steps have saved: for what is put right, and for nothing else
+  /// Names that were to be saved and are not known, or not known to be ours: what is said of them.
+  std::map<std::string, std::string> lost_;
   std::map<std::string, Attempt> neighbours_;
 };
 

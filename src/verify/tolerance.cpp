@@ -17,10 +17,7 @@ namespace {
 /// command that is not there, or is none, is not about whom it would have asked.
 std::string tells_nothing(const checks::Check& probe, const Asked& asked) {
   if (asked.attempt.held || asked.attempt.unjudged) return {};
-  const auto exit = asked.reply.facts.find("exit");
-  const bool is_command = std::holds_alternative<checks::RunRequest>(probe.request);
-  if (is_command && exit != asked.reply.facts.end() &&
-      (exit->second.number == 126 || exit->second.number == 127))
+  if (std::holds_alternative<checks::RunRequest>(probe.request) && checks::says_no_command(asked.reply))
     return "its command cannot be run here";
   return asked.reply.cut.empty() ? "" : "its reply is larger than what is read of it";
 }

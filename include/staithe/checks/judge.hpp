@@ -64,6 +64,14 @@ class Judge {
   Clean clean_;
 };
 
+/// A shell ends with 126 and 127 where there is no command that it could run: nothing was asked then.
+bool says_no_command(const Reply& reply);
+/// Whether one of them says the very exit status that the reply has.
+bool name_exit_of(const Reply& reply, const std::vector<Expectation>& expectations);
+/// Of a reply that says_no_command(), and of which nothing differs: that something holds of what a command
+/// has printed that was never run says nothing.
+void doubt_without_command(const Reply& reply, std::vector<Judged>& judged);
+
 /// A mistake in a subject's path, known without any reply; "" when there is none.
 std::string check_subject(std::string_view subject);
 

@@ -299,3 +299,16 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
   }
   CHECK(std::clock() - begun < 20 * CLOCKS_PER_SEC);
 }
+
+TEST_CASE("named secrets: a word is taken as long as tokens are, and not anew for each of the names in it") {
+  const auto token = "eyJ" + std::string(2000, 'a');
+  CHECK(has(verify::secrets_named_in("token: " + token), token));
+  CHECK(has(verify::secrets_named_in("password:opensesame,token:page00"), "opensesame"));
+  std::string names;
+  for (int i = 0; i < 400; ++i) names += "password:";
+  std::size_t bytes = 0;
+  const auto found = verify::secrets_named_in("x " + names + "opensesame\ntoken: page00\n");
+  for (const auto& one : found) bytes += one.size();
+  CHECK(bytes < 20 * names.size());
+  CHECK(has(found, "page00"));
+}
