@@ -45,7 +45,8 @@ suite cleans up.
 on              the host
 env             environment variables: the place for saved values and secrets
 What a signal has killed has no exit status: exit is absent then, and nothing else holds of it.
-Of 126 and 127, which say that there is no such command, nothing holds but that number itself.
+After 126 and 127, which say that there is no such command, nothing holds, whatever it is about, unless that number itself
+is expected.
 Expectations: exit, signal, out, err, time, and json.PATH of what it printed.)",
     run_subjects,
     "exit",
