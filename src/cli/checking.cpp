@@ -207,8 +207,8 @@ void check_variables(App& app, const LoadedSuites& loaded) {
 }
 
 /// Where no suite is left there is nothing that goes on.
-void leave_out_what_is_wrong(checks::SuitePlan& plan, LoadedSuites& loaded) {
-  if (!plan.suites.empty()) put_stand_ins(plan, loaded.unread, loaded.may_be_left_out);
+void leave_out_what_is_wrong(checks::SuitePlan& plan, LoadedSuites& loaded, bool all_are_wanted) {
+  if (!plan.suites.empty()) put_stand_ins(plan, loaded.unread, loaded.may_be_left_out, all_are_wanted);
   const bool asks = std::any_of(plan.suites.begin(), plan.suites.end(),
                                 [](const checks::Suite& one) { return one.unread.empty(); });
   if (!asks)
@@ -298,7 +298,8 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
       plan.suites.push_back(std::move(*suite));
   }
   if (some) bring_along(loaded, context, plan);
-  if (loaded.may_be_left_out) leave_out_what_is_wrong(plan, loaded);
+  if (loaded.may_be_left_out)
+    leave_out_what_is_wrong(plan, loaded, !names.empty() || app.args().has("every"));
   if (some)
     check_what_is_wanted(app, plan, loaded);
   else if (!loaded.diagnostics.has_errors())

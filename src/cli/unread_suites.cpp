@@ -3,6 +3,7 @@
 #include "project.hpp"
 
 #include "staithe/base/count_text.hpp"
+#include "staithe/base/text.hpp"
 #include "staithe/yaml/node.hpp"
 
 #include <fmt/format.h>
@@ -30,11 +31,23 @@ class Look {
     }
     diag::Diagnostics unheard;
     root_ = yaml::parse(text_, file, unheard);
-    const auto* declared = root_ ? root_->find("suite") : nullptr;
-    if (declared != nullptr && !declared->text.empty()) name_ = declared->text;
+    if (root_ && root_->kind != yaml::Kind::map) root_.reset();
+    const auto declared = root_ ? declared_in(*root_) : declared_in_line();
+    guessed_ = declared.empty();
+    if (!guessed_) name_ = declared;
   }
 
   const std::string& name() const { return name_; }
+  /// Nothing says what the suite calls itself: the name is only that of the file.
+  bool guessed() const { return guessed_; }
+
+  /// Whether it would be watched by itself if it were right; so it is where that cannot be told.
+  bool may_have_schedule() const {
+    static const std::vector<std::string> wanted{"schedule"};
+    return !root_ || std::any_of(root_->entries.begin(), root_->entries.end(), [](const yaml::Entry& one) {
+      return base::nearest(one.key, wanted).has_value();
+    });
+  }
 
   /// Where nothing can be told apart, whether the name stands there at all.
   bool may_have(const std::string& step) const {
@@ -45,6 +58,26 @@ class Look {
   }
 
  private:
+  static std::string declared_in(const yaml::Node& root) {
+    const auto* declared = root.find("suite");
+    return declared == nullptr ? "" : declared->text;
+  }
+
+  /// Where the file as a whole is no YAML, the line that says it may be.
+  std::string declared_in_line() const {
+    constexpr std::string_view key = "suite:", byte_order_mark = "\xEF\xBB\xBF";
+    std::string_view rest = text_;
+    if (rest.starts_with(byte_order_mark)) rest.remove_prefix(byte_order_mark.size());
+    if (!rest.starts_with(key)) {
+      const auto before = rest.find("\n" + std::string(key));
+      if (before == std::string_view::npos) return {};
+      rest.remove_prefix(before + 1);
+    }
+    diag::Diagnostics unheard;
+    const auto line = yaml::parse(rest.substr(0, rest.find_first_of("\r\n")), "", unheard);
+    return line && line->kind == yaml::Kind::map ? declared_in(*line) : "";
+  }
+
   /// A step's host or case may be a part of its name, or stand behind it; without a name it is called by what
   /// it asks.
   static bool may_be(const yaml::Node& item, const std::string& step) {
@@ -60,6 +93,7 @@ class Look {
 
   std::string name_, text_;
   std::optional<yaml::Node> root_;
+  bool guessed_ = true;
 };
 
 /// Who needs it, in words; "" when nobody does.
@@ -89,16 +123,19 @@ std::string first_mistake(const UnreadSuite& one) {
   return all > 1 ? fmt::format("{}, and {} more", text, base::count_text(all - 1, "mistake")) : text;
 }
 
-checks::Suite stand_in(const UnreadSuite& one, const checks::SuitePlan& plan) {
+checks::Suite stand_in(const UnreadSuite& one, const checks::SuitePlan& plan, bool all_are_wanted) {
+  const Look look(one.file);
   checks::Suite suite;
   suite.file = one.file;
-  suite.name = Look(one.file).name();
+  suite.name = look.name();
+  suite.name_guessed = look.guessed();
   if (std::any_of(plan.suites.begin(), plan.suites.end(),
                   [&](const checks::Suite& other) { return other.name == suite.name; }))
     suite.name = one.file;
   suite.unread = fmt::format("it is not watched, for its file is wrong: {}", first_mistake(one));
   suite.severity = checks::Severity::critical;
-  suite.schedule = between_errors;
+  // Without a schedule of its own it runs when one does that needs it, like any other.
+  if (all_are_wanted || look.may_have_schedule()) suite.schedule = between_errors;
   suite.alert.after = 1;
   return suite;
 }
@@ -106,7 +143,7 @@ checks::Suite stand_in(const UnreadSuite& one, const checks::SuitePlan& plan) {
 }  // namespace
 
 void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
-                   const std::function<bool(const std::string& file)>& may_be_left_out) {
+                   const std::function<bool(const std::string& file)>& may_be_left_out, bool all_are_wanted) {
   diag::Diagnostics together;
   checks::check_together(plan.suites, together);
   std::map<std::string, diag::Diagnostics> wrong;
@@ -116,7 +153,7 @@ void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
       wrong[file].add(finding);
   std::erase_if(plan.suites, [&](const checks::Suite& one) { return wrong.count(one.file) > 0; });
   for (auto& [file, found] : wrong) unread.push_back({file, std::move(found)});
-  for (const auto& one : unread) plan.suites.push_back(stand_in(one, plan));
+  for (const auto& one : unread) plan.suites.push_back(stand_in(one, plan, all_are_wanted));
 }
 
 void take_over(const diag::Diagnostics& found, diag::Diagnostics& into) {

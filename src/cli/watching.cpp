@@ -82,16 +82,20 @@ void give_schedules(LoadedSuites& loaded, const std::vector<std::string>& named,
   for (auto& suite : loaded.plan.suites)
     if (suite.schedule.count() == 0) suite.schedule = every;
   const auto intervals = watch::intervals_of(loaded.plan);
-  std::size_t watched = 0;
+  std::size_t watched = 0, wrong = 0;
   for (std::size_t i = 0; i < intervals.size(); ++i) {
-    watched += intervals[i].count() > 0 ? 1 : 0;
+    const bool asks = loaded.plan.suites[i].unread.empty();
+    watched += asks && intervals[i].count() > 0 ? 1 : 0;
+    wrong += asks ? 0 : 1;
     if (intervals[i].count() == 0 && !named.empty())
       throw UsageError(
           fmt::format("suite {} has no schedule: write 'schedule: every 5m' into it, or give --every",
                       loaded.plan.suites[i].name));
   }
   if (watched == 0)
-    throw UsageError("no suite has a schedule: write 'schedule: every 5m' into one, or give --every");
+    throw UsageError(
+        fmt::format("no suite has a schedule{}: write 'schedule: every 5m' into one, or give --every",
+                    wrong > 0 ? " beside those whose files are wrong" : ""));
 }
 
 /// One reading of the files, and what its runs share.

@@ -351,6 +351,9 @@ std::vector<Message> Alerts::between_runs(const std::vector<Silence>& silent, co
 }
 
 std::vector<Message> Alerts::forget_others(const Policies& policies, Time now) {
+  // Any of the others may be of the suite that nobody knows the name of; it goes on until that is known.
+  if (std::any_of(policies.begin(), policies.end(), [](const auto& one) { return one.second->name_guessed; }))
+    return {};
   std::vector<Message> messages;
   for (auto one = open_.begin(); one != open_.end();) {
     if (policies.count(one->second.suite) > 0) {

@@ -14,6 +14,7 @@ checks::Suite policy_of(const checks::Suite& suite) {
   checks::Suite policy;
   policy.name = suite.name;
   policy.alert = suite.alert;
+  policy.name_guessed = suite.name_guessed;
   return policy;
 }
 

@@ -99,6 +99,7 @@ struct Suite {
   std::string file;
   std::string
       unread;  ///< why nothing of it is known: it stands for a file that is wrong, and ends with error
+  bool name_guessed = false;  ///< of such a one: the name is the file's, and the suite's may be another
   Severity severity = Severity::major;
   std::vector<std::string> tags;
   std::string target;

@@ -92,7 +92,8 @@ class Alerts {
   };
   std::vector<Message> between_runs(const std::vector<Silence>& silent,
                                     const std::map<std::string, const checks::Suite*>& policies, Time now);
-  /// Incidents of suites that are watched no more end without a word to people.
+  /// Incidents of suites that are watched no more end without a word to people; none does while a
+  /// suite is watched whose name is a guess.
   std::vector<Message> forget_others(const std::map<std::string, const checks::Suite*>& policies, Time now);
 
   const std::map<std::string, Incident>& open() const noexcept { return open_; }

@@ -254,6 +254,19 @@ TEST_CASE("alerts: incidents of suites that are gone end for the pager, without 
   CHECK(scene.alerts.open().empty());
 }
 
+TEST_CASE("alerts: while a suite's name is a guess, the incident of one that is gone may be its own") {
+  Scene scene({"api"});
+  REQUIRE(scene.run(Verdict::fail, 2).size() == 1);
+  checks::Suite stand_in;
+  stand_in.name = "payments";
+  stand_in.name_guessed = true;
+  CHECK(scene.alerts.forget_others({{"payments", &stand_in}}, scene.now).empty());
+  CHECK(scene.alerts.open().size() == 1);
+  stand_in.name_guessed = false;
+  CHECK(kinds(scene.alerts.forget_others({{"payments", &stand_in}}, scene.now)) ==
+        std::vector{Kind::recovered});
+}
+
 TEST_CASE("alerts: the end is told to those who were told, whoever is named by then") {
   Scene scene({"api"});
   auto& alert = scene.suites["api"].alert;
