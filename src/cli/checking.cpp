@@ -47,11 +47,34 @@ std::string directory_of(const LoadedSuites& loaded) {
   return loaded.project ? loaded.project->project.directory : std::string();
 }
 
-/// What the person said of where and about what, for the command that asks again.
-std::string same_run(const App& app) {
+/// What is judged is said in every result, whether a suite names it or not.
+bool names_variable(const LoadedSuites& loaded, const checks::Suite& suite, const std::string& name) {
+  return name == "deploy.release" || suite.names.count(name) > 0 ||
+         (loaded.project && playbook::names_variable(loaded.project->project, name));
+}
+
+/// Whether a suite, or one that is read with it because it needs that, uses a variable of that name.
+bool uses_variable(const LoadedSuites& loaded, const checks::Suite& suite, const std::string& name) {
+  std::vector<const checks::Suite*> read{&suite};
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (names_variable(loaded, *read[i], name)) return true;
+    for (const auto& needed : read[i]->depends_on)
+      for (const auto& one : loaded.plan.suites)
+        if (one.name == needed && std::find(read.begin(), read.end(), &one) == read.end())
+          read.push_back(&one);
+  }
+  return false;
+}
+
+/// What the person said of where and about what, for the command that asks a suite again. A variable that
+/// another suite uses would be refused as a slip there.
+std::string same_run(const App& app, const LoadedSuites& loaded, const checks::Suite& suite) {
   auto text = same_place(app);
   for (const char* name : {"limit", "target", "var", "var-file"})
-    for (const auto& value : app.args().all(name)) text += option(name, base::without_secret(value));
+    for (const auto& value : app.args().all(name))
+      if (name != std::string_view("var") || !loaded.by_hand ||
+          uses_variable(loaded, suite, value.substr(0, value.find('='))))
+        text += option(name, base::without_secret(value));
   return text;
 }
 
@@ -197,9 +220,11 @@ void check_variables(App& app, const LoadedSuites& loaded) {
   std::set<std::string> known;
   for (const auto& suite : loaded.plan.suites) known.insert(suite.names.begin(), suite.names.end());
   for (const auto& [name, value] : request_of(app).vars) {
-    // What is judged is said in every result, whether a suite names it or not.
-    if (name == "deploy.release" || known.count(name) > 0) continue;
-    if (loaded.project && playbook::names_variable(loaded.project->project, name)) continue;
+    const auto& all = loaded.plan.suites;
+    if (std::any_of(all.begin(), all.end(), [&, &named = name](const checks::Suite& suite) {
+          return names_variable(loaded, suite, named);
+        }))
+      continue;
     const auto near = base::nearest(name, std::vector<std::string>(known.begin(), known.end()));
     throw UsageError(fmt::format("--var {}: no suite uses a variable of that name{}", name,
                                  near ? fmt::format("; did you mean '{}'?", *near) : ""));
@@ -338,7 +363,7 @@ int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on) {
   probes.take_over_secrets(handed_secrets());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
-  options.arguments = same_run(app);
+  options.arguments = [&](const checks::Suite& suite) { return same_run(app, loaded, suite); };
   options.soft = &app.stops().soft;
   options.hard = &app.stops().hard;
   const auto run =

@@ -91,7 +91,7 @@ class Run {
     for (const auto& suite : plan.suites) {
       run_.suites.emplace_back();
       run_.suites.back().suite = &suite;
-      run_.suites.back().arguments = options.arguments;
+      if (options.arguments) run_.suites.back().arguments = options.arguments(suite);
       run_.suites.back().verdict = Verdict::skipped;
     }
     redactor.hold_parts(checks::passwords_in_urls(plan), passwords_);

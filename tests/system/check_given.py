@@ -45,6 +45,16 @@ class Given(checking.CheckTest):
             with self.subTest(name):
                 self.assertEqual(self.check("faults", "--var", name + "=t2").code, 0)
 
+    def test_the_command_to_run_again_has_only_the_variables_of_its_suite(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["get: /a", "expect: 201"])
+        self.write("checks/other.yml", f"suite: other\ntarget: {peer.url}\nvars: {{foo: x}}\n"
+                   "steps:\n  - {name: b, get: /$(foo), expect: 201}\n")
+        result = self.check("faults", "other", "--var", "foo=2")
+        again = [line.split("again", 1)[1].strip() for line in result.out.splitlines() if line.strip().startswith("again ")]
+        self.assertEqual(["--var foo=2" in line for line in again], ["other" in line for line in again], str(result))
+        self.assertEqual(len(again), 2, str(result))
+
     def test_the_command_to_run_again_has_what_is_no_secret(self):
         peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
         self.suite(peer.url, ["get: /$(repo)", "expect: 201"], head="vars: {repo: x}\n")

@@ -3,6 +3,7 @@
 #include "staithe/verify/probes.hpp"
 #include "staithe/verify/result.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ class Memory;
 
 struct Options {
   std::string run_id;
-  std::string arguments;  ///< what a person must say besides the suite to run it so again: " -e staging"
+  /// What a person must say besides the suite to run it so again: " -e staging".
+  std::function<std::string(const checks::Suite&)> arguments{};
   std::size_t suites_at_once = 8;
   const base::Cancel* soft = nullptr;  ///< no further check; what was made is cleaned up
   const base::Cancel* hard = nullptr;  ///< cleaning up ends too

@@ -93,7 +93,7 @@ std::map<std::string, std::string> reports(verify::Probes& probes, base::Redacto
   for (const auto& one : made) listeners.push_back(one.get());
   verify::Options options;
   options.run_id = "20261121t120000-abcdef";
-  options.arguments = " -e production";
+  options.arguments = [](const checks::Suite&) { return std::string(" -e production"); };
   verify::run(plan, options, probes, nullptr, redactor, listeners);
   std::map<std::string, std::string> texts;
   for (const char* name : {"text", "loud", "jsonl", "github", "summary", "junit", "tap", "html"}) {
