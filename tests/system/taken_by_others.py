@@ -233,7 +233,7 @@ class TakenByOthers(harness.SystemTest):
         result = self.sandbox.deploy(self.target, "--limit", "web1")
         self.ended(result, 0, "done: 1 host", "web1 (", "stays in maintenance, not by staithe")
         self.assertIn(f"{target} is not marked good: no visitor has met it, for web1 is out of rotation", result.text)
-        self.assertEqual(self.good(), before)
+        self.assertEqual(self.good(), [one for one in before if one != (target,)])  # another test may have made it good
         self.assertNotIn(target, self.marked())
         # Where another has it too, it is, and for both: all of them go back to it one day.
         result = self.sandbox.deploy(self.target, "--limit", "web1,web2")
@@ -258,7 +258,7 @@ class TakenByOthers(harness.SystemTest):
         result = self.sandbox.staithe("recover", "-e", "production", "--yes")
         self.ended(result, 0, "web1 (", "stays in maintenance, not by staithe")
         self.assertIn(f"{target} is not marked good: no visitor has met it, for web1 is out of rotation", result.text)
-        self.assertEqual(self.good(), before)
+        self.assertEqual(self.good(), [one for one in before if one != (target,)])  # another test may have made it good
         self.assertNotIn(target, self.marked())
         self.nothing_held()
         # Where the run had another host that serves, it is.
