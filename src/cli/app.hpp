@@ -52,8 +52,11 @@ class App {
 
   /// The result, to stdout.
   void print(const std::string& text) { out_.write(text); }
-  /// A sentence for the person, to stderr. Whoever wrote what stands in it, it moves no cursor.
-  void say(const std::string& text) { err_.write(base::printable(text) + "\n"); }
+  /// A plan, which says what is in the files and in `--var`, without what is known to be secret there.
+  void print_plan(const std::string& text) { print(redactor_.clean(text)); }
+  /// A sentence for the person, to stderr. Whoever wrote what stands in it, it moves no cursor and tells no
+  /// secret that is known.
+  void say(const std::string& text) { err_.write(base::printable(redactor_.clean(text)) + "\n"); }
   /// "staithe: TEXT" to stderr; returns `code`.
   int fail(int code, const std::string& text);
   /// What fail() said last; "" for nothing.

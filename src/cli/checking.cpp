@@ -363,7 +363,9 @@ int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on) {
   probes.take_over_secrets(handed_secrets());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
-  options.arguments = [&](const checks::Suite& suite) { return same_run(app, loaded, suite); };
+  options.arguments = [&](const checks::Suite& suite) {
+    return app.redactor().clean(same_run(app, loaded, suite));
+  };
   options.soft = &app.stops().soft;
   options.hard = &app.stops().hard;
   const auto run =

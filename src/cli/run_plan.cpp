@@ -42,10 +42,10 @@ int print_plan(App& app, const plan::Plan& plan, const Written& written) {
   if (app.json()) {
     auto document = nlohmann::json::parse(written.json);
     document["id"] = written.id;
-    app.print(document.dump(2) + "\n");
+    app.print_plan(document.dump(2) + "\n");
     return exit_done;
   }
-  app.print(plan::render(plan, app.verbosity() > 0 ? plan::Detail::full : plan::Detail::folded));
+  app.print_plan(plan::render(plan, app.verbosity() > 0 ? plan::Detail::full : plan::Detail::folded));
   return exit_done;
 }
 

@@ -27,10 +27,10 @@ constexpr base::Duration secret_patience{60'000};
 }
 
 void print_plan(App& app, const StagePlan& plan) {
-  if (!app.json()) return app.print(plan.text);
+  if (!app.json()) return app.print_plan(plan.text);
   auto document = nlohmann::json::parse(plan.json);
   document["id"] = plan.id;
-  app.print(document.dump(2) + "\n");
+  app.print_plan(document.dump(2) + "\n");
 }
 
 int confirm(App& app, const std::string& question) {

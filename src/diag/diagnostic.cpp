@@ -1,5 +1,6 @@
 #include "staithe/diag/diagnostic.hpp"
 
+#include "staithe/base/origin.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -113,6 +114,8 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> ordered = found_;
   for (const auto& [place, hosts] : also_)
     ordered[place].message += " (and so on " + base::fold_names(hosts) + ")";
+  for (auto& one : ordered)
+    for (auto* said : {&one.message, &one.help}) *said = base::hide_secrets_of_urls(std::move(*said));
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
   return ordered;

@@ -1,11 +1,11 @@
 #include "asking.hpp"
 
 #include "named_secrets.hpp"
-#include "secret_names.hpp"
 
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/checks/expectation.hpp"
 #include "staithe/checks/texts.hpp"
 
@@ -147,7 +147,7 @@ class Asking {
         for (const auto& value : selected.values)
           if (!use)
             secrecy_.tell_inside(value, found);
-          else if (value.kind != Value::Kind::text || !is_short_number(value.text))
+          else if (value.kind != Value::Kind::text || !base::is_short_number(value.text))
             secrecy_.tell(value, *use, found);
           else if (!secrecy_.own.have(value.text))
             hidden_there.insert(one.subject);
@@ -323,7 +323,7 @@ namespace {
 bool is_harmless(std::string_view text) {
   constexpr std::size_t shortest_token = 4, digits_of_password = 6;
   const bool is_number = std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return text.size() < (is_number ? digits_of_password : shortest_token) || is_plain_word(text);
+  return text.size() < (is_number ? digits_of_password : shortest_token) || base::is_plain_word(text);
 }
 
 /// `true` and null are none, and "pass": 1200 is how many did.
@@ -388,15 +388,16 @@ void Secrecy::keep(const std::string& name, const Value& value, FoundSecrets& fo
   // A text of nothing but cookies has as many as it is long.
   parts.resize(std::min(parts.size(), FoundSecrets::most));
   for (auto& part : parts)
-    if (token->second.sent || !is_plain_word(part)) found.keep(std::move(part));
+    if (token->second.sent || !base::is_plain_word(part)) found.keep(std::move(part));
 }
 
 void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
   if (found.too_many()) return;
-  for (const auto& [member, text] : checks::named_texts_in(value, names_secret)) {
+  for (const auto& [member, text] : checks::named_texts_in(value, base::names_secret)) {
     // What is hidden with its name only is found below, where that stands.
-    if (is_plain_word(text) || is_short_number(text)) continue;
-    for (auto& secret : secrets_in(text, {.cookie = names_cookie(member)})) found.add(std::move(secret));
+    if (base::is_plain_word(text) || base::is_short_number(text)) continue;
+    for (auto& secret : secrets_in(text, {.cookie = base::names_cookie(member)}))
+      found.add(std::move(secret));
   }
   for (const auto& text : secrets_named_in(value.text))
     for (auto& secret : secrets_in(text, {})) found.add(std::move(secret));
@@ -405,7 +406,7 @@ void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
 void Secrecy::tell(const Value& value, TokenUse use, FoundSecrets& found) const {
   if (found.too_many() || !may_be_secret(value)) return;
   const auto add = [&](std::string secret) {
-    if (use.sent || !is_plain_word(secret)) found.add(std::move(secret));
+    if (use.sent || !base::is_plain_word(secret)) found.add(std::move(secret));
   };
   for (auto& secret : secrets_in(value.text, use)) add(std::move(secret));
   for (auto& text : checks::texts_in(value)) add(std::move(text));

@@ -26,7 +26,7 @@ struct Asked {
   std::vector<base::Redactor::Hold> saved;  ///< secrets of the last reply in what is saved of it
   std::vector<base::Redactor::Hold> told;   ///< and all others
   /// What has a secret's name and may be one, or a number that stands anywhere: hidden there alone. See
-  /// is_short_number().
+  /// base::is_short_number().
   std::set<std::string> hidden_there;
   bool hidden = false;      ///< it gave more than can be looked for, so nothing of it is quoted
   bool no_command = false;  ///< the command is not there, and the check does not say that it may be so

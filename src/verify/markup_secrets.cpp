@@ -1,7 +1,7 @@
 #include "markup_secrets.hpp"
 
-#include "secret_names.hpp"
-
+#include "staithe/base/ascii.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -126,8 +126,8 @@ class Markup {
       for (const auto value : values) take(value);
     if (ends) return;
     const auto plain = name.substr(name.rfind(':') + 1);
-    field_ = named && !shows_text_for_people(in_small(plain));
-    if (within_.empty() && names_secret(plain)) {
+    field_ = named && !shows_text_for_people(base::lower(plain));
+    if (within_.empty() && base::names_secret(plain)) {
       // "usage: tool <user> <password>" is no element; one that is not closed may be where a text breaks off.
       breaks_off_ = !ends_behind(name);
       if (!breaks_off_) within_ = name;
@@ -156,13 +156,13 @@ class Markup {
       if (!is_name(c)) continue;
       const auto begin = at_;
       while (at_ < text_.size() && is_name(text_[at_])) ++at_;
-      const auto name = in_small(text_.substr(begin, at_ - begin));
+      const auto name = base::lower(text_.substr(begin, at_ - begin));
       const auto value = value_of_attribute();
-      if (gives_name(name))
-        named = named || names_secret(value);
+      if (base::gives_name(name))
+        named = named || base::names_secret(value);
       else if (name == "type")
-        named = named || in_small(value) == "password";
-      else if (gives_value(name))
+        named = named || base::lower(value) == "password";
+      else if (base::gives_value(name))
         values.push_back(value);
       --at_;
     }
@@ -203,8 +203,8 @@ class Markup {
 
   void take(Word written) {
     const auto text = base::trim(written);
-    if (text.empty() || is_plain_word(text)) return;
-    if (is_short_number(text)) return take_with_tag(text);
+    if (text.empty() || base::is_plain_word(text)) return;
+    if (base::is_short_number(text)) return take_with_tag(text);
     secrets_.emplace_back(text);
     if (auto meant = decoded(text); meant != text) secrets_.push_back(std::move(meant));
   }

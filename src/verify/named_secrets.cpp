@@ -1,8 +1,8 @@
 #include "named_secrets.hpp"
 
 #include "markup_secrets.hpp"
-#include "secret_names.hpp"
 
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/url_parts.hpp"
 #include "staithe/checks/texts.hpp"
 
@@ -66,9 +66,9 @@ class Assignments {
     if (const auto authority = behind_scheme(sign)) return password_of(*authority);
     const auto name = name_before(sign);
     into_ = &secrets_;
-    if (names_secret(name)) return value(sign);
+    if (base::names_secret(name)) return value(sign);
     const bool assigns_text = text_[sign] == '=' && !text_.substr(sign).starts_with("=>");
-    if (!assigns_text && (gives_name(name) || gives_value(name))) pair(name, sign);
+    if (!assigns_text && (base::gives_name(name) || base::gives_value(name))) pair(name, sign);
     return sign;
   }
 
@@ -101,9 +101,9 @@ class Assignments {
       values_.clear();
     }
     std::vector<std::string> names;
-    into_ = gives_name(name) ? &names : &values_;
+    into_ = base::gives_name(name) ? &names : &values_;
     pair_end_ = std::max(pair_end_, value(sign, Lists::left_alone));
-    if (gives_name(name)) named_ = std::any_of(names.begin(), names.end(), names_secret);
+    if (base::gives_name(name)) named_ = std::any_of(names.begin(), names.end(), base::names_secret);
     if (!named_) return;
     std::move(values_.begin(), values_.end(), std::back_inserter(secrets_));
     values_.clear();
@@ -182,7 +182,7 @@ class Assignments {
     constexpr std::string_view ends = " \t\r\n\"'<>";
     const auto near = text_.substr(0, begin + longest_word);
     auto end = std::min(near.find_first_of(ends, begin), near.size());
-    if (is_scheme(near.substr(begin, end - begin)) && end < near.size() && near[end] == ' ')
+    if (base::is_scheme(near.substr(begin, end - begin)) && end < near.size() && near[end] == ' ')
       end = std::min(near.find_first_of(ends, end + 1), near.size());
     word_end_ = end;
     const auto whole = near.substr(begin, end - begin);
@@ -221,14 +221,14 @@ class Assignments {
   }
 
   void take(std::string_view written) {
-    if (written.empty() || is_plain_word(written)) return;
-    if (!is_short_number(written)) return into_->emplace_back(written), void();
+    if (written.empty() || base::is_plain_word(written)) return;
+    if (!base::is_short_number(written)) return into_->emplace_back(written), void();
     const auto end = static_cast<std::size_t>(written.data() - text_.data()) + written.size();
     if (end - name_at_ <= longest_name + 2 * longest_gap)
       into_->emplace_back(text_.substr(name_at_, end - name_at_));
   }
   void take_meant(std::string meant) {
-    if (!meant.empty() && !is_plain_word(meant) && !is_short_number(meant))
+    if (!meant.empty() && !base::is_plain_word(meant) && !base::is_short_number(meant))
       into_->push_back(std::move(meant));
   }
 

@@ -94,7 +94,7 @@ class Run {
       if (options.arguments) run_.suites.back().arguments = options.arguments(suite);
       run_.suites.back().verdict = Verdict::skipped;
     }
-    redactor.hold_parts(checks::passwords_in_urls(plan), passwords_);
+    redactor.hold_parts(checks::written_secrets(plan), written_);
     state_.resize(plan.suites.size(), State::waiting);
     begun_.resize(plan.suites.size(), run_begun_);
     values_["run.id"] = Captured::of_text(mark_of_run(run_.run_id, owner_of(plan)));
@@ -322,7 +322,7 @@ class Run {
   Probes& probes_;
   store::Store* history_;
   base::Redactor& redactor_;
-  std::vector<base::Redactor::Hold> passwords_;
+  std::vector<base::Redactor::Hold> written_;  ///< in the suites, word for word
   const std::map<std::string, TokenNames> tokens_;
   const std::vector<Listener*>& listeners_;
   PastOfChecks past_;

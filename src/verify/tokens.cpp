@@ -1,9 +1,8 @@
 #include "tokens.hpp"
 
-#include "secret_names.hpp"
-
 #include "staithe/base/ascii.hpp"
 #include "staithe/base/redact.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -60,7 +59,7 @@ void each_named(const Text& text, Add add) {
 
 void add_named(const Text& text, TokenNames& names) {
   each_named(text, [&](const auto& hole, std::string_view name) {
-    if (names_secret(name)) insert(hole.name, {.sent = true}, names);
+    if (base::names_secret(name)) insert(hole.name, {.sent = true}, names);
   });
 }
 
@@ -69,7 +68,7 @@ void add_cookies(const Text& text, TokenNames& names) {
   each_named(text, [&](const auto& hole, std::string_view name) {
     if (name.empty())
       insert(hole.name, {.cookie = true, .sent = true}, names);
-    else if (cookie_names_secret(name))
+    else if (base::cookie_names_secret(name))
       insert(hole.name, {.sent = true}, names);
   });
 }
@@ -87,23 +86,23 @@ std::string_view last_part(std::string_view subject) {
 void add(const checks::Check& check, TokenNames& names) {
   for (const auto& saved : check.save) {
     const auto use = use_of_subject(saved.subject);
-    if (names_secret(saved.name) || use)
-      insert(saved.name, {.cookie = names_cookie(saved.name) || (use && use->cookie)}, names);
+    if (base::names_secret(saved.name) || use)
+      insert(saved.name, {.cookie = base::names_cookie(saved.name) || (use && use->cookie)}, names);
   }
   if (const auto* http = std::get_if<checks::HttpRequest>(&check.request)) {
     const bool is_pair = http->auth == checks::HttpRequest::Auth::basic;
     add_all(http->credentials, {.halves = is_pair, .sent = true}, names);
     add_all(http->proxy_credentials, {.halves = true, .sent = true}, names);
     for (const auto& [name, value] : http->headers)
-      if (names_cookie(name))
+      if (base::names_cookie(name))
         add_cookies(value, names);
-      else if (header_names_secret(name))
+      else if (base::header_names_secret(name))
         add_all(value, {.sent = true}, names);
     add_named(http->url, names);
     add_named(http->body, names);
   } else if (const auto* run = std::get_if<checks::RunRequest>(&check.request)) {
     for (const auto& input : run->inputs)
-      if (header_names_secret(input.variable)) add_all(input.value, {.sent = true}, names);
+      if (base::header_names_secret(input.variable)) add_all(input.value, {.sent = true}, names);
   }
   for (const auto& undo : check.undo) add(undo, names);
 }
@@ -116,7 +115,7 @@ TokenNames own_tokens(const checks::Suite& suite) {
     if (neighbour.probe) add(*neighbour.probe, names);
   if (suite.sweep) add(suite.sweep->list, names), add(suite.sweep->each, names);
   for (const auto& [name, text] : suite.use)
-    if (names_secret(name)) insert(name, {.cookie = names_cookie(name)}, names);
+    if (base::names_secret(name)) insert(name, {.cookie = base::names_cookie(name)}, names);
   // They tell runs and things apart.
   std::erase_if(
       names, [](const auto& one) { return one.first.starts_with("run.") || one.first.starts_with("item."); });
@@ -167,9 +166,9 @@ std::optional<TokenUse> use_of_subject(std::string_view subject) {
   }
   const auto before = subject.substr(0, static_cast<std::size_t>(field.data() - subject.data()));
   // "session.id" is what "sessionid" is.
-  const bool together = field == "id" && names_secret(std::string(last_part(before)) + "id");
-  if (!together && !(is_header ? header_names_secret(field) : names_secret(field))) return {};
-  return TokenUse{.cookie = names_cookie(field)};
+  const bool together = field == "id" && base::names_secret(std::string(last_part(before)) + "id");
+  if (!together && !(is_header ? base::header_names_secret(field) : base::names_secret(field))) return {};
+  return TokenUse{.cookie = base::names_cookie(field)};
 }
 
 std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
@@ -179,7 +178,7 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
   };
   if (use.halves) add(base::secret_half(token));
   if (use.cookie)
-    for (const auto& value : cookie_secrets(token)) add(value);
+    for (const auto& value : base::cookie_secrets(token)) add(value);
   const auto add_pair = [&](std::string_view encoded) {
     const auto pair = base::base64_decode(encoded);
     if (!pair || pair->find(':') == std::string::npos) return;
@@ -189,7 +188,7 @@ std::vector<std::string> secrets_in(std::string_view token, TokenUse use) {
   if (const auto blank = token.find(' '); blank != std::string_view::npos) {
     const auto scheme = base::lower(token.substr(0, blank));
     const auto rest = base::trim(token.substr(blank));
-    if (is_scheme(scheme)) add(rest);
+    if (base::is_scheme(scheme)) add(rest);
     if (scheme == "basic") add_pair(rest);
   }
   return secrets;

@@ -109,6 +109,31 @@ class Given(checking.CheckTest):
         self.assertEqual(wrong.code, 2, str(wrong))
         silent(wrong.out, wrong.err)
 
+    def test_a_secret_that_is_written_out_is_shown_nowhere(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer("{}")))
+        self.suite(peer.url, ["get: /a", "headers: {X-Key: $(api_token)}", "expect: 201"],
+                   ["get: /b", "auth: basic jo:pass-in-file", "expect: 201"],
+                   ["get: /c", "headers: {Authorization: Bearer bearer-in-file, Cookie: 'lang=cookie-de; sid=sid-in-file'}",
+                    "expect: 201"], head="vars: {api_token: x}\n")
+        secrets = ("typed-token", "pass-in-file", "bearer-in-file", "sid-in-file")
+        given = ("--var", "api_token=typed-token")
+        for more in (["--dry-run"], ["--dry-run", "--json"], ["-v"], ["--json"]):
+            with self.subTest(more):
+                result = self.check("faults", *given, *more)
+                self.assertEqual(result.code, 0 if "--dry-run" in more else 1, str(result))
+                for secret in secrets:
+                    self.assertNotIn(secret, result.out + result.err)
+                self.assertIn("cookie-de" if "--dry-run" in more else "--var 'api_token=***'".replace("'", ""),
+                              result.out.replace("'", ""))
+
+    def test_a_mistake_is_shown_without_the_passwords_beside_it(self):
+        self.suite("http://jo:pass-in-file@127.0.0.1:1", ["get: 'http://jo:pass-in-file@127.0.0.1:1/$(nme)'", "expct: 200"])
+        for more in ([], ["--json"]):
+            result = self.check("faults", *more)
+            self.assertEqual(result.code, 3, str(result))
+            self.assertNotIn("pass-in-file", result.out + result.err)
+            self.assertIn("http://jo:************@127.0.0.1:1/$(nme)" if not more else "nme", result.out + result.err)
+
 
 if __name__ == "__main__":
     unittest.main()

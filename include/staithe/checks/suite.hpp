@@ -179,8 +179,9 @@ std::vector<plan::SecretRef> secrets_of(const Suite& suite);
 std::vector<plan::SecretRef> secrets_of(const Request& request);
 /// Of the suites that may need that secret; zero when none does.
 base::Duration longest_budget(const SuitePlan& plan, const plan::SecretRef& secret);
-/// Passwords that stand in URLs, as they are written there and as they are read.
-std::vector<std::string> passwords_in_urls(const SuitePlan& plan);
+/// What stands in the suites though it is a secret: passwords in URLs, as they are written there and as they
+/// are read, and what `auth`, `proxy_auth` and headers that are named for secrets say word for word.
+std::vector<std::string> written_secrets(const SuitePlan& plan);
 
 /// How many expectations a check declares: what coverage counts. At least one.
 std::size_t declared(const Check& check);

@@ -91,7 +91,8 @@ class Diagnostics {
   /// when it is not there.
   void withdraw(const Diagnostic& diagnostic);
 
-  /// By position; findings at the same place keep their order.
+  /// By position; findings at the same place keep their order. Without the secrets of URLs, here and in
+  /// what render() shows of a source line.
   std::vector<Diagnostic> sorted() const;
   std::size_t count(Severity severity) const noexcept;
   bool has_errors() const noexcept { return errors_ > 0; }

@@ -98,7 +98,8 @@ int run_check(App& app) {
     return app.fail(exit_refused, fmt::format("the plan is {}, not {} as expected; nothing was run",
                                               checks::id_of(loaded.plan), app.args().value("expect-plan")));
   if (only_prints(app)) {
-    app.print(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
+    for (const auto& secret : checks::written_secrets(loaded.plan)) app.redactor().add_part(secret);
+    app.print_plan(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
     return exit_done;
   }
   old.leave();

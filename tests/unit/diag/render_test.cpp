@@ -29,6 +29,17 @@ TEST_CASE("a finding is printed in a compiler's shape") {
 )");
 }
 
+TEST_CASE("a password in a URL stands in no finding") {
+  Diagnostics found;
+  found.sources().add("f.yml", "target: http://jo:hunter22@h, x\n");
+  found.error({"f.yml", 1, 9}, "'http://jo:hunter22@h' is no URL", "target", "write http://jo:hunter22@h/");
+  for (const auto& text : {render(found), to_json_lines(found)}) {
+    CAPTURE(text);
+    CHECK(text.find("hunter22") == text.npos);
+    CHECK(text.find("http://jo:********@h") != text.npos);
+  }
+}
+
 TEST_CASE("tabs of the line are kept under it, and columns are code points") {
   const Diagnostic finding{Severity::warning, {"f.yml", 10, 6}, 2, "odd", "", ""};
   CHECK(one(finding, std::string(9, '\n') + "\t\xC3\xA9\t\xE2\x82\xACxyz\r\n") ==

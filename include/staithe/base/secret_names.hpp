@@ -5,7 +5,7 @@
 
 /// What a name tells of the value behind it. Names are read word by word: "x-api-key", "accessToken" and
 /// "CSRF_TOKEN" are two or three words each, "author" is one and has nothing to do with "auth".
-namespace staithe::verify {
+namespace staithe::base {
 
 /// Of a field, a query or a saved value: access_token, clientSecret, api_key. Not so next_page_token, which
 /// says where a list goes on, and token_type.
@@ -31,10 +31,8 @@ bool is_scheme(std::string_view word);
 bool gives_name(std::string_view name);
 bool gives_value(std::string_view name);
 
-std::string in_small(std::string_view text);
-
 /// "sid=VALUE; Path=/, lang=de": each value that is a secret by itself, of Cookie and of Set-Cookie. Of
 /// "sid=a,b=c" also "a,b=c", which may be one value.
 std::vector<std::string> cookie_secrets(std::string_view cookies);
 
-}  // namespace staithe::verify
+}  // namespace staithe::base

@@ -1,12 +1,13 @@
-#include "secret_names.hpp"
+#include "staithe/base/secret_names.hpp"
 
+#include "staithe/base/ascii.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
 #include <cctype>
 #include <utility>
 
-namespace staithe::verify {
+namespace staithe::base {
 namespace {
 
 using Word = std::string_view;
@@ -16,9 +17,6 @@ bool is_upper(char c) {
 }
 bool is_lower(char c) {
   return std::islower(static_cast<unsigned char>(c)) != 0;
-}
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
 /// "X-CSRFToken2" as "x", "csrf", "token".
@@ -121,7 +119,7 @@ bool says_session(const std::vector<std::string>& words) {
 /// Of Set-Cookie, and no cookies: Max-Age, SameSite.
 bool is_attribute(const std::vector<std::string>& words) {
   static constexpr Word attributes[] = {"maxage", "samesite", "expires", "path", "domain", "priority"};
-  return is_one_of(Word(base::join(words, "")), attributes);
+  return is_one_of(Word(join(words, "")), attributes);
 }
 
 /// "sid=a,b=c": where several Set-Cookie may have been made one text, nobody can tell whether a comma with
@@ -143,7 +141,7 @@ std::vector<Piece> pieces_of(std::string_view part) {
 }
 
 std::string unquoted(std::string_view value) {
-  value = base::trim(value);
+  value = trim(value);
   if (value.size() > 1 && value.starts_with('"') && value.ends_with('"'))
     value = value.substr(1, value.size() - 2);
   return std::string(value);
@@ -158,7 +156,7 @@ void add_secrets_of(std::string_view part, std::vector<std::string>& found) {
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const auto equals = pieces[i].text.find('=');
     if (equals == std::string_view::npos) continue;
-    const auto name = base::trim(pieces[i].text.substr(0, equals));
+    const auto name = trim(pieces[i].text.substr(0, equals));
     if (is_attribute(words_of(name)) || !cookie_names_secret(name)) continue;
     const char* const value = pieces[i].text.data() + equals + 1;
     auto last = i;
@@ -171,13 +169,6 @@ void add_secrets_of(std::string_view part, std::vector<std::string>& found) {
 }
 
 }  // namespace
-
-std::string in_small(std::string_view text) {
-  std::string made(text);
-  std::transform(made.begin(), made.end(), made.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return made;
-}
 
 bool names_secret(std::string_view name) {
   const auto words = words_of(name);
@@ -204,7 +195,7 @@ bool names_cookie(std::string_view name) {
 }
 
 bool is_plain_word(std::string_view value) {
-  return is_one_of(Word(in_small(base::trim(value))), plain_words);
+  return is_one_of(Word(lower(trim(value))), plain_words);
 }
 
 bool is_short_number(std::string_view value) {
@@ -216,23 +207,23 @@ bool is_short_number(std::string_view value) {
 
 bool is_scheme(std::string_view word) {
   static constexpr Word schemes[] = {"bearer", "basic", "token"};
-  return is_one_of(Word(in_small(word)), schemes);
+  return is_one_of(Word(lower(word)), schemes);
 }
 
 bool gives_name(std::string_view name) {
   static constexpr Word names[] = {"name", "key", "id", "property"};
-  return is_one_of(Word(in_small(name)), names);
+  return is_one_of(Word(lower(name)), names);
 }
 
 bool gives_value(std::string_view name) {
   static constexpr Word names[] = {"value", "content"};
-  return is_one_of(Word(in_small(name)), names);
+  return is_one_of(Word(lower(name)), names);
 }
 
 std::vector<std::string> cookie_secrets(std::string_view cookies) {
   std::vector<std::string> found;
-  for (const auto& part : base::split(cookies, ';')) add_secrets_of(part, found);
+  for (const auto& part : split(cookies, ';')) add_secrets_of(part, found);
   return found;
 }
 
-}  // namespace staithe::verify
+}  // namespace staithe::base
