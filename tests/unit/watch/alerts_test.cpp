@@ -340,7 +340,7 @@ TEST_CASE("alerts: what PagerDuty and Slack get") {
   CHECK(key_of(at_most + "b") != key_of(at_most + "c"));
 }
 
-TEST_CASE("alerts: however many and however long, what is kept of them fits into a note") {
+TEST_CASE("alerts: however many and however long, what is kept of them fits into a note", "[one-thread]") {
   constexpr std::size_t longest_note = std::size_t{4} * 1024 * 1024;
   std::vector<std::string> names;
   for (int i = 0; i < 2000; ++i) names.push_back("suite-" + std::to_string(i));
