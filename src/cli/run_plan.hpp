@@ -53,8 +53,8 @@ struct RunRequest {
   Earlier earlier{};
   /// Commands to run next, from how it ended, as exec::RunOptions::Advise; `bad`: nothing more is to be
   /// brought to its release.
-  std::function<std::vector<std::string>(const event::RunFinished&, const std::vector<std::string>& untidied,
-                                         bool bad)>
+  std::function<std::vector<std::string>(store::Store&, const event::RunFinished&,
+                                         const std::vector<std::string>& untidied, bool bad)>
       advise{};
   std::string
       asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)
