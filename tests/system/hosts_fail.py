@@ -141,6 +141,16 @@ class ReleaseIsBad(HostTest):
         self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
         self.nothing_left()
 
+    def test_what_was_started_listens(self):
+        """Of the sandbox: the tests after one that stopped the git server meet one that answers, however busy the machine
+        is."""
+        service = self.sandbox.read("services", "git.daemon")
+        self.addCleanup(self.sandbox.write, service, "services", "git.daemon")
+        self.sandbox.write("sleep 0.5\n" + service, "services", "git.daemon")
+        self.sandbox.service("stop", "git.daemon")
+        self.sandbox.service("start", "git.daemon", "lb2.haproxy")
+        socket.create_connection(self.sandbox.address_of("git.daemon"), 1).close()
+
     def test_git_server_gone_at_first(self):
         self.sandbox.service("stop", "git.daemon")
         result = self.sandbox.deploy("v2")
