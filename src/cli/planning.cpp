@@ -205,17 +205,13 @@ std::string playbook_named(App& app, const Loaded& loaded) {
     return named == built_in_playbook && !fs::exists(named, none) ? std::string() : named;
   }
   auto path = own_playbook(loaded.project.directory);
-  const auto say = [&](std::string_view consequence) {
-    if (!app.quiet() && !app.json())
-      app.say(fmt::format("Playbook {}{}, as none is named", base::printable(path), consequence));
-  };
   if (path.empty()) return {};
-  if (is_of_another_tool(read_text(path), path)) {
-    say(" is another tool's: the built-in one");
-    return {};
-  }
-  say("");
-  return path;
+  const bool passed_over = is_of_another_tool(read_text(path), path);
+  // What is passed over was perhaps meant: who wants to hear little hears of that.
+  if (passed_over || (!app.quiet() && !app.json()))
+    app.say(fmt::format("Playbook {}{}, as none is named", base::printable(path),
+                        passed_over ? " is another tool's: the built-in one" : ""));
+  return passed_over ? std::string() : path;
 }
 
 /// Where staithe.yml names the secret; nullptr when a playbook does.
