@@ -368,6 +368,7 @@ class RunOfPlan {
       const auto concluded = request_.earlier.ended(*store_, finished);
       concluded_ = concluded.has_end;
       needs_person = concluded.needs_person;
+      finished.next.insert(finished.next.begin(), concluded.next.begin(), concluded.next.end());
     } catch (const base::Error& error) {
       untold_ = error;
     }

@@ -25,10 +25,11 @@ struct Adopted {
   std::optional<world::LastKnown> known{};  ///< of a run that died; without it a person wants the host back
 };
 
-/// Whether the run that this one is for has its end, and whether that needs a person.
+/// Whether the run that this one is for has its end, whether that needs a person, and what to run next then.
 struct Concluded {
   bool has_end = false;
   bool needs_person = false;
+  std::vector<std::string> next{};
 };
 
 /// What a run goes on with, and whether that still stands.
