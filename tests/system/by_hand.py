@@ -453,6 +453,10 @@ class ByHand(harness.SystemTest):
                                    r"IdentityFile /for/web1 for the name web1, but is asked about the address 127\.0\.1\.1")
         # A shell command that `exec` would end, as with OpenSSH, is put into a shell of its own.
         proxy = f"ProxyCommand sh -c 'echo %n >>{on_record}; exec socat - TCP:%h:%p'"
+        # What ssh_config has for the name was not asked for: that it cannot be read hides nothing.
+        self.sandbox.write("Host web2\n    IdentityFile /for/%Q\n" + other, "ssh", "config")
+        shut = self.sandbox.staithe("exec", "-e", "production", "-H", "web2", "--yes", "--", "true")
+        self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file")
         self.sandbox.write(f"Host web[12] 127.0.1.*\n    {proxy}\nHost 127.0.2.1\n    ProxyJump lb2\n" + config,
                            "ssh", "config")
         well = self.sandbox.staithe("doctor", "-e", "production")
