@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,18 @@ bool is_playbook(const yaml::Node& root) {
   return any_key(root, is_of_playbook) ||
          std::any_of(root.items.begin(), root.items.end(),
                      [](const yaml::Node& item) { return any_key(item, is_of_playbook); });
+}
+
+/// The file that is taken unasked is not passed over where its keys may be meant for a playbook: the built-in
+/// one would do less than what stands there.
+bool may_be_meant(const yaml::Node& root, const std::string& path) {
+  const bool is_taken_unasked = std::filesystem::path(path).filename() == "deploy.yml";
+  return is_taken_unasked &&
+         any_key(root, [](const std::string& key) { return key == "service" || key == "steps"; });
+}
+
+bool is_hollow(const yaml::Node& root) {
+  return root.kind == yaml::Kind::scalar || (root.entries.empty() && root.items.empty());
 }
 
 /// What stands before the ':' of a line that begins at the margin; "" for other lines.
@@ -81,8 +94,8 @@ FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnos
 bool is_of_another_tool(const std::string& text, const std::string& path) {
   diag::Diagnostics unheard;
   const auto root = yaml::parse(text, path, unheard);
-  if (!root || root->kind == yaml::Kind::scalar) return looks_of_another_tool(text);
-  return !is_playbook(*root);
+  if (!root || is_hollow(*root)) return looks_of_another_tool(text);
+  return !is_playbook(*root) && !may_be_meant(*root, path);
 }
 
 }  // namespace staithe::cli

@@ -12,8 +12,9 @@ enum class FileKind { playbook, suite, project, unreadable };
 FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnostics& diagnostics);
 
 /// Of one that lies in playbooks/: whether it is plainly not staithe's. A playbook has the key 'playbook',
-/// also misspelt, or a section by its right name; of what is no YAML the lines tell that look like keys, and
-/// where none does it is nobody else's either.
+/// also misspelt, or a section by its right name, and deploy.yml is one with `service` or `steps` too; of
+/// what is no YAML the lines tell that look like keys, and where none does, as in an empty file, it is nobody
+/// else's either.
 bool is_of_another_tool(const std::string& text, const std::string& path);
 
 }  // namespace staithe::cli

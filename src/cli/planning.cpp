@@ -117,8 +117,9 @@ bool left_to_recover(const plan::Plan& plan, const event::RunFinished& finished)
 }
 
 /// What to run next where some hosts have got what was meant and others have not.
-void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, const plan::Plan& plan,
-                  const event::RunFinished& finished, bool bad, std::vector<std::string>& next) {
+void advise_mixed(const App& app, store::Store& store, const Loaded& loaded, const Asked& asked,
+                  const plan::Plan& plan, const event::RunFinished& finished, bool bad,
+                  std::vector<std::string>& next) {
   const auto done = hosts_in(finished, event::HostState::done);
   if (plan.kind == "drain" && !done.empty())
     next.push_back(restore_command(app, loaded, asked, done) + "    give back what was drained");
@@ -133,10 +134,9 @@ void advise_mixed(const App& app, const Loaded& loaded, const Asked& asked, cons
   standing.bad = bad;
   standing.first = left_to_recover(plan, finished);
   const auto open = open_ways(standing);
-  if (open.on && plan.kind == "deploy")
-    next.push_back(resume_command(app, loaded, asked, plan) + "    go on with the hosts that are left");
-  if (open.on && (plan.kind == "rollback" || plan.kind == "run"))
-    next.push_back(rest_command(app, loaded, asked, plan, left) + "    go on with the hosts that are left");
+  if (open.on && (plan.kind == "deploy" || plan.kind == "rollback" || plan.kind == "run"))
+    next.push_back(on_command(app, store, loaded, asked, plan, left, &finished) +
+                   "    go on with the hosts that are left");
   if (open.back && (plan.kind == "deploy" || (plan.kind == "rollback" && bad)))
     next.push_back(rollback_command(app, loaded, asked, plan) + "    bring every host to the release before");
 }
@@ -158,8 +158,8 @@ std::string servers_declared(const Loaded& loaded, const plan::Plan& plan, const
   return "'servers' of a service or a host says which stand for it";
 }
 
-std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked asked, const plan::Plan& plan,
-                                const event::RunFinished& finished, bool bad) {
+std::vector<std::string> advice(const App& app, store::Store& store, const Loaded& loaded, Asked asked,
+                                const plan::Plan& plan, const event::RunFinished& finished, bool bad) {
   std::vector<std::string> next;
   if (finished.exit_code == 0) return next;
   // What failed was put right on the way: nothing is left to recover.
@@ -169,7 +169,7 @@ std::vector<std::string> advice(const App& app, const Loaded& loaded, Asked aske
   const auto more_time = finished.deadline.count() > 0 ? base::to_text(2 * finished.deadline) : std::string();
   if (!more_time.empty()) asked.deadline = more_time;
   advise_out(app, loaded, asked, plan, finished, next);
-  advise_mixed(app, loaded, asked, plan, finished, bad, next);
+  advise_mixed(app, store, loaded, asked, plan, finished, bad, next);
   if (!next.empty() || plan.kind == "exec") return next;
   // What keeps servers out may be a person's doing, or what a run left that nobody has looked at.
   if (finished.wrong_servers)
@@ -205,17 +205,13 @@ std::string playbook_named(App& app, const Loaded& loaded) {
     return named == built_in_playbook && !fs::exists(named, none) ? std::string() : named;
   }
   auto path = own_playbook(loaded.project.directory);
-  const auto say = [&](std::string_view consequence) {
-    if (!app.quiet() && !app.json())
-      app.say(fmt::format("Playbook {}{}, as none is named", base::printable(path), consequence));
-  };
   if (path.empty()) return {};
-  if (is_of_another_tool(read_text(path), path)) {
-    say(" is another tool's: the built-in one");
-    return {};
-  }
-  say("");
-  return path;
+  const bool passed_over = is_of_another_tool(read_text(path), path);
+  // What is passed over was perhaps meant: who wants to hear little hears of that.
+  if (passed_over || (!app.quiet() && !app.json()))
+    app.say(fmt::format("Playbook {}{}, as none is named", base::printable(path),
+                        passed_over ? " is another tool's: the built-in one" : ""));
+  return passed_over ? std::string() : path;
 }
 
 /// Where staithe.yml names the secret; nullptr when a playbook does.
@@ -340,9 +336,9 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier
   RunRequest request{plan, loaded, std::move(earlier)};
   if (!asked) asked = asked_of(app, loaded);
   request.asked = text_of(*asked);
-  request.advise = [&app, &plan, &loaded, &asked](const event::RunFinished& finished,
+  request.advise = [&app, &plan, &loaded, &asked](store::Store& store, const event::RunFinished& finished,
                                                   const std::vector<std::string>& untidied, bool bad) {
-    auto next = advice(app, loaded, *asked, plan, finished, bad);
+    auto next = advice(app, store, loaded, *asked, plan, finished, bad);
     if (!untidied.empty())
       next.push_back(rest_command(app, loaded, *asked, plan, untidied) +
                      "    the same release again, which is marked good then");

@@ -287,7 +287,7 @@ class RunOfPlan {
     if (!request_.advise) return {};
     return [this](const event::RunFinished& finished, const std::vector<std::string>& untidied) {
       const bool well = finished.exit_code == exit_done;
-      auto next = request_.advise(finished, untidied, !well && is_bad());
+      auto next = request_.advise(*store_, finished, untidied, !well && is_bad());
       if (!well) next.insert(next.begin(), first_steps_.begin(), first_steps_.end());
       return next;
     };
@@ -368,6 +368,7 @@ class RunOfPlan {
       const auto concluded = request_.earlier.ended(*store_, finished);
       concluded_ = concluded.has_end;
       needs_person = concluded.needs_person;
+      finished.next.insert(finished.next.begin(), concluded.next.begin(), concluded.next.end());
     } catch (const base::Error& error) {
       untold_ = error;
     }

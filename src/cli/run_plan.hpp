@@ -25,10 +25,11 @@ struct Adopted {
   std::optional<world::LastKnown> known{};  ///< of a run that died; without it a person wants the host back
 };
 
-/// Whether the run that this one is for has its end, and whether that needs a person.
+/// Whether the run that this one is for has its end, whether that needs a person, and what to run next then.
 struct Concluded {
   bool has_end = false;
   bool needs_person = false;
+  std::vector<std::string> next{};
 };
 
 /// What a run goes on with, and whether that still stands.
@@ -53,8 +54,8 @@ struct RunRequest {
   Earlier earlier{};
   /// Commands to run next, from how it ended, as exec::RunOptions::Advise; `bad`: nothing more is to be
   /// brought to its release.
-  std::function<std::vector<std::string>(const event::RunFinished&, const std::vector<std::string>& untidied,
-                                         bool bad)>
+  std::function<std::vector<std::string>(store::Store&, const event::RunFinished&,
+                                         const std::vector<std::string>& untidied, bool bad)>
       advise{};
   std::string
       asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)

@@ -105,7 +105,7 @@ inline constexpr auto every_run_by_hand =
 inline constexpr auto deploy =
     joined(every_run, std::to_array<Option>({
                           {"resume", '\0', Takes::nothing, "", Completes::nothing, what_group,
-                           "only the hosts that the last run of this commit left"},
+                           "only the hosts that runs of this commit left"},
                       }));
 inline constexpr auto rollback =
     joined(every_run, std::to_array<Option>({

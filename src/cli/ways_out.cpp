@@ -2,6 +2,7 @@
 
 #include "suggest.hpp"
 
+#include "staithe/base/error.hpp"
 #include "staithe/event/exit_codes.hpp"
 #include "staithe/world/past_runs.hpp"
 
@@ -40,12 +41,7 @@ std::string way_forward(const App& app, store::Store& store, const Loaded& loade
   for (const auto& [id, hosts] : versions)
     if (id != plan.release) behind.insert(behind.end(), hosts.begin(), hosts.end());
   if (plan.kind == "rollback") return same_command(app, loaded, asked, plan);
-  // Hosts that the run was not for are not its to resume.
-  auto left = world::left_behind(store, plan).value_or(std::vector<std::string>());
-  std::sort(left.begin(), left.end());
-  std::sort(behind.begin(), behind.end());
-  if (left == behind) return resume_command(app, loaded, asked, plan);
-  return rest_command(app, loaded, asked, plan, behind);
+  return on_command(app, store, loaded, asked, plan, behind);
 }
 
 }  // namespace
@@ -53,6 +49,19 @@ std::string way_forward(const App& app, store::Store& store, const Loaded& loade
 OpenWays open_ways(const Standing& standing) noexcept {
   if (standing.first) return {};
   return {standing.behind && !standing.bad, standing.behind || standing.bad || standing.unjudged};
+}
+
+std::string on_command(const App& app, store::Store& store, const Loaded& loaded, const Asked& asked,
+                       const plan::Plan& plan, std::vector<std::string> hosts,
+                       const event::RunFinished* ending) {
+  std::sort(hosts.begin(), hosts.end());
+  try {
+    if (plan.kind == "deploy" && world::left_of_rollout(store, plan, ending) == hosts)
+      return resume_command(app, loaded, asked, plan);
+  } catch (const base::Error&) {
+    // Of a state that cannot be read somebody else tells; the hosts by name need none.
+  }
+  return rest_command(app, loaded, asked, plan, hosts);
 }
 
 Way way_out(const App& app, store::Store& store, const Loaded& loaded, const world::Unjudged& task) {

@@ -1,6 +1,8 @@
 #pragma once
 #include "project.hpp"
+#include "suggest.hpp"
 
+#include "staithe/event/event.hpp"
 #include "staithe/store/store.hpp"
 #include "staithe/world/faults.hpp"
 
@@ -41,6 +43,13 @@ struct WaysOut {
   std::optional<world::Unjudged> unjudged;  ///< what brought the newest of them, where that did not end
   std::vector<Way> ways;  ///< none where all is well, or no run tells; nothing is brought to what is bad
 };
+
+/// What brings the release of `plan` to these hosts, where its rollout goes on. With --resume, which also
+/// calls the release good on the others, only where that goes to these hosts alone: never to one that a
+/// person left out. `ending` as in world::left_of_rollout.
+std::string on_command(const App& app, store::Store& store, const Loaded& loaded, const Asked& asked,
+                       const plan::Plan& plan, std::vector<std::string> hosts,
+                       const event::RunFinished* ending = nullptr);
 
 /// What does again what a task did, to its end.
 Way way_out(const App& app, store::Store& store, const Loaded& loaded, const world::Unjudged& task);

@@ -250,7 +250,12 @@ std::unique_ptr<ssh::Session> Hosts::connect(const std::string& host, const base
     return engine_->connect(endpoint(host), scope);
   } catch (const base::Error& error) {
     if (error.code() != base::ErrorCode::auth) throw;
-    const auto meant = said_for_name_alone(host);
+    std::string meant;
+    try {
+      meant = said_for_name_alone(host);
+    } catch (const base::Error&) {
+      // What ssh_config has for the name cannot be read: that was not asked for, and hides nothing.
+    }
     if (meant.empty()) throw;
     throw base::Error(error.code(), fmt::format("{}; {}", error.what(), meant));
   }

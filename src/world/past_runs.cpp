@@ -253,53 +253,6 @@ std::string ended_runs(store::Store& store, const std::string& environment, cons
   return last ? last->id + " " + last->outcome : "";
 }
 
-namespace {
-
-/// How far deploys of a commit have come, over the hosts of a plan of it.
-struct Rollout {
-  std::vector<std::string> there, left;
-};
-
-Rollout rollout_of(store::Store& store, const plan::Plan& plan) {
-  std::set<std::string> meant;
-  std::map<std::string, bool> on_release;  // by the newest run that came to the host
-  auto filter = of_environment(plan.environment);
-  filter.service = plan.service;
-  for (const auto& run : store.history(filter, runs_to_read)) {
-    const bool recovery = run.kind == "recover";
-    if (!run.ended || (run.kind != "deploy" && run.kind != "rollback" && !recovery)) continue;
-    // Its hosts are told by the run that it was for.
-    if (recovery && has_concluded(run)) continue;
-    for (const auto& [host, state] : host_states(run)) {
-      if (state == event::name_of(event::HostState::restored)) continue;  // given back as it was
-      const bool done = state == event::name_of(event::HostState::done) && !recovery;
-      on_release.emplace(host, done && run.sha == plan.sha);
-    }
-    if (run.kind == "deploy" && run.sha == plan.sha)
-      for (const auto& [host, state] : named_hosts(run)) meant.insert(host);
-  }
-  Rollout rollout;
-  for (const auto& host : plan::target_hosts(plan)) {
-    if (meant.count(host) == 0) continue;
-    const auto known = on_release.find(host);
-    const bool is_there = known != on_release.end() && known->second;
-    (is_there ? rollout.there : rollout.left).push_back(host);
-  }
-  return rollout;
-}
-
-}  // namespace
-
-std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan) {
-  auto rollout = rollout_of(store, plan);
-  if (rollout.there.empty() && rollout.left.empty()) return std::nullopt;
-  return std::move(rollout.left);
-}
-
-std::vector<std::string> brought_along(store::Store& store, const plan::Plan& plan) {
-  return rollout_of(store, plan).there;
-}
-
 std::vector<std::string> drained_by(const plan::Plan& plan) {
   std::vector<std::string> hosts;
   for (const auto& stage : plan.stages)

@@ -346,6 +346,8 @@ class ByHand(harness.SystemTest):
         well = self.sandbox.staithe("doctor", "-e", "production")
         self.assertEqual(well.code, 0, str(well))
         self.assertIn("Nothing stands in the way", well.out)
+        # It is protected, and its locks hold for this directory alone.
+        self.assertRegex(well.out, r"(?m)^locks   \.staithe/state\.db\n  note: runs from another checkout or machine ")
         # Of the balancer on this machine and of the one behind SSH, by the files that it runs with.
         self.assertEqual(well.out.count("no load-server-state-from-file"), 2, str(well))
         known = self.sandbox.read("ssh", "known_hosts")
@@ -451,6 +453,10 @@ class ByHand(harness.SystemTest):
         self.assertNotEqual(shut.code, 0, str(shut))
         self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file.*; ssh_config has "
                                    r"IdentityFile /for/web1 for the name web1, but is asked about the address 127\.0\.1\.1")
+        # What ssh_config has for the name was not asked for: that it cannot be read hides nothing.
+        self.sandbox.write("Host web2\n    IdentityFile /for/%Q\n" + other, "ssh", "config")
+        shut = self.sandbox.staithe("exec", "-e", "production", "-H", "web2", "--yes", "--", "true")
+        self.assertRegex(shut.err, r"no key to show \(.*/nowhere/key: no such file")
         # A shell command that `exec` would end, as with OpenSSH, is put into a shell of its own.
         proxy = f"ProxyCommand sh -c 'echo %n >>{on_record}; exec socat - TCP:%h:%p'"
         self.sandbox.write(f"Host web[12] 127.0.1.*\n    {proxy}\nHost 127.0.2.1\n    ProxyJump lb2\n" + config,

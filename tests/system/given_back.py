@@ -110,6 +110,7 @@ class GivenBack(harness.SystemTest):
         records = [json.loads(line) for line in result.out.splitlines()]
         self.assertEqual((records[-1]["type"], records[-1]["exit_code"], records[-1]["verdict"]),
                          ("summary", 5, "needs a person"))
+        self.assertRegex(records[-1]["next"][0], "^staithe rollback .*bring all back$")
         self.assertEqual(self.sandbox.rows("SELECT outcome, exit_code FROM staithe_runs WHERE kind = 'recover' "
                                            "ORDER BY started DESC LIMIT 1"), [("needs a person", 5)])
         self.nothing_left()

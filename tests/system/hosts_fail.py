@@ -1,6 +1,7 @@
 """Hosts, releases and the git server fail while a deploy is under way: each time the exit code and the last lines
 tell what is so, what can be put back is put back, and the balancers' visitors notice nothing."""
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -96,20 +97,33 @@ class ReleaseIsBad(HostTest):
         self.assertRegex(status, f"Next: {re.escape(back)} +bring all back")
         self.assertNotIn("--resume", status)
 
+    def had_all(self, *shas):
+        """As if all hosts had had these commits, one after the other, before everything else on record."""
+        first = self.sandbox.rows("SELECT min(started) FROM staithe_runs")[0][0]
+        summary = json.dumps({"hosts": {host: {"state": "done", "detail": ""} for host in harness.HOSTS}})
+        with contextlib.closing(self.sandbox.state()) as database:
+            for age, sha in enumerate(reversed(shas), 1):
+                database.execute("INSERT INTO staithe_runs VALUES (?, 'deploy', 'production', 'payments', 'deploy', '', '{}', "
+                                 "'ann', ?, ?, ?, ?, 'done', 0, ?, '', '')",
+                                 (f"had-{sha[:12]}-{first}", sha[:12], sha, first - age, first - age, summary))
+
     def test_what_is_to_be_run_next_goes_on_with_the_same_values(self):
-        """Wherever they came from."""
+        """Wherever they came from, and on the hosts of this run: others that had the release once, and another since, were
+        left out."""
         target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
         hold = self.hold("reloaded")
         playbook = self.playbook({"reloaded": hold.step, "restored": "run: {command: test -n $(shop), read_only: true}"})
         self.sandbox.write("shop: a shop", "more.yml")
         run = self.sandbox.begin_deploy(target, *BOTH, "--var-file", "more.yml", "--service", "payments", playbook=playbook)
         hold.reached(run)
+        self.had_all(self.sandbox.sha[target], self.sandbox.sha["v1"])
         run.signal(2)
         self.assertTrue(harness.await_true(lambda: "topping" in run.peek()), run.peek())
         hold.let_go()
         result = run.wait()
-        self.ended(result, 130, "changed web1", f"--var ref={self.sandbox.sha[target]} --resume", "staithe rollback")
-        said = re.search(r"staithe (deploy .*--resume)", result.err)[1]
+        self.ended(result, 130, "changed web1", f"--var ref={self.sandbox.sha[target]} --", "staithe rollback")
+        # Where a test before left something of this rollout, the hosts are named.
+        said = re.search(r"staithe (deploy .*--(?:resume|limit web2))", result.err)[1]
         self.ended(self.sandbox.staithe(*shlex.split(said), "--yes"), 0, "done: 1 host")
         self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": target, "web2": target})
 
@@ -126,6 +140,16 @@ class ReleaseIsBad(HostTest):
         self.assertNotIn("--resume", status)
         self.ended(self.sandbox.staithe("restore", "web2", "-e", "production", "--yes"), 0)
         self.nothing_left()
+
+    def test_what_was_started_listens(self):
+        """Of the sandbox: the tests after one that stopped the git server meet one that answers, however busy the machine
+        is."""
+        service = self.sandbox.read("services", "git.daemon")
+        self.addCleanup(self.sandbox.write, service, "services", "git.daemon")
+        self.sandbox.write("sleep 0.5\n" + service, "services", "git.daemon")
+        self.sandbox.service("stop", "git.daemon")
+        self.sandbox.service("start", "git.daemon", "lb2.haproxy")
+        socket.create_connection(self.sandbox.address_of("git.daemon"), 1).close()
 
     def test_git_server_gone_at_first(self):
         self.sandbox.service("stop", "git.daemon")

@@ -153,6 +153,7 @@ class Sandbox:
 
     def service(self, *words, check=True):
         """What `sandbox service` asks the holder, asked without two more processes: this is called hundreds of times."""
+        before = {name: self.process_of(name) for name in words[1:]} if words[0] == "start" else {}
         with socket.socket(socket.AF_UNIX) as holder:
             holder.settimeout(60)
             holder.connect(self.path("run", "control"))
@@ -161,16 +162,36 @@ class Sandbox:
                 answer = answers.read()
         if check and answer != "ok\n":
             raise AssertionError(f"sandbox service {' '.join(words)}: {answer or 'the holder went away'}")
-        if words[0] == "start" and words[-1].endswith(".sshd"):
-            self.await_listening(words[-1].removesuffix(".sshd"))
+        for name, process in before.items():
+            if self.process_of(name) != process:
+                self.await_listening(name)
         return answer
 
-    def await_listening(self, host, patience=30):
+    def process_of(self, service):
+        with contextlib.suppress(OSError):
+            return self.read("run", service + ".pid")
+        return None
+
+    def address_of(self, service):
+        """Where it listens; None of one that is not waited for."""
+        host, kind = service.split(".")
+        if kind == "sshd":
+            lines = self.read("hosts", host, "sshd_config").splitlines()
+            settings = dict(line.split(None, 1) for line in lines if line[:1].isalpha())
+            return settings["ListenAddress"], int(settings["Port"])
+        if service == "git.daemon":
+            return "127.0.3.1", int(self.env["GIT_PORT"])
+        return self.path(host, "admin.sock") if kind == "haproxy" else None
+
+    def await_listening(self, service, patience=30):
         """A process that was started need not listen yet. One that never will is left to the test."""
-        settings = dict(line.split(None, 1) for line in self.read("hosts", host, "sshd_config").splitlines() if line[:1].isalpha())
+        address = self.address_of(service)
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection((settings["ListenAddress"], int(settings["Port"])), 1):
+        while address and time.monotonic() < deadline:
+            family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+            with contextlib.suppress(OSError), socket.socket(family) as client:
+                client.settimeout(1)
+                client.connect(address)
                 return
             time.sleep(0.02)
 

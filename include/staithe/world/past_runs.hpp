@@ -1,4 +1,5 @@
 #pragma once
+#include "staithe/event/event.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
 #include "staithe/world/recovery.hpp"
@@ -113,11 +114,17 @@ struct Obstacle {
 Obstacle obstacle_to(store::Store& store, const plan::Plan& plan);
 
 /// Hosts of the plan that deploys of its commit were to bring to it and that, as the history tells, are not
-/// on it now: for --resume. None when no deploy of the commit is on record.
+/// on it now: for --resume. What was meant before a deploy or rollback of another commit came to the host
+/// counts no more. None when no deploy of the commit is on record.
 std::optional<std::vector<std::string>> left_behind(store::Store& store, const plan::Plan& plan);
 
 /// The same rollout's other hosts: those that are on its commit.
 std::vector<std::string> brought_along(store::Store& store, const plan::Plan& plan);
+
+/// All hosts that a --resume of the plan's commit would go to, in order, whichever the plan itself is for.
+/// `ending` is the end of a run of the plan that is not in the history yet; may be null.
+std::vector<std::string> left_of_rollout(store::Store& store, const plan::Plan& plan,
+                                         const event::RunFinished* ending = nullptr);
 
 /// "production/payments is locked by ann@build1 pid 4711 since 10:31:04 UTC: deploy (run ID)".
 std::string in_words(const store::LockInfo& lock);

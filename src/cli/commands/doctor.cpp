@@ -166,6 +166,28 @@ bool is_well(const world::BalancerLook& balancer) {
          });
 }
 
+/// Where nothing should go wrong, two runs may: those that keep their locks elsewhere. "" where all is well.
+std::string risk_of_locks(const Loaded& loaded) {
+  const auto& environment = loaded.env();
+  if (!environment.is_protected || environment.state.kind != playbook::StateStore::Kind::sqlite) return {};
+  return "runs from another checkout or machine take no notice of the locks here, in a SQLite file";
+}
+
+void tell_of_locks(App& app, const Loaded& loaded) {
+  const auto risk = risk_of_locks(loaded);
+  if (risk.empty()) return;
+  const auto path = state_path(loaded);
+  if (app.json()) {
+    const nlohmann::json finding{{"severity", "note"}, {"subject", ""}, {"text", risk}};
+    Records(app, Records::Place::further)
+        .write({{"type", "locks"}, {"path", path}, {"findings", nlohmann::json::array({finding})}});
+    return;
+  }
+  app.print("locks   " + path + "\n");
+  print_advice(app, Severity::note, risk,
+               "'state: postgres env NAME' in staithe.yml, for all who deploy there");
+}
+
 }  // namespace
 
 int run_doctor(App& app) {
@@ -185,6 +207,7 @@ int run_doctor(App& app) {
       show_balancer(app, balancer, next_for(balancer, plan, checkups));
     for (const auto& note : balancers.notes) app.print("warning: " + note + "\n");
   }
+  tell_of_locks(app, loaded);
   bool well = std::all_of(checkups.begin(), checkups.end(), [](const auto& one) { return is_well(one); }) &&
               std::all_of(balancers.balancers.begin(), balancers.balancers.end(),
                           [](const auto& one) { return is_well(one); });

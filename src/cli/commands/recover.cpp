@@ -3,6 +3,7 @@
 #include "looking.hpp"
 #include "planning.hpp"
 #include "suggest.hpp"
+#include "ways_out.hpp"
 
 #include "staithe/base/error.hpp"
 #include "staithe/base/text.hpp"
@@ -16,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <set>
 
@@ -122,60 +124,68 @@ std::map<std::string, std::string> given_back_of(const plan::Plan& plan,
   return given_back;
 }
 
-std::string mixed(const App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
-                  const plan::Plan& plan) {
+/// What is said of a run once it is recovered, and what to run next; nothing where all is in order.
+struct Said {
+  std::vector<std::string> sentences, next;
+
+  void say(std::string sentence, std::initializer_list<std::string> commands) {
+    sentences.push_back(std::move(sentence));
+    next.insert(next.end(), commands);
+  }
+};
+
+void say_mixed(const App& app, store::Store& store, const Loaded& loaded, const world::Recovered& recovered,
+               const Asked& asked, const plan::Plan& plan, Said& said) {
   if (plan.release.empty())
-    return fmt::format(
-        "The hosts differ: {} of {} have what the run brings{}.\n"
-        "  next  {}    {}",
-        recovered.on_new, recovered.hosts, recovered.release_failed ? ", which its own check refused" : "",
-        rest_command(app, loaded, asked, plan, recovered.behind),
-        recovered.release_failed ? "once it is mended: bring it to the others" : "bring it to the others");
+    return said.say(
+        fmt::format("The hosts differ: {} of {} have what the run brings{}.", recovered.on_new,
+                    recovered.hosts, recovered.release_failed ? ", which its own check refused" : ""),
+        {rest_command(app, loaded, asked, plan, recovered.behind) +
+         (recovered.release_failed ? "    once it is mended: bring it to the others"
+                                   : "    bring it to the others")});
   const bool surely = recovered.unknown.size() < recovered.behind.size();
   const auto text =
       fmt::format("Versions {} mixed: {} of {} hosts are {}on the new release", surely ? "are" : "may be",
                   recovered.on_new, recovered.hosts, surely ? "" : "known to be ");
-  const auto on = resume_command(app, loaded, asked, plan);
+  const auto on = plan.kind == "rollback" ? same_command(app, loaded, asked, plan)
+                                          : on_command(app, store, loaded, asked, plan, recovered.behind);
   const auto back = rollback_command(app, loaded, asked, plan);
   const bool has_way_back = plan.kind == "deploy" || plan.kind == "rollback";
   if (recovered.release_failed && has_way_back)
-    return fmt::format("{}, which failed.\n  next  {}    bring all back", text, back);
-  return fmt::format("{}.\n  next  {}    bring the others to it", text, on) +
-         (has_way_back ? fmt::format("\n        {}    or bring all back", back) : "");
+    return said.say(text + ", which failed.", {back + "    bring all back"});
+  said.say(text + ".", {on + "    bring the others to it"});
+  if (has_way_back) said.next.push_back(back + "    or bring all back");
 }
 
 /// Versions that differ and hosts without a way back are said and need a person.
-void tell(App& app, const Loaded& loaded, const world::Recovered& recovered, const Asked& asked,
-          const plan::Plan& plan, const std::string& run_id, bool judged) {
+void say_end(const App& app, store::Store& store, const Loaded& loaded, const world::Recovered& recovered,
+             const Asked& asked, const plan::Plan& plan, const std::string& run_id, bool judged, Said& said) {
   const auto& hosts = recovered.by_hand;
   if (!hosts.empty())
-    app.say(
-        fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.\n"
-                    "  next  {}    look at it and bring it in order\n"
-                    "        {}    then give back what is out of rotation\n"
-                    "        {}    and say so of what serves",
-                    base::fold_names(hosts), exec_command(app, hosts),
-                    restore_command(app, loaded, asked, hosts), settle_command(app, loaded, asked, run_id)));
+    said.say(
+        fmt::format("{}: the app was being changed, and the playbook has no way back. It needs a person.",
+                    base::fold_names(hosts)),
+        {exec_command(app, hosts) + "    look at it and bring it in order",
+         restore_command(app, loaded, asked, hosts) + "    then give back what is out of rotation",
+         settle_command(app, loaded, asked, run_id) + "    and say so of what serves"});
   else if (recovered.mixed())
-    app.say(mixed(app, loaded, recovered, asked, plan));
+    say_mixed(app, store, loaded, recovered, asked, plan, said);
   else if (recovered.keeps_bad() && plan.release.empty())
-    app.say(
-        fmt::format("Every host has what the run brings, which its own check refused.\n"
-                    "  next  {}    again, once it is mended",
-                    same_command(app, loaded, asked, plan)));
+    said.say("Every host has what the run brings, which its own check refused.",
+             {same_command(app, loaded, asked, plan) + "    again, once it is mended"});
   else if (recovered.keeps_bad() && plan.kind == "rollback")
-    app.say(
-        fmt::format("Every host is on the release that was rolled back to, which failed too.\n"
-                    "  next  {}    see what runs where\n        {} --to RELEASE    to another one",
-                    status_command(app), rollback_command(app, loaded, asked, plan)));
+    said.say("Every host is on the release that was rolled back to, which failed too.",
+             {status_command(app) + "    see what runs where",
+              rollback_command(app, loaded, asked, plan) + " --to RELEASE    to another one"});
   else if (recovered.keeps_bad())
-    app.say(fmt::format("Every host is on the new release, which failed.\n  next  {}    bring all back",
-                        rollback_command(app, loaded, asked, plan)));
+    said.say("Every host is on the new release, which failed.",
+             {rollback_command(app, loaded, asked, plan) + "    bring all back"});
   else if (recovered.on_new > 0 && !judged && plan.kind == "deploy")
-    app.say(fmt::format(
-        "Every host is on the new release, and what judges it after the roll did not end: it is "
-        "not marked good.\n  next  {}    roll it out again and judge it\n        {}    or bring all back",
-        same_command(app, loaded, asked, plan), rollback_command(app, loaded, asked, plan)));
+    said.say(
+        "Every host is on the new release, and what judges it after the roll did not end: it is not marked "
+        "good.",
+        {same_command(app, loaded, asked, plan) + "    roll it out again and judge it",
+         rollback_command(app, loaded, asked, plan) + "    or bring all back"});
 }
 
 int nothing_to_recover(App& app, store::Store& store, const Loaded& loaded) {
@@ -235,7 +245,7 @@ class Recovery {
 
   int perform() {
     const int code = run_loaded(app_, loaded_, mending_, earlier(), asked_);
-    if (recovered_) tell_end(*recovered_);
+    for (const auto& sentence : said_.sentences) app_.say(sentence);
     return code;
   }
 
@@ -263,33 +273,28 @@ class Recovery {
   Concluded end(store::Store& now, const event::RunFinished& finished) {
     if (!world::put_right(mending_, finished)) return {};
     auto conclusion = world::conclude(aftermath_, finished);
-    world::end_recovered(now, run_, conclusion);
-    recovered_ = std::move(conclusion);  // not before the run has its end
-    return {true, recovered_->needs_a_person()};
-  }
-
-  /// Says what has become of the run.
-  void tell_end(const world::Recovered& recovered) {
     const bool judged =
-        !aftermath_.unjudged() && !world::never_judged(plan_, world::read_journal(store_, run_.id));
-    tell(app_, loaded_, recovered, asked_, plan_, run_.id, judged);
-    if (!recovered.unknown.empty()) tell_unknown(recovered.unknown);
+        !aftermath_.unjudged() && !world::never_judged(plan_, world::read_journal(now, run_.id));
+    world::end_recovered(now, run_, conclusion);
+    Said said;  // not before the run has its end
+    say_end(app_, now, loaded_, conclusion, asked_, plan_, run_.id, judged, said);
+    if (!conclusion.unknown.empty()) say_unknown(conclusion.unknown, said);
+    said_ = std::move(said);
+    return {true, conclusion.needs_a_person(), said_.next};
   }
 
   /// Who gave them back may have brought them in order: they are not taken out unasked.
-  void tell_unknown(const std::vector<std::string>& hosts) {
+  void say_unknown(const std::vector<std::string>& hosts, Said& said) const {
     const bool has_way_back =
         std::any_of(aftermath_.hosts.begin(), aftermath_.hosts.end(), [](const world::HostSince& host) {
           return host.seen_to == world::SeenTo::unknown && !host.left.by_hand;
         });
-    auto text = fmt::format(
-        "{}: given back while the app was being changed, and may be on either release.\n"
-        "  next  {}    see what runs where\n",
-        base::fold_names(hosts), status_command(app_));
+    said.say(fmt::format("{}: given back while the app was being changed, and may be on either release.",
+                         base::fold_names(hosts)),
+             {status_command(app_) + "    see what runs where"});
     if (has_way_back)
-      text += fmt::format("        {}    bring the release before back there\n", recover_command(app_, run_));
-    app_.say(text + fmt::format("        {}    or say that it is in order",
-                                settle_command(app_, loaded_, asked_, run_.id)));
+      said.next.push_back(recover_command(app_, run_) + "    bring the release before back there");
+    said.next.push_back(settle_command(app_, loaded_, asked_, run_.id) + "    or say that it is in order");
   }
 
   App& app_;
@@ -302,7 +307,7 @@ class Recovery {
   const std::vector<world::HostLeft> left_;  ///< of it, what this one is planned from
   const plan::Plan mending_;
   const Asked asked_;
-  std::optional<world::Recovered> recovered_;
+  Said said_;
 };
 
 }  // namespace

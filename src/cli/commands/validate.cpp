@@ -259,14 +259,19 @@ void validate_playbooks(App& app, Loaded& loaded, Judged& judged) {
   }
 }
 
+/// What every run of an environment is refused for, whatever its playbook is.
+void validate_ssh_configs(Loaded& loaded) {
+  for (const auto& environment : loaded.project.environments)
+    if (loaded.environment.empty() || loaded.environment == environment.name.value)
+      check_ssh_config(loaded, environment, loaded.diagnostics);
+}
+
 /// staithe.yml, what the built-in playbook makes of it, and the playbooks and suites beside it.
 void validate_project(App& app, Loaded& loaded, Judged& judged) {
   playbook::validate(loaded.project, nullptr, request_of(app), files_beside(loaded), loaded.diagnostics);
   validate_playbooks(app, loaded, judged);
   say_unjudged(loaded, judged);
-  for (const auto& environment : loaded.project.environments)
-    if (loaded.environment.empty() || loaded.environment == environment.name.value)
-      check_ssh_config(loaded, environment, loaded.diagnostics);
+  validate_ssh_configs(loaded);
   validate_secrets(loaded);
   Judged own;
   for (const auto& file : suite_files(loaded.project.directory)) validate_suite(app, loaded, true, file, own);
@@ -356,6 +361,7 @@ int run_validate(App& app) {
   take_over(missing, loaded.diagnostics);
   Judged judged;
   for (const auto& file : files) validate_file(app, loaded, has_files, file, judged);
+  if (any_is(files, FileKind::playbook)) validate_ssh_configs(loaded);
   judge_together(judged.suites, loaded.diagnostics);
   if (nothing_named) validate_project(app, loaded, judged);
   print_findings(app, loaded.diagnostics);

@@ -403,8 +403,10 @@ TEST_CASE("no patience at all is a short one") {
   auto session = stage::connect_clone(server().url("replays"), "test", soon());
   std::vector<std::string> remarks;
   const std::string slow = "SELECT count(*) FROM orders a, orders b, orders c";
-  CHECK(Shop::kept({slow}, session, base::Duration{0}, remarks) ==
-        std::vector<std::string>{"EXPLAIN " + slow});
+  // Where the machine is busy it may not even be planned in so short a time: what is not is that it runs.
+  for (const auto& kept : Shop::kept({slow}, session, base::Duration{0}, remarks))
+    CHECK(kept == "EXPLAIN " + slow);
+  CHECK(Shop::kept({slow}, session, base::Duration{60'000}, remarks) == std::vector<std::string>{slow});
 }
 
 TEST_CASE("what a statement takes with nobody else there is no waiting") {

@@ -51,6 +51,22 @@ class Shop {
     store_->record_release({"production", "shop", release, release, release, state, {}, run});
   }
 
+  /// What goes on with a deploy of that release to both that left web2, when it ended so.
+  std::string on(const std::string& release) {
+    plan::Plan plan;
+    plan.kind = "deploy";
+    plan.environment = "production";
+    plan.service = "shop";
+    plan.source = "deploy.yml";
+    plan.release = plan.sha = release;
+    event::RunFinished ending;
+    ending.hosts = {{"web1", event::HostState::done, ""}, {"web2", event::HostState::untouched, ""}};
+    return cli::on_command(app_, *store_, loaded_, {}, plan, {"web2"}, &ending);
+  }
+  void came_to(const std::string& id, const std::string& summary) {
+    store_->end_run(id, "ended", 1, summary);
+  }
+
   /// "WHAT FOR: COMMAND", a line each.
   std::string ways(const Versions& versions, bool first = false) {
     std::string text;
@@ -119,4 +135,11 @@ TEST_CASE("a release that is bad is gone on with by nobody, and one that nobody 
   CHECK(ways(false, false, true) == "back");
   CHECK(ways(false, false, false).empty());
   CHECK(ways(true, false, true, true).empty());
+}
+
+TEST_CASE("a deploy is gone on with by --resume only where that goes to the hosts it left and no others") {
+  Shop shop;
+  CHECK(shop.on("v2") == "staithe deploy deploy.yml --var ref=v2 --resume");
+  shop.came_to("canary", R"({"hosts":{"web3":{"state":"untouched"}}})");
+  CHECK(shop.on("v2") == "staithe deploy deploy.yml --var ref=v2 --limit web2");
 }
