@@ -369,8 +369,13 @@ class StepReader {
       if (!subject) continue;
       if (const auto why = check_subject(*subject); !why.empty())
         member.value.error("'" + *subject + "' is no path: " + why);
-      check_.save.push_back({member.key.value, *subject});
-      names_.declare(member.key.value);
+      const auto& name = member.key.value;
+      const auto& host = instance_.host;
+      check_.save.push_back({host.empty() ? name : name_for_host(name, host), *subject, host});
+      if (host.empty())
+        names_.declare(name);
+      else
+        names_.declare_for(name, host);
     }
   }
 

@@ -16,9 +16,15 @@ namespace staithe::checks {
 
 /// A value that a check keeps for those after it.
 struct Save {
-  std::string name;
+  std::string name;  ///< what uses call it: with its host, where the step is done for each
   std::string subject;
+  std::string host{};  ///< whose value alone it is; "": there is one for all
+
+  /// As the file calls it.
+  std::string_view written() const;
 };
+/// What a value is called that steps save for each host.
+std::string name_for_host(std::string_view name, std::string_view host);
 
 /// Something in whose absence a check may hold less: only with evidence.
 struct Tolerance {
