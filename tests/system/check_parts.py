@@ -29,8 +29,31 @@ steps:
                 result = self.check(*arguments)
                 self.assertEqual(result.code, 0, str(result))
                 self.assertEqual(peer.seen, asked)
-        blocked = self.check("second")
-        self.assertIn("unless 'first' is named as well", " ".join(blocked.err.split()))
+        peer.seen.clear()
+        whole = self.check("second")
+        self.assertEqual((whole.code, peer.seen), (0, ["/make", "/other", "/look/a7", "/alone"]), str(whole))
+        self.assertNotIn("needs 'first'", whole.err)
+
+    def test_a_suite_that_is_named_brings_along_what_it_needs_and_filters_choose_among_both(self):
+        peer = self.fixed(down=("500 Down", "{}"))
+        step = "  - {name: %s, get: /%s, severity: %s, tags: [%s], expect: 200}\n"
+        self.write("checks/orders.yml", f"suite: orders\ntarget: {peer.url}\ndepends_on: [signup]\nsteps:\n"
+                   + step % ("order", "order", "critical", "fast"))
+        self.write("checks/signup.yml", f"suite: signup\ntarget: {peer.url}\nsteps:\n" + step % ("sign", "sign", "major", "slow")
+                   + step % ("down", "down", "minor", "slow"))
+        for arguments, code, asked in (([], 0, ["/sign", "/down", "/order"]), (["--critical"], 0, ["/order"]),
+                                       (["--tag", "fast"], 0, ["/order"]), (["--tag", "slow"], 2, []), (["--tag", "none"], 2, [])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check("orders", *arguments)
+                self.assertEqual((result.code, peer.seen), (code, asked), str(result))
+                self.assertNotIn("needs 'signup'", result.err)
+        # What is wrong there is wrong here.
+        self.write("checks/signup.yml", f"suite: signup\ntarget: {peer.url}\nsteps:\n  - {{name: sign, gett: /sign, expect: 200}}\n")
+        peer.seen.clear()
+        wrong = self.check("orders")
+        self.assertEqual((wrong.code, peer.seen), (3, []), str(wrong))
+        self.assertIn("signup.yml:4", wrong.err)
 
     def test_a_step_alone_runs_beside_files_that_it_does_not_need_and_cannot_be_read(self):
         peer = self.fixed()

@@ -106,6 +106,7 @@ struct Suite {
   std::string
       unread;  ///< why nothing of it is known: it stands for a file that is wrong, and ends with error
   bool name_guessed = false;  ///< of such a one: the name is the file's, and the suite's may be another
+  bool brought = false;       ///< nobody named it: it is there because others need it
   Severity severity = Severity::major;
   std::vector<std::string> tags;
   std::string target;
@@ -163,8 +164,10 @@ struct Context {
 std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
                                 diag::Diagnostics& diagnostics);
 
-/// Finds mistakes between suites: names used twice, circles, values that no suite exports.
-void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics);
+/// Finds mistakes between suites: names used twice, circles, values that no suite exports. `lacking`: how
+/// grave it is to need one that is not among them.
+void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics,
+                    diag::Severity lacking = diag::Severity::warning);
 
 /// First 12 hexadecimal digits of the SHA-256 over to_json().
 std::string id_of(const SuitePlan& plan);
