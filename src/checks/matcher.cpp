@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace staithe::checks {
 namespace {
@@ -255,6 +256,12 @@ class Phrase {
     return text == std::string_view(&hole, 1) || parse_quantity(text).has_value();
   }
 
+  static std::optional<std::uint32_t> whole_number(std::string_view text) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+  }
+
   /// The part of the author's text that `piece`, which points into flat_, stands for.
   Text operand(std::string_view piece) const {
     const auto begin = static_cast<std::size_t>(piece.data() - flat_.data());
@@ -327,14 +334,20 @@ class Phrase {
   }
 
   std::optional<Matcher> compared(Word word, std::string_view said, std::string_view rest) {
-    // "at least 19 of 20": how many there are is the sample's business.
-    if (const auto of = rest.find(" of "); of != std::string_view::npos && is_quantity(rest.substr(of + 4)))
-      rest = rest.substr(0, of);
+    // "at least 19 of 20"
+    std::optional<std::uint32_t> of;
+    if (const auto at = rest.find(" of "); at != std::string_view::npos && is_quantity(rest.substr(at + 4))) {
+      of = whole_number(base::trim(rest.substr(at + 4)));
+      if (!of) return refuse(fmt::format("'{}' does not say of how many", rest), "write 'at least 19 of 20'");
+      rest = base::trim(rest.substr(0, at));
+    }
     if (!is_quantity(rest))
       return refuse(fmt::format("'{}' is followed by '{}', which is not a number, time or size",
                                 base::trim(said), rest),
                     "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
-    return one(word, rest);
+    auto matcher = one(word, rest);
+    matcher.of = of;
+    return matcher;
   }
 
   std::optional<Matcher> within(std::string_view center, std::string_view rest) {

@@ -306,6 +306,7 @@ class StepReader {
     const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
     if (takes_away && !says_something) return implied();
     common_expectations();
+    check_sample(check_, item_);
     if (check_.sample > 1 && says_something && nothing_of_each())
       map.error_at("sample", "nothing says what a good answer is, so any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
