@@ -273,6 +273,7 @@ class SuiteReader {
         names.assume("host.");
       auto check = read_step(item, part, instance, frame_, names);
       if (!check) continue;
+      check->row = one_case.label;
       check->text_id = text_id(*check);
       judge_patience(item, names, *check);
       checks.push_back(std::move(*check));

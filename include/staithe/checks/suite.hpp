@@ -48,6 +48,7 @@ std::string_view name_of(Part part) noexcept;
 struct Check {
   std::string name;     ///< with its host or case
   std::string step;     ///< as the file calls it; equal for all hosts and cases of one step
+  std::string row{};    ///< of the table: "row 1"; "": it is done once for all of them
   std::string key;      ///< "suite/name": what its history goes by
   std::string text_id;  ///< of what it asks and expects: its history begins anew when this changes
   Part part = Part::steps;
@@ -105,8 +106,8 @@ struct Suite {
   std::string file;
   std::string
       unread;  ///< why nothing of it is known: it stands for a file that is wrong, and ends with error
-  bool name_guessed = false;  ///< of such a one: the name is the file's, and the suite's may be another
   bool brought = false;       ///< nobody named it: it is there because others need it
+  bool name_guessed = false;  ///< of such a one: the name is the file's, and the suite's may be another
   Severity severity = Severity::major;
   std::vector<std::string> tags;
   std::string target;

@@ -42,6 +42,17 @@ TEST_CASE("flow: what is saved under each is of its host alone, for later steps,
   CHECK(ran.of("it settles [web2]").verdict == Verdict::pass);
 }
 
+TEST_CASE("flow: where one host's value is not known its steps are blocked, and no other host's") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "POST http://web1/charges") return {400, "{}"};
+    if (title == "POST http://web2/charges") return {201, R"({"id":"B"})"};
+    return {200, R"({"state":"settled"})"};
+  });
+  const Ran ran({"suite: s\nseverity: critical\n" + charged}, fake);
+  CHECK(ran.of("it settles [web1]").reason == "blocked: needs 'charge [web1]', which failed");
+  CHECK(ran.of("it settles [web2]").verdict == Verdict::pass);
+}
+
 TEST_CASE("flow: a token that each host has given is a secret of each") {
   Fake fake([](const std::string& title) -> std::pair<int, std::string> {
     if (title == "GET http://web1/login") return {200, R"({"t":"first-of-web1"})"};
