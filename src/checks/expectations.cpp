@@ -45,6 +45,12 @@ bool is_numeric(Matcher::Word word) {
          word == Word::range;
 }
 
+/// "time: 3s": to the microsecond?
+bool can_be_met(std::string_view subject, const Matcher& matcher) {
+  return subject == "lag" || std::find(times.begin(), times.end(), subject) == times.end() ||
+         matcher.form == Matcher::Form::quoted || !parse_quantity(matcher.operands[0].shown());
+}
+
 /// "status: 20x" is a slip, for nothing can be both, and so is "success: all".
 bool check_number(const yaml::Reader& at, const Names& names, const std::string& subject,
                   const Matcher& matcher) {
@@ -55,6 +61,12 @@ bool check_number(const yaml::Reader& at, const Names& names, const std::string&
   if (matcher.word != Matcher::Word::equals || !matcher.operands[0].is_literal()) return true;
   const auto text = matcher.operands[0].shown();
   const auto value = parse_quantity(text);
+  if (!can_be_met(subject, matcher)) {
+    const bool has_unit = value->unit == Value::Unit::duration;
+    names.mistake(at, fmt::format("{} is never {} exactly", subject, text),
+                  fmt::format("write 'at most {}{}'", text, has_unit ? "" : "s"));
+    return false;
+  }
   const bool status = subject == "status";
   const bool quoted = matcher.form == Matcher::Form::quoted;
   if (value && !quoted && (!status || (value->number >= 100 && value->number <= 999))) return true;

@@ -151,7 +151,7 @@ class Phrase {
     }};
     for (const auto& [words, meant] : of_numbers)
       if (low.starts_with(words) && has_number(low.substr(words.size()))) return meant;
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> others{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> others{{
         {"equals ", "the value itself"},
         {"equal to ", "the value itself"},
         {"one of ", "a list, [a, b]"},
@@ -160,12 +160,18 @@ class Phrase {
         {"contain ", "'contains TEXT'"},
         {"includes ", "'contains TEXT'"},
         {"match ", "'matches PATTERN'"},
+        {"regex ", "'matches PATTERN'"},
+        {"regexp ", "'matches PATTERN'"},
+        {"exists ", "'exists' alone"},
+        {"absent ", "'absent' alone"},
+        {"empty ", "'empty' alone"},
     }};
     for (const auto& [words, meant] : others)
       if (low.starts_with(words)) return meant;
     if (low == "exist") return "'exists'";
     if (const auto slip = with_a_slip(low); !slip.empty()) return slip;
     if (is_nearly_within(low)) return "'2.90 within 0.01' or '2.90 within 1%'";
+    if (is_one_or_another(low)) return "a list, [1 to 5, 7]";
     const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
     return status ? "2xx, in small letters" : "";
   }
@@ -211,14 +217,31 @@ class Phrase {
     return {};
   }
 
-  /// "100 wihin 1%": a number, that word with at most one letter wrong, and a number again.
+  /// "100 wihin 1%": a number, that word with at most one letter wrong or a sign for it, and a number again.
   static bool is_nearly_within(std::string_view low) {
     const auto start = low.find(' ');
     if (start == std::string_view::npos || !is_quantity(low.substr(0, start))) return false;
     const auto rest = base::trim(low.substr(start));
+    constexpr std::array<std::string_view, 4> signs{"+-", "+/-", "-/+", "\u00b1"};
+    for (const auto sign : signs)
+      if (rest.starts_with(sign) && has_number(rest.substr(sign.size()))) return true;
     const auto end = rest.find(' ');
     return end != std::string_view::npos && base::edit_distance(rest.substr(0, end), "within") <= 1 &&
            has_number(rest.substr(end));
+  }
+
+  /// "1 to 2000 or 5", "3 or 5"
+  static bool is_one_or_another(std::string_view low) {
+    const auto either = low.find(" or ");
+    if (either == std::string_view::npos) return false;
+    const auto first = low.substr(0, either), second = low.substr(either + 4);
+    const auto is_number = [](std::string_view text) {
+      const auto to = text.find(" to ");
+      return to == std::string_view::npos
+                 ? is_quantity(text)
+                 : is_quantity(text.substr(0, to)) && is_quantity(text.substr(to + 4));
+    };
+    return is_number(first) && is_number(second);
   }
 
   /// A digit, or what will be put in: without one it is no word about numbers.
