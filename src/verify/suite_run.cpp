@@ -327,7 +327,9 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
     const auto first = std::find_if(result.judged.begin(), result.judged.end(), broken);
     result.verdict = first == result.judged.end() ? Verdict::pass : Verdict::degraded;
     if (first != result.judged.end())
-      result.reason = fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
+      result.reason = first->outcome == Judged::Outcome::unjudged
+                          ? fmt::format("{}: {}", first->subject, first->why)
+                          : fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
   }
 }
 

@@ -50,3 +50,20 @@ TEST_CASE("flow: a stop in front of a table ends all of it; a row that lacks a v
   CHECK(ran.of("use r1").reason == "blocked: needs 'make r1', which failed");
   CHECK(ran.of("use r2").verdict == Verdict::pass);
 }
+
+TEST_CASE("flow: a warning that nobody could judge says why, and not that something differs") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {200, "{}"}; });
+  fake.cut = true;
+  const Ran ran({head(R"(steps:
+  - name: long
+    get: /
+    expect: 200
+    warn: {body: contains done}
+)")},
+                fake);
+  const auto& one = ran.of("long");
+  CHECK(one.verdict == Verdict::degraded);
+  REQUIRE(one.judged.size() == 2);
+  REQUIRE(one.judged.back().outcome == checks::Judged::Outcome::unjudged);
+  CHECK(one.reason == "body: " + one.judged.back().why);
+}
