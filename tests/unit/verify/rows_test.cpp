@@ -67,3 +67,20 @@ TEST_CASE("flow: a warning that nobody could judge says why, and not that someth
   REQUIRE(one.judged.back().outcome == checks::Judged::Outcome::unjudged);
   CHECK(one.reason == "body: " + one.judged.back().why);
 }
+
+TEST_CASE("flow: a command that is not there is waited for in vain, and says nothing of the system") {
+  Fake fake([](const std::string&) -> std::pair<int, std::string> { return {0, "sh: 1: psq: not found"}; });
+  fake.exit = 127;
+  fake.err = "sh: 1: psq: not found";
+  const Ran ran({head(R"(steps:
+  - name: rows arrive
+    run: psq -c 'select 1'
+    until: {err: not contains refused}
+    every: 10ms
+    for: 30ms
+)")},
+                fake);
+  const auto& one = ran.of("rows arrive");
+  CHECK(one.verdict == Verdict::error);
+  CHECK(one.reason.find("127") != std::string::npos);
+}
