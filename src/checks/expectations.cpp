@@ -243,7 +243,7 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
 }
 
 /// Header names have no case.
-std::string canonical(std::string subject) {
+std::string canonical(const std::string& subject) {
   return subject.starts_with("header.") ? base::lower(subject) : subject;
 }
 
