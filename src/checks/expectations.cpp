@@ -45,28 +45,38 @@ bool is_numeric(Matcher::Word word) {
          word == Word::range;
 }
 
-/// "status: 20x" is a slip, for nothing can be both; "success" may also be said as "all".
+/// "time: 3s": to the microsecond?
+bool can_be_met(std::string_view subject, const Matcher& matcher) {
+  return subject == "lag" || std::find(times.begin(), times.end(), subject) == times.end() ||
+         matcher.form == Matcher::Form::quoted || !parse_quantity(matcher.operands[0].shown());
+}
+
+/// "status: 20x" is a slip, for nothing can be both, and so is "success: all".
 bool check_number(const yaml::Reader& at, const Names& names, const std::string& subject,
                   const Matcher& matcher) {
-  constexpr std::array<std::string_view, 12> numbers{"status", "size", "redirects", "time",
-                                                     "p50",    "p95",  "p99",       "waited",
-                                                     "polls",  "rows", "lag",       "days_left"};
+  constexpr std::array<std::string_view, 13> numbers{"status", "size",      "redirects", "time",  "p50",
+                                                     "p95",    "p99",       "waited",    "polls", "rows",
+                                                     "lag",    "days_left", "success"};
   if (std::find(numbers.begin(), numbers.end(), subject) == numbers.end()) return true;
-  if (matcher.word == Matcher::Word::one_of || matcher.word == Matcher::Word::negation)
-    return std::all_of(matcher.inner.begin(), matcher.inner.end(),
-                       [&](const auto& inner) { return check_number(at, names, subject, inner); });
   if (matcher.word != Matcher::Word::equals || !matcher.operands[0].is_literal()) return true;
   const auto text = matcher.operands[0].shown();
   const auto value = parse_quantity(text);
+  if (!can_be_met(subject, matcher)) {
+    const bool has_unit = value->unit == Value::Unit::duration;
+    names.mistake(at, fmt::format("{} is never {} exactly", subject, text),
+                  fmt::format("write 'at most {}{}'", text, has_unit ? "" : "s"));
+    return false;
+  }
   const bool status = subject == "status";
   const bool quoted = matcher.form == Matcher::Form::quoted;
   if (value && !quoted && (!status || (value->number >= 100 && value->number <= 999))) return true;
   names.mistake(at,
                 fmt::format("{}{}{} can never be the {}, which is a number{}", quoted ? '"' : '\'', text,
                             quoted ? '"' : '\'', subject, status ? " of three digits" : ""),
-                value && quoted ? "leave the quotes out"
-                : status        ? "write 200, 2xx, 200 to 299 or [200, 204]"
-                                : "write a number, or 'at most N'");
+                value && quoted        ? "leave the quotes out"
+                : status               ? "write 200, 2xx, 200 to 299 or [200, 204]"
+                : subject == "success" ? "write 'at least 19 of 20', or a number"
+                                       : "write a number, or 'at most N'");
   return false;
 }
 
@@ -82,6 +92,27 @@ bool check_units(const yaml::Reader& at, const Names& names, const std::string& 
     return false;
   }
   return true;
+}
+
+/// "json.n: at least 3 of 20": of what?
+bool check_of(const yaml::Reader& at, const Names& names, const std::string& subject,
+              const Matcher& matcher) {
+  if (!matcher.of || subject == "success") return true;
+  names.mistake(
+      at, fmt::format("'of {}' counts the answers of a sample, and {} is none of that", *matcher.of, subject),
+      "leave it out; or quote it when the text is meant");
+  return false;
+}
+
+/// Whether the subject can ever be what is wanted; what cannot is a mistake at `at`.
+bool can_hold(const yaml::Reader& at, const Names& names, const std::string& subject,
+              const Matcher& matcher) {
+  const bool is_about_it = matcher.word != Matcher::Word::count;
+  return check_of(at, names, subject, matcher) && check_units(at, names, subject, matcher) &&
+         check_number(at, names, subject, matcher) &&
+         std::all_of(matcher.inner.begin(), matcher.inner.end(), [&](const auto& inner) {
+           return is_about_it ? can_hold(at, names, subject, inner) : check_of(at, names, subject, inner);
+         });
 }
 
 /// What is wanted in words, and as a matcher.
@@ -136,7 +167,7 @@ std::optional<Matcher> read_scalar(const yaml::Reader& reader, const Names& name
 /// Adds one of the values of a list, if there is nothing wrong with it.
 bool add_value(const yaml::Reader& at, const Names& names, const std::string& subject,
                std::optional<Matcher> matcher, Matcher& list) {
-  if (!matcher || !check_number(at, names, subject, *matcher)) return false;
+  if (!matcher || !can_hold(at, names, subject, *matcher)) return false;
   list.inner.push_back(std::move(*matcher));
   return true;
 }
@@ -204,9 +235,7 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
       return std::nullopt;
   } else {
     auto matcher = read_scalar(reader, names, expectation.wanted);
-    if (!matcher || !check_units(reader, names, subject, *matcher) ||
-        !check_number(reader, names, subject, *matcher))
-      return std::nullopt;
+    if (!matcher || !can_hold(reader, names, subject, *matcher)) return std::nullopt;
     expectation.matcher = std::move(*matcher);
   }
   expectation.subject = std::move(subject);
@@ -214,7 +243,7 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
 }
 
 /// Header names have no case.
-std::string canonical(std::string subject) {
+std::string canonical(const std::string& subject) {
   return subject.starts_with("header.") ? base::lower(subject) : subject;
 }
 

@@ -92,6 +92,20 @@ void add_before_needed(std::vector<Suite>& suites, Suite& suite, std::vector<Sui
   order.push_back(&suite);
 }
 
+/// Nothing is left of what had brought them along: what they would judge nobody has asked for.
+void leave_out_unneeded(std::vector<Suite>& suites) {
+  const auto is_needed = [&](const Suite& suite) {
+    return std::any_of(suites.begin(), suites.end(),
+                       [&](const Suite& one) { return contains(one.depends_on, suite.name); });
+  };
+  for (bool more = true; more;) {
+    const auto unneeded = std::find_if(
+        suites.begin(), suites.end(), [&](const Suite& suite) { return suite.brought && !is_needed(suite); });
+    more = unneeded != suites.end();
+    if (more) suites.erase(unneeded);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> select(SuitePlan& plan, const Filter& filter) {
@@ -114,6 +128,7 @@ std::vector<std::string> select(SuitePlan& plan, const Filter& filter) {
       exported[name].insert(values.begin(), values.end());
   }
   std::erase_if(plan.suites, [](const Suite& suite) { return suite.steps.empty() && suite.setup.empty(); });
+  leave_out_unneeded(plan.suites);
   // A suite that was left out on purpose blocks nothing, unless its values are used.
   for (auto& suite : plan.suites)
     std::erase_if(suite.depends_on, [&](const std::string& name) {

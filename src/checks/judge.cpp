@@ -265,7 +265,7 @@ Match judge_many(const Matcher& matcher, const Judge::Selected& selected, Typing
 }
 
 /// What was not read, as `part` says, may decide otherwise.
-Match unless_cut(Match result, const Matcher& matcher, const std::string& part) {
+Match unless_cut(const Match& result, const Matcher& matcher, const std::string& part) {
   const bool open = (result.is == Match::Is::yes && !holds_of_more(matcher)) ||
                     (result.is == Match::Is::no && !fails_of_more(matcher));
   return part.empty() || !open ? result : Match{Match::Is::unknown, part, nullptr};
@@ -394,7 +394,7 @@ Judged Judge::judge(const Expectation& expectation) const {
   auto result = selected.definite
                     ? judge_one(expectation, selected, typing, now_, clean_, judged.got)
                     : judge_many(expectation.matcher, selected, typing, now_, clean_, judged.got);
-  result = unless_cut(std::move(result), expectation.matcher, only_a_part(reply_, expectation.subject));
+  result = unless_cut(result, expectation.matcher, only_a_part(reply_, expectation.subject));
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
     return judged;

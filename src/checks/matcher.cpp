@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace staithe::checks {
 namespace {
@@ -150,7 +151,7 @@ class Phrase {
     }};
     for (const auto& [words, meant] : of_numbers)
       if (low.starts_with(words) && has_number(low.substr(words.size()))) return meant;
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> others{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> others{{
         {"equals ", "the value itself"},
         {"equal to ", "the value itself"},
         {"one of ", "a list, [a, b]"},
@@ -159,12 +160,18 @@ class Phrase {
         {"contain ", "'contains TEXT'"},
         {"includes ", "'contains TEXT'"},
         {"match ", "'matches PATTERN'"},
+        {"regex ", "'matches PATTERN'"},
+        {"regexp ", "'matches PATTERN'"},
+        {"exists ", "'exists' alone"},
+        {"absent ", "'absent' alone"},
+        {"empty ", "'empty' alone"},
     }};
     for (const auto& [words, meant] : others)
       if (low.starts_with(words)) return meant;
     if (low == "exist") return "'exists'";
     if (const auto slip = with_a_slip(low); !slip.empty()) return slip;
     if (is_nearly_within(low)) return "'2.90 within 0.01' or '2.90 within 1%'";
+    if (is_one_or_another(low)) return "a list, [1 to 5, 7]";
     const bool status = low.size() == 3 && low.ends_with("xx") && low[0] >= '1' && low[0] <= '5';
     return status ? "2xx, in small letters" : "";
   }
@@ -210,14 +217,31 @@ class Phrase {
     return {};
   }
 
-  /// "100 wihin 1%": a number, that word with at most one letter wrong, and a number again.
+  /// "100 wihin 1%": a number, that word with at most one letter wrong or a sign for it, and a number again.
   static bool is_nearly_within(std::string_view low) {
     const auto start = low.find(' ');
     if (start == std::string_view::npos || !is_quantity(low.substr(0, start))) return false;
     const auto rest = base::trim(low.substr(start));
+    constexpr std::array<std::string_view, 4> signs{"+-", "+/-", "-/+", "\u00b1"};
+    for (const auto sign : signs)
+      if (rest.starts_with(sign) && has_number(rest.substr(sign.size()))) return true;
     const auto end = rest.find(' ');
     return end != std::string_view::npos && base::edit_distance(rest.substr(0, end), "within") <= 1 &&
            has_number(rest.substr(end));
+  }
+
+  /// "1 to 2000 or 5", "3 or 5"
+  static bool is_one_or_another(std::string_view low) {
+    const auto either = low.find(" or ");
+    if (either == std::string_view::npos) return false;
+    const auto first = low.substr(0, either), second = low.substr(either + 4);
+    const auto is_number = [](std::string_view text) {
+      const auto to = text.find(" to ");
+      return to == std::string_view::npos
+                 ? is_quantity(text)
+                 : is_quantity(text.substr(0, to)) && is_quantity(text.substr(to + 4));
+    };
+    return is_number(first) && is_number(second);
   }
 
   /// A digit, or what will be put in: without one it is no word about numbers.
@@ -253,6 +277,12 @@ class Phrase {
   static bool is_quantity(std::string_view text) {
     text = base::trim(text);
     return text == std::string_view(&hole, 1) || parse_quantity(text).has_value();
+  }
+
+  static std::optional<std::uint32_t> whole_number(std::string_view text) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
   }
 
   /// The part of the author's text that `piece`, which points into flat_, stands for.
@@ -327,14 +357,20 @@ class Phrase {
   }
 
   std::optional<Matcher> compared(Word word, std::string_view said, std::string_view rest) {
-    // "at least 19 of 20": how many there are is the sample's business.
-    if (const auto of = rest.find(" of "); of != std::string_view::npos && is_quantity(rest.substr(of + 4)))
-      rest = rest.substr(0, of);
+    // "at least 19 of 20"
+    std::optional<std::uint32_t> of;
+    if (const auto at = rest.find(" of "); at != std::string_view::npos && is_quantity(rest.substr(at + 4))) {
+      of = whole_number(base::trim(rest.substr(at + 4)));
+      if (!of) return refuse(fmt::format("'{}' does not say of how many", rest), "write 'at least 19 of 20'");
+      rest = base::trim(rest.substr(0, at));
+    }
     if (!is_quantity(rest))
       return refuse(fmt::format("'{}' is followed by '{}', which is not a number, time or size",
                                 base::trim(said), rest),
                     "write 'at most 3s', 'at least 20', 'under 2MB'; or quote it when the text is meant");
-    return one(word, rest);
+    auto matcher = one(word, rest);
+    matcher.of = of;
+    return matcher;
   }
 
   std::optional<Matcher> within(std::string_view center, std::string_view rest) {

@@ -173,7 +173,11 @@ std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& r
       expanded.append(secret->second);
       if (url) url->pass_hidden(), path.hidden();
     } else if (is_runtime(piece.text)) {
-      expanded.append(plan::CaptureRef{piece.text});
+      auto name = at_run_time(piece.text, reader);
+      if (name)
+        expanded.append(plan::CaptureRef{std::move(*name)});
+      else
+        good = false;
       if (url) url->pass_hidden(), path.hidden();
     } else {
       unknown(piece.text, reader);
@@ -236,6 +240,30 @@ void Names::mistake(const yaml::Reader& reader, std::string message, std::string
   const auto* cell = cell_in(reader.node().text);
   if (cell == nullptr) return reader.error(std::move(message), std::move(help));
   reader.diagnostics().error(*cell, std::move(message), reader.path(), std::move(help));
+}
+
+void Names::declare(const std::string& name) {
+  runtime_.insert(name);
+  hosts_.erase(name);
+}
+
+void Names::declare_for(const std::string& name, const std::string& host) {
+  runtime_.insert(name);
+  hosts_[name].insert(host);
+}
+
+std::optional<std::string> Names::at_run_time(const std::string& name, const yaml::Reader& reader) const {
+  const auto of = hosts_.find(name);
+  if (of == hosts_.end()) return name;
+  if (of->second.count(host_) > 0) return name_for_host(name, host_);
+  if (host_.empty())
+    reader.error(fmt::format("'{}' has a value for each host, and this is done once", name),
+                 "say 'each' here as the step does that saves it");
+  else if (!is_assumed("host."))
+    reader.error(fmt::format("'{}' is not known of {}: it is saved for {}", name, host_,
+                             base::join(std::vector(of->second.begin(), of->second.end()), ", ")),
+                 "say the same 'each' here as the step does that saves it");
+  return std::nullopt;
 }
 
 bool Names::is_runtime(const std::string& name) const {

@@ -32,7 +32,11 @@ class Names {
   /// A finding about what stands at `reader`; where a cell was put in there, the mistake is the cell's.
   void mistake(const yaml::Reader& reader, std::string message, std::string help = {}) const;
   /// Known from here on, at run time.
-  void declare(const std::string& name) { runtime_.insert(name); }
+  void declare(const std::string& name);
+  /// The same of what a step saves that is done for each host: there it has a value of its own.
+  void declare_for(const std::string& name, const std::string& host);
+  /// The host that the step in hand is done for; "": it is done once.
+  void stand_for(const std::string& host) { host_ = host; }
   /// The same for every name that begins so.
   void declare_prefix(const std::string& prefix) { prefixes_.insert(prefix); }
   /// Will be saved by a later step: for the message.
@@ -43,6 +47,7 @@ class Names {
   void set_per_case(const std::string& name) { per_case_.insert(name); }
 
   bool is_runtime(const std::string& name) const;
+  bool is_per_host(const std::string& name) const { return hosts_.count(name) > 0; }
   bool is_per_case(const std::string& name) const {
     return name.rfind("case.", 0) == 0 || per_case_.count(name) > 0;
   }
@@ -62,6 +67,8 @@ class Names {
   static std::optional<std::string> known_now(const std::optional<Text>& expanded, const std::string& text,
                                               const yaml::Reader& reader);
   void unknown(const std::string& name, const yaml::Reader& reader) const;
+  /// What it is called at run time; nothing where it is of other hosts than the step.
+  std::optional<std::string> at_run_time(const std::string& name, const yaml::Reader& reader) const;
   void misplaced(const UrlPath::Trouble& trouble, const std::string& url, const yaml::Reader& reader) const;
   bool is_assumed(const std::string& name) const;
 
@@ -69,6 +76,8 @@ class Names {
   std::map<std::string, plan::SecretRef> secrets_;
   std::set<std::string> runtime_, prefixes_, per_case_, assumed_;
   std::map<std::string, std::string> later_;
+  std::map<std::string, std::set<std::string>> hosts_;  ///< of names that have a value for each: which
+  std::string host_;
   std::map<std::string, diag::Position> cells_;
 };
 

@@ -35,7 +35,10 @@ std::optional<double> with_format(const std::string& text, const char* format) {
   std::tm time{};
   const char* end = ::strptime(text.c_str(), format, &time);
   if (end == nullptr) return std::nullopt;
+  const auto day = time.tm_mday;
+  const bool is_leap_second = time.tm_sec > 59;
   const auto seconds = static_cast<double>(::timegm(&time));
+  if (time.tm_mday != day && !is_leap_second) return std::nullopt;  // "2026-02-30"
   std::string_view rest(end);
   double fraction = 0;
   if (rest.starts_with('.')) {

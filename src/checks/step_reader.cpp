@@ -306,6 +306,7 @@ class StepReader {
     const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
     if (takes_away && !says_something) return implied();
     common_expectations();
+    check_sample(check_, item_);
     if (check_.sample > 1 && says_something && nothing_of_each())
       map.error_at("sample", "nothing says what a good answer is, so any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
@@ -369,8 +370,13 @@ class StepReader {
       if (!subject) continue;
       if (const auto why = check_subject(*subject); !why.empty())
         member.value.error("'" + *subject + "' is no path: " + why);
-      check_.save.push_back({member.key.value, *subject});
-      names_.declare(member.key.value);
+      const auto& name = member.key.value;
+      const auto& host = instance_.host;
+      check_.save.push_back({host.empty() ? name : name_for_host(name, host), *subject, host});
+      if (host.empty())
+        names_.declare(name);
+      else
+        names_.declare_for(name, host);
     }
   }
 

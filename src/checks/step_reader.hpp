@@ -42,6 +42,9 @@ std::optional<Check> read_step(const yaml::Reader& item, Part part, const Instan
 /// The expectations of a mapping, or of the short form, which is about the kind's main subject.
 std::vector<Expectation> read_expectations(const yaml::Reader& reader, const Kind& kind, const Names& names);
 
+/// What is expected of a sample must be said of the one that the step takes; else that is a finding.
+void check_sample(const Check& check, const yaml::Reader& step);
+
 /// A time that something may take, as it was read: none at all is a mistake.
 std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Names& names,
                                             const std::optional<base::Duration>& patience);

@@ -257,6 +257,7 @@ class SuiteReader {
   }
 
   void add(const yaml::Reader& item, Part part, const Instance& one_case, std::vector<Check>& checks) {
+    std::vector<std::string> hosts;
     for (auto instance : instances_of(item, frame_)) {
       if (!one_case.label.empty()) {
         instance.label = instance.label.empty() ? one_case.label : one_case.label + ", " + instance.label;
@@ -264,20 +265,32 @@ class SuiteReader {
         instance.cells = one_case.cells;
       }
       Names names = names_;
+      names.stand_for(instance.host);
+      hosts.push_back(instance.host);
       for (const auto& [name, value] : instance.values) names.set(name, value);
       for (const auto& [name, position] : instance.cells) names.set_cell(name, position);
       if (context_.known != Context::Known::everything && item.node().find("each") != nullptr)
         names.assume("host.");
       auto check = read_step(item, part, instance, frame_, names);
       if (!check) continue;
-      for (const auto& saved : check->save) names_.declare(saved.name);
+      check->row = one_case.label;
       check->text_id = text_id(*check);
       judge_patience(item, names, *check);
       checks.push_back(std::move(*check));
     }
-    // What a step would save that could not be read is no mistake of those that use it.
-    if (const auto* saved = saves_of(item.node()))
-      for (const auto& entry : saved->entries) names_.declare(entry.key);
+    declare_saves(item.node(), hosts);
+  }
+
+  /// Also what a step would save that could not be read: that is no mistake of those that use it. Once it has
+  /// been read for all of its `hosts`, for it may save anew what it uses.
+  void declare_saves(const yaml::Node& item, const std::vector<std::string>& hosts) {
+    const auto* saved = saves_of(item);
+    if (saved == nullptr) return;
+    for (const auto& entry : saved->entries) {
+      if (hosts.empty() || hosts.front().empty()) names_.declare(entry.key);
+      for (const auto& host : hosts)
+        if (!host.empty()) names_.declare_for(entry.key, host);
+    }
   }
 
   /// Polls that the budget cuts short say nothing of what is waited for: that is known before they begin.
@@ -335,6 +348,10 @@ class SuiteReader {
     for (const auto& name : map_.texts("export")) {
       if (!names_.is_runtime(name.value))
         diagnostics_.error(name.position, fmt::format("no step saves '{}'", name.value), name.path);
+      else if (names_.is_per_host(name.value))
+        diagnostics_.error(name.position,
+                           fmt::format("'{}' has a value for each host, and one is exported", name.value),
+                           name.path, "save it in a step without 'each'");
       suite_.exports.push_back(name.value);
     }
     flaky();
@@ -433,26 +450,6 @@ class SuiteReader {
 };
 
 }  // namespace
-
-std::string_view name_of(Part part) noexcept {
-  switch (part) {
-    case Part::setup:
-      return "setup";
-    case Part::steps:
-      return "steps";
-    case Part::cleanup:
-      return "cleanup";
-    case Part::undo:
-      return "undo";
-    case Part::sweep:
-      return "sweep";
-  }
-  return "steps";
-}
-
-std::size_t declared(const Check& check) {
-  return std::max<std::size_t>(check.expect.size() + check.warn.size() + check.until.size(), 1);
-}
 
 namespace {
 

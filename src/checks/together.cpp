@@ -40,7 +40,8 @@ void check_use(const Suite& suite, const std::vector<Suite>& suites, diag::Diagn
 
 }  // namespace
 
-void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics) {
+void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics,
+                    diag::Severity lacking) {
   for (std::size_t i = 0; i < suites.size(); ++i) {
     const auto& suite = suites[i];
     for (std::size_t j = 0; j < i; ++j)
@@ -50,13 +51,17 @@ void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnos
     if (reaches(suites, suite, suite.name, 0))
       diagnostics.error({suite.file, 0, 0}, fmt::format("suite '{}' depends on itself", suite.name),
                         "depends_on");
-    for (const auto& name : suite.depends_on)
-      if (find(suites, name) == nullptr)
-        diagnostics.warning(
-            {suite.file, 0, 0},
-            fmt::format("suite '{}' needs '{}', which is not among those that run", suite.name, name),
-            "depends_on",
-            fmt::format("its checks will be skipped as blocked, unless '{}' is named as well", name));
+    for (const auto& name : suite.depends_on) {
+      if (find(suites, name) != nullptr) continue;
+      diag::Diagnostic finding;
+      finding.severity = lacking;
+      finding.position = {suite.file, 0, 0};
+      finding.path = "depends_on";
+      finding.message =
+          fmt::format("suite '{}' needs '{}', which is not among those that run", suite.name, name);
+      finding.help = fmt::format("its checks are skipped as blocked where there is no suite '{}'", name);
+      diagnostics.add(std::move(finding));
+    }
     check_use(suite, suites, diagnostics);
   }
 }

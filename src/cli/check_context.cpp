@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace staithe::cli {
 namespace {
@@ -51,18 +52,21 @@ std::vector<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std:
   return *chosen;
 }
 
+/// Of a group that has hosts of the limit those are asked. Another one is none of its business: a suite that
+/// a rollout of the apps runs may well ask the edge.
+std::vector<Host> within(const std::vector<Host>& group, const std::vector<std::string>& limit) {
+  std::vector<Host> left;
+  std::copy_if(group.begin(), group.end(), std::back_inserter(left), [&](const Host& host) {
+    return std::find(limit.begin(), limit.end(), host.name) != limit.end();
+  });
+  return left.empty() ? group : left;
+}
+
 void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks::Context& context) {
   const auto& environment = loaded.project->env();
-  const auto wanted = wanted_hosts(app, loaded, limit);
-  const auto is_wanted = [&](const std::string& name) {
-    return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
-  };
-  std::map<std::string, std::size_t> counts;
+  std::map<std::string, std::vector<Host>> groups;
+  for (const auto& group : environment.group_names()) groups[group];
   for (const auto& host : environment.hosts) {
-    for (const auto& group : environment.group_names())
-      counts[group] += environment.is_member(host, group) ? 1 : 0;
-    ++counts["all"];
-    if (!is_wanted(host.name.value)) continue;
     auto made = host_of(loaded, host);
     // Variables of a group hold for its hosts, whose own win.
     for (const auto& group : environment.groups)
@@ -72,20 +76,21 @@ void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks
         made.values.insert(shared.begin(), shared.end());
       }
     for (const auto& group : environment.group_names())
-      if (environment.is_member(host, group)) context.groups[group].push_back(made);
-    context.groups["all"].push_back(made);
+      if (environment.is_member(host, group)) groups[group].push_back(made);
+    groups["all"].push_back(made);
   }
   for (const auto& service : loaded.project->project.services) {
-    if (counts.count(service.name.value) > 0) continue;
+    if (groups.count(service.name.value) > 0) continue;
     const auto names = playbook::hosts_of(environment, service);
-    counts[service.name.value] = names.size();
+    auto& group = groups[service.name.value];
     for (const auto& host : environment.hosts)
-      if (is_wanted(host.name.value) && std::find(names.begin(), names.end(), host.name.value) != names.end())
-        context.groups[service.name.value].push_back(host_of(loaded, host));
+      if (std::find(names.begin(), names.end(), host.name.value) != names.end())
+        group.push_back(host_of(loaded, host));
   }
-  for (const auto& [group, count] : counts) {
-    context.groups[group];  // known, though a limit may leave nobody in it
-    context.values["hosts." + group + ".count"] = std::to_string(count);
+  const auto wanted = wanted_hosts(app, loaded, limit);
+  for (const auto& [group, hosts] : groups) {
+    context.values["hosts." + group + ".count"] = std::to_string(hosts.size());
+    context.groups[group] = within(hosts, wanted);
   }
 }
 

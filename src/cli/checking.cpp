@@ -185,8 +185,9 @@ void read_if_possible(const std::string& file, checks::Context& context, LoadedS
   plan.suites.push_back(std::move(*suite));
 }
 
-/// Of one step that is asked for alone the suite is known, and not what that takes from others.
-void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan) {
+/// Whoever names a suite, or one step of it, need not know what that needs of others. Where `some` steps are
+/// asked for, what is wrong with those is judged later.
+void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan, bool some) {
   for (std::size_t i = 0; i < plan.suites.size(); ++i) {
     const auto needed = plan.suites[i].depends_on;
     const auto by = plan.suites[i].file;
@@ -196,8 +197,13 @@ void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePl
       const auto file = file_needed(loaded, by, name);
       const auto is_file = [&](const auto& one) { return one.file == file; };
       if (file.empty() || std::any_of(loaded.unread.begin(), loaded.unread.end(), is_file)) continue;
-      read_if_possible(file, context, loaded, plan);
-      if (plan.suites.back().file == file && plan.suites.back().name != name) plan.suites.pop_back();
+      if (some || (loaded.may_be_left_out && loaded.may_be_left_out(file)))
+        read_if_possible(file, context, loaded, plan);
+      else if (auto suite = read_suite(file, context, loaded.diagnostics))
+        plan.suites.push_back(std::move(*suite));
+      if (plan.suites.back().file != file) continue;
+      plan.suites.back().brought = true;
+      if (plan.suites.back().name != name) plan.suites.pop_back();
     }
   }
 }
@@ -315,6 +321,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(suite_named(directory_of(loaded), name));
   const bool some = app.args().has("only"), all = files.empty();
+  const bool is_step = !all && !loaded.by_hand && !loaded.watched;  // which would never pass
   if (all) files = all_suites(directory_of(loaded));
   for (const auto& file : files) {
     if ((some && all) || (loaded.may_be_left_out && loaded.may_be_left_out(file)))
@@ -322,13 +329,14 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
     else if (auto suite = read_suite(file, context, loaded.diagnostics))
       plan.suites.push_back(std::move(*suite));
   }
-  if (some) bring_along(loaded, context, plan);
+  if (some || !all) bring_along(loaded, context, plan, some);
   if (loaded.may_be_left_out)
     leave_out_what_is_wrong(plan, loaded, !names.empty() || app.args().has("every"));
   if (some)
     check_what_is_wanted(app, plan, loaded);
   else if (!loaded.diagnostics.has_errors())
-    checks::check_together(plan.suites, loaded.diagnostics);
+    checks::check_together(plan.suites, loaded.diagnostics,
+                           is_step ? diag::Severity::error : diag::Severity::warning);
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;
   plan.environment = context.environment;

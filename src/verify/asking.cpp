@@ -47,6 +47,16 @@ std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectatio
   return judged;
 }
 
+/// The first that was not judged, where none differs: nobody knows whether it will hold.
+const Judged* only_unjudged(const std::vector<Judged>& judged) {
+  const Judged* found = nullptr;
+  for (const auto& one : judged) {
+    if (one.outcome == Judged::Outcome::differs) return nullptr;
+    if (found == nullptr && one.outcome == Judged::Outcome::unjudged) found = &one;
+  }
+  return found;
+}
+
 class Asking {
  public:
   Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
@@ -252,6 +262,8 @@ class Asking {
     }
     asked_.cut_short = !in_full;
     if (held_of_nothing(asked_.attempt.judged)) return unjudged(nothing_judged(asked_.attempt.judged));
+    if (const auto* one = only_unjudged(asked_.attempt.judged))
+      return unjudged(one->subject + ": " + one->why);
     asked_.attempt.reason = fmt::format("not within {}", base::to_text(check_.within));
   }
 

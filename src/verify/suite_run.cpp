@@ -62,11 +62,7 @@ SuiteRun::SuiteRun(const checks::Suite& suite, const Options& options, const Beg
       begun_(begun),
       scope_(base::Scope::lasting(suite.budget - std::min(begun.secrets, suite.budget), options.soft)),
       put_right_scope_(scope_),
-      values_(std::move(values)) {
-  for (const auto* part : {&suite.setup, &suite.steps})
-    for (const auto& check : *part)
-      for (const auto& saved : check.save) savers_[saved.name] = check.step;
-}
+      values_(std::move(values)) {}
 
 void SuiteRun::run() {
   for (const auto& [name, text] : suite_.use) {
@@ -115,16 +111,47 @@ std::string SuiteRun::why_not(const checks::Check& check) const {
   if (scope_.cancelled()) return "stopped before it was begun";
   if (scope_.expired()) return "the suite's " + budget_used_up();
   if (const auto value = missing(check.needs, values_); !value.empty()) {
-    const auto saver = savers_.find(value);
-    if (saver == savers_.end()) return fmt::format("blocked: '{}' is not known", value);
-    const auto failed = failed_.find(saver->second);
-    return fmt::format("blocked: needs '{}', which {}", saver->second,
+    const auto* saver = saver_of(value, check);
+    if (saver == nullptr) return fmt::format("blocked: '{}' is not known", value);
+    const auto failed = failed_.find(saver);
+    return fmt::format("blocked: needs '{}', which {}", saver->name,
                        failed == failed_.end() ? "did not save '" + value + "'" : failed->second);
   }
-  if (!stopped_by_.empty() && stopped_by_step_ != check.step)
-    return fmt::format("blocked: '{}' {} before it", stopped_by_,
-                       stopped_unjudged_ ? "was not judged" : "failed");
+  if (const auto* stop = stop_before(check))
+    return fmt::format("blocked: '{}' {} before it", stop->check->name,
+                       stop->unjudged ? "was not judged" : "failed");
   return {};
+}
+
+/// Of several that save it, the last one that came before, which is of the same row.
+const checks::Check* SuiteRun::saver_of(const std::string& value, const checks::Check& user) const {
+  const checks::Check* saver = nullptr;
+  for (const auto* part : {&suite_.setup, &suite_.steps})
+    for (const auto& check : *part) {
+      if (&check == &user) return saver;
+      for (const auto& saved : check.save)
+        if (saved.name == value) saver = &check;
+    }
+  return saver;
+}
+
+/// Rows do not know of each other; what stands outside the table comes after all of them.
+const SuiteRun::Stop* SuiteRun::stop_before(const checks::Check& check) const {
+  const auto stops = [&](const Stop& stop) { return stop.check->step != check.step; };
+  if (stop_ && stops(*stop_)) return &*stop_;
+  if (check.row.empty()) return first_row_stop_;
+  const auto of_row = row_stops_.find(check.row);
+  return of_row != row_stops_.end() && stops(of_row->second) ? &of_row->second : nullptr;
+}
+
+void SuiteRun::stop_at(const checks::Check& check, bool unjudged) {
+  const Stop stop{&check, unjudged};
+  if (check.row.empty()) {
+    if (!stop_) stop_ = stop;
+    return;
+  }
+  const auto [at, is_new] = row_stops_.try_emplace(check.row, stop);
+  if (is_new && first_row_stop_ == nullptr) first_row_stop_ = &at->second;
 }
 
 CheckResult SuiteRun::begin(const checks::Check& check, const Captures& values) const {
@@ -165,7 +192,9 @@ void SuiteRun::one(const checks::Check& check) {
     const bool cut = scope_.cancelled() || scope_.expired();
     result.verdict = cut ? Verdict::aborted : Verdict::skipped;
     result.reason = std::move(reason);
-    failed_.emplace(check.step, cut ? "was not run" : "was skipped");
+    failed_.emplace(&check, cut ? "was not run" : "was skipped");
+    // What comes behind it is not begun either, a second table's rows included.
+    if (check.row.empty() && !stop_ && first_row_stop_ != nullptr) stop_ = *first_row_stop_;
     lose(check);
     return finish(std::move(result));
   }
@@ -183,12 +212,8 @@ void SuiteRun::one(const checks::Check& check) {
   const bool bad = result.verdict == Verdict::fail || result.verdict == Verdict::error ||
                    result.verdict == Verdict::aborted;
   if (bad) {
-    failed_[check.step] = result.verdict == Verdict::fail ? "failed" : "could not be judged";
-    if (!check.go_on && !result.quarantined && stopped_by_.empty()) {
-      stopped_by_ = check.name;
-      stopped_unjudged_ = result.verdict != Verdict::fail;
-      stopped_by_step_ = check.step;
-    }
+    failed_[&check] = result.verdict == Verdict::fail ? "failed" : "could not be judged";
+    if (!check.go_on && !result.quarantined) stop_at(check, result.verdict != Verdict::fail);
   }
   finish(std::move(result));
 }
@@ -302,7 +327,9 @@ void SuiteRun::conclude(const checks::Check& check, const base::Scope& scope, As
     const auto first = std::find_if(result.judged.begin(), result.judged.end(), broken);
     result.verdict = first == result.judged.end() ? Verdict::pass : Verdict::degraded;
     if (first != result.judged.end())
-      result.reason = fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
+      result.reason = first->outcome == Judged::Outcome::unjudged
+                          ? fmt::format("{}: {}", first->subject, first->why)
+                          : fmt::format("{} {}, wanted {}", first->subject, first->got, first->wanted);
   }
 }
 

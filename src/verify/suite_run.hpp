@@ -6,6 +6,8 @@
 #include "staithe/verify/runner.hpp"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 
 namespace staithe::verify {
@@ -43,6 +45,12 @@ class SuiteRun {
     std::string why_not{};  ///< it cannot be asked: what may be left
   };
 
+  /// A failed check after which nothing more is begun, but its step for other hosts.
+  struct Stop {
+    const checks::Check* check;
+    bool unjudged;  ///< nobody knows whether it fails
+  };
+
   void part(const std::vector<checks::Check>& checks);
   void one(const checks::Check& check);
   void put_right();
@@ -64,6 +72,10 @@ class SuiteRun {
   void sweep_item(const checks::Value& item, Swept& swept);
   void tell(const Swept& swept, CheckResult& result) const;
   std::string why_not(const checks::Check& check) const;
+  /// The step that saves the value; null for none.
+  const checks::Check* saver_of(const std::string& value, const checks::Check& user) const;
+  const Stop* stop_before(const checks::Check& check) const;
+  void stop_at(const checks::Check& check, bool unjudged);
   std::string budget_used_up() const;
   CheckResult begin(const checks::Check& check, const Captures& values) const;
   /// What is done with the last reply belongs to the check, and takes of its time.
@@ -97,11 +109,10 @@ class SuiteRun {
   std::vector<base::Redactor::Hold> saved_;  ///< of values_
   std::vector<base::Redactor::Hold> told_;   ///< of the check in hand, until it is reported
   std::vector<Undo> undos_;
-  std::string stopped_by_;                     ///< name of the failed check after which nothing more is begun
-  bool stopped_unjudged_ = false;              ///< it was not judged: nobody knows whether it fails
-  std::string stopped_by_step_;                ///< its step: the other hosts of the same step are still asked
-  std::map<std::string, std::string> savers_;  ///< value to the name of the step that saves it
-  std::map<std::string, std::string> failed_;  ///< step to what became of it
+  std::optional<Stop> stop_;               ///< of all that comes behind it
+  std::map<std::string, Stop> row_stops_;  ///< of what comes behind it in the same row
+  const Stop* first_row_stop_ = nullptr;
+  std::map<const checks::Check*, std::string> failed_;  ///< what became of it
   /// Names that were to be saved and are not known, or not known to be ours: what is said of them.
   std::map<std::string, std::string> lost_;
   std::map<std::string, Attempt> neighbours_;

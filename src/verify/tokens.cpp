@@ -86,8 +86,8 @@ std::string_view last_part(std::string_view subject) {
 void add(const checks::Check& check, TokenNames& names) {
   for (const auto& saved : check.save) {
     const auto use = use_of_subject(saved.subject);
-    if (base::names_secret(saved.name) || use)
-      insert(saved.name, {.cookie = base::names_cookie(saved.name) || (use && use->cookie)}, names);
+    if (base::names_secret(saved.written()) || use)
+      insert(saved.name, {.cookie = base::names_cookie(saved.written()) || (use && use->cookie)}, names);
   }
   if (const auto* http = std::get_if<checks::HttpRequest>(&check.request)) {
     const bool is_pair = http->auth == checks::HttpRequest::Auth::basic;

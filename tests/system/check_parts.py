@@ -1,10 +1,16 @@
 """`staithe check` of a part of what there is: what comes along, and what is no matter of it."""
+import os
+import subprocess
 import unittest
 
 import checking
 
 
 class Parts(checking.CheckTest):
+    def staithe(self, *arguments):
+        return subprocess.run([checking.STAITHE, *arguments], cwd=self.directory, text=True, capture_output=True,
+                              env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False, timeout=60)
+
     def test_a_step_alone_brings_along_what_it_needs_of_other_suites(self):
         peer = self.fixed(make='{"id": "a7"}')
         self.write("checks/first.yml", f"""suite: first
@@ -29,8 +35,51 @@ steps:
                 result = self.check(*arguments)
                 self.assertEqual(result.code, 0, str(result))
                 self.assertEqual(peer.seen, asked)
-        blocked = self.check("second")
-        self.assertIn("unless 'first' is named as well", " ".join(blocked.err.split()))
+        peer.seen.clear()
+        whole = self.check("second")
+        self.assertEqual((whole.code, peer.seen), (0, ["/make", "/other", "/look/a7", "/alone"]), str(whole))
+        self.assertNotIn("needs 'first'", whole.err)
+
+    def test_a_suite_that_is_named_brings_along_what_it_needs_and_filters_choose_among_both(self):
+        peer = self.fixed(down=("500 Down", "{}"))
+        step = "  - {name: %s, get: /%s, severity: %s, tags: [%s], expect: 200}\n"
+        self.write("checks/orders.yml", f"suite: orders\ntarget: {peer.url}\ndepends_on: [signup]\nsteps:\n"
+                   + step % ("order", "order", "critical", "fast"))
+        self.write("checks/signup.yml", f"suite: signup\ntarget: {peer.url}\nsteps:\n" + step % ("sign", "sign", "major", "slow")
+                   + step % ("down", "down", "minor", "slow"))
+        for arguments, code, asked in (([], 0, ["/sign", "/down", "/order"]), (["--critical"], 0, ["/order"]),
+                                       (["--tag", "fast"], 0, ["/order"]), (["--tag", "slow"], 2, []), (["--tag", "none"], 2, [])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check("orders", *arguments)
+                self.assertEqual((result.code, peer.seen), (code, asked), str(result))
+                self.assertNotIn("needs 'signup'", result.err)
+        # What is wrong there is wrong here.
+        self.write("checks/signup.yml", f"suite: signup\ntarget: {peer.url}\nsteps:\n  - {{name: sign, gett: /sign, expect: 200}}\n")
+        peer.seen.clear()
+        wrong = self.check("orders")
+        self.assertEqual((wrong.code, peer.seen), (3, []), str(wrong))
+        self.assertIn("signup.yml:4", wrong.err)
+
+    def test_a_step_of_a_playbook_brings_along_what_its_suite_needs_or_is_refused(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices: {shop: {path: /srv/shop, hosts: app}}\nenvironments:\n  production:\n"
+                   "    hosts:\n      web1: {groups: [app]}\n      web2: {groups: [app]}\n      edge1: {groups: [edge]}\n      edge2: {groups: [edge]}\n")
+        self.write("restart.yml", "playbook: restart\nservice: shop\nhosts: app\neach:\n  - run: 'true'\nafter:\n  - check: {suite: orders}\n")
+        orders = ("suite: orders\ntarget: http://127.0.0.1:1\ndepends_on: [%s]\nsteps:\n  - {name: order, each: host in $(hosts.edge), "
+                  "get: 'http://$(host.name)/order', expect: 200}\n  - {name: app, each: host in $(hosts.app), get: 'http://$(host.name)/app', expect: 200}\n")
+        self.write("checks/orders.yml", orders % "signup")
+        self.write("checks/signup.yml", "suite: signup\ntarget: http://127.0.0.1:1\nsteps:\n  - {name: sign, get: /sign, expect: 200}\n")
+        self.assertEqual(self.staithe("validate", "restart.yml").returncode, 0)
+        plan = self.staithe("plan", "restart.yml", "--limit", "web1")
+        self.assertEqual(plan.returncode, 0, str(plan))
+        # The step is of the apps; the edge it asks is nobody's but the suite's.
+        for asked, there in (("/sign", True), ("edge1/order", True), ("edge2/order", True), ("web1/app", True), ("web2/app", False)):
+            self.assertEqual(asked in plan.stdout, there, asked + "\n" + str(plan))
+        self.write("checks/orders.yml", orders % "nowhere")
+        for command in ("validate", "plan"):
+            refused = self.staithe(command, "restart.yml")
+            self.assertEqual(refused.returncode, 3, str(refused))
+            self.assertIn("suite 'orders' needs 'nowhere'", " ".join((refused.stdout + refused.stderr).split()))
 
     def test_a_step_alone_runs_beside_files_that_it_does_not_need_and_cannot_be_read(self):
         peer = self.fixed()

@@ -2,6 +2,7 @@
 #include "staithe/checks/request.hpp"
 #include "staithe/diag/diagnostic.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct Matcher {
   Word word = Word::exists;
   std::vector<Text> operands;
   std::vector<Matcher> inner;
+  std::optional<std::uint32_t> of{};  ///< "at least 19 of 20": how many there are
   /// The author wrote quotes: text and nothing else. `plain`: a number that is written so must be a number.
   /// `cell`: put in for a name, as `substituted`, but by who wrote the table: a slip in it is a mistake.
   enum class Form { plain, quoted, substituted, cell };

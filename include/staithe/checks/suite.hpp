@@ -16,9 +16,15 @@ namespace staithe::checks {
 
 /// A value that a check keeps for those after it.
 struct Save {
-  std::string name;
+  std::string name;  ///< what uses call it: with its host, where the step is done for each
   std::string subject;
+  std::string host{};  ///< whose value alone it is; "": there is one for all
+
+  /// As the file calls it.
+  std::string_view written() const;
 };
+/// What a value is called that steps save for each host.
+std::string name_for_host(std::string_view name, std::string_view host);
 
 /// Something in whose absence a check may hold less: only with evidence.
 struct Tolerance {
@@ -42,6 +48,7 @@ std::string_view name_of(Part part) noexcept;
 struct Check {
   std::string name;     ///< with its host or case
   std::string step;     ///< as the file calls it; equal for all hosts and cases of one step
+  std::string row{};    ///< of the table: "row 1"; "": it is done once for all of them
   std::string key;      ///< "suite/name": what its history goes by
   std::string text_id;  ///< of what it asks and expects: its history begins anew when this changes
   Part part = Part::steps;
@@ -99,6 +106,7 @@ struct Suite {
   std::string file;
   std::string
       unread;  ///< why nothing of it is known: it stands for a file that is wrong, and ends with error
+  bool brought = false;       ///< nobody named it: it is there because others need it
   bool name_guessed = false;  ///< of such a one: the name is the file's, and the suite's may be another
   Severity severity = Severity::major;
   std::vector<std::string> tags;
@@ -157,8 +165,10 @@ struct Context {
 std::optional<Suite> load_suite(const std::string& file, const std::string& text, const Context& context,
                                 diag::Diagnostics& diagnostics);
 
-/// Finds mistakes between suites: names used twice, circles, values that no suite exports.
-void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics);
+/// Finds mistakes between suites: names used twice, circles, values that no suite exports. `lacking`: how
+/// grave it is to need one that is not among them.
+void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnostics,
+                    diag::Severity lacking = diag::Severity::warning);
 
 /// First 12 hexadecimal digits of the SHA-256 over to_json().
 std::string id_of(const SuitePlan& plan);

@@ -246,8 +246,9 @@ class Connection:
             self.answer(404, "no such page\n")
 
     def charges(self, method, parts):
-        """Every host answers for every charge: its id says all that there is to know of it."""
+        """Every host answers for every charge, whose id says all there is to know of it, also which host made it."""
         import json
+        amount, _, host = parts[0][1:].partition("-") if parts and parts[0].startswith("c") else ("", "", "")
         if method == "POST" and not parts:
             try:
                 amount = int(json.loads(self.body)["amount"])
@@ -255,13 +256,13 @@ class Connection:
                 self.answer(400, "no amount\n")
                 return
             charged = amount * 100 if self.app.settings["broken"] == "charges" else amount
-            self.answer(201, json.dumps({"id": f"c{charged}", "amount": charged, "state": "pending"}) + "\n", "application/json")
-        elif parts and parts[0].startswith("c") and parts[0][1:].isdigit():
+            self.answer(201, json.dumps({"id": f"c{charged}-{self.app.host}", "amount": charged, "state": "pending"}) + "\n", "application/json")
+        elif amount.isdigit() and host:
             if method == "DELETE":
                 self.answer(204, "")
             else:
                 state = "refunded" if parts[1:] == ["refund"] else "settled"
-                charge = {"id": parts[0], "amount": int(parts[0][1:]), "state": state}
+                charge = {"id": parts[0], "amount": int(amount), "state": state}
                 self.answer(200, json.dumps(charge) + "\n", "application/json")
         else:
             self.answer(404, "no such charge\n")

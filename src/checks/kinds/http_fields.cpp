@@ -14,6 +14,13 @@
 namespace staithe::checks {
 namespace {
 
+/// No value of a header can hold it. A secret's or a saved one's is looked at when it is sent.
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == '\x7f';
+  });
+}
+
 class HttpReader {
  public:
   HttpReader(Fields& fields, std::string method) : fields_(fields) { request_.method = std::move(method); }
@@ -73,6 +80,9 @@ class HttpReader {
       }
       const auto text = fields_.text(member.value);
       if (!text) return bad();
+      if (has_control(text->shown()))
+        bad(member.value, fmt::format("the header '{}' holds a control character", member.key.value),
+            "a header is one line of text");
       std::erase_if(request_.headers,
                     [&](const auto& one) { return base::equal_ignoring_case(one.first, member.key.value); });
       request_.headers.emplace_back(member.key.value, *text);

@@ -15,6 +15,7 @@ inline Context context() {
   made.values["deploy.release"] = "4f1c2aa";
   made.groups["app"] = {{"web1", {{"address", "10.0.0.1"}, {"name", "web1"}}},
                         {"web2", {{"address", "10.0.0.2"}, {"name", "web2"}}}};
+  made.groups["edge"] = {{"edge1", {{"address", "10.0.0.9"}, {"name", "edge1"}}}};
   made.groups["nobody"] = {};
   made.databases["ledger"] = {staithe::plan::SecretRef::Source::env, "LEDGER"};
   made.read_file = [](const std::string& path, std::string& why) -> std::optional<std::string> {

@@ -92,6 +92,9 @@ struct Ran {
     diag::Diagnostics diagnostics;
     checks::Context context;
     context.values["deploy.release"] = "r1";
+    for (const std::string host : {"web1", "web2"})
+      context.groups["app"].push_back({host, {{"name", host}, {"address", host}}});
+    context.read_file = [](const std::string&, std::string&) { return "name,want\nr1,200\nr2,200\n"; };
     context.databases["ledger"] = {plan::SecretRef::Source::env, "LEDGER"};
     for (const auto& text : texts) {
       auto suite = load_suite("s.yml", text, context, diagnostics);
