@@ -144,10 +144,10 @@ class Rotation {
   /// What a balancer's process says of itself; throws as Socket::info does.
   using Glance = std::function<Info(Socket&)>;
   /// Puts the phase's state back on every balancer that has another process than before: a reload has
-  /// forgotten it. To be called all the time while the app is down. The servers themselves are looked at
-  /// where that was not done for `whole_look`. One that does not answer within a second is not waited for:
-  /// the next call meets it. Throws Error{conflict} as the waits do, and what else it met, once all were
-  /// asked. Returns the notes that this left (they stay for take_notes too).
+  /// forgotten it, also on those left behind. To be called all the time while the app is down. The servers
+  /// themselves are looked at where that was not done for `whole_look`. One that does not answer within a
+  /// second is not waited for: the next call meets it. Throws Error{conflict} as the waits do, and what else
+  /// it met, once all were asked. Returns the notes that this left (they stay for take_notes too).
   enum class Where { everywhere, seen_out };  ///< seen_out: only where keeps_all_out has found them out
   std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look, const Glance& glance,
                                     Where where = Where::everywhere);
@@ -187,6 +187,7 @@ class Rotation {
     bool before_may_have_begun = false;  ///< maintenance: of Before
     std::vector<std::pair<std::uint64_t, std::uint64_t>> told;  ///< processes with their start: of Before
     std::string lost;                                           ///< why it was left behind
+    base::SteadyTime ask_lost_at{};                             ///< not before
     base::SteadyTime verified{};
   };
 
@@ -212,6 +213,7 @@ class Rotation {
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
+  void hold_lost(Place& place, const base::Scope& scope, const Glance& glance);
   void reassert_at(Place& place, const base::Scope& scope, base::Duration whole_look, const Glance& glance);
   void notice_reload(Place& place, const Snapshot& snapshot, const base::Scope& scope);
   void verify(Place& place, const Snapshot& snapshot);

@@ -232,7 +232,10 @@ void Rotation::quiesce(const Scope& scope) {
   require_found();
   begin(Phase::quiescing);
   for (auto& place : places_) require_socket(place);
-  for (auto& place : places_) apply(place, Phase::quiescing, scope);
+  for (auto& place : places_) {
+    apply(place, Phase::quiescing, scope);
+    place.lost.clear();
+  }
   if (std::exchange(agents_back_, false))
     for (auto& place : places_) settle_agents(place, Phase::quiescing, scope);
 }
@@ -247,6 +250,7 @@ const Found& Rotation::find_again(const Scope& scope) {
     auto& place = places_[i];
     require_socket(place);
     const auto snapshot = look(place, scope);
+    place.lost.clear();
     for (std::size_t k = 0; k < place.entries.size(); ++k)
       if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
         take_over(place, place.entries[k], found_.balancers[i].servers[k], *state, Surely::yes);

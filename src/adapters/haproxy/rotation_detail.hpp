@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 /// What the three files of Rotation share.
 namespace staithe::haproxy {
@@ -54,6 +55,20 @@ bool transient(const base::Error& error);
 
 /// True when `error` says that this balancer does not answer, and not that the caller's time is over.
 bool balancer_lost(const base::Error& error, const base::Scope& scope);
+
+/// While it lives, a balancer that does not answer is not waited for.
+class NoPatience {
+ public:
+  explicit NoPatience(RotationOptions& options)
+      : options_(options), before_(std::exchange(options.patience, base::Duration(0))) {}
+  NoPatience(const NoPatience&) = delete;
+  NoPatience& operator=(const NoPatience&) = delete;
+  ~NoPatience() { options_.patience = before_; }
+
+ private:
+  RotationOptions& options_;
+  base::Duration before_;
+};
 
 }  // namespace detail
 

@@ -20,6 +20,10 @@ namespace {
 
 /// What one balancer may cost a look that is made all the time.
 constexpr base::Duration each_within{1'000};
+/// One that was left behind is asked again after a few times what it has just cost, within these.
+constexpr base::Duration soonest_again{200};
+constexpr base::Duration latest_again{4'000};
+constexpr int again_after = 4;
 
 }  // namespace
 
@@ -251,13 +255,34 @@ void Rotation::require_any() const {
   throw Error(ErrorCode::connect, places_.empty() ? "no balancer is known" : places_.back().lost);
 }
 
+/// What was left behind is as it was until it comes back as another process, which lets visitors in to
+/// whatever the app is then. Throws only Error{cancelled}.
+void Rotation::hold_lost(Place& place, const Scope& scope, const Glance& glance) {
+  using Clock = std::chrono::steady_clock;
+  const auto began = Clock::now();
+  if (place.socket == nullptr || began < place.ask_lost_at) return;
+  const detail::NoPatience at_once(options_);
+  try {
+    const Info now = glance(*place.socket);
+    if (!now.stopping && !now.same_process(place.process)) look(place, scope.at_most(each_within));
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
+    if (!detail::transient(error)) note(place.name + ": " + error.what());
+  }
+  const auto ended = Clock::now();
+  const auto took = std::chrono::duration_cast<base::Duration>(ended - began);
+  place.ask_lost_at = ended + std::clamp(took * again_after, soonest_again, latest_again);
+}
+
 void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
   require_found();
   LastLook last(options_.silent_after);
+  const auto glance = [&](Socket& socket) { return socket.info(scope.at_most(each_within)); };
   for (;;) {
     try {
       std::vector<std::string> now;
       for (auto& place : places_) {
+        if (!place.lost.empty()) hold_lost(place, scope, glance);
         if (place.socket == nullptr || !place.lost.empty()) continue;
         try {
           const auto more = unproven(place, scope);
@@ -370,18 +395,19 @@ std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration w
   require_found();
   const auto before = notes_.size();
   // A balancer that is away must not keep the others from being looked at.
-  const auto patience = std::exchange(options_.patience, base::Duration(0));
+  const detail::NoPatience at_once(options_);
   std::optional<Error> first;
   for (auto& place : places_) {
-    if (place.socket == nullptr || !place.lost.empty()) continue;
-    if (where == Where::seen_out && !place.seen_out) continue;
+    if (place.socket == nullptr || (where == Where::seen_out && !place.seen_out)) continue;
     try {
-      reassert_at(place, scope.at_most(each_within), whole_look, glance);
+      if (place.lost.empty())
+        reassert_at(place, scope.at_most(each_within), whole_look, glance);
+      else
+        hold_lost(place, scope, glance);
     } catch (const Error& error) {
       if (!first) first = error;
     }
   }
-  options_.patience = patience;
   if (first) throw Error(*first);
   return {notes_.begin() + static_cast<std::ptrdiff_t>(before), notes_.end()};
 }
