@@ -40,8 +40,10 @@ class LeftBehind(harness.SystemTest):
         return counts
 
     def test_it_lets_nobody_in_to_a_release_that_was_not_proven(self):
-        nothing = f"{{url: \"http://127.0.2.1:{self.port}/nothing\", header: \"X-Server: $(host)\", expect: 299, for: 6s}}"
-        run = self.left_behind(f"restore: {{within: 25s, smoke: {nothing}}}")
+        url, header = f"http://127.0.2.1:{self.port}/version", "X-Server: $(host)"
+        contains = self.sandbox.sha[self.before["web1"]]
+        smoke = f'{{url: "{url}", header: "{header}", contains: {contains}, for: 6s}}'
+        run = self.left_behind(f"restore: {{within: 25s, smoke: {smoke}}}")
         # What arrives before it is noticed is let in, a request or so: a reload forgets.
         time.sleep(0.7)
         counts = self.answers(run, 4)
