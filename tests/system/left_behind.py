@@ -1,12 +1,14 @@
 """A balancer is away when the proof begins, and comes back as a new HAProxy before the host does."""
 import collections
 import contextlib
+import signal
 import time
 import urllib.request
 
 import harness
 
 WEB1 = ("--limit", "web1")
+BACKENDS = ("api", "admin")
 
 
 class LeftBehind(harness.SystemTest):
@@ -16,8 +18,9 @@ class LeftBehind(harness.SystemTest):
         self.target = next(ref for ref in ("v2", "v3", "v1") if ref not in self.before.values())
         self.port = self.sandbox.env["LB_PORT"]
 
-    def left_behind(self, restore):
-        """A deploy of web1 that proves it on lb1 alone; lb2 is back now and knows nothing of it."""
+    def left_behind(self, restore, maint=False):
+        """A deploy of web1 that proves it on lb1 alone; lb2 is back now and knows nothing of it. With `maint` a person
+        has put web1 into maintenance there before the run can look."""
         hold = self.hold("reloaded")
         run = self.sandbox.begin_deploy(self.target, *WEB1, playbook=self.playbook({"reloaded": hold.step, "restore": restore}))
         hold.reached(run)
@@ -25,8 +28,16 @@ class LeftBehind(harness.SystemTest):
         self.sandbox.service("stop", "lb2.haproxy")
         hold.let_go()
         self.assertTrue(harness.await_true(lambda: "left behind" in run.peek() or not run.alive(), 60))
+        if maint:
+            run.signal(signal.SIGSTOP)
+            self.addCleanup(run.signal, signal.SIGCONT)
         self.sandbox.service("start", "lb2.haproxy")
         self.assertTrue(harness.await_true(lambda: self.sandbox.worker("lb2") is not None))
+        for backend in BACKENDS if maint else ():
+            self.addCleanup(self.sandbox.ask, "lb2", f"set server {backend}/web1 state ready")
+            self.sandbox.ask("lb2", f"set server {backend}/web1 state maint")
+        if maint:
+            run.signal(signal.SIGCONT)
         return run
 
     def answers(self, run, lasting):
@@ -54,6 +65,13 @@ class LeftBehind(harness.SystemTest):
         self.assertIn("edge2: HAProxy was reloaded", result.text)
         self.nothing_left()
         self.assertEqual(self.sandbox.versions(), self.before)
+
+    def test_what_a_person_puts_into_maintenance_there_stays_so(self):
+        result = self.left_behind("restore: {within: 25s}", maint=True).wait()
+        self.assertIn("edge2 api/web1 is in maintenance, not by staithe, and stays so", result.text)
+        self.ended(result, 0, "web1 (api on edge2, admin on edge2) stays in maintenance, not by staithe")
+        self.assertEqual(set(self.sandbox.all_serving()), {"lb2 api/web1", "lb2 admin/web1"})
+        self.nothing_held()
 
 
 if __name__ == "__main__":

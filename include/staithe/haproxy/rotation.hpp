@@ -208,6 +208,8 @@ class Rotation {
   static void disown_maintenance(Entry& entry);
   void meet(Place& place, const Snapshot& snapshot);
   void heed_files(Place& place, const Snapshot& snapshot);
+  void heed_others(Place& place, const Snapshot& snapshot);
+  void take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun);
   void set_weights_again(Place& place, const Snapshot& snapshot, const base::Scope& scope);
   void leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);

@@ -47,6 +47,11 @@ inline std::string state_command(Own own, const ServerRef& ref) {
   return command::ready(ref);
 }
 
+inline std::string reload_text(const std::string& balancer, const Info& before, const Info& now) {
+  return balancer + ": HAProxy was reloaded (process " + std::to_string(before.pid) + " is now " +
+         std::to_string(now.pid) + ')';
+}
+
 /// Sleeps, and throws when the scope ends first.
 void pause(base::Duration duration, const base::Scope& scope, const char* what);
 

@@ -64,6 +64,13 @@ void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, c
          ", which since a reload of HAProxy may be by somebody else, and stays so");
 }
 
+/// What another process than before says, before anything of ours is set there again. One that was left
+/// behind may have been at a person's hands for as long as nobody could look.
+void Rotation::heed_others(Place& place, const Snapshot& snapshot) {
+  heed_files(place, snapshot);
+  if (!place.lost.empty()) take_untold(place, snapshot, true);
+}
+
 /// A person who writes it into the file means it to last, whoever has the host in hand when that is read.
 void Rotation::heed_files(Place& place, const Snapshot& snapshot) {
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
@@ -104,27 +111,34 @@ bool Rotation::was_told(const Place& place, const Info& info) {
          });
 }
 
-/// What the process before cannot have set is told apart before anything of ours comes on top. Every process
-/// of HAProxy that it told is on record. In any other, what is in maintenance was put there by a person or by
-/// a file; only where a file has surely kept it, and it may have been ours, is it taken for ours.
-void Rotation::meet(Place& place, const Snapshot& snapshot) {
-  if (!std::exchange(place.unmet, false)) return;
-  const bool told = was_told(place, snapshot.info);
+/// In a process of HAProxy that nobody of ours has told anything, what is in maintenance was put there by a
+/// person or by a file; only where a file has surely kept it, and it may have been ours, is it taken for
+/// ours.
+void Rotation::take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun) {
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
-    if (state == nullptr) continue;
+    if (state == nullptr || own_state(state->admin) != Own::maint) continue;  // of its files
     auto surely = Surely::yes;
-    if (!told) {
-      if (own_state(state->admin) != Own::maint) continue;  // of its files
-      const bool disabled = detail::was_disabled_since(*state, entry.found);
-      const bool may_be_ours = place.before_may_have_begun && !disabled;
-      if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
-      if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
-      disown_maintenance(entry);
-    }
+    const bool may_be_ours = may_have_begun && !detail::was_disabled_since(*state, entry.found);
+    if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
+    if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
+    disown_maintenance(entry);
     take_over(place, entry, found_at(place).servers[k], *state, surely);
   }
+}
+
+/// What the process before cannot have set is told apart before anything of ours comes on top. Every process
+/// of HAProxy that it told is on record.
+void Rotation::meet(Place& place, const Snapshot& snapshot) {
+  if (!std::exchange(place.unmet, false)) return;
+  if (!was_told(place, snapshot.info)) {
+    take_untold(place, snapshot, place.before_may_have_begun);
+    return;
+  }
+  for (std::size_t k = 0; k < place.entries.size(); ++k)
+    if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
+      take_over(place, place.entries[k], found_at(place).servers[k], *state, Surely::yes);
 }
 
 }  // namespace staithe::haproxy

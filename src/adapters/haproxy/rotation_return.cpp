@@ -86,9 +86,12 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.
   const bool reloaded = !snapshot.info.same_process(place.process);
-  if (reloaded) heed_files(place, snapshot);
-  if (reloaded)
+  if (reloaded) {
+    heed_others(place, snapshot);
+    if (!place.lost.empty())
+      note(detail::reload_text(place.name, place.process, snapshot.info) + " while nobody could look");
     for (auto& entry : place.entries) entry.ours = detail::any_state;
+  }
   place.process = snapshot.info;
   place.lost.clear();
   std::vector<std::string> lines, kicks;

@@ -82,7 +82,7 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
       throw Error(ErrorCode::not_found, place.name + ": after a reload there is no server " +
                                             to_text(entry.found.ref) + " any more");
   }
-  heed_files(place, snapshot);
+  heed_others(place, snapshot);
   // Whatever else it says now comes from its files as well, and nobody meant that.
   place.reloaded = true;
   for (auto& entry : place.entries) entry.ours = detail::any_state;
@@ -91,8 +91,8 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
   set_weights_again(place, snapshot, scope);
   std::vector<std::string> names;
   for (const auto& ref : place.refs) names.push_back(to_text(ref));
-  note(place.name + ": HAProxy was reloaded (process " + std::to_string(place.process.pid) + " is now " +
-       std::to_string(snapshot.info.pid) + "); the state of " + base::join(names, ", ") + " was set again");
+  note(detail::reload_text(place.name, place.process, snapshot.info) + "; the state of " +
+       base::join(names, ", ") + " was set again");
   if (!place.socket->has_master())
     note(place.name +
          ": sessions of the process before the reload cannot be counted without a master socket");

@@ -96,3 +96,37 @@ TEST_CASE("who is left behind is kept out with the others when the host goes out
   rig.reassert();
   CHECK(rig.there().admin == 1);
 }
+
+TEST_CASE("what a person sets on a balancer that was left behind and reloaded stays") {
+  LeftBehind rig;
+  rig.comes_back_as_another();
+  rig.two.uptime = 10;
+  const bool in_maintenance = true;
+  rig.there().admin = in_maintenance ? 1 : 8;
+  rig.there().unchanged = 3;
+  for (const auto* other : {"api/web2", "adm/web1"}) rig.two.servers[other].unchanged = 10;
+  rig.one.servers["api/web1"].op = 2;
+  SECTION("seen by the keeper") {
+    rig.reassert();
+  }
+  SECTION("seen on the way back") {}
+  CHECK(rig.rotation.ready(soon()).empty());
+  rig.rotation.wait_serving(soon(), base::Duration(0));
+  CHECK(rig.there().admin == (in_maintenance ? 1U : 8U));
+  CHECK_THAT(rig.notes(),
+             ContainsSubstring(in_maintenance ? "lb2 api/web1 is in maintenance, not by staithe, and stays so"
+                                              : "lb2 api/web1 is drained, not by staithe, and stays so") &&
+                 ContainsSubstring("lb2: HAProxy was reloaded (process 100 is now 101)"));
+  CHECK(rig.rotation.taken_by_others(soon()).servers ==
+        Lines{in_maintenance ? "lb2 api/web1 is in maintenance" : "lb2 api/web1 is drained"});
+}
+
+TEST_CASE("what a file has kept there through the reload is ours") {
+  LeftBehind rig;
+  rig.comes_back_as_another();
+  rig.two.uptime = 10;
+  rig.there().admin = 1;
+  rig.there().unchanged = 60;
+  CHECK(rig.rotation.ready(soon()).empty());
+  CHECK(rig.there().admin == 0);
+}
