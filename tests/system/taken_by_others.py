@@ -149,6 +149,20 @@ class TakenByOthers(harness.SystemTest):
         self.by_a_person("maint")
         self.stays_after_recovering(said="(not by staithe|which since a reload of HAProxy may be by somebody else)")
 
+    def test_a_drain_since_a_reload_that_nobody_noticed_outlives_the_recovery(self):
+        """No file keeps states: the run's own drain is forgotten."""
+        self.killed_at("drained", self.target, "--limit", "web1")
+        self.reload_all()
+        time.sleep(3)
+        self.by_a_person("drain")
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 5, "OUT web1", "exit 5", "staithe restore")
+        self.assertIn("edge1 api/web1 is drained, not by staithe, and stays so", result.text)
+        servers = self.sandbox.servers()
+        for balancer in harness.BALANCERS:
+            self.assertEqual(servers[f"{balancer} api/web1"], "DRAIN weight 100")
+        self.nothing_held()
+
     def test_maintenance_of_a_server_that_is_down_since_a_reload_outlives_the_recovery(self):
         """It says nothing of when it began."""
         self.killed_at("drained", self.target, "--limit", "web1")

@@ -205,7 +205,7 @@ class Rotation {
                  Surely surely);
   static bool was_told(const Place& place, const Info& info);
   FoundBalancer& found_at(const Place& place);
-  static void disown_maintenance(Entry& entry);
+  static void disown(Entry& entry, Own state);
   void meet(Place& place, const Snapshot& snapshot);
   void heed_files(Place& place, const Snapshot& snapshot);
   void heed_others(Place& place, const Snapshot& snapshot);

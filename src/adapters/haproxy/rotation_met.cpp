@@ -28,6 +28,13 @@ bool kept_by_a_file(const ServerState& state, const Info& info) {
          *state.unchanged_seconds > info.uptime_seconds + rounding;
 }
 
+/// A server is older than the process: states come from a file.
+bool keeps_states(const Snapshot& snapshot) {
+  return std::any_of(snapshot.states.begin(), snapshot.states.end(), [&](const auto& state) {
+    return state.unchanged_seconds && *state.unchanged_seconds > snapshot.info.uptime_seconds + rounding;
+  });
+}
+
 }  // namespace
 
 void Rotation::expect_others(const Before& before) {
@@ -38,13 +45,14 @@ void Rotation::expect_others(const Before& before) {
       for (const auto& balancer : told.balancers)
         if (balancer.balancer == place.name) place.told.push_back({balancer.pid, balancer.started});
     for (auto& entry : place.entries)
-      if (!before.own_maintenance) disown_maintenance(entry);
+      if (!before.own_maintenance) disown(entry, Own::maint);
   }
 }
 
-void Rotation::disown_maintenance(Entry& entry) {
-  if (own_state(entry.found.admin) != Own::maint)
-    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(Own::maint));
+/// That state is not by us, unless it was found so.
+void Rotation::disown(Entry& entry, Own state) {
+  if (own_state(entry.found.admin) != state)
+    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(state));
 }
 
 void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state,
@@ -77,7 +85,7 @@ void Rotation::heed_files(Place& place, const Snapshot& snapshot) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
     if (state == nullptr || !detail::was_disabled_since(*state, entry.found)) continue;
-    disown_maintenance(entry);
+    disown(entry, Own::maint);
     take_over(place, entry, found_at(place).servers[k], *state, Surely::yes);
   }
 }
@@ -113,17 +121,20 @@ bool Rotation::was_told(const Place& place, const Info& info) {
 
 /// In a process of HAProxy that nobody of ours has told anything, what is in maintenance was put there by a
 /// person or by a file; only where a file has surely kept it, and it may have been ours, is it taken for
-/// ours.
+/// ours. Nor is what is drained, where no file can have kept a drain.
 void Rotation::take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun) {
+  const bool kept = keeps_states(snapshot);
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
-    if (state == nullptr || own_state(state->admin) != Own::maint) continue;  // of its files
+    const Own now = state == nullptr ? Own::ready : own_state(state->admin);
+    if (now == Own::ready || (now == Own::drain && kept)) continue;  // of its files
     auto surely = Surely::yes;
-    const bool may_be_ours = may_have_begun && !detail::was_disabled_since(*state, entry.found);
+    const bool may_be_ours =
+        now == Own::maint && may_have_begun && !detail::was_disabled_since(*state, entry.found);
     if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
     if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
-    disown_maintenance(entry);
+    disown(entry, now);
     take_over(place, entry, found_at(place).servers[k], *state, surely);
   }
 }

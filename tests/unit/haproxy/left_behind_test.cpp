@@ -101,7 +101,7 @@ TEST_CASE("what a person sets on a balancer that was left behind and reloaded st
   LeftBehind rig;
   rig.comes_back_as_another();
   rig.two.uptime = 10;
-  const bool in_maintenance = true;
+  const bool in_maintenance = GENERATE(true, false);
   rig.there().admin = in_maintenance ? 1 : 8;
   rig.there().unchanged = 3;
   for (const auto* other : {"api/web2", "adm/web1"}) rig.two.servers[other].unchanged = 10;
