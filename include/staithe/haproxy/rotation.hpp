@@ -172,7 +172,8 @@ class Rotation {
     FoundServer found;
     std::uint8_t ours = 0;  ///< set of Own, as bits: states that we may have given it
     bool gone = false;
-    bool theirs = false;  ///< somebody else took it out while we had it
+    bool theirs = false;                      ///< somebody else took it out while we had it
+    std::optional<std::uint32_t> reset_to{};  ///< the weight that a reload has left, and nobody meant
   };
   struct Place {
     Socket* socket = nullptr;  ///< null: no such balancer any more
@@ -205,12 +206,14 @@ class Rotation {
                  Surely surely);
   static bool was_told(const Place& place, const Info& info);
   FoundBalancer& found_at(const Place& place);
+  void meets(Place& place, const Info& process);
   static void disown(Entry& entry, Own state);
   void meet(Place& place, const Snapshot& snapshot);
   void heed_files(Place& place, const Snapshot& snapshot);
   void heed_others(Place& place, const Snapshot& snapshot);
   void take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun);
-  void set_weights_again(Place& place, const Snapshot& snapshot, const base::Scope& scope);
+  void judge_weights(Place& place, const Snapshot& snapshot);
+  void set_weights_again(Place& place, const base::Scope& scope);
   void leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);
   Snapshot look_patiently(Place& place, const base::Scope& scope,

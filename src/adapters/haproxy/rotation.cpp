@@ -76,7 +76,7 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     if (place.socket == nullptr) place.lost = "this balancer is not declared any more";
     for (const auto& server : balancer.servers) {
       place.refs.push_back(server.ref);
-      place.entries.push_back({server, states_up_to(reached, server), false, false});
+      place.entries.push_back({server, states_up_to(reached, server), false, false, {}});
     }
     place.backends = backends_of(place.refs);
     place.process.pid = balancer.pid;
@@ -123,9 +123,10 @@ const Found& Rotation::find(const Scope& scope) {
                          state->checked(),
                          state->agent_on(),
                          follows_one_of(place.refs, ref, snapshot),
-                         stat->tracked.has_value()};
+                         stat->tracked.has_value(),
+                         state->initial_weight};
       if (!stat->cookie.empty()) persistent_ = true;
-      place.entries.push_back({server, detail::bit(own_state(server.admin)), false, false});
+      place.entries.push_back({server, detail::bit(own_state(server.admin)), false, false, {}});
       balancer.servers.push_back(std::move(server));
     }
     for (const auto& table : snapshot.tables)
@@ -242,6 +243,13 @@ void Rotation::quiesce(const Scope& scope) {
 
 FoundBalancer& Rotation::found_at(const Place& place) {
   return found_.balancers[static_cast<std::size_t>(&place - places_.data())];
+}
+
+/// From here on that is its process, and one that knows.
+void Rotation::meets(Place& place, const Info& process) {
+  place.process = process;
+  found_at(place).pid = process.pid;
+  found_at(place).started = process.started;
 }
 
 const Found& Rotation::find_again(const Scope& scope) {

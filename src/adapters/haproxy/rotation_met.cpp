@@ -90,26 +90,47 @@ void Rotation::heed_files(Place& place, const Snapshot& snapshot) {
   }
 }
 
-/// What a reload has made of the weights that were found. While a host is out they mean nothing.
-void Rotation::set_weights_again(Place& place, const Snapshot& snapshot, const Scope& scope) {
+/// Once for each process of HAProxy: of the weights that are others than those found, which are what the
+/// reload has made of one that a person had set at run time. Any other a person has set since, there or in
+/// the file.
+void Rotation::judge_weights(Place& place, const Snapshot& snapshot) {
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr || entry.found.follows) continue;
+    entry.reset_to.reset();
+    if (state->weight == entry.found.weight) continue;
+    const bool is_of_file = state->weight == state->initial_weight;
+    const bool file_as_before =
+        entry.found.file_weight.value_or(state->initial_weight) == state->initial_weight;
+    if (entry.found.agent || (is_of_file && file_as_before))
+      entry.reset_to = state->weight;
+    else
+      leave_weight(place, entry, found_at(place).servers[k], *state);
+  }
+}
+
+/// While a host is out weights mean nothing: what is refused here is tried once more on the way back.
+void Rotation::set_weights_again(Place& place, const Scope& scope) {
   std::vector<std::string> lines;
   for (const auto& entry : place.entries)
-    if (const auto* state = snapshot.state(entry.found.ref);
-        state != nullptr && !entry.found.follows && state->weight != entry.found.weight)
-      lines.push_back(command::weight(entry.found.ref, entry.found.weight));
+    if (entry.reset_to) lines.push_back(command::weight(entry.found.ref, entry.found.weight));
   try {
     patiently(scope, [&] { send(place, lines, scope); });
+    for (auto& entry : place.entries) entry.reset_to.reset();
   } catch (const Error& error) {
     if (detail::transient(error)) throw;
     note(place.name + ": weights are as its file says: " + error.what());
   }
 }
 
-/// Nobody sets weights on the way out: in a process that has not been reloaded another one is a person's.
+/// Nobody sets weights on the way out: one that no reload has made is a person's.
 void Rotation::leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state) {
   note(detail::at(place.name, found.ref) + " has weight " + std::to_string(state.weight) + " now and had " +
        std::to_string(found.weight) + ", not by staithe, and keeps it");
   entry.found.weight = found.weight = state.weight;
+  entry.found.file_weight = found.file_weight = state.initial_weight;
+  entry.reset_to.reset();
 }
 
 bool Rotation::was_told(const Place& place, const Info& info) {
@@ -147,6 +168,7 @@ void Rotation::meet(Place& place, const Snapshot& snapshot) {
     take_untold(place, snapshot, place.before_may_have_begun);
     return;
   }
+  meets(place, snapshot.info);
   for (std::size_t k = 0; k < place.entries.size(); ++k)
     if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
       take_over(place, place.entries[k], found_at(place).servers[k], *state, Surely::yes);

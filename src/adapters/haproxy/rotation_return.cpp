@@ -88,6 +88,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
   const bool reloaded = !snapshot.info.same_process(place.process);
   if (reloaded) {
     heed_others(place, snapshot);
+    judge_weights(place, snapshot);
     if (!place.lost.empty())
       note(detail::reload_text(place.name, place.process, snapshot.info) + " while nobody could look");
     for (auto& entry : place.entries) entry.ours = detail::any_state;
@@ -116,7 +117,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
         continue;
       }
       // An agent sets weights as well, and will again.
-      if (state->weight != found.weight && (reloaded || found.agent))
+      if (state->weight != found.weight && (found.agent || entry.reset_to == state->weight))
         lines.push_back(command::weight(found.ref, found.weight));
       else if (state->weight != found.weight)
         leave_weight(place, entry, found_at(place).servers[k], *state);
@@ -136,7 +137,10 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
     entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
   }
   patiently(scope, [&] { send(place, lines, scope); });
-  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
+  for (auto& entry : place.entries) {
+    entry.ours = detail::bit(target(entry, Phase::restoring));
+    entry.reset_to.reset();
+  }
   wake(place, kicks, scope);  // behind the server that another one follows
 }
 

@@ -83,12 +83,13 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
                                             to_text(entry.found.ref) + " any more");
   }
   heed_others(place, snapshot);
+  judge_weights(place, snapshot);
   // Whatever else it says now comes from its files as well, and nobody meant that.
   place.reloaded = true;
   for (auto& entry : place.entries) entry.ours = detail::any_state;
   apply(place, phase_, scope);
   place.reloaded = false;
-  set_weights_again(place, snapshot, scope);
+  set_weights_again(place, scope);
   std::vector<std::string> names;
   for (const auto& ref : place.refs) names.push_back(to_text(ref));
   note(detail::reload_text(place.name, place.process, snapshot.info) + "; the state of " +
@@ -96,9 +97,7 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
   if (!place.socket->has_master())
     note(place.name +
          ": sessions of the process before the reload cannot be counted without a master socket");
-  place.process = snapshot.info;
-  found_at(place).pid = snapshot.info.pid;
-  found_at(place).started = snapshot.info.started;
+  meets(place, snapshot.info);
   if (told_anew_) told_anew_(found_);
 }
 

@@ -341,28 +341,6 @@ TEST_CASE("an agent that speaks again is silenced once more when the host goes o
   CHECK(rig.one.servers["api/web1"].agent);
 }
 
-TEST_CASE("a weight that somebody sets while the host is out is theirs, what a reload makes of it is not") {
-  Rig rig;
-  auto rotation = rig.rotation();
-  rotation.find(soon());
-  rotation.drain(soon());
-  rotation.quiesce(soon());
-  rig.one.servers["api/web1"].weight = 0;
-  rig.two.configured["api/web1"].weight = 7;
-  rig.two.reload();
-  SECTION("noticed while it is out") {
-    CHECK(rotation.wait_calm(soon()).reached);
-    CHECK(rig.two.servers["api/web1"].weight == 100);
-  }
-  SECTION("noticed on the way back") {}
-  CHECK(rotation.undo(soon()).empty());
-  rotation.wait_serving(soon(), base::Duration(0));
-  CHECK(rig.one.servers["api/web1"].weight == 0);
-  CHECK(rig.two.servers["api/web1"].weight == 100);
-  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
-             ContainsSubstring("lb1 api/web1 has weight 0 now and had 100, not by staithe, and keeps it"));
-}
-
 TEST_CASE("what a file disables while a host is in hand is somebody else's from the reload on") {
   Rig rig;
   auto rotation = rig.rotation();
