@@ -216,6 +216,8 @@ class Rotation {
   void set_weights_again(Place& place, const base::Scope& scope);
   void leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);
+  static Snapshot look_once(Place& place, const base::Scope& scope,
+                            Socket::Tables tables = Socket::Tables::leave);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
   void hold_lost(Place& place, const base::Scope& scope, const Glance& glance);

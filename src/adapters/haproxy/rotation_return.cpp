@@ -80,8 +80,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
                             std::vector<std::string>& left) {
   if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
   // A balancer that was lost once is tried once more, without patience.
-  const auto snapshot =
-      place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
+  const auto snapshot = place.lost.empty() ? look_patiently(place, scope) : look_once(place, scope);
   meet(place, snapshot);
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.

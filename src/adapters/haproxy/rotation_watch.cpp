@@ -53,14 +53,16 @@ bool balancer_lost(const Error& error, const Scope& scope) {
 
 }  // namespace detail
 
+Snapshot Rotation::look_once(Place& place, const Scope& scope, Socket::Tables tables) {
+  auto snapshot = place.socket->snapshot(place.backends, scope, tables);
+  // A process on its way out answers, but is not the one that visitors reach.
+  if (snapshot.info.stopping)
+    throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
+  return snapshot;
+}
+
 Snapshot Rotation::look_patiently(Place& place, const Scope& scope, Socket::Tables tables) {
-  return patiently(scope, [&] {
-    auto snapshot = place.socket->snapshot(place.backends, scope, tables);
-    // A process on its way out answers, but is not the one that visitors reach.
-    if (snapshot.info.stopping)
-      throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
-    return snapshot;
-  });
+  return patiently(scope, [&] { return look_once(place, scope, tables); });
 }
 
 /// A snapshot of a process that knows the phase's state: after a reload it is told first.

@@ -130,3 +130,17 @@ TEST_CASE("what a file has kept there through the reload is ours") {
   CHECK(rig.rotation.ready(soon()).empty());
   CHECK(rig.there().admin == 0);
 }
+
+TEST_CASE("a process on its way out is not given anything back to") {
+  LeftBehind rig;
+  rig.two.refuses_connections = false;
+  rig.two.stopping = true;
+  rig.two.changes.clear();
+  const auto left = rig.rotation.ready(soon());
+  REQUIRE(left.size() == 1);
+  CHECK_THAT(left[0], ContainsSubstring("lb2: this HAProxy process is stopping"));
+  CHECK(rig.two.changes.empty());
+  rig.two.stopping = false;
+  CHECK(rig.rotation.ready(soon()).empty());
+  CHECK(rig.there().admin == 0);
+}
