@@ -136,7 +136,8 @@ class Rotation {
   /// serves, `hurry` ends the bake. Returns how long it has lasted.
   base::Duration wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {},
                               const base::Cancel* hurry = nullptr);
-  /// Of what find_again(), or the first look of who goes on, met: what is out by that now.
+  /// Of what find_again(), or the first look of who goes on, met: what is out by that now; on a balancer that
+  /// does not answer, what was so last. Throws only Error{cancelled}.
   TakenByOthers taken_by_others(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
@@ -230,6 +231,7 @@ class Rotation {
   void close_old_sessions(Place& place, const base::Scope& scope);
   void lose(Place& place, const base::Error& error);
   std::vector<std::string> give_back(const base::Scope& scope, bool app_untouched);
+  std::optional<std::vector<ServerState>> states_of_taken(Place& place, const base::Scope& scope);
   void wake(Place& place, const std::vector<std::string>& kicks, const base::Scope& scope);
   void give_back_at(Place& place, const base::Scope& scope, bool app_untouched,
                     std::vector<std::string>& left);

@@ -144,3 +144,34 @@ TEST_CASE("a process on its way out is not given anything back to") {
   CHECK(rig.rotation.ready(soon()).empty());
   CHECK(rig.there().admin == 0);
 }
+
+TEST_CASE("whether others keep a host out is what is known, where a balancer does not say") {
+  Rig rig;
+  auto rotation = rig.rotation();
+  rotation.find(soon());
+  rotation.drain(soon());
+  rotation.quiesce(soon());
+  rotation.prove(soon());
+  CHECK(rotation.ready(soon()).empty());
+  for (auto* balancer : {&rig.one, &rig.two}) balancer->servers["api/web1"].admin = 1;
+  rotation.find_again(soon());
+  SECTION("for a moment") {
+    int refusals = 2;
+    rig.two.before = [&](const std::string& line) {
+      if (line.rfind("show servers", 0) == 0 && refusals-- > 0) throw Error(ErrorCode::io, "reset");
+    };
+    CHECK(rotation.taken_by_others(soon()).everywhere);
+    CHECK(refusals < 0);
+  }
+  SECTION("at all") {
+    rig.two.refuses_connections = true;
+    CHECK(rotation.taken_by_others(soon()).everywhere);
+  }
+  SECTION("and a person's stop is one") {
+    rig.two.refuses_connections = true;
+    base::Cancel cancel;
+    cancel.request();
+    failure(ErrorCode::cancelled,
+            [&] { rotation.taken_by_others(Scope::lasting(base::Duration(60'000), &cancel)); });
+  }
+}
