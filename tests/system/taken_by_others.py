@@ -163,7 +163,7 @@ class TakenByOthers(harness.SystemTest):
         self.assertIn("edge1 api/web1 is drained, not by staithe, and stays so", result.text)
         servers = self.sandbox.servers()
         for balancer in harness.BALANCERS:
-            self.assertEqual(servers[f"{balancer} api/web1"], "DRAIN weight 10")
+            self.assertEqual(servers[f"{balancer} api/web1"], "UP admin 8 weight 10")
         self.nothing_held()
 
     def test_maintenance_of_a_server_that_is_down_since_a_reload_outlives_the_recovery(self):
