@@ -157,22 +157,70 @@ void check_server_names(const Service& service, const steps::Variables& variable
     add_names(unused, names, variables, diagnostics);
 }
 
-void check_shared_servers(const plan::Plan& plan, const Service* service, diag::Diagnostics& diagnostics) {
-  std::map<plan::ServerRef, std::string> stands_for;
-  for (const auto& [name, host] : plan.hosts) {
+namespace {
+
+/// What one of them finds by its address is the other's too. (Names alone are compared as names.)
+bool share_servers(const plan::Servers& a, const plan::Servers& b) {
+  if (!a.names.empty() && !b.names.empty()) return false;
+  const bool both_auto = a.names.empty() && b.names.empty();
+  return a.port == b.port ? a.port != 0 || both_auto : both_auto && (a.port == 0 || b.port == 0);
+}
+
+std::string endpoint(const plan::Servers& servers) {
+  const bool is_v6 = servers.address.find(':') != std::string::npos;
+  std::string text = is_v6 ? '[' + servers.address + ']' : servers.address;
+  if (servers.port != 0) text += ':' + std::to_string(servers.port);
+  return text;
+}
+
+/// That the same would stand for two hosts: one would give it back while the other has it out.
+class SharedServers {
+ public:
+  SharedServers(const Service& service, diag::Diagnostics& diagnostics)
+      : service_(service), diagnostics_(diagnostics) {}
+
+  void add(const plan::Host& host) {
     for (const plan::ServerRef& ref : host.servers.names) {
-      const auto [known, is_new] = stands_for.emplace(ref, name);
-      if (is_new || service == nullptr) continue;
-      diag::Diagnostic finding;
-      finding.position = position_of(service->servers, *service);
-      finding.common = "server '" + ref.backend + "/" + ref.server + "' would stand for " + known->second;
-      finding.message = finding.common + " and for " + name;
-      finding.path = "services." + service->name.value + ".servers";
-      finding.help = "write $(host) in its name, or map hosts to servers";
-      finding.host = name;
-      diagnostics.add(std::move(finding));
+      const auto [known, is_new] = stands_for_.emplace(ref, host.name);
+      if (!is_new)
+        tell("server '" + ref.backend + "/" + ref.server + "'", known->second, host.name,
+             "write $(host) in its name, or map hosts to servers");
     }
+    if (host.servers.address.empty()) return;
+    auto& there = at_[host.servers.address];
+    const auto other = std::find_if(there.begin(), there.end(), [&](const plan::Host* known) {
+      return share_servers(known->servers, host.servers);
+    });
+    if (other != there.end())
+      tell("what has the address " + endpoint(host.servers), (*other)->name, host.name,
+           "give each its own 'address' or 'port', or name the servers of each");
+    there.push_back(&host);
   }
+
+ private:
+  void tell(const std::string& what, const std::string& one, const std::string& other, std::string help) {
+    diag::Diagnostic finding;
+    finding.position = position_of(service_.servers, service_);
+    finding.common = what + " would stand for " + one;
+    finding.message = finding.common + " and for " + other;
+    finding.path = "services." + service_.name.value + ".servers";
+    finding.help = std::move(help);
+    finding.host = other;
+    diagnostics_.add(std::move(finding));
+  }
+
+  const Service& service_;
+  diag::Diagnostics& diagnostics_;
+  std::map<plan::ServerRef, std::string> stands_for_;
+  std::map<std::string, std::vector<const plan::Host*>> at_;  // by address
+};
+
+}  // namespace
+
+void check_shared_servers(const plan::Plan& plan, const Service* service, diag::Diagnostics& diagnostics) {
+  if (service == nullptr) return;
+  SharedServers shared(*service, diagnostics);
+  for (const auto& [name, host] : plan.hosts) shared.add(host);
 }
 
 Text default_hosts(const Environment& environment, const Service* service) {

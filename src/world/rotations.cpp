@@ -1,5 +1,7 @@
 #include "rotations.hpp"
 
+#include "wanted.hpp"
+
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/match.hpp"
 #include "staithe/world/recovery.hpp"
@@ -16,12 +18,6 @@ constexpr base::Duration persistent_patience{10'000};
 constexpr base::Duration after_closing{10'000};
 /// Servers get other addresses with a reload, which takes longer than this.
 constexpr base::Duration guarded_lasts{1'000};
-
-std::vector<haproxy::ServerRef> to_refs(const std::vector<plan::ServerRef>& names) {
-  std::vector<haproxy::ServerRef> refs;
-  for (const auto& name : names) refs.push_back({name.backend, name.server});
-  return refs;
-}
 
 /// What cannot be read is of another build: who was told by it nobody knows then.
 std::vector<haproxy::Found> all_told(const std::vector<std::string>& texts) {
@@ -83,12 +79,9 @@ std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host, c
 
 std::vector<haproxy::Rotation::Seat> Rotations::seats(const std::string& host,
                                                       const std::vector<haproxy::View>& views) {
-  const auto& target = plan_.hosts.at(host);
-  const haproxy::Wanted wanted{
-      host, to_refs(target.servers.names), {target.servers.address}, target.servers.port};
   std::vector<haproxy::Rotation::Seat> seats;
   for (const auto& balancer : plan_.balancers) seats.push_back({sockets_.at(balancer.name).get(), {}});
-  for (const auto& pair : haproxy::match(wanted, views))
+  for (const auto& pair : haproxy::match(wanted_of(plan_.hosts.at(host)), views))
     for (auto& seat : seats)
       if (seat.socket->name() == pair.balancer) seat.refs.push_back(pair.ref);
   std::erase_if(seats, [](const auto& seat) { return seat.refs.empty(); });

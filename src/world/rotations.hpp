@@ -127,6 +127,8 @@ class Rotations {
   /// What a guard of this run is bound to find, whatever becomes of the other hosts; "" for nothing. Read
   /// only.
   std::string shortage_ahead(const std::string& host, Looks looks);
+  std::string shared_servers(const std::string& host, const std::vector<haproxy::Rotation::Seat>& own,
+                             const Looks& looks) const;
   Refs refs_of(const std::set<std::string>& hosts, const std::vector<haproxy::View>& views);
   Refs refs_to_prove(const std::string& host, const std::set<std::string>& others,
                      const std::vector<haproxy::View>& views);

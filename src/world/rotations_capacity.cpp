@@ -1,9 +1,12 @@
 #include "rotations.hpp"
+#include "wanted.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/capacity.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 /// What must be left in service: asked before anything is changed, and before each host is taken out.
 namespace staithe::world {
@@ -29,6 +32,27 @@ Rotations::Looks Rotations::look_at_all(const base::Scope& scope) {
   return looks;
 }
 
+/// Servers that would stand for another host of the plan too, "" for none.
+std::string Rotations::shared_servers(const std::string& host,
+                                      const std::vector<haproxy::Rotation::Seat>& own,
+                                      const Looks& looks) const {
+  std::string text;
+  for (const auto& [name, other] : plan_.hosts) {
+    if (name == host || !has_servers(other)) continue;
+    const auto wanted = wanted_of(other);
+    std::vector<std::string> shared;
+    for (const auto& seat : own)
+      for (const auto& ref : seat.refs)
+        if (const auto* state = looks.at(seat.socket->name()).state(ref);
+            state != nullptr && haproxy::takes(wanted, *state))
+          shared.push_back(seat.socket->name() + ' ' + to_text(ref));
+    if (shared.empty()) continue;
+    const auto [first, second] = std::minmax(host, name);
+    text += (text.empty() ? "" : "; ") + shared_text(base::join(shared, ", "), first, second);
+  }
+  return text;
+}
+
 exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::Performance& performance) {
   auto looks = look_at_all(performance.scope);
   const auto found = seats(effect.host, views_of(looks));
@@ -41,7 +65,8 @@ exec::EffectResult Rotations::survey(const plan::SurveyRotation& effect, exec::P
           entry.told_out[{seat.socket->name(), ref}] = haproxy::own_state(state->admin);
   }
   haproxy::Rotation rotation(found);
-  std::string errors = shortage_ahead(effect.host, std::move(looks));
+  std::string errors = shared_servers(effect.host, found, looks);
+  if (errors.empty()) errors = shortage_ahead(effect.host, std::move(looks));
   for (const auto& finding : rotation.survey(performance.scope)) {
     const auto text = fmt::format("{}{}{}: {}", finding.balancer, finding.subject.empty() ? "" : " ",
                                   finding.subject, finding.text);

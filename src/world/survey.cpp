@@ -3,6 +3,7 @@
 #include "balancer_dial.hpp"
 #include "balancer_files.hpp"
 #include "together.hpp"
+#include "wanted.hpp"
 
 #include "staithe/base/text.hpp"
 #include "staithe/haproxy/match.hpp"
@@ -138,7 +139,12 @@ void name_servers(const std::string& host, const std::vector<haproxy::ServerRef>
                   BalancerLook& balancer) {
   haproxy::Snapshot all;
   for (auto& server : balancer.servers) {
-    if (std::find(own.begin(), own.end(), server.state.ref) != own.end()) server.host = host;
+    if (std::find(own.begin(), own.end(), server.state.ref) != own.end()) {
+      if (!server.host.empty())
+        balancer.findings.push_back({haproxy::Finding::Severity::error, balancer.name, "",
+                                     shared_text(to_text(server.state.ref), server.host, host)});
+      server.host = host;
+    }
     all.states.push_back(server.state);
     all.stats.push_back(server.stat);
   }
@@ -157,12 +163,10 @@ void name_servers(const plan::Plan& plan, Survey& survey) {
   }
   if (views.empty()) return;
   for (const auto& [name, host] : plan.hosts) {
-    if (host.servers.names.empty() && host.servers.address.empty()) continue;
-    haproxy::Wanted wanted{name, {}, {host.servers.address}, host.servers.port};
-    for (const auto& ref : host.servers.names) wanted.names.push_back({ref.backend, ref.server});
+    if (!has_servers(host)) continue;
     try {
       std::map<std::string, std::vector<haproxy::ServerRef>> own;  // by balancer
-      for (const auto& pair : haproxy::match(wanted, views)) own[pair.balancer].push_back(pair.ref);
+      for (const auto& pair : haproxy::match(wanted_of(host), views)) own[pair.balancer].push_back(pair.ref);
       for (auto& balancer : survey.balancers) name_servers(name, own[balancer.name], balancer);
     } catch (const base::Error& error) {
       survey.notes.emplace_back(error.what());

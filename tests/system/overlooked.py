@@ -1,4 +1,6 @@
 """Servers that stand for a host too, in a backend that `servers` does not name, are said before they cost requests."""
+import re
+
 import harness
 
 
@@ -20,6 +22,19 @@ class Overlooked(harness.SystemTest):
         doctor = self.doctor()
         self.assertIn("admin/web1", doctor)
         self.assertIn("Name it in 'servers', or say 'servers: auto'", doctor)
+
+    def test_what_would_stand_for_two_hosts_is_refused_and_said(self):
+        """One of them would give it back while the other has its app down."""
+        text = self.before.replace("    servers:\n      - api/$(host)\n      - admin/$(host)\n", "    servers: auto\n")
+        block = re.search(r"^      web\[1-4\]:\n(?:        .*\n)+", text, re.M).group()
+        again = block.replace("web[1-4]", "web5").replace("127.0.1.$(n)", "127.0.1.1")
+        self.sandbox.write(text.replace(block, block + again), "staithe.yml")
+        refused = self.sandbox.deploy(self.target, "--limit", "web[1-5]")
+        self.ended(refused, 3)
+        self.assertRegex(refused.text, r"what has the address 127.0.1.1:\d+ would stand for web1 and for web5")
+        # Written otherwise, only the balancers tell.
+        self.sandbox.write(text.replace(block, block + again.replace("127.0.1.1", "'::ffff:127.0.1.1'")), "staithe.yml")
+        self.assertRegex(self.doctor(), r"(admin|api)/web1 would stand for web1 and for web5")
 
     def test_by_their_address_all_are_found_and_no_request_is_lost(self):
         """Of the README's example, through the backend that nobody names."""

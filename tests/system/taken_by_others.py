@@ -149,6 +149,23 @@ class TakenByOthers(harness.SystemTest):
         self.by_a_person("maint")
         self.stays_after_recovering(said="(not by staithe|which since a reload of HAProxy may be by somebody else)")
 
+    def test_a_drain_and_a_weight_since_a_reload_that_nobody_noticed_outlive_the_recovery(self):
+        """No file keeps states: the run's own drain is forgotten."""
+        self.killed_at("drained", self.target, "--limit", "web1")
+        self.reload_all()
+        time.sleep(3)
+        self.by_a_person("drain")
+        for balancer in harness.BALANCERS:
+            self.addCleanup(self.sandbox.ask, balancer, "set server api/web1 weight 100")
+            self.sandbox.ask(balancer, "set server api/web1 weight 10")
+        result = self.sandbox.staithe("recover", "-e", "production", "--yes")
+        self.ended(result, 5, "OUT web1", "exit 5", "staithe restore")
+        self.assertIn("edge1 api/web1 is drained, not by staithe, and stays so", result.text)
+        servers = self.sandbox.servers()
+        for balancer in harness.BALANCERS:
+            self.assertEqual(servers[f"{balancer} api/web1"], "UP admin 8 weight 10")
+        self.nothing_held()
+
     def test_maintenance_of_a_server_that_is_down_since_a_reload_outlives_the_recovery(self):
         """It says nothing of when it began."""
         self.killed_at("drained", self.target, "--limit", "web1")
@@ -211,6 +228,23 @@ class TakenByOthers(harness.SystemTest):
         hold.let_go()
         self.ended(run.wait(), 5, "OUT web1", EVERYWHERE + " stays in maintenance, not by staithe", "staithe restore")
         self.is_in_maintenance("lb1", "lb2", runs=self.target)
+
+    def test_a_weight_in_a_file_that_is_read_while_a_deploy_has_the_host_stays(self):
+        hold = self.hold("drained")
+        run = self.sandbox.begin_deploy(self.target, "--limit", "web1", playbook=self.playbook({"drained": hold.step}))
+        hold.reached(run)
+        old = self.sandbox.read("lb1", "haproxy.cfg")
+        self.addCleanup(self.reload_balancer, "lb1")
+        self.addCleanup(self.sandbox.write, old, "lb1", "haproxy.cfg")
+        lines = [line + " weight 20" if line.strip().startswith("server web1 ") else line for line in old.split("\n")]
+        self.sandbox.write("\n".join(lines), "lb1", "haproxy.cfg")
+        self.reload_balancer("lb1")
+        hold.let_go()
+        result = run.wait()
+        self.ended(result, 0)
+        self.assertIn("edge1 api/web1 has weight 20 now and had 100, not by staithe, and keeps it", result.text)
+        self.assertEqual(self.sandbox.servers()["lb1 api/web1"], "UP weight 20")
+        self.nothing_held()
 
     def test_maintenance_that_may_be_the_runs_is_given_back(self):
         self.died_and_taken(ACTIVATES)

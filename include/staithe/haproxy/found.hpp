@@ -2,6 +2,7 @@
 #include "staithe/haproxy/state.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,8 @@ struct FoundServer {
   bool agent = false;    ///< its agent check was on
   bool follows = false;  ///< tracks another of these servers, so it is never commanded itself
   bool tracks = false;   ///< tracks any server: its health cannot be commanded
+  /// Its weight by the balancer's file; none in records of older versions.
+  std::optional<std::uint32_t> file_weight{};
   bool operator==(const FoundServer&) const = default;
 
   /// Nobody but health had kept visitors away.

@@ -41,6 +41,9 @@ struct Pair {
 /// every complaint in one text, separated by "; ".
 std::vector<Pair> match(const Wanted& wanted, std::span<const View> views);
 
+/// Whether match() takes this row for the host, where nothing contradicts.
+bool takes(const Wanted& wanted, const ServerState& server);
+
 /// Numeric addresses compared as addresses ("::ffff:10.0.0.1" is "10.0.0.1"), anything else as names.
 bool same_address(const std::string& a, const std::string& b);
 

@@ -136,7 +136,8 @@ class Rotation {
   /// serves, `hurry` ends the bake. Returns how long it has lasted.
   base::Duration wait_serving(const base::Scope& scope, base::Duration bake, const OnProgress& progress = {},
                               const base::Cancel* hurry = nullptr);
-  /// Of what find_again(), or the first look of who goes on, met: what is out by that now.
+  /// Of what find_again(), or the first look of who goes on, met: what is out by that now; on a balancer that
+  /// does not answer, what was so last. Throws only Error{cancelled}.
   TakenByOthers taken_by_others(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
@@ -144,10 +145,10 @@ class Rotation {
   /// What a balancer's process says of itself; throws as Socket::info does.
   using Glance = std::function<Info(Socket&)>;
   /// Puts the phase's state back on every balancer that has another process than before: a reload has
-  /// forgotten it. To be called all the time while the app is down. The servers themselves are looked at
-  /// where that was not done for `whole_look`. One that does not answer within a second is not waited for:
-  /// the next call meets it. Throws Error{conflict} as the waits do, and what else it met, once all were
-  /// asked. Returns the notes that this left (they stay for take_notes too).
+  /// forgotten it, also on those left behind. To be called all the time while the app is down. The servers
+  /// themselves are looked at where that was not done for `whole_look`. One that does not answer within a
+  /// second is not waited for: the next call meets it. Throws Error{conflict} as the waits do, and what else
+  /// it met, once all were asked. Returns the notes that this left (they stay for take_notes too).
   enum class Where { everywhere, seen_out };  ///< seen_out: only where keeps_all_out has found them out
   std::vector<std::string> reassert(const base::Scope& scope, base::Duration whole_look, const Glance& glance,
                                     Where where = Where::everywhere);
@@ -172,7 +173,8 @@ class Rotation {
     FoundServer found;
     std::uint8_t ours = 0;  ///< set of Own, as bits: states that we may have given it
     bool gone = false;
-    bool theirs = false;  ///< somebody else took it out while we had it
+    bool theirs = false;                      ///< somebody else took it out while we had it
+    std::optional<std::uint32_t> reset_to{};  ///< the weight that a reload has left, and nobody meant
   };
   struct Place {
     Socket* socket = nullptr;  ///< null: no such balancer any more
@@ -187,6 +189,7 @@ class Rotation {
     bool before_may_have_begun = false;  ///< maintenance: of Before
     std::vector<std::pair<std::uint64_t, std::uint64_t>> told;  ///< processes with their start: of Before
     std::string lost;                                           ///< why it was left behind
+    base::SteadyTime ask_lost_at{};                             ///< not before
     base::SteadyTime verified{};
   };
 
@@ -204,14 +207,21 @@ class Rotation {
                  Surely surely);
   static bool was_told(const Place& place, const Info& info);
   FoundBalancer& found_at(const Place& place);
-  static void disown_maintenance(Entry& entry);
+  void meets(Place& place, const Info& process);
+  static void disown(Entry& entry, Own state);
   void meet(Place& place, const Snapshot& snapshot);
   void heed_files(Place& place, const Snapshot& snapshot);
-  void set_weights_again(Place& place, const Snapshot& snapshot, const base::Scope& scope);
+  void heed_others(Place& place, const Snapshot& snapshot);
+  void take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun);
+  void judge_weights(Place& place, const Snapshot& snapshot);
+  void set_weights_again(Place& place, const base::Scope& scope);
   void leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state);
   Snapshot look(Place& place, const base::Scope& scope);
+  static Snapshot look_once(Place& place, const base::Scope& scope,
+                            Socket::Tables tables = Socket::Tables::leave);
   Snapshot look_patiently(Place& place, const base::Scope& scope,
                           Socket::Tables tables = Socket::Tables::leave);
+  void hold_lost(Place& place, const base::Scope& scope, const Glance& glance);
   void reassert_at(Place& place, const base::Scope& scope, base::Duration whole_look, const Glance& glance);
   void notice_reload(Place& place, const Snapshot& snapshot, const base::Scope& scope);
   void verify(Place& place, const Snapshot& snapshot);
@@ -221,6 +231,7 @@ class Rotation {
   void close_old_sessions(Place& place, const base::Scope& scope);
   void lose(Place& place, const base::Error& error);
   std::vector<std::string> give_back(const base::Scope& scope, bool app_untouched);
+  std::optional<std::vector<ServerState>> states_of_taken(Place& place, const base::Scope& scope);
   void wake(Place& place, const std::vector<std::string>& kicks, const base::Scope& scope);
   void give_back_at(Place& place, const base::Scope& scope, bool app_untouched,
                     std::vector<std::string>& left);

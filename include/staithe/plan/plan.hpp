@@ -92,7 +92,7 @@ struct ServerRef {
   std::string backend;
   std::string server;
   bool operator==(const ServerRef&) const = default;
-  auto operator<=>(const ServerRef&) const = default;
+  auto operator<=>(const ServerRef&) const = default;  // NOLINT(modernize-use-nullptr): a mistake of tidy 14
 };
 
 /// The servers that stand for a host on every balancer: by name, checked against the address; or, with no

@@ -10,9 +10,9 @@
 /// The text is one line of version, then for each balancer and each of its servers a line of words:
 ///   staithe-found 1
 ///   balancer edge1 10969 1795206976
-///   server api/web1 admin=0 op=2 weight=50 checked agent follows tracks
-/// (the last four only where they hold). A balancer's name is percent-encoded, because it is a person's
-/// choice.
+///   server api/web1 admin=0 op=2 weight=50 file=100 checked agent follows tracks
+/// (the last four only where they hold; file is the weight by the balancer's file, which older versions do
+/// not write). A balancer's name is percent-encoded, because it is a person's choice.
 namespace staithe::haproxy {
 namespace {
 
@@ -84,6 +84,9 @@ FoundServer server_in(const std::vector<std::string_view>& fields, std::string_v
   server.weight = value_of<std::uint32_t>(fields[4], "weight=", line);
   if (server.weight > 256) refuse(line);
   std::size_t at = 5;
+  if (constexpr std::string_view key = "file="; at < fields.size() && fields[at].starts_with(key))
+    server.file_weight = value_of<std::uint32_t>(fields[at++], key, line);
+  if (server.file_weight.value_or(0) > 256) refuse(line);
   for (const auto& flag : flags)
     if (at < fields.size() && fields[at] == flag.word) {
       server.*flag.member = true;
@@ -108,6 +111,7 @@ std::string to_text(const Found& found) {
       text += "server " + to_text(server.ref) + " admin=" + std::to_string(server.admin) +
               " op=" + std::to_string(static_cast<unsigned>(server.op)) +
               " weight=" + std::to_string(server.weight);
+      if (server.file_weight) text += " file=" + std::to_string(*server.file_weight);
       for (const auto& flag : flags)
         if (server.*flag.member) text += ' ' + std::string(flag.word);
       text += '\n';

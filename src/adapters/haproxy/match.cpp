@@ -116,7 +116,7 @@ class Matcher {
     for (const auto& view : views_) {
       std::map<std::string, const ServerState*> first_of;
       for (const auto& row : view.servers) {
-        if (!has_address(row, wanted_.addresses) || (wanted_.port != 0 && row.port != wanted_.port)) continue;
+        if (!takes(wanted_, row)) continue;
         const auto [first, is_new] = first_of.emplace(row.ref.backend, &row);
         if (!is_new && first->second->port != row.port)
           complain(ErrorCode::invalid, to_text(first->second->ref) + " (port " +
@@ -166,6 +166,12 @@ bool same_address(const std::string& a, const std::string& b) {
   const auto right = numeric(b);
   if (left || right) return left == right;
   return ::strcasecmp(a.c_str(), b.c_str()) == 0;
+}
+
+bool takes(const Wanted& wanted, const ServerState& server) {
+  if (!wanted.names.empty())
+    return std::find(wanted.names.begin(), wanted.names.end(), server.ref) != wanted.names.end();
+  return has_address(server, wanted.addresses) && (wanted.port == 0 || server.port == wanted.port);
 }
 
 std::vector<Pair> match(const Wanted& wanted, std::span<const View> views) {

@@ -76,7 +76,7 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     if (place.socket == nullptr) place.lost = "this balancer is not declared any more";
     for (const auto& server : balancer.servers) {
       place.refs.push_back(server.ref);
-      place.entries.push_back({server, states_up_to(reached, server), false, false});
+      place.entries.push_back({server, states_up_to(reached, server), false, false, {}});
     }
     place.backends = backends_of(place.refs);
     place.process.pid = balancer.pid;
@@ -123,9 +123,10 @@ const Found& Rotation::find(const Scope& scope) {
                          state->checked(),
                          state->agent_on(),
                          follows_one_of(place.refs, ref, snapshot),
-                         stat->tracked.has_value()};
+                         stat->tracked.has_value(),
+                         state->initial_weight};
       if (!stat->cookie.empty()) persistent_ = true;
-      place.entries.push_back({server, detail::bit(own_state(server.admin)), false, false});
+      place.entries.push_back({server, detail::bit(own_state(server.admin)), false, false, {}});
       balancer.servers.push_back(std::move(server));
     }
     for (const auto& table : snapshot.tables)
@@ -232,7 +233,10 @@ void Rotation::quiesce(const Scope& scope) {
   require_found();
   begin(Phase::quiescing);
   for (auto& place : places_) require_socket(place);
-  for (auto& place : places_) apply(place, Phase::quiescing, scope);
+  for (auto& place : places_) {
+    apply(place, Phase::quiescing, scope);
+    place.lost.clear();
+  }
   if (std::exchange(agents_back_, false))
     for (auto& place : places_) settle_agents(place, Phase::quiescing, scope);
 }
@@ -241,12 +245,20 @@ FoundBalancer& Rotation::found_at(const Place& place) {
   return found_.balancers[static_cast<std::size_t>(&place - places_.data())];
 }
 
+/// From here on that is its process, and one that knows.
+void Rotation::meets(Place& place, const Info& process) {
+  place.process = process;
+  found_at(place).pid = process.pid;
+  found_at(place).started = process.started;
+}
+
 const Found& Rotation::find_again(const Scope& scope) {
   require_found();
   for (std::size_t i = 0; i < places_.size(); ++i) {
     auto& place = places_[i];
     require_socket(place);
     const auto snapshot = look(place, scope);
+    place.lost.clear();
     for (std::size_t k = 0; k < place.entries.size(); ++k)
       if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
         take_over(place, place.entries[k], found_.balancers[i].servers[k], *state, Surely::yes);

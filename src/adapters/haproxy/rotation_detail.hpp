@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 /// What the three files of Rotation share.
 namespace staithe::haproxy {
@@ -46,6 +47,11 @@ inline std::string state_command(Own own, const ServerRef& ref) {
   return command::ready(ref);
 }
 
+inline std::string reload_text(const std::string& balancer, const Info& before, const Info& now) {
+  return balancer + ": HAProxy was reloaded (process " + std::to_string(before.pid) + " is now " +
+         std::to_string(now.pid) + ')';
+}
+
 /// Sleeps, and throws when the scope ends first.
 void pause(base::Duration duration, const base::Scope& scope, const char* what);
 
@@ -54,6 +60,20 @@ bool transient(const base::Error& error);
 
 /// True when `error` says that this balancer does not answer, and not that the caller's time is over.
 bool balancer_lost(const base::Error& error, const base::Scope& scope);
+
+/// While it lives, a balancer that does not answer is not waited for.
+class NoPatience {
+ public:
+  explicit NoPatience(RotationOptions& options)
+      : options_(options), before_(std::exchange(options.patience, base::Duration(0))) {}
+  NoPatience(const NoPatience&) = delete;
+  NoPatience& operator=(const NoPatience&) = delete;
+  ~NoPatience() { options_.patience = before_; }
+
+ private:
+  RotationOptions& options_;
+  base::Duration before_;
+};
 
 }  // namespace detail
 

@@ -28,6 +28,13 @@ bool kept_by_a_file(const ServerState& state, const Info& info) {
          *state.unchanged_seconds > info.uptime_seconds + rounding;
 }
 
+/// A server is older than the process: states come from a file.
+bool keeps_states(const Snapshot& snapshot) {
+  return std::any_of(snapshot.states.begin(), snapshot.states.end(), [&](const auto& state) {
+    return state.unchanged_seconds && *state.unchanged_seconds > snapshot.info.uptime_seconds + rounding;
+  });
+}
+
 }  // namespace
 
 void Rotation::expect_others(const Before& before) {
@@ -38,13 +45,14 @@ void Rotation::expect_others(const Before& before) {
       for (const auto& balancer : told.balancers)
         if (balancer.balancer == place.name) place.told.push_back({balancer.pid, balancer.started});
     for (auto& entry : place.entries)
-      if (!before.own_maintenance) disown_maintenance(entry);
+      if (!before.own_maintenance) disown(entry, Own::maint);
   }
 }
 
-void Rotation::disown_maintenance(Entry& entry) {
-  if (own_state(entry.found.admin) != Own::maint)
-    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(Own::maint));
+/// That state is not by us, unless it was found so.
+void Rotation::disown(Entry& entry, Own state) {
+  if (own_state(entry.found.admin) != state)
+    entry.ours = static_cast<std::uint8_t>(entry.ours & ~detail::bit(state));
 }
 
 void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state,
@@ -64,37 +72,65 @@ void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, c
          ", which since a reload of HAProxy may be by somebody else, and stays so");
 }
 
+/// What another process than before says, before anything of ours is set there again. One that was left
+/// behind may have been at a person's hands for as long as nobody could look.
+void Rotation::heed_others(Place& place, const Snapshot& snapshot) {
+  heed_files(place, snapshot);
+  if (!place.lost.empty()) take_untold(place, snapshot, true);
+}
+
 /// A person who writes it into the file means it to last, whoever has the host in hand when that is read.
 void Rotation::heed_files(Place& place, const Snapshot& snapshot) {
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
     if (state == nullptr || !detail::was_disabled_since(*state, entry.found)) continue;
-    disown_maintenance(entry);
+    disown(entry, Own::maint);
     take_over(place, entry, found_at(place).servers[k], *state, Surely::yes);
   }
 }
 
-/// What a reload has made of the weights that were found. While a host is out they mean nothing.
-void Rotation::set_weights_again(Place& place, const Snapshot& snapshot, const Scope& scope) {
+/// Once for each process of HAProxy: of the weights that are others than those found, which are what the
+/// reload has made of one that a person had set at run time. Any other a person has set since, there or in
+/// the file.
+void Rotation::judge_weights(Place& place, const Snapshot& snapshot) {
+  for (std::size_t k = 0; k < place.entries.size(); ++k) {
+    auto& entry = place.entries[k];
+    const auto* state = snapshot.state(entry.found.ref);
+    if (state == nullptr || entry.found.follows) continue;
+    entry.reset_to.reset();
+    if (state->weight == entry.found.weight) continue;
+    const bool is_of_file = state->weight == state->initial_weight;
+    const bool file_as_before =
+        entry.found.file_weight.value_or(state->initial_weight) == state->initial_weight;
+    if (entry.found.agent || (is_of_file && file_as_before))
+      entry.reset_to = state->weight;
+    else
+      leave_weight(place, entry, found_at(place).servers[k], *state);
+  }
+}
+
+/// While a host is out weights mean nothing: what is refused here is tried once more on the way back.
+void Rotation::set_weights_again(Place& place, const Scope& scope) {
   std::vector<std::string> lines;
   for (const auto& entry : place.entries)
-    if (const auto* state = snapshot.state(entry.found.ref);
-        state != nullptr && !entry.found.follows && state->weight != entry.found.weight)
-      lines.push_back(command::weight(entry.found.ref, entry.found.weight));
+    if (entry.reset_to) lines.push_back(command::weight(entry.found.ref, entry.found.weight));
   try {
     patiently(scope, [&] { send(place, lines, scope); });
+    for (auto& entry : place.entries) entry.reset_to.reset();
   } catch (const Error& error) {
     if (detail::transient(error)) throw;
     note(place.name + ": weights are as its file says: " + error.what());
   }
 }
 
-/// Nobody sets weights on the way out: in a process that has not been reloaded another one is a person's.
+/// Nobody sets weights on the way out: one that no reload has made is a person's.
 void Rotation::leave_weight(const Place& place, Entry& entry, FoundServer& found, const ServerState& state) {
   note(detail::at(place.name, found.ref) + " has weight " + std::to_string(state.weight) + " now and had " +
        std::to_string(found.weight) + ", not by staithe, and keeps it");
   entry.found.weight = found.weight = state.weight;
+  entry.found.file_weight = found.file_weight = state.initial_weight;
+  entry.reset_to.reset();
 }
 
 bool Rotation::was_told(const Place& place, const Info& info) {
@@ -104,27 +140,38 @@ bool Rotation::was_told(const Place& place, const Info& info) {
          });
 }
 
-/// What the process before cannot have set is told apart before anything of ours comes on top. Every process
-/// of HAProxy that it told is on record. In any other, what is in maintenance was put there by a person or by
-/// a file; only where a file has surely kept it, and it may have been ours, is it taken for ours.
-void Rotation::meet(Place& place, const Snapshot& snapshot) {
-  if (!std::exchange(place.unmet, false)) return;
-  const bool told = was_told(place, snapshot.info);
+/// In a process of HAProxy that nobody of ours has told anything, what is in maintenance was put there by a
+/// person or by a file; only where a file has surely kept it, and it may have been ours, is it taken for
+/// ours. Nor is what is drained, where no file can have kept a drain.
+void Rotation::take_untold(Place& place, const Snapshot& snapshot, bool may_have_begun) {
+  const bool kept = keeps_states(snapshot);
   for (std::size_t k = 0; k < place.entries.size(); ++k) {
     auto& entry = place.entries[k];
     const auto* state = snapshot.state(entry.found.ref);
-    if (state == nullptr) continue;
+    const Own now = state == nullptr ? Own::ready : own_state(state->admin);
+    if (now == Own::ready || (now == Own::drain && kept)) continue;  // of its files
     auto surely = Surely::yes;
-    if (!told) {
-      if (own_state(state->admin) != Own::maint) continue;  // of its files
-      const bool disabled = detail::was_disabled_since(*state, entry.found);
-      const bool may_be_ours = place.before_may_have_begun && !disabled;
-      if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
-      if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
-      disown_maintenance(entry);
-    }
+    const bool may_be_ours =
+        now == Own::maint && may_have_begun && !detail::was_disabled_since(*state, entry.found);
+    if (may_be_ours && kept_by_a_file(*state, snapshot.info)) continue;
+    if (may_be_ours && !changed_since_start(*state, snapshot.info)) surely = Surely::no;
+    disown(entry, now);
     take_over(place, entry, found_at(place).servers[k], *state, surely);
   }
+}
+
+/// What the process before cannot have set is told apart before anything of ours comes on top. Every process
+/// of HAProxy that it told is on record.
+void Rotation::meet(Place& place, const Snapshot& snapshot) {
+  if (!std::exchange(place.unmet, false)) return;
+  if (!was_told(place, snapshot.info)) {
+    take_untold(place, snapshot, place.before_may_have_begun);
+    return;
+  }
+  meets(place, snapshot.info);
+  for (std::size_t k = 0; k < place.entries.size(); ++k)
+    if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
+      take_over(place, place.entries[k], found_at(place).servers[k], *state, Surely::yes);
 }
 
 }  // namespace staithe::haproxy

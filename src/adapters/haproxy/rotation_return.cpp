@@ -14,11 +14,12 @@ using base::Scope;
 
 namespace {
 
-/// What somebody else took out may have been let in again since.
-Own taken_state(const ServerRef& ref, const std::vector<ServerState>& states) {
+/// What somebody else took out may have been let in again since. Where nobody says, it has not.
+Own taken_state(const FoundServer& found, const std::optional<std::vector<ServerState>>& states) {
+  if (!states) return own_state(found.admin);
   const auto now =
-      std::find_if(states.begin(), states.end(), [&](const auto& state) { return state.ref == ref; });
-  return now == states.end() ? Own::ready : own_state(now->admin);
+      std::find_if(states->begin(), states->end(), [&](const auto& state) { return state.ref == found.ref; });
+  return now == states->end() ? Own::ready : own_state(now->admin);
 }
 
 }  // namespace
@@ -80,15 +81,18 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
                             std::vector<std::string>& left) {
   if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
   // A balancer that was lost once is tried once more, without patience.
-  const auto snapshot =
-      place.lost.empty() ? look_patiently(place, scope) : place.socket->snapshot(place.backends, scope);
+  const auto snapshot = place.lost.empty() ? look_patiently(place, scope) : look_once(place, scope);
   meet(place, snapshot);
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.
   const bool reloaded = !snapshot.info.same_process(place.process);
-  if (reloaded) heed_files(place, snapshot);
-  if (reloaded)
+  if (reloaded) {
+    heed_others(place, snapshot);
+    judge_weights(place, snapshot);
+    if (!place.lost.empty())
+      note(detail::reload_text(place.name, place.process, snapshot.info) + " while nobody could look");
     for (auto& entry : place.entries) entry.ours = detail::any_state;
+  }
   place.process = snapshot.info;
   place.lost.clear();
   std::vector<std::string> lines, kicks;
@@ -113,7 +117,7 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
         continue;
       }
       // An agent sets weights as well, and will again.
-      if (state->weight != found.weight && (reloaded || found.agent))
+      if (state->weight != found.weight && (found.agent || entry.reset_to == state->weight))
         lines.push_back(command::weight(found.ref, found.weight));
       else if (state->weight != found.weight)
         leave_weight(place, entry, found_at(place).servers[k], *state);
@@ -133,21 +137,35 @@ void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched
     entry.ours = static_cast<std::uint8_t>(entry.ours | detail::bit(to));
   }
   patiently(scope, [&] { send(place, lines, scope); });
-  for (auto& entry : place.entries) entry.ours = detail::bit(target(entry, Phase::restoring));
+  for (auto& entry : place.entries) {
+    entry.ours = detail::bit(target(entry, Phase::restoring));
+    entry.reset_to.reset();
+  }
   wake(place, kicks, scope);  // behind the server that another one follows
+}
+
+/// What was taken on the balancer, as it is now; none where there is nobody to say it. The host is back all
+/// the same.
+std::optional<std::vector<ServerState>> Rotation::states_of_taken(Place& place, const Scope& scope) {
+  const bool any =
+      std::any_of(place.entries.begin(), place.entries.end(), [](const auto& entry) { return entry.theirs; });
+  if (!any || place.socket == nullptr) return std::nullopt;
+  try {
+    return patiently(scope, [&] { return place.socket->servers(scope); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
+    return std::nullopt;
+  }
 }
 
 TakenByOthers Rotation::taken_by_others(const Scope& scope) {
   TakenByOthers taken;
   taken.everywhere = true;
   for (auto& place : places_) {
-    const bool any = std::any_of(place.entries.begin(), place.entries.end(),
-                                 [](const auto& entry) { return entry.theirs; });
-    const auto states =
-        any && place.socket != nullptr ? place.socket->servers(scope) : std::vector<ServerState>();
+    const auto states = states_of_taken(place, scope);
     for (const auto& entry : place.entries) {
       if (entry.found.follows || entry.gone) continue;  // it lets in whom the others let in, or nobody
-      const auto now = entry.theirs ? taken_state(entry.found.ref, states) : own_state(entry.found.admin);
+      const auto now = entry.theirs ? taken_state(entry.found, states) : own_state(entry.found.admin);
       if (now == Own::ready) taken.everywhere = false;
       if (entry.theirs && now != Own::ready)
         taken.servers.push_back(detail::at(place.name, entry.found.ref) + " is " +

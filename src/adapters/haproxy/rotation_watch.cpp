@@ -20,6 +20,10 @@ namespace {
 
 /// What one balancer may cost a look that is made all the time.
 constexpr base::Duration each_within{1'000};
+/// One that was left behind is asked again after a few times what it has just cost, within these.
+constexpr base::Duration soonest_again{200};
+constexpr base::Duration latest_again{4'000};
+constexpr int again_after = 4;
 
 }  // namespace
 
@@ -49,14 +53,16 @@ bool balancer_lost(const Error& error, const Scope& scope) {
 
 }  // namespace detail
 
+Snapshot Rotation::look_once(Place& place, const Scope& scope, Socket::Tables tables) {
+  auto snapshot = place.socket->snapshot(place.backends, scope, tables);
+  // A process on its way out answers, but is not the one that visitors reach.
+  if (snapshot.info.stopping)
+    throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
+  return snapshot;
+}
+
 Snapshot Rotation::look_patiently(Place& place, const Scope& scope, Socket::Tables tables) {
-  return patiently(scope, [&] {
-    auto snapshot = place.socket->snapshot(place.backends, scope, tables);
-    // A process on its way out answers, but is not the one that visitors reach.
-    if (snapshot.info.stopping)
-      throw Error(ErrorCode::unavailable, place.name + ": this HAProxy process is stopping");
-    return snapshot;
-  });
+  return patiently(scope, [&] { return look_once(place, scope, tables); });
 }
 
 /// A snapshot of a process that knows the phase's state: after a reload it is told first.
@@ -78,23 +84,22 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
       throw Error(ErrorCode::not_found, place.name + ": after a reload there is no server " +
                                             to_text(entry.found.ref) + " any more");
   }
-  heed_files(place, snapshot);
+  heed_others(place, snapshot);
+  judge_weights(place, snapshot);
   // Whatever else it says now comes from its files as well, and nobody meant that.
   place.reloaded = true;
   for (auto& entry : place.entries) entry.ours = detail::any_state;
   apply(place, phase_, scope);
   place.reloaded = false;
-  set_weights_again(place, snapshot, scope);
+  set_weights_again(place, scope);
   std::vector<std::string> names;
   for (const auto& ref : place.refs) names.push_back(to_text(ref));
-  note(place.name + ": HAProxy was reloaded (process " + std::to_string(place.process.pid) + " is now " +
-       std::to_string(snapshot.info.pid) + "); the state of " + base::join(names, ", ") + " was set again");
+  note(detail::reload_text(place.name, place.process, snapshot.info) + "; the state of " +
+       base::join(names, ", ") + " was set again");
   if (!place.socket->has_master())
     note(place.name +
          ": sessions of the process before the reload cannot be counted without a master socket");
-  place.process = snapshot.info;
-  found_at(place).pid = snapshot.info.pid;
-  found_at(place).started = snapshot.info.started;
+  meets(place, snapshot.info);
   if (told_anew_) told_anew_(found_);
 }
 
@@ -251,13 +256,34 @@ void Rotation::require_any() const {
   throw Error(ErrorCode::connect, places_.empty() ? "no balancer is known" : places_.back().lost);
 }
 
+/// What was left behind is as it was until it comes back as another process, which lets visitors in to
+/// whatever the app is then. Throws only Error{cancelled}.
+void Rotation::hold_lost(Place& place, const Scope& scope, const Glance& glance) {
+  using Clock = std::chrono::steady_clock;
+  const auto began = Clock::now();
+  if (place.socket == nullptr || began < place.ask_lost_at) return;
+  const detail::NoPatience at_once(options_);
+  try {
+    const Info now = glance(*place.socket);
+    if (!now.stopping && !now.same_process(place.process)) look(place, scope.at_most(each_within));
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
+    if (!detail::transient(error)) note(place.name + ": " + error.what());
+  }
+  const auto ended = Clock::now();
+  const auto took = std::chrono::duration_cast<base::Duration>(ended - began);
+  place.ask_lost_at = ended + std::clamp(took * again_after, soonest_again, latest_again);
+}
+
 void Rotation::wait_proven(const Scope& scope, const OnProgress& progress) {
   require_found();
   LastLook last(options_.silent_after);
+  const auto glance = [&](Socket& socket) { return socket.info(scope.at_most(each_within)); };
   for (;;) {
     try {
       std::vector<std::string> now;
       for (auto& place : places_) {
+        if (!place.lost.empty()) hold_lost(place, scope, glance);
         if (place.socket == nullptr || !place.lost.empty()) continue;
         try {
           const auto more = unproven(place, scope);
@@ -370,18 +396,19 @@ std::vector<std::string> Rotation::reassert(const Scope& scope, base::Duration w
   require_found();
   const auto before = notes_.size();
   // A balancer that is away must not keep the others from being looked at.
-  const auto patience = std::exchange(options_.patience, base::Duration(0));
+  const detail::NoPatience at_once(options_);
   std::optional<Error> first;
   for (auto& place : places_) {
-    if (place.socket == nullptr || !place.lost.empty()) continue;
-    if (where == Where::seen_out && !place.seen_out) continue;
+    if (place.socket == nullptr || (where == Where::seen_out && !place.seen_out)) continue;
     try {
-      reassert_at(place, scope.at_most(each_within), whole_look, glance);
+      if (place.lost.empty())
+        reassert_at(place, scope.at_most(each_within), whole_look, glance);
+      else
+        hold_lost(place, scope, glance);
     } catch (const Error& error) {
       if (!first) first = error;
     }
   }
-  options_.patience = patience;
   if (first) throw Error(*first);
   return {notes_.begin() + static_cast<std::ptrdiff_t>(before), notes_.end()};
 }

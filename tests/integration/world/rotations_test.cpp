@@ -130,6 +130,25 @@ TEST_CASE(
   CHECK(rig.said[1] == "lb2 web/s2 was drained before, and stays so");
 }
 
+TEST_CASE("preflight: a server that would stand for two hosts is refused, with both named") {
+  TwoBalancers rig;
+  rig.add_host("s9", 1);
+  rig.plan.hosts["s9"].servers.names.clear();
+  rig.plan.hosts["s2"].servers.names.clear();
+  rig.add_host("s1", 0);
+  Rotations rotations(rig.plan, rig.dial());
+  const auto refused = [&](const std::string& host) {
+    const auto result = rotations.survey({host}, rig.performance);
+    return result.outcome == event::Outcome::refused ? result.detail : std::string();
+  };
+  const std::string text =
+      "lb1 web/s2, lb2 web/s2 would stand for s2 and for s9: give each its own address or port, or name the "
+      "servers of each";
+  CHECK(refused("s2") == text);
+  CHECK(refused("s9") == text);
+  CHECK(rotations.survey({"s1"}, rig.performance).ok());
+}
+
 TEST_CASE("reach: a balancer that has none of the host's servers any more sends nobody to it") {
   TwoBalancers rig;
   Rotations rotations(rig.plan, rig.dial());

@@ -57,6 +57,7 @@ Dial FakeBalancer::dial_master() {
 void FakeBalancer::reload() {
   ++pid;
   servers = configured;
+  for (auto& [name, server] : servers) server.initial_weight = server.weight;
 }
 
 std::string FakeBalancer::answer(const std::string& line) {
@@ -75,7 +76,7 @@ std::string FakeBalancer::one(const std::string& command) {
   if (command == "show table") return "";
   if (command == "show info")
     return "Name: HAProxy\nVersion: 2.6.12\nPid: " + std::to_string(pid) +
-           "\nUptime_sec: " + std::to_string(uptime) + "\nStopping: 0\n";
+           "\nUptime_sec: " + std::to_string(uptime) + "\nStopping: " + (stopping ? "1\n" : "0\n");
   const auto words = base::split(command, ' ');
   if (command.rfind("show servers state", 0) == 0) return show_servers(words.size() > 3 ? words[3] : "");
   if (command.rfind("show stat ", 0) == 0) return show_stat(words[2] == "-1" ? "" : words[2]);
@@ -128,8 +129,9 @@ std::string FakeBalancer::show_servers(const std::string& backend) {
     if (!backend.empty() && name.substr(0, slash) != backend) continue;
     text += name.substr(0, slash) + ' ' + name.substr(slash + 1) + " 10.0.0.1 " + std::to_string(server.op) +
             ' ' + std::to_string(server.admin | inherited(server)) + ' ' + std::to_string(server.weight) +
-            " 100 " + (server.checked ? "6 " : "0 ") + (server.agent ? "22" : "18") + " - 80 " +
-            std::to_string(server.unchanged) + (server.check_failed ? " 2\n" : " 3\n");
+            ' ' + std::to_string(server.initial_weight) + ' ' + (server.checked ? "6 " : "0 ") +
+            (server.agent ? "22" : "18") + " - 80 " + std::to_string(server.unchanged) +
+            (server.check_failed ? " 2\n" : " 3\n");
   }
   return text;
 }

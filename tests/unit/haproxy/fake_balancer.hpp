@@ -15,6 +15,7 @@ struct FakeServer {
   std::uint32_t admin = 0;
   std::uint32_t op = 2;
   std::uint32_t weight = 100;
+  std::uint32_t initial_weight = 100;  ///< its file's, as the process has read it
   bool checked = true;
   bool agent = false;
   std::string cookie;
@@ -34,6 +35,7 @@ class FakeBalancer {
   std::uint64_t uptime = 5;
   std::string level = "admin";
   bool refuses_connections = false;
+  bool stopping = false;             ///< on its way out
   std::string refuses;               ///< start of a command that is not carried out
   std::vector<std::string> changes;  ///< every command that changes something, as it was received
   /// Called with every command before it is carried out.

@@ -263,7 +263,7 @@ TEST_CASE("what was found survives a journal") {
   found.balancers.push_back({"edge 1%",
                              4711,
                              1795206976,
-                             {{{"api", "web1"}, 5, Op::running, 100, true, true, false, false},
+                             {{{"api", "web1"}, 5, Op::running, 100, true, true, false, false, 50},
                               {{"adm", "web1"}, 0x12, Op::stopped, 0, false, false, true, true}}});
   found.balancers.push_back({"édge", 1, 0, {}});
   const auto text = to_text(found);
@@ -279,6 +279,8 @@ TEST_CASE("what was found survives a journal") {
                           "staithe-found 1\nbalancer x 1 1\nserver a/b admin=0 op=4 weight=1\n",
                           "staithe-found 1\nbalancer x 1 1\nserver a;b/c admin=0 op=2 weight=1\n",
                           "staithe-found 1\nbalancer x 1 1\nserver a/b admin=0 op=2 weight=1 surprise\n",
+                          "staithe-found 1\nbalancer x 1 1\nserver a/b admin=0 op=2 weight=1 file=257\n",
+                          "staithe-found 1\nbalancer x 1 1\nserver a/b admin=0 op=2 weight=1 file=\n",
                           "staithe-found 1\nbalancer %4 1 1\n", "staithe-found 1\nbalancer x 1\n"})
     CHECK_THROWS_AS(parse_found(bad), Error);
 }

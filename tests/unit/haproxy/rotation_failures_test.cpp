@@ -445,15 +445,15 @@ TEST_CASE("a cancelled wait ends at once") {
 TEST_CASE("one refused command on the way back does not count the others as left") {
   Rig rig;
   auto rotation = rig.rotation_of({{"api", "web1"}, {"adm", "web1"}});
+  rig.one.servers["api/web1"].weight = 7;
   rotation.find(soon());
   rotation.drain(soon());
-  rig.one.configured["api/web1"].weight = 7;
   rig.one.reload();
   rig.one.refuses = "set weight";
   const auto left = rotation.undo(soon());
   REQUIRE(left.size() == 1);
   CHECK_THAT(left[0],
-             ContainsSubstring("lb1: set weight api/web1 100: Backend is using a static LB algorithm"));
+             ContainsSubstring("lb1: set weight api/web1 7: Backend is using a static LB algorithm"));
   CHECK(rig.one.servers["api/web1"].admin == 0);
   CHECK(rig.one.servers["adm/web1"].admin == 0);
 }

@@ -222,6 +222,37 @@ TEST_CASE("maintenance of which nobody can tell whose it is since a reload stays
   CHECK(rig.taken == Lines{"lb1 api/web1 is in maintenance", "lb2 api/web1 is in maintenance"});
 }
 
+TEST_CASE("a drain that was begun since a reload is somebody else's, where no file can have kept one") {
+  const bool proves = GENERATE(false, true);
+  Reloaded rig(true);
+  for (auto* balancer : {&rig.one, &rig.two}) {
+    balancer->servers["api/web1"].admin = 8;
+    for (auto& [name, server] : balancer->servers) server.unchanged = 3600;
+  }
+  rig.two.servers["api/web2"].unchanged = 7200;  // by a file: the run's drain may be as well
+  CHECK_THAT(rig.goes_on({true}, proves),
+             ContainsSubstring("lb1 api/web1 is drained, not by staithe, and stays so") &&
+                 !ContainsSubstring("lb2 api/web1 is drained"));
+  CHECK(rig.admin(rig.one) == 8);
+  CHECK(rig.admin(rig.two) == 0);
+  CHECK(rig.taken == Lines{"lb1 api/web1 is drained"});
+}
+
+TEST_CASE("a drain that was found is given back as one, also since a reload") {
+  Rig rig;
+  rig.one.servers["api/web1"].admin = 8;
+  auto dead = rig.rotation();
+  dead.find(soon());
+  dead.drain(soon());
+  rig.one.reload();
+  rig.one.servers["api/web1"].admin = 8;
+  Rotation later({&rig.lb1, &rig.lb2}, dead.found(), Phase::proving, rig.options);
+  later.expect_others({false});
+  CHECK(later.undo(soon()).empty());
+  CHECK(rig.one.servers["api/web1"].admin == 8);
+  CHECK(later.taken_by_others(soon()).servers.empty());
+}
+
 TEST_CASE("a process that was told after a reload may have its maintenance by the run") {
   const bool proves = GENERATE(false, true);
   Reloaded rig(true);
@@ -308,28 +339,6 @@ TEST_CASE("an agent that speaks again is silenced once more when the host goes o
   CHECK_FALSE(rig.one.servers["api/web1"].agent);
   CHECK(rotation.undo(soon()).empty());
   CHECK(rig.one.servers["api/web1"].agent);
-}
-
-TEST_CASE("a weight that somebody sets while the host is out is theirs, what a reload makes of it is not") {
-  Rig rig;
-  auto rotation = rig.rotation();
-  rotation.find(soon());
-  rotation.drain(soon());
-  rotation.quiesce(soon());
-  rig.one.servers["api/web1"].weight = 0;
-  rig.two.configured["api/web1"].weight = 7;
-  rig.two.reload();
-  SECTION("noticed while it is out") {
-    CHECK(rotation.wait_calm(soon()).reached);
-    CHECK(rig.two.servers["api/web1"].weight == 100);
-  }
-  SECTION("noticed on the way back") {}
-  CHECK(rotation.undo(soon()).empty());
-  rotation.wait_serving(soon(), base::Duration(0));
-  CHECK(rig.one.servers["api/web1"].weight == 0);
-  CHECK(rig.two.servers["api/web1"].weight == 100);
-  CHECK_THAT(base::join(rotation.take_notes(), "\n"),
-             ContainsSubstring("lb1 api/web1 has weight 0 now and had 100, not by staithe, and keeps it"));
 }
 
 TEST_CASE("what a file disables while a host is in hand is somebody else's from the reload on") {
