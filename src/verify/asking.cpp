@@ -73,6 +73,9 @@ class Asking {
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) asked_.cancelled = true;
       unjudged(error.what());
+    } catch (const std::exception&) {
+      // No reply may end the whole program. What it says may hold a part of that, so it is not quoted.
+      unjudged("could not be judged: an error in staithe itself");
     }
     asked_.attempt.duration = base::since(begun);
     return std::move(asked_);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <utility>
 
@@ -84,10 +85,16 @@ void SuiteRun::run() {
     secrecy_.tell(name, whole, found);
     hold_on(secrecy_.hold(found.all()));
   }
-  part(suite_.setup);
-  part(suite_.steps);
+  std::exception_ptr broke;
+  try {
+    part(suite_.setup);
+    part(suite_.steps);
+  } catch (const std::exception&) {
+    broke = std::current_exception();  // what was made is there all the same
+  }
   if (scope_.cancelled()) reporting_.interrupted();
   put_right();
+  if (broke) std::rethrow_exception(broke);
 }
 
 Captures SuiteRun::exported() const {

@@ -2,6 +2,7 @@
 #include "named_secrets.hpp"
 #include "tokens.hpp"
 
+#include "staithe/base/secret_names.hpp"
 #include "staithe/checks/texts.hpp"
 
 #include <nlohmann/json.hpp>
@@ -202,6 +203,16 @@ TEST_CASE("secrecy: what lies under a secret's name in a text that is JSON itsel
              ContainsSubstring("\"page00\" "));
   CHECK_THAT(shown_of(R"({"body":"{passage: opensesame","echo":"opensesame"})", "json.body: nothing"),
              ContainsSubstring("{passage: opensesame"));
+}
+
+TEST_CASE("secrecy: a text that is no JSON but for its beginning is looked through as far as it goes") {
+  for (const char* tail : {"0e5-3]", "0e0-3]", "0e99999999999999999999-3]"}) {
+    CAPTURE(tail);
+    const auto value = Value::of(R"([{"token":"opensesame"},1e400,)" + std::string(tail));
+    const auto found = checks::named_texts_in(value, base::names_secret);
+    REQUIRE(!found.empty());
+    CHECK(found.front().second == "opensesame");
+  }
 }
 
 TEST_CASE("secrecy: no text is so deep or so large that looking through it takes long") {
