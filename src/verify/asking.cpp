@@ -50,13 +50,14 @@ std::vector<Judged> judge_all(const std::vector<checks::Expectation>& expectatio
 class Asking {
  public:
   Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
-         const base::Scope& scope)
+         const base::Scope& scope, const std::function<void(Asked&)>& each)
       : check_(check),
         captures_(captures),
         probes_(probes),
         secrecy_(secrecy),
         redactor_(secrecy.redactor),
-        scope_(scope) {}
+        scope_(scope),
+        each_(each) {}
 
   Asked run() {
     asked_.attempt.started = store::now();
@@ -197,6 +198,14 @@ class Asking {
       secrecy_.tell_inside(Value::of(reply.body), found);
   }
 
+  void tell_each(bool held, const std::vector<Judged>& judged) {
+    if (!each_) return;
+    asked_.attempt.held = held;
+    asked_.attempt.judged = judged;
+    each_(asked_);
+    asked_.attempt.held = false;
+  }
+
   /// `before`: what has held already, and is shown first.
   void judge(std::vector<Judged> before = {}) {
     auto& attempt = asked_.attempt;
@@ -241,11 +250,14 @@ class Asking {
           return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
+        tell_each(false, asked_.attempt.judged);
         if (!give_up.empty() && all_held(judge_all(give_up, *judge_, asked_))) {
           asked_.attempt.reason =
               fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
         }
+      } else {
+        tell_each(false, asked_.attempt.judged);
       }
       if (whole.left() <= check_.every || base::sleep_for(check_.every, whole) != base::Woke::ready) break;
     }
@@ -266,13 +278,16 @@ class Asking {
     std::vector<Judged> worst;
     std::uint32_t good = 0;
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
+      const bool was_silent = std::exchange(asked_.silent, false);
       const bool answered = take(perform());
-      if (asked_.cancelled || asked_.attempt.unjudged) return;
+      if (asked_.cancelled || asked_.attempt.unjudged) return tell_each(false, {});
       const auto judged = answered ? judge_all(each, *judge_, asked_) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
       const bool held = answered && all_held(judged);
+      tell_each(held, judged);
+      asked_.silent = asked_.silent || was_silent;
       good += held ? 1 : 0;
       if (!held || worst.empty()) worst = judged;
     }
@@ -312,6 +327,7 @@ class Asking {
   const Secrecy& secrecy_;
   const base::Redactor& redactor_;
   const base::Scope& scope_;
+  const std::function<void(Asked&)>& each_;
   checks::Request request_;
   std::vector<checks::Expectation> expect_;
   Asked asked_;
@@ -416,8 +432,8 @@ void Secrecy::tell(const Value& value, TokenUse use, FoundSecrets& found) const 
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
-          const base::Scope& scope) {
-  return Asking(check, captures, probes, secrecy, scope).run();
+          const base::Scope& scope, const std::function<void(Asked&)>& each) {
+  return Asking(check, captures, probes, secrecy, scope, each).run();
 }
 
 }  // namespace staithe::verify
