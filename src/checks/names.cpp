@@ -1,6 +1,7 @@
 #include "names.hpp"
 
 #include "staithe/base/ascii.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
 #include "staithe/plan/json_text.hpp"
@@ -236,6 +237,13 @@ void Names::mistake(const yaml::Reader& reader, std::string message, std::string
   const auto* cell = cell_in(reader.node().text);
   if (cell == nullptr) return reader.error(std::move(message), std::move(help));
   reader.diagnostics().error(*cell, std::move(message), reader.path(), std::move(help));
+}
+
+std::vector<std::string> Names::secret_values() const {
+  std::vector<std::string> found;
+  for (const auto& [name, value] : values_)
+    if (base::names_secret(name) && !base::is_harmless(value)) found.push_back(value);
+  return found;
 }
 
 bool Names::is_runtime(const std::string& name) const {

@@ -1,12 +1,11 @@
 #include "asking.hpp"
 
-#include "named_secrets.hpp"
-
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/secret_names.hpp"
 #include "staithe/checks/expectation.hpp"
+#include "staithe/checks/named_secrets.hpp"
 #include "staithe/checks/texts.hpp"
 
 #include <fmt/format.h>
@@ -338,13 +337,6 @@ class Asking {
 
 namespace {
 
-/// Nobody could open anything with it, whatever it is: a status, a short count, "false".
-bool is_harmless(std::string_view text) {
-  constexpr std::size_t shortest_token = 4, digits_of_password = 6;
-  const bool is_number = std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return text.size() < (is_number ? digits_of_password : shortest_token) || base::is_plain_word(text);
-}
-
 /// `true` and null are none, and "pass": 1200 is how many did.
 bool may_be_secret(const Value& value) {
   using Kind = Value::Kind;
@@ -358,7 +350,7 @@ bool may_be_secret(const Value& value) {
 /// What is known to it when something is quoted.
 checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor) {
   return [&asked, &redactor](std::string_view text) {
-    if (asked.hidden && !is_harmless(text)) return std::string("***");
+    if (asked.hidden && !base::is_harmless(text)) return std::string("***");
     return redactor.clean_front(text, checks::enough_cleaned);
   };
 }
@@ -418,7 +410,7 @@ void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
     for (auto& secret : secrets_in(text, {.cookie = base::names_cookie(member)}))
       found.add(std::move(secret));
   }
-  for (const auto& text : secrets_named_in(value.text))
+  for (const auto& text : checks::secrets_named_in(value.text))
     for (auto& secret : secrets_in(text, {})) found.add(std::move(secret));
 }
 

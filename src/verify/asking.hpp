@@ -39,7 +39,7 @@ struct Secrecy {
   base::Redactor& redactor;
   const TokenNames& tokens;
   std::string owner;  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
-  OwnWords own;
+  checks::OwnWords own;
 
   /// Of a value that was saved or is used under that name: the whole, where it is a token, with what of it is
   /// a secret by itself. `true` and null are none, whatever they are called, nor is a word like "enabled",

@@ -250,10 +250,10 @@ class Run {
     };
     const auto foreseen = foreseen_.find(suite.name);
     const Begun begun{run_.started, foreseen == foreseen_.end() ? base::Duration{0} : foreseen->second};
-    SuiteRun run(
-        suite, options_, begun, values, probes_, past_,
-        {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_), OwnWords(suite)},
-        reporting);
+    SuiteRun run(suite, options_, begun, values, probes_, past_,
+                 {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_),
+                  checks::OwnWords(suite)},
+                 reporting);
     std::string broke;
     try {
       run.run();

@@ -1,4 +1,4 @@
-#include "named_secrets.hpp"
+#include "staithe/checks/named_secrets.hpp"
 
 #include "flow.hpp"
 
@@ -106,7 +106,7 @@ TEST_CASE("named secrets: what a value of JSON or XML holds as a text is looked 
 }
 
 TEST_CASE("named secrets: what has another name, is said of a secret or is for people is none") {
-  using verify::secrets_named_in;
+  using checks::secrets_named_in;
   for (const char* text :
        {"",
         "=",
@@ -218,7 +218,7 @@ TEST_CASE("named secrets: what a failed command has written last is quoted witho
 }
 
 TEST_CASE("named secrets: what is no markup, and a quote that is not closed, take nothing behind them") {
-  using verify::secrets_named_in;
+  using checks::secrets_named_in;
   for (const char* text :
        {"usage: tool <user> <password> <host>\nconnection refused by jonathan\ntry again",
         "usage: tool <password>\nconnection refused by jonathan", "Bearer <token>, jonathan says",
@@ -295,19 +295,19 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
                             "<a pass=1200 value=1200 name=pass ",
                             "<a name=token>"}) {
     CAPTURE(piece);
-    (void)verify::secrets_named_in(many(piece));
+    (void)checks::secrets_named_in(many(piece));
   }
   CHECK(std::clock() - begun < 20 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("named secrets: a word is taken as long as tokens are, and not anew for each of the names in it") {
   const auto token = "eyJ" + std::string(2000, 'a');
-  CHECK(has(verify::secrets_named_in("token: " + token), token));
-  CHECK(has(verify::secrets_named_in("password:opensesame,token:page00"), "opensesame"));
+  CHECK(has(checks::secrets_named_in("token: " + token), token));
+  CHECK(has(checks::secrets_named_in("password:opensesame,token:page00"), "opensesame"));
   std::string names;
   for (int i = 0; i < 400; ++i) names += "password:";
   std::size_t bytes = 0;
-  const auto found = verify::secrets_named_in("x " + names + "opensesame\ntoken: page00\n");
+  const auto found = checks::secrets_named_in("x " + names + "opensesame\ntoken: page00\n");
   for (const auto& one : found) bytes += one.size();
   CHECK(bytes < 20 * names.size());
   CHECK(has(found, "page00"));
