@@ -161,8 +161,11 @@ class Asking {
       look(*looked_at);
     for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
     if (const auto err = asked_.reply.facts.find("err");
-        err != asked_.reply.facts.end() && !asked_.reply.quoted.empty())
+        err != asked_.reply.facts.end() && !asked_.reply.quoted.empty()) {
       secrecy_.tell_inside(err->second, found);
+      // Of what is too long the beginning is known, and the last line is quoted.
+      secrecy_.tell_inside(Value::of(asked_.reply.quoted), found);
+    }
     const std::span all(found.all());
     // The new ones first: some are of the last reply too.
     auto held = secrecy_.hold(all.first(saved)), told = secrecy_.hold(all.subspan(saved));

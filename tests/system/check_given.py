@@ -154,6 +154,13 @@ class Given(checking.CheckTest):
         self.assertIn("4096", result.out)
         self.assertIn("--var max_tokens=4096 --var secret_enabled=true --var password=\"${PASSWORD:?}\"", result.out)
 
+    def test_the_last_line_of_a_long_output_is_quoted_without_its_secret(self):
+        self.write("a.sh", "yes noise | head -c 400000 >&2; echo FATAL: certificate refused, tok''en=hun''ter22 >&2; exit 3\n")
+        self.suite("http://127.0.0.1:1", [f"run: 'sh {self.directory}/a.sh'", "expect: {exit: 0}"])
+        result = self.check("faults")
+        self.assertIn("FATAL: certificate refused, token=***", result.out)
+        self.assertNotIn("hunter22", result.out)
+
     def test_a_step_of_several_lines_without_a_name_is_run_again_alone(self):
         self.suite("http://127.0.0.1:1", ["run: |\n      echo one\n      echo two; exit 3", "expect: {exit: 0}"], named=False)
         result = self.check("faults", "--report", "junit=a.xml")
