@@ -161,6 +161,22 @@ class Given(checking.CheckTest):
         self.assertIn("FATAL: certificate refused, token=***", result.out)
         self.assertNotIn("hunter22", result.out)
 
+    def test_reports_name_the_release_the_owner_and_the_runbook(self):
+        self.suite("http://127.0.0.1:1", ["get: /", "expect: 200"],
+                   ["get: /", "expect: 200", "quarantine: {until: 2999-01-01, owner: ann, reason: 'it leaks'}"],
+                   head="owner: payments\nrunbook: https://wiki/pay\n")
+        result = self.check("faults", "--var", "deploy.release=abc123", "--report", "junit=a.xml", "--report", "tap=a.tap",
+                            "--report", "github", environment={"GITHUB_STEP_SUMMARY": f"{self.directory}/summary.md"})
+        self.assertEqual(result.code, 1, str(result))
+        junit, tap, summary = (pathlib.Path(self.directory, name).read_text() for name in ("a.xml", "a.tap", "summary.md"))
+        self.assertIn("\n# release abc123\n", tap)
+        self.assertIn("Release abc123\n", summary)
+        for text in (result.out, junit, tap):
+            self.assertIn("owner    payments", text)
+            self.assertIn("runbook  https://wiki/pay", text)
+        self.assertIn('name="quarantine" value="until 2999-01-01, ann: it leaks"', junit)
+        self.assertRegex(junit, '<skipped message="quarantined: [^"]*; until 2999-01-01, ann: it leaks"')
+
     def test_a_step_of_several_lines_without_a_name_is_run_again_alone(self):
         self.suite("http://127.0.0.1:1", ["run: |\n      echo one\n      echo two; exit 3", "expect: {exit: 0}"], named=False)
         result = self.check("faults", "--report", "junit=a.xml")
