@@ -1,6 +1,8 @@
 #pragma once
 #include "staithe/checks/suite.hpp"
 
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -18,7 +20,11 @@ class OwnWords {
 
  private:
   const Suite* suite_;
-  mutable std::string all_;  ///< made when it is first asked for
+  // Made when it is first asked for.
+  mutable std::string all_;
+  /// Letters and digits that stand together there. Of what a reply gives the first of them is not there but
+  /// rarely, and then nothing is looked through.
+  mutable std::set<std::string, std::less<>> words_;
 };
 
 }  // namespace staithe::checks
