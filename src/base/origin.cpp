@@ -75,20 +75,6 @@ std::string without_secret(std::string_view url) {
   return std::string(url.substr(0, at)).append("***").append(url.substr(at + secret.size()));
 }
 
-std::string hide_secrets_of_urls(std::string text) {
-  for (auto at = text.find("://"); at != text.npos; at = text.find("://", at + 1)) {
-    const auto begin = at == 0 ? 0 : text.find_last_of(" \t\n\"'", at - 1) + 1;
-    const auto end = std::min(text.find_first_of(" \t\n\"'", at), text.size());
-    const auto secret = secret_in_url(std::string_view(text).substr(begin, end - begin));
-    if (secret.empty() || secret.find("$(") != secret.npos) continue;  // a name that is filled later
-    const auto follows = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };  // UTF-8
-    const auto continued = std::count_if(secret.begin(), secret.end(), follows);
-    const auto from = static_cast<std::size_t>(secret.data() - text.data());
-    text.replace(from, secret.size(), secret.size() - static_cast<std::size_t>(continued), '*');
-  }
-  return text;
-}
-
 bool same_origin(std::string_view url, std::string_view other) {
   const auto a = http_place(url), b = http_place(other);
   if (!a || !b || a->secure != b->secure) return false;

@@ -179,6 +179,8 @@ void SecretForms::add_line(std::string_view line) {
   add_form(line, Kind::decimal);
   add_base64(line);
   add_base32(line);
+  add_digits(line);
+  add_utf16(line);
   for (const auto& text : in_other_encodings(line)) {
     add_form(text, Kind::escaped);
     add_base64(text);
@@ -218,6 +220,42 @@ void SecretForms::add_base32(std::string_view secret) {
     forms.insert(encoded.substr(first));
   }
   for (const auto& form : forms) add_form(form, Kind::base32);
+}
+
+/// Of a key in hexadecimal or a UUID: one program writes it in small letters, the next in capitals, with
+/// dashes or without.
+void SecretForms::add_digits(std::string_view secret) {
+  constexpr std::size_t shortest = 16, of_uuid = 32;
+  std::string digits, written;
+  bool has_letter = false;
+  for (const char c : secret) {
+    written += lower(c);
+    if (c == '-') continue;
+    if (!is_digit(c) && (lower(c) < 'a' || lower(c) > 'f')) return;
+    has_letter = has_letter || !is_digit(c);
+    digits += lower(c);
+  }
+  if (!has_letter || digits.size() < shortest) return;
+  add_form(digits, Kind::base32);
+  if (written != digits) add_form(written, Kind::base32);
+  if (digits.size() != of_uuid) return;
+  for (const std::size_t at : {20U, 16U, 12U, 8U}) digits.insert(at, 1, '-');
+  if (digits != written) add_form(digits, Kind::base32);
+}
+
+/// As programs of Windows encode a text, or print its bytes.
+void SecretForms::add_utf16(std::string_view secret) {
+  for (const auto& bytes : in_utf16(secret)) {
+    add_form(bytes, Kind::hex);
+    std::unordered_set<std::string> forms;
+    for (std::size_t before = 0; before < 3; ++before) {
+      // Half a character may stay: here nearly always a half of a zero.
+      const auto inside = in_base64(bytes, before).inside;
+      forms.insert(inside);
+      forms.insert(for_urls(inside));
+    }
+    for (const auto& form : forms) add_form(form, Kind::base64);
+  }
 }
 
 /// A Basic header whose halves were escaped, JSON in base64, base64 in base64.

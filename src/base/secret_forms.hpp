@@ -69,7 +69,7 @@ class SecretForms {
     word,     ///< likewise, by itself
     escaped,  ///< each byte or code point in any of its spellings
     base64,   ///< likewise, and lines may be broken anywhere
-    base32,   ///< in any case, and lines may be broken anywhere
+    base32,   ///< in any case, and lines may be broken anywhere: hexadecimal digits likewise
     hex,      ///< the bytes as hexadecimal numbers, with or without something between them
     decimal,  ///< the bytes as decimal numbers with something between them
   };
@@ -99,6 +99,8 @@ class SecretForms {
   void add_form(std::string_view text, Kind kind);
   void add_base64(std::string_view secret);
   void add_base32(std::string_view secret);
+  void add_digits(std::string_view secret);
+  void add_utf16(std::string_view secret);
   void add_twice(std::string_view secret);
   void index(const Form& form, std::uint32_t number);
   void index_number(const Form& form, std::uint32_t number);

@@ -205,6 +205,12 @@ bool is_short_number(std::string_view value) {
          std::all_of(value.begin(), value.end(), is_digit);
 }
 
+bool is_harmless(std::string_view value) {
+  constexpr std::size_t shortest_token = 4, digits_of_password = 6;
+  const bool is_number = std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return value.size() < (is_number ? digits_of_password : shortest_token) || is_plain_word(value);
+}
+
 bool is_scheme(std::string_view word) {
   static constexpr Word schemes[] = {"bearer", "basic", "token"};
   return is_one_of(Word(lower(word)), schemes);

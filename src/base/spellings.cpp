@@ -135,6 +135,13 @@ const std::array<Spellings, 256>& byte_spellings() {
 
 namespace {
 
+/// Of a code point of several bytes.
+unsigned code_of(std::string_view bytes) {
+  unsigned code = byte_of(bytes.front()) & (0xFFU >> (bytes.size() + 1));
+  for (const char c : bytes.substr(1)) code = code << 6U | (byte_of(c) & 0x3FU);
+  return code;
+}
+
 /// "" where it holds what Latin-1 has not.
 std::string as_latin_bytes(std::string_view utf8) {
   std::string bytes;
@@ -165,6 +172,27 @@ Spellings in_other_encodings(std::string_view utf8) {
   return spellings;
 }
 
+Spellings in_utf16(std::string_view utf8) {
+  std::string little, big;
+  bool is_narrow = true;
+  const auto add = [&](unsigned unit) {
+    const char low = static_cast<char>(unit & 0xFFU), high = static_cast<char>(unit >> 8U);
+    little += {low, high};
+    big += {high, low};
+  };
+  for (std::size_t at = 0; at < utf8.size();) {
+    const auto length = code_point_length(utf8.substr(at));
+    const auto code = length == 1 ? byte_of(utf8[at]) : code_of(utf8.substr(at, length));
+    is_narrow = is_narrow && code < 0x100;
+    if (code >= 0x10000) add(0xD800 + ((code - 0x10000) >> 10U));
+    add(code < 0x10000 ? code : 0xDC00 + ((code - 0x10000) & 0x3FFU));
+    at += length;
+  }
+  if (!is_narrow) return {little, big};
+  little.pop_back();
+  return {little};
+}
+
 std::size_t code_point_length(std::string_view text) {
   const unsigned lead = byte_of(text.front());
   const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
@@ -180,8 +208,7 @@ Spellings spellings_of_code_point(std::string_view bytes) {
     const Spellings& one = byte_spellings()[byte_of(c)];
     for (std::size_t way = 0; way < spellings.size(); ++way) spellings[way] += one[way];
   }
-  unsigned code = byte_of(bytes.front()) & (0xFFU >> (bytes.size() + 1));
-  for (const char c : bytes.substr(1)) code = code << 6U | (byte_of(c) & 0x3FU);
+  const unsigned code = code_of(bytes);
   if (code < 0x10000) {
     spellings.push_back(fmt::format("\\u{:04x}", code));
     spellings.push_back(fmt::format("\\u{:04X}", code));

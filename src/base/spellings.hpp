@@ -18,6 +18,9 @@ Spellings spellings_of_code_point(std::string_view bytes);
 /// What a text of UTF-8 becomes where its bytes are taken for Latin-1, or for Windows-1252, and written as
 /// UTF-8 again ("é" is "Ã©"), and its bytes in Latin-1, where that has all of it. None of one that is ASCII.
 Spellings in_other_encodings(std::string_view utf8);
+/// Its bytes in UTF-16, in both orders. Of Latin-1 one text is within both: without the zero that is last or
+/// first.
+Spellings in_utf16(std::string_view utf8);
 /// How long the code point at the front is; 1 for what is not UTF-8 (only the shape is looked at: the bytes
 /// are only spelled, never shown).
 std::size_t code_point_length(std::string_view text);

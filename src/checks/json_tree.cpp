@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace staithe::checks {
@@ -162,7 +164,12 @@ InRange::InRange(std::string_view text) {
 
 const std::string& InRange::original(const std::string& written) const {
   if (!is_stand_in(written)) return written;
-  return originals_.at(std::strtoul(written.c_str() + 2, nullptr, 10));
+  // What only begins like a stand-in was left as it is, for it is no number: "0e5-3".
+  std::size_t number = 0;
+  const char* const end = written.data() + written.size();
+  const auto [behind, error] = std::from_chars(written.data() + 2, end, number);
+  const bool stands_in = error == std::errc() && behind == end && number < originals_.size();
+  return stands_in ? originals_[number] : written;
 }
 
 json read_json(std::string_view text) {

@@ -1,6 +1,7 @@
 #include "names.hpp"
 
 #include "staithe/base/ascii.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/url_parts.hpp"
 #include "staithe/plan/json_text.hpp"
@@ -264,6 +265,13 @@ std::optional<std::string> Names::at_run_time(const std::string& name, const yam
                              base::join(std::vector(of->second.begin(), of->second.end()), ", ")),
                  "say the same 'each' here as the step does that saves it");
   return std::nullopt;
+}
+
+std::vector<std::string> Names::secret_values() const {
+  std::vector<std::string> found;
+  for (const auto& [name, value] : values_)
+    if (base::names_secret(name) && !base::is_harmless(value)) found.push_back(value);
+  return found;
 }
 
 bool Names::is_runtime(const std::string& name) const {

@@ -46,6 +46,9 @@ class Names {
   /// Saved by a step that runs once for each case: so does what uses it.
   void set_per_case(const std::string& name) { per_case_.insert(name); }
 
+  /// What is known now under a name that says that it is secret, and may be.
+  std::vector<std::string> secret_values() const;
+
   bool is_runtime(const std::string& name) const;
   bool is_per_host(const std::string& name) const { return hosts_.count(name) > 0; }
   bool is_per_case(const std::string& name) const {

@@ -18,6 +18,11 @@ std::string said(std::string_view word, const std::vector<Expectation>& expectat
   return text;
 }
 
+/// Its name says it already.
+bool is_called_so(const Check& check) {
+  return check.unnamed && check.name == check.step;
+}
+
 /// What is sent and what must hold, after what is asked.
 std::string terms_of(const Check& check) {
   std::string text;
@@ -100,9 +105,8 @@ class Renderer {
   }
 
   void check(std::size_t number, const Check& check) {
-    const auto title = title_of(check.request);
     text_ += fmt::format("  {:>3}  {}{}\n", number, check.name, facts(check));
-    if (title != check.name) line("ask", base::printable(title));
+    if (!is_called_so(check)) line("ask", base::printable(title_of(check.request)));
     if (const auto* http = std::get_if<HttpRequest>(&check.request)) this->http(*http);
     if (const auto* sql = std::get_if<SqlRequest>(&check.request))
       for (const auto& argument : sql->arguments) line("with", argument.shown());
@@ -165,10 +169,9 @@ namespace {
 
 /// "charge: POST https://…   expect status 201, json.id exists", on one line whatever it asks.
 std::string one_line(const char* part, const Check& check) {
-  const auto title = title_of(check.request);
   std::string line = part;
-  if (title != check.name) line += check.name + ": ";
-  return as_one_line(line + title + terms_of(check));
+  if (!is_called_so(check)) line += check.name + ": ";
+  return as_one_line(line + title_of(check.request) + terms_of(check));
 }
 
 }  // namespace

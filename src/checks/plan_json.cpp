@@ -1,6 +1,7 @@
 #include "names.hpp"
 
 #include "staithe/base/origin.hpp"
+#include "staithe/base/redact.hpp"
 #include "staithe/checks/suite.hpp"
 #include "staithe/plan/json_text.hpp"
 
@@ -17,22 +18,19 @@ namespace {
 
 class PlanJson {
  public:
+  explicit PlanJson(const base::Redactor* hidden) : hidden_(hidden) {}
+
   std::string take() { return std::move(text_); }
 
   PlanJson& key(std::string_view name) {
-    value(name);
+    quoted(name);
     text_ += ':';
     fresh_ = true;
     return *this;
   }
   void value(std::string_view text) {
-    lead();
-    const bool plain = std::all_of(text.begin(), text.end(),
-                                   [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
-    if (plain)
-      text_.append(1, '"').append(text).append(1, '"');
-    else
-      text_ += plan::json_string(text);
+    if (hidden_ == nullptr) return quoted(text);
+    quoted(hidden_->clean(text));
   }
   void value(const char* text) { value(std::string_view(text)); }
   void value(const std::string& text) { value(std::string_view(text)); }
@@ -76,6 +74,15 @@ class PlanJson {
   }
 
  private:
+  void quoted(std::string_view text) {
+    lead();
+    const bool plain = std::all_of(text.begin(), text.end(),
+                                   [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+    if (plain)
+      text_.append(1, '"').append(text).append(1, '"');
+    else
+      text_ += plan::json_string(text);
+  }
   void lead() {
     if (!std::exchange(fresh_, false)) text_ += ',';
   }
@@ -99,6 +106,7 @@ class PlanJson {
   void fields(const CompareRequest& one);
   void fields(const PauseRequest& one);
 
+  const base::Redactor* hidden_;
   std::string text_;
   bool fresh_ = true;  ///< nothing stands before what comes next
 };
@@ -301,8 +309,8 @@ void PlanJson::value(const Suite& suite) {
 
 }  // namespace
 
-std::string to_json(const SuitePlan& plan) {
-  PlanJson json;
+std::string to_json(const SuitePlan& plan, const base::Redactor* hidden) {
+  PlanJson json(hidden);
   json.object([&] {
     json.key("environment").value(plan.environment);
     json.key("kind").value("check");

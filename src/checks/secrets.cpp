@@ -1,8 +1,3 @@
-#include "staithe/base/origin.hpp"
-#include "staithe/base/redact.hpp"
-#include "staithe/base/secret_names.hpp"
-#include "staithe/base/text.hpp"
-#include "staithe/base/url_parts.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <algorithm>
@@ -51,55 +46,6 @@ class Collector {
   std::vector<plan::SecretRef> secrets_;
 };
 
-/// What stands in the files though it is a secret, each once.
-class Written {
- public:
-  void take(std::string text) {
-    if (!text.empty() && std::find(found_.begin(), found_.end(), text) == found_.end())
-      found_.push_back(std::move(text));
-  }
-  void take_url(std::string_view url) {
-    const auto password = base::secret_in_url(url);
-    take(std::string(password));
-    take(base::percent_decoded(password));
-  }
-  void take(const HttpRequest& http) {
-    if (const auto* start = first_literal(http.url)) take_url(*start);
-    if (const auto* bearer = whole_literal(http.credentials);
-        bearer && http.auth == HttpRequest::Auth::bearer)
-      take(*bearer);
-    else
-      take_pair(http.credentials);
-    take_pair(http.proxy_credentials);
-    for (const auto& [name, value] : http.headers)
-      if (const auto* text = whole_literal(value)) take_header(name, *text);
-  }
-  std::vector<std::string> all() { return std::move(found_); }
-
- private:
-  static const std::string* first_literal(const Text& text) {
-    return text.empty() ? nullptr : std::get_if<std::string>(&text.pieces().front());
-  }
-  static const std::string* whole_literal(const Text& text) {
-    return text.is_literal() ? first_literal(text) : nullptr;
-  }
-  /// USER:PASSWORD
-  void take_pair(const Text& text) {
-    if (const auto* pair = whole_literal(text)) take(std::string(base::secret_half(*pair)));
-  }
-  void take_header(std::string_view name, std::string_view text) {
-    if (base::names_cookie(name)) {
-      for (auto& cookie : base::cookie_secrets(text)) take(std::move(cookie));
-    } else if (base::header_names_secret(name) && !base::is_plain_word(text)) {
-      const auto space = std::min(text.find(' '), text.size());
-      const bool has_scheme = base::is_scheme(text.substr(0, space));
-      take(std::string(base::trim(has_scheme ? text.substr(space) : text)));
-    }
-  }
-
-  std::vector<std::string> found_;
-};
-
 }  // namespace
 
 std::vector<const Check*> all_checks(const SuitePlan& plan) {
@@ -134,14 +80,6 @@ base::Duration longest_budget(const SuitePlan& plan, const plan::SecretRef& secr
       longest = std::max(longest, suite.budget);
   }
   return longest;
-}
-
-std::vector<std::string> written_secrets(const SuitePlan& plan) {
-  Written written;
-  for (const auto& suite : plan.suites) written.take_url(suite.target);
-  for (const auto* check : all_checks(plan))
-    if (const auto* http = std::get_if<HttpRequest>(&check->request)) written.take(*http);
-  return written.all();
 }
 
 std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan) {

@@ -192,7 +192,8 @@ class StepReader {
       check_.name = names_.expand_plain(raw, *name).value_or(raw);
       if (!is_on_one_line(check_.name)) names_.mistake(*name, not_on_one_line, {});
     }
-    if (check_.name.empty() && has_request) check_.name = title_of(check_.request);
+    check_.unnamed = check_.name.empty() && has_request;
+    if (check_.unnamed) check_.name = name_made_of(check_.request, names_.secret_values());
     if (check_.part == Part::undo) check_.name = "undo: " + check_.name;
     check_.step = check_.name;
     if (!instance_.label.empty()) {
@@ -386,6 +387,7 @@ class StepReader {
     Frame frame = frame_;
     if (auto undone = read_step(*inner, Part::undo, instance_, frame, names_)) {
       if (!inner->node().find("name")) undone->name = "undo: " + check_.name;
+      undone->unnamed = false;
       undone->key = frame_.suite + "/" + undone->name;
       check_.undo.push_back(std::move(*undone));
     }

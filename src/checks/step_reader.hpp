@@ -27,6 +27,10 @@ struct Instance {
 bool is_on_one_line(std::string_view name);
 inline constexpr const char* not_on_one_line = "a name is one line, without tabs and control characters";
 
+/// What a step without a name is called: its title on one line, for it stands in reports, in commands to
+/// repeat and in the history; without `secrets` and what else is written out in it though it is one.
+std::string name_made_of(const Request& request, std::vector<std::string> secrets);
+
 /// What a step saves: the value of its `save`, or of a key that looks like a misspelt `save`, which is
 /// reported elsewhere; null for none.
 const yaml::Node* saves_of(const yaml::Node& step);

@@ -6,6 +6,7 @@
 
 #include "staithe/base/ascii.hpp"
 #include "staithe/base/origin.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -107,6 +108,7 @@ class SuiteReader {
         assign(member.key.value, names_.expand_plain(*text, member.value));
       }
     }
+    suite_.secret_values = names_.secret_values();
     for (const auto& member : map_.map_or_slip("use")) {
       suspect(member.value);
       if (const auto text = member.value.text()) {
@@ -268,6 +270,9 @@ class SuiteReader {
       names.stand_for(instance.host);
       hosts.push_back(instance.host);
       for (const auto& [name, value] : instance.values) names.set(name, value);
+      for (const auto& [name, value] : instance.values)
+        if (name.starts_with("host.") && base::names_secret(name) && !base::is_harmless(value))
+          suite_.secret_values.push_back(value);
       for (const auto& [name, position] : instance.cells) names.set_cell(name, position);
       if (context_.known != Context::Known::everything && item.node().find("each") != nullptr)
         names.assume("host.");
@@ -335,6 +340,7 @@ class SuiteReader {
     with_item.declare_prefix("item.");
     auto removed = read_step(*each, Part::sweep, {}, frame_, with_item);
     if (!asked || !removed) return;
+    asked->unnamed = removed->unnamed = false;
     asked->name = "sweep: what is left of killed runs";
     asked->key = suite_.name + "/" + asked->name;
     removed->name = "sweep: remove";

@@ -1,10 +1,20 @@
 #include "app.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <charconv>
 
 namespace staithe::cli {
+namespace {
+
+void clean_values(nlohmann::json& node, const base::Redactor& redactor) {
+  if (node.is_string()) node = redactor.clean(node.get_ref<const std::string&>());
+  if (!node.is_structured()) return;
+  for (auto& inner : node) clean_values(inner, redactor);
+}
+
+}  // namespace
 
 App::App(Parsed parsed) : args_(std::move(parsed)), terminal_(Terminal::of_process()) {}
 
@@ -14,6 +24,13 @@ ColorChoice App::color_choice() const {
   if (choice == "never") return ColorChoice::never;
   if (choice != "auto") throw UsageError(fmt::format("--color is auto, always or never, not '{}'", choice));
   return ColorChoice::automatic;
+}
+
+void App::print_plan(const std::string& json, const std::string& id) {
+  auto document = nlohmann::json::parse(json);
+  clean_values(document, redactor_);
+  document["id"] = id;
+  print(document.dump(2) + "\n");
 }
 
 int App::fail(int code, const std::string& text) {

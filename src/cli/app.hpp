@@ -54,6 +54,8 @@ class App {
   void print(const std::string& text) { out_.write(text); }
   /// A plan, which says what is in the files and in `--var`, without what is known to be secret there.
   void print_plan(const std::string& text) { print(redactor_.clean(text)); }
+  /// The same of JSON, whose values are cleaned, and nothing that makes it what it is. With the plan's id.
+  void print_plan(const std::string& json, const std::string& id);
   /// A sentence for the person, to stderr. Whoever wrote what stands in it, it moves no cursor and tells no
   /// secret that is known.
   void say(const std::string& text) { err_.write(base::printable(redactor_.clean(text)) + "\n"); }

@@ -10,7 +10,6 @@
 #include "version.hpp"
 
 #include "staithe/base/error.hpp"
-#include "staithe/base/secret_names.hpp"
 #include "staithe/log/log.hpp"
 
 #include <fmt/format.h>
@@ -28,9 +27,7 @@ namespace {
 /// Values belong into `secrets`; but what was typed all the same is shown no more than those are.
 void know_typed_secrets(App& app) {
   for (const auto& typed : app.args().all("var"))
-    if (const auto equals = typed.find('='); equals != typed.npos)
-      if (base::names_secret(std::string_view(typed).substr(0, equals)))
-        app.redactor().add_part(std::string_view(typed).substr(equals + 1));
+    if (is_typed_secret(typed)) app.redactor().add_part(std::string_view(typed).substr(typed.find('=') + 1));
 }
 
 /// What must be in force before the command does anything.

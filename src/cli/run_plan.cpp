@@ -40,9 +40,7 @@ struct Written {
 
 int print_plan(App& app, const plan::Plan& plan, const Written& written) {
   if (app.json()) {
-    auto document = nlohmann::json::parse(written.json);
-    document["id"] = written.id;
-    app.print_plan(document.dump(2) + "\n");
+    app.print_plan(written.json, written.id);
     return exit_done;
   }
   app.print_plan(plan::render(plan, app.verbosity() > 0 ? plan::Detail::full : plan::Detail::folded));

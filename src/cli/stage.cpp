@@ -9,7 +9,6 @@
 #include "staithe/world/secrets.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace staithe::cli {
 namespace {
@@ -28,9 +27,7 @@ constexpr base::Duration secret_patience{60'000};
 
 void print_plan(App& app, const StagePlan& plan) {
   if (!app.json()) return app.print_plan(plan.text);
-  auto document = nlohmann::json::parse(plan.json);
-  document["id"] = plan.id;
-  app.print_plan(document.dump(2) + "\n");
+  app.print_plan(plan.json, plan.id);
 }
 
 int confirm(App& app, const std::string& question) {

@@ -2,6 +2,8 @@
 
 #include "playbook_files.hpp"
 
+#include "staithe/base/ascii.hpp"
+#include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/past_runs.hpp"
@@ -19,8 +21,19 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// KEY=VALUE as people write it: only a value that needs it is quoted.
+/// How a shell calls what the person fills in: it refuses to run the command without.
+std::string from_environment(std::string_view key) {
+  std::string variable;
+  for (const char c : key) variable += base::is_alnum(c) ? base::upper(c) : '_';
+  return fmt::format("\"${{{}{}:?}}\"", base::is_digit(variable.front()) ? "_" : "", variable);
+}
+
+/// KEY=VALUE as people write it: only a value that needs it is quoted. What is a secret is not repeated.
 std::string assigned(std::string_view name, const std::string& one) {
+  if (name == "var" && is_typed_secret(one)) {
+    const auto key = std::string_view(one).substr(0, one.find('='));
+    return fmt::format(" --{} {}={}", name, shell_word(key), from_environment(key));
+  }
   const auto equals = one.find('=');
   if (equals == std::string::npos || equals + 1 == one.size())
     return fmt::format(" --{} {}", name, shell_word(one));
@@ -166,6 +179,12 @@ Asked asked_of(store::Store& store, const std::string& run_id) {
     return {};  // of another build
   }
   return asked;
+}
+
+bool is_typed_secret(std::string_view key_and_value) {
+  const auto equals = key_and_value.find('=');
+  return equals != 0 && equals != key_and_value.npos && base::names_secret(key_and_value.substr(0, equals)) &&
+         !base::is_harmless(key_and_value.substr(equals + 1));
 }
 
 std::string shell_word(std::string_view text) {

@@ -34,6 +34,9 @@ std::string text_of(const Asked& asked);
 /// A word of a command, for the shells that know $'...': nothing in it reaches the terminal but what can be
 /// seen, wherever it came from.
 std::string shell_word(std::string_view text);
+/// NAME=VALUE of `--var`, named for a secret: no command repeats the value. Not so where that stands
+/// everywhere by chance: `secret_enabled=true`, `max_tokens=4096`.
+bool is_typed_secret(std::string_view key_and_value);
 /// " --NAME VALUE", where --var has only its value quoted; "" without a value.
 std::string option(std::string_view name, const std::string& value);
 /// shell_word() of each, a blank in front of it.

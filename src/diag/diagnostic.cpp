@@ -1,6 +1,6 @@
 #include "staithe/diag/diagnostic.hpp"
 
-#include "staithe/base/origin.hpp"
+#include "staithe/base/hide.hpp"
 #include "staithe/base/text.hpp"
 
 #include <algorithm>
@@ -115,7 +115,8 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
   for (const auto& [place, hosts] : also_)
     ordered[place].message += " (and so on " + base::fold_names(hosts) + ")";
   for (auto& one : ordered)
-    for (auto* said : {&one.message, &one.help}) *said = base::hide_secrets_of_urls(std::move(*said));
+    for (auto* said : {&one.message, &one.path, &one.help})
+      *said = base::hide_written_secrets(std::move(*said));
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
   return ordered;

@@ -1,7 +1,7 @@
 #include "staithe/diag/render.hpp"
 
 #include "staithe/base/count_text.hpp"
-#include "staithe/base/origin.hpp"
+#include "staithe/base/hide.hpp"
 #include "staithe/base/text.hpp"
 
 #include <fmt/format.h>
@@ -82,7 +82,7 @@ std::string render(const Diagnostic& diagnostic, const SourceMap& sources, const
                                  style.reset, is_error ? style.error : style.warning,
                                  name_of(diagnostic.severity), style.reset, one_line(diagnostic.message));
   const auto line = sources.line(diagnostic.position.file.text(), diagnostic.position.line);
-  if (line) text += excerpt(diagnostic, base::hide_secrets_of_urls(*line), style);
+  if (line) text += excerpt(diagnostic, base::hide_written_secrets(*line), style);
   const std::string gutter(line ? std::to_string(diagnostic.position.line).size() + 2 : 2, ' ');
   const auto note = [&](std::string_view label, const std::string& what) {
     if (!what.empty())

@@ -61,6 +61,8 @@ void fields(A& a, V& v, const CheckRecord* /*of*/) {
   a.must("started", v.started);
   a.must("duration_ms", v.duration);
   a.must("attempts", v.attempts);
+  a.may("owner", v.owner);
+  a.may("runbook", v.runbook);
   a.may("flaky", v.flaky);
   a.may("quarantined", v.quarantined);
   a.may("quarantine", v.quarantine);

@@ -1,12 +1,11 @@
 #include "asking.hpp"
 
-#include "named_secrets.hpp"
-
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/elapsed.hpp"
 #include "staithe/base/error.hpp"
 #include "staithe/base/secret_names.hpp"
 #include "staithe/checks/expectation.hpp"
+#include "staithe/checks/named_secrets.hpp"
 #include "staithe/checks/texts.hpp"
 
 #include <fmt/format.h>
@@ -60,13 +59,14 @@ const Judged* only_unjudged(const std::vector<Judged>& judged) {
 class Asking {
  public:
   Asking(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
-         const base::Scope& scope)
+         const base::Scope& scope, const std::function<void(Asked&)>& each)
       : check_(check),
         captures_(captures),
         probes_(probes),
         secrecy_(secrecy),
         redactor_(secrecy.redactor),
-        scope_(scope) {}
+        scope_(scope),
+        each_(each) {}
 
   Asked run() {
     asked_.attempt.started = store::now();
@@ -83,6 +83,9 @@ class Asking {
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) asked_.cancelled = true;
       unjudged(error.what());
+    } catch (const std::exception&) {
+      // No reply may end the whole program. What it says may hold a part of that, so it is not quoted.
+      unjudged("could not be judged: an error in staithe itself");
     }
     asked_.attempt.duration = base::since(begun);
     return std::move(asked_);
@@ -168,8 +171,11 @@ class Asking {
       look(*looked_at);
     for (const auto& tolerance : check_.tolerate) look(tolerance.evidence), look(tolerance.expect);
     if (const auto err = asked_.reply.facts.find("err");
-        err != asked_.reply.facts.end() && !asked_.reply.quoted.empty())
+        err != asked_.reply.facts.end() && !asked_.reply.quoted.empty()) {
       secrecy_.tell_inside(err->second, found);
+      // Of what is too long the beginning is known, and the last line is quoted.
+      secrecy_.tell_inside(Value::of(asked_.reply.quoted), found);
+    }
     const std::span all(found.all());
     // The new ones first: some are of the last reply too.
     auto held = secrecy_.hold(all.first(saved)), told = secrecy_.hold(all.subspan(saved));
@@ -202,6 +208,14 @@ class Asking {
       for (const auto& tree : judge_->select("json").values) secrecy_.tell_inside(tree, found);
     else if (is_xml || !selected.why.empty())
       secrecy_.tell_inside(Value::of(reply.body), found);
+  }
+
+  void tell_each(bool held, const std::vector<Judged>& judged) {
+    if (!each_) return;
+    asked_.attempt.held = held;
+    asked_.attempt.judged = judged;
+    each_(asked_);
+    asked_.attempt.held = false;
   }
 
   /// `before`: what has held already, and is shown first.
@@ -248,11 +262,14 @@ class Asking {
           return judge(std::move(judged));
         }
         asked_.attempt.judged = std::move(judged);
+        tell_each(false, asked_.attempt.judged);
         if (!give_up.empty() && all_held(judge_all(give_up, *judge_, asked_))) {
           asked_.attempt.reason =
               fmt::format("gave up after {}: it will never hold", base::count_text(polls, "poll"));
           return;
         }
+      } else {
+        tell_each(false, asked_.attempt.judged);
       }
       if (whole.left() <= check_.every || base::sleep_for(check_.every, whole) != base::Woke::ready) break;
     }
@@ -275,13 +292,16 @@ class Asking {
     std::vector<Judged> worst;
     std::uint32_t good = 0;
     for (std::uint32_t i = 0; i < check_.sample; ++i) {
+      const bool was_silent = std::exchange(asked_.silent, false);
       const bool answered = take(perform());
-      if (asked_.cancelled || asked_.attempt.unjudged) return;
+      if (asked_.cancelled || asked_.attempt.unjudged) return tell_each(false, {});
       const auto judged = answered ? judge_all(each, *judge_, asked_) : asked_.attempt.judged;
       times.push_back(static_cast<double>(asked_.reply.duration.count()));
       if (const auto exact = asked_.reply.facts.find("time"); exact != asked_.reply.facts.end())
         times.back() = exact->second.number;
       const bool held = answered && all_held(judged);
+      tell_each(held, judged);
+      asked_.silent = asked_.silent || was_silent;
       good += held ? 1 : 0;
       if (!held || worst.empty()) worst = judged;
     }
@@ -321,6 +341,7 @@ class Asking {
   const Secrecy& secrecy_;
   const base::Redactor& redactor_;
   const base::Scope& scope_;
+  const std::function<void(Asked&)>& each_;
   checks::Request request_;
   std::vector<checks::Expectation> expect_;
   Asked asked_;
@@ -330,13 +351,6 @@ class Asking {
 }  // namespace
 
 namespace {
-
-/// Nobody could open anything with it, whatever it is: a status, a short count, "false".
-bool is_harmless(std::string_view text) {
-  constexpr std::size_t shortest_token = 4, digits_of_password = 6;
-  const bool is_number = std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return text.size() < (is_number ? digits_of_password : shortest_token) || base::is_plain_word(text);
-}
 
 /// `true` and null are none, and "pass": 1200 is how many did.
 bool may_be_secret(const Value& value) {
@@ -351,7 +365,7 @@ bool may_be_secret(const Value& value) {
 /// What is known to it when something is quoted.
 checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor) {
   return [&asked, &redactor](std::string_view text) {
-    if (asked.hidden && !is_harmless(text)) return std::string("***");
+    if (asked.hidden && !base::is_harmless(text)) return std::string("***");
     return redactor.clean_front(text, checks::enough_cleaned);
   };
 }
@@ -411,7 +425,7 @@ void Secrecy::tell_inside(const Value& value, FoundSecrets& found) const {
     for (auto& secret : secrets_in(text, {.cookie = base::names_cookie(member)}))
       found.add(std::move(secret));
   }
-  for (const auto& text : secrets_named_in(value.text))
+  for (const auto& text : checks::secrets_named_in(value.text))
     for (auto& secret : secrets_in(text, {})) found.add(std::move(secret));
 }
 
@@ -425,8 +439,8 @@ void Secrecy::tell(const Value& value, TokenUse use, FoundSecrets& found) const 
 }
 
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
-          const base::Scope& scope) {
-  return Asking(check, captures, probes, secrecy, scope).run();
+          const base::Scope& scope, const std::function<void(Asked&)>& each) {
+  return Asking(check, captures, probes, secrecy, scope, each).run();
 }
 
 }  // namespace staithe::verify

@@ -7,6 +7,7 @@
 #include "staithe/verify/probes.hpp"
 #include "staithe/verify/result.hpp"
 
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -38,7 +39,7 @@ struct Secrecy {
   base::Redactor& redactor;
   const TokenNames& tokens;
   std::string owner;  ///< whose marks are ours, see mark_of_run(); "": nobody could tell
-  OwnWords own;
+  checks::OwnWords own;
 
   /// Of a value that was saved or is used under that name: the whole, where it is a token, with what of it is
   /// a secret by itself. `true` and null are none, whatever they are called, nor is a word like "enabled",
@@ -61,8 +62,10 @@ struct Secrecy {
 
 /// Throws nothing but std::bad_alloc. What the check saves and is a token is told to the redactor before
 /// anything of the reply is shown. `scope` is the suite's; the check's own timeout holds inside of it.
+/// `each`: told of each request of many, of polls and of samples, as if it were the only one; not so of the
+/// poll for which `until` holds, which is what ask() gives.
 Asked ask(const checks::Check& check, const Captures& captures, Probes& probes, const Secrecy& secrecy,
-          const base::Scope& scope);
+          const base::Scope& scope, const std::function<void(Asked&)>& each = {});
 
 /// For what is quoted of its reply; both must outlive it.
 checks::Clean cleaner(const Asked& asked, const base::Redactor& redactor);

@@ -1,7 +1,6 @@
 #pragma once
-#include "own_words.hpp"
-
 #include "staithe/base/text.hpp"
+#include "staithe/checks/own_words.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -19,7 +18,7 @@ class FoundSecrets {
   static constexpr std::size_t most = 200, most_bytes = 256 * 1024;
 
   /// `own`, whose words are no secrets that a reply has let out, must outlive it.
-  explicit FoundSecrets(const OwnWords& own) : own_(own) {}
+  explicit FoundSecrets(const checks::OwnWords& own) : own_(own) {}
 
   void add(std::string secret) {
     if (too_many_ || !is_new(secret) || own_.have(secret)) return;
@@ -45,7 +44,7 @@ class FoundSecrets {
     all_.push_back(std::move(secret));
   }
 
-  const OwnWords& own_;
+  const checks::OwnWords& own_;
   std::vector<std::string> all_;
   std::set<std::string, std::less<>> known_;
   std::size_t bytes_ = 0;

@@ -115,7 +115,7 @@ void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts)
   if (!over && last.attempt.held) made.is = Made::Is::ours;
   hold_on(std::exchange(last.saved, {}));
   auto values = values_;
-  std::string had;
+  std::string had, whole;
   const auto clean = cleaner(last, redactor_);
   const checks::Judge judge(last.reply, 0, clean);
   for (const auto& saved : check.save) {
@@ -128,36 +128,37 @@ void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts)
     const auto shown = is_secret ? "***" : value.shown(clean);
     values[saved.name] = Captured::of(value);
     had += fmt::format("{}{}={}", had.empty() ? ": " : ", ", saved.name, shown);
+    whole += values[saved.name].json + '\n';
     if (over)
       lost_[saved.name] = fmt::format("'{}' is {} of '{}', which did not pass: look for what may be left",
                                       saved.name, shown, check.name);
   }
+  // Of samples each was looked at when it came.
+  if (attempts != Attempts::are_many && check.sample > 1) return;
   for (const auto& undo : check.undo)
     if (made.is == Made::Is::ours && missing(undo.needs, values).empty())
       queue(undo, values);
     else
-      tell_left(undo, values,
-                fmt::format("may be left: '{}' {} and was not undone{}", check.name, made.by, had));
+      tell_left(undo, values, fmt::format("may be left: '{}' {} and was not undone", check.name, made.by),
+                had, whole);
 }
 
-/// Once for all attempts of which no more is known than that.
-void SuiteRun::tell_left(const checks::Check& undo, const Captures& values, std::string text) {
-  const bool is_told = std::any_of(undos_.begin(), undos_.end(), [&](const Undo& one) {
-    return one.check == &undo && one.why_not.starts_with(text);
-  });
-  if (!is_told) undos_.push_back({&undo, values, std::move(text)});
+void SuiteRun::tell_left(const checks::Check& undo, const Captures& values, const std::string& text,
+                         const std::string& had, const std::string& whole) {
+  const bool is_first = told_left_.emplace(&undo, text).second;
+  if (had.empty() ? is_first : told_left_.emplace(&undo, text + '\n' + whole).second)
+    undos_.push_back({&undo, values, text + had});
 }
 
 void SuiteRun::queue(const checks::Check& undo, const Captures& values) {
-  const auto is_known = [&](const Undo& one) {
-    return one.check == &undo && one.why_not.empty() &&
-           std::all_of(undo.needs.begin(), undo.needs.end(), [&](const std::string& name) {
-             const auto there = one.values.find(name), here = values.find(name);
-             return there != one.values.end() && here != values.end() &&
-                    there->second.json == here->second.json;
-           });
-  };
-  if (std::none_of(undos_.begin(), undos_.end(), is_known)) undos_.push_back({&undo, values});
+  std::string needed;
+  for (const auto& name : undo.needs) {
+    const auto found = values.find(name);
+    // Without a value that it needs each stands for itself: nobody knows what they are of.
+    if (found == values.end()) return undos_.push_back({&undo, values}), void();
+    needed += found->second.json + '\n';
+  }
+  if (queued_.emplace(&undo, std::move(needed)).second) undos_.push_back({&undo, values});
 }
 
 void SuiteRun::put_right() {

@@ -250,18 +250,28 @@ class Run {
     };
     const auto foreseen = foreseen_.find(suite.name);
     const Begun begun{run_.started, foreseen == foreseen_.end() ? base::Duration{0} : foreseen->second};
-    SuiteRun run(
-        suite, options_, begun, values, probes_, past_,
-        {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_), OwnWords(suite)},
-        reporting);
-    run.run();
+    SuiteRun run(suite, options_, begun, values, probes_, past_,
+                 {redactor_, tokens_.at(suite.name), plan_.project.empty() ? "" : owner_of(plan_),
+                  checks::OwnWords(suite)},
+                 reporting);
+    std::string broke;
+    try {
+      run.run();
+    } catch (const std::exception&) {
+      broke = "not all of it was run: an error in staithe itself";  // the others go on
+    }
     const std::lock_guard lock(mutex_);
     for (auto& [name, value] : run.exported()) values_[name] = value;
     result.verdict = verdict_of(result);
+    if (!broke.empty()) {
+      result.verdict = std::max(result.verdict, Verdict::error);
+      result.reason = std::move(broke);
+    }
     const bool tells = std::any_of(result.checks.begin(), result.checks.end(), [](const auto& one) {
       return one.blocking && one.verdict == Verdict::error;
     });
-    if (const auto* one = not_run(result); one != nullptr && result.verdict == Verdict::error && !tells)
+    if (const auto* one = not_run(result);
+        one != nullptr && result.verdict == Verdict::error && !tells && result.reason.empty())
       result.reason = fmt::format("'{}' was not judged: {}", one->check->name, one->reason);
     --running_;
     end(index);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <utility>
 
@@ -80,10 +81,16 @@ void SuiteRun::run() {
     secrecy_.tell(name, whole, found);
     hold_on(secrecy_.hold(found.all()));
   }
-  part(suite_.setup);
-  part(suite_.steps);
+  std::exception_ptr broke;
+  try {
+    part(suite_.setup);
+    part(suite_.steps);
+  } catch (const std::exception&) {
+    broke = std::current_exception();  // what was made is there all the same
+  }
   if (scope_.cancelled()) reporting_.interrupted();
   put_right();
+  if (broke) std::rethrow_exception(broke);
 }
 
 Captures SuiteRun::exported() const {
@@ -240,8 +247,9 @@ void SuiteRun::attempt(const checks::Check& check, const Captures& values, const
   const std::uint32_t most = 1 + check.retries;
   Spread spread;
   bool failed = false;
+  const auto one_of_many = [&](Asked& one) { leave(check, one, Attempts::are_many); };
   for (std::uint32_t number = 1;; ++number) {
-    last = ask(check, values, probes_, secrecy_, scope);
+    last = ask(check, values, probes_, secrecy_, scope, one_of_many);
     result.attempts_made = number;
     if (most > 1) spread.add(last);
     const bool held = last.attempt.held;
@@ -265,7 +273,8 @@ void SuiteRun::look_around(const checks::Check& check, const Captures& values, c
                            Spread& spread, CheckResult& result, Asked& last) {
   std::uint32_t made = 0, good = 0;
   while (made < more_requests && !scope.cancelled() && !scope.expired()) {
-    auto more = ask(check, values, probes_, secrecy_, scope);
+    auto more = ask(check, values, probes_, secrecy_, scope,
+                    [&](Asked& one) { leave(check, one, Attempts::are_many); });
     leave(check, more, Attempts::go_on);
     if (more.cancelled || more.attempt.unjudged) break;
     if (!more.attempt.held && (scope.cancelled() || scope.expired())) break;  // it may have been cut

@@ -57,9 +57,16 @@ class SuiteRun {
   void lose(const checks::Check& check);
   /// Of an attempt that did not hold: what it has made is there all the same. It is put right where it is the
   /// run's own for certain, and told of otherwise.
-  enum class Attempts { go_on, over };
+  enum class Attempts {
+    are_many,  ///< one request of an attempt that makes many
+    go_on,
+    over,
+  };
   void leave(const checks::Check& check, Asked& last, Attempts attempts);
-  void tell_left(const checks::Check& undo, const Captures& values, std::string text);
+  /// Once for all attempts of which no more is known than `text`; `had` is what this one was answered with
+  /// besides, as it is shown, and `whole` the same as it is.
+  void tell_left(const checks::Check& undo, const Captures& values, const std::string& text,
+                 const std::string& had, const std::string& whole);
   /// Once where two attempts have made the same.
   void queue(const checks::Check& undo, const Captures& values);
   void tidy(const checks::Check& check, const Captures& values);
@@ -109,6 +116,9 @@ class SuiteRun {
   std::vector<base::Redactor::Hold> saved_;  ///< of values_
   std::vector<base::Redactor::Hold> told_;   ///< of the check in hand, until it is reported
   std::vector<Undo> undos_;
+  /// By what they would remove, of those that are asked and of those that are only told of: of samples there
+  /// are thousands.
+  std::set<std::pair<const checks::Check*, std::string>> queued_, told_left_;
   std::optional<Stop> stop_;               ///< of all that comes behind it
   std::map<std::string, Stop> row_stops_;  ///< of what comes behind it in the same row
   const Stop* first_row_stop_ = nullptr;

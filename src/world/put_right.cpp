@@ -157,7 +157,8 @@ class Leavings {
     std::vector<Leaving> left;
     const bool gives_back = run.kind == "restore";
     const auto kept_out = kept_out_by_others(run);
-    for (const auto& [host, state] : host_states(run)) {
+    for (const auto& [name, state] : host_states(run)) {
+      const auto& host = name;  // which the lambda below can hold
       if ((only != nullptr && only->count(host) == 0) || (gives_back && in_order(state)) ||
           kept_out.count(host) > 0 || !later_.that_put_right(host, {state, &run}).empty())
         continue;

@@ -1,7 +1,9 @@
 """What the command line of `staithe check` says of a suite: --var and --target, and that a password in the latter stays out
 of everything that is shown."""
 import base64
+import json
 import pathlib
+import shlex
 import unittest
 
 import checking
@@ -114,17 +116,76 @@ class Given(checking.CheckTest):
         self.suite(peer.url, ["get: /a", "headers: {X-Key: $(api_token)}", "expect: 201"],
                    ["get: /b", "auth: basic jo:pass-in-file", "expect: 201"],
                    ["get: /c", "headers: {Authorization: Bearer bearer-in-file, Cookie: 'lang=cookie-de; sid=sid-in-file'}",
-                    "expect: 201"], head="vars: {api_token: x}\n")
-        secrets = ("typed-token", "pass-in-file", "bearer-in-file", "sid-in-file")
+                    "expect: 201"],
+                   ["post: /d", "json: {password: body-in-file, user: jo}", "expect: 201"],
+                   ["get: '/e?api_key=query-in-file&t=$(other_token)'", "expect: 201"],
+                   ["run: 'curl -u jo:user-in-file http://127.0.0.1:1'", "env: {PGPASSWORD: env-in-file}", "expect: {exit: 0}"],
+                   head="vars: {api_token: x, other_token: variable-in-file}\n", named=False)
+        secrets = ("typed-token", "pass-in-file", "bearer-in-file", "sid-in-file", "body-in-file", "query-in-file",
+                   "user-in-file", "env-in-file", "variable-in-file")
+        kinds = ("junit", "tap", "html", "jsonl", "lines")
+        reports = [part for kind in kinds for part in ("--report", f"{kind}=a.{kind}")]
         given = ("--var", "api_token=typed-token")
-        for more in (["--dry-run"], ["--dry-run", "--json"], ["-v"], ["--json"]):
+        for more in (["--dry-run"], ["--dry-run", "--json"], ["-v", *reports], ["--json"]):
             with self.subTest(more):
                 result = self.check("faults", *given, *more)
                 self.assertEqual(result.code, 0 if "--dry-run" in more else 1, str(result))
-                for secret in secrets:
-                    self.assertNotIn(secret, result.out + result.err)
-                self.assertIn("cookie-de" if "--dry-run" in more else "--var 'api_token=***'".replace("'", ""),
-                              result.out.replace("'", ""))
+                files = [pathlib.Path(self.directory, f"a.{kind}").read_text() for kind in kinds] if "-v" in more else []
+                for text in (result.out, result.err, *files):
+                    for secret in secrets:
+                        self.assertNotIn(secret, text)
+                self.assertIn("cookie-de" if "--dry-run" in more else '--var api_token="${API_TOKEN:?}"',
+                              result.out.replace('\\"', '"'))
+
+    def test_what_is_no_secret_hides_nothing(self):
+        peer = self.peer(lambda connection, path: connection.sendall(answer('{"provider": "github", "n": 4096}')))
+        self.suite(peer.url, ["get: '/$(max_tokens)$(secret_enabled)'", "headers: {X-Auth-Provider: google}",
+                              "expect: {status: 200, json.provider: google, json.n: 4097}"],
+                   head="vars: {max_tokens: '1', secret_enabled: 'false', password: x}\n")
+        given = ("--var", "max_tokens=4096", "--var", "secret_enabled=true", "--var", "password=expect")
+        plan = self.check("faults", "--dry-run", "--json", *given)
+        document = json.loads(plan.out)
+        step = document["suites"][0]["steps"][0]
+        self.assertEqual([one["subject"] for one in step["expect"]], ["status", "json.provider", "json.n"])
+        self.assertIn({"name": "X-Auth-Provider", "value": "google"}, step["request"]["headers"])
+        self.assertEqual(step["request"]["url"], "/4096true")
+        result = self.check("faults", *given)
+        self.assertIn("google", result.out)
+        self.assertIn("4096", result.out)
+        self.assertIn("--var max_tokens=4096 --var secret_enabled=true --var password=\"${PASSWORD:?}\"", result.out)
+
+    def test_the_last_line_of_a_long_output_is_quoted_without_its_secret(self):
+        self.write("a.sh", "yes noise | head -c 400000 >&2; echo FATAL: certificate refused, tok''en=hun''ter22 >&2; exit 3\n")
+        self.suite("http://127.0.0.1:1", [f"run: 'sh {self.directory}/a.sh'", "expect: {exit: 0}"])
+        result = self.check("faults")
+        self.assertIn("FATAL: certificate refused, token=***", result.out)
+        self.assertNotIn("hunter22", result.out)
+
+    def test_reports_name_the_release_the_owner_and_the_runbook(self):
+        self.suite("http://127.0.0.1:1", ["get: /", "expect: 200"],
+                   ["get: /", "expect: 200", "quarantine: {until: 2999-01-01, owner: ann, reason: 'it leaks'}"],
+                   head="owner: payments\nrunbook: https://wiki/pay\n")
+        result = self.check("faults", "--var", "deploy.release=abc123", "--report", "junit=a.xml", "--report", "tap=a.tap",
+                            "--report", "github", environment={"GITHUB_STEP_SUMMARY": f"{self.directory}/summary.md"})
+        self.assertEqual(result.code, 1, str(result))
+        junit, tap, summary = (pathlib.Path(self.directory, name).read_text() for name in ("a.xml", "a.tap", "summary.md"))
+        self.assertIn("\n# release abc123\n", tap)
+        self.assertIn("Release abc123\n", summary)
+        for text in (result.out, junit, tap):
+            self.assertIn("owner    payments", text)
+            self.assertIn("runbook  https://wiki/pay", text)
+        self.assertIn('name="quarantine" value="until 2999-01-01, ann: it leaks"', junit)
+        self.assertRegex(junit, '<skipped message="quarantined: [^"]*; until 2999-01-01, ann: it leaks"')
+
+    def test_a_step_of_several_lines_without_a_name_is_run_again_alone(self):
+        self.suite("http://127.0.0.1:1", ["run: |\n      echo one\n      echo two; exit 3", "expect: {exit: 0}"], named=False)
+        result = self.check("faults", "--report", "junit=a.xml")
+        line = next(line for line in result.out.splitlines() if line.strip().startswith("again "))
+        again = shlex.split(line.split("again", 1)[1])
+        self.assertEqual(again[again.index("--only") + 1], "run here: echo one echo two; exit 3")
+        self.assertEqual(self.check(*again[2:]).code, 1, line)
+        self.assertIn('name="run here: echo one echo two; exit 3"', pathlib.Path(self.directory, "a.xml").read_text())
+        self.assertEqual(self.check("faults", "--dry-run").out.count("echo two"), 1)
 
     def test_a_mistake_is_shown_without_the_passwords_beside_it(self):
         self.suite("http://jo:pass-in-file@127.0.0.1:1", ["get: 'http://jo:pass-in-file@127.0.0.1:1/$(nme)'", "expct: 200"])

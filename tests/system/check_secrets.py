@@ -32,6 +32,7 @@ def forms(secret):
         "numbers": ", ".join(map(str, raw)), "quoted-printable": "".join(f"={byte:02X}" for byte in raw),
         "base32": base64.b32encode(raw).decode().rstrip("="), "base32, small": base64.b32encode(raw).decode().lower().rstrip("="),
         "UTF-8 read as Latin-1": raw.decode("latin-1"), "read as Windows": raw.decode("cp1252"), "percent of Latin-1": urllib.parse.quote(secret.encode("latin-1"), safe=""),
+        "UTF-16 in base64": base64.b64encode(secret.encode("utf-16-le")).decode(), "UTF-16 in hex": secret.encode("utf-16-be").hex()[2:],
         "base64": base64.b64encode(raw).decode(), "base64 of base64": base64.b64encode(base64.b64encode(raw)).decode()}
 
 

@@ -130,10 +130,11 @@ class CheckTest(unittest.TestCase):
             connection.sendall(answer(body, status=status))
         return self.peer(behave)
 
-    def suite(self, url, *steps, head=""):
+    def suite(self, url, *steps, head="", named=True):
         text = f"suite: faults\nseverity: critical\ntarget: {url}\n{head}steps:\n"
         for number, step in enumerate(steps):
-            text += f"  - name: step {number}\n    on_fail: continue\n" + "".join(f"    {line}\n" for line in step)
+            name = f"    name: step {number}\n" if named else ""
+            text += f"  - on_fail: continue\n{name}" + "".join(f"    {line}\n" for line in step)
         self.write("checks/faults.yml", text)
 
     def check(self, *arguments, environment=None, limit=None, out=subprocess.PIPE, cwd=None):

@@ -22,6 +22,9 @@ constexpr bool is_alnum(char c) noexcept {
 constexpr char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
+constexpr char upper(char c) noexcept {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
 inline std::string lower(std::string_view text) {
   std::string lowered(text);
   for (char& c : lowered) c = lower(c);

@@ -23,11 +23,6 @@ std::string_view secret_in_url(std::string_view url);
 /// The same URL with "***" in its place.
 std::string without_secret(std::string_view url);
 
-/// A text with as many '*' in place of what is a secret in each URL that stands in it, so that columns stay
-/// true; where a name is filled in later, $(NAME), there is none yet. A URL ends at a space or a quotation
-/// mark, or where the text does.
-std::string hide_secrets_of_urls(std::string text);
-
 /// The same scheme, host and port, where 80 and 443 are what http and https mean without one. What cannot be
 /// read has no origin, and none is like it: in doubt false.
 bool same_origin(std::string_view url, std::string_view other);

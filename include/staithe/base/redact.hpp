@@ -19,12 +19,13 @@ class SecretForms;
 /// A secret is found as it is; with any of its bytes percent-, JSON-, C-, octal-, shell-, SQL-, XML- or
 /// quoted-printable-escaped, in any mixture; as the numbers of its bytes, in hexadecimal with or without
 /// something between them, or in decimal; in base64 (both alphabets) and in base32 wherever it stands in the
-/// encoded bytes; likewise in Latin-1, and where its UTF-8 was read as that or as Windows-1252 (not as
-/// numbers or base32); and, up to 4 KiB, in base64 of its base64, of its percent-encoding and of its JSON.
-/// Not found: compressed or encrypted bytes, other encodings of encodings, a secret cut short. A secret of
-/// several lines is also found line by line (lines of at least 8 bytes) and without the white space around
-/// it. Secrets of less than 4 bytes are found only as they are, wherever they stand: their encodings are too
-/// short to be told from other text. Overlapping finds become one "***".
+/// encoded bytes; likewise in Latin-1, where its UTF-8 was read as that or as Windows-1252 (not as numbers or
+/// base32), and in UTF-16 (as numbers or in base64); up to 4 KiB, in base64 of its base64, of its
+/// percent-encoding and of its JSON; and one of 16 hexadecimal digits or more in any case, with the dashes of
+/// a UUID or without. Not found: compressed or encrypted bytes, other encodings of encodings, a secret cut
+/// short. A secret of several lines is also found line by line (lines of at least 8 bytes) and without the
+/// white space around it. Secrets of less than 4 bytes are found only as they are, wherever they stand: their
+/// encodings are too short to be told from other text. Overlapping finds become one "***".
 ///
 /// Every function may be called from any thread.
 class Redactor {

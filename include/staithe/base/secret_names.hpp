@@ -24,6 +24,9 @@ bool is_plain_word(std::string_view value);
 /// Four or five digits, "1200": under a secret's name as likely how many passed as a PIN, and it may stand
 /// anywhere by chance. So it is hidden with its name, and not elsewhere. A one-time password has six digits.
 bool is_short_number(std::string_view value);
+/// Nobody could open anything with it, whatever it is: less than four bytes, a number of less than six
+/// digits, a plain word.
+bool is_harmless(std::string_view value);
 /// What stands before what is sent: "Bearer".
 bool is_scheme(std::string_view word);
 

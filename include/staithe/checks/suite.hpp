@@ -12,6 +12,10 @@
 #include <vector>
 
 /// Suites of checks: read from YAML, complete and immutable once read, printed as plans are. Pure.
+namespace staithe::base {
+class Redactor;
+}
+
 namespace staithe::checks {
 
 /// A value that a check keeps for those after it.
@@ -46,11 +50,12 @@ std::string_view name_of(Part part) noexcept;
 
 /// One check, for one host and one case.
 struct Check {
-  std::string name;     ///< with its host or case
-  std::string step;     ///< as the file calls it; equal for all hosts and cases of one step
-  std::string row{};    ///< of the table: "row 1"; "": it is done once for all of them
-  std::string key;      ///< "suite/name": what its history goes by
-  std::string text_id;  ///< of what it asks and expects: its history begins anew when this changes
+  std::string name;      ///< with its host or case
+  bool unnamed = false;  ///< it is called by what it asks, on one line and without secrets
+  std::string step;      ///< as the file calls it; equal for all hosts and cases of one step
+  std::string row{};     ///< of the table: "row 1"; "": it is done once for all of them
+  std::string key;       ///< "suite/name": what its history goes by
+  std::string text_id;   ///< of what it asks and expects: its history begins anew when this changes
   Part part = Part::steps;
   Severity severity = Severity::major;
   diag::Position position;
@@ -123,6 +128,7 @@ struct Suite {
   std::optional<Sweep> sweep;
   Flaky flaky;
   Alert alert;
+  std::vector<std::string> secret_values{};  ///< of variables that are named for secrets
   std::set<std::string> names{};  ///< where Context::given has any: its variables, and what its texts name
 };
 
@@ -173,7 +179,8 @@ void check_together(const std::vector<Suite>& suites, diag::Diagnostics& diagnos
 /// First 12 hexadecimal digits of the SHA-256 over to_json().
 std::string id_of(const SuitePlan& plan);
 /// Canonical JSON on one line; holes are named, secrets are references.
-std::string to_json(const SuitePlan& plan);
+/// `hidden`: what each text is shown without; the id is of the whole. Null: nothing.
+std::string to_json(const SuitePlan& plan, const base::Redactor* hidden = nullptr);
 /// Every request, and what is expected of it, for people.
 std::string render(const SuitePlan& plan);
 /// The same, a line for each request.
@@ -190,7 +197,10 @@ std::vector<plan::SecretRef> secrets_of(const Request& request);
 /// Of the suites that may need that secret; zero when none does.
 base::Duration longest_budget(const SuitePlan& plan, const plan::SecretRef& secret);
 /// What stands in the suites though it is a secret: passwords in URLs, as they are written there and as they
-/// are read, and what `auth`, `proxy_auth` and headers that are named for secrets say word for word.
+/// are read, what `auth` and `proxy_auth` say word for word, the values of variables that are named for
+/// secrets; and, where the suite does not say the same in clear, see OwnWords, what headers and environment
+/// variables that are named for secrets say, what has such a name in a query, a body or a command, and the
+/// password of curl's -u there.
 std::vector<std::string> written_secrets(const SuitePlan& plan);
 
 /// How many expectations a check declares: what coverage counts. At least one.

@@ -98,8 +98,12 @@ int run_check(App& app) {
     return app.fail(exit_refused, fmt::format("the plan is {}, not {} as expected; nothing was run",
                                               checks::id_of(loaded.plan), app.args().value("expect-plan")));
   if (only_prints(app)) {
-    for (const auto& secret : checks::written_secrets(loaded.plan)) app.redactor().add_part(secret);
-    app.print_plan(app.json() ? checks::to_json(loaded.plan) + "\n" : checks::render(loaded.plan));
+    std::vector<base::Redactor::Hold> held;
+    app.redactor().hold_parts(checks::written_secrets(loaded.plan), held);
+    if (app.json())
+      app.print(checks::to_json(loaded.plan, &app.redactor()) + "\n");
+    else
+      app.print_plan(checks::render(loaded.plan));
     return exit_done;
   }
   old.leave();

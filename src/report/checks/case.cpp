@@ -53,7 +53,7 @@ std::string properties_of(const CheckRecord& check) {
   add("verdict", check.verdict);
   add("severity", check.severity);
   add("release", check.release);
-  add("quarantine", check.quarantine_ended);
+  add("quarantine", check.quarantined ? check.quarantine : check.quarantine_ended);
   return text + "</properties>";
 }
 
@@ -65,7 +65,10 @@ std::string skipped_text(const CheckCase& one) {
     case Verdict::tolerated:
       return "tolerated: " + check.reason;
     default:
-      return (check.quarantined ? "quarantined: " : "") + message_of(check);
+      if (!check.quarantined) return message_of(check);
+      // Jenkins shows no properties.
+      return fmt::format("quarantined: {}{}{}", message_of(check), check.quarantine.empty() ? "" : "; ",
+                         check.quarantine);
   }
 }
 

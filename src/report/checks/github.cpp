@@ -116,8 +116,9 @@ class CheckGithub final : public verify::Listener {
   }
 
   static std::string summary_of(const verify::RunResult& run) {
-    auto text = fmt::format("### Checks: {}\n\n| suite | check | verdict | ms | |\n|---|---|---|---|---|\n",
-                            name_of(run.verdict));
+    auto text = fmt::format("### Checks: {}\n\n", name_of(run.verdict));
+    if (!run.release.empty()) text += "Release " + in_table(run.release) + "\n\n";
+    text += "| suite | check | verdict | ms | |\n|---|---|---|---|---|\n";
     // What did not pass first: of a summary that is too large GitHub shows nothing.
     std::size_t bytes = 0, left = 0;
     for (const bool passed : {false, true})

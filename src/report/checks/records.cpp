@@ -116,6 +116,11 @@ event::CheckRecord check_record(const verify::SuiteResult& suite, const CheckRes
   record.key = check.key;
   record.part = name_of(check.part);
   record.severity = name_of(check.severity);
+  if (suite.suite != nullptr && one.verdict != verify::Verdict::pass &&
+      one.verdict != verify::Verdict::skipped) {
+    record.owner = suite.suite->owner;
+    record.runbook = suite.suite->runbook;
+  }
   record.verdict = name_of(one.verdict);
   record.file = check.position.file.text();
   record.line = static_cast<std::uint64_t>(check.position.line);

@@ -74,6 +74,7 @@ std::string check_tap(const verify::RunResult& run) {
   std::size_t count = 0;
   for (const auto& suite : run.suites) count += suite.checks.size();
   std::string text = fmt::format("TAP version 14\n1..{}\n", count);
+  if (!run.release.empty()) text += "# release " + directive(run.release) + "\n";
   std::size_t number = 0;
   for (const auto& suite : run.suites)
     for (const auto& one : suite.checks) {

@@ -164,6 +164,8 @@ std::vector<std::string> check_details(const CheckRecord& one) {
   lines.push_back("history  " + history_text(one.history));
   if (one.quarantined) lines.push_back("in quarantine " + one.quarantine);
   if (!one.quarantine_ended.empty()) lines.push_back(one.quarantine_ended);
+  if (!one.owner.empty()) lines.push_back("owner    " + one.owner);
+  if (!one.runbook.empty()) lines.push_back("runbook  " + one.runbook);
   if (!one.again.empty()) lines.push_back("again    " + one.again);
   if (!one.curl.empty()) lines.push_back("curl     " + one.curl);
   for (auto& line : lines) std::replace(line.begin(), line.end(), '\n', ' ');

@@ -52,14 +52,14 @@ checks::Reply reply_of(Ran ran) {
     reply.facts["signal"] = Value::of(ran.signal);
     reply.behind["exit"] = "it was killed by " + ran.signal;
   }
-  // Of what was cut only the beginning is judged.
+  const auto lines = base::split(base::trim(base::printable(ran.err)), '\n');
+  if (ran.status != 0 && !lines.empty()) reply.quoted = lines.back();
+  // Of what was cut only the beginning is judged; what a program says last is why it failed.
   for (const auto& [is_cut, text] : {std::pair{ran.out_cut, &ran.out}, std::pair{ran.err_cut, &ran.err}})
     if (is_cut) text->resize(std::min(text->size(), kept_whole));
   reply.facts["out"] = Value::of(std::string(base::trim(ran.out)));
   reply.facts["err"] = Value::of(std::string(base::trim(ran.err)));
   reply.note = killed ? "killed by " + ran.signal : fmt::format("exit status {}", ran.status);
-  const auto lines = base::split(base::trim(base::printable(ran.err)), '\n');
-  if (ran.status != 0 && !lines.empty()) reply.quoted = lines.back();
   reply.body = std::move(ran.out);
   const auto cut = [&](const char* name) { reply.cut[name] = base::bytes_text(kept_whole); };
   if (ran.out_cut) cut("out"), cut("body");

@@ -2,6 +2,7 @@
 #include "kinds.hpp"
 #include "loaded.hpp"
 
+#include "staithe/base/text.hpp"
 #include "staithe/checks/filter.hpp"
 
 #include <fmt/format.h>
@@ -354,4 +355,33 @@ TEST_CASE("suites: the curl line asks for the path that was asked for") {
     CAPTURE(url);
     CHECK(curl_line(request).find("path-as-is") == std::string::npos);
   }
+}
+
+TEST_CASE("suites: what stands in one though it is a secret is known, but for what the suite says in clear") {
+  const auto written = [](const std::string& steps) {
+    SuitePlan plan;
+    diag::Diagnostics diagnostics;
+    auto suite = load_suite("s.yml", "suite: s\ntarget: http://h\n" + steps, test::context(), diagnostics);
+    REQUIRE(suite);
+    plan.suites.push_back(std::move(*suite));
+    return staithe::base::join(written_secrets(plan), " ");
+  };
+  const auto step = [&](const std::string& keys) {
+    return written("steps: [{name: a, expect: 200, " + keys + "}]\n");
+  };
+  CHECK(step("get: /, headers: {X-Auth-Provider: google}") == "google");
+  CHECK(step("get: /, headers: {X-Auth-Provider: google}, warn: {json.by: google}").empty());
+  CHECK(step("get: /, auth: basic jo:google, warn: {json.by: google}") == "google");
+  CHECK(step("post: /, json: {password: hunter22, a: {token: 123456, pin: 1200}}") == "123456 hunter22");
+  CHECK(step("get: '/?api_key=hunter22&page_token=second'") == "hunter22");
+  CHECK(step("post: /, form: {password: required}").empty());
+  CHECK(
+      written(
+          "vars: {token: opensesame, max_tokens: '4096', user: joanna}\nsteps: [{get: /, expect: 200}]\n") ==
+      "opensesame");
+  CHECK(written("steps: [{run: 'curl --user \"jo:hunter22\" -u $USER:$PASS -u nobody h; su -u 1:hunter33', "
+                "env: {PGPASSWORD: hunter44, HOME_KEY: $(environment)}, expect: {exit: 0}}]\n")
+            .starts_with("hunter22"));
+  // A step without a name of its own is called by what it asks: that says nothing in clear.
+  CHECK(written("steps: [{get: '/?token=hunter22', expect: 200}]\n") == "hunter22");
 }

@@ -107,6 +107,9 @@ TEST_CASE("words: what is beyond doubles is JSON, and larger than any number tha
   CHECK(says("json.w.0", "0", R"({"v":1e400,"w":[0e7,1e999]})") == "held");
   CHECK(says("json.t", "has", R"({"v":1e400,"t":"has"})") == "held");
   CHECK_THAT(says("json.v", "exists", R"({"v":01e400})"), ContainsSubstring("differs"));
+  // What is no number may begin as the stand-in for one does.
+  for (const char* no_json : {"[1e400,0e5-3]", "[1e400,0e0-3]", "[1e400,0e99999999999999999999-3]"})
+    CHECK(says("json", "exists", no_json) == "differs");
   Reply reply;
   reply.body =
       R"({"vast":-1E+400,"long":1234567890123456789012345,"money":2.50,"t":"a\\","in":{"b":1e400,"a":2.50}})";

@@ -102,6 +102,16 @@ TEST_CASE("no byte of the state reaches the terminal by a command that is sugges
   CHECK(visible(cli::exec_command(app, {"web1", "web\x1b[2J"})));
 }
 
+TEST_CASE("a command to repeat asks for a secret, and does not repeat it") {
+  const cli::App app(parsed({"deploy", "--var", "api-token=opensesame", "--var", "max_tokens=4096"}));
+  CHECK(cli::again_command(app).ends_with(R"( --var api-token="${API_TOKEN:?}" --var max_tokens=4096)"));
+  CHECK(cli::option("var", "2_token=opensesame") == R"( --var 2_token="${_2_TOKEN:?}")");
+  CHECK(cli::option("var", "token$(id)=opensesame") == R"( --var 'token$(id)'="${TOKEN__ID_:?}")");
+  for (const char* harmless :
+       {"secret_enabled=true", "token=", "token=abc", "next_page_token=opensesame", "=x"})
+    CHECK(cli::option("var", harmless).find('$') == std::string::npos);
+}
+
 TEST_CASE("hosts are one word of a command, whatever they are called") {
   const cli::App app(parsed({"recover", "-e", "production", "-C", "my shop"}));
   CHECK(cli::exec_command(app, {"web1", "web2"}) ==

@@ -57,3 +57,14 @@ TEST_CASE("stand-ins: what would not be watched if it were right is not either w
     CHECK(stand_ins::of(text).schedule == std::chrono::minutes(1));
   }
 }
+
+TEST_CASE("stand-ins: what is said of a wrong file holds no password of it") {
+  checks::SuitePlan plan;
+  std::vector<cli::UnreadSuite> unread(1);
+  unread[0].file = "payments.yml";
+  unread[0].found.error({"payments.yml", 3, 1}, "'http://jo:hunter99@x' is not HOST:PORT");
+  cli::put_stand_ins(
+      plan, unread, [](const std::string&) { return true; }, true);
+  REQUIRE(plan.suites.size() == 1);
+  CHECK(plan.suites[0].unread.find("http://jo:********@x") != std::string::npos);
+}

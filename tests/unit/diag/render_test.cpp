@@ -40,6 +40,20 @@ TEST_CASE("a password in a URL stands in no finding") {
   }
 }
 
+TEST_CASE("what is written under a secret's name stands in no excerpt and no path, and columns stay true") {
+  Diagnostics found;
+  found.sources().add(
+      "f.yml", "h: {Authorization: \"Bearer hunter77\"}\n- {post: /, json: {password: hunter88, a: b}}\n");
+  found.error({"f.yml", 1, 40}, "odd", "steps[0].http://jo:hunter99@h", "");
+  found.error({"f.yml", 2, 46}, "odd", "", "");
+  for (const auto& text : {render(found), to_json_lines(found)}) {
+    CAPTURE(text);
+    CHECK(text.find("hunter") == text.npos);
+  }
+  CHECK(render(found).find("h: {Authorization: \"Bearer ********\"}") != std::string::npos);
+  CHECK(render(found).find("- {post: /, json: {password: ********, a: b}}") != std::string::npos);
+}
+
 TEST_CASE("tabs of the line are kept under it, and columns are code points") {
   const Diagnostic finding{Severity::warning, {"f.yml", 10, 6}, 2, "odd", "", ""};
   CHECK(one(finding, std::string(9, '\n') + "\t\xC3\xA9\t\xE2\x82\xACxyz\r\n") ==

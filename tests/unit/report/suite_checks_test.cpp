@@ -74,6 +74,7 @@ bool holds(const std::string& text, const std::string& part) {
 TEST_CASE("junit: each check of a suite is a case, below its host and as `staithe check` writes it") {
   auto quarantined = check("apart", "fail");
   quarantined.quarantined = true;
+  quarantined.quarantine = "until 2999-01-01, ann: it leaks";
   auto cleanup = check("tidy", "pass");
   cleanup.part = "cleanup";
   auto flaky = check("flaky", "pass");
@@ -100,7 +101,11 @@ TEST_CASE("junit: each check of a suite is a case, below its host and as `staith
   CHECK(holds(case_of(text, "later"), "<skipped message=\"because of later\"/>"));
   CHECK(holds(case_of(text, "silent"), "<error message=\"because of silent\" type=\"error\">"));
   CHECK(holds(case_of(text, "cut"), "<error message=\"because of cut\" type=\"aborted\">"));
-  CHECK(holds(case_of(text, "apart"), "<skipped message=\"quarantined: status: wanted 200, got 503\"/>"));
+  CHECK(holds(case_of(text, "apart"),
+              "<property name=\"quarantine\" value=\"until 2999-01-01, ann: it leaks\"/>"));
+  CHECK(holds(
+      case_of(text, "apart"),
+      "<skipped message=\"quarantined: status: wanted 200, got 503; until 2999-01-01, ann: it leaks\"/>"));
   CHECK_FALSE(holds(case_of(text, "apart"), "<failure"));
   CHECK_FALSE(holds(case_of(text, "cleanup: tidy"), "<failure"));
   CHECK(holds(case_of(text, "flaky"), "<flakyFailure message=\"503 in 1 ms (attempt 1 of 2)\""));

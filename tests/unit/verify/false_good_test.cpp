@@ -229,6 +229,60 @@ TEST_CASE("false good: each attempt that has made something is undone, once wher
   }
 }
 
+TEST_CASE("false good: each request of an until and of samples that has made something is undone") {
+  const auto run = [](const std::string& keys, std::vector<int> statuses) {
+    std::size_t number = 0;
+    Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+      if (title != "POST http://h/a") return {200, "{}"};
+      const int status = statuses.at(number++ % statuses.size());
+      return {status, fmt::format(R"({{"id":{}}})", number)};
+    });
+    const Ran ran({head("steps:\n  - name: make\n    post: /a\n    save: {id: json.id}\n    " + keys +
+                        "\n    undo: {delete: /a/$(id), expect: 200}\n")},
+                  fake);
+    std::string all;
+    for (const auto& title : fake.asked)
+      if (title.starts_with("DELETE")) all += title.substr(title.rfind('/') + 1) + " ";
+    for (const auto& one : ran.result.suites.front().checks)
+      if (!one.reason.empty() && one.check->part == checks::Part::undo) all += one.reason + "; ";
+    return std::string(name_of(ran.of("make").verdict)) + " " + all;
+  };
+  CHECK(run("until: {json.id: 4}\n    every: 1ms\n    for: 9s", {201}) == "pass 4 3 2 1 ");
+  CHECK(run("until: {json.id: 3}\n    every: 1ms\n    for: 9s\n    expect: {json.no: 1}", {201}) ==
+        "fail 3 2 1 ");
+  CHECK(run("until: {json.id: 3}\n    every: 1ms\n    for: 9s", {201, 200, 201}) ==
+        "pass 3 1 may be left: 'make' answered 200 and was not undone: id=2; ");
+  CHECK(run("until: {json.id: 4}\n    every: 1ms\n    for: 9s", {201, -1, -1, 201}) ==
+        "pass 4 1 may be left: 'make' was not answered and was not undone; ");
+  CHECK(run("until: {json.no: 1}\n    give_up_if: {json.id: 3}\n    every: 1ms\n    for: 9s", {201}) ==
+        "fail 3 2 1 ");
+  CHECK(run("safe: true\n    sample: 3\n    expect: 201", {201}) == "pass 3 2 1 ");
+  // What held is its own whatever it was answered with, and so is what a 201 tells of.
+  CHECK(run("safe: true\n    sample: 3\n    expect: {status: 200, success: at least 2}", {200}) ==
+        "pass 3 2 1 ");
+  CHECK(run("safe: true\n    sample: 3\n    expect: {json.id: 2}", {201}) == "fail 3 2 1 ");
+  CHECK(run("safe: true\n    sample: 3\n    expect: 201", {201, -1, 201}) ==
+        "fail 3 1 may be left: 'make' was not answered and was not undone; ");
+}
+
+TEST_CASE("false good: what is told of as left is told of each thing, and not only of the first like it") {
+  for (const std::string name : {"id", "token"}) {
+    CAPTURE(name);
+    int number = 0;
+    Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+      if (title != "POST http://h/a") return {200, "{}"};
+      static constexpr int ids[] = {55, 5, 5};
+      return {200, fmt::format(R"({{"{}":{}}})", name, ids[number++ % 3])};
+    });
+    const Ran ran(
+        {head("steps:\n  - {name: make, post: /a, safe: true, retry: 2 after 1ms, expect: 201, save: {" +
+              name + ": json." + name + "}, undo: {delete: /a/$(" + name + "), expect: 200}}\n")},
+        fake);
+    const auto& all = ran.result.suites.front().checks;
+    CHECK(std::count_if(all.begin(), all.end(), [](const auto& one) { return !one.reason.empty(); }) == 2);
+  }
+}
+
 TEST_CASE("false good: where nothing answers nothing is tolerated, however little is asked for") {
   for (const char* tolerance : {"{evidence: [probe], expect: {time: at most 5s}}",
                                 "{evidence: [{header.x-geo: absent}], expect: {header.x-error: absent}}"})

@@ -338,6 +338,21 @@ TEST_CASE("flow: what could not be judged is an error and makes a run inconclusi
   CHECK(theirs.result.inconclusive.empty());
 }
 
+TEST_CASE(
+    "flow: what goes wrong in the program itself is an error of that check, and what was made is undone") {
+  Fake fake([](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "GET http://h/odd") throw std::out_of_range("hunter22");
+    return {title.starts_with("POST") ? 201 : 200, R"({"id":7})"};
+  });
+  const Ran ran({head(R"(steps:
+  - {name: make, post: /a, expect: 201, save: {id: json.id}, undo: {delete: /a/$(id), expect: 200}}
+  - {name: odd, get: /odd, expect: 200}
+)")},
+                fake);
+  CHECK(ran.verdicts() == "make=pass odd=error undo: make=pass");
+  CHECK(ran.of("odd").reason == "could not be judged: an error in staithe itself");
+}
+
 TEST_CASE("flow: tolerated only with evidence and a relaxed expectation that holds") {
   const auto verdict = [](const std::string& body, int geo) {
     Fake fake([&](const std::string& title) -> std::pair<int, std::string> {

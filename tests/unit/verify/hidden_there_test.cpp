@@ -1,5 +1,7 @@
 #include "flow.hpp"
 
+#include "staithe/checks/own_words.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -91,4 +93,22 @@ TEST_CASE(
   CHECK(ran.of("last").judged.front().got == "\"opensesame, ***, ***\"");
   WARN("100 steps with 190 fresh tokens each: " << seconds << " s");
   CHECK(seconds < 8);
+}
+
+TEST_CASE("hidden: the suite's own words are found wherever they begin and end") {
+  checks::Suite suite;
+  suite.name = "pay-eu";
+  checks::Check check;
+  check.name = "the \"key\": a-b c, p\xC3\xA4ss";
+  suite.steps = {check};
+  const checks::OwnWords own(suite);
+  for (const char* there : {"pay-eu", "pay", "eu", "key", "\"key\"", "a-b", "b c,", "p\xC3\xA4ss"}) {
+    CAPTURE(there);
+    CHECK(own.have(there));
+  }
+  for (const char* not_there :
+       {"-eu", "-b c", "pa", "ay-eu", "pay-e", "ke", "a-c", "b-c", "p\xC3\xA4", "ss", "", "%%", "pay-us"}) {
+    CAPTURE(not_there);
+    CHECK_FALSE(own.have(not_there));
+  }
 }

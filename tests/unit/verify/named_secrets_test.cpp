@@ -1,11 +1,10 @@
-#include "named_secrets.hpp"
+#include "staithe/checks/named_secrets.hpp"
 
 #include "flow.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 
 using namespace flow;
@@ -106,7 +105,7 @@ TEST_CASE("named secrets: what a value of JSON or XML holds as a text is looked 
 }
 
 TEST_CASE("named secrets: what has another name, is said of a secret or is for people is none") {
-  using verify::secrets_named_in;
+  using checks::secrets_named_in;
   for (const char* text :
        {"",
         "=",
@@ -152,6 +151,13 @@ TEST_CASE("named secrets: what has another name, is said of a secret or is for p
   CHECK(secrets_named_in(R"({"name":"password","value":"required"})").empty());
 }
 
+/// So many that what takes longer and longer would not end; a sanitizer sees in a few what there is to see.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t very_many = 4'000;
+#else
+constexpr std::size_t very_many = 40'000;
+#endif
+
 TEST_CASE("named secrets: of a reply that has more of them than can be looked for nothing is shown",
           "[volume]") {
   const auto list_of = [](std::size_t tokens, std::size_t items) {
@@ -164,21 +170,19 @@ TEST_CASE("named secrets: of a reply that has more of them than can be looked fo
   const auto asked = [&](const std::string& body, const std::string& subject) {
     return said_of(body, "expect: {" + subject + ": nothing}");
   };
-  const auto begun = std::chrono::steady_clock::now();
   for (const char* subject : {"json", "body", "json.list", "json.list.*.token", "\"json $..token\""}) {
     CAPTURE(subject);
-    const auto text = asked(list_of(40'000, 40'000), subject);
+    const auto text = asked(list_of(very_many, very_many), subject);
     CHECK_THAT(text, ContainsSubstring("***"));
     CHECK(text.find("tok1") == std::string::npos);
     CHECK(text.find("user0") == std::string::npos);
-    CHECK(said_of(list_of(40'000, 40'000), "expect: 200, save: {v: json.list}").find("tok1") ==
-          std::string::npos);
   }
+  CHECK(said_of(list_of(very_many, very_many), "expect: 200, save: {v: json.list}").find("tok1") ==
+        std::string::npos);
   // What has many places, but few secrets, is shown without those.
-  const auto few = asked(list_of(150, 40'000), "json.list");
+  const auto few = asked(list_of(150, very_many), "json.list");
   CHECK_THAT(few, ContainsSubstring(R"([{"name":"user0","token":"***"})"));
   CHECK_THAT(few, ContainsSubstring(" bytes)"));
-  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(60));
   // How many there are is what was asked for.
   CHECK_THAT(asked(list_of(300, 300), "json.list").substr(0, 9), ContainsSubstring("***"));
   CHECK_THAT(said_of(list_of(300, 300), "expect: {json.list: count 301}"), ContainsSubstring(" 300 in *** "));
@@ -218,7 +222,7 @@ TEST_CASE("named secrets: what a failed command has written last is quoted witho
 }
 
 TEST_CASE("named secrets: what is no markup, and a quote that is not closed, take nothing behind them") {
-  using verify::secrets_named_in;
+  using checks::secrets_named_in;
   for (const char* text :
        {"usage: tool <user> <password> <host>\nconnection refused by jonathan\ntry again",
         "usage: tool <password>\nconnection refused by jonathan", "Bearer <token>, jonathan says",
@@ -295,19 +299,19 @@ TEST_CASE("named secrets: the time that looking takes grows with the text, whate
                             "<a pass=1200 value=1200 name=pass ",
                             "<a name=token>"}) {
     CAPTURE(piece);
-    (void)verify::secrets_named_in(many(piece));
+    (void)checks::secrets_named_in(many(piece));
   }
   CHECK(std::clock() - begun < 20 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("named secrets: a word is taken as long as tokens are, and not anew for each of the names in it") {
   const auto token = "eyJ" + std::string(2000, 'a');
-  CHECK(has(verify::secrets_named_in("token: " + token), token));
-  CHECK(has(verify::secrets_named_in("password:opensesame,token:page00"), "opensesame"));
+  CHECK(has(checks::secrets_named_in("token: " + token), token));
+  CHECK(has(checks::secrets_named_in("password:opensesame,token:page00"), "opensesame"));
   std::string names;
   for (int i = 0; i < 400; ++i) names += "password:";
   std::size_t bytes = 0;
-  const auto found = verify::secrets_named_in("x " + names + "opensesame\ntoken: page00\n");
+  const auto found = checks::secrets_named_in("x " + names + "opensesame\ntoken: page00\n");
   for (const auto& one : found) bytes += one.size();
   CHECK(bytes < 20 * names.size());
   CHECK(has(found, "page00"));

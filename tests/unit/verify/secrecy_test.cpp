@@ -1,7 +1,8 @@
 #include "flow.hpp"
-#include "named_secrets.hpp"
+#include "staithe/checks/named_secrets.hpp"
 #include "tokens.hpp"
 
+#include "staithe/base/secret_names.hpp"
 #include "staithe/checks/texts.hpp"
 
 #include <nlohmann/json.hpp>
@@ -204,6 +205,16 @@ TEST_CASE("secrecy: what lies under a secret's name in a text that is JSON itsel
              ContainsSubstring("{passage: opensesame"));
 }
 
+TEST_CASE("secrecy: a text that is no JSON but for its beginning is looked through as far as it goes") {
+  for (const char* tail : {"0e5-3]", "0e0-3]", "0e99999999999999999999-3]"}) {
+    CAPTURE(tail);
+    const auto value = Value::of(R"([{"token":"opensesame"},1e400,)" + std::string(tail));
+    const auto found = checks::named_texts_in(value, base::names_secret);
+    REQUIRE(!found.empty());
+    CHECK(found.front().second == "opensesame");
+  }
+}
+
 TEST_CASE("secrecy: no text is so deep or so large that looking through it takes long") {
   std::string deep = R"({"password":"opensesame"})";
   for (int i = 0; i < 6; ++i) deep = nlohmann::json(deep).dump();
@@ -248,7 +259,7 @@ TEST_CASE("secrecy: a word that is said of a secret is none") {
   CHECK(shown("v", R"("required")", "get: /, headers: {x-api-key: $(v)}", {"required"}).empty());
   CHECK(shown("v", R"("required")", "post: /, json: {password: $(v)}", {"required"}).empty());
   CHECK(shown("password", R"("required")", "get: /", {"required"}) == Words{"required"});
-  CHECK(verify::secrets_named_in("/login?password=required&token=abcdef") ==
+  CHECK(checks::secrets_named_in("/login?password=required&token=abcdef") ==
         std::vector<std::string>{"abcdef"});
 }
 
@@ -268,9 +279,9 @@ TEST_CASE("secrecy: the fields of a reply's header go by a header's rule, and ho
 }
 
 TEST_CASE("secrecy: what a URL or a body says under a secret's name is not shown with it") {
-  CHECK(verify::secrets_named_in("/cb?access_token=a%2Fbcdefg&x=1#id_token=zzzzzz") ==
+  CHECK(checks::secrets_named_in("/cb?access_token=a%2Fbcdefg&x=1#id_token=zzzzzz") ==
         std::vector<std::string>{"a%2Fbcdefg", "a/bcdefg", "zzzzzz"});
-  CHECK(verify::secrets_named_in("a=b&page_token=next").empty());
+  CHECK(checks::secrets_named_in("a=b&page_token=next").empty());
   CHECK(verify::use_of_subject("json.session.id"));
   CHECK_FALSE(verify::use_of_subject("json.order.id"));
   Fake fake([](const std::string&) -> std::pair<int, std::string> {

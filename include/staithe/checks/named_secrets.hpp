@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-namespace staithe::verify {
+namespace staithe::checks {
 
 /// What stands under a secret's name in a text of any kind, or of none that can be read: a URL or a form
 /// (name=value, also decoded), JSON that breaks off or is a part of something else ("name": "value", and each
@@ -11,4 +11,4 @@ namespace staithe::verify {
 /// name, with its value). Of the first 256 KiB. Takes time that grows with the text, and no faster.
 std::vector<std::string> secrets_named_in(std::string_view text);
 
-}  // namespace staithe::verify
+}  // namespace staithe::checks

@@ -11,24 +11,24 @@
 #include <optional>
 #include <utility>
 
-namespace staithe::verify {
+namespace staithe::checks {
 namespace {
 
-using Word = std::string_view;
+using View = std::string_view;
 
-constexpr Word blanks = " \t\r\n";
-constexpr Word cdata = "<![CDATA[";
+constexpr View blanks = " \t\r\n";
+constexpr View cdata = "<![CDATA[";
 
 /// What is written behind such a field is for people.
-bool shows_text_for_people(Word tag) {
-  static constexpr Word fields[] = {"input", "meta", "link", "a",      "button",   "label",
+bool shows_text_for_people(View tag) {
+  static constexpr View fields[] = {"input", "meta", "link", "a",      "button",   "label",
                                     "form",  "img",  "area", "iframe", "fieldset", "select"};
   return std::find(std::begin(fields), std::end(fields), tag) != std::end(fields);
 }
 
 /// One character of ASCII that is written as "&amp;", "&#38;" or "&#x26;"; of others the text stays.
-std::optional<char> meant_by(Word entity) {
-  static constexpr std::pair<Word, char> named[] = {
+std::optional<char> meant_by(View entity) {
+  static constexpr std::pair<View, char> named[] = {
       {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
   for (const auto& [name, c] : named)
     if (entity == name) return c;
@@ -44,12 +44,12 @@ std::optional<char> meant_by(Word entity) {
   return static_cast<char>(code);
 }
 
-std::string decoded(Word text) {
+std::string decoded(View text) {
   constexpr std::size_t longest_entity = 10;
   std::string made;
   for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto end = text[at] == '&' ? text.substr(at, longest_entity).find(';') : Word::npos;
-    const auto meant = end == Word::npos ? std::nullopt : meant_by(text.substr(at + 1, end - 1));
+    const auto end = text[at] == '&' ? text.substr(at, longest_entity).find(';') : View::npos;
+    const auto meant = end == View::npos ? std::nullopt : meant_by(text.substr(at + 1, end - 1));
     made += meant.value_or(text[at]);
     if (meant) at += end;
   }
@@ -58,7 +58,7 @@ std::string decoded(Word text) {
 
 class Markup {
  public:
-  Markup(Word text, std::vector<std::string>& secrets) : text_(text), secrets_(secrets) {}
+  Markup(View text, std::vector<std::string>& secrets) : text_(text), secrets_(secrets) {}
 
   void read() {
     find_ends();
@@ -72,29 +72,29 @@ class Markup {
 
  private:
   void find_ends() {
-    for (std::size_t at = 0; (at = text_.find('<', at)) != Word::npos; ++at)
+    for (std::size_t at = 0; (at = text_.find('<', at)) != View::npos; ++at)
       if (const auto begin = name_of_end(at)) ends_[name_at(*begin)] = at;
   }
 
   /// Where the name stands of an end tag that begins at '<': in a string of JSON it may be "<\/".
   std::optional<std::size_t> name_of_end(std::size_t at) const {
     const auto slash = text_.find_first_not_of('\\', at + 1);
-    if (slash == Word::npos || text_[slash] != '/') return {};
+    if (slash == View::npos || text_[slash] != '/') return {};
     return slash + 1;
   }
 
-  Word name_at(std::size_t begin) const {
+  View name_at(std::size_t begin) const {
     auto end = begin;
     while (end < text_.size() && is_name(text_[end])) ++end;
     return text_.substr(begin, end - begin);
   }
 
-  bool ends_behind(Word name) const {
+  bool ends_behind(View name) const {
     const auto end = ends_.find(name);
     return end != ends_.end() && end->second >= at_;
   }
 
-  void content(Word text) {
+  void content(View text) {
     if (breaks_off_ && !text.empty()) take_start(text);
     if (!within_.empty() || field_) take(text);
     if (!base::trim(text).empty()) field_ = false;
@@ -118,8 +118,8 @@ class Markup {
     closes ? leave(name) : enter(name);
   }
 
-  void enter(Word name) {
-    std::vector<Word> values;
+  void enter(View name) {
+    std::vector<View> values;
     bool named = false, ends = false;
     attributes(values, named, ends);
     if (named)
@@ -135,7 +135,7 @@ class Markup {
     if (name == within_) ++depth_;
   }
 
-  void leave(Word name) {
+  void leave(View name) {
     at_ = std::min(text_.find('>', at_), text_.size() - 1) + 1;
     breaks_off_ = false;
     if (name != within_ || (--depth_ > 0 && ends_behind(name))) return;
@@ -144,7 +144,7 @@ class Markup {
   }
 
   /// Up to the end of the tag. `named`: a secret's name is the value of one that gives names.
-  void attributes(std::vector<Word>& values, bool& named, bool& ends) {
+  void attributes(std::vector<View>& values, bool& named, bool& ends) {
     for (; at_ < text_.size(); ++at_) {
       const char c = text_[at_];
       if (c == '>') {
@@ -170,9 +170,9 @@ class Markup {
 
   /// Behind its name; stays there where it has none. In a string of JSON or of a program its quotes are
   /// escaped.
-  Word value_of_attribute() {
+  View value_of_attribute() {
     const auto sign = text_.find_first_not_of(blanks, at_);
-    if (sign == Word::npos || text_[sign] != '=') return {};
+    if (sign == View::npos || text_[sign] != '=') return {};
     at_ = std::min(text_.find_first_not_of(blanks, sign + 1), text_.size());
     const auto first = std::min(text_.find_first_not_of('\\', at_), text_.size());
     const bool quoted = first < text_.size() && (text_[first] == '"' || text_[first] == '\'');
@@ -192,16 +192,16 @@ class Markup {
 
   /// The word that follows at once on the start of an element without an end, where nothing but the end of
   /// markup or of its text comes behind it.
-  void take_start(Word text) {
+  void take_start(View text) {
     breaks_off_ = false;
     const auto word = text.substr(0, text.find_first_of(" \t\r\n\"'\\"));
     const auto behind = text_.substr(static_cast<std::size_t>(word.data() - text_.data()) + word.size());
-    if (behind.empty() || Word("\"'\\").find(behind.front()) != Word::npos || behind == "<" ||
+    if (behind.empty() || View("\"'\\").find(behind.front()) != View::npos || behind == "<" ||
         behind.starts_with("</") || behind.starts_with("]]"))
       take(word);
   }
 
-  void take(Word written) {
+  void take(View written) {
     const auto text = base::trim(written);
     if (text.empty() || base::is_plain_word(text)) return;
     if (base::is_short_number(text)) return take_with_tag(text);
@@ -210,18 +210,18 @@ class Markup {
   }
 
   /// From where its tag begins.
-  void take_with_tag(Word text) {
+  void take_with_tag(View text) {
     constexpr std::size_t longest_tag = 128;
     const auto end = static_cast<std::size_t>(text.data() - text_.data()) + text.size();
     const auto near = text_.substr(end - std::min(end, longest_tag), std::min(end, longest_tag));
-    if (const auto tag = near.rfind('<'); tag != Word::npos) secrets_.emplace_back(near.substr(tag));
+    if (const auto tag = near.rfind('<'); tag != View::npos) secrets_.emplace_back(near.substr(tag));
   }
 
-  const Word text_;
+  const View text_;
   std::vector<std::string>& secrets_;
-  std::map<Word, std::size_t> ends_;  ///< by name, where the last end tag of it begins
+  std::map<View, std::size_t> ends_;  ///< by name, where the last end tag of it begins
   std::size_t at_ = 0;
-  Word within_;              ///< the outermost element that has a secret's name
+  View within_;              ///< the outermost element that has a secret's name
   std::size_t depth_ = 0;    ///< of elements of that name
   bool breaks_off_ = false;  ///< what comes next may be what a secret's element without an end begins with
   bool field_ = false;       ///< what comes next is what an attribute of the element has named
@@ -233,4 +233,4 @@ void add_secrets_of_markup(std::string_view text, std::vector<std::string>& secr
   Markup(text, secrets).read();
 }
 
-}  // namespace staithe::verify
+}  // namespace staithe::checks

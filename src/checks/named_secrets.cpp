@@ -1,4 +1,4 @@
-#include "named_secrets.hpp"
+#include "staithe/checks/named_secrets.hpp"
 
 #include "markup_secrets.hpp"
 
@@ -11,7 +11,7 @@
 #include <iterator>
 #include <optional>
 
-namespace staithe::verify {
+namespace staithe::checks {
 namespace {
 
 constexpr std::size_t most_read = 256 * 1024;
@@ -265,4 +265,4 @@ std::vector<std::string> secrets_named_in(std::string_view text) {
   return secrets;
 }
 
-}  // namespace staithe::verify
+}  // namespace staithe::checks
