@@ -4,6 +4,7 @@ import base64
 import json
 import pathlib
 import shlex
+import subprocess
 import unittest
 
 import checking
@@ -153,6 +154,18 @@ class Given(checking.CheckTest):
         self.assertIn("google", result.out)
         self.assertIn("4096", result.out)
         self.assertIn("--var max_tokens=4096 --var secret_enabled=true --var password=\"${PASSWORD:?}\"", result.out)
+
+    def test_a_plan_of_hosts_hides_values_and_stays_what_it_is(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices: {shop: {path: /srv/shop}}\n"
+                   "environments: {production: {hosts: {web1: {}}}}\n")
+        self.write("t.yml", "playbook: t\nservice: shop\nvars: {password: x}\neach: [{run: 'echo $(password)'}]\n")
+        command = [checking.STAITHE, "run", "t.yml", "--dry-run", "--var", "password=script"]
+        for more in ([], ["--json"]):
+            out = subprocess.run([*command, *more], cwd=self.directory, capture_output=True, text=True, check=True).stdout
+            self.assertIn("echo ***", out)
+            self.assertNotIn("echo script", out)
+        self.assertIn('"script": "echo ***"', out)
+        self.assertEqual(json.loads(out)["kind"], "run")
 
     def test_the_last_line_of_a_long_output_is_quoted_without_its_secret(self):
         self.write("a.sh", "yes noise | head -c 400000 >&2; echo FATAL: certificate refused, tok''en=hun''ter22 >&2; exit 3\n")

@@ -41,7 +41,7 @@ struct CheckRecord {
 
   std::string suite, name, key, part, severity;
   std::string owner, runbook;  ///< of the suite, of what did not pass
-  std::string verdict;  ///< one of checks::Verdict by name
+  std::string verdict;         ///< one of checks::Verdict by name
   std::string file;
   std::uint64_t line = 0;
   std::string request;

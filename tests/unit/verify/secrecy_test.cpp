@@ -1,8 +1,8 @@
 #include "flow.hpp"
-#include "staithe/checks/named_secrets.hpp"
 #include "tokens.hpp"
 
 #include "staithe/base/secret_names.hpp"
+#include "staithe/checks/named_secrets.hpp"
 #include "staithe/checks/texts.hpp"
 
 #include <nlohmann/json.hpp>
