@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace staithe::base {
 namespace {
@@ -93,7 +94,9 @@ std::string_view scheme_before(std::string_view text, std::size_t slashes) {
   return text.substr(begin, end - begin);
 }
 
-void hide_in_urls(std::string& text) {
+}  // namespace
+
+std::string hide_secrets_in_urls(std::string text) {
   for (auto at = text.find("//"); at != text.npos; at = text.find("//", at + 2)) {
     const auto scheme = std::string(scheme_before(text, at));
     if (scheme.empty()) continue;  // a comment, a path
@@ -105,12 +108,11 @@ void hide_in_urls(std::string& text) {
     const auto begin = authority + static_cast<std::size_t>(secret.data() - url.data()) - scheme.size() - 3;
     star(text, begin, begin + secret.size());
   }
+  return text;
 }
 
-}  // namespace
-
 std::string hide_written_secrets(std::string text) {
-  hide_in_urls(text);
+  text = hide_secrets_in_urls(std::move(text));
   for (auto sign = text.find_first_of(":="); sign != text.npos; sign = text.find_first_of(":=", sign + 1)) {
     if (!gives_secret(name_before(text, sign))) continue;
     const auto value = value_behind(text, sign);

@@ -114,9 +114,10 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> ordered = found_;
   for (const auto& [place, hosts] : also_)
     ordered[place].message += " (and so on " + base::fold_names(hosts) + ")";
-  for (auto& one : ordered)
-    for (auto* said : {&one.message, &one.path, &one.help})
-      *said = base::hide_written_secrets(std::move(*said));
+  for (auto& one : ordered) {
+    for (auto* said : {&one.message, &one.help}) *said = base::hide_secrets_in_urls(std::move(*said));
+    one.path = base::hide_written_secrets(std::move(one.path));
+  }
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.position < b.position; });
   return ordered;
