@@ -416,7 +416,8 @@ TEST_CASE("Secrets may be added while others read") {
   CHECK(redactor.clean("secret-number-7") == "***");
 }
 
-TEST_CASE("Of a long text as much is cleaned as is shown, and the border is no way out", "[one-thread][volume]") {
+TEST_CASE("Of a long text as much is cleaned as is shown, and the border is no way out",
+          "[one-thread][volume]") {
   Redactor redactor;
   const std::string secret = "open sesame 7";
   redactor.add(secret);

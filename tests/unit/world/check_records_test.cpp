@@ -96,7 +96,8 @@ TEST_CASE("records of checks: what is none is left out and told, and the next on
         "1 record of its checks is not in the reports: what its process wrote could not be read");
 }
 
-TEST_CASE("records of checks: no flood fills the memory, and none ends in a terminal's hands", "[one-thread]") {
+TEST_CASE("records of checks: no flood fills the memory, and none ends in a terminal's hands",
+          "[one-thread]") {
   Read flood;
   for (int i = 0; i < 100; ++i) flood.reader.push(std::string(1U << 20U, 'x'));
   CHECK(flood.reader.trouble().empty());  // a line that never ended
