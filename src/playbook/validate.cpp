@@ -41,7 +41,8 @@ void check_service(const Project& project, const Environment& environment, const
   plan::Plan plan = begin_plan(project, environment, &service);
   for (const std::string& name : *hosts) {
     const Host& host = *environment.find_host(name);
-    const auto servers = servers_of(environment, service, host, layers.for_host(host), diagnostics);
+    auto servers = servers_of(environment, service, host, layers.for_host(host), diagnostics);
+    if (servers && environment.balancers.empty()) servers->address.clear();  // nobody looks for them
     if (servers) add_host(plan, environment, host, *servers);
   }
   check_shared_servers(plan, &service, diagnostics);

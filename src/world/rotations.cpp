@@ -243,8 +243,9 @@ exec::EffectResult Rotations::await_serving(const plan::AwaitRotation& effect, H
       entry.rotation->wait_serving(performance.scope, effect.bake, reporter(performance), performance.hurry);
   tell_notes(*entry.rotation, performance);
   if (effect.in_service)
-    if (const auto out = still_out(entry, performance.scope); !out.empty())
-      return not_done(event::Outcome::failed, "given back as found, which is out of rotation: " + out);
+    if (const auto out = entry.rotation->still_out(performance.scope); !out.empty())
+      return not_done(event::Outcome::failed,
+                      "given back as found, which is out of rotation: " + base::join(out, ", "));
   exec::EffectResult result = done();
   if (baked < effect.bake)
     result.detail = fmt::format("baked {} of {}", base::elapsed_text(baked), base::to_text(effect.bake));

@@ -134,7 +134,6 @@ class Rotations {
                      const std::vector<haproxy::View>& views);
   static std::string shortage_without(const Refs& refs, const plan::Amount& minimum, const Looks& looks);
   static void tell_notes(haproxy::Rotation& rotation, exec::Performance& performance);
-  std::string still_out(const HostRotation& entry, const base::Scope& scope);
   Refs servers_of(const std::string& host, const std::vector<haproxy::View>& views);
   static bool all_usable(const std::vector<haproxy::ServerRef>& own, const haproxy::View& view);
   std::vector<std::string> silent_of(const std::string& host, std::vector<std::string> silent);

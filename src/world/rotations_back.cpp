@@ -4,8 +4,6 @@
 #include "staithe/base/text.hpp"
 #include "staithe/world/past_runs.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -177,19 +175,4 @@ exec::EffectResult Rotations::give_back(const plan::ChangeRotation& effect, Host
   return done();
 }
 
-/// The servers of the host that a command still keeps away from visitors: what a person who restores must
-/// know.
-std::string Rotations::still_out(const HostRotation& entry, const base::Scope& scope) {
-  std::string out;
-  for (const auto& balancer : entry.rotation->found().balancers) {
-    const auto socket = sockets_.find(balancer.balancer);
-    if (socket == sockets_.end()) continue;
-    for (const auto& state : socket->second->servers(scope))
-      for (const auto& server : balancer.servers)
-        if (state.ref == server.ref && (state.in_maint() || state.in_drain()))
-          out += fmt::format("{}{} {}/{}", out.empty() ? "" : ", ", balancer.balancer, state.ref.backend,
-                             state.ref.server);
-  }
-  return out;
-}
 }  // namespace staithe::world

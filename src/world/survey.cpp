@@ -140,8 +140,9 @@ void name_servers(const std::string& host, const std::vector<haproxy::ServerRef>
   haproxy::Snapshot all;
   for (auto& server : balancer.servers) {
     if (std::find(own.begin(), own.end(), server.state.ref) != own.end()) {
+      // Of all services together: each deploy refuses by itself what one of its own shares.
       if (!server.host.empty())
-        balancer.findings.push_back({haproxy::Finding::Severity::error, balancer.name, "",
+        balancer.findings.push_back({haproxy::Finding::Severity::warning, balancer.name, "",
                                      shared_text(to_text(server.state.ref), server.host, host)});
       server.host = host;
     }

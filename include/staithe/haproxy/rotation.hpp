@@ -51,8 +51,8 @@ struct Before {
   /// It may have put them into maintenance; it had not where it had not begun that, or had ended it
   /// everywhere.
   bool own_maintenance = false;
-  /// What when_told_anew() said. A process of HAProxy that is neither in these nor in what was found was
-  /// never told by it.
+  /// What when_told_anew() said, the last one at the end. A process of HAProxy that is neither in these nor
+  /// in what was found was never told by it.
   std::vector<Found> told{};
 };
 
@@ -139,6 +139,8 @@ class Rotation {
   /// Of what find_again(), or the first look of who goes on, met: what is out by that now; on a balancer that
   /// does not answer, what was so last. Throws only Error{cancelled}.
   TakenByOthers taken_by_others(const base::Scope& scope);
+  /// The servers that a command still keeps away from visitors, whoever gave it: "lb1 api/web1".
+  std::vector<std::string> still_out(const base::Scope& scope);
   /// As ready(), for an app that was not touched, in reverse order.
   [[nodiscard]] std::vector<std::string> undo(const base::Scope& scope);
 
@@ -187,9 +189,10 @@ class Rotation {
     bool seen_out = false;               ///< by keeps_all_out
     bool unmet = false;                  ///< expect_others, and nobody has looked since
     bool before_may_have_begun = false;  ///< maintenance: of Before
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> told;  ///< processes with their start: of Before
-    std::string lost;                                           ///< why it was left behind
-    base::SteadyTime ask_lost_at{};                             ///< not before
+    std::vector<std::pair<std::uint64_t, std::uint64_t>>
+        told;                        ///< processes with their start: of Before, and of reloads since
+    std::string lost;                ///< why it was left behind
+    base::SteadyTime ask_lost_at{};  ///< not before
     base::SteadyTime verified{};
   };
 
@@ -206,6 +209,7 @@ class Rotation {
   void take_over(const Place& place, Entry& entry, FoundServer& found, const ServerState& state,
                  Surely surely);
   static bool was_told(const Place& place, const Info& info);
+  void heed_told(Place& place, const FoundBalancer& told);
   FoundBalancer& found_at(const Place& place);
   void meets(Place& place, const Info& process);
   static void disown(Entry& entry, Own state);

@@ -37,17 +37,18 @@ bool follows_one_of(const std::vector<ServerRef>& refs, const ServerRef& ref, co
 }
 
 constexpr base::Duration fresh_look{300};
-std::uint8_t states_up_to(Phase phase, const FoundServer& found) {
-  auto set = detail::bit(own_state(found.admin));
-  if (own_state(found.admin) == Own::maint) return set;
-  if (phase >= Phase::draining) set = static_cast<std::uint8_t>(set | detail::bit(Own::drain));
-  // What was given back was proven before, and was in maintenance no more.
-  if (phase == Phase::quiescing || phase == Phase::proving)
-    set = static_cast<std::uint8_t>(set | detail::bit(Own::maint));
-  return set;
-}
 
 }  // namespace
+
+std::uint8_t detail::states_up_to(Phase phase, const FoundServer& found) {
+  auto set = bit(own_state(found.admin));
+  if (own_state(found.admin) == Own::maint) return set;
+  if (phase >= Phase::draining) set = static_cast<std::uint8_t>(set | bit(Own::drain));
+  // What was given back was proven before, and was in maintenance no more.
+  if (phase == Phase::quiescing || phase == Phase::proving)
+    set = static_cast<std::uint8_t>(set | bit(Own::maint));
+  return set;
+}
 
 Rotation::Rotation(std::vector<Seat> seats, RotationOptions options) : options_(options) {
   for (auto& seat : seats) {
@@ -76,7 +77,7 @@ Rotation::Rotation(const std::vector<Socket*>& sockets, Found found, Phase reach
     if (place.socket == nullptr) place.lost = "this balancer is not declared any more";
     for (const auto& server : balancer.servers) {
       place.refs.push_back(server.ref);
-      place.entries.push_back({server, states_up_to(reached, server), false, false, {}});
+      place.entries.push_back({server, detail::states_up_to(reached, server), false, false, {}});
     }
     place.backends = backends_of(place.refs);
     place.process.pid = balancer.pid;

@@ -23,6 +23,9 @@ inline std::string at(const std::string& balancer, const ServerRef& ref) {
   return balancer + ' ' + to_text(ref);
 }
 
+/// The states, as bits, that a rotation that has come so far may have given it.
+std::uint8_t states_up_to(Phase phase, const FoundServer& found);
+
 /// Its balancer's file says so now, and did not when the drain began.
 inline bool was_disabled_since(const ServerState& state, const FoundServer& found) {
   return own_state(state.admin) == Own::maint &&

@@ -41,12 +41,35 @@ void Rotation::expect_others(const Before& before) {
   for (auto& place : places_) {
     place.unmet = true;
     place.before_may_have_begun = before.own_maintenance;
+    const FoundBalancer* last = nullptr;
     for (const auto& told : before.told)
       for (const auto& balancer : told.balancers)
-        if (balancer.balancer == place.name) place.told.push_back({balancer.pid, balancer.started});
+        if (balancer.balancer == place.name) {
+          place.told.push_back({balancer.pid, balancer.started});
+          last = &balancer;
+        }
+    if (last != nullptr) heed_told(place, *last);
     for (auto& entry : place.entries)
       if (!before.own_maintenance) disown(entry, Own::maint);
   }
+}
+
+/// What the process before had seen somebody else take out, in a process of HAProxy that is younger than the
+/// one that was found, stands nowhere else: it is somebody else's still.
+void Rotation::heed_told(Place& place, const FoundBalancer& told) {
+  const bool is_younger = told.started >= place.process.started &&
+                          (told.started != place.process.started || told.pid != place.process.pid);
+  if (!is_younger) return;
+  for (std::size_t k = 0; k < place.entries.size(); ++k)
+    for (const auto& known : told.servers) {
+      auto& entry = place.entries[k];
+      const bool was_taken = known.ref == entry.found.ref && own_state(known.admin) != Own::ready &&
+                             own_state(entry.found.admin) == Own::ready;
+      if (!was_taken) continue;
+      entry.found.admin = found_at(place).servers[k].admin = known.admin;
+      entry.ours = detail::states_up_to(phase_, entry.found);
+      entry.theirs = true;
+    }
 }
 
 /// That state is not by us, unless it was found so.
@@ -76,7 +99,7 @@ void Rotation::take_over(const Place& place, Entry& entry, FoundServer& found, c
 /// behind may have been at a person's hands for as long as nobody could look.
 void Rotation::heed_others(Place& place, const Snapshot& snapshot) {
   heed_files(place, snapshot);
-  if (!place.lost.empty()) take_untold(place, snapshot, true);
+  if (!place.lost.empty() && !was_told(place, snapshot.info)) take_untold(place, snapshot, true);
 }
 
 /// A person who writes it into the file means it to last, whoever has the host in hand when that is read.
@@ -169,6 +192,7 @@ void Rotation::meet(Place& place, const Snapshot& snapshot) {
     return;
   }
   meets(place, snapshot.info);
+  heed_files(place, snapshot);
   for (std::size_t k = 0; k < place.entries.size(); ++k)
     if (const auto* state = snapshot.state(place.entries[k].found.ref); state != nullptr)
       take_over(place, place.entries[k], found_at(place).servers[k], *state, Surely::yes);

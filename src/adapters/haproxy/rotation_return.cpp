@@ -80,8 +80,9 @@ void Rotation::tell_left(const Place& place, const Error& error, const Scope& sc
 void Rotation::give_back_at(Place& place, const Scope& scope, bool app_untouched,
                             std::vector<std::string>& left) {
   if (place.socket == nullptr) throw Error(ErrorCode::not_found, place.lost);
-  // A balancer that was lost once is tried once more, without patience.
-  const auto snapshot = place.lost.empty() ? look_patiently(place, scope) : look_once(place, scope);
+  // A balancer that was lost, and has not answered since, is tried once more, without patience.
+  const bool is_there = place.lost.empty() || place.socket->answered();
+  const auto snapshot = is_there ? look_patiently(place, scope) : look_once(place, scope);
   meet(place, snapshot);
   // What another process than before says comes from its files, not from a person, also when this is tried
   // again.
@@ -174,6 +175,19 @@ TakenByOthers Rotation::taken_by_others(const Scope& scope) {
   }
   taken.everywhere = taken.everywhere && !taken.servers.empty();
   return taken;
+}
+
+std::vector<std::string> Rotation::still_out(const Scope& scope) {
+  std::vector<std::string> out;
+  for (auto& place : places_) {
+    if (place.socket == nullptr) continue;
+    const auto states = patiently(scope, [&] { return place.socket->servers(scope); });
+    for (const auto& state : states)
+      for (const auto& entry : place.entries)
+        if (state.ref == entry.found.ref && (state.in_maint() || state.in_drain()))
+          out.push_back(detail::at(place.name, state.ref));
+  }
+  return out;
 }
 
 /// What a queue does not give a server at once it gives it later: the host is back all the same.

@@ -86,6 +86,8 @@ void Rotation::notice_reload(Place& place, const Snapshot& snapshot, const Scope
   }
   heed_others(place, snapshot);
   judge_weights(place, snapshot);
+  // From here on it is told, also where its answer gets lost.
+  if (!was_told(place, snapshot.info)) place.told.emplace_back(snapshot.info.pid, snapshot.info.started);
   // Whatever else it says now comes from its files as well, and nobody meant that.
   place.reloaded = true;
   for (auto& entry : place.entries) entry.ours = detail::any_state;

@@ -121,6 +121,36 @@ TEST_CASE("what a person sets on a balancer that was left behind and reloaded st
         Lines{in_maintenance ? "lb2 api/web1 is in maintenance" : "lb2 api/web1 is drained"});
 }
 
+TEST_CASE("what was told of who was left behind is nobody else's, also where the answer gets lost") {
+  LeftBehind rig;
+  rig.comes_back_as_another();
+  rig.two.uptime = 1;
+  bool once = true;
+  rig.two.before = [&](const std::string& line) {
+    if (line.find("health down") != std::string::npos && std::exchange(once, false))
+      throw Error(ErrorCode::timeout, "no answer within 1 s");
+  };
+  rig.reassert();
+  CHECK_FALSE(once);
+  CHECK(rig.there().admin == 8);
+  rig.one.servers["api/web1"].op = 2;
+  CHECK(rig.rotation.ready(soon()).empty());
+  CHECK(rig.there().admin == 0);
+  CHECK(rig.rotation.taken_by_others(soon()).servers.empty());
+}
+
+TEST_CASE("who was left behind and answers again is given back with patience") {
+  LeftBehind rig;
+  rig.two.refuses_connections = false;
+  rig.reassert();
+  int resets = 2;
+  rig.two.before = [&](const std::string& line) {
+    if (line.rfind("show servers", 0) == 0 && resets-- > 0) throw Error(ErrorCode::io, "reset");
+  };
+  CHECK(rig.rotation.ready(soon()).empty());
+  CHECK(rig.there().admin == 0);
+}
+
 TEST_CASE("what a file has kept there through the reload is ours") {
   LeftBehind rig;
   rig.comes_back_as_another();
@@ -174,4 +204,16 @@ TEST_CASE("whether others keep a host out is what is known, where a balancer doe
     failure(ErrorCode::cancelled,
             [&] { rotation.taken_by_others(Scope::lasting(base::Duration(60'000), &cancel)); });
   }
+}
+
+TEST_CASE("what is still out is asked for with patience, of every balancer that there is") {
+  LeftBehind rig;
+  rig.two.refuses_connections = false;
+  int resets = 2;
+  rig.two.before = [&](const std::string& line) {
+    if (line.rfind("show servers", 0) == 0 && resets-- > 0) throw Error(ErrorCode::io, "reset");
+  };
+  CHECK(rig.rotation.still_out(soon()) == Lines{"lb1 api/web1", "lb2 api/web1"});
+  CHECK(rig.rotation.ready(soon()).empty());
+  CHECK(rig.rotation.still_out(soon()).empty());
 }

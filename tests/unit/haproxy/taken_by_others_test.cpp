@@ -264,6 +264,82 @@ TEST_CASE("a process that was told after a reload may have its maintenance by th
   CHECK(rig.admin(rig.two) == 1);
 }
 
+namespace {
+
+/// A run that has web1 out and tells its journal of what it meets, and somebody who goes on when it has died.
+struct Journalled : Rig {
+  Rotation dead = rotation();
+  Found noted;
+  std::vector<Found> told;
+
+  Journalled() {
+    dead.when_told_anew([this](const Found& found) { told = {found}; });
+    noted = dead.find(soon());
+    dead.drain(soon());
+    dead.quiesce(soon());
+  }
+
+  /// As the keeper does it.
+  void looks() {
+    dead.reassert(soon(), base::Duration(0), [](Socket& socket) { return socket.info(soon()); });
+  }
+
+  /// What is said to be out by others in the end.
+  Lines goes_on() {
+    Rotation later({&lb1, &lb2}, noted, Phase::proving, options);
+    later.expect_others({true, told});
+    later.prove(soon());
+    for (auto* balancer : {&one, &two}) balancer->servers["api/web1"].op = 2;
+    later.wait_proven(soon());
+    CHECK(later.ready(soon()).empty());
+    return later.taken_by_others(soon()).servers;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a file has disabled stays so for who goes on, though that process was told") {
+  Journalled rig;
+  rig.one.configured["api/web1"].admin = 5;
+  rig.one.reload();
+  rig.looks();
+  REQUIRE(rig.told.size() == 1);
+  SECTION("by what the run has seen") {}
+  SECTION("by what the balancer says") {
+    rig.told[0].balancers[0].servers = rig.noted.balancers[0].servers;
+  }
+  CHECK(rig.goes_on() == Lines{"lb1 api/web1 is in maintenance"});
+  CHECK(rig.one.servers["api/web1"].admin == 5);
+  CHECK(rig.two.servers["api/web1"].admin == 0);
+}
+
+TEST_CASE("what a run has seen a person take out on a balancer left behind stays so for who goes on") {
+  Journalled rig;
+  rig.two.refuses_connections = true;
+  rig.dead.prove(soon());
+  rig.two.reload();
+  rig.two.refuses_connections = false;
+  rig.two.uptime = 10;
+  for (auto& [name, server] : rig.two.servers) server.unchanged = 10;
+  auto& there = rig.two.servers["api/web1"];
+  const std::uint32_t admin = GENERATE(1U, 8U);
+  there.admin = admin;
+  there.unchanged = 3;
+  rig.looks();
+  REQUIRE(rig.told.size() == 1);
+  SECTION("as long as they leave it so") {
+    CHECK(rig.goes_on() == Lines{admin == 1 ? "lb2 api/web1 is in maintenance" : "lb2 api/web1 is drained"});
+    CHECK(there.admin == admin);
+  }
+  SECTION("unless a later note of what was found says that they have ended it") {
+    const auto servers = rig.noted.balancers[1].servers;
+    rig.noted = rig.told[0];
+    rig.noted.balancers[1].servers = servers;
+    CHECK(rig.goes_on().empty());
+    CHECK(there.admin == 0);
+  }
+}
+
 TEST_CASE("who had begun no maintenance ends none that a reload brought") {
   const bool proves = GENERATE(false, true);
   Reloaded rig(false);

@@ -24,6 +24,17 @@ TEST_CASE("every broken example is reported as committed") {
   }
 }
 
+TEST_CASE("hosts at one address share nothing where no balancer has servers") {
+  auto text = golden::read(golden::data() / "broken/shared-address/staithe.yml");
+  text.resize(text.find("    balancers:"));
+  text.insert(text.find("    servers: auto"), "    hosts: app\n");
+  diag::Diagnostics diagnostics;
+  const auto project = playbook::load_project("staithe.yml", text, diagnostics);
+  REQUIRE(project);
+  playbook::validate(*project, nullptr, {}, playbook::disk_files(), diagnostics);
+  CHECK(diag::render(diagnostics).empty());
+}
+
 TEST_CASE("the good project has nothing to report") {
   diag::Diagnostics diagnostics;
   const auto project =
