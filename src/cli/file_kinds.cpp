@@ -42,11 +42,14 @@ bool is_playbook(const yaml::Node& root) {
                      [](const yaml::Node& item) { return any_key(item, is_of_playbook); });
 }
 
+bool is_taken_unasked(const std::string& path) {
+  return std::filesystem::path(path).filename() == "deploy.yml";
+}
+
 /// The file that is taken unasked is not passed over where its keys may be meant for a playbook: the built-in
 /// one would do less than what stands there.
 bool may_be_meant(const yaml::Node& root, const std::string& path) {
-  const bool is_taken_unasked = std::filesystem::path(path).filename() == "deploy.yml";
-  return is_taken_unasked &&
+  return is_taken_unasked(path) &&
          any_key(root, [](const std::string& key) { return key == "service" || key == "steps"; });
 }
 
@@ -94,8 +97,16 @@ FileKind kind_of(const std::string& text, const std::string& path, diag::Diagnos
 bool is_of_another_tool(const std::string& text, const std::string& path) {
   diag::Diagnostics unheard;
   const auto root = yaml::parse(text, path, unheard);
+  // Nobody runs another one unasked: what has nothing in it may wait there, as a mark or to be written.
+  if (root && root->kind != yaml::Kind::scalar && is_hollow(*root) && !is_taken_unasked(path)) return true;
   if (!root || is_hollow(*root)) return looks_of_another_tool(text);
   return !is_playbook(*root) && !may_be_meant(*root, path);
+}
+
+bool has_words_of_playbook(const std::string& text, const std::string& path) {
+  diag::Diagnostics unheard;
+  const auto root = yaml::parse(text, path, unheard);
+  return !root || is_playbook(*root);
 }
 
 }  // namespace staithe::cli

@@ -227,6 +227,13 @@ const playbook::SecretEntry* entry_of(const Loaded& loaded, const plan::SecretRe
   return find(loaded.project.secrets);
 }
 
+/// A file that nobody named stands in the way, and may be another tool's after all. Not said of what is meant
+/// to be a playbook: the built-in one would do less.
+void say_way_without(App& app, const std::string& path) {
+  app.say(fmt::format("Nobody named {}: 'staithe {} {}' goes without it", base::printable(path),
+                      app.args().command->name, built_in_playbook));
+}
+
 }  // namespace
 
 playbook::Request request_of(App& app) {
@@ -254,13 +261,18 @@ playbook::Playbook load_playbook_of(App& app, Loaded& loaded) {
   const auto path = playbook_named(app, loaded);
   if (path.empty()) return playbook::default_playbook();
   const auto text = read_playbook(loaded, path);
-  refuse_other_kinds(path, text);
-  auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
-  if (!playbook) {
-    stop_on_errors(app, loaded.diagnostics);
-    throw FilesWrong();
+  const bool is_unasked = app.args().positionals.empty() && !has_words_of_playbook(text, path);
+  try {
+    refuse_other_kinds(path, text);
+    auto playbook = playbook::load_playbook(path, text, loaded.diagnostics);
+    // What else a plan would find wrong with another tool's file is of no use to anybody.
+    if (is_unasked || !playbook) stop_on_errors(app, loaded.diagnostics);
+    if (!playbook) throw FilesWrong();
+    return std::move(*playbook);
+  } catch (const FilesWrong&) {
+    if (is_unasked) say_way_without(app, path);
+    throw;
   }
-  return std::move(*playbook);
 }
 
 playbook::Refs resolve_refs(App& app, Loaded& loaded, const playbook::Playbook& playbook,

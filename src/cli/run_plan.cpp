@@ -329,6 +329,7 @@ class RunOfPlan {
       hosts[host.name] = {{"state", event::name_of(host.state)},
                           {"detail", app_.redactor().clean(host.detail)}};
       if (host.kept_out) hosts[host.name][world::kept_out_key] = true;
+      if (is_as_it_was(host)) hosts[host.name][world::as_it_was_key] = true;
     }
     nlohmann::json summary{{"hosts", hosts},
                            {"failed_action", finished.failed_action},
@@ -355,6 +356,11 @@ class RunOfPlan {
       // It was said before the run began.
     }
     return finished.exit_code;
+  }
+
+  /// Before a recovery that could not do anything, an earlier run had altered the service.
+  bool is_as_it_was(const event::RunFinished::Host& host) const {
+    return host.state == event::HostState::failed && !host.altered && plan_.kind != "recover";
   }
 
   /// What stands in the history is what the next recovery and the next deploy go by: where it could not be

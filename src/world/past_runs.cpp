@@ -98,6 +98,17 @@ std::string text_in(const nlohmann::json& object, const char* key) {
   return object[key];
 }
 
+std::set<std::string> hosts_marked(const store::Run& run, const char* key) {
+  // Every run of a long history is asked, and hardly one has any.
+  if (run.summary_json.find(key) == std::string::npos) return {};
+  std::set<std::string> hosts;
+  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
+  for (const auto& [host, state] : host_states(run))
+    if (const auto& known = summary["hosts"][host]; known.value(key, nlohmann::json()) == true)
+      hosts.insert(host);
+  return hosts;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> named_hosts(const store::Run& run) {
@@ -149,14 +160,11 @@ std::map<std::string, std::string> host_states(const store::Run& run) {
 }
 
 std::set<std::string> kept_out_by_others(const store::Run& run) {
-  // Every run of a long history is asked, and hardly one has any.
-  if (run.summary_json.find(kept_out_key) == std::string::npos) return {};
-  std::set<std::string> hosts;
-  const auto summary = nlohmann::json::parse(run.summary_json, nullptr, false);
-  for (const auto& [host, state] : host_states(run))
-    if (const auto& known = summary["hosts"][host]; known.value(kept_out_key, nlohmann::json()) == true)
-      hosts.insert(host);
-  return hosts;
+  return hosts_marked(run, kept_out_key);
+}
+
+std::set<std::string> left_as_they_were(const store::Run& run) {
+  return hosts_marked(run, as_it_was_key);
 }
 
 bool is_only_kept_out(const store::Run& run) {

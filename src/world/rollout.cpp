@@ -55,6 +55,13 @@ class Rollout {
   std::map<std::string, bool> on_release_;  ///< by the newest run that came to the host
 };
 
+/// Where a run failed before it had altered anything, its commit did not come to the host.
+States states_of(const store::Run& run) {
+  auto states = named_hosts(run);
+  for (const auto& host : left_as_they_were(run)) states[host] = event::name_of(event::HostState::reverted);
+  return states;
+}
+
 void read_history(store::Store& store, const plan::Plan& plan, Rollout& rollout) {
   auto filter = of_environment(plan.environment);
   filter.service = plan.service;
@@ -63,7 +70,7 @@ void read_history(store::Store& store, const plan::Plan& plan, Rollout& rollout)
     if (!run.ended || (run.kind != "deploy" && run.kind != "rollback" && !recovery)) continue;
     // Its hosts are told by the run that it was for.
     if (recovery && has_concluded(run)) continue;
-    rollout.read(run.kind, run.sha, named_hosts(run));
+    rollout.read(run.kind, run.sha, states_of(run));
   }
 }
 

@@ -417,6 +417,30 @@ class HostIsLost(HostTest):
             mark = os.path.join("releases", self.sandbox.sha[target][:12], ".staithe-good")
             self.assertTrue(os.path.exists(self.sandbox.path("hosts", host, "payments", mark)), host)
 
+    def test_a_resume_that_has_nothing_left_says_nothing_of_hosts_with_another_commit(self):
+        one, two = ("v2", "v3") if self.sandbox.versions()["web1"] == "v2" else ("v3", "v2")
+        three = ("--limit", "web[1-3]")
+        self.ended(self.sandbox.deploy(one, *three, playbook=self.playbook({})), 0)
+        self.ended(self.sandbox.deploy(two, *BOTH, playbook=self.playbook({})), 0)
+        over = self.sandbox.deploy(one, *three, "--resume", playbook=self.playbook({}))
+        self.assertEqual(over.code, 4, str(over))
+        self.assertIn(f"the rollout of {self.sandbox.sha[one][:12]} is over", over.text)
+        self.assertIn("another commit has come since", over.text)
+        none = self.sandbox.deploy(one, *BOTH, "--resume", playbook=self.playbook({}))
+        self.assertEqual(none.code, 4, str(none))
+        self.assertIn(f"nothing of a rollout of {self.sandbox.sha[one][:12]} in production is left to resume", none.text)
+
+    def test_a_run_that_failed_before_it_altered_anything_ends_no_rollout(self):
+        before = self.sandbox.versions(["web1"])["web1"]
+        target, other = ("v3", "v2") if before == "v2" else ("v2", "v3")
+        not_web2 = self.playbook({"before_drain": "run: {command: 'test $(host) != web2', read_only: true}"})
+        self.ended(self.sandbox.deploy(target, *BOTH, playbook=not_web2), 5, "changed web1", "FAILED web2")
+        nowhere = self.playbook({"before_drain": "run: {command: 'false', read_only: true}"})
+        self.ended(self.sandbox.deploy(other, "--limit", "web2", playbook=nowhere), 1, "FAILED web2")
+        self.ended(self.sandbox.deploy(target, *BOTH, "--resume", playbook=self.playbook({})), 0, "done: 1 host")
+        self.nothing_left()
+        self.assertEqual(self.sandbox.versions(["web1", "web2"]), {"web1": target, "web2": target})
+
     def good(self, host, target):
         """Whether the release is marked good on the host."""
         mark = os.path.join("releases", self.sandbox.sha[target][:12], ".staithe-good")

@@ -30,6 +30,8 @@ inline constexpr const char* recovered_outcome = "recovered";
 
 /// In a run's summary: of a host, and of the run.
 inline constexpr const char* kept_out_key = "kept_out";
+/// Of a host that failed before its service was touched.
+inline constexpr const char* as_it_was_key = "as_it_was";
 inline constexpr const char* but_for_others_key = "but_for_others";
 /// Of a host that somebody had let in as it was before the run was recovered: how many recoveries there were
 /// before. And of a recovery that wrote what it came to into the run that it was for.
@@ -55,6 +57,8 @@ std::map<std::string, std::string> host_states(const store::Run& run);
 /// Hosts that the run left out of rotation by somebody else's hand alone: all that it had to do there is
 /// done.
 std::set<std::string> kept_out_by_others(const store::Run& run);
+/// Hosts at which the run failed before it had altered anything. Builds before this one did not note it.
+std::set<std::string> left_as_they_were(const store::Run& run);
 /// Whether it needs a person for such hosts alone: it left nothing to put right.
 bool is_only_kept_out(const store::Run& run);
 

@@ -21,9 +21,15 @@ std::string hosts_left(store::Store& store, const plan::Plan& plan) {
   const auto left = world::left_behind(store, plan);
   if (!left)
     throw base::Error(base::ErrorCode::not_found,
-                      fmt::format("no run of {} in {} to resume", plan.release, plan.environment));
+                      fmt::format("nothing of a rollout of {} in {} is left to resume: no deploy of it is on "
+                                  "record, or another commit has come to its hosts since",
+                                  plan.release, plan.environment));
   if (left->empty())
-    throw base::Error(base::ErrorCode::conflict, fmt::format("every host already has {}", plan.release));
+    throw base::Error(
+        base::ErrorCode::conflict,
+        fmt::format("the rollout of {0} is over: every host that still waits for {0} has it; where another "
+                    "commit has come since, deploy without --resume",
+                    plan.release));
   return base::join(*left, ",");
 }
 

@@ -34,6 +34,13 @@ struct Fleet {
     past.begin(id, plan_of(sha, hosts, kind));
     past.end(id, 0, states);
   }
+  void failed(const std::string& sha, const std::string& host, bool altered) {
+    const auto id = past.next_id();
+    past.begin(id, plan_of(sha, {host}));
+    nlohmann::json known{{"state", "failed"}, {"detail", ""}};
+    if (!altered) known[world::as_it_was_key] = true;
+    past.store().end_run(id, "failed", 1, nlohmann::json{{"hosts", {{host, known}}}}.dump());
+  }
   void all_on(const std::string& sha) {
     run(sha, {{"web1", "done"}, {"web2", "done"}, {"web3", "done"}, {"web4", "done"}});
   }
@@ -65,6 +72,16 @@ TEST_CASE("a run of another commit that left a host as it was ends no rollout th
   fleet.run("v3", {{"web1", as_it_was}, {"web2", as_it_was}});
   CHECK(fleet.left("v2") == HostNames{"web2", "web3"});
   CHECK(world::brought_along(fleet.past.store(), plan_of("v2", four)) == HostNames{"web1"});
+}
+
+TEST_CASE("a run that failed before it altered anything ends no rollout of another commit") {
+  Fleet fleet;
+  const bool altered = GENERATE(false, true);
+  fleet.run("v2", {{"web1", "done"}, {"web2", "failed"}});
+  fleet.failed("v3", "web2", altered);
+  CHECK(fleet.left("v2") == (altered ? HostNames{} : HostNames{"web2"}));
+  // It was for the host all the same.
+  CHECK(fleet.left("v3") == HostNames{"web2"});
 }
 
 TEST_CASE("what is left of a rollout is told with a run that is about to end, for all its hosts") {
