@@ -132,6 +132,14 @@ void collect_names(const yaml::Node& node, std::set<std::string>& names) {
   for (const auto& entry : node.entries) collect_names(entry.value, names);
 }
 
+std::set<std::string> names_of_suite(const yaml::Node& root) {
+  std::set<std::string> names;
+  collect_names(root, names);
+  if (const auto* vars = root.find("vars"))
+    for (const auto& entry : vars->entries) names.insert(entry.key);
+  return names;
+}
+
 std::optional<Text> Names::expand(const std::string& text, const yaml::Reader& reader) const {
   if (text.find('$') == std::string::npos) return Text(text);  // most texts
   return expand(text, reader, nullptr);

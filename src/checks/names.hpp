@@ -94,6 +94,8 @@ std::vector<std::string> names_in(std::string_view text);
 Text with_holes(std::string_view text);
 /// The names in every scalar below a node.
 void collect_names(const yaml::Node& node, std::set<std::string>& names);
+/// Those of a whole suite, and its variables.
+std::set<std::string> names_of_suite(const yaml::Node& root);
 
 /// What a value looks like in JSON: numbers, true, false and null as they are, anything else as a string.
 std::string json_scalar(std::string_view plain);

@@ -54,6 +54,9 @@ void check_sample(const Check& check, const yaml::Reader& step) {
   const Sample sample(check.sample, step);
   for (const auto* list : {&check.expect, &check.warn})
     for (const auto& one : *list) sample.judge(one);
+  for (const auto& tolerance : check.tolerate)
+    for (const auto* list : {&tolerance.evidence, &tolerance.expect})
+      for (const auto& one : *list) sample.judge(one);
 }
 
 }  // namespace staithe::checks

@@ -150,6 +150,7 @@ class StepReader {
     polling();
     expectations();
     tolerance();
+    check_sample(check_, item_);
     save();
     undo();
     fields_.map().value("each");
@@ -307,7 +308,6 @@ class StepReader {
     const bool takes_away = check_.part == Part::undo || check_.part == Part::sweep;
     if (takes_away && !says_something) return implied();
     common_expectations();
-    check_sample(check_, item_);
     if (check_.sample > 1 && says_something && nothing_of_each())
       map.error_at("sample", "nothing says what a good answer is, so any would count",
                    fmt::format("say it besides: expect: {{{}: …}}", kind_->main_subject));
@@ -372,7 +372,7 @@ class StepReader {
       if (const auto why = check_subject(*subject); !why.empty())
         member.value.error("'" + *subject + "' is no path: " + why);
       const auto& name = member.key.value;
-      const auto& host = instance_.host;
+      const auto host = instance_.saves_for();
       check_.save.push_back({host.empty() ? name : name_for_host(name, host), *subject, host});
       if (host.empty())
         names_.declare(name);
@@ -413,53 +413,6 @@ class StepReader {
 std::optional<yaml::Reader> Fields::value_or_default(std::string_view key) {
   if (auto own = map().value(key)) return own;
   return default_of(key);
-}
-
-namespace {
-
-/// Stands for the hosts of a group that nobody has asked for.
-Instance some_host() {
-  Instance instance{"host", "host", {{"host", "host"}}};
-  for (const char* name : {"name", "address", "in_url", "user"})
-    instance.values.emplace_back(std::string("host.") + name, "host");
-  return instance;
-}
-
-}  // namespace
-
-std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame) {
-  const auto* each = item.node().find("each");
-  if (each == nullptr || item.node().kind != yaml::Kind::map) return {Instance{}};
-  const yaml::Reader reader(*each, item.diagnostics(), yaml::path_of(item.path(), "each"));
-  const auto text = reader.text();
-  if (!text) return {};
-  const std::string_view phrase = base::trim(*text);
-  constexpr std::string_view start = "host in $(hosts.";
-  if (!phrase.starts_with(start) || !phrase.ends_with(')')) {
-    reader.error(fmt::format("'{}' does not name hosts", *text), "write 'each: host in $(hosts.GROUP)'");
-    return {};
-  }
-  const std::string group(phrase.substr(start.size(), phrase.size() - start.size() - 1));
-  const auto found = frame.context.groups.find(group);
-  const bool may_have_more = frame.context.known != Context::Known::everything;
-  if (may_have_more && (found == frame.context.groups.end() || found->second.empty())) return {some_host()};
-  if (found == frame.context.groups.end()) {
-    std::vector<std::string> known;
-    for (const auto& [name, hosts] : frame.context.groups) known.push_back(name);
-    const auto near = base::nearest(group, known);
-    reader.error(fmt::format("the inventory has no group '{}'", group),
-                 near ? fmt::format("did you mean '{}'?", *near) : "");
-    return {};
-  }
-  std::vector<Instance> instances;
-  for (const auto& host : found->second) {
-    Instance instance{host.name, host.name, {{"host", host.name}}};
-    for (const auto& [name, value] : host.values) instance.values.emplace_back("host." + name, value);
-    instances.push_back(std::move(instance));
-  }
-  if (instances.empty())
-    reader.error(fmt::format("the group '{}' has no hosts: nothing would be checked", group));
-  return instances;
 }
 
 bool is_on_one_line(std::string_view name) {

@@ -21,6 +21,13 @@ struct Instance {
   std::string host;
   std::vector<std::pair<std::string, std::string>> values;
   std::vector<std::pair<std::string, diag::Position>> cells{};  ///< where values of a table stand
+  bool alone = false;  ///< its group has no other host: what is saved of it is there once
+
+  /// Whose value it is that a step saves; "": there is one for all.
+  const std::string& saves_for() const {
+    static const std::string nobody;
+    return alone ? nobody : host;
+  }
 };
 
 /// Names stand in lines that terminals and CI servers read; a table with some of them is written by others.
@@ -35,7 +42,8 @@ std::string name_made_of(const Request& request, std::vector<std::string> secret
 /// reported elsewhere; null for none.
 const yaml::Node* saves_of(const yaml::Node& step);
 
-/// The hosts that `each` of a step names; one without a label when it says nothing.
+/// The hosts that `each` of a step names; one without a label when it says nothing. None, with a warning,
+/// where all that are left of the group are spared: the step is left out.
 std::vector<Instance> instances_of(const yaml::Reader& item, const Frame& frame);
 
 /// Reads a step for one instance. What it saves is declared in `names`. Mistakes are findings, the same for

@@ -124,7 +124,8 @@ class SuiteReader {
     if (const auto target = map_.value_or_slip("target"))
       if (const auto text = target->text())
         suite_.target = names_.expand_plain_url(*text, *target).value_or("http://unknown");
-    if (!context_.target.empty()) suite_.target = context_.target;
+    if (suite_.target.empty() || (!context_.target.empty() && !context_.own_target_wins))
+      suite_.target = context_.target;
     const bool has_host = base::http_place(suite_.target).has_value();
     while (has_host && suite_.target.ends_with('/')) suite_.target.pop_back();
     if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
@@ -268,7 +269,6 @@ class SuiteReader {
       }
       Names names = names_;
       names.stand_for(instance.host);
-      hosts.push_back(instance.host);
       for (const auto& [name, value] : instance.values) names.set(name, value);
       for (const auto& [name, value] : instance.values)
         if (name.starts_with("host.") && base::names_secret(name) && !base::is_harmless(value))
@@ -277,6 +277,8 @@ class SuiteReader {
       if (context_.known != Context::Known::everything && item.node().find("each") != nullptr)
         names.assume("host.");
       auto check = read_step(item, part, instance, frame_, names);
+      if (check && uses_unsaved(item, *check)) continue;
+      hosts.push_back(instance.saves_for());
       if (!check) continue;
       check->row = one_case.label;
       check->text_id = text_id(*check);
@@ -292,10 +294,25 @@ class SuiteReader {
     const auto* saved = saves_of(item);
     if (saved == nullptr) return;
     for (const auto& entry : saved->entries) {
+      if (!hosts.empty())
+        unsaved_.erase(entry.key);
+      else if (names_.is_runtime(entry.key))
+        continue;
+      else
+        unsaved_.insert(entry.key);
       if (hosts.empty() || hosts.front().empty()) names_.declare(entry.key);
       for (const auto& host : hosts)
         if (!host.empty()) names_.declare_for(entry.key, host);
     }
+  }
+
+  /// Where a step is left out because its hosts are not asked, so is what uses what it would have saved.
+  bool uses_unsaved(const yaml::Reader& item, const Check& check) const {
+    const auto used = std::find_if(check.needs.begin(), check.needs.end(),
+                                   [&](const auto& name) { return unsaved_.count(name) > 0; });
+    if (used == check.needs.end()) return false;
+    item.warning(fmt::format("'{}' is saved by a step that is left out: so is this one", *used));
+    return true;
   }
 
   /// Polls that the budget cuts short say nothing of what is waited for: that is known before they begin.
@@ -453,19 +470,8 @@ class SuiteReader {
   Names names_;
   Suite suite_;
   CaseReader cases_;
+  std::set<std::string> unsaved_;  ///< what only steps that are left out save
 };
-
-}  // namespace
-
-namespace {
-
-std::set<std::string> names_of(const yaml::Node& root) {
-  std::set<std::string> names;
-  collect_names(root, names);
-  if (const auto* vars = root.find("vars"))
-    for (const auto& entry : vars->entries) names.insert(entry.key);
-  return names;
-}
 
 }  // namespace
 
@@ -481,7 +487,7 @@ std::optional<Suite> load_suite(const std::string& file, const std::string& text
   reader.add_source(diagnostics.sources());
   for (const auto& finding : own.sorted()) diagnostics.add(finding);
   if (diagnostics.count(diag::Severity::error) > before) return std::nullopt;
-  if (suite && !context.given.empty()) suite->names = names_of(*root);
+  if (suite && !context.given.empty()) suite->names = names_of_suite(*root);
   return suite;
 }
 

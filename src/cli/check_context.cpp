@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 namespace staithe::cli {
 namespace {
@@ -40,26 +41,48 @@ Host host_of(const LoadedSuites& loaded, const playbook::Host& host) {
 }
 
 /// The hosts of --limit; all without. How many a group has is told of the whole group.
-std::vector<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std::string& wanted) {
+std::set<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std::string& wanted) {
   if (wanted.empty()) {
-    std::vector<std::string> all;
-    for (const auto& host : loaded.project->env().hosts) all.push_back(host.name.value);
+    std::set<std::string> all;
+    for (const auto& host : loaded.project->env().hosts) all.insert(host.name.value);
     return all;
   }
   const playbook::Text limit{wanted, {}, 1, ""};
   auto chosen = playbook::select(loaded.project->env(), limit, loaded.project->diagnostics, "--limit");
   stop_on_errors(app, loaded.project->diagnostics);
-  return *chosen;
+  return {chosen->begin(), chosen->end()};
 }
 
-/// Of a group that has hosts of the limit those are asked. Another one is none of its business: a suite that
-/// a rollout of the apps runs may well ask the edge.
-std::vector<Host> within(const std::vector<Host>& group, const std::vector<std::string>& limit) {
+/// All hosts of the services that run on hosts of the limit. A rollout that has come to these may not have
+/// come to the others yet: what those say would be said of the release before.
+std::set<std::string> rolled_with(const LoadedSuites& loaded, const std::set<std::string>& limit) {
+  std::set<std::string> kin;
+  for (const auto& service : loaded.project->project.services) {
+    const auto names = playbook::hosts_of(loaded.project->env(), service);
+    if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return limit.count(name) > 0; }))
+      kin.insert(names.begin(), names.end());
+  }
+  return kin;
+}
+
+template <class Choice>
+std::vector<Host> those(const std::vector<Host>& group, const Choice& choice) {
   std::vector<Host> left;
-  std::copy_if(group.begin(), group.end(), std::back_inserter(left), [&](const Host& host) {
-    return std::find(limit.begin(), limit.end(), host.name) != limit.end();
-  });
-  return left.empty() ? group : left;
+  std::copy_if(group.begin(), group.end(), std::back_inserter(left), choice);
+  return left;
+}
+
+/// Of a group that has hosts of the limit those are asked. One that has none is none of its business: a suite
+/// that a rollout of the apps runs may well ask the edge. Only other hosts of the same service are spared.
+void limit_groups(const std::map<std::string, std::vector<Host>>& groups, const std::set<std::string>& limit,
+                  const std::set<std::string>& kin, checks::Context& context) {
+  for (const auto& [group, hosts] : groups) {
+    context.values["hosts." + group + ".count"] = std::to_string(hosts.size());
+    auto asked = those(hosts, [&](const Host& host) { return limit.count(host.name) > 0; });
+    if (asked.empty()) asked = those(hosts, [&](const Host& host) { return kin.count(host.name) == 0; });
+    if (asked.empty() && !hosts.empty()) context.spared.insert(group);
+    context.groups[group] = std::move(asked);
+  }
 }
 
 void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks::Context& context) {
@@ -88,10 +111,7 @@ void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks
         group.push_back(host_of(loaded, host));
   }
   const auto wanted = wanted_hosts(app, loaded, limit);
-  for (const auto& [group, hosts] : groups) {
-    context.values["hosts." + group + ".count"] = std::to_string(hosts.size());
-    context.groups[group] = within(hosts, wanted);
-  }
+  limit_groups(groups, wanted, rolled_with(loaded, wanted), context);
 }
 
 void add_databases(const LoadedSuites& loaded, checks::Context& context) {

@@ -156,10 +156,15 @@ std::string suite_found(const std::string& project, const std::string& name) {
   return fs::exists(file) ? file : suite_declared(project, name);
 }
 
-/// The file of a suite that another one needs: beside that one, or of the project; "" when there is none.
+/// The file of a suite that another one needs: beside that one, or of the project; "" when there is none. One
+/// that has the name and is another suite hides none.
 std::string file_needed(const LoadedSuites& loaded, const std::string& by, const std::string& name) {
   const auto beside = fs::path(by).parent_path() / (name + ".yml");
-  if (fs::exists(beside)) return beside.string();
+  if (fs::exists(beside)) {
+    const auto declared = declared_in(beside.string());
+    if (declared.empty() || declared == name) return beside.string();
+  }
+  if (auto file = suite_declared(directory_of(loaded), name); !file.empty()) return file;
   try {
     return suite_named(directory_of(loaded), name);
   } catch (const std::exception&) {
@@ -186,8 +191,10 @@ void read_if_possible(const std::string& file, checks::Context& context, LoadedS
 }
 
 /// Whoever names a suite, or one step of it, need not know what that needs of others. Where `some` steps are
-/// asked for, what is wrong with those is judged later.
+/// asked for, what is wrong with those is judged later. --target is meant for what was named: what another
+/// suite makes is made where that one says, if it does.
 void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan, bool some) {
+  context.own_target_wins = true;
   for (std::size_t i = 0; i < plan.suites.size(); ++i) {
     const auto needed = plan.suites[i].depends_on;
     const auto by = plan.suites[i].file;
@@ -321,7 +328,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(suite_named(directory_of(loaded), name));
   const bool some = app.args().has("only"), all = files.empty();
-  const bool is_step = !all && !loaded.by_hand && !loaded.watched;  // which would never pass
+  const bool must_have = !all && !loaded.by_hand;  // a step, or a watched suite, which would never pass
   if (all) files = all_suites(directory_of(loaded));
   for (const auto& file : files) {
     if ((some && all) || (loaded.may_be_left_out && loaded.may_be_left_out(file)))
@@ -336,7 +343,7 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
     check_what_is_wanted(app, plan, loaded);
   else if (!loaded.diagnostics.has_errors())
     checks::check_together(plan.suites, loaded.diagnostics,
-                           is_step ? diag::Severity::error : diag::Severity::warning);
+                           must_have ? diag::Severity::error : diag::Severity::warning);
   const auto judged = context.values.find("deploy.release");
   if (judged != context.values.end()) plan.release = judged->second;
   plan.environment = context.environment;

@@ -144,8 +144,12 @@ checks::Suite stand_in(const UnreadSuite& one, const checks::SuitePlan& plan, bo
 
 void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
                    const std::function<bool(const std::string& file)>& may_be_left_out, bool all_are_wanted) {
+  // What stands for a file is there for those that need it.
+  auto whole = plan;
+  for (const auto& one : unread) whole.suites.push_back(stand_in(one, whole, all_are_wanted));
   diag::Diagnostics together;
-  checks::check_together(plan.suites, together);
+  checks::check_together(whole.suites, together,
+                         all_are_wanted ? diag::Severity::error : diag::Severity::warning);
   std::map<std::string, diag::Diagnostics> wrong;
   for (const auto& finding : together.sorted())
     if (const auto& file = finding.position.file.text();

@@ -29,7 +29,7 @@ void judge_unread(const std::vector<UnreadSuite>& unread, const checks::SuitePla
 /// Puts a suite for each of them into the plan, so that what is not watched is seen: it has the name, as far
 /// as that can be told, asks nothing, and ends with error. One that has no schedule gets none either, unless
 /// `all_are_wanted`: it was named, or whatever has none is given one. What `may_be_left_out` and does not go
-/// together with the others is taken out of the plan first.
+/// together with the others, or then needs one that is not there, is taken out of the plan first.
 void put_stand_ins(checks::SuitePlan& plan, std::vector<UnreadSuite>& unread,
                    const std::function<bool(const std::string& file)>& may_be_left_out, bool all_are_wanted);
 

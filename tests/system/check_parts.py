@@ -81,6 +81,55 @@ steps:
             self.assertEqual(refused.returncode, 3, str(refused))
             self.assertIn("suite 'orders' needs 'nowhere'", " ".join((refused.stdout + refused.stderr).split()))
 
+    def test_other_hosts_of_the_service_are_not_asked_before_they_are_rolled(self):
+        """The hosts of a limit are of other groups than those that the suite asks of the same service."""
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices: {shop: {path: /srv/shop, hosts: app}}\nenvironments:\n  production:\n"
+                   "    hosts:\n      a1: {groups: [app, us]}\n      b1: {groups: [app, eu]}\n      edge1: {groups: [edge]}\n")
+        self.write("roll.yml", "playbook: roll\nservice: shop\nhosts: app\neach:\n  - run: 'true'\n  - check: {suite: rel}\n")
+        step = "  - {name: %s, each: host in $(hosts.%s), get: 'http://$(host.name)/version', expect: 200}\n"
+        self.write("checks/rel.yml", "suite: rel\ntarget: http://127.0.0.1:1\nsteps:\n" + "".join(step % (one, one) for one in ("us", "eu", "edge")))
+        plan = self.staithe("plan", "roll.yml")
+        self.assertEqual(plan.returncode, 0, str(plan))
+        # Each of the two by its own step, the edge by both.
+        for host, times in (("a1", 1), ("b1", 1), ("edge1", 2)):
+            self.assertEqual(plan.stdout.count(f"http://{host}/version"), times, host + "\n" + str(plan))
+        self.assertIn("no host of 'eu' is among those asked: this step is left out", " ".join(plan.stderr.split()))
+        # What a step of theirs would use is no mistake.
+        self.write("checks/mix.yml", "suite: mix\ntarget: http://127.0.0.1:1\nsteps:\n  - {name: login, each: host in $(hosts.app), "
+                   "get: 'http://$(host.name)/l', expect: 200, save: {s: json.id}}\n  - {name: use, each: host in $(hosts.eu), "
+                   "get: 'http://$(host.name)/$(s)', expect: 200}\n")
+        for limit, asked in (("a1", ["a1/l"]), ("b1", ["b1/l", "b1/${s}"])):
+            dry = self.check("mix", "-n", "--limit", limit)
+            self.assertEqual(dry.code, 0, str(dry))
+            self.assertEqual(dry.out.count("GET http://"), len(asked), str(dry))
+
+    def test_a_suite_that_is_brought_along_is_the_one_that_is_meant_and_asks_where_it_says(self):
+        peer, other = self.fixed(), self.fixed()
+        step = "steps:\n  - {name: %s, get: /%s, expect: 200}\n"
+        self.write("checks/orders.yml", f"suite: orders\ntarget: {peer.url}\ndepends_on: [signup]\n" + step % ("order", "order"))
+        # The file has the name and is another suite.
+        self.write("checks/signup.yml", f"suite: user-signup\ntarget: {peer.url}\n" + step % ("create", "create"))
+        self.write("checks/02.yml", f"suite: signup\ntarget: {peer.url}\n" + step % ("sign", "sign"))
+        for arguments, asked in (([], ["/sign", "/order"]), (["--only", "sign"], ["/sign"]), (["--only", "order"], ["/order"])):
+            with self.subTest(arguments):
+                peer.seen.clear()
+                result = self.check("orders", *arguments)
+                self.assertEqual((result.code, peer.seen), (0, asked), str(result))
+        peer.seen.clear()
+        result = self.check("orders", "--target", other.url)
+        self.assertEqual((result.code, peer.seen, other.seen), (0, ["/sign"], ["/order"]), str(result))
+        self.write("checks/02.yml", "suite: signup\n" + step % ("sign", "sign"))
+        peer.seen.clear(), other.seen.clear()
+        result = self.check("orders", "--target", other.url)
+        self.assertEqual((result.code, peer.seen, other.seen), (0, [], ["/sign", "/order"]), str(result))
+
+    def test_a_watch_of_a_suite_that_needs_what_is_not_there_does_not_begin(self):
+        self.write("checks/lost.yml", "suite: lost\ntarget: http://127.0.0.1:1\ndepends_on: [nowhere]\nschedule: every 5m\n"
+                   "steps:\n  - {name: order, get: /o, expect: 200}\n")
+        result = self.staithe("watch", "lost")
+        self.assertEqual(result.returncode, 3, str(result))
+        self.assertIn("suite 'lost' needs 'nowhere'", " ".join(result.stderr.split()))
+
     def test_a_step_alone_runs_beside_files_that_it_does_not_need_and_cannot_be_read(self):
         peer = self.fixed()
         step = "  - {name: %s, get: /%s, expect: 200}\n"

@@ -149,8 +149,10 @@ struct Context {
   /// Those that whoever asks for this run has said: none of a suite's own `vars` stands above them.
   std::set<std::string> given;
   std::map<std::string, std::vector<Host>> groups;
+  std::set<std::string> spared{};  ///< groups of which no host is to be asked: steps of theirs are left out
   std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
   std::string target;                                ///< instead of the suite's own
+  bool own_target_wins = false;                      ///< it is only for a suite that has none
   std::string environment;
   /// What these tell of. Where a program says which hosts there are and was not asked, a group or a host's
   /// variable that is not there may well be one of those; where nothing is known, any name may. Neither is a

@@ -61,3 +61,63 @@ TEST_CASE("suites: a step done for each host may save anew what was saved once, 
   INFO(again.first());
   CHECK(again.suite);
 }
+
+TEST_CASE("suites: what is saved of the only host of its group is there once") {
+  const std::string start = R"(suite: s
+target: http://h
+steps:
+  - {name: login, each: host in $(hosts.edge), get: http://$(host.address)/l, expect: 200, save: {session: json.id}}
+)";
+  const std::string uses = R"(  - {name: use, get: /$(session), expect: 200}
+  - {name: app, each: host in $(hosts.app), get: /$(session), expect: 200}
+cleanup:
+  - {name: away, delete: /$(session), expect: 200}
+export: [session]
+)";
+  const Loaded loaded(start + uses);
+  INFO(loaded.first());
+  REQUIRE(loaded.suite);
+  CHECK(loaded.suite->steps[0].save.front().name == "session");
+  CHECK(loaded.suite->steps[1].needs == std::set<std::string>{"session"});
+
+  // A limit that leaves one of several makes no other file of it.
+  auto limited = context();
+  limited.values["hosts.edge.count"] = "2";
+  staithe::diag::Diagnostics found;
+  CHECK_FALSE(load_suite("s.yml", start + uses, limited, found));
+  CHECK(found.sorted().front().message == "'session' has a value for each host, and this is done once");
+}
+
+TEST_CASE("suites: a step whose hosts are all spared is left out, and what uses what it saves") {
+  auto limited = context();
+  limited.groups["edge"].clear();
+  limited.spared.insert("edge");
+  const std::string spared =
+      "suite: s\ntarget: http://h\nsteps:\n  - {name: login, each: host in $(hosts.edge), get: /l, expect: "
+      "200, "
+      "save: {session: json.id}}\n  - {name: use, get: /$(session), expect: 200, save: {made: json.id}}\n  - "
+      "{name: more, each: host in $(hosts.app), get: /$(made), expect: 200}\n";
+  staithe::diag::Diagnostics found;
+  const auto suite = load_suite("s.yml", spared + "  - {name: alone, get: /, expect: 200}\n", limited, found);
+  REQUIRE(suite);
+  REQUIRE(suite->steps.size() == 1);
+  CHECK(suite->steps[0].name == "alone");
+  REQUIRE(found.sorted().size() == 3);
+  CHECK(found.sorted()[0].message == "no host of 'edge' is among those asked: this step is left out");
+  CHECK(found.sorted()[1].message == "'session' is saved by a step that is left out: so is this one");
+  CHECK(found.count(staithe::diag::Severity::error) == 0);
+
+  // What another step has saved is there.
+  const std::string both =
+      "suite: s\ntarget: http://h\nsteps:\n  - {name: first, get: /l, expect: 200, save: {session: "
+      "json.id}}\n" +
+      spared.substr(spared.find("  - "));
+  staithe::diag::Diagnostics again;
+  const auto saved = load_suite("s.yml", both, limited, again);
+  REQUIRE(saved);
+  CHECK(saved->steps.size() == 4);
+
+  staithe::diag::Diagnostics nothing;
+  CHECK_FALSE(load_suite("s.yml", spared, limited, nothing));
+  CHECK(nothing.count(staithe::diag::Severity::error) == 1);
+}

@@ -35,6 +35,7 @@ inline Context context() {
     if (path == "slips.csv")
       return "name,want,address,time\na,at lest 3,db:1,3s\nb,\"[a, \"\"3\"\", "
              "4]\",db,4\nc,\"[a\",db:2,$(x)\n";
+    if (path == "texts.csv") return "name,error\na,Empty basket\nb,empty list\nc,2 or 3\nd,regex error\n";
     if (path == "places.csv") return "name,id\na,7\nb,\nc,..\nd,../x\ne,%2e%2e\nf,.\n";
     if (path == "paths.csv") return "n,path\n1,ok/x\n2,what?\n3,a#b\n";
     if (path == "ways.csv") return "name,host,to,proxy\n1,x,h:1,http://p:1\n2,y,h:2,none\n3,x/y,h:3,none\n";

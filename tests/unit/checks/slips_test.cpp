@@ -68,6 +68,32 @@ TEST_CASE("slips: what can never hold is a mistake of the file, and none of the 
   CHECK(of_step("json.s: to be or not to be").empty());
 }
 
+TEST_CASE("slips: a word of a phrase may begin a text, and does in what a table holds") {
+  for (const char* text : {"Empty basket", "Exists already", "Regex is wrong", "Absent without leave"})
+    CHECK(of_step(std::string("json.error: ") + text).empty());
+  const Loaded table(
+      "suite: s\ntarget: http://h\ncases: texts.csv\nsteps:\n  - {name: $(case.name), get: /, expect: "
+      "{json.error: $(case.error)}}\n");
+  INFO(table.first());
+  REQUIRE(table.suite);
+  CHECK(table.suite->steps.size() == 4);
+  CHECK(of_step("json.n: 2 or 3").starts_with("'2 or 3' is no phrase"));
+}
+
+TEST_CASE("slips: what is tolerated is said of the same sample") {
+  const auto tolerating = [](const std::string& tolerated) {
+    const Loaded loaded("neighbours: {geo: {about: x}}\n" +
+                        with_step("get: /\n    sample: 40\n    expect: {status: 200}\n    tolerate: {geo: " +
+                                  tolerated + "}"));
+    return loaded.first();
+  };
+  CHECK(tolerating("{evidence: [probe], expect: {success: at least 10 of 40}}").empty());
+  CHECK(tolerating("{evidence: [probe], expect: {success: at least 10 of 20}}") ==
+        "8 'at least 10 of 20' is said of 20, and the sample is 40 | write 'of 40', or 'sample: 20'");
+  CHECK(tolerating("{evidence: [success: under 10 of 20], expect: {status: 503}}")
+            .starts_with("8 'under 10 of 20'"));
+}
+
 TEST_CASE("slips: a header that cannot be sent, and a day that does not exist") {
   CHECK(Loaded(with_step("get: /\n    headers: {X-A: \"a\\nb\"}\n    expect: 200")).first() ==
         "5 the header 'X-A' holds a control character | a header is one line of text");

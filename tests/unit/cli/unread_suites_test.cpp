@@ -58,6 +58,27 @@ TEST_CASE("stand-ins: what would not be watched if it were right is not either w
   }
 }
 
+TEST_CASE(
+    "stand-ins: one that is wanted and needs what is not there is wrong, and not for what is stood in for") {
+  const auto verdict = [](const std::string& needed, bool all_are_wanted) {
+    checks::SuitePlan plan;
+    auto& front = plan.suites.emplace_back();
+    front.name = "front";
+    front.file = "front.yml";
+    front.depends_on = {needed};
+    std::vector<cli::UnreadSuite> unread(1);
+    unread[0].file = "payments.yml";
+    cli::put_stand_ins(
+        plan, unread, [](const std::string&) { return true; }, all_are_wanted);
+    for (const auto& one : plan.suites)
+      if (one.file == "front.yml") return one.unread;
+    return std::string("gone");
+  };
+  CHECK(verdict("payments", true).empty());
+  CHECK(verdict("nowhere", false).empty());
+  CHECK(verdict("nowhere", true).find("suite 'front' needs 'nowhere'") != std::string::npos);
+}
+
 TEST_CASE("stand-ins: what is said of a wrong file holds no password of it") {
   checks::SuitePlan plan;
   std::vector<cli::UnreadSuite> unread(1);
