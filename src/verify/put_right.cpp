@@ -131,7 +131,7 @@ void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts)
   // One more request that held has made what the one before it has.
   if (!over && last.attempt.held) made.is = Made::Is::ours;
   // Each one makes the others be looked at again: of thousands all but these are let go, until their undo.
-  constexpr std::size_t most_held = 512;
+  constexpr std::size_t most_held = 128;
   if (!is_one_of_many || saved_.size() < most_held) hold_on(std::exchange(last.saved, {}));
   auto values = needed_by(check.undo, values_);
   std::string had, whole;
