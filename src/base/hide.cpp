@@ -5,6 +5,7 @@
 #include "staithe/base/secret_names.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -38,7 +39,7 @@ bool gives_secret(std::string_view name) {
 /// Where a secret is to be had, or what of a reply is one.
 bool only_names_it(std::string_view value) {
   static constexpr std::string_view begins[] = {"env ",    "file ",   "command ", "json.",
-                                                "header.", "cookie.", "xml "};
+                                                "header.", "cookie.", "xml ",     "header "};
   return std::any_of(std::begin(begins), std::end(begins),
                      [&](std::string_view begin) { return value.starts_with(begin); });
 }
@@ -54,19 +55,74 @@ std::string_view secret_part(std::string_view value) {
   return value;
 }
 
-/// Behind ':' or '=': what stands there, up to its quote or to what ends it without one.
-std::string_view value_behind(std::string_view text, std::size_t sign) {
+bool is_quote(char c) {
+  return quotes.find(c) != quotes.npos;
+}
+
+/// The quote that opened before the name and is still open behind it: "X-Api-Key: hunter22"; '\0' for none.
+char open_around(std::string_view text, std::string_view name, std::size_t sign) {
+  const auto begin = static_cast<std::size_t>(name.data() - text.data());
+  return begin > 0 && is_quote(text[begin - 1]) && !is_quote(text[sign - 1]) ? text[begin - 1] : '\0';
+}
+
+/// Where the quoted text ends that begins at `begin`, behind `quote`.
+std::size_t end_of_quoted(std::string_view text, std::size_t begin, char quote) {
+  for (auto at = begin; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\')
+      ++at;
+    else if (text[at] == quote && (quote == '"' || at + 1 == text.size() || text[at + 1] != quote))
+      return at;
+    else if (text[at] == quote)
+      ++at;  // '' in '...'
+  }
+  return text.size();
+}
+
+/// At a character of `ends`, or at a comment. Looks no further: lines may be long, and have many names.
+std::size_t end_of_plain(std::string_view text, std::size_t begin, std::string_view ends) {
+  auto at = begin;
+  while (at < text.size() && ends.find(text[at]) == ends.npos && text.compare(at, 2, " #") != 0) ++at;
+  return at;
+}
+
+/// What stands behind a sign: where, and what ends it.
+struct Behind {
+  std::size_t begin;
+  char quote = '\0';        ///< it stands in quotes
+  std::string_view ends{};  ///< else
+};
+
+/// Nothing where a ':' is none of YAML's, nor one of a header.
+std::optional<Behind> behind(std::string_view text, std::string_view name, std::size_t sign, bool in_flow) {
   const auto begin = text.find_first_not_of(" \t", sign + 1);
-  if (begin == text.npos ||
-      (text[sign] == ':' && begin == sign + 1 && quotes.find(text[begin]) == quotes.npos))
-    return {};
-  if (quotes.find(text[begin]) != quotes.npos)
-    return text.substr(begin + 1, text.find(text[begin], begin + 1) - begin - 1);
-  const std::string_view ends = text[sign] == '=' ? " \t\"'&;,}])" : ",}]\"'\n";
-  auto value = text.substr(begin, text.find_first_of(ends, begin) - begin);
-  if (const auto comment = value.find(" #"); comment != value.npos) value = value.substr(0, comment);
-  while (value.ends_with(' ') || value.ends_with('\r')) value.remove_suffix(1);
+  if (begin == text.npos) return std::nullopt;
+  if (is_quote(text[begin])) return Behind{begin + 1, text[begin]};
+  const auto around = open_around(text, name, sign);
+  constexpr std::string_view of_words = " \t\"'&;,}])";
+  if (text[sign] == '=') return Behind{begin, '\0', of_words};
+  if (begin == sign + 1) {
+    const bool is_header = name.find('-') != name.npos && header_names_secret(name);
+    if (!is_header && !is_quote(text[sign - 1])) return std::nullopt;
+    return Behind{begin, '\0', of_words};
+  }
+  if (around != '\0') return Behind{begin, '\0', around == '"' ? "\"\n" : "'\n"};
+  return Behind{begin, '\0', in_flow ? ",}]\"'\n" : "\n"};
+}
+
+std::string_view value_at(std::string_view text, const Behind& where) {
+  const auto end = where.quote != '\0' ? end_of_quoted(text, where.begin, where.quote)
+                                       : end_of_plain(text, where.begin, where.ends);
+  auto value = text.substr(where.begin, end - where.begin);
+  while (where.quote == '\0' && (value.ends_with(' ') || value.ends_with('\r'))) value.remove_suffix(1);
   return value;
+}
+
+/// Seen by its beginning: where it ends may be far off.
+bool is_none_by_beginning(std::string_view text) {
+  constexpr std::size_t enough = 64;
+  const auto front = text.substr(0, enough);
+  return front.starts_with('{') || front.starts_with('[') || only_names_it(front) ||
+         only_names_it(secret_part(front));
 }
 
 /// A star in place of each code point; what is filled in later, $(NAME), stays.
@@ -74,7 +130,7 @@ void star(std::string& text, std::size_t begin, std::size_t end) {
   std::string stars;
   for (auto at = begin; at < end; ++at) {
     if (text.compare(at, 2, "$(") == 0) {
-      const auto last = std::min(text.find(')', at), end - 1);
+      const auto last = std::min(std::string_view(text).substr(0, end).find(')', at), end - 1);
       stars.append(text, at, last + 1 - at);
       at = last;
     } else if ((byte_of(text[at]) & 0xC0U) != 0x80U) {  // not within a code point of UTF-8
@@ -113,15 +169,20 @@ std::string hide_secrets_in_urls(std::string text) {
 
 std::string hide_written_secrets(std::string text) {
   text = hide_secrets_in_urls(std::move(text));
-  for (auto sign = text.find_first_of(":="); sign != text.npos; sign = text.find_first_of(":=", sign + 1)) {
-    if (!gives_secret(name_before(text, sign))) continue;
-    const auto value = value_behind(text, sign);
-    const auto secret = secret_part(value);
-    if (only_names_it(value) || only_names_it(secret) || is_harmless(secret) || value.starts_with('{') ||
-        value.starts_with('['))
-      continue;
+  bool in_flow = false;
+  for (std::size_t seen = 0, sign; (sign = text.find_first_of(":=", seen)) != text.npos;) {
+    in_flow = in_flow || std::string_view(text).substr(seen, sign - seen).find_first_of("{[") != text.npos;
+    seen = sign + 1;
+    const auto name = name_before(text, sign);
+    if (!gives_secret(name)) continue;
+    const auto where = behind(text, name, sign, in_flow);
+    if (!where || is_none_by_beginning(std::string_view(text).substr(where->begin))) continue;
+    const auto secret = secret_part(value_at(text, *where));
+    if (is_harmless(secret)) continue;
     const auto begin = static_cast<std::size_t>(secret.data() - text.data());
+    const auto behind_it = text.size() - begin - secret.size();
     star(text, begin, begin + secret.size());
+    seen = text.size() - behind_it;
   }
   return text;
 }

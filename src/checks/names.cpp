@@ -276,9 +276,14 @@ std::optional<std::string> Names::at_run_time(const std::string& name, const yam
 }
 
 std::vector<std::string> Names::secret_values() const {
+  // {user: admin, password: admin} has no secret, and an ordinary word must be left where it stands.
+  std::set<std::string_view> clear;
+  for (const auto& [name, value] : values_)
+    if (!base::names_secret(name)) clear.insert(value);
   std::vector<std::string> found;
   for (const auto& [name, value] : values_)
-    if (base::names_secret(name) && !base::is_harmless(value)) found.push_back(value);
+    if (base::names_secret(name) && !base::is_harmless(value) && clear.count(value) == 0)
+      found.push_back(value);
   return found;
 }
 

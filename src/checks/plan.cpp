@@ -20,7 +20,7 @@ std::string said(std::string_view word, const std::vector<Expectation>& expectat
 
 /// Its name says it already.
 bool is_called_so(const Check& check) {
-  return check.unnamed && check.name == check.step;
+  return check.unnamed && check.part != Part::undo && check.name == check.step;
 }
 
 /// What is sent and what must hold, after what is asked.

@@ -1,3 +1,6 @@
+#include "step_reader.hpp"
+
+#include "staithe/base/text.hpp"
 #include "staithe/checks/suite.hpp"
 
 #include <algorithm>
@@ -86,6 +89,19 @@ std::vector<plan::SecretRef> secrets_of(const SuitePlan& plan) {
   Collector collector;
   for (const auto& suite : plan.suites) collector.take(suite);
   return collector.all();
+}
+
+std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader) {
+  const auto text = reader.text();
+  if (!text) return std::nullopt;
+  using Source = plan::SecretRef::Source;
+  constexpr std::pair<std::string_view, Source> sources[] = {
+      {"env ", Source::env}, {"file ", Source::file}, {"command ", Source::command}};
+  for (const auto& [word, source] : sources)
+    if (text->rfind(word, 0) == 0)
+      return plan::SecretRef{source, std::string(base::trim(text->substr(word.size())))};
+  reader.error("a secret is named, never written", "write 'env NAME', 'file PATH' or 'command …'");
+  return std::nullopt;
 }
 
 }  // namespace staithe::checks

@@ -386,8 +386,9 @@ class StepReader {
     if (!inner) return;
     Frame frame = frame_;
     if (auto undone = read_step(*inner, Part::undo, instance_, frame, names_)) {
-      if (!inner->node().find("name")) undone->name = "undo: " + check_.name;
-      undone->unnamed = false;
+      const bool has_name = inner->node().find("name") != nullptr;
+      if (!has_name) undone->name = "undo: " + check_.name;
+      undone->unnamed = !has_name && check_.unnamed;
       undone->key = frame_.suite + "/" + undone->name;
       check_.undo.push_back(std::move(*undone));
     }
@@ -436,19 +437,6 @@ std::optional<base::Duration> read_patience(const yaml::Reader& reader, const Na
                                             const std::optional<base::Duration>& patience) {
   if (!patience || patience->count() > 0) return patience;
   names.mistake(reader, "nothing can be asked in no time", "write how long it may take, like 10s");
-  return std::nullopt;
-}
-
-std::optional<plan::SecretRef> read_secret(const yaml::Reader& reader) {
-  const auto text = reader.text();
-  if (!text) return std::nullopt;
-  using Source = plan::SecretRef::Source;
-  constexpr std::pair<std::string_view, Source> sources[] = {
-      {"env ", Source::env}, {"file ", Source::file}, {"command ", Source::command}};
-  for (const auto& [word, source] : sources)
-    if (text->rfind(word, 0) == 0)
-      return plan::SecretRef{source, std::string(base::trim(text->substr(word.size())))};
-  reader.error("a secret is named, never written", "write 'env NAME', 'file PATH' or 'command …'");
   return std::nullopt;
 }
 

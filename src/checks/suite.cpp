@@ -61,6 +61,7 @@ class SuiteReader {
     sweep();
     ends();
     map_.finish();
+    tell_apart();
     unique_names();
     something_blocks();
     if (diagnostics_.has_errors()) return std::nullopt;
@@ -431,6 +432,22 @@ class SuiteReader {
                            "it is 'recovered' or 'degraded for 1h'");
     }
     map->finish();
+  }
+
+  /// What a step asks may differ only in secrets, which its name does not show.
+  void tell_apart() {
+    std::map<std::string, std::size_t> times;
+    for (auto* part : {&suite_.setup, &suite_.steps, &suite_.cleanup})
+      for (auto& check : *part) {
+        if (!check.unnamed || check.name.find("***") == std::string::npos) continue;
+        const auto time = ++times[check.key];
+        if (time == 1) continue;
+        const auto number = fmt::format(" ({})", time);
+        for (auto* name : {&check.name, &check.step, &check.key}) *name += number;
+        for (auto& undo : check.undo)
+          if (undo.unnamed)
+            for (auto* name : {&undo.name, &undo.step, &undo.key}) *name += number;
+      }
   }
 
   void unique_names() {

@@ -1,6 +1,5 @@
 #include "step_reader.hpp"
 
-#include "staithe/base/ascii.hpp"
 #include "staithe/base/origin.hpp"
 #include "staithe/base/redact.hpp"
 #include "staithe/base/secret_names.hpp"
@@ -31,7 +30,7 @@ class Written {
 
   void take(const Suite& suite) {
     take_url(suite.target);
-    for (const auto& value : suite.secret_values) take(value);
+    for (const auto& value : suite.secret_values) take_likely(value);
     for (const auto* check : all_checks(suite)) take(check->request);
   }
   void take(const Request& request) {
@@ -75,7 +74,7 @@ class Written {
   }
   /// USER:PASSWORD
   void take_pair(const Text& text) {
-    if (const auto* pair = whole_literal(text)) take(std::string(base::secret_half(*pair)));
+    if (const auto* pair = whole_literal(text)) take_likely(std::string(base::secret_half(*pair)));
   }
   void take_header(std::string_view name, std::string_view text) {
     if (base::names_cookie(name)) {
@@ -106,26 +105,6 @@ class Written {
   std::set<std::string> found_;
 };
 
-bool is_in_word(char c) {
-  return base::is_alnum(c) || c == '_';
-}
-
-/// As base::Redactor::add_part() does it: what is short is hidden only where it is a word.
-std::string without(std::string text, const std::string& secret) {
-  constexpr std::size_t shortest = 4, everywhere = 6;
-  if (secret.size() < shortest) return text;
-  for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at)) {
-    const auto end = at + secret.size();
-    const bool is_word =
-        (at == 0 || !is_in_word(text[at - 1])) && (end == text.size() || !is_in_word(text[end]));
-    if (is_word || secret.size() >= everywhere)
-      text.replace(at, secret.size(), "***"), at += 3;
-    else
-      ++at;
-  }
-  return text;
-}
-
 }  // namespace
 
 std::vector<std::string> written_secrets(const SuitePlan& plan) {
@@ -143,14 +122,14 @@ std::string name_made_of(const Request& request, std::vector<std::string> secret
   Written written(nullptr);
   written.take(request);
   for (auto& one : written.all()) secrets.push_back(std::move(one));
-  // One may be a part of another.
-  std::sort(secrets.begin(), secrets.end(),
-            [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
   auto name = base::printable(base::trim(title_of(request)));
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  for (const auto& secret : secrets) name = without(std::move(name), secret);
-  return name;
+  if (secrets.empty()) return name;
+  base::Redactor redactor;
+  std::vector<base::Redactor::Hold> held;
+  redactor.hold_parts(secrets, held);
+  return redactor.clean(name);
 }
 
 }  // namespace staithe::checks

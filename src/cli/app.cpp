@@ -26,9 +26,16 @@ ColorChoice App::color_choice() const {
   return ColorChoice::automatic;
 }
 
+std::string App::clean_values(const std::string& json) const {
+  if (json.empty() || redactor_.knows_none()) return json;
+  auto document = nlohmann::json::parse(json);
+  cli::clean_values(document, redactor_);
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 void App::print_plan(const std::string& json, const std::string& id) {
   auto document = nlohmann::json::parse(json);
-  clean_values(document, redactor_);
+  cli::clean_values(document, redactor_);
   document["id"] = id;
   print(document.dump(2) + "\n");
 }

@@ -28,6 +28,7 @@ class App {
   report::Output& err() { return err_; }
   exec::Stops& stops() { return stops_; }
   base::Redactor& redactor() { return redactor_; }
+  const base::Redactor& redactor() const { return redactor_; }
 
   /// From now on hosts may be in hand: what a signal does is said in those words.
   void begin_run() { in_run_ = true; }
@@ -56,6 +57,8 @@ class App {
   void print_plan(const std::string& text) { print(redactor_.clean(text)); }
   /// The same of JSON, whose values are cleaned, and nothing that makes it what it is. With the plan's id.
   void print_plan(const std::string& json, const std::string& id);
+  /// Of JSON the values without what is known to be secret, on one line; what names them stays. "" stays "".
+  std::string clean_values(const std::string& json) const;
   /// A sentence for the person, to stderr. Whoever wrote what stands in it, it moves no cursor and tells no
   /// secret that is known.
   void say(const std::string& text) { err_.write(base::printable(redactor_.clean(text)) + "\n"); }

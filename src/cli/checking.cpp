@@ -74,7 +74,9 @@ std::string same_run(const App& app, const LoadedSuites& loaded, const checks::S
     for (const auto& value : app.args().all(name))
       if (name != std::string_view("var") || !loaded.by_hand ||
           uses_variable(loaded, suite, value.substr(0, value.find('='))))
-        text += option(name, base::without_secret(value));
+        text +=
+            option(name, name == std::string_view("var") ? without_secrets(value, app.redactor())
+                                                         : app.redactor().clean(base::without_secret(value)));
   return text;
 }
 
@@ -378,9 +380,7 @@ int run_suites(App& app, LoadedSuites& loaded, const std::string& fail_on) {
   probes.take_over_secrets(handed_secrets());
   verify::Options options;
   options.run_id = verify::new_run_id(store::now());
-  options.arguments = [&](const checks::Suite& suite) {
-    return app.redactor().clean(same_run(app, loaded, suite));
-  };
+  options.arguments = [&](const checks::Suite& suite) { return same_run(app, loaded, suite); };
   options.soft = &app.stops().soft;
   options.hard = &app.stops().hard;
   const auto run =

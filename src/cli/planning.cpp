@@ -347,12 +347,13 @@ int run_loaded(App& app, Loaded& loaded, const plan::Plan& plan, Earlier earlier
   print_warnings(app, loaded.diagnostics);
   RunRequest request{plan, loaded, std::move(earlier)};
   if (!asked) asked = asked_of(app, loaded);
-  request.asked = text_of(*asked);
+  request.asked = *asked;
   request.advise = [&app, &plan, &loaded, &asked](store::Store& store, const event::RunFinished& finished,
                                                   const std::vector<std::string>& untidied, bool bad) {
-    auto next = advice(app, store, loaded, *asked, plan, finished, bad);
+    const auto said = without_secrets(*asked, app.redactor());
+    auto next = advice(app, store, loaded, said, plan, finished, bad);
     if (!untidied.empty())
-      next.push_back(rest_command(app, loaded, *asked, plan, untidied) +
+      next.push_back(rest_command(app, loaded, said, plan, untidied) +
                      "    the same release again, which is marked good then");
     return next;
   };

@@ -312,7 +312,9 @@ class RunOfPlan {
     run.release = plan_.release;
     run.sha = plan_.sha;
     store_->begin_run(run);
-    if (!request_.asked.empty()) world::note_asked(*store_, run_id_, app_.redactor().clean(request_.asked));
+    // All its secrets are known by now.
+    if (const auto asked = text_of(without_secrets(request_.asked, app_.redactor())); !asked.empty())
+      world::note_asked(*store_, run_id_, asked);
     if (!request_.earlier.recovers.empty())
       world::note_recovered(*store_, run_id_, request_.earlier.recovers);
   }

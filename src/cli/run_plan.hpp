@@ -1,5 +1,6 @@
 #pragma once
 #include "project.hpp"
+#include "suggest.hpp"
 
 #include "staithe/event/event.hpp"
 #include "staithe/exec/runner.hpp"
@@ -57,8 +58,7 @@ struct RunRequest {
   std::function<std::vector<std::string>(store::Store&, const event::RunFinished&,
                                          const std::vector<std::string>& untidied, bool bad)>
       advise{};
-  std::string
-      asked{};  ///< for the journal: what the commands that go on with it need to know; text_of(Asked)
+  Asked asked{};           ///< for the journal: what the commands that go on with it need to know
   std::string question{};  ///< asked before anything is changed; "" for none
 };
 

@@ -39,6 +39,8 @@ class Redacting final : public event::EventSink {
   void clean(std::string& text) const { text = redactor_.clean(text); }
   template <class Other>
   void clean(Other& /*payload*/) const {}
+  void clean(event::RunStarted& started) const { clean(started.title); }
+  void clean(event::ActionStarted& started) const { clean(started.title); }
   void clean(event::Progress& progress) const { clean(progress.text); }
   void clean(event::Retried& retried) const { clean(retried.reason); }
   void clean(event::ChecksEnded& ended) const {
@@ -48,7 +50,7 @@ class Redacting final : public event::EventSink {
     for (auto* text :
          {&check.suite, &check.name, &check.key, &check.part, &check.severity, &check.file, &check.request,
           &check.release, &check.started, &check.quarantine, &check.quarantine_ended, &check.reason,
-          &check.tolerated, &check.note, &check.again, &check.curl})
+          &check.tolerated, &check.note, &check.again, &check.curl, &check.owner, &check.runbook})
       clean(*text);
     for (auto& judged : check.judged)
       for (auto* text : {&judged.subject, &judged.wanted, &judged.got, &judged.why}) clean(*text);
@@ -56,12 +58,14 @@ class Redacting final : public event::EventSink {
       for (auto* text : {&one.started, &one.note, &one.reason}) clean(*text);
   }
   void clean(event::ActionFinished& finished) const {
+    clean(finished.title);
     clean(finished.detail);
     for (auto& line : finished.output_tail) clean(line);
   }
   void clean(event::HostFinished& finished) const { clean(finished.detail); }
   void clean(event::Message& message) const { clean(message.text); }
   void clean(event::RunFinished& finished) const {
+    clean(finished.failed_action);
     clean(finished.failure);
     for (auto& command : finished.next) clean(command);
     for (auto& host : finished.hosts) clean(host.detail);
@@ -91,7 +95,7 @@ struct Sinks::SideFile {
 };
 
 Sinks::Sinks(App& app, const std::string& kind, const std::string& plan_json, Files files)
-    : app_(app), kind_(kind), plan_json_(plan_json), side_files_(files) {
+    : app_(app), kind_(kind), plan_json_(app.clean_values(plan_json)), side_files_(files) {
   if (app.json())
     reporters_.push_back({"stdout", report::make_jsonl(app.out(), version, plan_json_)});
   else

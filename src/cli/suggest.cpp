@@ -3,6 +3,7 @@
 #include "playbook_files.hpp"
 
 #include "staithe/base/ascii.hpp"
+#include "staithe/base/redact.hpp"
 #include "staithe/base/secret_names.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/playbook/make_plan.hpp"
@@ -28,9 +29,16 @@ std::string from_environment(std::string_view key) {
   return fmt::format("\"${{{}{}:?}}\"", base::is_digit(variable.front()) ? "_" : "", variable);
 }
 
+/// Of KEY=VALUE, where the value is not known any more, or not whole: as it stands it would be rolled out.
+bool was_hidden(std::string_view key_and_value) {
+  const auto equals = key_and_value.find('=');
+  return equals != 0 && equals != key_and_value.npos &&
+         key_and_value.find("***", equals) != key_and_value.npos;
+}
+
 /// KEY=VALUE as people write it: only a value that needs it is quoted. What is a secret is not repeated.
 std::string assigned(std::string_view name, const std::string& one) {
-  if (name == "var" && is_typed_secret(one)) {
+  if (name == "var" && (is_typed_secret(one) || was_hidden(one))) {
     const auto key = std::string_view(one).substr(0, one.find('='));
     return fmt::format(" --{} {}={}", name, shell_word(key), from_environment(key));
   }
@@ -153,6 +161,16 @@ Asked asked_of(const App& app, const Loaded& loaded) {
   asked.parallel = args.value("parallel");
   asked.max_failures = args.value("max-failures");
   asked.deadline = args.value("deadline");
+  return asked;
+}
+
+std::string without_secrets(const std::string& key_and_value, const base::Redactor& redactor) {
+  const auto value = std::min(key_and_value.find('='), key_and_value.size() - 1) + 1;
+  return key_and_value.substr(0, value) + redactor.clean(std::string_view(key_and_value).substr(value));
+}
+
+Asked without_secrets(Asked asked, const base::Redactor& redactor) {
+  for (auto& one : asked.vars) one = without_secrets(one, redactor);
   return asked;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "project.hpp"
 
+#include "staithe/base/redact.hpp"
 #include "staithe/plan/plan.hpp"
 #include "staithe/store/store.hpp"
 
@@ -28,6 +29,10 @@ Asked asked_of(const App& app, const Loaded& loaded);
 /// Of an earlier run, from its journal; empty for one of an older build, or that is no such text. Throws
 /// base::Error when the state cannot be read.
 Asked asked_of(store::Store& store, const std::string& run_id);
+/// KEY=VALUE whose value shows no secret that is known. The key is no value: where a password is `service`,
+/// the name of that variable is none.
+std::string without_secrets(const std::string& key_and_value, const base::Redactor& redactor);
+Asked without_secrets(Asked asked, const base::Redactor& redactor);
 /// As the journal keeps it; "" when nothing was said.
 std::string text_of(const Asked& asked);
 

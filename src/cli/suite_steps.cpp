@@ -117,6 +117,8 @@ plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan, const Su
     stop_on_errors(app, suites.diagnostics);
     check.release = asked.release;
     check.suite_plan = checks::id_of(asked);
+    // Its lines are a part of the plan that is shown.
+    for (const auto& secret : checks::written_secrets(asked)) app.redactor().add_part(secret);
     check.requests = checks::listing(asked);
     check.secrets = checks::secrets_of(asked);
   });

@@ -83,16 +83,27 @@ class Asking {
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::cancelled) asked_.cancelled = true;
       unjudged(error.what());
+      leave_sample();
     } catch (const std::exception&) {
       // No reply may end the whole program. What it says may hold a part of that, so it is not quoted.
       unjudged("could not be judged: an error in staithe itself");
+      leave_sample();
     }
     asked_.attempt.duration = base::since(begun);
     return std::move(asked_);
   }
 
  private:
+  /// Whatever it has made is there, though nobody could judge it.
+  void leave_sample() {
+    if (std::exchange(sample_under_way_, false)) tell_each(false, {});
+  }
+
   Reply perform() {
+    // The one before says nothing of this one; until it is answered, nothing has.
+    asked_.reply = {};
+    asked_.reply.failure = Reply::Failure::unreachable;
+    sample_under_way_ = check_.until.empty() && check_.sample > 1;
     // A pause is as long as it says: nobody is waited for. What may lag is waited for besides.
     auto limit = check_.timeout;
     if (const auto* compare = std::get_if<checks::CompareRequest>(&request_)) limit += compare->allowance;
@@ -211,6 +222,7 @@ class Asking {
   }
 
   void tell_each(bool held, const std::vector<Judged>& judged) {
+    sample_under_way_ = false;
     if (!each_) return;
     asked_.attempt.held = held;
     asked_.attempt.judged = judged;
@@ -345,6 +357,7 @@ class Asking {
   checks::Request request_;
   std::vector<checks::Expectation> expect_;
   Asked asked_;
+  bool sample_under_way_ = false;       ///< and nobody was told of it
   std::optional<checks::Judge> judge_;  ///< of asked_.reply, whose body is parsed once
 };
 

@@ -1,6 +1,8 @@
 #include "suite_run.hpp"
 #include "tokens.hpp"
 
+#include "staithe/base/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,6 +79,19 @@ std::string not_known(const std::string& value, const std::string& step) {
   return fmt::format("'{}' is not known: look for what may be left ('{}' was to save it)", value, step);
 }
 
+/// All that an undo asks for. The rest may be a megabyte, and an undo is kept for each of thousands.
+Captures needed_by(const checks::Check& undo, const Captures& values) {
+  Captures kept;
+  for (const auto& name : undo.needs)
+    if (const auto found = values.find(name); found != values.end()) kept.insert(*found);
+  return kept;
+}
+Captures needed_by(const std::vector<checks::Check>& undos, const Captures& values) {
+  Captures kept;
+  for (const auto& undo : undos) kept.merge(needed_by(undo, values));
+  return kept;
+}
+
 }  // namespace
 
 void SuiteRun::save(const checks::Check& check, Asked& last, CheckResult& result) {
@@ -107,14 +122,18 @@ void SuiteRun::lose(const checks::Check& check) {
 }
 
 void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts) {
-  if (check.save.empty() && check.undo.empty()) return;
+  const bool is_one_of_many = attempts == Attempts::are_many;
+  // There may be thousands.
+  if (check.undo.empty() && (check.save.empty() || is_one_of_many)) return;
   auto made = made_by(check, last);
   if (made.is == Made::Is::nothing) return;
   const bool over = attempts == Attempts::over;
   // One more request that held has made what the one before it has.
   if (!over && last.attempt.held) made.is = Made::Is::ours;
-  hold_on(std::exchange(last.saved, {}));
-  auto values = values_;
+  // Each one makes the others be looked at again: of thousands all but these are let go, until their undo.
+  constexpr std::size_t most_held = 128;
+  if (!is_one_of_many || saved_.size() < most_held) hold_on(std::exchange(last.saved, {}));
+  auto values = needed_by(check.undo, values_);
   std::string had, whole;
   const auto clean = cleaner(last, redactor_);
   const checks::Judge judge(last.reply, 0, clean);
@@ -134,7 +153,7 @@ void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts)
                                       saved.name, shown, check.name);
   }
   // Of samples each was looked at when it came.
-  if (attempts != Attempts::are_many && check.sample > 1) return;
+  if (!is_one_of_many && check.sample > 1) return;
   for (const auto& undo : check.undo)
     if (made.is == Made::Is::ours && missing(undo.needs, values).empty())
       queue(undo, values);
@@ -146,8 +165,8 @@ void SuiteRun::leave(const checks::Check& check, Asked& last, Attempts attempts)
 void SuiteRun::tell_left(const checks::Check& undo, const Captures& values, const std::string& text,
                          const std::string& had, const std::string& whole) {
   const bool is_first = told_left_.emplace(&undo, text).second;
-  if (had.empty() ? is_first : told_left_.emplace(&undo, text + '\n' + whole).second)
-    undos_.push_back({&undo, values, text + had});
+  if (had.empty() ? is_first : told_left_.emplace(&undo, base::sha256_hex(text + '\n' + whole)).second)
+    undos_.push_back({&undo, needed_by(undo, values), text + had});
 }
 
 void SuiteRun::queue(const checks::Check& undo, const Captures& values) {
@@ -155,15 +174,17 @@ void SuiteRun::queue(const checks::Check& undo, const Captures& values) {
   for (const auto& name : undo.needs) {
     const auto found = values.find(name);
     // Without a value that it needs each stands for itself: nobody knows what they are of.
-    if (found == values.end()) return undos_.push_back({&undo, values}), void();
+    if (found == values.end()) return undos_.push_back({&undo, needed_by(undo, values)}), void();
     needed += found->second.json + '\n';
   }
-  if (queued_.emplace(&undo, std::move(needed)).second) undos_.push_back({&undo, values});
+  if (queued_.emplace(&undo, base::sha256_hex(needed)).second)
+    undos_.push_back({&undo, needed_by(undo, values)});
 }
 
 void SuiteRun::put_right() {
   put_right_scope_ = base::Scope::lasting(suite_.cleanup_budget, options_.hard);
   for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) {
+    const auto held = hold(undo->values);
     if (undo->why_not.empty())
       tidy(*undo->check, undo->values);
     else

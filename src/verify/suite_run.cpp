@@ -73,14 +73,7 @@ void SuiteRun::run() {
       // What needs it is blocked, and says so.
     }
   }
-  for (const auto& [name, value] : values_) {
-    checks::Value whole;
-    whole.kind = value.kind;
-    whole.text = value.text;
-    FoundSecrets found(secrecy_.own);
-    secrecy_.tell(name, whole, found);
-    hold_on(secrecy_.hold(found.all()));
-  }
+  hold_on(hold(values_));
   std::exception_ptr broke;
   try {
     part(suite_.setup);
@@ -236,6 +229,20 @@ void SuiteRun::come_to_verdict(const checks::Check& check, const Captures& value
   told_ = std::move(last.told);
   then(last);
   result.duration = std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - begun);
+}
+
+std::vector<base::Redactor::Hold> SuiteRun::hold(const Captures& values) const {
+  std::vector<std::string> secrets;
+  for (const auto& [name, value] : values) {
+    checks::Value whole;
+    whole.kind = value.kind;
+    whole.text = value.text;
+    FoundSecrets found(secrecy_.own);
+    secrecy_.keep(name, whole, found);
+    secrecy_.tell(name, whole, found);
+    secrets.insert(secrets.end(), found.all().begin(), found.all().end());
+  }
+  return secrecy_.hold(secrets);
 }
 
 void SuiteRun::hold_on(std::vector<base::Redactor::Hold> held) {

@@ -88,6 +88,8 @@ class SuiteRun {
   /// What is done with the last reply belongs to the check, and takes of its time.
   void come_to_verdict(const checks::Check& check, const Captures& values, const base::Scope& scope,
                        CheckResult& result, const std::function<void(Asked&)>& then);
+  /// The secrets in the values.
+  std::vector<base::Redactor::Hold> hold(const Captures& values) const;
   void hold_on(std::vector<base::Redactor::Hold> held);
   void attempt(const checks::Check& check, const Captures& values, const base::Scope& scope,
                CheckResult& result, Asked& last);

@@ -167,6 +167,22 @@ class Given(checking.CheckTest):
         self.assertIn('"script": "echo ***"', out)
         self.assertEqual(json.loads(out)["kind"], "run")
 
+    def test_a_typed_secret_is_in_no_report_of_a_run(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices: {shop: {path: /srv/shop}}\n"
+                   "environments: {production: {hosts: {web1: {address: 127.0.0.1, port: 1}}}}\n")
+        self.write("t.yml", "playbook: t\nservice: shop\nvars: {password: x}\neach: [{run: 'echo $(password)'}]\n")
+        kinds = ("junit", "jsonl", "lines")
+        command = [checking.STAITHE, "run", "t.yml", "--yes", "--json", "--var", "password=script",
+                   *(part for kind in kinds for part in ("--report", f"{kind}=a.{kind}"))]
+        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertIn('"script": "echo ***"', json.dumps(next(one for one in events if one["type"] == "plan")))
+        self.assertEqual(next(one for one in events if one["type"] == "action_started" and one.get("host"))["title"], "echo ***")
+        for text in (done.stdout, done.stderr, *(pathlib.Path(self.directory, f"a.{kind}").read_text() for kind in kinds)):
+            self.assertNotIn("echo script", text)
+            self.assertNotIn("password=***", text)
+            self.assertNotIn("password='***'", text)
+
     def test_the_last_line_of_a_long_output_is_quoted_without_its_secret(self):
         self.write("a.sh", "yes noise | head -c 400000 >&2; echo FATAL: certificate refused, tok''en=hun''ter22 >&2; exit 3\n")
         self.suite("http://127.0.0.1:1", [f"run: 'sh {self.directory}/a.sh'", "expect: {exit: 0}"])

@@ -2,6 +2,8 @@
 
 #include "catch.hpp"
 
+#include <chrono>
+
 using staithe::base::hide_written_secrets;
 
 TEST_CASE("hide: what stands behind the name of a secret, in a file as people write it") {
@@ -22,12 +24,58 @@ TEST_CASE("hide: what stands behind the name of a secret, in a file as people wr
   hidden("target: http://jo:hunter22@h, token: hunter33", "target: http://jo:********@h, token: ********");
 }
 
+TEST_CASE("hide: a secret ends where the file says that it does") {
+  const auto hidden = [](const char* text, const char* shown) {
+    CAPTURE(text);
+    CHECK(hide_written_secrets(text) == shown);
+  };
+  hidden("password: hun,ter22rest", "password: *************");
+  hidden("password: hun}ter22]re\"st # old", "password: *************** # old");
+  hidden("{password: hunter22,a: b}", "{password: ********,a: b}");
+  hidden("password: 'it''s4secret'", "password: '************'");
+  hidden(R"(password: "hun\"ter22rest" # x)", R"(password: "**************" # x)");
+  hidden(R"({"password":12345678,"a":1})", R"({"password":********,"a":1})");
+  hidden("run: curl -H X-Api-Key:hunter22 http://h", "run: curl -H X-Api-Key:******** http://h");
+  hidden("run: curl -H \"X-Api-Key: hunter22\" http://h", "run: curl -H \"X-Api-Key: ********\" http://h");
+}
+
+TEST_CASE("hide: what stands in a long line is looked at once") {
+  const auto repeated = [](std::string_view text) {
+    std::string all;
+    while (all.size() < 400'000) all += text;
+    return all;
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  for (const char* text : {"token: env ", "token: $(", "token: 1 # ", "token: \"", "token: '' ", "token: {",
+                           "token='", "//", "http://a:b@", "X-Key:a,"}) {
+    CAPTURE(text);
+    CHECK(hide_written_secrets(repeated(text)).size() >= 400'000);
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
+}
+
 TEST_CASE("hide: what only names a secret, is said of one or has another name stays") {
-  for (const char* text :
-       {"secrets: {token: env TOKEN}", "save: {token: json.access_token}", "expect: {json.token: exists}",
-        "token: $(secret.token)", "key: id_ed25519", "password: required", "max_tokens: 4096",
-        "next_page_token: hunter22", "auth: basic jo:$(p)", "password:", "token: {a: hunter22}",
-        "password: ''", "key: value", "'token' is not known", ":", "=", ""}) {
+  for (const char* text : {"secrets: {token: env TOKEN}",
+                           "save: {token: json.access_token}",
+                           "expect: {json.token: exists}",
+                           "token: $(secret.token)",
+                           "key: id_ed25519",
+                           "password: required",
+                           "max_tokens: 4096",
+                           "next_page_token: hunter22",
+                           "auth: basic jo:$(p)",
+                           "password:",
+                           "token: {a: hunter22}",
+                           "token: header X-Auth",
+                           "secret_file: /etc/pw",
+                           "password_file: ./pw.txt",
+                           "token_name: session",
+                           "password: ''",
+                           "key: value",
+                           "'token' is not known",
+                           ":",
+                           "=",
+                           ""}) {
     CAPTURE(text);
     CHECK(hide_written_secrets(text) == text);
   }

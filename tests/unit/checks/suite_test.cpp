@@ -12,6 +12,7 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 using namespace staithe::checks;
 using namespace staithe::checks::test;
@@ -371,7 +372,9 @@ TEST_CASE("suites: what stands in one though it is a secret is known, but for wh
   };
   CHECK(step("get: /, headers: {X-Auth-Provider: google}") == "google");
   CHECK(step("get: /, headers: {X-Auth-Provider: google}, warn: {json.by: google}").empty());
-  CHECK(step("get: /, auth: basic jo:google, warn: {json.by: google}") == "google");
+  CHECK(step("get: /, auth: basic jo:google, warn: {json.by: google}").empty());
+  CHECK(written("vars: {password: admin}\nsteps: [{name: admin logs in, get: /, expect: 200}]\n").empty());
+  CHECK(written("vars: {user: admin, password: admin}\nsteps: [{get: /admin/users, expect: 200}]\n").empty());
   CHECK(step("post: /, json: {password: hunter22, a: {token: 123456, pin: 1200}}") == "123456 hunter22");
   CHECK(step("get: '/?api_key=hunter22&page_token=second'") == "hunter22");
   CHECK(step("post: /, form: {password: required}").empty());
@@ -384,4 +387,27 @@ TEST_CASE("suites: what stands in one though it is a secret is known, but for wh
             .starts_with("hunter22"));
   // A step without a name of its own is called by what it asks: that says nothing in clear.
   CHECK(written("steps: [{get: '/?token=hunter22', expect: 200}]\n") == "hunter22");
+}
+
+TEST_CASE("suites: steps that differ in their secrets alone are told apart, and ordinary words stay") {
+  const auto read = [](const std::string& text) {
+    diag::Diagnostics diagnostics;
+    auto suite = load_suite("s.yml", "suite: s\ntarget: http://h\n" + text, test::context(), diagnostics);
+    REQUIRE(suite);
+    return *suite;
+  };
+  const auto two = read(R"(steps:
+  - {get: /me?token=good12345, expect: 200, undo: {delete: /me, expect: 200}}
+  - {get: /me?token=expired999, expect: 401, undo: {delete: /me, expect: 200}}
+)");
+  const auto& [first, second] = std::tie(two.steps[0], two.steps[1]);
+  CHECK(first.name.ends_with("/me?token=***"));
+  CHECK(second.name == first.name + " (2)");
+  CHECK(second.key == first.key + " (2)");
+  CHECK(second.step == second.name);
+  CHECK(second.undo.front().key == first.undo.front().key + " (2)");
+  CHECK(first.undo.front().unnamed);
+  CHECK(read("vars: {user: admin, password: admin}\nsteps: [{get: /admin/users, expect: 200}]\n")
+            .steps.front()
+            .key.ends_with("/admin/users"));
 }

@@ -107,9 +107,23 @@ TEST_CASE("a command to repeat asks for a secret, and does not repeat it") {
   CHECK(cli::again_command(app).ends_with(R"( --var api-token="${API_TOKEN:?}" --var max_tokens=4096)"));
   CHECK(cli::option("var", "2_token=opensesame") == R"( --var 2_token="${_2_TOKEN:?}")");
   CHECK(cli::option("var", "token$(id)=opensesame") == R"( --var 'token$(id)'="${TOKEN__ID_:?}")");
+  // As a run's note has it.
+  CHECK(cli::option("var", "api_token=***") == R"( --var api_token="${API_TOKEN:?}")");
+  CHECK(cli::option("var", "url=http://u:***@h/") == R"( --var url="${URL:?}")");
   for (const char* harmless :
        {"secret_enabled=true", "token=", "token=abc", "next_page_token=opensesame", "=x"})
     CHECK(cli::option("var", harmless).find('$') == std::string::npos);
+}
+
+TEST_CASE("of what was said of a run the values lose their secrets, and nothing else") {
+  base::Redactor redactor;
+  redactor.add_part("service");
+  Asked asked;
+  asked.service = "service";
+  asked.vars = {"password=service", "service=a", "url=http://service/", "bare", ""};
+  const auto said = cli::without_secrets(asked, redactor);
+  CHECK(said.vars == std::vector<std::string>{"password=***", "service=a", "url=http://***/", "bare", ""});
+  CHECK(kept(said) == said);
 }
 
 TEST_CASE("hosts are one word of a command, whatever they are called") {

@@ -1,5 +1,7 @@
 #include "flow.hpp"
 
+#include "staithe/base/error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -361,4 +363,38 @@ steps:
 )")},
                 fake);
   CHECK(ran.of("page").verdict == Verdict::tolerated);
+}
+
+TEST_CASE("false good: of thousands of samples each is undone, and kept only as far as that needs") {
+  std::size_t made = 0, undone = 0;
+  const std::string large(5'000, 'x');
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title.starts_with("DELETE")) return ++undone, std::pair{204, std::string()};
+    ++made;
+    return {201, fmt::format(R"({{"token":"s3cr3t-{}","id":{},"large":"{}"}})", made, made, large)};
+  });
+  const Ran ran(
+      {head("steps:\n  - name: make\n    post: /c\n    safe: true\n    sample: 1000\n    expect: 201\n"
+            "    save: {token: json.token, id: json.id, all: json}\n"
+            "    undo: {delete: /c/$(id), headers: {X-Token: $(token)}, expect: 204}\n")},
+      fake);
+  CHECK(made == 1000);
+  CHECK(undone == 1000);
+  CHECK(ran.result.suites.front().checks.size() == 1001);
+}
+
+TEST_CASE("false good: of a sample that broke off is told what it may have left") {
+  std::size_t made = 0;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title.starts_with("DELETE")) return {204, ""};
+    if (++made == 2) throw base::Error(base::ErrorCode::io, "the line broke");
+    return {201, fmt::format(R"({{"id":{}}})", made)};
+  });
+  const Ran ran({head("steps:\n  - name: make\n    post: /c\n    safe: true\n    sample: 3\n    expect: 201\n"
+                      "    save: {id: json.id}\n    undo: {delete: /c/$(id), expect: 204}\n")},
+                fake);
+  std::string told;
+  for (const auto& one : ran.result.suites.front().checks) told += one.reason + "; ";
+  CHECK_THAT(told, ContainsSubstring("may be left: 'make' was not answered and was not undone"));
+  CHECK(fake.asked.back() == "DELETE http://h/c/1");
 }
