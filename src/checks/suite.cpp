@@ -1,6 +1,7 @@
 #include "staithe/checks/suite.hpp"
 
 #include "cases.hpp"
+#include "check_names.hpp"
 #include "receivers.hpp"
 #include "step_reader.hpp"
 
@@ -61,8 +62,8 @@ class SuiteReader {
     sweep();
     ends();
     map_.finish();
-    tell_apart();
-    unique_names();
+    tell_apart(suite_);
+    require_unique_names(suite_, diagnostics_);
     something_blocks();
     if (diagnostics_.has_errors()) return std::nullopt;
     return std::move(suite_);
@@ -432,38 +433,6 @@ class SuiteReader {
                            "it is 'recovered' or 'degraded for 1h'");
     }
     map->finish();
-  }
-
-  /// What a step asks may differ only in secrets, which its name does not show.
-  void tell_apart() {
-    std::map<std::string, std::size_t> times;
-    for (auto* part : {&suite_.setup, &suite_.steps, &suite_.cleanup})
-      for (auto& check : *part) {
-        if (!check.unnamed || check.name.find("***") == std::string::npos) continue;
-        const auto time = ++times[check.key];
-        if (time == 1) continue;
-        const auto number = fmt::format(" ({})", time);
-        for (auto* name : {&check.name, &check.step, &check.key}) *name += number;
-        for (auto& undo : check.undo)
-          if (undo.unnamed)
-            for (auto* name : {&undo.name, &undo.step, &undo.key}) *name += number;
-      }
-  }
-
-  void unique_names() {
-    std::map<std::string, diag::Position> seen;
-    const auto see = [&](const Check& check) {
-      const auto [found, added] = seen.emplace(check.key, check.position);
-      if (!added)
-        diagnostics_.error(
-            check.position, fmt::format("two checks are called '{}'", check.name), "",
-            fmt::format("the other one stands in line {}; their histories would be one", found->second.line));
-    };
-    for (const auto* part : {&suite_.setup, &suite_.steps, &suite_.cleanup})
-      for (const auto& check : *part) {
-        see(check);
-        for (const auto& undo : check.undo) see(undo);
-      }
   }
 
   /// A suite that ends well whatever its steps find is hardly meant.
