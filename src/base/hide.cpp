@@ -68,12 +68,9 @@ char open_around(std::string_view text, std::string_view name, std::size_t sign)
 /// Where the quoted text ends that begins at `begin`, behind `quote`.
 std::size_t end_of_quoted(std::string_view text, std::size_t begin, char quote) {
   for (auto at = begin; at < text.size(); ++at) {
-    if (quote == '"' && text[at] == '\\')
-      ++at;
-    else if (text[at] == quote && (quote == '"' || at + 1 == text.size() || text[at + 1] != quote))
-      return at;
-    else if (text[at] == quote)
-      ++at;  // '' in '...'
+    const bool doubled = quote == '\'' && at + 1 < text.size() && text[at + 1] == quote;  // '' in '...'
+    if (text[at] == quote && !doubled) return at;
+    if (text[at] == quote || (quote == '"' && text[at] == '\\')) ++at;
   }
   return text.size();
 }

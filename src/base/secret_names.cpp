@@ -52,9 +52,9 @@ bool ends_with_any(Word word, const Word (&ends)[n]) {
 }
 
 /// They end a name of something about a secret: token_type, password_expires_at.
-constexpr Word about[] = {"type", "kind",       "count", "length", "size",   "expiry", "expires", "expired",
-                          "ttl",  "expiration", "at",    "in",     "status", "policy", "version", "left",
-                          "file", "path",       "dir",   "name",   "field",  "header"};
+constexpr Word about[] = {"type",    "kind", "count",      "length", "size", "expiry", "expires",
+                          "expired", "ttl",  "expiration", "at",     "in",   "status", "policy",
+                          "version", "left", "file",       "path",   "dir",  "name",   "field"};
 /// Such a token or key says where to go on, or what belongs together.
 constexpr Word of_lists[] = {"page",       "next", "continuation", "cursor",
                              "pagination", "prev", "previous",     "sync"};

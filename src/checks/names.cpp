@@ -279,7 +279,7 @@ std::vector<std::string> Names::secret_values() const {
   // {user: admin, password: admin} has no secret, and an ordinary word must be left where it stands.
   std::set<std::string_view> clear;
   for (const auto& [name, value] : values_)
-    if (!base::names_secret(name)) clear.insert(value);
+    if (!base::names_secret(name) && made_of_others_.count(name) == 0) clear.insert(value);
   std::vector<std::string> found;
   for (const auto& [name, value] : values_)
     if (base::names_secret(name) && !base::is_harmless(value) && clear.count(value) == 0)

@@ -19,6 +19,8 @@ namespace staithe::checks {
 class Names {
  public:
   void set(const std::string& name, std::string value) { values_[name] = std::move(value); }
+  /// Its value is made of others': it says nothing in clear by itself.
+  void set_made_of_others(const std::string& name) { made_of_others_.insert(name); }
   void set_secret(const std::string& name, plan::SecretRef secret) { secrets_[name] = std::move(secret); }
   /// As set(), for a table cell; `position` is where mistakes in it are reported.
   void set_cell(const std::string& name, const diag::Position& position) { cells_[name] = position; }
@@ -76,6 +78,7 @@ class Names {
   bool is_assumed(const std::string& name) const;
 
   std::map<std::string, std::string> values_;
+  std::set<std::string> made_of_others_;
   std::map<std::string, plan::SecretRef> secrets_;
   std::set<std::string> runtime_, prefixes_, per_case_, assumed_;
   std::map<std::string, std::string> later_;

@@ -55,7 +55,8 @@ class SuiteReader {
     announce("steps");
     suite_.setup = section("setup", Part::setup);
     suite_.steps = section("steps", Part::steps);
-    const bool left_out = context_.known != Context::Known::everything && !map_.list("steps").empty();
+    const bool left_out =
+        left_out_ || (context_.known != Context::Known::everything && !map_.list("steps").empty());
     if (suite_.steps.empty() && !left_out && !diagnostics_.has_errors())
       map_.error_without({"steps"}, "a suite without steps judges nothing");
     suite_.cleanup = section("cleanup", Part::cleanup);
@@ -108,6 +109,7 @@ class SuiteReader {
       if (context_.given.count(member.key.value) > 0) continue;
       if (const auto text = member.value.text()) {
         assign(member.key.value, names_.expand_plain(*text, member.value));
+        if (text->find("$(") != std::string::npos) names_.set_made_of_others(member.key.value);
       }
     }
     suite_.secret_values = names_.secret_values();
@@ -126,8 +128,9 @@ class SuiteReader {
     if (const auto target = map_.value_or_slip("target"))
       if (const auto text = target->text())
         suite_.target = names_.expand_plain_url(*text, *target).value_or("http://unknown");
-    if (suite_.target.empty() || (!context_.target.empty() && !context_.own_target_wins))
-      suite_.target = context_.target;
+    suite_.own_target = suite_.target;
+    const bool stays = context_.needed_at && *context_.needed_at != suite_.own_target;
+    if (suite_.target.empty() || (!context_.target.empty() && !stays)) suite_.target = context_.target;
     const bool has_host = base::http_place(suite_.target).has_value();
     while (has_host && suite_.target.ends_with('/')) suite_.target.pop_back();
     if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
@@ -287,6 +290,7 @@ class SuiteReader {
       judge_patience(item, names, *check);
       checks.push_back(std::move(*check));
     }
+    if (part == Part::steps && hosts.empty()) left_out_ = true;
     declare_saves(item.node(), hosts);
   }
 
@@ -456,6 +460,7 @@ class SuiteReader {
   Names names_;
   Suite suite_;
   CaseReader cases_;
+  bool left_out_ = false;          ///< a step, with a warning or a mistake
   std::set<std::string> unsaved_;  ///< what only steps that are left out save
 };
 

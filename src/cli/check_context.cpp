@@ -54,10 +54,14 @@ std::set<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std::st
 }
 
 /// All hosts of the services that run on hosts of the limit. A rollout that has come to these may not have
-/// come to the others yet: what those say would be said of the release before.
+/// come to the others yet: what those say would be said of the release before. Where nothing says on which
+/// hosts a service runs, the edge is among all of them: it says nothing.
 std::set<std::string> rolled_with(const LoadedSuites& loaded, const std::set<std::string>& limit) {
   std::set<std::string> kin;
+  const auto groups = loaded.project->env().group_names();
+  const bool has_apps = std::find(groups.begin(), groups.end(), "app") != groups.end();
   for (const auto& service : loaded.project->project.services) {
+    if (!service.hosts && !has_apps) continue;
     const auto names = playbook::hosts_of(loaded.project->env(), service);
     if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return limit.count(name) > 0; }))
       kin.insert(names.begin(), names.end());

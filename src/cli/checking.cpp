@@ -193,13 +193,13 @@ void read_if_possible(const std::string& file, checks::Context& context, LoadedS
 }
 
 /// Whoever names a suite, or one step of it, need not know what that needs of others. Where `some` steps are
-/// asked for, what is wrong with those is judged later. --target is meant for what was named: what another
-/// suite makes is made where that one says, if it does.
+/// asked for, what is wrong with those is judged later. --target is meant for what was named and for what
+/// its file has at the same place: another system is left where its suite says.
 void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan, bool some) {
-  context.own_target_wins = true;
   for (std::size_t i = 0; i < plan.suites.size(); ++i) {
     const auto needed = plan.suites[i].depends_on;
     const auto by = plan.suites[i].file;
+    context.needed_at = plan.suites[i].own_target;
     for (const auto& name : needed) {
       const auto is_it = [&](const checks::Suite& one) { return one.name == name; };
       if (std::any_of(plan.suites.begin(), plan.suites.end(), is_it)) continue;
@@ -338,6 +338,11 @@ checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<
     else if (auto suite = read_suite(file, context, loaded.diagnostics))
       plan.suites.push_back(std::move(*suite));
   }
+  // Under a limit no step may be left of one, and each was told of.
+  std::set<std::string> needed;
+  for (const auto& suite : plan.suites) needed.insert(suite.depends_on.begin(), suite.depends_on.end());
+  std::erase_if(plan.suites,
+                [&](const checks::Suite& one) { return one.steps.empty() && needed.count(one.name) == 0; });
   if (some || !all) bring_along(loaded, context, plan, some);
   if (loaded.may_be_left_out)
     leave_out_what_is_wrong(plan, loaded, !names.empty() || app.args().has("every"));

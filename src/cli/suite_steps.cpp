@@ -57,10 +57,14 @@ diag::Diagnostic judges_nothing(const plan::Plan& plan, const plan::Action& acti
     finding.length = choice->second.length;
     finding.path = choice->second.path;
   }
+  const bool chooses = check.critical || !check.tags.empty();
   finding.common =
-      fmt::format("suite '{}' has no check that is {}{}{}: the step would judge nothing", check.suite,
-                  check.critical ? "critical" : "", check.critical && !check.tags.empty() ? " and " : "",
-                  check.tags.empty() ? "" : "tagged " + base::join(check.tags, " or "));
+      chooses ? fmt::format("suite '{}' has no check that is {}{}{}: the step would judge nothing",
+                            check.suite, check.critical ? "critical" : "",
+                            check.critical && !check.tags.empty() ? " and " : "",
+                            check.tags.empty() ? "" : "tagged " + base::join(check.tags, " or "))
+              : fmt::format("suite '{}' asks only hosts that the step is not for: it would judge nothing",
+                            check.suite);
   finding.message = fmt::format("{}: {}", action.title, finding.common);
   finding.host = check.host;
   return finding;

@@ -79,11 +79,12 @@ std::string not_known(const std::string& value, const std::string& step) {
   return fmt::format("'{}' is not known: look for what may be left ('{}' was to save it)", value, step);
 }
 
-/// All that an undo asks for. The rest may be a megabyte, and an undo is kept for each of thousands.
+/// All that an undo asks for, which may be what every step knows of its run. The rest may be a megabyte, and
+/// an undo is kept for each of thousands.
 Captures needed_by(const checks::Check& undo, const Captures& values) {
   Captures kept;
-  for (const auto& name : undo.needs)
-    if (const auto found = values.find(name); found != values.end()) kept.insert(*found);
+  for (const auto& [name, value] : values)
+    if (name.starts_with("run.") || undo.needs.count(name) > 0) kept.emplace(name, value);
   return kept;
 }
 Captures needed_by(const std::vector<checks::Check>& undos, const Captures& values) {

@@ -97,11 +97,11 @@ class Backfill(databases.StageTest):
         self.assertEqual(self.source.sql(CHECKS, "shop"), "1")
 
     def test_killed_behind_its_check_it_goes_on_or_takes_it_away(self):
-        words = (*FILL, "-e", "production", "--confirm", "shop", "--not-null", "country", "--json", "--batch-time", "5ms", "--rest", "1000")
+        words = (*FILL, "-e", "production", "--confirm", "shop", "--not-null", "country", "--json")
         for ended in ("abort", "again"):
             with self.subTest(ended):
                 self.source.sql("UPDATE users SET country = NULL", "shop")
-                self.killed_behind_its_check(words)
+                self.killed_behind_its_check((*words, "--batch-time", "5ms", "--rest", "1000"))
                 self.assertRaisesRegex(RuntimeError, "not_null_staithe", self.source.sql, "INSERT INTO users VALUES (-1)", "shop")
                 if ended == "abort":
                     self.ok("backfill", "users", "-e", "production", "--tell", "abort")

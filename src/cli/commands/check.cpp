@@ -93,7 +93,9 @@ int run_check(App& app) {
     throw UsageError(fmt::format("no check is called '{}'; {}", base::join(unknown, "' or '"),
                                  what_there_is(unknown.front(), names)));
   if (loaded.plan.suites.empty())
-    throw UsageError("nothing is left of what was named: no check has such a tag or severity");
+    throw UsageError(
+        "nothing is left of what was named: no check has such a tag or severity, or asks a host of the "
+        "limit");
   if (app.args().has("expect-plan") && app.args().value("expect-plan") != checks::id_of(loaded.plan))
     return app.fail(exit_refused, fmt::format("the plan is {}, not {} as expected; nothing was run",
                                               checks::id_of(loaded.plan), app.args().value("expect-plan")));

@@ -375,8 +375,14 @@ TEST_CASE("suites: what stands in one though it is a secret is known, but for wh
   CHECK(step("get: /, auth: basic jo:google, warn: {json.by: google}").empty());
   CHECK(written("vars: {password: admin}\nsteps: [{name: admin logs in, get: /, expect: 200}]\n").empty());
   CHECK(written("vars: {user: admin, password: admin}\nsteps: [{get: /admin/users, expect: 200}]\n").empty());
+  // What another one has copied is no clearer by that.
+  CHECK(
+      written("vars: {api_token: s3cr3tvalue77, t: $(api_token)}\nsteps: [{get: /y/$(t), expect: 200}]\n") ==
+      "s3cr3tvalue77");
   CHECK(step("post: /, json: {password: hunter22, a: {token: 123456, pin: 1200}}") == "123456 hunter22");
   CHECK(step("get: '/?api_key=hunter22&page_token=second'") == "hunter22");
+  CHECK(written("vars: {token_header: Bearer s3cr3tvalue99}\nsteps: [{get: /y, expect: 200}]\n") ==
+        "Bearer s3cr3tvalue99");
   CHECK(step("post: /, form: {password: required}").empty());
   CHECK(
       written(
