@@ -84,8 +84,7 @@ TEST_CASE("a weight that could not be set again after a reload is not taken for 
     rig.one.refuses.clear();
   }
   SECTION("lost on the way back") {
-    bool first = true;
-    rig.one.before = [&](const std::string& line) {
+    rig.one.before = [first = true](const std::string& line) mutable {
       if (line.rfind("set weight", 0) == 0 && std::exchange(first, false))
         throw Error(ErrorCode::failed, "no");
     };
