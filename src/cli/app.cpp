@@ -37,7 +37,7 @@ void App::print_plan(const std::string& json, const std::string& id) {
   auto document = nlohmann::json::parse(json);
   cli::clean_values(document, redactor_);
   document["id"] = id;
-  print(document.dump(2) + "\n");
+  print(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 int App::fail(int code, const std::string& text) {
