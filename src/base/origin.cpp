@@ -82,4 +82,13 @@ bool same_origin(std::string_view url, std::string_view other) {
   return equal_ignoring_case(one.host, two.host) && one.port == two.port;
 }
 
+bool same_target(std::string_view url, std::string_view other) {
+  const auto path_of = [](std::string_view text) {
+    text.remove_prefix(up_to_path(text).size());
+    while (text.ends_with('/')) text.remove_suffix(1);
+    return text;
+  };
+  return url == other || (same_origin(url, other) && path_of(url) == path_of(other));
+}
+
 }  // namespace staithe::base

@@ -129,8 +129,8 @@ class SuiteReader {
       if (const auto text = target->text())
         suite_.target = names_.expand_plain_url(*text, *target).value_or("http://unknown");
     suite_.own_target = suite_.target;
-    const bool stays = context_.needed_at && *context_.needed_at != suite_.own_target;
-    if (suite_.target.empty() || (!context_.target.empty() && !stays)) suite_.target = context_.target;
+    suite_.stays = !context_.target.empty() && !suite_.target.empty() && stays();
+    if (!context_.target.empty() && !suite_.stays) suite_.target = context_.target;
     const bool has_host = base::http_place(suite_.target).has_value();
     while (has_host && suite_.target.ends_with('/')) suite_.target.pop_back();
     if (!suite_.target.empty() && !suite_.target.starts_with("http://") &&
@@ -141,6 +141,11 @@ class SuiteReader {
     else if (suite_.target.find_first_of("?#") != std::string::npos)
       map_.error_at("target", "a target holds no '?' and no '#': the paths of the steps come after it");
     frame_.target = suite_.target;
+  }
+
+  bool stays() const {
+    const auto& by = context_.needed_by;
+    return by && (by->stays || !base::same_target(by->own_target, suite_.own_target));
   }
 
   /// What is used is text from then on, like all that is saved: no report would know it as a secret.
@@ -314,9 +319,13 @@ class SuiteReader {
 
   /// Where a step is left out because its hosts are not asked, so is what uses what it would have saved.
   bool uses_unsaved(const yaml::Reader& item, const Check& check) const {
-    const auto used = std::find_if(check.needs.begin(), check.needs.end(),
-                                   [&](const auto& name) { return unsaved_.count(name) > 0; });
-    if (used == check.needs.end()) return false;
+    std::set<std::string> needs;
+    for (const auto& undone : check.undo) needs.insert(undone.needs.begin(), undone.needs.end());
+    for (const auto& own : check.save) needs.erase(std::string(own.written()));
+    needs.insert(check.needs.begin(), check.needs.end());
+    const auto used =
+        std::find_if(needs.begin(), needs.end(), [&](const auto& name) { return unsaved_.count(name) > 0; });
+    if (used == needs.end()) return false;
     item.warning(fmt::format("'{}' is saved by a step that is left out: so is this one", *used));
     return true;
   }
@@ -381,7 +390,8 @@ class SuiteReader {
         diagnostics_.error(name.position,
                            fmt::format("'{}' has a value for each host, and one is exported", name.value),
                            name.path, "save it in a step without 'each'");
-      suite_.exports.push_back(name.value);
+      // Whoever uses one that nothing saves today is told before anything is asked.
+      if (unsaved_.count(name.value) == 0) suite_.exports.push_back(name.value);
     }
     flaky();
     alert();

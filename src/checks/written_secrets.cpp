@@ -72,9 +72,12 @@ class Written {
     take_named(run.command);
     take_user_of_curl(run.command);
   }
-  /// USER:PASSWORD
+  /// USER:PASSWORD. What stands for both is no secret.
   void take_pair(const Text& text) {
-    if (const auto* pair = whole_literal(text)) take_likely(std::string(base::secret_half(*pair)));
+    const auto* pair = whole_literal(text);
+    if (pair == nullptr) return;
+    const auto half = std::string(base::secret_half(*pair));
+    if (*pair != half + ":" + half) take_likely(half);
   }
   void take_header(std::string_view name, std::string_view text) {
     if (base::names_cookie(name)) {

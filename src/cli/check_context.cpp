@@ -53,20 +53,25 @@ std::set<std::string> wanted_hosts(App& app, LoadedSuites& loaded, const std::st
   return {chosen->begin(), chosen->end()};
 }
 
-/// All hosts of the services that run on hosts of the limit. A rollout that has come to these may not have
-/// come to the others yet: what those say would be said of the release before. Where nothing says on which
-/// hosts a service runs, the edge is among all of them: it says nothing.
-std::set<std::string> rolled_with(const LoadedSuites& loaded, const std::set<std::string>& limit) {
-  std::set<std::string> kin;
+/// The service of that name, or the only one; null when it is not known which.
+const playbook::Service* service_of(const LoadedSuites& loaded, const std::string& name) {
+  const auto& services = loaded.project->project.services;
+  return services.size() == 1 ? &services.front() : loaded.project->project.find_service(name);
+}
+
+/// All hosts of the service, where the limit is of those. A rollout that has come to some may not have come
+/// to the others yet: what these say would be said of the release before. Where nothing says on which hosts
+/// it runs, the edge is among all of them: it says nothing.
+std::set<std::string> rolled_with(const LoadedSuites& loaded, const std::string& name,
+                                  const std::set<std::string>& limit) {
+  const auto* service = service_of(loaded, name);
   const auto groups = loaded.project->env().group_names();
   const bool has_apps = std::find(groups.begin(), groups.end(), "app") != groups.end();
-  for (const auto& service : loaded.project->project.services) {
-    if (!service.hosts && !has_apps) continue;
-    const auto names = playbook::hosts_of(loaded.project->env(), service);
-    if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return limit.count(name) > 0; }))
-      kin.insert(names.begin(), names.end());
-  }
-  return kin;
+  if (service == nullptr || (!service->hosts && !has_apps)) return {};
+  const auto names = playbook::hosts_of(loaded.project->env(), *service);
+  const bool rolled =
+      std::any_of(names.begin(), names.end(), [&](const auto& host) { return limit.count(host) > 0; });
+  return rolled ? std::set<std::string>(names.begin(), names.end()) : std::set<std::string>();
 }
 
 template <class Choice>
@@ -89,7 +94,7 @@ void limit_groups(const std::map<std::string, std::vector<Host>>& groups, const 
   }
 }
 
-void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks::Context& context) {
+void add_groups(App& app, LoadedSuites& loaded, const Rolled& rolled, checks::Context& context) {
   const auto& environment = loaded.project->env();
   std::map<std::string, std::vector<Host>> groups;
   for (const auto& group : environment.group_names()) groups[group];
@@ -114,8 +119,8 @@ void add_groups(App& app, LoadedSuites& loaded, const std::string& limit, checks
       if (std::find(names.begin(), names.end(), host.name.value) != names.end())
         group.push_back(host_of(loaded, host));
   }
-  const auto wanted = wanted_hosts(app, loaded, limit);
-  limit_groups(groups, wanted, rolled_with(loaded, wanted), context);
+  const auto wanted = wanted_hosts(app, loaded, rolled.limit);
+  limit_groups(groups, wanted, rolled_with(loaded, rolled.service, wanted), context);
 }
 
 void add_databases(const LoadedSuites& loaded, checks::Context& context) {
@@ -139,11 +144,8 @@ std::string wanted_target(const App& app) {
 
 }  // namespace
 
-std::string last_good_release(App& app, const LoadedSuites& loaded) {
-  const auto& services = loaded.project->project.services;
-  const auto wanted = app.args().value("service");
-  const auto* service =
-      services.size() == 1 ? &services.front() : loaded.project->project.find_service(wanted);
+std::string last_good_release(App& app, const LoadedSuites& loaded, const std::string& name) {
+  const auto* service = service_of(loaded, name);
   if (service == nullptr) return {};
   try {
     const auto store = open_store_if_there(app, *loaded.project);
@@ -164,8 +166,7 @@ checks::Context::Receivers receivers_of(const LoadedSuites& loaded) {
   return receivers;
 }
 
-checks::Context check_context(App& app, LoadedSuites& loaded, const std::string& release,
-                              const std::string& limit) {
+checks::Context check_context(App& app, LoadedSuites& loaded, const Rolled& rolled) {
   checks::Context context;
   if (loaded.project) {
     const auto& project = loaded.project->project;
@@ -174,11 +175,12 @@ checks::Context check_context(App& app, LoadedSuites& loaded, const std::string&
     context.environment = loaded.project->environment;
     context.values["environment"] = context.environment;
     context.values["project"] = project.name.value;
-    add_groups(app, loaded, limit, context);
+    add_groups(app, loaded, rolled, context);
     add_databases(loaded, context);
-    const auto judged = release.empty() ? last_good_release(app, loaded) : release;
+    const auto judged =
+        rolled.release.empty() ? last_good_release(app, loaded, rolled.service) : rolled.release;
     if (!judged.empty()) context.values["deploy.release"] = judged;
-    if (!release.empty()) context.given.insert("deploy.release");
+    if (!rolled.release.empty()) context.given.insert("deploy.release");
   }
   if (loaded.watched) context.receivers = receivers_of(loaded);
   if (loaded.by_hand) {

@@ -70,13 +70,15 @@ bool uses_variable(const LoadedSuites& loaded, const checks::Suite& suite, const
 /// another suite uses would be refused as a slip there.
 std::string same_run(const App& app, const LoadedSuites& loaded, const checks::Suite& suite) {
   auto text = same_place(app);
-  for (const char* name : {"limit", "target", "var", "var-file"})
+  for (const char* name : {"limit", "target", "var", "var-file"}) {
+    if (suite.stays && name == std::string_view("target")) continue;  // named, it would be asked there
     for (const auto& value : app.args().all(name))
       if (name != std::string_view("var") || !loaded.by_hand ||
           uses_variable(loaded, suite, value.substr(0, value.find('='))))
         text +=
             option(name, name == std::string_view("var") ? without_secrets(value, app.redactor())
                                                          : app.redactor().clean(base::without_secret(value)));
+  }
   return text;
 }
 
@@ -194,12 +196,12 @@ void read_if_possible(const std::string& file, checks::Context& context, LoadedS
 
 /// Whoever names a suite, or one step of it, need not know what that needs of others. Where `some` steps are
 /// asked for, what is wrong with those is judged later. --target is meant for what was named and for what
-/// its file has at the same place: another system is left where its suite says.
+/// its file has at the same place: another system is left where its suite says, and what that needs with it.
 void bring_along(LoadedSuites& loaded, checks::Context& context, checks::SuitePlan& plan, bool some) {
   for (std::size_t i = 0; i < plan.suites.size(); ++i) {
     const auto needed = plan.suites[i].depends_on;
     const auto by = plan.suites[i].file;
-    context.needed_at = plan.suites[i].own_target;
+    context.needed_by = {plan.suites[i].own_target, plan.suites[i].stays};
     for (const auto& name : needed) {
       const auto is_it = [&](const checks::Suite& one) { return one.name == name; };
       if (std::any_of(plan.suites.begin(), plan.suites.end(), is_it)) continue;
@@ -324,9 +326,9 @@ std::optional<checks::Suite> read_suite(const std::string& file, checks::Context
 }
 
 checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
-                              const std::string& release, const std::string& limit) {
+                              const Rolled& rolled) {
   checks::SuitePlan plan;
-  auto context = check_context(app, loaded, release, limit);
+  auto context = check_context(app, loaded, rolled);
   std::vector<std::string> files;
   for (const auto& name : names) files.push_back(suite_named(directory_of(loaded), name));
   const bool some = app.args().has("only"), all = files.empty();
@@ -368,7 +370,8 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
     loaded.project = load(app);
     if (!loaded.project->env().hosts.empty()) loaded.survey = survey_plan(app, *loaded.project, "");
   }
-  loaded.plan = read_suites(app, loaded, names, release, app.args().value("limit"));
+  loaded.plan =
+      read_suites(app, loaded, names, {release, app.args().value("service"), app.args().value("limit")});
   stop_on_errors(app, loaded.diagnostics);
   if (!loaded.diagnostics.empty()) print_findings(app, loaded.diagnostics);
   check_variables(app, loaded);

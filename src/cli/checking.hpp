@@ -29,6 +29,13 @@ struct LoadedSuites {
   std::function<bool(const std::string& file)> may_be_left_out;
 };
 
+/// What has been rolled out where suites are asked.
+struct Rolled {
+  std::string release{};  ///< what a deploy is about to judge; "" for the newest one that was good
+  std::string service{};  ///< what is rolled out; "" for the only one that there is
+  std::string limit{};    ///< the hosts that `each` means, as for --limit; "" for all
+};
+
 /// Which checks the command line wants.
 checks::Filter filter_of(const App& app);
 
@@ -60,11 +67,10 @@ std::optional<checks::Suite> read_suite(const std::string& file, checks::Context
 LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const std::string& release,
                          const std::function<bool(const std::string& file)>& may_be_left_out = {});
 
-/// The same for a project that was loaded before; findings go to loaded.diagnostics. `release` "" is the
-/// newest good one; `limit` says which hosts `each` means, "" for all. Throws FilesWrong when a file cannot
-/// be read.
+/// The same for a project that was loaded before; findings go to loaded.diagnostics. Throws FilesWrong when a
+/// file cannot be read.
 checks::SuitePlan read_suites(App& app, LoadedSuites& loaded, const std::vector<std::string>& names,
-                              const std::string& release, const std::string& limit);
+                              const Rolled& rolled);
 
 /// Runs what was loaded and reports it as the command line says. The exit code; `fail_on` is what --fail-on
 /// says.

@@ -138,9 +138,10 @@ bool doctor_of_checks_too(App& app, Loaded project, plan::Plan survey) {
   loaded.project = std::move(project);
   loaded.survey = std::move(survey);
   // Before the first deploy there is no release that suites could speak of.
-  auto release = last_good_release(app, loaded);
-  if (release.empty()) release.assign(40, '0');
-  loaded.plan = read_suites(app, loaded, {}, release, "");
+  Rolled rolled{"", app.args().value("service")};
+  rolled.release = last_good_release(app, loaded, rolled.service);
+  if (rolled.release.empty()) rolled.release.assign(40, '0');
+  loaded.plan = read_suites(app, loaded, {}, rolled);
   stop_on_errors(app, loaded.diagnostics);
   const auto looks = looks_of(app, loaded);
   show(app, looks, Records::Place::further);

@@ -2,6 +2,7 @@
 
 #include "looking.hpp"
 
+#include "staithe/base/redact.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/plan/each_action.hpp"
 #include "staithe/playbook/files.hpp"
@@ -32,12 +33,24 @@ plan::Plan survey_of(App& app, Loaded& loaded) {
   return playbook::located(require_plan(app, loaded, std::move(plan)), loaded.project.directory);
 }
 
-/// What is left of a suite once the step has said which checks it wants.
-checks::SuitePlan read(App& app, LoadedSuites& suites, const plan::Plan& plan,
-                       const plan::CheckSuite& check) {
-  const auto hosts = plan::target_hosts(plan);
-  auto read = read_suites(app, suites, {suite_of_step(suites.project->project.directory, check.suite)},
-                          check.release, check.host.empty() ? base::join(hosts, ",") : check.host);
+/// What is done once is for all hosts that the release has come to, also by an earlier run of the rollout.
+std::string hosts_of(const plan::Plan& plan, const plan::CheckSuite& check) {
+  if (!check.host.empty()) return check.host;
+  auto hosts = plan::target_hosts(plan);
+  for (auto& host : plan::brought_along(plan)) hosts.push_back(std::move(host));
+  return base::join(hosts, ",");
+}
+
+/// What is left of a suite once the step has said which checks it wants, and in `check` whom it asks: where a
+/// step that is done once would ask none of its hosts, whoever the suite names.
+checks::SuitePlan read(App& app, LoadedSuites& suites, const plan::Plan& plan, plan::CheckSuite& check) {
+  const auto file = suite_of_step(suites.project->project.directory, check.suite);
+  const auto read_for = [&](std::string hosts) {
+    check.limit = std::move(hosts);
+    return read_suites(app, suites, {file}, {check.release, plan.service, check.limit});
+  };
+  auto read = read_for(hosts_of(plan, check));
+  if (read.suites.empty() && check.host.empty() && !suites.diagnostics.has_errors()) read = read_for("");
   if (suites.diagnostics.has_errors()) return read;
   checks::select(read, {check.critical, check.tags, {}});
   return read;
@@ -75,6 +88,16 @@ void add(const diag::Diagnostic& finding, diag::Diagnostics& diagnostics) {
   diagnostics.add(finding);
   if (const auto file = finding.position.file.text(); fs::exists(file))
     diagnostics.sources().add(file, read_text(file));
+}
+
+/// Its lines are a part of the plan that is shown. What the suite keeps secret is nothing that the run would
+/// know elsewhere: "shop" is the name of many things beside a password.
+std::vector<std::string> shown_lines(const checks::SuitePlan& asked) {
+  base::Redactor redactor;
+  for (const auto& secret : checks::written_secrets(asked)) redactor.add_part(secret);
+  auto lines = checks::listing(asked);
+  for (auto& line : lines) line = redactor.clean(line);
+  return lines;
 }
 
 bool has_suites(plan::Plan& plan) {
@@ -121,9 +144,7 @@ plan::Plan with_suites(App& app, const Loaded& loaded, plan::Plan plan, const Su
     stop_on_errors(app, suites.diagnostics);
     check.release = asked.release;
     check.suite_plan = checks::id_of(asked);
-    // Its lines are a part of the plan that is shown.
-    for (const auto& secret : checks::written_secrets(asked)) app.redactor().add_part(secret);
-    check.requests = checks::listing(asked);
+    check.requests = shown_lines(asked);
     check.secrets = checks::secrets_of(asked);
   });
   print_warnings(app, suites.diagnostics);
@@ -153,7 +174,7 @@ std::vector<std::string> check_command(const App& app) {
   std::error_code none;
   const auto self = fs::read_symlink("/proc/self/exe", none);
   std::vector<std::string> command{none ? "staithe" : self.string(), "check"};
-  for (const char* option : {"file", "environment", "service"}) {
+  for (const char* option : {"file", "environment"}) {
     if (!app.args().has(option)) continue;
     const auto& value = app.args().value(option);
     command.push_back(std::string("--") + option);

@@ -118,7 +118,7 @@ class Suites {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_question_) return false;
     next_question_ = now + between_questions;
-    const auto release = last_good_release(app_, loaded_);
+    const auto release = last_good_release(app_, loaded_, app_.args().value("service"));
     return !release.empty() && release != loaded_.plan.release;
   }
 

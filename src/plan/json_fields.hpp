@@ -143,6 +143,7 @@ void fields(A& a, CheckSuite& v) {
   a.field("critical", v.critical);
   a.field("fail_on", v.fail_on);
   a.field("host", v.host);
+  a.later("limit", v.limit);
   a.field("release", v.release);
   a.field("requests", v.requests);
   a.said("secrets", v.secrets);

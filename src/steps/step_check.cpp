@@ -99,7 +99,8 @@ suite       a suite of checks, checks/NAME.yml beside staithe.yml or a file; see
             'staithe check' with $(deploy.release) set to the commit, and so are the suites that it depends on,
             under 'each' for every host anew. Of a group with hosts of the playbook only those are asked, under
             'each' only this one; a group of other hosts of the same service is left out, and its steps with it; one
-            of none of its hosts is asked as a whole. A check that fails and is as severe as its suite fails the
+            of none of its hosts is asked as a whole. Where nobody would be left, a step outside of 'each' asks all
+            that the suite names. A check that fails and is as severe as its suite fails the
             step. The plan lists what it asks; when the suite's files change after the plan was made, the step fails
             and nothing is asked.
 critical    only the critical checks

@@ -228,7 +228,8 @@ class World::Performer {
     };
     command.argv.insert(command.argv.end(), {effect.suite, "--no-input", "--color", "never"});
     add("--expect-plan", effect.suite_plan);
-    add("--limit", effect.host.empty() ? base::join(plan::target_hosts(plan_), ",") : effect.host);
+    add("--service", plan_.service);
+    add("--limit", effect.limit);
     if (effect.critical) command.argv.emplace_back("--critical");
     for (const auto& tag : effect.tags) add("--tag", tag);
     add("--fail-on", effect.fail_on);

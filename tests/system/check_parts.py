@@ -103,6 +103,45 @@ steps:
             self.assertEqual(dry.code, 0, str(dry))
             self.assertEqual(dry.out.count("GET http://"), len(asked), str(dry))
 
+    def test_a_step_asks_who_was_rolled_also_before_this_run_and_beside_services_that_run_everywhere(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices:\n  shop: {path: /srv/shop, hosts: app}\n  agent: {path: /srv/agent, "
+                   "hosts: all}\nenvironments:\n  production:\n    hosts:\n      a1: {groups: [app, canary]}\n      b1: {groups: [app]}\n"
+                   "      edge1: {groups: [edge]}\n")
+        step = "  - {name: %s, each: host in $(hosts.%s), get: 'http://$(host.name)/version', expect: 200}\n"
+        suite = "suite: rel\ntarget: http://127.0.0.1:1\nsteps:\n"
+        self.write("roll.yml", "playbook: roll\nservice: shop\nhosts: app\neach:\n  - run: 'true'\nafter:\n  - check: {suite: rel}\n")
+        self.write("checks/rel.yml", suite + step % ("app", "app") + step % ("edge", "edge"))
+        plan = self.staithe("plan", "roll.yml")
+        self.assertEqual(plan.returncode, 0, str(plan))
+        for host in ("a1", "b1", "edge1"):
+            self.assertEqual(plan.stdout.count(f"http://{host}/version"), 1, host + "\n" + str(plan))
+        # The hosts that are left cannot answer for the canary: it is asked, as the suite says.
+        self.write("checks/rel.yml", suite + step % ("canary", "canary"))
+        plan = self.staithe("plan", "roll.yml", "--limit", "b1")
+        self.assertEqual((plan.returncode, plan.stdout.count("http://a1/version")), (0, 1), str(plan))
+        # One that another suite would use of those that are left out is told before anything is asked.
+        self.write("roll.yml", "playbook: roll\nservice: shop\nhosts: app\neach:\n  - run: 'true'\n  - check: {suite: use}\n")
+        self.write("checks/rel.yml", suite + (step % ("canary", "canary")).replace("expect", "save: {id: json.id}, expect") + "export: [id]\n")
+        self.write("checks/use.yml", suite.replace("rel", "use") .replace("steps", "depends_on: [rel]\nuse: {id: $(rel.id)}\nsteps")
+                   + (step % ("app", "app")).replace("/version", "/$(id)"))
+        plan = self.staithe("plan", "roll.yml")
+        self.assertEqual(plan.returncode, 3, str(plan))
+        self.assertIn("suite 'rel' does not export 'id'", " ".join(plan.stderr.split()))
+
+    def test_what_a_suite_keeps_secret_hides_no_names_of_the_run(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nservices: {shop: {path: /srv/shop, hosts: app}}\nenvironments:\n  staging:\n"
+                   "    hosts: {staging1: {groups: [app], address: 127.0.0.1, port: 1}}\n")
+        self.write("roll.yml", "playbook: roll\nservice: shop\nhosts: app\neach:\n  - run: 'true'\nafter:\n  - check: {suite: rel}\n")
+        self.write("checks/rel.yml", "suite: rel\ntarget: http://127.0.0.1:1\nsteps:\n  - {name: a, get: /a, auth: 'basic jo:staging', "
+                   "headers: {X-Api-Key: staging}, expect: 200}\n")
+        plan = self.staithe("plan", "roll.yml", "-e", "staging")
+        self.assertEqual(plan.returncode, 0, str(plan))
+        self.assertIn("staging1", plan.stdout)
+        self.assertNotIn("X-Api-Key: staging", plan.stdout)
+        run = self.staithe("run", "roll.yml", "-e", "staging", "--yes")
+        self.assertEqual(run.returncode, 1, str(run))
+        self.assertIn("-e staging roll.yml", run.stdout + run.stderr)
+
     def test_a_suite_that_is_brought_along_is_the_one_that_is_meant_and_asks_where_it_says(self):
         peer, other = self.fixed(), self.fixed()
         step = "steps:\n  - {name: %s, get: /%s, expect: 200}\n"
@@ -120,9 +159,22 @@ steps:
         # At the same place by its file, it goes along.
         self.assertEqual((result.code, peer.seen, other.seen), (0, [], ["/sign", "/order"]), str(result))
         other.seen.clear()
-        self.write("checks/02.yml", f"suite: signup\ntarget: {peer.url}/accounts\n" + step % ("sign", "sign"))
+        # However it is written.
+        self.write("checks/02.yml", f"suite: signup\ntarget: {peer.url.replace('http', 'HTTP')}/\n" + step % ("sign", "sign"))
         result = self.check("orders", "--target", other.url)
-        self.assertEqual((result.code, peer.seen, other.seen), (0, ["/accounts/sign"], ["/order"]), str(result))
+        self.assertEqual((result.code, peer.seen, other.seen), (0, [], ["/sign", "/order"]), str(result))
+        other.seen.clear()
+        # What is elsewhere stays there, and what that needs with it.
+        self.write("checks/02.yml", f"suite: signup\ntarget: {peer.url}/accounts\ndepends_on: [base]\n" + step % ("sign", "sign"))
+        self.write("checks/base.yml", f"suite: base\ntarget: {peer.url}/accounts\nsteps:\n  - {{name: lay, get: /lay, expect: 404}}\n")
+        result = self.check("orders", "--target", other.url)
+        self.assertEqual((result.code, peer.seen, other.seen), (1, ["/accounts/lay"], []), str(result))
+        self.assertIn("again", result.out)
+        self.assertNotIn("--target", result.out)
+        self.write("checks/base.yml", f"suite: base\ntarget: {peer.url}/accounts\n" + step % ("lay", "lay"))
+        peer.seen.clear()
+        result = self.check("orders", "--target", other.url)
+        self.assertEqual((result.code, peer.seen, other.seen), (0, ["/accounts/lay", "/accounts/sign"], ["/order"]), str(result))
         self.write("checks/02.yml", "suite: signup\n" + step % ("sign", "sign"))
         peer.seen.clear(), other.seen.clear()
         result = self.check("orders", "--target", other.url)

@@ -27,4 +27,7 @@ std::string without_secret(std::string_view url);
 /// read has no origin, and none is like it: in doubt false.
 bool same_origin(std::string_view url, std::string_view other);
 
+/// The same origin, and the same path but for '/' at its end; of what has no origin, the same text.
+bool same_target(std::string_view url, std::string_view other);
+
 }  // namespace staithe::base

@@ -120,6 +120,7 @@ struct Suite {
   base::Duration cleanup_budget{20'000};
   base::Duration schedule{0};  ///< how often `watch` runs it; zero: it does not
   std::string own_target{};    ///< as its file says
+  bool stays = false;          ///< there, though another target is wanted: see Context::needed_by
   std::vector<std::string> depends_on;
   std::vector<std::pair<std::string, Text>>
       use;  ///< values that other suites export, under a name of our own
@@ -153,9 +154,13 @@ struct Context {
   std::set<std::string> spared{};  ///< groups of which no host is to be asked: steps of theirs are left out
   std::map<std::string, plan::SecretRef> databases;  ///< by the name that `sql` uses
   std::string target;                                ///< instead of the suite's own
-  /// Of a suite that is brought along: the target in the file of the one that needs it. What stands elsewhere
-  /// keeps its own.
-  std::optional<std::string> needed_at{};
+  /// Of a suite that is brought along: the one that needs it. `target` is meant for what is at the same place
+  /// by the files; what is elsewhere stays there, and so does what is needed by what stays.
+  struct NeededBy {
+    std::string own_target;
+    bool stays = false;
+  };
+  std::optional<NeededBy> needed_by{};
   std::string environment;
   /// What these tell of. Where a program says which hosts there are and was not asked, a group or a host's
   /// variable that is not there may well be one of those; where nothing is known, any name may. Neither is a

@@ -182,12 +182,13 @@ struct RecordRelease {
 /// no longer the one that the plan holds.
 struct CheckSuite {
   std::string suite;  ///< a name, or a file
-  std::string host;   ///< only this one is asked; "" for all hosts of the run
+  std::string host;   ///< under `each`: the one that the step is for; "" for all hosts of the run
   bool critical = false;
   std::vector<std::string> tags;
-  std::string fail_on;                ///< "fail", "degraded" or "tolerated"
-  std::string release;                ///< the commit that is judged; "" when none is known
-  std::string suite_plan;             ///< id of the suite's own plan
+  std::string fail_on;     ///< "fail", "degraded" or "tolerated"
+  std::string limit{};     ///< the hosts that are asked, by commas; "" for all that the suite names
+  std::string release;     ///< the commit that is judged; "" when none is known
+  std::string suite_plan;  ///< id of the suite's own plan
   std::vector<std::string> requests;  ///< one line each: what is asked, and what is expected
   std::vector<SecretRef> secrets;     ///< that it needs; the run hands their values on
   bool operator==(const CheckSuite&) const = default;

@@ -93,7 +93,7 @@ std::optional<checks::Suite> suite_in(App& app, Place place, const std::string& 
       suites.survey = std::move(*survey);
     suites.project = std::move(place.project);
   }
-  auto context = check_context(app, suites, made_up_sha(), "");
+  auto context = check_context(app, suites, {made_up_sha()});
   if (suites.project) {
     // Where nobody is declared at all nothing is watched: the suite may still be run by hand and by deploys.
     context.receivers = receivers_of(suites);

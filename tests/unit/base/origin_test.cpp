@@ -6,6 +6,7 @@
 
 using staithe::base::http_place;
 using staithe::base::same_origin;
+using staithe::base::same_target;
 
 TEST_CASE("An origin is a scheme, a host and a port, which may be the usual one") {
   for (const auto& [one, other] :
@@ -28,6 +29,16 @@ TEST_CASE("An origin is a scheme, a host and a port, which may be the usual one"
     CHECK_FALSE(same_origin(one, other));
     CHECK_FALSE(same_origin(other, one));
   }
+}
+
+TEST_CASE("A target is an origin and a path, whose last '/' says nothing") {
+  CHECK(same_target("http://h:80/", "HTTP://H"));
+  CHECK(same_target("http://h/a", "http://h/a//"));
+  CHECK(same_target("", ""));
+  CHECK_FALSE(same_target("http://h/a", "http://h"));
+  CHECK_FALSE(same_target("http://h/a", "http://h/A"));
+  CHECK_FALSE(same_target("http://h", ""));
+  CHECK_FALSE(same_target("http://h", "https://h"));
 }
 
 TEST_CASE("A backslash before the path leaves open whose URL it is, and hides no password") {

@@ -117,6 +117,19 @@ TEST_CASE("suites: a step whose hosts are all spared is left out, and what uses 
   REQUIRE(saved);
   CHECK(saved->steps.size() == 4);
 
+  // So is what would be put right with it, and nobody else is promised it.
+  staithe::diag::Diagnostics undone;
+  const auto left = load_suite(
+      "s.yml",
+      spared +
+          "  - {name: own, post: /, expect: 200, save: {session: json.id}, undo: {delete: /$(session)}}\n" +
+          "  - {name: theirs, post: /, expect: 200, undo: {delete: /$(made)}}\nexport: [session, made]\n",
+      limited, undone);
+  REQUIRE(left);
+  REQUIRE(left->steps.size() == 1);
+  CHECK(left->steps[0].name == "own");
+  CHECK(left->exports == std::vector<std::string>{"session"});
+
   staithe::diag::Diagnostics nothing;
   const auto empty = load_suite("s.yml", spared, limited, nothing);
   REQUIRE(empty);  // whoever reads it has been told of each step, and leaves it out

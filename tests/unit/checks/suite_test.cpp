@@ -373,6 +373,8 @@ TEST_CASE("suites: what stands in one though it is a secret is known, but for wh
   CHECK(step("get: /, headers: {X-Auth-Provider: google}") == "google");
   CHECK(step("get: /, headers: {X-Auth-Provider: google}, warn: {json.by: google}").empty());
   CHECK(step("get: /, auth: basic jo:google, warn: {json.by: google}").empty());
+  CHECK(step("get: /, auth: basic staging:staging").empty());
+  CHECK(step("get: /, auth: basic staging:staging2") == "staging2");
   CHECK(written("vars: {password: admin}\nsteps: [{name: admin logs in, get: /, expect: 200}]\n").empty());
   CHECK(written("vars: {user: admin, password: admin}\nsteps: [{get: /admin/users, expect: 200}]\n").empty());
   // What another one has copied is no clearer by that.

@@ -53,6 +53,7 @@ std::vector<plan::Effect> every_effect() {
                        true,
                        {"quick", "all"},
                        "degraded",
+                       "web1",
                        "9d1f3c2ab4e500",
                        "0123456789ab",
                        {"up: GET http://10.0.0.1/   expect status 200"},

@@ -35,6 +35,14 @@ class Written {
     journal_.outcome("web1", id, result);
     return *this;
   }
+  Written& noted(const std::string& id, const std::string& text) {
+    journal_.note("web1", id, "found", text);
+    return *this;
+  }
+  Written& keeps_secret(const std::string& value) {
+    redactor_.add(value);
+    return *this;
+  }
   Written& not_begun(const std::string& id) {
     journal_.not_begun("web1", id,
                        {Outcome::timed_out, "the run's deadline of 1h has passed", {}, {}, {}, false});
@@ -69,6 +77,12 @@ TEST_CASE("an action that was announced and not begun leaves a host to nobody") 
   CHECK(left(Written().begun("a").ended("a", Outcome::timed_out).read()) == world::Left::altered);
   CHECK(left(Written().begun("a").not_begun("a").read()) == world::Left::untouched);
   CHECK(left(Written().not_begun("a").read()) == world::Left::untouched);
+}
+
+TEST_CASE("what recovery acts on is what was found, whatever else is secret") {
+  Written written;
+  written.keeps_secret("staging-web").begun("a").noted("a", "server staging-web/web1 admin=0");
+  CHECK(written.read().actions.at("a").notes.at("found") == "server staging-web/web1 admin=0");
 }
 
 TEST_CASE("what no release is bad for is not held against it after a crash either") {
