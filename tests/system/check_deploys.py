@@ -291,6 +291,18 @@ steps:
         self.assertEqual(missing.code, 3, str(missing))
         self.assertIn("there is no suite 'bound'", missing.text)
 
+    def test_end_of_a_resumed_rollout_asks_the_hosts_of_the_runs_before_too(self):
+        seen, url = api(self)
+        self.suite(f"suite: own\ntarget: {url}\nsteps:\n  - {{name: a, each: host in $(hosts.app), get: /$(host.name), expect: 200}}\n", "own")
+        after = "after: [{check: {suite: own}}]"
+        target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
+        not_web2 = self.playbook({"before_drain": "run: {command: 'test $(host) != web2', read_only: true}"}, head=after)
+        self.ended(self.sandbox.deploy(target, *BOTH, playbook=not_web2), 5, "changed web1", "FAILED web2")
+        self.assertEqual(seen, [])
+        self.ended(self.sandbox.deploy(target, *BOTH, "--resume", playbook=self.playbook(head=after)), 0, "done: 1 host")
+        self.assertEqual(sorted(seen), ["GET /web1", "GET /web2"])
+        self.nothing_left()
+
     def test_rollback_runs_the_suites_too(self):
         self.assertEqual(self.sandbox.deploy("v2", *BOTH, playbook="playbooks/checked.yml").code, 0)
         result = self.sandbox.staithe("rollback", "-f", "staithe.yml", "playbooks/checked.yml", *BOTH, "--yes")

@@ -8,8 +8,8 @@
 
 namespace staithe::world {
 
-/// exec's journal in the durable state. What people read of it is redacted before it is written; notes are not:
-/// recovery acts on them, and they are names and numbers of HAProxy. Thread safe.
+/// exec's journal in the durable state. What people read of it is redacted before it is written; notes are
+/// not: recovery acts on them, and they are names and numbers of HAProxy. Thread safe.
 class StoreJournal final : public exec::Journal {
  public:
   StoreJournal(store::Store& store, std::string run_id, const base::Redactor& redactor)
