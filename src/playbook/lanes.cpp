@@ -77,7 +77,7 @@ struct LaneMaker::Assembly {
   std::optional<plan::Bracket> open;     ///< drained, not yet restored
   std::optional<plan::Bracket> bracket;  ///< the one that is closed: what the revert repeats
   Actions undo;                          ///< the authors' own undos, the latest first
-  Actions repair;
+  Actions repair;                        ///< `current` first: what is done again is done with it
   bool verified = false;
   std::map<std::string, std::pair<plan::Action, const steps::ParsedStep*>> captures;
 };
@@ -174,11 +174,16 @@ void LaneMaker::take(const steps::ParsedStep& step, steps::Lowered lowered, Host
     close(lane, host);
     return;
   }
-  if (step.kind->name == "activate") host.activated = true;
+  const bool activates = step.kind->name == "activate";
+  host.activated = host.activated || activates;
   for (const std::string& name : captures_of(lowered)) lane.captures[name] = {lowered.actions.front(), &step};
   lane.undo.insert(lane.undo.begin(), std::make_move_iterator(lowered.undo.rbegin()),
                    std::make_move_iterator(lowered.undo.rend()));
-  append(lane.repair, std::move(lowered.repair));
+  // A revert does it all while the host is out: what is asked of one that serves is not asked then.
+  if (lane.bracket) std::erase_if(lowered.repair, [](const auto& action) { return !action.alters_service; });
+  lane.repair.insert(activates ? lane.repair.begin() : lane.repair.end(),
+                     std::make_move_iterator(lowered.repair.begin()),
+                     std::make_move_iterator(lowered.repair.end()));
   if (lane.open) {
     append(lane.open->body, std::move(lowered.actions));
   } else {
@@ -223,17 +228,22 @@ void LaneMaker::verify(Assembly& lane, const HostSite& host) {
   }
 }
 
+/// What brings the host back, by the steps so far.
+Actions LaneMaker::way_back(const Assembly& lane, const HostSite& host) {
+  // Asking again how the app is would repair nothing. The authors' own undos are meant, whatever they alter.
+  if (!alters(lane.repair) && lane.undo.empty()) return {};
+  Actions back = lane.undo;
+  append(back, lane.repair);
+  if (host.activated && host.release) back.push_back(record(host, State::bad));
+  return back;
+}
+
 void LaneMaker::close(Assembly& lane, HostSite& host) {
   verify(lane, host);
-  Actions repair = lane.undo;
-  append(repair, lane.repair);
-  // Asking again how the app is would repair nothing.
-  if (!alters(repair) && lane.undo.empty()) repair.clear();
-  if (!repair.empty() && host.activated && host.release) repair.push_back(record(host, State::bad));
   const bool reverts = run_.playbook->strategy.strategy.on_failure != plan::Strategy::OnFailure::stop;
-  lane.open->on_failure =
-      reverts && !repair.empty() ? plan::Bracket::OnFailure::repair : plan::Bracket::OnFailure::keep;
-  lane.open->repair = std::move(repair);
+  lane.open->repair = way_back(lane, host);
+  lane.open->on_failure = reverts && !lane.open->repair.empty() ? plan::Bracket::OnFailure::repair
+                                                                : plan::Bracket::OnFailure::keep;
   lane.bracket = lane.open;
   lane.nodes.emplace_back(std::move(*lane.open));
   lane.open.reset();
@@ -265,23 +275,21 @@ plan::Lane LaneMaker::finish(Assembly assembly, const HostSite& host) {
   if (!assembly.bracket && host.activated) verify(assembly, host);
   lane.nodes = std::move(assembly.nodes);
   if (host.activated && host.release) lane.nodes.emplace_back(record(host, State::live));
+  // A worker's reload alone does not take back what a bracket did that has no way back.
+  const bool stays = assembly.bracket && assembly.bracket->repair.empty() && assembly.undo.empty();
+  Actions back = way_back(assembly, host);
+  if (back.empty() || (stays && !host.activated)) return lane;
+  lane.revert = recaptured(assembly, back);
   if (assembly.bracket) {
-    if (assembly.bracket->repair.empty()) return lane;
-    plan::Bracket back = std::move(*assembly.bracket);
-    back.body = std::move(back.repair);
-    back.repair.clear();
-    back.on_failure = plan::Bracket::OnFailure::keep;
-    lane.revert = recaptured(assembly, back.body);
-    lane.revert.emplace_back(std::move(back));
+    // What came after it too: an undo puts back before `current` is, a worker is reloaded behind the app.
+    plan::Bracket again = std::move(*assembly.bracket);
+    again.body = std::move(back);
+    again.repair.clear();
+    again.on_failure = plan::Bracket::OnFailure::keep;
+    lane.revert.emplace_back(std::move(again));
     return lane;
   }
-  // As in close(): the authors' own undos are meant, whatever they alter.
-  if (!alters(assembly.repair) && assembly.undo.empty()) return lane;
-  Actions repair = std::move(assembly.undo);
-  append(repair, std::move(assembly.repair));
-  lane.revert = recaptured(assembly, repair);
-  if (host.activated && host.release) repair.push_back(record(host, State::bad));
-  for (plan::Action& action : repair) lane.revert.emplace_back(std::move(action));
+  for (plan::Action& action : back) lane.revert.emplace_back(std::move(action));
   return lane;
 }
 

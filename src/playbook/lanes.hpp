@@ -57,6 +57,7 @@ class LaneMaker {
                                       steps::Variables& variables);
   plan::Lane rolling_lane(HostSite& host);
   void take(const steps::ParsedStep& step, steps::Lowered lowered, HostSite& host, Assembly& lane);
+  static std::vector<plan::Action> way_back(const Assembly& lane, const HostSite& host);
   void close(Assembly& lane, HostSite& host);
   void verify(Assembly& lane, const HostSite& host);
   std::vector<plan::Node> recaptured(const Assembly& lane, const std::vector<plan::Action>& repair);

@@ -19,9 +19,10 @@ yaml::Node nothing_at(const yaml::Node& node) {
 
 }  // namespace
 
-Fields::Fields(const yaml::Reader& value, const Kind& kind, Common& common)
+Fields::Fields(const yaml::Reader& value, const Kind& kind, Common& common, Place place)
     : kind_(kind),
       common_(common),
+      place_(place),
       nothing_(nothing_at(value.node())),
       map_(value.node().kind == yaml::Kind::scalar ? nothing_ : value.node(), value.diagnostics(),
            value.path()) {

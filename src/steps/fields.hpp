@@ -7,7 +7,7 @@ namespace staithe::steps {
 /// stand here too.
 class Fields {
  public:
-  Fields(const yaml::Reader& value, const Kind& kind, Common& common);
+  Fields(const yaml::Reader& value, const Kind& kind, Common& common, Place place);
   Fields(const Fields&) = delete;
   Fields& operator=(const Fields&) = delete;
 
@@ -17,6 +17,8 @@ class Fields {
   yaml::Mapping& map() { return map_; }
   bool has(std::string_view key) { return map_.has(key); }
   const Common& common() const { return common_; }
+  /// The section that the step stands in.
+  Place place() const { return place_; }
 
   /// Reports what was not asked for.
   void finish();
@@ -28,6 +30,7 @@ class Fields {
  private:
   const Kind& kind_;
   Common& common_;
+  Place place_;
   yaml::Node nothing_;  ///< what a scalar's mapping reads
   std::optional<Template> scalar_;
   yaml::Mapping map_;

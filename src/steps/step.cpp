@@ -150,7 +150,7 @@ std::optional<ParsedStep> parse_step(const yaml::Reader& item, Place place) {
                  "it may stand under: " + listed(places));
   }
   read_common(map, parsed.common);
-  Fields fields(chosen->value, *parsed.kind, parsed.common);
+  Fields fields(chosen->value, *parsed.kind, parsed.common, place);
   if (!fields.map().valid()) return std::nullopt;
   parsed.step = parsed.kind->parse(fields);
   fields.finish();

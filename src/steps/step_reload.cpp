@@ -41,10 +41,11 @@ const Kind reload_kind{
     R"yaml(- reload: {}
 - reload: sudo -n systemctl restart payments
 )yaml",
-    R"(Runs the service's 'reload' command on the host, or the one given here. It runs again, after 'current' has
-been put back, when the host is reverted. With 'sudo -n' in front, the right to run it is checked before
-anything begins. A right that polkit gives, as to a plain 'systemctl reload', cannot be asked for: where it
-is missing, the first host finds out when it is out of rotation.
+    R"(Runs the service's 'reload' command on the host, or the one given here. It runs again when the host is
+reverted, after 'current' has been put back and, also where it stands behind 'restore', before visitors are let
+in. With 'sudo -n' in front, the right to run it is checked before anything begins. A right that polkit gives, as
+to a plain 'systemctl reload', cannot be asked for: where it is missing, the first host finds out when it is out
+of rotation.
 
 command  instead of the service's own
 timeout  5m unless said otherwise)",

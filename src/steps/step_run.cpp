@@ -13,6 +13,11 @@ class Run final : public Step {
         silence_(fields.map().duration("silence")),
         reads_only_(fields.map().boolean("read_only")) {
     if (undo_ && reads_only()) fields.map().error_at("undo", "a step that only reads has nothing to undo");
+    if (undo_ && fields.place() != Place::each)
+      fields.map().error_at("undo",
+                            "no undo is run under '" + std::string(name_of(fields.place())) +
+                                "': what its steps did is not taken back",
+                            "drop it, or put the step under 'each'");
   }
 
   std::string captures() const override { return script_.captured_name(); }
@@ -66,8 +71,9 @@ command    the script; the short form 'run: SCRIPT' is the same
 directory  where to run it
 env        environment variables; the way to hand a secret to a program
 capture    a name: what the script prints is $(NAME) in later steps of this section on this host
-undo       a script that takes the step back when a later step of the host fails; it must do no harm when
-           the step itself never ran, or when it runs twice because the connection broke
+undo       only under 'each': a script that takes the step back when a later step of the host fails, or the
+           host is reverted; it must do no harm when the step itself never ran, or when it runs twice because
+           the connection broke. What the other sections did is not taken back.
 read_only  true: the step changes nothing, so that a failure needs no repair, and a run that is refused
            after it is reported as refused before any change (exit 4)
 silence    the longest time without output

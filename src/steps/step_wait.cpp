@@ -51,7 +51,8 @@ const Kind wait_kind{
 - wait: {file: /run/payments.ready}
 )yaml",
     R"(Exactly one of http, tcp, command and file. http and tcp are asked from the machine that runs staithe, straight
-at the host; command and file on the host. After a revert the release before has to pass the same wait.
+at the host; command and file on the host. After a revert the release before has to pass the same wait, unless
+that stands behind 'restore'.
 
 http     a URL; the answer is right when its status is 'expect' (200) and its body holds 'contains'. With it:
          method, headers, header, body, connect_to (HOST:PORT to really connect to). Redirections are answers,

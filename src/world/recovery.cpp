@@ -267,6 +267,8 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
                              const std::vector<LaterRecovery>& since) {
   std::vector<HostLeft> all;
   const bool is_bad = release_failed(plan, journal);
+  auto later = journal;
+  add_rest(plan, since, later);
   for (const auto& stage : plan.stages) {
     if (stage.shape != plan::Stage::Shape::rolling) continue;
     for (const auto& lane : stage.lanes) {
@@ -292,12 +294,11 @@ std::vector<HostLeft> assess(const plan::Plan& plan, const JournalView& journal,
               }
       host.reached = trace.reached();
       if (host.reached == Reached::let_in && !host.let_in) host.reached = Reached::proving;
-      host.by_hand = needs_a_person(lane, host.left);
+      host.beyond = any_begun(rest_of(lane), later);
+      host.by_hand = needs_a_person(lane, host);
       all.push_back(std::move(host));
     }
   }
-  auto later = journal;
-  add_rest(plan, since, later);
   find_unclean(plan, later, all);
   return all;
 }

@@ -153,11 +153,16 @@ std::string found_in(const std::vector<Node>& nodes, const JournalView& journal)
   return found;
 }
 
-bool needs_a_person(const Lane& lane, Left left) {
-  if (left == Left::altered) return lane.revert.empty();
-  if (left != Left::out_altered) return false;
+std::vector<Action> way_back(const Lane& lane, const HostLeft& host) {
+  const Bracket* whole = bracket_of(lane.revert);
+  if (host.beyond && whole != nullptr) return whole->body;
   const Bracket* bracket = bracket_of(lane.nodes);
-  return bracket == nullptr || bracket->repair.empty();
+  return bracket == nullptr ? std::vector<Action>() : bracket->repair;
+}
+
+bool needs_a_person(const Lane& lane, const HostLeft& host) {
+  if (host.left == Left::altered) return lane.revert.empty();
+  return host.left == Left::out_altered && way_back(lane, host).empty();
 }
 
 void follow(HostLeft& host, const Lane& lane, const Lane& mended, const JournalView& journal) {

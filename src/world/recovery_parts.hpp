@@ -89,7 +89,9 @@ bool release_failed(const plan::Plan& plan, const JournalView& journal);
 /// Whether the host, where it is on the new release, is to go back: the run had decided so, or what the host
 /// does once it is back has failed there, and the release is at fault.
 bool to_be_reverted(const plan::Lane& lane, const JournalView& journal);
+/// What brings the app back inside the lane's bracket: where what stands behind that had begun, that too.
+std::vector<plan::Action> way_back(const plan::Lane& lane, const HostLeft& host);
 /// The app may be anything, and the plan holds nothing that brings it back.
-bool needs_a_person(const plan::Lane& lane, Left left);
+bool needs_a_person(const plan::Lane& lane, const HostLeft& host);
 
 }  // namespace staithe::world::parts

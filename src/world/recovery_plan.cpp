@@ -160,7 +160,7 @@ Lane recovery_lane(const Lane& lane, const HostLeft& host) {
   // release. Capacity is asked for: a host that is out costs none, and one whose way back had begun may
   // serve.
   Bracket mend = left == Left::out_back ? letting_in(*bracket, host) : renamed(*bracket);
-  if (left != Left::out_back) mend.body = mend.repair;
+  if (left != Left::out_back) mend.body = renamed(way_back(lane, host));
   mend.repair.clear();
   mend.undo.clear();
   mend.on_failure = Bracket::OnFailure::keep;

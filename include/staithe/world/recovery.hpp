@@ -45,7 +45,9 @@ struct HostLeft {
   std::vector<std::string> told{};      ///< what each of them noted under told_key; such texts as `found`
   bool by_hand = false;   ///< the app may be anything and the plan has no way back: a person has to look
   bool to_clean = false;  ///< the whole roll went well, and what follows it on the host did not end
-  bool let_in = false;    ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
+  bool beyond =
+      false;  ///< what its lane does once the host is back was begun: its revert takes that back too
+  bool let_in = false;  ///< HAProxy's checks have proven it, and its last step back was begun: it may serve
   std::vector<std::string> rest;  ///< with to_clean: actions after the host was back that did not end well
   bool release_failed = false;    ///< on some host: the run found fault with its release before it ended
   /// By earlier runs of the rollout: the run was only to do there what follows its roll.

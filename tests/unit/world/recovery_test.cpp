@@ -163,6 +163,69 @@ TEST_CASE("a host that is in rotation is taken out for its revert only with capa
 
 namespace {
 
+/// A deploy that reloads a worker behind its restore, with an undo.
+plan::Plan with_worker() {
+  auto plan = deploy();
+  auto& lane = plan.stages[0].lanes[0];
+  lane.nodes.emplace_back(remote("worker", true));
+  std::get<plan::Bracket>(lane.revert[0]).body = {remote("revert-worker-undo"), remote("revert-back", true),
+                                                  remote("revert-worker", true)};
+  return plan;
+}
+
+std::vector<std::string> mending(const plan::Plan& plan, const Story& story,
+                                 const std::vector<world::LaterRecovery>& since = {}) {
+  const auto left = world::assess(plan, story.journal, since);
+  CHECK_FALSE(left[0].by_hand);
+  return ids(bracket_of(world::recovery_plan(plan, left)).body);
+}
+
+const std::vector<std::string> of_the_whole{"recover/revert-worker-undo", "recover/revert-back",
+                                            "recover/revert-worker"};
+const std::vector<std::string> served{"guard",  "drain", "prepare", "activate", "reload",
+                                      "health", "prove", "ready",   "check"};
+
+}  // namespace
+
+TEST_CASE("a recovery takes back what stands behind the restore where that had begun, and nowhere else") {
+  const auto plan = with_worker();
+  CHECK(mending(plan, Story().ok(served).begun("worker")) == of_the_whole);
+  // The revert itself died: before it changed anything back, in between, and with all done but to let it in.
+  const Story going_back = Story().ok(served).begun("worker").ok({"revert-guard", "revert-drain"});
+  CHECK(mending(plan, going_back) == of_the_whole);
+  CHECK(mending(plan, Story(going_back).begun("revert-worker-undo")) == of_the_whole);
+  CHECK(mending(plan, Story(going_back).ok({"revert-worker-undo", "revert-back"}).begun("revert-worker")) ==
+        of_the_whole);
+  CHECK(mending(plan, Story(going_back)
+                          .ok({"revert-worker-undo", "revert-back", "revert-worker"})
+                          .begun("revert-prove")) == of_the_whole);
+  // It never came to the worker.
+  const std::vector<std::string> back{"recover/back", "recover/reload-back"};
+  CHECK(mending(plan, Story().ok({"guard", "drain", "prepare"}).begun("activate")) == back);
+  // Without a way back of its own the bracket has one as soon as what stands behind it has.
+  auto bare = plan;
+  std::get<plan::Bracket>(bare.stages[0].lanes[0].nodes[0]).repair.clear();
+  CHECK(mending(bare, Story(going_back).ok({"revert-worker-undo"}).begun("revert-back")) == of_the_whole);
+}
+
+TEST_CASE("what a recovery did behind the restore the next one takes back") {
+  const auto plan = with_worker();
+  const auto died = Story().ok({"guard", "drain", "prepare", "activate", "reload", "health"}).begun("prove");
+  std::vector<world::LaterRecovery> since;
+  const auto then = [&](const Story& story) {
+    const auto left = world::assess(plan, died.journal, since);
+    since.push_back({world::recovery_plan(plan, left), story.journal});
+  };
+  then(Story()
+           .ok({"recover/guard", "recover/prove", "recover/ready", "recover/check"})
+           .begun("recover/worker"));
+  CHECK(mending(plan, died, since) == of_the_whole);
+  then(Story().ok({"recover/revert-guard", "recover/revert-drain"}).begun("recover/revert-back"));
+  CHECK(mending(plan, died, since) == of_the_whole);
+}
+
+namespace {
+
 plan::Plan restore() {
   const auto serving = [](plan::AwaitRotation::Until until) {
     return plan::AwaitRotation{"web1", until, plan::AwaitRotation::AtDeadline::fail, {}, true};
