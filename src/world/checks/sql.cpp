@@ -115,9 +115,11 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
     for (std::size_t row = 0; row < std::min(result.rows.size(), column_rows); ++row)
       texts.push_back(result.rows[row][column].value_or("null"));
     const auto name = "column." + result.columns[column];
-    facts[name] = Value::list(std::move(texts));
+    auto rows = Value::list(std::move(texts));
+    for (std::size_t row = 0; row < rows.items.size(); ++row)
+      rows.items[row] = value_of(result.rows[row][column]);
+    facts[name] = std::move(rows);
     if (result.rows.size() > column_rows) reply.cut[name] = fmt::format("{} rows", column_rows);
-    if (result.rows.empty()) reply.hollow.insert(name);
   }
   reply.note =
       fmt::format("{} in {} ms", base::count_text(result.rows.size(), "row"), reply.duration.count());
