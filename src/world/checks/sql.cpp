@@ -151,7 +151,13 @@ checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secret
   facts["extra"] = Value::count(found.extra);
   facts["left"] = Value::count(wanted.rows.size());
   facts["right"] = Value::count(there.rows.size());
-  facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  // What never came did not lag: nothing holds of that.
+  if (const auto behind = found.missing + found.different; behind == 0)
+    facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  else
+    reply.behind["lag"] = fmt::format("{} not the same on the right after {}",
+                                      behind == 1 ? "1 row is" : fmt::format("{} rows are", behind),
+                                      base::elapsed_text(reply.duration));
   // Nothing is missing of nothing: only what is said of the sides themselves tells that they were looked at.
   if (wanted.rows.empty()) reply.hollow = {"missing", "different", "lag"};
   if (wanted.rows.empty() && there.rows.empty()) reply.hollow.insert("extra");

@@ -283,6 +283,13 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
   CHECK(judged(different, "different", "1") == "held");
   CHECK(judged(different, "extra", "1") == "held");
   CHECK_THAT(different.note, ContainsSubstring("e.g. id"));
+  // What did not come has no lag, however short it was waited for.
+  for (const char* phrase : {"at most 60s", "under 60s", "not over 60s", "0s to 60s", "exists"}) {
+    CAPTURE(phrase);
+    CHECK_THAT(judged(different, "lag", phrase),
+               ContainsSubstring("differs: absent (2 rows are not the same on the right after "));
+  }
+  CHECK(judged(different, "lag", "absent") == "held");
   // What comes within the allowance is a lag, not a difference.
   compare.allowance = std::chrono::seconds(60);
   std::thread late([&] {
