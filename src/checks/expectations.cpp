@@ -212,6 +212,13 @@ bool read_list_of_cell(const yaml::Reader& reader, const Names& names, const std
   return true;
 }
 
+/// "[not a, not b]": whatever is not the one of them.
+bool always_holds(const Matcher& list) {
+  return std::count_if(list.inner.begin(), list.inner.end(), [](const Matcher& one) {
+           return one.word == Matcher::Word::negation && one.inner[0].word == Matcher::Word::equals;
+         }) > 1;
+}
+
 /// The text of a cell that begins a list.
 std::optional<std::string> list_of_cell(const yaml::Reader& reader, const Names& names) {
   const auto& node = reader.node();
@@ -233,6 +240,11 @@ std::optional<Expectation> read_one(const yaml::Reader& reader, std::string subj
     if (!(cell ? read_list_of_cell(reader, names, subject, *cell, expectation)
                : read_list(reader, names, subject, expectation)))
       return std::nullopt;
+    if (always_holds(expectation.matcher)) {
+      names.mistake(reader, fmt::format("'{}' always holds: one of them is enough", expectation.wanted),
+                    "write 'not matches ^(a|b)$' for neither of two");
+      return std::nullopt;
+    }
   } else {
     auto matcher = read_scalar(reader, names, expectation.wanted);
     if (!matcher || !can_hold(reader, names, subject, *matcher)) return std::nullopt;

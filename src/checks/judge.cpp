@@ -256,18 +256,23 @@ Match judge_many(const Matcher& matcher, const Judge::Selected& selected, Typing
             ? "nothing"
             : fmt::format("{} values: {}{}", count, base::join(shown, ", "), count > most_shown ? ", …" : "");
   auto result = match_all(matcher, selected.values, typing, now);
-  const bool finds_nothing = count == 0 ? selected.lost && !speaks_of_presence(matcher)
-                                        : !selected.gap.empty() && speaks_of_each(matcher);
+  // Of a query that finds nothing nobody knows that there is an empty list.
+  const bool may_be_lost =
+      speaks_of_presence(matcher) && (matcher.word != Matcher::Word::empty || !selected.gap.empty());
+  const bool finds_nothing =
+      count == 0 ? selected.lost && !may_be_lost : !selected.gap.empty() && speaks_of_each(matcher);
   if (result.is == Match::Is::yes && finds_nothing) result.is = Match::Is::no;
   if (result.is == Match::Is::no && !selected.gap.empty())
     got += fmt::format("; {} is not there", shown_text(selected.gap, clean));
   return result;
 }
 
-/// What was not read, as `part` says, may decide otherwise.
-Match unless_cut(const Match& result, const Matcher& matcher, const std::string& part) {
-  const bool open = (result.is == Match::Is::yes && !holds_of_more(matcher)) ||
-                    (result.is == Match::Is::no && !fails_of_more(matcher));
+/// What was not read, as `part` says, may decide otherwise. Where each value must hold, one that does not
+/// has decided.
+Match unless_cut(const Match& result, const Matcher& matcher, bool definite, const std::string& part) {
+  const bool each = !definite && asks_each(matcher);
+  const bool open = (result.is == Match::Is::yes && (each || !holds_of_more(matcher))) ||
+                    (result.is == Match::Is::no && !each && !fails_of_more(matcher));
   return part.empty() || !open ? result : Match{Match::Is::unknown, part, nullptr};
 }
 
@@ -374,12 +379,21 @@ Judge::Selected Judge::select(std::string_view text) const {
   }
 }
 
+Judge::Selected Judge::judged_in(std::string_view subject) const {
+  auto selected = select(subject);
+  if (!subject.starts_with("column.") || selected.values.empty()) return selected;
+  auto rows = std::move(selected.values.front().items);
+  selected.values = std::move(rows);
+  selected.definite = false;
+  return selected;
+}
+
 Judged Judge::judge(const Expectation& expectation) const {
   Judged judged;
   judged.subject = expectation.subject;
   judged.wanted = expectation.wanted;
   judged.position = expectation.position;
-  const auto selected = select(expectation.subject);
+  const auto selected = judged_in(expectation.subject);
   if (selected.unjudged) {
     judged.why = selected.why;
     return judged;
@@ -394,7 +408,8 @@ Judged Judge::judge(const Expectation& expectation) const {
   auto result = selected.definite
                     ? judge_one(expectation, selected, typing, now_, clean_, judged.got)
                     : judge_many(expectation.matcher, selected, typing, now_, clean_, judged.got);
-  result = unless_cut(result, expectation.matcher, only_a_part(reply_, expectation.subject));
+  result =
+      unless_cut(result, expectation.matcher, selected.definite, only_a_part(reply_, expectation.subject));
   if (result.is == Match::Is::unknown) {
     judged.why = result.why;
     return judged;

@@ -54,10 +54,24 @@ bool equal_json(const std::string& a, const std::string& b) {
   return !left.is_discarded() && same(left, read_json(b));
 }
 
+bool is_tree(const Value& value) {
+  return value.kind == Value::Kind::list || value.kind == Value::Kind::object;
+}
+
+/// What is said of one value is not so of a list, nor is its opposite: nothing was judged.
+Match not_of_a_tree(const Value& value) {
+  return {Match::Is::no, value.kind == Value::Kind::object
+                             ? "this is an object: name its members"
+                             : "this is a list: say contains or count, or in JSON '*' for each element"};
+}
+
 Match equals(const Matcher& matcher, const Value& value, Typing typing) {
   const auto wanted = text_of(matcher.operands[0]);
   if (matcher.form == Matcher::Form::quoted)
     return when(value.kind == Value::Kind::text && value.text == wanted);
+  if (value.kind != Value::Kind::absent && !is_tree(value) && value.text != wanted &&
+      wanted.starts_with('[') && wanted.ends_with(']'))
+    return {Match::Is::no, "this is one value, and a list is wanted"};
   switch (value.kind) {
     case Value::Kind::absent:
       return no;
@@ -82,7 +96,8 @@ Match equals(const Matcher& matcher, const Value& value, Typing typing) {
     }
     case Value::Kind::list:
     case Value::Kind::object:
-      return when(value.text == wanted || equal_json(value.text, wanted));
+      if (value.text == wanted || equal_json(value.text, wanted)) return yes;
+      return wanted == "null" || read_json(wanted).is_structured() ? no : not_of_a_tree(value);
   }
   return no;
 }
@@ -172,7 +187,9 @@ Match contains(const Matcher& matcher, const Value& value) {
   if (value.kind == Value::Kind::list && !value.items.empty())
     return when(std::any_of(value.items.begin(), value.items.end(),
                             [&](const Value& item) { return item.text == wanted; }));
-  if (value.kind != Value::Kind::list && value.kind != Value::Kind::object) return no;
+  if (value.kind == Value::Kind::number || value.kind == Value::Kind::boolean)
+    return {Match::Is::no, "this is no text and no list"};
+  if (!is_tree(value)) return no;
   const auto document = read_json(value.text);
   if (document.is_object()) return when(document.contains(wanted));
   if (!document.is_array()) return no;
@@ -184,9 +201,8 @@ Match contains(const Matcher& matcher, const Value& value) {
 }
 
 Match matches(const Matcher& matcher, const Value& value) {
-  if (value.kind != Value::Kind::text && value.kind != Value::Kind::number &&
-      value.kind != Value::Kind::boolean)
-    return no;
+  if (is_tree(value)) return not_of_a_tree(value);
+  if (value.kind == Value::Kind::absent || value.kind == Value::Kind::null) return no;
   try {
     switch (Pattern(text_of(matcher.operands[0])).find(value.text)) {
       case Pattern::Found::yes:
@@ -205,8 +221,9 @@ Match matches(const Matcher& matcher, const Value& value) {
 }
 
 Match date(const Matcher& matcher, const Value& value, double now) {
-  if (value.kind != Value::Kind::text && value.kind != Value::Kind::number) return no;
-  const auto when_it_is = parse_date(value.text);
+  if (value.kind == Value::Kind::absent) return no;
+  const bool may_be = value.kind == Value::Kind::text || value.kind == Value::Kind::number;
+  const auto when_it_is = may_be ? parse_date(value.text) : std::nullopt;
   if (!when_it_is) return {Match::Is::no, "this is no date"};
   std::vector<double> spans;
   for (const auto& text : matcher.operands) {
@@ -222,14 +239,18 @@ Match date(const Matcher& matcher, const Value& value, double now) {
 }
 
 Match size_matches(const Matcher& matcher, const Value& value, Typing typing, double now) {
-  if (value.kind == Value::Kind::list || value.kind == Value::Kind::object)
-    return match(matcher.inner[0], Value::of_number(value.number), typing, now);
+  if (is_tree(value)) return match(matcher.inner[0], Value::of_number(value.number), typing, now);
   return {Match::Is::no, value.kind == Value::Kind::absent ? "" : "there is nothing to count in it"};
 }
 
 bool is_empty(const Value& value) {
-  return (value.kind == Value::Kind::text && value.text.empty()) ||
-         ((value.kind == Value::Kind::list || value.kind == Value::Kind::object) && value.number == 0);
+  return (value.kind == Value::Kind::text && value.text.empty()) || (is_tree(value) && value.number == 0);
+}
+
+Match status_class(const Matcher& matcher, const Value& value) {
+  const auto number = number_in(value);
+  if (!number) return {Match::Is::no, value.kind == Value::Kind::absent ? "" : "this is no number"};
+  return when(number->text.size() == 3 && number->text[0] == text_of(matcher.operands[0])[0]);
 }
 
 }  // namespace
@@ -239,6 +260,14 @@ bool speaks_of_presence(const Matcher& matcher) {
   if (matcher.word == Word::negation) return speaks_of_presence(matcher.inner[0]);
   return matcher.word == Word::absent || matcher.word == Word::exists || matcher.word == Word::empty ||
          matcher.word == Word::count;
+}
+
+bool asks_each(const Matcher& matcher) {
+  using Word = Matcher::Word;
+  const bool negated = matcher.word == Word::negation;
+  const auto word = negated ? matcher.inner[0].word : matcher.word;
+  if (word == Word::empty || word == Word::contains) return negated;
+  return word != Word::absent && word != Word::exists && word != Word::count;
 }
 
 Match match(const Matcher& matcher, const Value& value, Typing typing, double now) {
@@ -289,8 +318,7 @@ Match match(const Matcher& matcher, const Value& value, Typing typing, double no
       return yes;
     }
     case Word::status_class:
-      return when(value.kind == Value::Kind::number && value.text.size() == 3 &&
-                  value.text[0] == text_of(matcher.operands[0])[0]);
+      return status_class(matcher, value);
   }
   return no;
 }
@@ -310,6 +338,13 @@ Match match_all(const Matcher& matcher, std::span<const Value> values, Typing ty
     const auto wanted = text_of(matcher.operands[0]);
     return when(std::any_of(values.begin(), values.end(),
                             [&](const Value& value) { return is_element(value, wanted); }));
+  }
+  if (matcher.word == Word::negation && matcher.inner[0].word == Word::contains) {
+    const auto& inner = matcher.inner[0];
+    const auto culprit = std::find_if(values.begin(), values.end(), [&](const Value& value) {
+      return is_element(value, text_of(inner.operands[0])) || contains(inner, value).is == Match::Is::yes;
+    });
+    return culprit == values.end() ? yes : Match{Match::Is::no, {}, &*culprit};
   }
   for (const auto& value : values)
     if (auto one = match(matcher, value, typing, now); one.is != Match::Is::yes) {

@@ -24,5 +24,7 @@ Match match_all(const Matcher& matcher, std::span<const Value> values, Typing ty
 
 /// Whether a matcher can hold of nothing: it asks how many there are, or whether.
 bool speaks_of_presence(const Matcher& matcher);
+/// Whether a matcher must hold of every one of several values, and is not asked of all of them together.
+bool asks_each(const Matcher& matcher);
 
 }  // namespace staithe::checks

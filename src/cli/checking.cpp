@@ -368,7 +368,11 @@ LoadedSuites load_suites(App& app, const std::vector<std::string>& names, const 
   loaded.watched = app.args().command->name == "watch";
   if (has_project(app)) {
     loaded.project = load(app);
-    if (!loaded.project->env().hosts.empty()) loaded.survey = survey_plan(app, *loaded.project, "");
+    const auto& env = loaded.project->env();
+    if (!env.hosts.empty())
+      loaded.survey = survey_plan(app, *loaded.project, "");
+    else
+      loaded.survey.balancers = env.balancers;
   }
   loaded.plan =
       read_suites(app, loaded, names, {release, app.args().value("service"), app.args().value("limit")});

@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
 
 namespace staithe::verify {
 namespace {
@@ -26,6 +29,19 @@ template <class Visit>
 void each_check(const checks::Suite& suite, Visit visit) {
   for (const auto* part : {&suite.setup, &suite.steps, &suite.cleanup})
     for (const auto& check : *part) visit(check);
+}
+
+/// What the history keeps of a run: of several results with one key, as undos of samples have, the worst.
+std::set<const CheckResult*> worst_of_each(const SuiteResult& suite) {
+  std::map<std::string_view, const CheckResult*> worst;
+  for (const auto& one : suite.checks) {
+    if (one.check->part == checks::Part::sweep) continue;
+    auto& known = worst[one.check->key];
+    if (known == nullptr || known->verdict < one.verdict) known = &one;
+  }
+  std::set<const CheckResult*> kept;
+  for (const auto& [key, one] : worst) kept.insert(one);
+  return kept;
 }
 
 }  // namespace
@@ -97,9 +113,10 @@ Past past_of(const std::vector<store::CheckRecord>& records, const std::string& 
 
 std::vector<store::CheckRecord> records_of(const RunResult& run) {
   std::vector<store::CheckRecord> records;
-  for (const auto& suite : run.suites)
+  for (const auto& suite : run.suites) {
+    const auto kept = worst_of_each(suite);
     for (const auto& one : suite.checks) {
-      if (one.check->part == checks::Part::sweep) continue;
+      if (kept.count(&one) == 0) continue;
       store::CheckRecord record;
       record.environment = run.environment;
       record.suite = suite.suite->name;
@@ -116,6 +133,7 @@ std::vector<store::CheckRecord> records_of(const RunResult& run) {
       record.excused_by = one.tolerated;
       records.push_back(std::move(record));
     }
+  }
   return records;
 }
 

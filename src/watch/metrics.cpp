@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <map>
 
 namespace staithe::watch {
 namespace {
@@ -65,28 +66,35 @@ std::string of_check(const SuiteState& suite, const CheckState& check) {
              : fmt::format("{},part=\"{}\"", name, label(check.part));
 }
 
+/// Checks by their labels. Where several have the same, as undos of samples do, the worst: Prometheus refuses
+/// a series that is there twice.
+std::map<std::string, const CheckState*> checks_of(const Overview& overview) {
+  std::map<std::string, const CheckState*> checks;
+  for (const auto& suite : overview.suites)
+    for (const auto& check : suite.checks) {
+      auto& known = checks[of_check(suite, check)];
+      if (known == nullptr || known->verdict < check.verdict) known = &check;
+    }
+  return checks;
+}
+
 void check_families(const Overview& overview, Writer& out) {
-  const auto each = [&](auto visit) {
-    for (const auto& suite : overview.suites)
-      for (const auto& check : suite.checks) visit(suite, check);
+  const auto each = [checks = checks_of(overview)](auto visit) {
+    for (const auto& [labels, check] : checks) visit(labels, *check);
   };
   out.family("verify_check_verdict", "gauge", "1 for the verdict that the check has now.");
-  each([&](const auto& suite, const auto& check) {
-    out.sample(fmt::format("{},verdict=\"{}\"", of_check(suite, check), name_of(check.verdict)), 1);
+  each([&](const auto& labels, const auto& check) {
+    out.sample(fmt::format("{},verdict=\"{}\"", labels, name_of(check.verdict)), 1);
   });
   out.family("verify_check_duration_seconds", "gauge", "What the check took in the last run.");
-  each([&](const auto& suite, const auto& check) {
-    out.sample(of_check(suite, check), seconds_of(check.duration));
-  });
+  each([&](const auto& labels, const auto& check) { out.sample(labels, seconds_of(check.duration)); });
   out.family("verify_check_flips_total", "counter",
              "How often it failed and then held on an unchanged release.");
-  each([&](const auto& suite, const auto& check) {
-    out.sample(of_check(suite, check), static_cast<double>(check.flips));
-  });
+  each([&](const auto& labels, const auto& check) { out.sample(labels, static_cast<double>(check.flips)); });
   out.family("verify_cert_expiry_timestamp_seconds", "gauge",
              "When the certificate of a check of days_left ends, to a day.");
-  each([&](const auto& suite, const auto& check) {
-    if (check.certificate_end) out.sample(of_check(suite, check), *check.certificate_end);
+  each([&](const auto& labels, const auto& check) {
+    if (check.certificate_end) out.sample(labels, *check.certificate_end);
   });
 }
 

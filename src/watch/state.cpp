@@ -131,7 +131,10 @@ SuiteState state_of(const checks::Suite& suite, base::Duration every, base::Stea
 void take(SuiteState& state, const verify::SuiteResult& result, const verify::RunResult& run,
           base::SteadyTime ended_at) {
   std::map<std::string, CheckState> before;
-  for (auto& check : state.checks) before.emplace(check.key, std::move(check));
+  for (auto& check : state.checks) {
+    const auto [known, is_new] = before.try_emplace(check.key, check);
+    if (!is_new && known->second.verdict < check.verdict) known->second = std::move(check);
+  }
   state.checks.clear();
   for (const auto& one : result.checks) {
     const auto found = before.find(one.check->key);

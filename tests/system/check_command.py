@@ -1,6 +1,7 @@
 """`staithe check` as a person and a pipeline use it: what it ends with, what part of a suite it runs, what it reports,
 and what happens to the leftovers of a run that was killed."""
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -79,6 +80,25 @@ class Command(checking.CheckTest):
                 result = self.check("faults", *arguments, "--report", "junit=" + report)
                 self.assertEqual(result.code, wanted, str(result))
                 self.assertEqual(os.path.exists(report), stays)
+
+    def test_each_undo_of_a_sample_has_a_name_of_its_own(self):
+        ids = itertools.count(1)
+        peer = self.peer(lambda connection, path: connection.sendall(
+            answer(f'{{"id": {next(ids)}}}', status="201 Created" if path == "/things" else "200 OK")))
+        self.suite(peer.url, ["post: /things", "safe: true", "sample: 3", "expect: 201", "save: {id: json.id}",
+                              "undo: {delete: /things/$(id), expect: 200}"])
+        result = self.check("faults", "--report", "junit=a.xml")
+        self.assertEqual(result.code, 0, str(result))
+        self.jenkins("a.xml", passed=4)
+
+    def test_balancers_are_asked_where_no_host_is_declared(self):
+        self.write("staithe.yml", "staithe: 1\nproject: shop\nenvironments:\n  production:\n    watch: {}\n"
+                                  f"    balancers: {{edge: {{socket: {self.directory}/none.sock}}}}\n")
+        self.write("checks/edge.yml", "suite: edge\nsteps:\n  - {name: all up, haproxy: app, expect: {up: 1}}\n")
+        result = self.check("edge")
+        self.assertEqual(result.code, 1, str(result))
+        self.assertIn("none.sock", result.out)
+        self.assertNotIn("no balancer is declared", result.out)
 
     def test_inconclusive_says_why(self):
         peer = self.fixed()

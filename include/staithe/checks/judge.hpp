@@ -58,6 +58,8 @@ class Judge {
 
  private:
   struct Body;
+  /// As select(), but of a column, which is saved as one list, the values of its rows.
+  Selected judged_in(std::string_view subject) const;
   std::unique_ptr<Body> body_;
   const Reply& reply_;
   double now_;

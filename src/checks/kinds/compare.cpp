@@ -48,7 +48,7 @@ left, right         {sql: CONNECTION, query: QUERY, args: [...]}
 key                 the column that tells rows apart
 ignore_newer_than   how far the right side may lag, besides its timeout; nothing unless said
 Expectations: missing (on the right), different, extra (on the right only), left and right (rows), lag (how long
-it took until nothing was missing or different), time.)",
+it took until nothing was missing or different; absent where something still is), time.)",
     compare_subjects,
     "missing",
     parse_compare};

@@ -51,7 +51,7 @@ left(TEXT, 1000) or length(TEXT).
 
 query           one statement, with $1, $2, ... for its arguments
 args            their values
-Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's, of 10000 at most),
+Expectations: rows (how many), row.N.M and row.N.NAME, column.NAME (every row's value, of 10000 at most),
 columns, time.)",
     sql_subjects,
     "rows",

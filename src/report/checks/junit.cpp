@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
+#include <utility>
 
 /// JUnit as Jenkins' plugin reads it: skipped hides a failure, so never both; a failure without text or
 /// message passes, so always both; names carry no times and no counts, for histories go by them.
@@ -46,9 +48,13 @@ std::string one_suite(const verify::RunResult& run, const verify::SuiteResult& s
   const bool is_unended = run.interrupted && !suite.finished;
   std::size_t failures = 0, errors = is_unended ? 1 : 0, skipped = 0;
   std::string cases;
+  std::map<std::string, int> uses;
   for (const auto& one : suite.checks) {
     const auto check = check_record(suite, one, run.release);
-    const CheckCase of_it{check, "checks." + suite.suite->name, case_name(check)};
+    auto name = case_name(check);
+    // Each request of a sample has an undo.
+    if (const int nth = ++uses[name]; nth > 1) name += fmt::format(" #{}", nth);
+    const CheckCase of_it{check, "checks." + suite.suite->name, std::move(name)};
     const auto outcome = outcome_of(of_it);
     failures += outcome == CaseOutcome::failed ? 1 : 0;
     errors += outcome == CaseOutcome::error ? 1 : 0;

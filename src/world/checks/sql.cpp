@@ -115,9 +115,11 @@ checks::Reply ask_sql(const checks::SqlRequest& request, Secrets& secrets, const
     for (std::size_t row = 0; row < std::min(result.rows.size(), column_rows); ++row)
       texts.push_back(result.rows[row][column].value_or("null"));
     const auto name = "column." + result.columns[column];
-    facts[name] = Value::list(std::move(texts));
+    auto rows = Value::list(std::move(texts));
+    for (std::size_t row = 0; row < rows.items.size(); ++row)
+      rows.items[row] = value_of(result.rows[row][column]);
+    facts[name] = std::move(rows);
     if (result.rows.size() > column_rows) reply.cut[name] = fmt::format("{} rows", column_rows);
-    if (result.rows.empty()) reply.hollow.insert(name);
   }
   reply.note =
       fmt::format("{} in {} ms", base::count_text(result.rows.size(), "row"), reply.duration.count());
@@ -149,7 +151,13 @@ checks::Reply ask_compare(const checks::CompareRequest& request, Secrets& secret
   facts["extra"] = Value::count(found.extra);
   facts["left"] = Value::count(wanted.rows.size());
   facts["right"] = Value::count(there.rows.size());
-  facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  // What never came did not lag: nothing holds of that.
+  if (const auto behind = found.missing + found.different; behind == 0)
+    facts["lag"] = Value::milliseconds(static_cast<double>(reply.duration.count()));
+  else
+    reply.behind["lag"] = fmt::format("{} not the same on the right after {}",
+                                      behind == 1 ? "1 row is" : fmt::format("{} rows are", behind),
+                                      base::elapsed_text(reply.duration));
   // Nothing is missing of nothing: only what is said of the sides themselves tells that they were looked at.
   if (wanted.rows.empty()) reply.hollow = {"missing", "different", "lag"};
   if (wanted.rows.empty() && there.rows.empty()) reply.hollow.insert("extra");

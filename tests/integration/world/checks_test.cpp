@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 
 /// The questions of checks, put to real servers: good answers, hostile ones, and none.
@@ -37,12 +38,14 @@ std::string http(const std::string& body, const std::string& more = "Content-Typ
          "\r\nConnection: close\r\n\r\n" + body;
 }
 
-std::string judged(const Reply& reply, const std::string& subject, const std::string& phrase) {
+std::string judged(const Reply& reply, const std::string& subject, const std::string& phrase,
+                   std::time_t now = 0) {
   std::string why, help;
   const auto matcher = checks::parse_matcher(checks::Text(phrase), checks::Matcher::Form::plain, why, help);
-  const auto result = checks::Judge(reply, 0).judge({subject, *matcher, phrase, {}});
+  const auto result = checks::Judge(reply, static_cast<double>(now)).judge({subject, *matcher, phrase, {}});
   if (result.outcome == checks::Judged::Outcome::unjudged) return "unjudged: " + result.why;
-  return result.outcome == checks::Judged::Outcome::held ? "held" : "differs: " + result.got;
+  if (result.outcome == checks::Judged::Outcome::differs) return "differs: " + result.got;
+  return result.nothing ? "held of nothing" : "held";
 }
 
 }  // namespace
@@ -215,7 +218,26 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
   CHECK(judged(ask(bad_late + "1500) n"), "column.status", "count 1500") == "held");
   CHECK_THAT(judged(ask(bad_late + "10001) n"), "column.status", "not contains worse"),
              ContainsSubstring("unjudged: there is more of it than the 10000 rows that are read"));
-  CHECK(ask("SELECT 'x' AS status WHERE false").hollow.count("column.status") == 1);
+  const std::string states = "SELECT * FROM (VALUES (1, 'ok', current_date), (2, 'ok', current_date)";
+  const auto all_ok = ask(states + ") AS all_ok (n, state, at)");
+  const auto one_bad = ask(states + ", (6, 'bad', NULL)) AS one_bad (n, state, at)");
+  for (const auto& [subject, phrase] : {std::pair{"column.state", "ok"},
+                                        {"column.state", "not bad"},
+                                        {"column.state", "not matches ^b"},
+                                        {"column.n", "1 to 5"},
+                                        {"column.at", "not null"},
+                                        {"column.at", "not empty"},
+                                        {"column.at", "date within 2d of now"}}) {
+    CAPTURE(subject, phrase);
+    CHECK(judged(all_ok, subject, phrase, std::time(nullptr)) == "held");
+    CHECK_THAT(judged(one_bad, subject, phrase, std::time(nullptr)), ContainsSubstring("differs: 3 values"));
+  }
+  CHECK(judged(ask("SELECT NULL AS email UNION ALL SELECT NULL"), "column.email", "null") == "held");
+  // Without a row there is nothing to judge.
+  const auto none = ask("SELECT 'x' AS status WHERE false");
+  CHECK(judged(none, "column.status", "not bad") == "held of nothing");
+  CHECK(judged(none, "column.status", "count 0") == "held");
+  CHECK_THAT(judged(none, "column.status", "not empty"), ContainsSubstring("differs"));
 
   // What a query finds does not have to fit into memory.
   rusage before{}, after{};
@@ -261,6 +283,13 @@ TEST_CASE("checks ask: databases are read, and nothing else") {
   CHECK(judged(different, "different", "1") == "held");
   CHECK(judged(different, "extra", "1") == "held");
   CHECK_THAT(different.note, ContainsSubstring("e.g. id"));
+  // What did not come has no lag, however short it was waited for.
+  for (const char* phrase : {"at most 60s", "under 60s", "not over 60s", "0s to 60s", "exists"}) {
+    CAPTURE(phrase);
+    CHECK_THAT(judged(different, "lag", phrase),
+               ContainsSubstring("differs: absent (2 rows are not the same on the right after "));
+  }
+  CHECK(judged(different, "lag", "absent") == "held");
   // What comes within the allowance is a lag, not a difference.
   compare.allowance = std::chrono::seconds(60);
   std::thread late([&] {

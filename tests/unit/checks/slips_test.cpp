@@ -68,6 +68,15 @@ TEST_CASE("slips: what can never hold is a mistake of the file, and none of the 
   CHECK(of_step("json.s: to be or not to be").empty());
 }
 
+TEST_CASE("slips: one of several that are not wanted is no word against any of them") {
+  CHECK(of_step("json.k: [not a, not b]") ==
+        "'one of not a, not b' always holds: one of them is enough | write 'not matches ^(a|b)$' for neither "
+        "of two");
+  CHECK(of_step("status: [not 500, not 502]").starts_with("'one of not 500, not 502' always holds"));
+  CHECK(of_step("json.k: [not a, over 5]").empty());
+  CHECK(of_step("json.k: [a, b]").empty());
+}
+
 TEST_CASE("slips: a word of a phrase may begin a text, and does in what a table holds") {
   for (const char* text : {"Empty basket", "Exists already", "Regex is wrong", "Absent without leave"})
     CHECK(of_step(std::string("json.error: ") + text).empty());

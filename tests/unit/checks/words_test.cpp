@@ -1,42 +1,9 @@
 #include "catch.hpp"
-
-#include "staithe/checks/judge.hpp"
+#include "says.hpp"
 
 using namespace staithe::checks;
+using namespace staithe::checks::test;
 using staithe::plan::Text;
-
-namespace {
-
-constexpr double noon = 1'795'262'400;  // 2026-11-21T12:00:00Z
-
-std::string says(const Reply& reply, const std::string& subject, const Matcher& matcher) {
-  const auto judged = Judge(reply, noon).judge({subject, matcher, "", {}});
-  if (judged.outcome == Judged::Outcome::unjudged) return "unjudged: " + judged.why;
-  return judged.outcome == Judged::Outcome::held ? "held" : "differs";
-}
-
-/// What an expectation says of a body and some facts: "held", "differs", "unjudged: WHY", or "refused: WHY".
-std::string says(const std::string& subject, const std::string& phrase, const std::string& body,
-                 Matcher::Form form = Matcher::Form::plain) {
-  std::string why, help;
-  const auto matcher = parse_matcher(Text(phrase), form, why, help);
-  if (!matcher) return "refused: " + why;
-  Reply reply;
-  reply.body = body;
-  reply.facts["status"] = Value::count(201);
-  reply.facts["time"] = Value::milliseconds(812.5);
-  reply.facts["size"] = Value::bytes(6000);
-  reply.facts["header.length"] = Value::of(std::string("12"));
-  reply.facts["names"] = Value::list({"*.example.com", "example.com"});
-  return says(reply, subject, *matcher);
-}
-
-std::string in_json(const std::string& phrase, const std::string& value,
-                    Matcher::Form form = Matcher::Form::plain) {
-  return says("json.v", phrase, "{\"v\":" + value + "}", form);
-}
-
-}  // namespace
 
 TEST_CASE("words: a value is shown on one line, and not past 200 bytes") {
   CHECK(Value::of(std::string("1398502\n\tof main\r\n")).shown() == R"("1398502\n\tof main\n")");
@@ -230,6 +197,13 @@ TEST_CASE("words: every value that a path finds, and lists that are not there") 
   CHECK(says("xml //gone", "7", "<r><a id='7'/></r>") == "differs");
   CHECK(says("xml /r/gone", "not 7", "<r><a id='7'/></r>") == "differs");
   CHECK(says("xml //gone", "absent", "<r><a id='7'/></r>") == "held");
+  CHECK(says("xml //gone", "count 0", "<r><a id='7'/></r>") == "held");
+  // It is not there, and no list that is there and empty.
+  CHECK(says("xml //gone", "empty", "<r><a id='7'/></r>") == "differs");
+  CHECK(says("json $.e[?@.s == 'nobody'].s", "empty", body) == "differs");
+  CHECK(says("json $..nobody", "empty", body) == "differs");
+  CHECK(says("json.none.*.s", "empty", body) == "held");
+  CHECK(says("json.e.*.renamed", "empty", body) == "held");
   CHECK(says("json $.e[?@.s == 'geocoder']", "count 2", body) == "held");
   CHECK(says("xml //a/@id", "7", "<r><a id='7'/></r>") == "held");
   CHECK(says("xml count(//a)", "2", "<r><a/><a/></r>") == "held");

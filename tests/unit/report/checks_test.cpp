@@ -471,3 +471,26 @@ TEST_CASE("check reports: what has one name in two parts of a suite has two name
     CHECK(junit.find(wanted, at + 1) == std::string::npos);
   }
 }
+
+TEST_CASE("check reports: what has one name several times is numbered in JUnit") {
+  int number = 0;
+  Fixed probes([&](const std::string&) { return reply(200, "{\"id\":" + std::to_string(++number) + "}"); });
+  diag::Diagnostics diagnostics;
+  checks::SuitePlan plan;
+  plan.suites.push_back(*checks::load_suite(
+      "s.yml",
+      "suite: s\ntarget: http://h\n"
+      "steps: [{name: make, post: /, safe: true, sample: 3, expect: 200, save: {id: json.id}, "
+      "undo: {delete: /$(id), expect: 200}}]\n",
+      {}, diagnostics));
+  base::Redactor redactor;
+  const auto junit = report::check_junit(verify::run(plan, {}, probes, nullptr, redactor, {}));
+  CAPTURE(junit);
+  for (const char* name : {"make", "undo: make", "undo: make #2", "undo: make #3"}) {
+    const auto wanted = " name=\"" + std::string(name) + "\"";
+    const auto at = junit.find(wanted);
+    CAPTURE(name);
+    REQUIRE(at != std::string::npos);
+    CHECK(junit.find(wanted, at + 1) == std::string::npos);
+  }
+}

@@ -4,6 +4,7 @@
 
 #include "staithe/checks/confidence.hpp"
 
+#include <fmt/format.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -164,6 +165,25 @@ TEST_CASE("history: it is kept, read again, and patience with a neighbour runs o
     CHECK(Ran({tolerant}, fake, store.get()).of("decide").verdict == verdict);
     // A fail ends the row of tolerated runs: start it anew.
   }
+}
+
+TEST_CASE("history: of several undos of one step the worst is kept") {
+  const Kept kept;
+  int number = 0;
+  Fake fake([&](const std::string& title) -> std::pair<int, std::string> {
+    if (title == "POST http://h/a") return {201, fmt::format(R"({{"id":{}}})", ++number)};
+    return {title == "DELETE http://h/a/2" ? 500 : 200, "{}"};
+  });
+  const Ran ran(
+      {head("steps: [{name: make, post: /a, safe: true, sample: 3, expect: 201, save: {id: json.id}, "
+            "undo: {delete: /a/$(id), expect: 200}}]\n")},
+      fake, kept.store.get());
+  REQUIRE(ran.verdicts() == "make=pass undo: make=pass undo: make=fail undo: make=pass");
+  std::map<std::string, std::string> verdicts;
+  for (const auto& one : verify::records_of(ran.result)) CHECK(verdicts.emplace(one.key, one.verdict).second);
+  CHECK(verdicts.size() == 2);
+  CHECK(verdicts[ran.of("undo: make").check->key] == "fail");
+  for (const auto& one : kept.store->check_history("", "s")) CHECK(verdicts[one.key] == one.verdict);
 }
 
 TEST_CASE("history: patience runs out however often is looked, and after a restart too") {

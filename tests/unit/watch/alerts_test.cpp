@@ -125,6 +125,26 @@ TEST_CASE("alerts: a suite that was not run says nothing, neither good nor bad")
   CHECK(kinds(scene.run(Verdict::pass, 0)) == std::vector{Kind::recovered});
 }
 
+TEST_CASE("alerts: of several undos of one step those of the run before are counted on from the worst") {
+  checks::Check undo;
+  undo.name = "undo: make", undo.key = "api/undo: make";
+  const checks::Suite api;
+  verify::SuiteResult result;
+  result.suite = &api;
+  for (const auto verdict : {Verdict::pass, Verdict::fail, Verdict::pass}) {
+    result.checks.emplace_back();
+    result.checks.back().check = &undo;
+    result.checks.back().verdict = verdict;
+    result.checks.back().started = wall;
+  }
+  watch::SuiteState state;
+  for (std::uint32_t runs = 1; runs <= 3; ++runs) {
+    watch::take(state, result, {}, steady);
+    CHECK(state.checks.at(1).failing.runs == runs);
+    CHECK(state.checks.at(2).failing.runs == 0);
+  }
+}
+
 TEST_CASE("alerts: what a suite left out by itself is told of, also after a run that was blocked") {
   Scene scene({"api"});
   scene.suites["api"].alert.after = 1;

@@ -119,6 +119,23 @@ TEST_CASE("metrics: every line is what Prometheus reads, whatever things are cal
   CHECK(families.at("verify_check_flips_total").type == "counter");
 }
 
+TEST_CASE("metrics: of what has one name in a run there is one series, and it is the worst") {
+  std::vector<watch::CheckState> undos;
+  for (const auto verdict : {Verdict::pass, Verdict::fail, Verdict::skipped}) {
+    undos.push_back(check("undo: make", verdict));
+    undos.back().part = "undo";
+    undos.back().duration = verdict == Verdict::fail ? 2s : 1s;
+  }
+  const auto families =
+      prometheus::parse(watch::metrics_text(overview({suite("api", Verdict::degraded, undos)})));
+  const prometheus::Labels labels{{"suite", "api"}, {"check", "undo: make"}, {"part", "undo"}};
+  auto worst = labels;
+  worst["verdict"] = "fail";
+  using Samples = std::map<prometheus::Labels, double>;
+  CHECK(families.at("verify_check_verdict").samples == Samples{{worst, 1}});
+  CHECK(families.at("verify_check_duration_seconds").samples == Samples{{labels, 2}});
+}
+
 TEST_CASE("metrics: the strict reader of this test sees mistakes") {
   for (const char* wrong :
        {"a 1\n", "# HELP a b\n# TYPE a gauge\na 1", "# HELP a b\n# TYPE a gauge\na{x=1} 1\n",
