@@ -9,6 +9,7 @@
 #include "staithe/base/count_text.hpp"
 #include "staithe/base/text.hpp"
 #include "staithe/base/utc.hpp"
+#include "staithe/plan/each_action.hpp"
 #include "staithe/playbook/make_plan.hpp"
 #include "staithe/world/faults.hpp"
 #include "staithe/world/journal.hpp"
@@ -78,13 +79,27 @@ class RunOfPlan {
     return base::one_line(fmt::format("run {} ({})", run.id, run.title));
   }
 
+  /// Whom the plan's own steps ask is found now, and not when a host is in hand.
   int confirm() {
-    if (request_.question.empty() || app_.args().has("yes")) return exit_done;
-    if (!app_.may_prompt())
-      return app_.fail(exit_refused, "--yes is needed when not running interactively; nothing was changed");
+    if (app_.args().has("yes")) return exit_done;
+    const auto later = first_question();
+    if (!app_.may_prompt() && !(request_.question.empty() && later.empty()))
+      return app_.fail(exit_refused,
+                       fmt::format("--yes is needed when not running interactively{}; nothing was changed",
+                                   later.empty() ? "" : base::one_line(": a step asks '" + later + "'")));
+    if (request_.question.empty()) return exit_done;
     const auto answer = ask_line(request_.question + " [y/N] ", &app_.stops().soft);
     if (answer && (*answer == "y" || *answer == "yes")) return exit_done;
     return app_.fail(exit_refused, "not confirmed; nothing was changed");
+  }
+
+  std::string first_question() const {
+    std::string question;
+    plan::each_action(plan_, [&](const plan::Action& action) {
+      const auto* asks = std::get_if<plan::Confirm>(&action.effect);
+      if (asks != nullptr && question.empty()) question = asks->question;
+    });
+    return question;
   }
 
   int refuse_unfinished() {

@@ -42,26 +42,30 @@ const base::Cancel* canceller(const Context& context, const Manner& manner) {
 class Attempt {
  public:
   Attempt(const Context& context, const plan::Action& action, LaneState& lane, const Manner& manner)
-      : context_(context), action_(action), lane_(lane), manner_(manner) {}
+      : context_(context),
+        action_(action),
+        lane_(lane),
+        manner_(manner),
+        host_(told_host(lane.host, action)) {}
 
   EffectResult run() {
     ++lane_.index;
     lane_.performed = false;
     const auto started = Clock::now();
-    context_.bus.send(event::ActionStarted{lane_.host, action_.id, plan::kind_of(action_.effect),
-                                           action_.step, action_.title, lane_.index, lane_.of,
-                                           action_.timeout});
+    context_.bus.send(event::ActionStarted{host_, action_.id, plan::kind_of(action_.effect), action_.step,
+                                           action_.title, lane_.index, lane_.of, action_.timeout,
+                                           lane_.host.empty()});
     EffectResult result = begin();
     if (result.ok()) result = perform_with_retries();
     if (ran_out(result)) tell_late(result);
     if (!result.ok() && !plan::judges_release(action_.effect)) result.own_fault = true;
     if (result.ok()) finish_capture(result);
     end(result);
-    context_.bus.send(event::ActionFinished{
-        lane_.host, action_.id, plan::kind_of(action_.effect), action_.step, action_.title, lane_.index,
-        lane_.of, result.outcome, result.detail, result.exit_status,
-        std::chrono::duration_cast<base::Duration>(Clock::now() - started), result.output_tail,
-        lets_pass(result, lane_.brought_along)});
+    context_.bus.send(
+        event::ActionFinished{host_, action_.id, plan::kind_of(action_.effect), action_.step, action_.title,
+                              lane_.index, lane_.of, result.outcome, result.detail, result.exit_status,
+                              std::chrono::duration_cast<base::Duration>(Clock::now() - started),
+                              result.output_tail, lets_pass(result, lane_.brought_along)});
     return result;
   }
 
@@ -122,7 +126,7 @@ class Attempt {
           manner_.persistence == Persistence::stubborn && result.outcome == event::Outcome::unreachable;
       const auto attempts = stubborn ? std::max(action_.attempts, stubborn_attempts) : action_.attempts;
       if (result.ok() || !result.retryable || attempt >= attempts) return result;
-      context_.bus.send(event::Retried{lane_.host, action_.id, result.detail, attempt, attempts});
+      context_.bus.send(event::Retried{host_, action_.id, result.detail, attempt, attempts});
       const auto wait = stubborn ? std::min(action_.retry_every, stubborn_pause) : action_.retry_every;
       const auto pause = base::Scope::lasting(wait + base::Duration(1000), canceller(context_, manner_));
       if (base::sleep_for(wait, pause) == base::Woke::cancelled) {
@@ -137,11 +141,11 @@ class Attempt {
         base::Scope::lasting(action_.timeout, canceller(context_, manner_)),
         lane_.captures,
         [this](std::string_view lines, bool is_error) {
-          context_.bus.send(event::Output{lane_.host, action_.id, std::string(lines), is_error});
+          context_.bus.send(event::Output{host_, action_.id, std::string(lines), is_error});
         },
         [this](const event::Progress& progress) {
           event::Progress named = progress;
-          named.host = lane_.host;
+          named.host = host_;
           named.action_id = action_.id;
           context_.bus.send(std::move(named));
         },
@@ -150,7 +154,7 @@ class Attempt {
           context_.journal.note(lane_.host, action_.id, key, text);
         },
         [this](std::vector<event::CheckRecord>&& checks) {
-          context_.bus.send(event::ChecksEnded{lane_.host, action_.id, action_.step, std::move(checks)});
+          context_.bus.send(event::ChecksEnded{host_, action_.id, action_.step, std::move(checks)});
         },
         &context_.stops.soft};
     // The switch follows the clock a moment later; the lane counts on it that nothing begins in between.
@@ -174,13 +178,14 @@ class Attempt {
   }
 
   void message(event::Level level, std::string text) {
-    context_.bus.send(event::Message{level, lane_.host, std::move(text)});
+    context_.bus.send(event::Message{level, host_, std::move(text)});
   }
 
   const Context& context_;
   const plan::Action& action_;
   LaneState& lane_;
   Manner manner_;
+  std::string host_;  ///< in events; the journal goes by the lane's
 };
 
 }  // namespace
@@ -192,6 +197,10 @@ void Bus::send(event::Payload payload) noexcept {
 
 std::string late_text(const RunClock& clock) {
   return fmt::format("the run's deadline of {} has passed", base::to_text(clock.deadline()));
+}
+
+std::string told_host(const std::string& lane_host, const plan::Action& action) {
+  return lane_host.empty() ? plan::host_of(action.effect) : lane_host;
 }
 
 EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,

@@ -82,6 +82,9 @@ inline bool lets_pass(const EffectResult& result, bool brought_along) {
   return brought_along && !result.ok() && result.outcome != event::Outcome::cancelled;
 }
 
+/// Whom people are told of: what is done once is done in no host's lane, but on one all the same.
+std::string told_host(const std::string& lane_host, const plan::Action& action);
+
 /// Journals the intent, performs the effect with its attempts, journals and announces the outcome.
 EffectResult run_action(const Context& context, const plan::Action& action, LaneState& lane,
                         const Manner& manner);

@@ -134,7 +134,8 @@ class LaneRunner {
     }
     if (!result_.failure)
       result_.failure =
-          Failure{lane_.host, action.id, action.title, std::move(result), plan::kind_of(action.effect)};
+          Failure{told_host(lane_.host, action), action.id, action.title,        std::move(result),
+                  plan::kind_of(action.effect),  false,     state_.brought_along};
     return false;
   }
 

@@ -7,12 +7,13 @@ namespace staithe::exec {
 
 /// The first thing that went wrong in a lane.
 struct Failure {
-  std::string host;
+  std::string host;  ///< that people are told of
   std::string action_id;
   std::string title;
   EffectResult result;
-  std::string kind{};       ///< of the action's effect
-  bool taking_out = false;  ///< before anything of the release was begun on the host
+  std::string kind{};          ///< of the action's effect
+  bool taking_out = false;     ///< before anything of the release was begun on the host
+  bool brought_along = false;  ///< of a lane whose host is not this run's
 
   bool tells_of_release() const { return !taking_out && result.tells_of_release(); }
 };

@@ -189,7 +189,7 @@ class Run {
   /// tidied up on them makes the run no failure.
   void let_pass(StageResult& result) {
     std::erase_if(result.failures, [this](const Failure& failure) {
-      if (!lets_pass(failure.result, brought_along_.count(failure.host) > 0)) return false;
+      if (!lets_pass(failure.result, failure.brought_along)) return false;
       untidied_.push_back(failure.host);
       bus_.send(
           event::Message{event::Level::warning, failure.host,

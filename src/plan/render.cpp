@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace staithe::plan {
 namespace {
 
@@ -132,15 +134,70 @@ class Renderer {
   std::string lane_lines(const Lane& lane) const {
     std::string lines;
     std::size_t number = 1;
+    const Bracket* above = nullptr;
     for (const auto& node : lane.nodes) {
-      if (const auto* bracket = std::get_if<Bracket>(&node))
+      if (const auto* bracket = std::get_if<Bracket>(&node)) {
         lines += bracket_lines(number, *bracket);
-      else
-        lines += action_lines(number++, std::get<Action>(node), "    ");
+        above = bracket;
+        continue;
+      }
+      const auto& action = std::get<Action>(node);
+      // What is done once stands below no host's name.
+      lines += action_lines(number++, action, "    ", lane.host.empty() ? host_of(action.effect) : "");
     }
-    if (!lane.revert.empty())
-      lines += "      to revert after it was done: the same bracket around the repair above\n";
+    return lines + revert_lines(lane.revert, above);
+  }
+
+  /// `above` is the lane's bracket, null without one.
+  std::string revert_lines(const std::vector<Node>& revert, const Bracket* above) const {
+    std::string lines;
+    bool listed = false;
+    for (const auto& node : revert) {
+      const auto* bracket = std::get_if<Bracket>(&node);
+      if (bracket != nullptr || !listed)
+        lines += !lines.empty()     ? "      then:"
+                 : above == nullptr ? "      to revert:"
+                                    : "      to revert after it was done:";
+      if (bracket != nullptr)
+        lines += taken_again(*bracket, above);
+      else
+        lines += (listed ? "" : "\n") + action_lines(0, std::get<Action>(node), "        ");
+      listed = bracket == nullptr;
+    }
     return lines;
+  }
+
+  /// The bracket of a revert, without what stands above: that it is the lane's own, and the repair.
+  std::string taken_again(const Bracket& bracket, const Bracket* above) const {
+    std::size_t number = 1;
+    if (above == nullptr || !alike(bracket.acquire, above->acquire) ||
+        !alike(bracket.release, above->release))
+      return "\n" + bracket_lines(number, bracket);
+    const bool repairs = above->on_failure == Bracket::OnFailure::repair;
+    const auto repair = repairs ? above->repair : std::vector<Action>();
+    std::string all, others;
+    std::size_t known = 0;
+    for (const auto& action : bracket.body) {
+      const auto lines = action_lines(0, action, "        ");
+      all += lines;
+      if (known == repair.size() || !alike(action, repair[known]))
+        others += lines;
+      else if (known++ == 0)
+        others += "          -  the repair above\n";
+    }
+    if (known == 0 || known < repair.size()) return " the same bracket around\n" + all;
+    return known == bracket.body.size() ? " the same bracket around the repair above\n"
+                                        : " the same bracket around\n" + others;
+  }
+
+  /// But for their names.
+  static bool alike(const Action& one, Action other) {
+    other.id = one.id;
+    return one == other;
+  }
+  static bool alike(const std::vector<Action>& some, const std::vector<Action>& others) {
+    return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                      [](const Action& one, const Action& other) { return alike(one, other); });
   }
 
   std::string bracket_lines(std::size_t& number, const Bracket& bracket) const {
@@ -167,9 +224,11 @@ class Renderer {
     return lines;
   }
 
-  std::string action_lines(std::size_t number, const Action& action, std::string_view indent) const {
+  std::string action_lines(std::size_t number, const Action& action, std::string_view indent,
+                           const std::string& host = {}) const {
     const Description description = describe(action.effect, plan_);
-    std::string suffix = fmt::format("   at most {}", base::to_text(action.timeout));
+    std::string suffix = host.empty() ? "" : "   on " + host;
+    suffix += fmt::format("   at most {}", base::to_text(action.timeout));
     if (action.attempts > 1)
       suffix += fmt::format(", {} attempts {} apart", action.attempts, base::to_text(action.retry_every));
     const std::string mark = number > 0 ? fmt::format("{:>3}", number) : "  -";

@@ -50,7 +50,7 @@ class Live final : public Sink {
   }
 
  private:
-  /// A host between its first action and its end, or an action that belongs to no host.
+  /// A host between its first action and its end, or an action of no host's lane.
   struct Hand {
     event::ActionStarted action;
     Clock::time_point began;
@@ -101,11 +101,13 @@ class Live final : public Sink {
   void show(const event::ActionFinished& finished) {
     const bool ok = finished.outcome == event::Outcome::ok;
     const auto hand = find(finished.host);
-    if (hand != hands_.end() && finished.host.empty()) hands_.erase(hand);
-    // A host's actions are told by its row while they last; one that belongs to no host has no row to end in.
-    if (ok && options_.verbosity < 1 && !finished.host.empty()) return;
-    if (finished.host.empty() && ok)
-      output_.write(fmt::format("  {} {}   {}\n", padded(painted(paint_, finished.outcome), 9),
+    const bool alone = finished.host.empty() || (hand != hands_.end() && hand->action.alone);
+    if (hand != hands_.end() && alone) hands_.erase(hand);
+    // A host's actions are told by its row while they last; one of no host's lane has no row to end in.
+    if (ok && options_.verbosity < 1 && !alone) return;
+    if (alone && ok)
+      output_.write(fmt::format("  {} {}{}   {}\n", padded(painted(paint_, finished.outcome), 9),
+                                finished.host.empty() ? "" : padded(finished.host, name_width_) + "   ",
                                 label(finished.step, finished.title), base::elapsed_text(finished.duration)));
     else
       line(finished.host, finished_text(paint_, finished));

@@ -29,8 +29,8 @@ const Kind confirm_kind{
     "waits for a person's yes",
     R"yaml(- confirm: Does the canary look well?
 )yaml",
-    R"(Asks on the terminal. Without a terminal only --yes answers; else the run is refused. Under 'each' it asks for
-every host.
+    R"(Asks on the terminal. Without a terminal only --yes answers; else the run is refused before anything is changed.
+Under 'each' it asks for every host.
 
 question  the short form 'confirm: QUESTION' is the same
 timeout   1h unless said otherwise; no answer is a no)",

@@ -88,6 +88,26 @@ class Asked(harness.SystemTest):
             self.assertEqual(os.path.exists(done), answer == "y", run.text)
         self.nothing_held()
 
+    def test_a_step_that_nobody_can_be_asked_refuses_the_run_before_anything_is_changed(self):
+        before = self.sandbox.edited("    protected: true\n", "", "staithe.yml")
+        self.addCleanup(self.sandbox.write, before, "staithe.yml")
+        done = self.sandbox.path("run", "unasked")
+        task = self.write_task(f"run: touch {done}", "confirm: Does the canary look well?")
+        runs = self.sandbox.rows("SELECT id FROM staithe_runs")
+        refusal = "--yes is needed when not running interactively: a step asks 'Does the canary look well?'; nothing was changed"
+        self.ended(self.sandbox.staithe("run", task, *ONE), 4, refusal)
+        alone = AtTerminal(self.sandbox, "run", task, *ONE, "--no-input")
+        self.assertEqual(alone.wait(), 4, alone.text)
+        self.assertIn(refusal, alone.text)
+        self.assertFalse(os.path.exists(done))
+        self.assertEqual(self.sandbox.rows("SELECT id FROM staithe_runs"), runs)
+        for words in (("plan", task), ("run", task, "--dry-run")):
+            self.ended(self.sandbox.staithe(*words, *ONE), 0)
+        self.assertFalse(os.path.exists(done))
+        self.ended(self.sandbox.staithe("run", task, *ONE, "--yes"), 0)
+        self.assertTrue(os.path.exists(done))
+        self.nothing_held()
+
     def test_an_encrypted_key_asks_for_its_passphrase_or_is_named(self):
         config = self.sandbox.read("ssh", "config")
         self.addCleanup(self.sandbox.write, config, "ssh", "config")

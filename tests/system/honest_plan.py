@@ -189,8 +189,35 @@ class DryRun(WithTaps):
         self.nothing_left()
 
 
+@unittest.skipUnless(os.path.basename(pwd.getpwuid(os.getuid()).pw_shell) == "bash", "the record needs bash on the hosts")
 class PlanIsKept(WithTaps):
-    @unittest.skipUnless(os.path.basename(pwd.getpwuid(os.getuid()).pw_shell) == "bash", "the record needs bash on the hosts")
+    def test_what_a_run_that_fails_does_stands_in_the_printed_plan(self):
+        """Its undos too; and what is done once names its host wherever it is told of."""
+        self.sandbox.write("playbook: task\nhosts: web[1-2]\nstrategy: {on_failure: revert_all}\n"
+                           "each:\n  - run: {command: echo forth, undo: echo back}\n"
+                           "after:\n  - run: {command: exit 3, on: web2}\n", "playbooks", "task.yml")
+        task = ("playbooks/task.yml", "-e", "production")
+        plan = self.sandbox.staithe("plan", *task).out
+        self.assertIn("exit 3   on web2   at most", plan)
+        reports = harness.Reports(self)
+        result = self.sandbox.staithe("run", *task, "--yes", *reports.options)
+        self.ended(result, 1, "FAILED at web2: exit 3", "reverted web[1-2]")
+        self.assertRegex(result.err, r"\d web2 1/1 run: exit 3 FAILED")
+        for host in ("web1", "web2"):
+            received = [script for script, in self.received(host)]
+            self.assertIn("echo back", received)
+            for line in "\n".join(received).split("\n"):
+                self.assertIn(line, plan)
+
+        with open(reports.files["jsonl"], encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        once = {record["host"] for record in records if record.get("action_id") == "after/1"}
+        self.assertEqual((once, records[-1]["failed_host"]), ({"web2"}, "web2"))
+        self.assertTrue(any(name.endswith(".after.web2") for name, _ in reports.cases()), reports.cases())
+        history = self.sandbox.staithe("history", records[-1]["run_id"], "-e", "production")
+        self.assertRegex(history.out, r"web2 .* exit 3 +failed")
+        self.nothing_left()
+
     def test_commands_of_the_plan_are_the_commands_received(self):
         target = "v3" if self.sandbox.versions()["web1"] == "v2" else "v2"
         upload = self.sandbox.path("playbooks", "motd")

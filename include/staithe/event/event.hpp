@@ -43,6 +43,7 @@ struct ActionStarted {
   std::string host, action_id, kind, step, title;
   std::uint64_t index = 0, of = 0;  ///< 1-based place in the host's lane
   base::Duration timeout{0};
+  bool alone = false;  ///< in no host's lane, though it may be done on one
 };
 /// Lines of a command's output with '\n' between them, printable and redacted.
 struct Output {

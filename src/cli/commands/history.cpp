@@ -82,11 +82,24 @@ void print_list(App& app, const std::vector<store::Run>& runs) {
   app.print(aligned(rows));
 }
 
-/// What each action of the run's plan says of itself, by id.
-std::map<std::string, std::string> titles_of(const plan::Plan& plan) {
-  std::map<std::string, std::string> titles;
-  plan::each_action(plan, [&](const plan::Action& action) { titles[action.id] = action.title; });
-  return titles;
+/// Of an action of the run's plan.
+struct Told {
+  std::string title, host;
+};
+using ToldById = std::map<std::string, Told>;
+
+ToldById told_of(const plan::Plan& plan) {
+  ToldById told;
+  plan::each_action(plan, [&](const plan::Action& action) {
+    told[action.id] = {action.title, plan::host_of(action.effect)};
+  });
+  return told;
+}
+
+/// The journal goes by lanes: what was done once was done in no host's, but on one all the same.
+std::string host_of(const store::JournalEntry& entry, const ToldById& actions) {
+  const auto action = actions.find(entry.action_id);
+  return entry.host.empty() && action != actions.end() ? action->second.host : entry.host;
 }
 
 /// What a record of the journal says to people; "" for those that only recovery reads.
@@ -97,14 +110,13 @@ std::string said(const store::JournalEntry& entry) {
   return world::told(entry, "outcome") + (detail.empty() ? "" : ": " + base::printable(detail));
 }
 
-void print_journal(App& app, const std::vector<store::JournalEntry>& entries,
-                   const std::map<std::string, std::string>& titles) {
+void print_journal(App& app, const std::vector<store::JournalEntry>& entries, const ToldById& actions) {
   std::map<std::string, store::Time> begun;
   std::vector<std::vector<std::string>> rows;
   for (const auto& entry : entries) {
     const auto text = said(entry);
     if (text.empty()) continue;
-    const auto title = titles.find(entry.action_id);
+    const auto action = actions.find(entry.action_id);
     if (entry.kind == "intent") {
       begun[entry.action_id] = entry.time;
       continue;
@@ -115,14 +127,15 @@ void print_journal(App& app, const std::vector<store::JournalEntry>& entries,
             ? ""
             : base::elapsed_text(std::chrono::duration_cast<base::Duration>(entry.time - since->second));
     begun.erase(entry.action_id);
-    rows.push_back({when_text(entry.time).substr(11, 8), entry.host.empty() ? "-" : entry.host, took,
-                    title == titles.end() ? entry.action_id : title->second + "  " + text});
+    const auto host = host_of(entry, actions);
+    rows.push_back({when_text(entry.time).substr(11, 8), host.empty() ? "-" : host, took,
+                    action == actions.end() ? entry.action_id : action->second.title + "  " + text});
   }
   // What has no outcome was in hand when the run ended or died.
   for (const auto& [id, time] : begun) {
-    const auto title = titles.find(id);
+    const auto action = actions.find(id);
     rows.push_back({when_text(time).substr(11, 8), "", "",
-                    (title == titles.end() ? id : title->second) + "  BEGUN, never ended"});
+                    (action == actions.end() ? id : action->second.title) + "  BEGUN, never ended"});
   }
   app.print(aligned(rows, 2));
 }
@@ -131,6 +144,9 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   const auto run = store.run(id);
   if (!run) throw base::Error(base::ErrorCode::not_found, "there is no run " + id);
   const auto entries = store.journal(id);
+  ToldById actions;
+  // Actions of a plan of another build are shown by their ids.
+  if (const auto plan = world::plan_of(*run)) actions = told_of(*plan);
   if (app.json()) {
     Records records(app);
     records.write(run_json(*run));
@@ -140,7 +156,7 @@ int show_run(App& app, store::Store& store, const std::string& id) {
                      {"run_id", id},
                      {"seq", entry.seq},
                      {"time", base::utc_text_ms(entry.time)},
-                     {"host", entry.host},
+                     {"host", host_of(entry, actions)},
                      {"action_id", entry.action_id},
                      {"kind", entry.kind},
                      {"body", body.is_discarded() ? json::object() : std::move(body)}});
@@ -157,10 +173,7 @@ int show_run(App& app, store::Store& store, const std::string& id) {
   rows.push_back({"plan", run->plan_id});
   rows.push_back({"hosts", hosts_text(*run)});
   app.print(aligned(rows, 2) + "\n");
-  std::map<std::string, std::string> titles;
-  // Actions of a plan of another build are shown by their ids.
-  if (const auto plan = world::plan_of(*run)) titles = titles_of(*plan);
-  print_journal(app, entries, titles);
+  print_journal(app, entries, actions);
   return exit_done;
 }
 

@@ -151,6 +151,23 @@ TEST_CASE("what has no way back and failed behind the roll is nobody's approved 
   CHECK(result.finished.exit_code == 5);
 }
 
+TEST_CASE("what is done once on a host is told of that host") {
+  Rig rig;
+  rig.effects.fail("web2 migrate");
+  auto plan = test::deploy_plan(2, strategy(revert_batch));
+  plan.stages.insert(plan.stages.begin(), {"prepare", plan::Stage::Shape::once, 1, {}});
+  plan.stages.front().lanes = {{"", {test::action("prepare/1", "web2 migrate")}, {}}};
+  const auto result = rig.run(plan);
+  CHECK(result.finished.failed_host == "web2");
+  CHECK(state_of(result, "web2") == HostState::untouched);
+  std::set<std::string> hosts;
+  for (const auto& event : rig.log.events())
+    if (const auto* begun = std::get_if<event::ActionStarted>(&event.payload);
+        begun != nullptr && begun->alone)
+      hosts.insert(begun->host + " " + begun->title);
+  CHECK(hosts.count("web2 web2 migrate") == 1);
+}
+
 TEST_CASE("the failure budget counts over the whole fleet") {
   Rig rig;
   rig.effects.fail("web1 reload");

@@ -112,6 +112,20 @@ TEST_CASE("live: hosts in hand stand below, with what they do") {
 )");
 }
 
+TEST_CASE("live: what is done once on a host names it, and leaves no row behind") {
+  Recording run;
+  run.send(deploy_started());
+  run.send(StageStarted{"prepare", 1});
+  ActionStarted started{"web2", "prepare/1", "ssh", "run", "bin/migrate up", 1, 1, seconds(60)};
+  started.alone = true;
+  run.send(started);
+  run.send(ActionFinished{
+      "web2", "prepare/1", "ssh", "run", "bin/migrate up", 1, 1, Outcome::ok, "", 0, seconds(4), {}});
+  CHECK(screen_of(run, 90) == R"(run 20260304-120401-3f9c: deploy web, plan 3f9c0a1be2d4, 9 actions on 3 hosts
+  ok        web2   run: bin/migrate up   4.0s
+)");
+}
+
 TEST_CASE("live: no more rows than the terminal has, however many hosts are in hand") {
   Capture capture;
   const auto sink =
