@@ -56,6 +56,17 @@ TEST_CASE("a resumed roll that fails calls the release good nowhere, and says th
   CHECK_THAT(warnings(rig.log), ContainsSubstring("versions are mixed: web9 is on 9d1f0c2ab3e4"));
 }
 
+TEST_CASE("what is done once fails the run also where it is done on a host of an earlier run") {
+  Rig rig;
+  auto plan = resumed(1);
+  plan.stages.push_back(
+      {"after", plan::Stage::Shape::once, 1, {{"", {test::action("after/1", "web9 warm")}, {}}}});
+  rig.effects.fail("web9 warm");
+  const auto result = rig.run(plan);
+  CHECK(result.verdict != Verdict::done);
+  CHECK(result.finished.failed_host == "web9");
+}
+
 TEST_CASE("a recovery that could not mend a host tidies up nowhere else") {
   Rig rig;
   auto plan = resumed(2, 3);
